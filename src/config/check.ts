@@ -1,0 +1,170 @@
+/** What a patch would do to a device, found out before anything is sent. */
+import { budgetOf, isWithinBudget, overBudget, type Budget } from './budget';
+import { changes, difference, type Change, type Difference } from './compare';
+import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
+import { harmfulValues, impreciseNumbers, type Surroundings } from './harms';
+import { at, pathText, sameKeys, type JsonObject, type Keys } from './json';
+import { tryReadPatch } from './patch';
+import { problem, type Problem } from './problem';
+import { risksOf, type Risk } from './risks';
+import { brokenRules } from './rules';
+import { MASK, maskObject } from './secrets';
+import { harmfulSize } from './size';
+import { splitPatch } from './split';
+import { Step } from './step';
+import { warningsOf, type Warning } from './warnings';
+
+export interface CheckInput extends Surroundings {
+  /** `$implementation/config` as published; undefined when none was seen. */
+  readonly config: string | undefined;
+  /** The patch: an object, or its JSON text. */
+  readonly patch: unknown;
+  /** Bytes of `wifi.password`, `mqtt.username` and `mqtt.password` together, as they stand in the file. */
+  readonly secretBytes?: number | undefined;
+  /** Lets through what could make the device unreachable. */
+  readonly allowRisky?: boolean | undefined;
+  /** Lets a patch that is too much at once be sent as several. */
+  readonly split?: boolean | undefined;
+  /** Sends also what changes nothing. */
+  readonly force?: boolean | undefined;
+  /** What the names of secret settings contain. */
+  readonly secretNames?: readonly string[] | undefined;
+}
+
+/** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link Step} only. */
+export interface Check {
+  /**
+   * `set`: it can be sent. `unknown`: it can be sent, and the sketch decides about the settings in `sketch`.
+   * `no_change`: the device has all of it. `rejected`: the problems speak against it.
+   */
+  readonly verdict: 'set' | 'unknown' | 'no_change' | 'rejected';
+  /** The configuration as it is and as it would be; undefined where it is not known. */
+  readonly before: JsonObject | undefined;
+  readonly after: JsonObject | undefined;
+  readonly differences: readonly Difference[];
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Warning[];
+  readonly risks: readonly Risk[];
+  /** Paths of secrets that the device never shows: that it comes back is the only evidence. */
+  readonly unverified: readonly string[];
+  /** Paths of settings whose types and validators only the sketch knows; it may refuse the patch without a word. */
+  readonly sketch: readonly string[];
+  readonly budget: Budget | undefined;
+  /**
+   * What would be sent, one message and one reboot each. Where a patch is rejected for its risks, or because it would
+   * have to be split, these are what `allowRisky` or `split` would send.
+   */
+  readonly steps: readonly Step[];
+  readonly reboots: number;
+}
+
+/**
+ * Checks a patch against the device's configuration, its rules and its memory. Never throws.
+ * Nothing in the result but the methods of the steps holds a secret.
+ */
+export function checkPatch(input: CheckInput): Check {
+  const { config, secretBytes, secretNames } = input;
+  const file = config === undefined ? undefined : readFile(config, secretBytes);
+  const read = tryReadPatch(input.patch);
+  const before = file && maskObject(file.content, secretNames);
+  if ('problem' in read) return rejected(read.problem, before);
+  if (file === undefined) {
+    return rejected(problem(config === undefined ? 'CONFIG_UNKNOWN' : 'CONFIG_UNREADABLE', []), before);
+  }
+
+  const { patch } = read;
+  const after = patchFile(file, patch);
+  const changed = changesOf(file, after, patch);
+  const unverified = touchedSecrets(patch).map(pathText);
+  const risks = risksOf(changed);
+  const sketch = changed.filter(({ keys }) => keys[0] === 'settings').map(({ keys }) => pathText(keys));
+  const changesNothing = changed.length === 0 && unverified.length === 0;
+  const skipped = changesNothing && input.force !== true;
+
+  const problems = [
+    ...brokenRules(after),
+    ...harmfulValues(file, after, input),
+    ...impreciseNumbers(file, after),
+    ...harmfulSize(file, after, input),
+  ];
+  const isSplittable = problems.length === 0 && !skipped;
+  const steps = isSplittable ? stepsOf(file, partsOf(file, patch, input), secretNames) : [];
+  if (!skipped && !(input.split === true && steps.length > 0)) {
+    problems.push(...overBudget(file, patch, isSplittable ? steps : undefined));
+  }
+  if (risks.length > 0 && input.allowRisky !== true) {
+    const paths = risks.map(({ path }) => path).join(', ');
+    problems.push(
+      problem('RISK_NOT_ALLOWED', [], `The patch changes what the device needs to be reached or updated: ${paths}.`),
+    );
+  }
+
+  return {
+    verdict: verdictOf(problems, skipped, sketch),
+    before,
+    after: maskObject(after.content, secretNames),
+    differences: changed.map((change) => difference(change, secretNames)),
+    problems,
+    warnings: warningsOf(file, after, changed, input.mac),
+    risks,
+    unverified,
+    sketch,
+    budget: budgetOf(file, after, patch),
+    steps,
+    reboots: steps.length,
+  };
+}
+
+function verdictOf(problems: readonly Problem[], skipped: boolean, sketch: readonly string[]): Check['verdict'] {
+  if (problems.length > 0) return 'rejected';
+  if (skipped) return 'no_change';
+  return sketch.length > 0 ? 'unknown' : 'set';
+}
+
+function rejected(reason: Problem, before: JsonObject | undefined): Check {
+  return {
+    verdict: 'rejected',
+    before,
+    after: undefined,
+    differences: [],
+    problems: [reason],
+    warnings: [],
+    risks: [],
+    unverified: [],
+    sketch: [],
+    budget: undefined,
+    steps: [],
+    reboots: 0,
+  };
+}
+
+/** Of a secret that the device does not show it is not known whether it changes: it counts as changed. */
+function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Change[] {
+  const visible = changes(before.content, after.content);
+  const isListed = (keys: Keys): boolean => visible.some((change) => sameKeys(change.keys, keys));
+  const touched = touchedSecrets(patch).filter((keys) => !isListed(keys));
+  return [...visible, ...touched.map((keys) => ({ keys, from: MASK, to: at(after.content, keys) }))].map((change) =>
+    isHidden(before, change.keys) ? { ...change, from: MASK } : change,
+  );
+}
+
+/** The patch itself where the device has the memory for it, else its split; empty where there is none. */
+function partsOf(file: DeviceFile, patch: JsonObject, surroundings: Surroundings): readonly JsonObject[] {
+  if (isWithinBudget(file, patch)) return [patch];
+  const fits = (current: DeviceFile, part: JsonObject): boolean => {
+    const next = patchFile(current, part);
+    return (
+      isWithinBudget(current, part) && [...brokenRules(next), ...harmfulSize(current, next, surroundings)].length === 0
+    );
+  };
+  return splitPatch(file, patch, fits) ?? [];
+}
+
+function stepsOf(file: DeviceFile, parts: readonly JsonObject[], secretNames: readonly string[] | undefined): Step[] {
+  let current = file;
+  return parts.map((part) => {
+    const step = new Step(current, part, secretNames);
+    current = patchFile(current, part);
+    return step;
+  });
+}

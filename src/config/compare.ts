@@ -1,0 +1,99 @@
+/** What differs between two configurations, and whether the one that came back holds what was expected. */
+import { HomieError } from '../errors';
+import { readFile } from './file';
+import { isObject, member, pathText, type Json, type JsonObject, type Keys } from './json';
+import { maskValue } from './secrets';
+
+/** A difference as it is: `undefined` where there is nothing. May hold secrets. */
+export interface Change {
+  readonly keys: Keys;
+  readonly from: Json | undefined;
+  readonly to: Json | undefined;
+}
+
+/** A difference for people, secrets masked: null where there is nothing. */
+export interface Difference {
+  readonly path: string;
+  readonly from: Json;
+  readonly to: Json;
+}
+
+/** A value that did not come back as expected, secrets masked: null where there is nothing. */
+export interface LostValue {
+  readonly path: string;
+  readonly expected: Json;
+  readonly got: Json;
+}
+
+/** The differences, as deep in objects as both have them. Arrays are taken whole. */
+export function changes(before: JsonObject, after: JsonObject, same = sameNumber, keys: Keys = []): Change[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): Change[] => {
+    const [from, to, path] = [member(before, key), member(after, key), [...keys, key]];
+    if (isObject(from) && isObject(to)) return changes(from, to, same, path);
+    return sameValue(from, to, same) ? [] : [{ keys: path, from, to }];
+  });
+}
+
+/** Whether two values are the same to a device: whole numbers of 32 bits exactly, others in single precision. */
+export function sameValue(a: Json | undefined, b: Json | undefined, same = sameNumber): boolean {
+  if (typeof a === 'number' && typeof b === 'number') return same(a, b);
+  if (Array.isArray(a) && Array.isArray(b)) {
+    const others: readonly Json[] = b;
+    return a.length === b.length && a.every((item: Json, index) => sameValue(item, others[index], same));
+  }
+  if (isObject(a) && isObject(b)) return changes(a, b, same).length === 0;
+  return a === b;
+}
+
+export function difference({ keys, from, to }: Change, secretNames?: readonly string[]): Difference {
+  const masked = (value: Json | undefined): Json => maskValue(value ?? null, keys, secretNames);
+  return { path: pathText(keys), from: masked(from), to: masked(to) };
+}
+
+/**
+ * Compares what the device publishes after its reboot with what it should.
+ *
+ * @param before as published before the patch
+ * @param expected as it should be published after it; the stripped secrets are in none of the three
+ * @param text as published now
+ * @returns the paths that were to change and did, and every path that is not as expected (`VALUE_LOST`)
+ * @throws HomieError CONFIG_UNREADABLE when the text is not a JSON object
+ */
+export function compareConfig(
+  before: JsonObject,
+  expected: JsonObject,
+  text: string,
+  secretNames?: readonly string[],
+): { readonly taken: string[]; readonly lost: LostValue[] } {
+  const file = readFile(text);
+  if (file === undefined) throw new HomieError('CONFIG_UNREADABLE');
+  const lost = changes(expected, file.content, sameAfterRewriting);
+  const isLost = (keys: Keys): boolean =>
+    lost.some((change) => isWithin(keys, change.keys) || isWithin(change.keys, keys));
+  return {
+    taken: changes(before, expected)
+      .filter(({ keys }) => !isLost(keys))
+      .map(({ keys }) => pathText(keys)),
+    lost: lost.map((change) => {
+      const { path, from, to } = difference(change, secretNames);
+      return { path, expected: from, got: to };
+    }),
+  };
+}
+
+function sameNumber(a: number, b: number): boolean {
+  return a === b || (!areWhole(a, b) && Math.fround(a) === Math.fround(b));
+}
+
+/** A device writes what it holds in single precision in up to seven digits, and may be off by one in the last. */
+function sameAfterRewriting(a: number, b: number): boolean {
+  return sameNumber(a, b) || (!areWhole(a, b) && Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b)));
+}
+
+function areWhole(a: number, b: number): boolean {
+  return [a, b].every((n) => Number.isInteger(n) && Math.abs(n) < 2 ** 32);
+}
+
+function isWithin(keys: Keys, root: Keys): boolean {
+  return root.every((key, index) => keys[index] === key);
+}

@@ -1,0 +1,343 @@
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import type { OpenEnd } from '../homie/lock';
+import { isReady, untilReady } from '../homie/presence';
+import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
+import type { Check } from './check';
+import type { JsonObject } from './json';
+import { checkKnown } from './known';
+import { leaveBehind } from './leftovers';
+import { Journey, type Place } from './place';
+import { problemError } from './problem';
+import { isVisible, provenPaths, Sending, type SendEnd } from './sending';
+import { upForASecond } from '../homie/uptime';
+import type { ConfigSettings } from './settings';
+import type { Step } from './step';
+
+/** One patch for one device. */
+export interface PatchInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  /** As `readPatch` gives it. */
+  readonly patch: JsonObject;
+  readonly settings: ConfigSettings;
+  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  readonly cancel: AbortSignal;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  /** Resolves when it is this device's turn; the function that it gives hands the turn on. Rejects with the signal. */
+  readonly turn: (signal: AbortSignal) => Promise<() => void>;
+  readonly report: (change: Change) => void;
+  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
+}
+
+/**
+ * Changes the configuration of a device, and proves that it was taken. The caller holds the lock of the device.
+ *
+ * Waits until the device is ready and its configuration is known; checks the patch; then, for each step: publishes it,
+ * waits for the empty message by which the device says that it has received it, for the reboot, and compares the
+ * configuration with which it comes back. The next step is sent only when the one before is proven.
+ *
+ * @returns how it ended; it does not reject for anything that a device or a broker does
+ */
+export async function bringPatch(input: PatchInput): Promise<Outcome> {
+  const journey = new Journey(input.broker, input.device);
+  const exchange = new Exchange(input, journey);
+  try {
+    return await exchange.run();
+  } catch (error) {
+    // An end that nobody saw: the device may still reboot.
+    exchange.fail();
+    const why = input.abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
+    return exchange.outcome({ state: 'failed', error: why });
+  } finally {
+    void exchange.late.then(() => journey.close());
+  }
+}
+
+class Exchange {
+  readonly #input: PatchInput;
+  readonly #journey: Journey;
+  /** Where the device is. */
+  #place: Place;
+  #check: Check | undefined;
+  #taken: readonly string[] = [];
+  #lost: ConfigReport['lost'] = [];
+  #moves: readonly MoveReport[] = [];
+  /** Steps that are proven. */
+  #done = 0;
+  #underWay: Sending | undefined;
+  /** Resolves when nothing of this exchange goes on. */
+  late: Promise<unknown> = Promise.resolve();
+
+  constructor(input: PatchInput, journey: Journey) {
+    this.#input = input;
+    this.#journey = journey;
+    this.#place = journey.start;
+  }
+
+  async run(): Promise<Outcome> {
+    const { broker, device, settings, cancel, abandon, report } = this.#input;
+    const stop = AbortSignal.any([cancel, abandon]);
+    const until = performance.now() + settings.expires;
+    for (;;) {
+      report({ state: 'waiting' });
+      let handOn: () => void;
+      try {
+        await this.#untilKnown(until, stop);
+        handOn = await this.#input.turn(stop);
+      } catch (error) {
+        return this.#notReady(error);
+      }
+      try {
+        // It may have gone to sleep while it waited for its turn.
+        const known = broker.registry.get(device);
+        if (known?.config === undefined || !isReady(broker, device)) continue;
+        const outcome = await this.#decide(known, stop);
+        if (outcome !== undefined) return outcome;
+      } finally {
+        handOn();
+      }
+    }
+  }
+
+  /** What the caller is told, with all that is known of the change. */
+  outcome(outcome: Outcome): Outcome {
+    const config = this.#report();
+    return config === undefined ? outcome : { ...outcome, config };
+  }
+
+  /** The exchange ends without knowing what becomes of the device. */
+  fail(): void {
+    if (this.#underWay !== undefined) this.#keepLocked('unknown', this.#underWay.publishedAt);
+  }
+
+  async #untilKnown(until: number, stop: AbortSignal): Promise<void> {
+    const { broker, device } = this.#input;
+    const { watch } = this.#place;
+    for (;;) {
+      const known = await untilReady(broker, watch, device, until, stop);
+      if (known.config !== undefined) return settle(this.#place, stop);
+      if ((await watch.next(until, stop)) === undefined) throw new HomieError('CONFIG_UNKNOWN');
+    }
+  }
+
+  /** The device was not there in time, or the user canceled. */
+  #notReady(error: unknown): Outcome {
+    const { cancel, abandon } = this.#input;
+    if (cancel.aborted && !abandon.aborted) return { state: 'canceled' };
+    if (error instanceof HomieError) return { state: 'timed_out', error };
+    throw error;
+  }
+
+  /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
+  async #decide(known: Device, stop: AbortSignal): Promise<Outcome | undefined> {
+    const { broker, patch, settings, report, cancel, abandon } = this.#input;
+    const { fwName, fwVersion, checksum } = known;
+    const check = checkKnown(broker, known, patch, settings);
+    this.#check = check;
+    report({
+      from: {
+        ...(fwName && { name: fwName.value }),
+        ...(fwVersion && { version: fwVersion.value }),
+        ...(checksum && { checksum: checksum.value }),
+      },
+    });
+    if (check.verdict === 'rejected') return this.outcome({ state: 'rejected', error: rejection(check) });
+    if (check.verdict === 'no_change') return this.outcome({ state: 'skipped', reason: 'no_change' });
+
+    let places: Place[];
+    try {
+      places = await this.#journey.prepare(check.steps, stop);
+    } catch (error) {
+      if (abandon.aborted) throw error;
+      if (cancel.aborted) return { state: 'canceled' };
+      return this.outcome({ state: 'rejected', error: asHomieError(error) });
+    }
+    for (const [index, step] of check.steps.entries()) {
+      const end = await this.#take(step, places[index] ?? this.#place, stop);
+      if (end === undefined) return undefined;
+      if (end !== 'taken') return end;
+    }
+    await this.#leaveBehind();
+    return this.outcome({ state: 'succeeded', reboot: 'proven' });
+  }
+
+  /** @returns undefined when nothing was sent, and the device is to be waited for again */
+  async #take(step: Step, to: Place, stop: AbortSignal): Promise<Outcome | 'taken' | undefined> {
+    const { settings, cancel, abandon, report } = this.#input;
+    const from = this.#place;
+    for (;;) {
+      if (this.#done > 0) {
+        // After its reboot it is ready; but it, or the broker, may have gone again.
+        const refused = await this.#stillReady(from, stop);
+        if (refused !== undefined) return refused;
+      }
+      const config = this.#report();
+      report({ state: 'running', attempt: this.#done + 1, ...(config && { config }) });
+      const sketch = within(step.paths, this.#check?.sketch ?? []);
+      const sending = new Sending({ from, to, step, sketch, settings, abandon, report: (phase) => this.#phase(phase) });
+      this.#underWay = sending;
+      const end = await sending.run();
+      if (end.kind === 'not_sent') {
+        this.#underWay = undefined;
+        if (this.#done === 0) return undefined;
+        continue;
+      }
+      this.#underWay = undefined;
+      if (end.kind === 'failed') return this.#failed(end, step, to, sending);
+      this.#proven(step, to);
+      const isLast = this.#done === this.#check?.steps.length;
+      return cancel.aborted && !isLast ? this.outcome({ state: 'canceled' }) : 'taken';
+    }
+  }
+
+  async #stillReady(place: Place, stop: AbortSignal): Promise<Outcome | undefined> {
+    const { settings, cancel, abandon } = this.#input;
+    try {
+      const until = performance.now() + settings.reboot;
+      await untilReady(place.broker, place.watch, place.device, until, stop);
+      await settle(place, stop);
+      return undefined;
+    } catch (error) {
+      if (abandon.aborted) throw error;
+      if (cancel.aborted) return this.outcome({ state: 'canceled' });
+      return this.outcome({ state: 'failed', error: asHomieError(error) });
+    }
+  }
+
+  #proven(step: Step, to: Place): void {
+    this.#done += 1;
+    this.#taken = [...this.#taken, ...provenPaths(step)];
+    if (to !== this.#place) this.#place.broker.locks.rebooted(this.#place.device);
+    this.#place = to;
+  }
+
+  #failed(end: SendEnd & { kind: 'failed' }, step: Step, to: Place, sending: Sending): Outcome {
+    const { abandon, watchOn } = this.#input;
+    this.#taken = [...this.#taken, ...(end.taken ?? [])];
+    this.#lost = end.lost ?? [];
+    if (end.open !== undefined) this.#keepLocked(end.open, sending.publishedAt);
+    if (end.open !== undefined && end.open !== 'unheard' && !abandon.aborted) {
+      const late = this.#late(step, to, sending);
+      this.late = late;
+      watchOn(late);
+    }
+    const unproven = end.unproven && ({ reboot: 'unproven' } as const);
+    return this.outcome({ state: 'failed', error: end.error, ...unproven });
+  }
+
+  #keepLocked(end: OpenEnd, since: number): void {
+    const { broker, device } = this.#place;
+    broker.locks.rebootPending(device, end, since, broker.registry.get(device)?.uptime !== undefined);
+  }
+
+  /** What became of a device that had not rebooted in time. Undefined when nobody saw it. */
+  async #late(step: Step, to: Place, sending: Sending): Promise<Outcome | undefined> {
+    try {
+      const end = await sending.late();
+      if (end === undefined || end.kind === 'not_sent') return undefined;
+      if (end.kind === 'failed') {
+        this.#taken = [...this.#taken, ...(end.taken ?? [])];
+        this.#lost = end.lost ?? [];
+        return this.outcome({ state: 'failed', error: end.error });
+      }
+      if (!isVisible(step)) {
+        const message =
+          'The device rebooted later. It shows nothing of what the patch sets, so whether it took it is not known.';
+        return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
+      }
+      this.#proven(step, to);
+      if (this.#done === this.#check?.steps.length) return this.outcome({ state: 'succeeded', reboot: 'proven' });
+      const message = 'The device rebooted later and took this patch; those after it were not sent.';
+      return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A failure here does not make undone what is proven. */
+  async #leaveBehind(): Promise<void> {
+    const { settings, abandon } = this.#input;
+    for (const old of this.#journey.leftFor(this.#place)) {
+      try {
+        const move = await leaveBehind({
+          old,
+          now: this.#place,
+          clear: settings.clearOld,
+          patience: settings.ready,
+          signal: abandon,
+        });
+        this.#moves = [...this.#moves, move];
+      } catch (error) {
+        const kept = asHomieError(error).message;
+        this.#moves = [...this.#moves, { from: old.root, to: this.#place.root, retained: [], cleared: [], kept }];
+      }
+    }
+  }
+
+  #phase(phase: Phase): void {
+    const steps = this.#check?.steps.length ?? 1;
+    const share = shares[phase] ?? 0;
+    this.#input.report({ phase, percent: Math.round(((this.#done + share) / steps) * 95) });
+  }
+
+  #report(): ConfigReport | undefined {
+    const check = this.#check;
+    if (check === undefined) return undefined;
+    const { differences, problems, risks, warnings, unverified, sketch, steps, reboots } = check;
+    const ends = new Set([...this.#taken, ...steps.slice(0, this.#done).flatMap(({ paths }) => paths)]);
+    return {
+      differences,
+      problems,
+      risks,
+      warnings,
+      unverified,
+      sketch,
+      messages: steps.length,
+      reboots,
+      taken: this.#taken,
+      untaken: steps.flatMap(({ paths }) => paths).filter((path) => !ends.has(path)),
+      lost: this.#lost,
+      ...(this.#moves.length > 0 && { moved: this.#moves }),
+    };
+  }
+}
+
+/**
+ * Lets a device be up for a second. The uptime is in whole seconds: where it has just booted, a reboot that follows at
+ * once could not be told from none.
+ */
+async function settle({ broker, device, watch }: Place, stop: AbortSignal): Promise<void> {
+  for (;;) {
+    const known = broker.registry.get(device);
+    const now = performance.now();
+    if (known?.state?.value !== 'ready' || upForASecond(known, now)) return;
+    await watch.next(known.state.at + 1000, stop);
+  }
+}
+
+/** Those of the paths that lie at or below one of the roots. */
+function within(paths: readonly string[], roots: readonly string[]): string[] {
+  return paths.filter((path) =>
+    roots.some((root) => path === root || (path.startsWith(root) && /^[.[]/.test(path.slice(root.length)))),
+  );
+}
+
+/** How far a step is in each phase. */
+const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };
+
+/** The first problem, and how many more there are. */
+function rejection({ problems }: Check): HomieError {
+  const [first] = problems;
+  if (first === undefined) return new HomieError('UNEXPECTED');
+  const error = problemError(first);
+  const more = problems.length - 1;
+  return more === 0 ? error : new HomieError(error.code, `${error.message} (and ${more} more)`, { hint: error.hint });
+}
+
+function asHomieError(error: unknown): HomieError {
+  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
+}

@@ -1,0 +1,115 @@
+/**
+ * A patch: read, written as it goes on the wire, and merged as the firmware merges it.
+ * The device reads with ArduinoJson 6.11, which knows no `\u` escapes and at most 10 levels of nesting.
+ */
+import { isObject, member, objectOf, type Json, type JsonObject, type Keys } from './json';
+import { problem, problemError, type Problem } from './problem';
+
+/** Levels of objects and arrays, the patch itself included (ArduinoJson 6.11, ARDUINOJSON_DEFAULT_NESTING_LIMIT). */
+export const MAX_NESTING = 10;
+
+// These JSON can only write as \u escapes. The short escapes \b \f \n \r \t are read by the device.
+// oxlint-disable-next-line no-control-regex
+const NEEDS_ESCAPE = /[\0-\x07\x0b\x0e-\x1f]|\p{Surrogate}/u;
+
+/**
+ * Reads a patch from an object or from JSON text.
+ * Text is read as JSON and written anew, so a `\u00fc` in it becomes the letter, and 5e1 becomes 50;
+ * of a key that stands twice the last one counts.
+ *
+ * @returns an independent copy that holds nothing but JSON
+ * @throws HomieError PATCH_TYPE, PATCH_JSON, PATCH_NESTING, PATCH_CHARACTER or PATCH_VALUE
+ */
+export function readPatch(input: unknown): JsonObject {
+  const result = tryReadPatch(input);
+  if ('problem' in result) throw problemError(result.problem);
+  return result.patch;
+}
+
+/** {@link readPatch} that returns what is wrong. */
+export function tryReadPatch(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
+  try {
+    const patch = copy(typeof input === 'string' ? parse(input) : input, []);
+    if (!isObject(patch)) throw new Refused(problem('PATCH_TYPE', []));
+    return { patch };
+  } catch (error) {
+    // Getters and proxies may throw anything.
+    return { problem: error instanceof Refused ? error.reason : problem('PATCH_VALUE', []) };
+  }
+}
+
+/** The patch as the JSON text that goes on the wire: compact, UTF-8, without `\u` escapes. */
+export function writePatch(patch: JsonObject): string {
+  return JSON.stringify(patch);
+}
+
+/**
+ * The merge of the firmware: objects merge, null deletes, all else (arrays too) replaces. A null within an object
+ * that is new stays a null (homie-esp8266 Config.cpp, _patchJsonObject).
+ *
+ * @returns a new object; neither argument is changed
+ */
+export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
+  const merged = new Map(Object.entries(target));
+  for (const [key, value] of Object.entries(patch)) {
+    const old = member(target, key);
+    if (isObject(old) && isObject(value)) merged.set(key, mergePatch(old, value));
+    else if (value === null) merged.delete(key);
+    else merged.set(key, value);
+  }
+  return objectOf(merged);
+}
+
+class Refused extends Error {
+  constructor(readonly reason: Problem) {
+    super(reason.message);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // The message of the engine may quote the text, which may hold a secret: only the place at its end is kept.
+    const place = / at (position \d+)(?: \(line \d+ column \d+\))?$/.exec(
+      error instanceof Error ? error.message : '',
+    )?.[1];
+    throw new Refused(problem('PATCH_JSON', [], place && `The patch is not valid JSON (${place}).`));
+  }
+}
+
+function copy(value: unknown, keys: Keys): Json {
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value === 0 ? 0 : value;
+  if (typeof value === 'string') {
+    checkCharacters(value, keys);
+    return value;
+  }
+  if (typeof value !== 'object' || !(Array.isArray(value) || isPlain(value))) {
+    throw new Refused(problem(keys.length === 0 ? 'PATCH_TYPE' : 'PATCH_VALUE', keys));
+  }
+  if (keys.length >= MAX_NESTING) throw new Refused(problem('PATCH_NESTING', keys));
+  return Array.isArray(value) ? copyArray(value, keys) : copyObject(value, keys);
+}
+
+function copyArray(array: readonly unknown[], keys: Keys): Json[] {
+  return Array.from(array, (value, index) => copy(value, [...keys, String(index)]));
+}
+
+function copyObject(object: object, keys: Keys): JsonObject {
+  const members = Object.entries(object).map(([key, value]): [string, Json] => {
+    checkCharacters(key, [...keys, key]);
+    return [key, copy(value, [...keys, key])];
+  });
+  return objectOf(members);
+}
+
+function checkCharacters(text: string, keys: Keys): void {
+  if (NEEDS_ESCAPE.test(text)) throw new Refused(problem('PATCH_CHARACTER', keys));
+}
+
+/** Objects of a function node have the Object.prototype of its sandbox, so ours is not the measure. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

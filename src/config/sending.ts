@@ -1,0 +1,275 @@
+/** One patch on its way to one device. */
+import { HomieError, type ErrorCode } from '../errors';
+import type { OpenEnd } from '../homie/lock';
+import { nextReturn } from '../homie/return';
+import { isAway, Sight, type Advertisement } from '../homie/sight';
+import type { Phase } from '../homie/update';
+import { rebootShown, upForASecond } from '../homie/uptime';
+import { changes, compareConfig, type LostValue } from './compare';
+import { readFile } from './file';
+import type { Place } from './place';
+import type { ConfigSettings } from './settings';
+import type { Step } from './step';
+
+export interface SendInput {
+  readonly from: Place;
+  /** Where the device is when it has taken the patch: the same place, unless it moves. */
+  readonly to: Place;
+  readonly step: Step;
+  /** Of the step, settings whose types and validators only the sketch knows. */
+  readonly sketch: readonly string[];
+  readonly settings: ConfigSettings;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  readonly report: (phase: Phase) => void;
+}
+
+/**
+ * How it ended.
+ *
+ * - `taken`: a reboot shown by uptime, and the configuration that holds what was expected
+ * - `not_sent`: the connection was gone before anything was sent
+ * - `failed`: `open` when the device may still reboot, as `OpenEnd` says; `unproven` when the configuration is as expected,
+ *   but no uptime shows the reboot
+ */
+export type SendEnd =
+  | { readonly kind: 'taken' | 'not_sent' }
+  | {
+      readonly kind: 'failed';
+      readonly error: HomieError;
+      readonly open?: OpenEnd;
+      readonly unproven?: true;
+      readonly taken?: readonly string[];
+      readonly lost?: readonly LostValue[];
+    };
+
+/** Sends a patch once, and watches the device until it is known what became of it. */
+export class Sending {
+  readonly #input: SendInput;
+  readonly #here: Sight;
+  readonly #there: Sight;
+  readonly #upBefore: boolean;
+  /** ms of `performance.now()`. */
+  #publishedAt = 0;
+  /** The device has said that it has received the patch. */
+  #received = false;
+
+  constructor(input: SendInput) {
+    const { from, to, abandon } = input;
+    this.#input = input;
+    this.#here = new Sight(from.watch, abandon);
+    this.#there = to === from ? this.#here : new Sight(to.watch, abandon);
+    const known = from.broker.registry.get(from.device);
+    this.#upBefore = known !== undefined && upForASecond(known, performance.now());
+  }
+
+  get publishedAt(): number {
+    return this.#publishedAt;
+  }
+
+  async run(): Promise<SendEnd> {
+    const { settings, report } = this.#input;
+    this.#publishedAt = performance.now();
+    const sent = await this.#send();
+    if ('kind' in sent) return sent;
+
+    const answered = (await this.#untilReceived()) || (await this.#isThere());
+    const unheard = sent.error === undefined && !this.#here.blinked;
+    if (!answered) return failed(unanswered(sent), unheard ? 'unheard' : 'unknown');
+    report('rebooting');
+    const until = this.#there.clock() + settings.reboot;
+    return (await this.#untilBack(until, () => report('verifying'))) ?? this.#notBack();
+  }
+
+  /** Watches on, without a deadline, after the device had not come back in time. */
+  async late(): Promise<SendEnd | undefined> {
+    return this.#untilBack(Infinity, () => undefined);
+  }
+
+  /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
+  async #send(): Promise<SendEnd | { error?: HomieError; noSubscribers: boolean }> {
+    const { from, step, settings, report } = this.#input;
+    report('sending');
+    const topic = `${from.root}/$implementation/config/set`;
+    try {
+      const options = { qos: 1, timeout: settings.sending } as const;
+      return { noSubscribers: (await from.broker.connection.publish(topic, step.text(), options)).noSubscribers };
+    } catch (error) {
+      if (!(error instanceof HomieError)) throw error;
+      if (error.code === 'NOT_CONNECTED') return { kind: 'not_sent' };
+      if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') return { error, noSubscribers: false };
+      return { kind: 'failed', error };
+    }
+  }
+
+  /**
+   * The empty message may get lost in the reboot that follows it: then the reboot stands for it.
+   *
+   * @returns whether there was any sign of the device
+   */
+  async #untilReceived(): Promise<boolean> {
+    const { settings, report } = this.#input;
+    const sight = this.#here;
+    let until = sight.clock() + settings.received;
+    for (;;) {
+      const event = await sight.next(until);
+      if (event === undefined) return false;
+      if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.received);
+      // Whatever came while there was no connection of our own is over.
+      if (sight.advertisement?.live === false && sight.advertisement.readyAt !== undefined) return true;
+      if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) return true;
+      if (event.attribute === 'configSet' && event.live && event.value === '') {
+        this.#received = true;
+        report('received');
+        return true;
+      }
+    }
+  }
+
+  /** Whether the device has moved without a sign of it in the old place. */
+  async #isThere(): Promise<boolean> {
+    await drain(this.#there);
+    return this.#there.advertisement?.live === true;
+  }
+
+  /** @returns undefined when the device did not reboot by `until`, on the clock of the sight */
+  async #untilBack(until: number, verifying: () => void): Promise<SendEnd | undefined> {
+    const { settings } = this.#input;
+    for (;;) {
+      const back = await nextReturn(this.#there, { until, ready: settings.ready, statistics: true, verifying });
+      if (back === 'never') return undefined;
+      if (back === 'not_ready')
+        return failed(because('NOT_READY', 'The device came back, but was not ready in time.'), 'unknown');
+      const end = this.#judge(back);
+      if (end !== undefined) return end;
+      // A mere reconnect: the reboot is still to come.
+      this.#there.expectAnother();
+    }
+  }
+
+  /** What a connect after the publish means; undefined when it shows nothing. */
+  #judge({ config, uptime, live }: Advertisement): SendEnd | undefined {
+    const { step, settings } = this.#input;
+    const reboot = uptime && rebootShown(uptime, this.#publishedAt, this.#upBefore);
+    if (reboot === false) return undefined;
+    if (config === undefined) {
+      return reboot === true
+        ? failed(because('CONFIG_UNKNOWN', 'The device came back, but did not publish its configuration.'))
+        : undefined;
+    }
+    const file = readFile(config);
+    if (file === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
+    const visible = isVisible(step);
+    const isAsBefore = changes(step.before(), file.content).length === 0;
+    const { taken, lost } = compareConfig(step.before(), step.expected(), config, settings.secretNames);
+    if (reboot === true) {
+      if (!this.#received && isAsBefore)
+        return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
+      return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost)), taken, lost };
+    }
+    // It is published anew at every connect, so that a configuration alone proves no reboot.
+    if (isAsBefore && visible) return undefined;
+    if (lost.length > 0) return { ...failed(valueLost(lost)), unproven: true, taken, lost };
+    if (!live) return failed(because('UNCONFIRMED', messages.UNCONFIRMED, hints.UNCONFIRMED), 'flashed');
+    return { ...failed(because('REBOOT_UNPROVEN', messages.REBOOT_UNPROVEN, hints.REBOOT_UNPROVEN)), unproven: true };
+  }
+
+  async #notBack(): Promise<SendEnd> {
+    const { from, to } = this.#input;
+    if (to !== from) {
+      // Nobody has looked at the old place meanwhile.
+      await drain(this.#here);
+      const { advertisement } = this.#here;
+      const refused = advertisement?.uptime && this.#judge(advertisement);
+      if (refused) return refused;
+    }
+    if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
+    if (!this.#received) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
+    return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
+  }
+
+  #whyNotApplied(): string {
+    const { sketch } = this.#input;
+    const settings =
+      sketch.length === 0
+        ? ''
+        : ` No rule here knows the types and validators that the sketch has for ${sketch.join(', ')}: check these first.`;
+    return (
+      'The device refused the patch, or has written it and reboots when the sketch is idle; the serial log tells.' +
+      `${settings} It stays locked until it reboots, and is watched.`
+    );
+  }
+}
+
+const messages = {
+  REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
+  UNCONFIRMED:
+    'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
+  NOT_RECEIVED:
+    'A connection was lost meanwhile, and the device has not rebooted since: the patch most likely did not reach it.',
+  RESTARTED: 'The device restarted, but gave no sign that it received the patch, and has the configuration of before.',
+  UNSEEN:
+    'The device restarted, but gave no sign that it received the patch. It shows nothing of what the patch sets, so whether it took it is not known.',
+  NOT_BACK: 'The device went away and did not come back in time.',
+} as const;
+
+const hints = {
+  REBOOT_UNPROVEN:
+    'A configuration is published at every connect, whether it is in use or not. Restart the device, and get its configuration.',
+  UNCONFIRMED:
+    'The connection to the broker was lost meanwhile. Wait until the device sends its statistics, and get its configuration.',
+  NOT_BACK:
+    'If wifi or mqtt were changed, they may not fit: look for the device on the other network or broker, or for an access point that it opened. Else power-cycle it.',
+} as const;
+
+function because(code: ErrorCode, message?: string, hint?: string): HomieError {
+  return new HomieError(code, message, hint === undefined ? {} : { hint });
+}
+
+function failed(why: HomieError, open?: OpenEnd): SendEnd & { kind: 'failed' } {
+  return { kind: 'failed', error: why, ...(open && { open }) };
+}
+
+function unanswered({ error: cause, noSubscribers }: { error?: HomieError; noSubscribers: boolean }): HomieError {
+  if (cause?.code === 'PUBLISH_TIMEOUT')
+    return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device gave no sign of it.');
+  if (noSubscribers)
+    return because('NOT_RECEIVED', 'The broker knew of nobody who listens to the topic for patches of the device.');
+  return because('NOT_RECEIVED');
+}
+
+function valueLost(lost: readonly LostValue[]): HomieError {
+  const shown = lost
+    .slice(0, 3)
+    .map(({ path, expected, got }) => `${path} is ${brief(got)} instead of ${brief(expected)}`);
+  const more = lost.length > shown.length ? ` (and ${lost.length - shown.length} more)` : '';
+  return new HomieError('VALUE_LOST', `The device rebooted, but ${shown.join(', ')}${more}.`);
+}
+
+/** @param value with its secrets masked */
+function brief(value: unknown): string {
+  if (value === null) return 'missing or null';
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** Whether the device is in this place, as far as is known. */
+function isAt({ broker, device }: Place): boolean {
+  const state = broker.registry.get(device)?.state?.value;
+  return state !== undefined && !isAway(state);
+}
+
+/** Takes in all that has come. */
+async function drain(sight: Sight): Promise<void> {
+  while ((await sight.next(0)) !== undefined);
+}
+
+/** The paths that a step is proven to have changed when it was taken. */
+export function provenPaths(step: Step): string[] {
+  return step.paths.filter((path) => !step.unverified.includes(path));
+}
+
+/** Whether the device shows anything of what the step changes. */
+export function isVisible(step: Step): boolean {
+  return changes(step.before(), step.expected()).length > 0;
+}

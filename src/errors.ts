@@ -1,0 +1,414 @@
+/**
+ * Every error of the package, in one place: a stable code, what it means, what to do about it, and whether
+ * the same call may work later without anything being changed. The README's catalogue is made from this list.
+ */
+export const catalogue = {
+  // What the flow asks for
+  UNKNOWN_ACTION: entry('The action is not one that this node knows.', 'Use one of the actions listed in the help.'),
+  INVALID_SETTING: entry('A setting or a message property has a value that makes no sense.', 'Correct the value.'),
+  NO_DEVICE: entry(
+    'Neither the message nor the node says which device is meant.',
+    'Set msg.device, or the device in the node. To update every device that runs this firmware, choose that explicitly in the node.',
+  ),
+  INVALID_DEVICE_ID: entry(
+    'A device id has characters that no Homie device has.',
+    'A device id has 1 to 32 of the characters a-z, 0-9 and -.',
+  ),
+  NO_MATCH: entry(
+    'No known device runs this firmware.',
+    'Compare the name in the firmware (Homie_setFirmware) with $fw/name of the devices, and check the base topic.',
+  ),
+  UNKNOWN_JOB: entry('There is no such job in this node.', 'Use the job id from the progress message.'),
+  NO_BROKER: entry('The node has no homie-broker.', 'Choose a homie-broker in the node and deploy.'),
+  DEVICE_BUSY: entry(
+    'The device has a job already, and one device takes one job at a time.',
+    'Wait for that job to end, or cancel it.',
+    true,
+  ),
+  REBOOT_PENDING: entry(
+    'An earlier update of the device may still have to be booted; a second image could overwrite the staged one.',
+    'Wait until the device has connected anew, or power-cycle it.',
+    true,
+  ),
+
+  // What comes in as firmware
+  PAYLOAD_TYPE: entry(
+    'msg.payload is not something that can hold a firmware.',
+    'Give a Buffer: in a file-in node choose "a single Buffer object", in an http request node "a binary buffer".',
+  ),
+  FIRMWARE_EMPTY: entry('The firmware is empty.', 'Check that the file was read to its end and is not empty.'),
+  FIRMWARE_IS_HTML: entry(
+    'This is an HTML page, not a firmware.',
+    'The download answered with a page (login, not found, redirect). Check the address and the credentials.',
+  ),
+  FIRMWARE_IS_TEXT: entry('This is text, not a firmware.', 'Give the .bin file that the build made, as a Buffer.'),
+  FIRMWARE_TOO_LARGE: entry(
+    'The firmware is larger than any device could take.',
+    'Images may have at most 16 MiB, also after decompression.',
+  ),
+  FIRMWARE_GZIP: entry('The gzip data is damaged.', 'Compress the image again, or give it uncompressed.'),
+  FIRMWARE_BASE64: entry('The base64 text is damaged.', 'Encode the image again, or give it as a Buffer.'),
+  FIRMWARE_MAGIC: entry(
+    'This is not an ESP8266 or ESP32 image: it does not begin with 0xE9.',
+    'Give firmware.bin as the build made it: not the .elf, not the file system image.',
+  ),
+  FIRMWARE_TRUNCATED: entry(
+    'The image is cut off: it ends before its last segment or checksum.',
+    'The download or the build was interrupted. Get the file again.',
+  ),
+  FIRMWARE_DAMAGED: entry(
+    'The structure of the image makes no sense.',
+    'Build the image again; it may be damaged, or not an application image.',
+  ),
+  FIRMWARE_CHECKSUM: entry(
+    'The checksum in the image does not match its bytes: the image is damaged.',
+    'Get the file again, or build it again.',
+  ),
+  FIRMWARE_CRC: entry(
+    'The CRC32 in the image does not match its bytes: the image is damaged.',
+    'Get the file again, or build it again.',
+  ),
+  FIRMWARE_SHA256: entry(
+    'The SHA-256 at the end of the image does not match its bytes: the image is damaged.',
+    'Get the file again, or build it again.',
+  ),
+  CHECKSUM_MISMATCH: entry(
+    'msg.checksum is not the MD5 of the firmware.',
+    'The file is damaged, or the checksum belongs to another file. It must be the MD5 of the plain image.',
+  ),
+  NOT_HOMIE: entry(
+    'The image carries no Homie signature: it is not a Homie firmware, and the device could not be updated again.',
+    'Build it with Homie for ESP8266. Use allowIncompatible only if you are sure.',
+  ),
+  WRONG_CHIP: entry(
+    'The image is built for another chip than that of the device.',
+    'Build it for the chip of the device. A wrong image makes the device unusable.',
+  ),
+  WRONG_FIRMWARE: entry(
+    'The image is another firmware than the one on the device.',
+    'Choose the right device or file. To change a device over to another firmware, use allowIncompatible.',
+  ),
+
+  // What comes in as configuration
+  PATCH_TYPE: entry(
+    'msg.payload is not a patch: neither an object nor the JSON text of one.',
+    'Give an object such as {"settings":{"brightness":42}}, or its JSON text.',
+  ),
+  PATCH_JSON: entry(
+    'The patch is not valid JSON.',
+    'Give an object, or text with double quotes, without comments, trailing commas or a byte order mark.',
+  ),
+  PATCH_NESTING: entry('The patch is nested deeper than the 10 levels that a device reads.', 'Make the patch flatter.'),
+  PATCH_CHARACTER: entry(
+    'The patch has a character that could only be sent as a \\u escape, which the device refuses.',
+    'Remove control characters and halves of surrogate pairs.',
+  ),
+  PATCH_VALUE: entry(
+    'The patch holds something that JSON has no form for.',
+    'Use text, finite numbers, true, false, null, arrays and plain objects only.',
+  ),
+  NUMBER_PRECISION: entry(
+    'The number has more digits than the device keeps.',
+    'Use at most six digits and six decimals, or a whole number of 32 bits.',
+  ),
+  CONFIG_UNKNOWN: entry(
+    'The device has not published its configuration, so a patch cannot be checked against it.',
+    'Wait until the device has been online, and check the device id and the base topic.',
+    true,
+  ),
+  CONFIG_UNREADABLE: entry(
+    'The configuration that the device published is not a JSON object.',
+    'Correct the configuration at the device itself.',
+  ),
+  CONFIG_RULE: entry('The device would refuse the configuration.', 'Correct the value.'),
+  CONFIG_HARM: entry('The device would accept the value, to its harm.', 'Correct the value.'),
+  DEVICE_ID_TAKEN: entry(
+    'Another device has this device id, and two devices with one id throw each other off the broker.',
+    'Choose an id that no other device has.',
+  ),
+  PATCH_TOO_LARGE: entry(
+    'The patch needs more memory than the device has for it.',
+    'Send less at a time, or let it be split (split).',
+  ),
+  MERGE_TOO_LARGE: entry(
+    'The device has not the memory to merge the patch and would lose values of it without a word.',
+    'Send less at a time, or let it be split (split).',
+  ),
+  CONFIG_TOO_LARGE: entry(
+    'The configuration would become too large, and the device would not start with it any more.',
+    'Remove settings that are not needed, or make texts shorter.',
+  ),
+  CONFIG_UNPUBLISHABLE: entry(
+    'The configuration would become too long to be published, and the device could hang at every start.',
+    'Make the configuration, the base topic or the device id shorter. Set segment to 1460 only if the device was built for that segment size.',
+  ),
+  RISK_NOT_ALLOWED: entry(
+    'The patch changes what the device needs to be reached or updated.',
+    'Read the risks, and set allowRisky if you are sure.',
+  ),
+  NOT_RECEIVED: entry(
+    'The device gave no sign that it received the patch.',
+    'It may be gone without the broker having noticed, or the broker did not deliver the patch (ACL). It is not repeated.',
+    true,
+  ),
+  NOT_APPLIED: entry(
+    'The device received the patch, but did not reboot in time.',
+    'It refused the patch without a word, or has written it and waits for a busy sketch.',
+  ),
+  VALUE_LOST: entry(
+    'The device rebooted, but its configuration does not hold what was expected.',
+    'Read which paths were lost, and send them again, fewer at a time.',
+  ),
+
+  // The device's topics
+  INVALID_BASE_TOPIC: entry(
+    'The base topic cannot be used.',
+    'It may have several levels, but no + and no #, and it must not begin with $.',
+  ),
+  TOPIC_TOO_LONG: entry(
+    'The firmware topic would be longer than the 129 characters that a device can receive.',
+    'Base topic and device id together may have 67 characters at most. Shorten one of them.',
+  ),
+
+  // The broker
+  BROKER_SETTINGS: entry(
+    'The settings of the broker cannot be used.',
+    'Correct the settings of the homie-broker node.',
+  ),
+  BROKER_UNREACHABLE: entry('The broker cannot be reached.', 'Check host and port, and that the broker runs.', true),
+  BROKER_REFUSED: entry(
+    'The broker refused the connection: bad user name or password.',
+    'Check user name and password in the homie-broker node.',
+  ),
+  BROKER_TLS: entry(
+    'The TLS connection to the broker failed.',
+    'Check the CA certificate, the host name in the certificate, and that the port speaks TLS.',
+  ),
+  BROKER_PROTOCOL: entry(
+    'The broker does not speak MQTT as it should.',
+    'Check that the port is the one for MQTT (or for WebSocket, when the URL begins with ws).',
+  ),
+  NOT_CONNECTED: entry(
+    'There is no connection to the broker; nothing was sent.',
+    'Wait until the homie-broker is connected.',
+    true,
+  ),
+  PACKET_TOO_LARGE: entry(
+    'The broker does not take messages as large as this firmware.',
+    'Raise the limit of the broker (mosquitto: max_packet_size and message_size_limit).',
+  ),
+  PUBLISH_DENIED: entry(
+    'The broker does not allow this user to publish there.',
+    'Allow this user to write to <base topic>+/$implementation/ota/firmware/+ and .../config/set.',
+  ),
+  PUBLISH_REFUSED: entry('The broker refused the message.', 'Look into the log of the broker.'),
+  PUBLISH_TIMEOUT: entry(
+    'The broker did not acknowledge the firmware in time.',
+    'Check the network between Node-RED and the broker, and raise the deadline for sending.',
+    true,
+  ),
+  CONNECTION_LOST: entry(
+    'The connection to the broker was lost while the firmware was being sent.',
+    'Check the network and the broker.',
+    true,
+  ),
+  CLOSED_AT_PUBLISH: entry(
+    'The broker closed the connection while it was sent the firmware, and the device gave no sign of it.',
+    'The firmware is probably larger than the broker allows (mosquitto: max_packet_size).',
+  ),
+
+  // The exchange with a device
+  DEVICE_OFFLINE: entry(
+    'The device was not ready before the job expired; nothing was sent.',
+    'Check power and Wi-Fi of the device, or let the job wait longer (expires).',
+    true,
+  ),
+  DEVICE_UNKNOWN: entry(
+    'Nothing has been seen of this device; nothing was sent.',
+    'Check the device id and the base topic of the homie-broker.',
+    true,
+  ),
+  NOT_ACCEPTED: entry(
+    'The device gave no sign that it received the firmware.',
+    'The broker may have dropped it (ACL, message_size_limit), or the device may be gone. Look into the log of the broker.',
+    true,
+  ),
+  STALLED: entry(
+    'The device began to take the firmware and then gave no more sign.',
+    'Check power and Wi-Fi signal of the device. It is watched until it connects anew.',
+    true,
+  ),
+  LOST_IN_TRANSFER: entry(
+    'The device lost its connection or restarted in the middle of the transfer, and still runs the old firmware.',
+    'Check power supply and Wi-Fi signal of the device, then try again.',
+    true,
+  ),
+  NOT_REBOOTED: entry(
+    'The firmware is flashed, but the device has not rebooted.',
+    'The sketch is busy (Homie.setIdle(false)). The new firmware starts with the next reboot.',
+  ),
+  NOT_BACK: entry(
+    'The device rebooted and did not come back in time.',
+    'An image built for another flash layout or file system finds no config.json: look for an access point that the device opened. Else power-cycle it.',
+  ),
+  NOT_READY: entry(
+    'The device came back but did not become ready in time.',
+    'The new firmware may hang in its setup, or the connection was lost again.',
+  ),
+  OLD_FIRMWARE: entry(
+    'The device rebooted, but runs the old firmware.',
+    'The boot loader did not take the new image. Check that it fits the flash layout of the device.',
+  ),
+  OTHER_FIRMWARE: entry(
+    'The device rebooted with a firmware that is neither the old one nor the new one.',
+    'Somebody else may have updated the device, or the image was changed on its way.',
+  ),
+  REBOOT_UNPROVEN: entry(
+    'The device runs the checksum it ran before, and whether it rebooted since cannot be told.',
+    'The device publishes no $stats/uptime, so a reinstallation cannot be proven.',
+  ),
+  ANOTHER_UPDATER: entry(
+    'Somebody else is updating this device.',
+    'Let only one tool update a device at a time.',
+    true,
+  ),
+  FORCE_NOT_SUPPORTED: entry(
+    'The device refuses to take the image that it already runs.',
+    'Its firmware has no way to reinstall the same image. Build an image that differs.',
+  ),
+  BASE64_FAILED_BEFORE: entry(
+    'Base64 has failed on this device before and can leave its updater stuck; it is not tried again.',
+    'Send the firmware as binary, which is the default.',
+  ),
+  BASE64_IMPOSSIBLE: entry(
+    'This image cannot be sent to this device as base64: the device would never answer it.',
+    'Send the firmware as binary, which is the default.',
+  ),
+  FACTS_MISSING: entry(
+    'The device is ready, but has not published what an update needs to know; nothing was sent.',
+    'Check that the retained topics of the device reach this user (ACL), or restart the device.',
+    true,
+  ),
+  CHECKSUM_MISSING: entry(
+    'The device came back but did not publish $fw/checksum, so what runs on it is not known.',
+    'Check that its topics reach this user (ACL).',
+  ),
+  UNCONFIRMED: entry(
+    'The retained topics of the device name another firmware than before, but no live sign of the device confirms it.',
+    'The connection to the broker was lost meanwhile. Wait until the device sends its statistics, and check again.',
+    true,
+  ),
+  UPDATER_STUCK: entry(
+    'The updater of the device is stuck, and restarting the device did not help or is switched off.',
+    'Power-cycle the device, or let the node restart it (recoverReboot).',
+    true,
+  ),
+  ABANDONED: entry(
+    'The device was no longer watched, because the node was stopped or redeployed; what became of it is not known.',
+    'Ask for the state of the device before you send anything again.',
+    true,
+  ),
+  UNEXPECTED: entry(
+    'Something happened that should not: a defect of this package.',
+    'Please report it, with the log of Node-RED.',
+  ),
+
+  // What the device answers
+  OTA_DISABLED: entry(
+    'OTA is disabled on the device.',
+    'Enable it by the configuration patch {"ota":{"enabled":true}}.',
+  ),
+  BAD_CHECKSUM: entry(
+    'The device found that the content does not match its MD5, or (ESP32) that size or magic byte are wrong.',
+    'The firmware was changed on its way, or the image does not fit. Try again.',
+    true,
+  ),
+  BAD_FIRMWARE: entry(
+    'The device does not take this as a firmware for it.',
+    'Flash size or mode of the image do not fit the chip of the device. Build it for this board.',
+  ),
+  NOT_ENOUGH_SPACE: entry(
+    'The image does not fit into the free sketch space of the device.',
+    'Make the firmware smaller, choose a flash layout with more space, or update in two steps by a minimal image.',
+  ),
+  FLASH_ERROR: entry(
+    'The device could not erase, write or read its flash.',
+    'Try again. If it comes back, the flash chip is worn out or the power supply too weak.',
+    true,
+  ),
+  INTERNAL_ERROR: entry('The updater of the device failed.', 'Restart the device and try again.', true),
+  RETAINED_FIRMWARE: entry(
+    'A retained firmware message lies on the broker for this device.',
+    'Clear the retained message; firmware must never be retained.',
+  ),
+  TRANSFER_REFUSED: entry(
+    'The device refused the way in which the firmware arrived.',
+    'Try again. If it comes back, look into the serial log of the device.',
+    true,
+  ),
+  DEVICE_TIMEOUT: entry(
+    'The device gave up waiting for more of the firmware.',
+    'Check its Wi-Fi signal and try again.',
+    true,
+  ),
+  DEVICE_OUT_OF_MEMORY: entry('The device ran out of memory.', 'Restart the device and try again.', true),
+  DEVICE_UPDATE_BUSY: entry('The device is busy, or is being updated already.', 'Try again later.', true),
+  DEVICE_REBOOT_PENDING: entry(
+    'The device waits for a reboot.',
+    'Wait until it has rebooted, or power-cycle it.',
+    true,
+  ),
+  UNKNOWN_STATUS: entry(
+    'The device answered with a status that is not known.',
+    'Look into the serial log of the device.',
+  ),
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** What the catalogue says of a code. */
+export interface CatalogueEntry {
+  readonly meaning: string;
+  readonly hint: string;
+  readonly retryable: boolean;
+}
+
+export type ErrorCode = keyof typeof catalogue;
+
+export interface HomieErrorOptions {
+  /** What to do about it, where more is known than the catalogue says. */
+  hint?: string;
+  /** The status text of the device as it came, for instance `500 INTERNAL_ERROR 8`. */
+  status?: string;
+  /** The phase of the job in which it happened. */
+  phase?: string;
+  cause?: unknown;
+}
+
+/**
+ * An error with a stable code, a sentence for people, and a hint that says what to do.
+ * `message` never holds a secret.
+ */
+export class HomieError extends Error {
+  override readonly name = 'HomieError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly status: string | undefined;
+  readonly phase: string | undefined;
+
+  /**
+   * @param code one of the catalogue
+   * @param message the sentence; the catalogue's own when it is left out
+   */
+  constructor(code: ErrorCode, message?: string, options: HomieErrorOptions = {}) {
+    super(message ?? catalogue[code].meaning, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint ?? catalogue[code].hint;
+    this.retryable = catalogue[code].retryable;
+    this.status = options.status;
+    this.phase = options.phase;
+  }
+}
+
+function entry(meaning: string, hint: string, retryable = false): CatalogueEntry {
+  return { meaning, hint, retryable };
+}

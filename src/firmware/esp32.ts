@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { HomieError } from '../errors';
+import { checksumOf, readSegments, requireBytes, requireChecksum } from './segments';
+import { slices } from './slices';
+
+const HEADER = 24;
+const SHA256 = 32;
+
+/** Names by the chip id in an image's header (esptool, IMAGE_CHIP_ID of each target). */
+const CHIPS: Readonly<Record<number, string>> = {
+  0: 'esp32',
+  2: 'esp32s2',
+  5: 'esp32c3',
+  9: 'esp32s3',
+  12: 'esp32c2',
+  13: 'esp32c6',
+  16: 'esp32h2',
+  18: 'esp32p4',
+  20: 'esp32c61',
+  23: 'esp32c5',
+  25: 'esp32h21',
+  28: 'esp32h4',
+  31: 'esp32e22',
+  32: 'esp32s31',
+};
+
+/**
+ * Checks an application image for a chip of the ESP32 family: 24 bytes of header, the segments, their checksum, and a
+ * SHA-256 of all that when byte 23 is 1 (ESP-IDF, "App Image Format"). What comes behind it is not looked at.
+ *
+ * @returns the chip's name, `esp32-<id>` when the id is not known; `end`: where the image ends by its structure, and
+ *   `flashSize`, both in bytes
+ * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED, FIRMWARE_CHECKSUM, FIRMWARE_SHA256
+ */
+export async function inspectEsp32(
+  image: Buffer,
+): Promise<{ chip: string; end: number; flashSize: number | undefined }> {
+  requireBytes(image, HEADER, 'the header');
+  const chipId = image.readUInt16LE(12);
+  const chip = CHIPS[chipId] ?? `esp32-${chipId}`;
+  const flashSize = flashSizeOf(image.readUInt8(3) >> 4);
+  const segments = readSegments(image, image.readUInt8(1), HEADER);
+  requireChecksum(await checksumOf(segments), segments.checksum, 'the image');
+
+  const hashed = image.readUInt8(23);
+  if (hashed === 0) return { chip, end: segments.end, flashSize };
+  if (hashed !== 1) {
+    throw new HomieError(
+      'FIRMWARE_DAMAGED',
+      `Byte 23 of the header is ${hashed}; it says by 0 or 1 if a SHA-256 follows.`,
+    );
+  }
+  const end = segments.end + SHA256;
+  requireBytes(image, end, 'the SHA-256');
+  const hash = createHash('sha256');
+  for await (const slice of slices(image.subarray(0, segments.end))) hash.update(slice);
+  if (!hash.digest().equals(image.subarray(segments.end, end))) throw new HomieError('FIRMWARE_SHA256');
+  return { chip, end, flashSize };
+}
+
+/** 1 MiB to 128 MiB for 0 to 7 (esptool, ESP32ROM.FLASH_SIZES). */
+function flashSizeOf(code: number): number | undefined {
+  return code <= 7 ? 1024 * 1024 * 2 ** code : undefined;
+}

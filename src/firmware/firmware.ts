@@ -1,0 +1,64 @@
+import { HomieError } from '../errors';
+import { md5 } from './checksum';
+import { inspect, type FirmwareInfo } from './inspect';
+import { readPayload } from './payload';
+
+/** Offset of the flash mode in an image. */
+const MODE = 2;
+
+/** A plain image that has passed the inspection, and what is known of it. */
+export class Firmware {
+  /** Nobody writes into it. */
+  readonly image: Buffer;
+  readonly info: FirmwareInfo;
+  #alternatives: Promise<ReadonlySet<string>> | undefined;
+
+  private constructor(image: Buffer, info: FirmwareInfo) {
+    this.image = image;
+    this.info = info;
+  }
+
+  /**
+   * Reads and inspects `msg.payload`.
+   *
+   * @param options.checksum `msg.checksum`: the MD5 that the plain image must have, if it is given
+   * @throws {HomieError} those of readPayload and inspect, and CHECKSUM_MISMATCH
+   */
+  static async from(payload: unknown, options: { checksum?: unknown } = {}): Promise<Firmware> {
+    const image = await readPayload(payload);
+    const info = await inspect(image);
+    const { checksum } = options;
+    if (checksum !== undefined && checksum !== null && !isSame(checksum, info.md5)) {
+      const given = typeof checksum === 'string' ? `"${checksum.slice(0, 64)}"` : `a ${typeof checksum}`;
+      throw new HomieError('CHECKSUM_MISMATCH', `msg.checksum is ${given}, but the firmware's MD5 is ${info.md5}.`);
+    }
+    return new Firmware(image, info);
+  }
+
+  /**
+   * MD5s that a device which runs this image may report besides `info.md5`: it hashes its flash up to the structural
+   * end of the image (esp8266/Arduino, EspClass::getSketchMD5), and where the flash mode of the image is not its own,
+   * the updater has put its own mode there (UpdaterClass::_writeBuffer). Hashed when first asked for.
+   */
+  alternativeChecksums(): Promise<ReadonlySet<string>> {
+    this.#alternatives ??= this.#hashAlternatives();
+    return this.#alternatives;
+  }
+
+  async #hashAlternatives(): Promise<ReadonlySet<string>> {
+    const { image, info } = this;
+    const own = image.readUInt8(MODE);
+    const checksums = new Set<string>();
+    for (const end of new Set([info.size, info.end])) {
+      for (const mode of new Set([own, 0, 1, 2, 3])) {
+        if (end === info.size && mode === own) continue;
+        checksums.add(await md5(image.subarray(0, MODE), Buffer.of(mode), image.subarray(MODE + 1, end)));
+      }
+    }
+    return checksums;
+  }
+}
+
+function isSame(checksum: unknown, md5Hex: string): boolean {
+  return typeof checksum === 'string' && checksum.trim().toLowerCase() === md5Hex;
+}

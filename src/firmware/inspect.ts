@@ -1,0 +1,58 @@
+import { HomieError } from '../errors';
+import { md5 } from './checksum';
+import { inspectEsp32 } from './esp32';
+import { inspectEsp8266, isEsp8266 } from './esp8266';
+import { MAGIC, MAX_IMAGE } from './format';
+import { readMarks } from './marks';
+import { requireBytes } from './segments';
+
+export type FlashMode = 'QIO' | 'QOUT' | 'DIO' | 'DOUT' | 'unknown';
+
+export interface FirmwareInfo {
+  /** `esp8266`, `esp32`, `esp32s2`, `esp32c3` and so on; `esp32-<id>` for a chip id that is not known. */
+  readonly chip: string;
+  /** What a device that can run it says in `$implementation`. */
+  readonly family: 'esp8266' | 'esp32';
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Where the image ends by its structure, in bytes; what is behind it is a signature, padding, or rubbish. */
+  readonly end: number;
+  /** Of the whole file, in lower case. */
+  readonly md5: string;
+  readonly flashMode: FlashMode;
+  /** Bytes. */
+  readonly flashSize: number | undefined;
+  /** Whether it carries the signature of Homie for ESP8266. */
+  readonly homie: boolean;
+  readonly name?: string;
+  readonly version?: string;
+  readonly brand?: string;
+}
+
+/** By byte 2 of an image, for the ESP8266 as for the ESP32 (esptool, FLASH_MODES). */
+const FLASH_MODES: readonly FlashMode[] = ['QIO', 'QOUT', 'DIO', 'DOUT'];
+
+const SMALLEST_HEADER = 12;
+
+/**
+ * Checks the structure of a plain image and tells what it is. The event loop turns meanwhile.
+ *
+ * @throws {HomieError} FIRMWARE_EMPTY, FIRMWARE_TOO_LARGE, FIRMWARE_MAGIC, FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED,
+ *   FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
+ */
+export async function inspect(image: Buffer): Promise<FirmwareInfo> {
+  if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
+  if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
+  if (image[0] !== MAGIC) throw new HomieError('FIRMWARE_MAGIC');
+  requireBytes(image, SMALLEST_HEADER, 'the header');
+  const structure = isEsp8266(image)
+    ? { chip: 'esp8266', family: 'esp8266' as const, ...(await inspectEsp8266(image)) }
+    : { family: 'esp32' as const, ...(await inspectEsp32(image)) };
+  return {
+    ...structure,
+    size: image.length,
+    md5: await md5(image),
+    flashMode: FLASH_MODES[image.readUInt8(2)] ?? 'unknown',
+    ...readMarks(image.subarray(0, structure.end)),
+  };
+}

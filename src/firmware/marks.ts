@@ -1,0 +1,50 @@
+/** What an image tells of itself. */
+export interface Marks {
+  /** Whether it carries the signature of Homie for ESP8266. */
+  readonly homie: boolean;
+  readonly name?: string;
+  readonly version?: string;
+  readonly brand?: string;
+}
+
+/** The bytes around each text (homie-esp8266 Homie.hpp, Homie_setFirmware and Homie_setBrand). */
+const NAME = [Buffer.from('bf84e41354', 'hex'), Buffer.from('93446ba775', 'hex')] as const;
+const VERSION = [Buffer.from('6a3f3e0ee1', 'hex'), Buffer.from('b03048d41a', 'hex')] as const;
+const BRAND = [Buffer.from('fb2af568c0', 'hex'), Buffer.from('6e2f0feb2d', 'hex')] as const;
+
+/** homie-esp8266 Homie.cpp, __HOMIE_SIGNATURE. */
+const SIGNATURE = '%HOMIE_ESP8266_FW%';
+
+/** The longest is a name, with 32 bytes (homie-esp8266 Limits.hpp); forks may allow more. */
+const MAX_TEXT = 64;
+
+/**
+ * Finds the marks that the Homie library leaves in an image.
+ *
+ * @param image the image up to its structural end: what is behind it does not run
+ */
+export function readMarks(image: Buffer): Marks {
+  const name = textBetween(image, NAME);
+  const version = textBetween(image, VERSION);
+  const brand = textBetween(image, BRAND);
+  return {
+    homie: image.includes(SIGNATURE, 0, 'latin1'),
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    ...(brand !== undefined && { brand }),
+  };
+}
+
+/** The first readable text between the two marks. Each byte is passed a few times at most, whatever the image holds. */
+function textBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer]): string | undefined {
+  let start = image.indexOf(before);
+  while (start >= 0) {
+    start += before.length;
+    const end = image.indexOf(after, start);
+    if (end < 0) return undefined;
+    const text = end - start <= MAX_TEXT ? image.toString('utf8', start, end) : '';
+    if (text !== '' && !/\p{Cc}/u.test(text)) return text;
+    start = image.indexOf(before, Math.max(start, end - MAX_TEXT - before.length));
+  }
+  return undefined;
+}

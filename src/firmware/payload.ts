@@ -1,0 +1,109 @@
+import { promisify, types } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { HomieError } from '../errors';
+import { readBase64 } from './base64';
+import { MAGIC, MAX_IMAGE } from './format';
+import { isPage, isReadable, kindOf } from './text';
+
+export { MAX_IMAGE };
+
+/** Characters or bytes that are looked at at most: base64 of the largest image, wrapped. */
+const MAX_INPUT = (MAX_IMAGE / 3) * 4 * 1.1;
+
+/** Numbers that are checked in one go. */
+const RUN = 65_536;
+
+/**
+ * Reads `msg.payload` as a firmware: Buffer, Uint8Array, ArrayBuffer, the JSON form of a Buffer, or base64 text
+ * (wrapped or not, with a byte order mark or not, also as a Buffer), and any of these compressed by gzip.
+ *
+ * @returns the plain image, always a copy: the input is neither changed nor kept. That it begins with 0xE9 is not
+ *   checked here.
+ * @throws {HomieError} PAYLOAD_TYPE, FIRMWARE_EMPTY, FIRMWARE_IS_HTML, FIRMWARE_IS_TEXT, FIRMWARE_BASE64,
+ *   FIRMWARE_GZIP, FIRMWARE_TOO_LARGE
+ */
+export async function readPayload(payload: unknown): Promise<Buffer> {
+  const bytes = typeof payload === 'string' ? await readText(payload) : await readBytes(payload);
+  const image = isGzip(bytes) ? await decompress(bytes) : bytes;
+  if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
+  if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
+  const kind = image[0] === MAGIC ? 'binary' : kindOf(image);
+  if (kind !== 'binary') throw new HomieError(kind === 'page' ? 'FIRMWARE_IS_HTML' : 'FIRMWARE_IS_TEXT');
+  return image;
+}
+
+async function readText(text: string): Promise<Buffer> {
+  if (text === '') throw new HomieError('FIRMWARE_EMPTY');
+  if (text.length > MAX_INPUT) throw new HomieError('FIRMWARE_TOO_LARGE');
+  if (isPage(text)) throw new HomieError('FIRMWARE_IS_HTML');
+  const bytes = await readBase64(text);
+  if (bytes !== undefined) return bytes;
+  throw isReadable(text)
+    ? new HomieError('FIRMWARE_IS_TEXT')
+    : new HomieError('FIRMWARE_IS_TEXT', 'This is a binary file that was read as text, which destroys it.', {
+        hint: 'In a file-in node choose "a single Buffer object", in an http request node "a binary buffer".',
+      });
+}
+
+async function readBytes(payload: unknown): Promise<Buffer> {
+  const bytes = await copyBytes(payload);
+  if (bytes[0] === MAGIC || isGzip(bytes)) return bytes;
+  const base64 = kindOf(bytes) === 'text' ? await readBase64(bytes.toString('utf8')) : undefined;
+  return base64 ?? bytes;
+}
+
+async function copyBytes(payload: unknown): Promise<Buffer> {
+  // Not instanceof: what a function node makes comes from another realm.
+  if (types.isUint8Array(payload)) return copyOf(payload);
+  if (types.isAnyArrayBuffer(payload)) {
+    // Of one that was transferred elsewhere no view can be made; it has no bytes either.
+    return payload.byteLength === 0 ? Buffer.alloc(0) : copyOf(new Uint8Array(payload));
+  }
+  if (isBufferJson(payload)) return readNumbers(payload.data);
+  throw new HomieError('PAYLOAD_TYPE', `msg.payload is ${nameOf(payload)}, which cannot hold a firmware.`);
+}
+
+function copyOf(bytes: Uint8Array): Buffer {
+  if (bytes.length > MAX_INPUT) throw new HomieError('FIRMWARE_TOO_LARGE');
+  return Buffer.from(bytes);
+}
+
+/** What `JSON.stringify` makes of a Buffer. */
+function isBufferJson(payload: unknown): payload is { type: 'Buffer'; data: readonly unknown[] } {
+  if (typeof payload !== 'object' || payload === null) return false;
+  return 'type' in payload && payload.type === 'Buffer' && 'data' in payload && Array.isArray(payload.data);
+}
+
+async function readNumbers(data: readonly unknown[]): Promise<Buffer> {
+  if (data.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
+  const bytes = Buffer.alloc(data.length);
+  for (let index = 0; index < data.length; index += 1) {
+    if (index > 0 && index % RUN === 0) await nextTurn();
+    const value = data[index];
+    if (typeof value !== 'number' || (value & 0xff) !== value) {
+      throw new HomieError('PAYLOAD_TYPE', `msg.payload.data[${index}] is not a byte.`);
+    }
+    bytes[index] = value;
+  }
+  return bytes;
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+async function decompress(bytes: Buffer): Promise<Buffer> {
+  try {
+    return await promisify(gunzip)(bytes, { maxOutputLength: MAX_IMAGE });
+  } catch (error) {
+    const tooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+    throw new HomieError(tooLarge ? 'FIRMWARE_TOO_LARGE' : 'FIRMWARE_GZIP', undefined, { cause: error });
+  }
+}
+
+function nameOf(payload: unknown): string {
+  if (payload === undefined || payload === null) return 'not set';
+  if (Array.isArray(payload)) return 'an array';
+  return typeof payload === 'object' ? 'an object' : `a ${typeof payload}`;
+}

@@ -1,0 +1,77 @@
+import { HomieError } from '../errors';
+import { xor } from './checksum';
+import { MAX_IMAGE } from './format';
+
+/** More than these no boot loader takes (esptool, BaseFirmwareImage.verify). */
+const MAX_SEGMENTS = 16;
+const SEGMENT_HEADER = 8;
+const BLOCK = 16;
+
+/** The segments of an image and what follows them. Offsets and lengths in bytes. */
+export interface Segments {
+  /** The bytes of each segment, without copying them. */
+  readonly data: readonly Buffer[];
+  /** The XOR checksum as the image has it. */
+  readonly checksum: number;
+  /** Offset of the first byte behind the checksum. */
+  readonly end: number;
+}
+
+/**
+ * Reads the segments of an image: `u32 address, u32 length, bytes` each, then the checksum as the last byte of a block
+ * of 16 (esptool documentation, "Firmware Image Format"). Lengths are believed only as far as the file reaches.
+ *
+ * @param count how many segments the image's header tells of
+ * @param start offset in bytes of the first one
+ * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED
+ */
+export function readSegments(image: Buffer, count: number, start: number): Segments {
+  if (count < 1 || count > MAX_SEGMENTS) {
+    throw new HomieError('FIRMWARE_DAMAGED', `The image claims to have ${count} segments; 1 to 16 are possible.`);
+  }
+  const data: Buffer[] = [];
+  let offset = start;
+  for (let number = 1; number <= count; number += 1) {
+    requireBytes(image, offset + SEGMENT_HEADER, `segment ${number} of ${count}`);
+    const length = image.readUInt32LE(offset + 4);
+    if (length > MAX_IMAGE) {
+      throw new HomieError('FIRMWARE_DAMAGED', `Segment ${number} of ${count} claims to have ${length} bytes.`);
+    }
+    offset += SEGMENT_HEADER;
+    requireBytes(image, offset + length, `segment ${number} of ${count}`);
+    data.push(image.subarray(offset, offset + length));
+    offset += length;
+  }
+  const end = offset - (offset % BLOCK) + BLOCK;
+  requireBytes(image, end, 'the checksum');
+  return { data, checksum: image.readUInt8(end - 1), end };
+}
+
+/** @throws {HomieError} FIRMWARE_TRUNCATED when the file ends before `end` */
+export function requireBytes(image: Buffer, end: number, what: string): void {
+  if (image.length >= end) return;
+  throw new HomieError(
+    'FIRMWARE_TRUNCATED',
+    `The image is cut off: ${what} goes on to byte ${end}, but the file has ${image.length} bytes.`,
+  );
+}
+
+/** The XOR checksum that the segments ought to have: begun with 0xEF, over their bytes but not their headers. */
+export async function checksumOf(segments: Segments): Promise<number> {
+  let checksum = 0xef;
+  for (const data of segments.data) checksum = await xor(data, checksum);
+  return checksum;
+}
+
+/** @throws {HomieError} FIRMWARE_CHECKSUM when they differ */
+export function requireChecksum(actual: number, stored: number, what: string): void {
+  if (actual === stored) return;
+  throw new HomieError(
+    'FIRMWARE_CHECKSUM',
+    `The checksum of ${what} is ${hex(stored)}, but its bytes have ${hex(actual)}: the image is damaged.`,
+  );
+}
+
+function hex(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, '0')}`;
+}

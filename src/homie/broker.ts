@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { HomieError } from '../errors';
+import { Connection, type ConnectionOptions, type ConnectionStatus } from '../mqtt/connection';
+import { DeviceLocks } from './lock';
+import { Registry } from './registry';
+import { normalizeBaseTopic, subscriptions } from './topics';
+import type { DeviceWatch } from './watch';
+
+/** What is retained has settled when none came for so long, in ms; and at the latest after the other. */
+const QUIET = 300;
+const SETTLED_AFTER = 5000;
+
+/** One broker with the devices under one base topic. */
+export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus] }> {
+  readonly baseTopic: string;
+  readonly registry: Registry;
+  readonly connection: Connection;
+  readonly locks: DeviceLocks;
+  readonly #options: ConnectionOptions;
+  /** Whether messages of the present connection may come. */
+  #restored = false;
+  #settled = false;
+  #closed = false;
+  #lastRetained = 0;
+  #quiet: NodeJS.Timeout | undefined;
+  readonly #waiters = new Set<(error?: HomieError) => void>();
+
+  /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
+  constructor({ baseTopic, ...options }: ConnectionOptions & { baseTopic: string }) {
+    super();
+    // As many nodes may use it as there are.
+    this.setMaxListeners(0);
+    this.#options = options;
+    this.baseTopic = normalizeBaseTopic(baseTopic);
+    this.registry = new Registry(this.baseTopic);
+    this.connection = new Connection(options);
+    this.locks = new DeviceLocks(options.url, this.baseTopic);
+
+    this.registry.on('event', (id, event) => this.locks.observe(id, event));
+    this.connection.on('status', (status) => this.#connectionChanged(status));
+    this.connection.on('subscribed', () => this.#subscribed());
+    this.connection.on('message', (topic, payload, retained) => {
+      this.#restore();
+      if (retained) this.#lastRetained = performance.now();
+      this.registry.receive(topic, payload, retained);
+    });
+  }
+
+  get status(): ConnectionStatus {
+    return this.connection.status;
+  }
+
+  /** Connects, and stays connected until `close`. */
+  start(): void {
+    void this.connection.subscribe(subscriptions(this.baseTopic));
+    this.connection.connect();
+  }
+
+  /**
+   * Another connection to the same broker, for the devices under another base topic. To be started, and to be closed.
+   *
+   * @throws {HomieError} INVALID_BASE_TOPIC
+   */
+  beside(baseTopic: string): HomieBroker {
+    const { clientId, ...options } = this.#options;
+    const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(4).toString('hex')}` };
+    return new HomieBroker({ ...options, ...another, baseTopic });
+  }
+
+  /**
+   * Begins to collect the events of a device, and those of our own connection: `lost`, and `restored` before the first
+   * message of the next one. To be closed.
+   */
+  watch(id: string): DeviceWatch {
+    return this.registry.watch(id);
+  }
+
+  /**
+   * Resolves when what is retained has been received: the subscriptions are acknowledged, and no retained message came for
+   * 300 ms, or 5 s have passed. Waits for a connection where there is none.
+   *
+   * @param signal rejects with its reason
+   * @throws {HomieError} NOT_CONNECTED when this is closed
+   */
+  settled(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (this.#closed) throw new HomieError('NOT_CONNECTED');
+      if (this.#settled) return resolve();
+      const done = (error?: HomieError): void => {
+        this.#waiters.delete(done);
+        signal?.removeEventListener('abort', aborted);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const aborted = (): void => {
+        this.#waiters.delete(done);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', aborted, { once: true });
+      this.#waiters.add(done);
+    });
+  }
+
+  /** Whether what is retained has been received, as `settled` says. */
+  get isSettled(): boolean {
+    return this.#settled;
+  }
+
+  /** Ends the connection. No socket, listener or timer stays. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.connection.close();
+    for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
+  }
+
+  #connectionChanged(status: ConnectionStatus): void {
+    if (status.state === 'connected') {
+      this.registry.forgetStates();
+    } else if (this.#restored) {
+      this.#restored = false;
+      this.#settled = false;
+      clearTimeout(this.#quiet);
+      this.registry.tellConnection('lost');
+    }
+    this.emit('status', status);
+  }
+
+  #restore(): void {
+    if (this.#restored) return;
+    this.#restored = true;
+    this.registry.tellConnection('restored');
+  }
+
+  #subscribed(): void {
+    this.#restore();
+    const since = performance.now();
+    const look = (): void => {
+      const now = performance.now();
+      const wait = Math.min(Math.max(this.#lastRetained, since) + QUIET, since + SETTLED_AFTER) - now;
+      if (wait > 0) {
+        this.#quiet = setTimeout(look, Math.ceil(wait));
+        return;
+      }
+      this.#settled = true;
+      for (const done of this.#waiters) done();
+    };
+    look();
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What is known of a Homie device: the last value of each topic that the package follows, and how it came.
+ * Retained messages tell what was; only live ones tell what happens.
+ */
+
+/** One value, and how it came. */
+export interface Fact<T> {
+  readonly value: T;
+  /** False when the broker delivered it as retained. */
+  readonly live: boolean;
+  /** When it came, in ms of `performance.now()`: a monotonic clock, so that clock jumps do no harm. */
+  readonly at: number;
+}
+
+/** `$state` of Homie 3. Of Homie 2, `$online` true is `ready` and false is `lost`. */
+export type DeviceState = 'init' | 'ready' | 'lost' | 'sleeping' | 'disconnected' | 'alert';
+
+/** The values that are followed, by their names in this package. */
+export interface Attributes {
+  /** `$state`, or `$online`. */
+  state: DeviceState;
+  /** `$homie`: version of the convention, for instance `3.0.1`. */
+  homie: string;
+  /** `$name`. */
+  name: string;
+  /** `$mac`. */
+  mac: string;
+  /** `$fw/name`. */
+  fwName: string;
+  /** `$fw/version`: free text. */
+  fwVersion: string;
+  /** `$fw/checksum`: MD5 of the running image, lower-cased. */
+  checksum: string;
+  /** `$implementation`: `esp8266` or `esp32`. */
+  implementation: string;
+  /** `$implementation/version`. */
+  implementationVersion: string;
+  /** `$implementation/config`: the JSON text as it was published. */
+  config: string;
+  /** `$implementation/config/set`: the text there; the device empties it when it has received a patch. */
+  configSet: string;
+  /** `$implementation/ota/enabled`. */
+  otaEnabled: boolean;
+  /** `$implementation/ota/status`: the text as it came. */
+  otaStatus: string;
+  /** `$stats/uptime` in s since boot. */
+  uptime: number;
+}
+
+export type Attribute = keyof Attributes;
+
+export type Device = { readonly id: string } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
+
+/** One thing that happened to a device, or to our own connection while we watch it. */
+export type DeviceEvent =
+  | { readonly [A in Attribute]: { readonly attribute: A } & Fact<Attributes[A]> }[Attribute]
+  | { readonly attribute: 'connection'; readonly value: 'lost' | 'restored'; readonly at: number };

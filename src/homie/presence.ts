@@ -1,0 +1,87 @@
+import { HomieError } from '../errors';
+import type { ConnectionStatus } from '../mqtt/connection';
+import type { HomieBroker } from './broker';
+import type { Device } from './device';
+import type { DeviceWatch } from './watch';
+
+/** How long a connection that is being made may take until what is retained has settled, in ms. */
+const SETTLE = 10_000;
+
+/**
+ * Waits until a device is there: our connection stands, what is retained has settled, `$state` is ready, and all is
+ * known that a decision needs.
+ *
+ * @param until ms of `performance.now()`; what is there already is seen even when that has passed
+ * @param signal rejects with its reason
+ * @throws {HomieError} NOT_CONNECTED, DEVICE_UNKNOWN, DEVICE_OFFLINE or FACTS_MISSING when `until` has passed
+ */
+export async function untilReady(
+  broker: HomieBroker,
+  watch: DeviceWatch,
+  id: string,
+  until: number,
+  signal: AbortSignal,
+): Promise<Device> {
+  for (;;) {
+    if (!broker.isSettled) await settle(broker, signal);
+    const device = broker.registry.get(id);
+    if (device !== undefined && missing(broker, device) === undefined) return device;
+    if ((await watch.next(until, signal)) === undefined) throw whyNot(broker, id);
+  }
+}
+
+/** Waits until what is retained has settled, as long as there is hope of a connection. Rejects with the signal only. */
+async function settle(broker: HomieBroker, signal: AbortSignal): Promise<void> {
+  const hopeless = new AbortController();
+  const look = ({ state }: ConnectionStatus): void => {
+    if (state === 'disconnected') hopeless.abort();
+  };
+  look(broker.status);
+  broker.on('status', look);
+  try {
+    await broker.settled(AbortSignal.any([signal, hopeless.signal, AbortSignal.timeout(SETTLE)]));
+  } catch {
+    signal.throwIfAborted();
+  } finally {
+    broker.off('status', look);
+  }
+}
+
+/** Whether a device is there now, and all is known of it that a decision needs. */
+export function isReady(broker: HomieBroker, id: string): boolean {
+  const device = broker.registry.get(id);
+  return device !== undefined && missing(broker, device) === undefined;
+}
+
+function missing(
+  broker: HomieBroker,
+  device: Device,
+): 'connection' | 'state' | '$fw/name' | '$fw/checksum' | '$implementation' | undefined {
+  if (broker.status.state !== 'connected') return 'connection';
+  if (device.state?.value !== 'ready') return 'state';
+  if (device.checksum === undefined) return '$fw/checksum';
+  if (device.fwName === undefined) return '$fw/name';
+  if (device.implementation === undefined) return '$implementation';
+  return undefined;
+}
+
+function whyNot(broker: HomieBroker, id: string): HomieError {
+  const { status } = broker;
+  if (status.state !== 'connected') {
+    const why = status.state === 'disconnected' ? ` (${status.error.message})` : '';
+    return new HomieError('NOT_CONNECTED', `There was no connection to the broker${why}; nothing was sent.`);
+  }
+  const device = broker.registry.get(id);
+  if (device?.state === undefined) {
+    return new HomieError(
+      'DEVICE_UNKNOWN',
+      `Nothing has been seen of ${id} under ${broker.baseTopic}; nothing was sent.`,
+    );
+  }
+  const what = missing(broker, device);
+  if (what === undefined || what === 'state' || what === 'connection') {
+    const state = device.state.value;
+    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time, but ${state}; nothing was sent.`);
+  }
+  return new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}; nothing was sent.`);
+}

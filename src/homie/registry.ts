@@ -1,0 +1,225 @@
+import { EventEmitter } from 'node:events';
+import type { Attribute, Device, DeviceEvent } from './device';
+import { isDeviceId } from './topics';
+import { attributes, keep, topicReaders, type Facts, type TopicReader, type ValueEvent } from './values';
+import { DeviceWatch } from './watch';
+
+/** How many devices are remembered. */
+const MAX_DEVICES = 20_000;
+
+/** How long it is believed that no device can be forgotten, in ms. */
+const FULL = 1000;
+
+/** Topics that a device publishes only while it advertises itself, after each connect. */
+const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
+  'homie',
+  'name',
+  'mac',
+  'fwName',
+  'fwVersion',
+  'checksum',
+  'implementation',
+  'implementationVersion',
+  'config',
+  'otaEnabled',
+]);
+
+/** All slots are there from the start: objects of one shape are small and quick. */
+class KnownDevice implements Device, Facts {
+  readonly id: string;
+  state: Facts['state'];
+  homie: Facts['homie'];
+  name: Facts['name'];
+  mac: Facts['mac'];
+  fwName: Facts['fwName'];
+  fwVersion: Facts['fwVersion'];
+  checksum: Facts['checksum'];
+  implementation: Facts['implementation'];
+  implementationVersion: Facts['implementationVersion'];
+  config: Facts['config'];
+  configSet: Facts['configSet'];
+  otaEnabled: Facts['otaEnabled'];
+  otaStatus: Facts['otaStatus'];
+  uptime: Facts['uptime'];
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+/**
+ * What is known of the devices under one base topic. Whatever is published there, it does not throw, and memory is
+ * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number the device
+ * that was heard of longest ago goes, but never one with a live state or a watch.
+ */
+export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEvent] }> {
+  readonly #base: string;
+  readonly #limit: number;
+  readonly #devices = new Map<string, KnownDevice>();
+  #lastReader: TopicReader | undefined;
+  /** When it was last found that no device can be forgotten. */
+  #fullSince = Number.NEGATIVE_INFINITY;
+  /** Devices whose state comes from `$online` of Homie 2. */
+  readonly #homie2 = new Set<string>();
+  readonly #watches = new Map<string, Set<DeviceWatch>>();
+  /** When the present connection was made, in ms of `performance.now()`. */
+  #connectedAt = Number.POSITIVE_INFINITY;
+
+  /**
+   * @param baseTopic with its trailing slash
+   * @param limit how many devices are remembered
+   */
+  constructor(baseTopic: string, limit = MAX_DEVICES) {
+    super();
+    this.setMaxListeners(0);
+    this.#base = baseTopic;
+    this.#limit = limit;
+  }
+
+  /** The devices by id. Each is alive: it shows what is known when it is looked at. */
+  get devices(): ReadonlyMap<string, Device> {
+    return this.#devices;
+  }
+
+  get(id: string): Device | undefined {
+    return this.#devices.get(id);
+  }
+
+  /** Begins to collect the events of a device. To be closed. */
+  watch(id: string): DeviceWatch {
+    const watches = this.#watches.get(id) ?? new Set();
+    this.#watches.set(id, watches);
+    const watch = new DeviceWatch(() => {
+      watches.delete(watch);
+      if (watches.size === 0) this.#watches.delete(id);
+    });
+    watches.add(watch);
+    return watch;
+  }
+
+  /** Takes in one message. An empty one deletes what was known. */
+  receive(topic: string, payload: Buffer, retained: boolean): void {
+    const base = this.#base.length;
+    const slash = topic.indexOf('/', base);
+    if (slash <= base || !topic.startsWith(this.#base)) return;
+    const reader = this.#readerOf(topic, slash + 1);
+    if (reader === undefined) return;
+    const id = topic.slice(base, slash);
+    const known = this.#devices.get(id);
+    const empty = payload.length === 0;
+    if (empty && known === undefined) return;
+    if (empty && known !== undefined && reader.attribute !== 'configSet') {
+      this.#delete(known, reader);
+      return;
+    }
+    // A broker may deliver what it had retained after what came live meanwhile (seen with aedes 1.2.0): that is older.
+    const before = known?.[reader.attribute];
+    // An `init` that was only inferred is not what the broker had.
+    const inferred = reader.attribute === 'state' && this.#homie2.has(id);
+    if (retained && !inferred && before?.live === true && before.at >= this.#connectedAt) return;
+    const event = reader.read(payload, !retained, performance.now());
+    if (event === undefined) return;
+    const device = known ?? this.#enter(id);
+    if (device !== undefined) this.#take(device, event, reader.name);
+  }
+
+  /**
+   * Forgets which devices are there. To be called when a new connection is made: a state that the broker no longer has
+   * must not be taken for one that stands. All else stays known.
+   */
+  forgetStates(): void {
+    this.#connectedAt = performance.now();
+    for (const device of this.#devices.values()) device.state = undefined;
+    this.#homie2.clear();
+  }
+
+  /** Tells every watch what became of our own connection. */
+  tellConnection(value: 'lost' | 'restored'): void {
+    const event: DeviceEvent = { attribute: 'connection', value, at: performance.now() };
+    for (const watches of this.#watches.values()) {
+      for (const watch of watches) watch.push(event);
+    }
+  }
+
+  /** What is retained comes topic by topic, so the one before is tried first. */
+  #readerOf(topic: string, from: number): TopicReader | undefined {
+    const last = this.#lastReader;
+    if (last !== undefined && topic.length - from === last.name.length && topic.endsWith(last.name)) return last;
+    this.#lastReader = topicReaders.get(topic.slice(from));
+    return this.#lastReader;
+  }
+
+  #take(device: KnownDevice, event: ValueEvent, name: string): void {
+    if (event.attribute === 'state' && !this.#takesState(device, name, event.live)) return;
+    if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event.at);
+    keep(device, event);
+    this.#tell(device.id, event);
+  }
+
+  /** A retained `$online` of a device that has `$state` is a leftover of an earlier firmware. */
+  #takesState(device: KnownDevice, name: string, live: boolean): boolean {
+    if (name === '$state') {
+      this.#homie2.delete(device.id);
+      return true;
+    }
+    if (device.state !== undefined && !live && !this.#homie2.has(device.id)) return false;
+    this.#homie2.add(device.id);
+    return true;
+  }
+
+  /** A device of Homie 2 says only when its advertisement ends. */
+  #beginAdvertisement(device: KnownDevice, at: number): void {
+    if (device.state !== undefined && (!this.#homie2.has(device.id) || device.state.value === 'init')) return;
+    // A later Homie announces itself; what it said before may have been missed.
+    if (device.homie !== undefined && !device.homie.value.startsWith('2.')) return;
+    this.#homie2.add(device.id);
+    device.state = { value: 'init', live: true, at };
+    this.#tell(device.id, { attribute: 'state', ...device.state });
+  }
+
+  #tell(id: string, event: DeviceEvent): void {
+    const watches = this.#watches.get(id);
+    if (watches !== undefined) for (const watch of watches) watch.push(event);
+    this.emit('event', id, event);
+  }
+
+  #enter(id: string): KnownDevice | undefined {
+    if (!isDeviceId(id) || !this.#makeRoom()) return undefined;
+    // A copy: a slice would keep the whole topic in memory.
+    const device = new KnownDevice(Buffer.from(id).toString());
+    this.#devices.set(device.id, device);
+    return device;
+  }
+
+  #delete(device: KnownDevice, { attribute, name }: TopicReader): void {
+    const elsewhere = name === (this.#homie2.has(device.id) ? '$state' : '$online');
+    if (elsewhere) return;
+    device[attribute] = undefined;
+    if (attributes.every((each) => device[each] === undefined)) this.#forget(device.id);
+  }
+
+  #forget(id: string): void {
+    this.#devices.delete(id);
+    this.#homie2.delete(id);
+  }
+
+  /** Forgets a hundredth of the devices when there are too many, so that it is not done for each that comes. */
+  #makeRoom(): boolean {
+    if (this.#devices.size < this.#limit) return true;
+    const now = performance.now();
+    if (now - this.#fullSince < FULL) return false;
+    const oldest = [...this.#devices.values()]
+      .filter(({ id, state }) => state?.live !== true && !this.#watches.has(id))
+      .map((device) => ({ id: device.id, heardAt: heardAt(device) }))
+      .sort((a, b) => a.heardAt - b.heardAt)
+      .slice(0, Math.ceil(this.#limit / 100));
+    for (const { id } of oldest) this.#forget(id);
+    if (oldest.length === 0) this.#fullSince = now;
+    return oldest.length > 0;
+  }
+}
+
+/** When the last message of a device came, in ms of `performance.now()`. */
+function heardAt(device: KnownDevice): number {
+  return attributes.reduce((last, each) => Math.max(last, device[each]?.at ?? 0), 0);
+}

@@ -1,0 +1,150 @@
+import { HomieError } from '../errors';
+import type { DeviceEvent } from './device';
+import type { DeviceWatch } from './watch';
+import type { Uptime } from './uptime';
+
+/** How long an exchange goes on without a connection of our own before it gives up, in ms. */
+const BLIND_LIMIT = 180_000;
+
+/**
+ * One connect of the device as its topics tell it: it begins with a live `init`. After a time without a connection of
+ * our own it may have happened unseen; then it is put together from what is retained, and `live` is false.
+ * Times are those of `Sight.clock`.
+ */
+export interface Advertisement {
+  readonly live: boolean;
+  readonly beganAt: number;
+  /** `$fw/checksum`. */
+  readonly checksum?: string;
+  /** `$implementation/config`. */
+  readonly config?: string;
+  readonly readyAt?: number;
+  /** The first live uptime after it was ready. */
+  readonly uptime?: Uptime;
+}
+
+/** What is seen of one device from the moment on in which this was made. Retained messages are never taken for events. */
+export class Sight {
+  readonly #watch: DeviceWatch;
+  readonly #signal: AbortSignal;
+  /** ms of `performance.now()`: what came before is not seen. */
+  readonly #since = performance.now();
+  #advertisement: Advertisement | undefined;
+  #leftSinceThen = false;
+  #blindSince: number | undefined;
+  /** ms for which there was no connection of our own. */
+  #blind = 0;
+
+  /** @param signal rejects `next` when it is aborted */
+  constructor(watch: DeviceWatch, signal: AbortSignal) {
+    this.#watch = watch;
+    this.#signal = signal;
+  }
+
+  /** The latest connect of the device. Undefined before the first one, and while it is away. */
+  get advertisement(): Advertisement | undefined {
+    return this.#advertisement;
+  }
+
+  /** Whether our own connection was ever lost. */
+  get blinked(): boolean {
+    return this.#blind > 0 || this.#blindSince !== undefined;
+  }
+
+  /** Whether the device was seen to leave and has not been seen to come back. */
+  get gone(): boolean {
+    return this.#leftSinceThen && this.#advertisement === undefined;
+  }
+
+  /** ms on a clock that stands still while there is no connection of our own: deadlines count only what can be seen. */
+  clock(): number {
+    return (this.#blindSince ?? performance.now()) - this.#blind;
+  }
+
+  /** Forgets the connect that was seen, and waits for the next one. */
+  expectAnother(): void {
+    this.#advertisement = undefined;
+    this.#leftSinceThen = false;
+  }
+
+  /**
+   * The next event of the device, in order.
+   *
+   * @param until on `clock`
+   * @returns undefined when `until` has passed
+   * @throws {HomieError} CONNECTION_LOST after 180 s without a connection of our own; the reason of the signal
+   */
+  async next(until: number): Promise<DeviceEvent | undefined> {
+    for (;;) {
+      const since = this.#blindSince;
+      const event = await this.#watch.next(
+        since === undefined ? until + this.#blind : since + BLIND_LIMIT,
+        this.#signal,
+      );
+      if (event === undefined && since !== undefined) {
+        throw new HomieError(
+          'CONNECTION_LOST',
+          'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
+        );
+      }
+      if (event !== undefined && event.at < this.#since) continue;
+      if (event !== undefined) this.#fold(event);
+      if (this.#blindSince === undefined) return event;
+    }
+  }
+
+  #fold(event: DeviceEvent): void {
+    const advertisement = this.#advertisement;
+    switch (event.attribute) {
+      case 'connection':
+        if (event.value === 'lost') {
+          this.#blindSince ??= event.at;
+        } else {
+          if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
+          this.#blindSince = undefined;
+          // What the broker has retained now may tell of a connect that nobody saw.
+          this.#advertisement = { live: false, beganAt: this.#time(event.at) };
+        }
+        return;
+      case 'state':
+        // That it is away is as true when it is retained.
+        if (event.live || isAway(event.value)) this.#foldState(event.value, event.at);
+        else if (advertisement?.live === false && event.value === 'ready') {
+          this.#advertisement = { ...advertisement, readyAt: this.#time(event.at) };
+        }
+        return;
+      case 'checksum':
+      case 'config':
+        if (advertisement !== undefined && (event.live || !advertisement.live)) {
+          this.#advertisement = { ...advertisement, [event.attribute]: event.value };
+        }
+        return;
+      case 'uptime':
+        if (event.live && advertisement?.readyAt !== undefined && advertisement.uptime === undefined) {
+          this.#advertisement = { ...advertisement, uptime: { value: event.value, at: event.at } };
+        }
+        return;
+      default:
+    }
+  }
+
+  #foldState(state: string, at: number): void {
+    if (state === 'init') {
+      this.#advertisement = { live: true, beganAt: this.#time(at) };
+    } else if (state === 'ready') {
+      if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, readyAt: this.#time(at) };
+    } else if (isAway(state)) {
+      this.#leftSinceThen = true;
+      this.#advertisement = undefined;
+    }
+  }
+
+  #time(at: number): number {
+    return at - this.#blind;
+  }
+}
+
+/** Whether a device in this `$state` is not there. */
+export function isAway(state: string): boolean {
+  return state === 'lost' || state === 'disconnected' || state === 'sleeping';
+}

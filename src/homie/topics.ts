@@ -1,0 +1,94 @@
+import { HomieError } from '../errors';
+
+/** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer ones never reach it). */
+export const MAX_TOPIC = 129;
+
+/** The longest device id that is followed, in bytes. The firmware itself allows 32. */
+const MAX_ID = 64;
+
+/**
+ * What is subscribed below each device: only what the registry follows, so that no firmware publish comes back. Each filter
+ * brings at most one retained message of a device (see `Session.subscribe`). The state comes last: when a device shows as
+ * ready, all else that the broker has retained of it is known.
+ */
+const followed = [
+  '$homie',
+  '$name',
+  '$mac',
+  '$fw/name',
+  '$fw/version',
+  '$fw/checksum',
+  '$implementation',
+  '$implementation/version',
+  '$implementation/config',
+  '$implementation/config/set',
+  '$implementation/ota/enabled',
+  '$implementation/ota/status',
+  '$stats/uptime',
+  '$state',
+  '$online',
+];
+
+/**
+ * The base topic as it is put before device ids: surrounding white space removed, a trailing slash supplied.
+ *
+ * @throws {HomieError} INVALID_BASE_TOPIC when it is empty, holds `+`, `#` or a control character, begins with `$`, or
+ * leaves no room for a device
+ */
+export function normalizeBaseTopic(text: string): string {
+  const trimmed = text.trim();
+  const topic = trimmed.endsWith('/') ? trimmed : `${trimmed}/`;
+  if (trimmed === '' || /[+#\p{Cc}\p{Cs}]|^\$/u.test(topic)) {
+    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(text)} cannot be used.`);
+  }
+  if (Buffer.byteLength(topic) >= MAX_TOPIC) {
+    throw new HomieError('INVALID_BASE_TOPIC', 'The base topic is too long.', {
+      hint: 'Base topic and device id together may have 67 characters at most.',
+    });
+  }
+  return topic;
+}
+
+/**
+ * Whether this may be the id of a device. The Homie convention has only a-z, 0-9 and `-`, but the firmware takes more
+ * (seen on homie-esp8266 ba452ea), and such devices exist. Refused is what is no single topic level (empty, `/`, `+`,
+ * `#`), what a pattern or a `$` topic could be taken for (`*`, a leading `$`), white space and invisible characters,
+ * and more than 64 bytes.
+ */
+export function isDeviceId(id: string): boolean {
+  return /^(?!\$)[^/+#*\s\p{C}]+$/u.test(id) && Buffer.byteLength(id) <= MAX_ID;
+}
+
+/**
+ * @returns the id, unchanged
+ * @throws {HomieError} INVALID_DEVICE_ID when it is none by `isDeviceId`
+ */
+export function checkDeviceId(id: string): string {
+  if (isDeviceId(id)) return id;
+  throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(id.slice(0, MAX_ID))} cannot be the id of a device.`);
+}
+
+/**
+ * Where the firmware of this MD5 is published for a device (homie-esp8266 BootNormal.cpp, `__handleOTAUpdates`).
+ *
+ * @param base the base topic with its trailing slash
+ * @throws {HomieError} TOPIC_TOO_LONG when the device could not receive it
+ */
+export function firmwareTopic(base: string, id: string, md5: string): string {
+  const topic = `${base}${id}/$implementation/ota/firmware/${md5}`;
+  const length = Buffer.byteLength(topic);
+  if (length <= MAX_TOPIC) return topic;
+  throw new HomieError(
+    'TOPIC_TOO_LONG',
+    `The firmware topic of ${id} would have ${length} characters; a device receives at most ${MAX_TOPIC}.`,
+  );
+}
+
+/**
+ * The topic filters to follow all devices under a base topic.
+ *
+ * @param base the base topic with its trailing slash
+ */
+export function subscriptions(base: string): string[] {
+  return followed.map((topic) => `${base}+/${topic}`);
+}

@@ -1,0 +1,65 @@
+import type { DeviceEvent } from './device';
+
+/** How many events wait to be read. When nobody reads for long, the oldest go. */
+const MAX_WAITING = 1000;
+
+/** The longest time that a timer takes, in ms. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** Collects the events of one device in order, so that an exchange can be written from top to bottom. */
+export class DeviceWatch {
+  readonly #waiting: DeviceEvent[] = [];
+  readonly #closed: () => void;
+  #wake: (() => void) | undefined;
+
+  /** @param closed called when the watch ends */
+  constructor(closed: () => void) {
+    this.#closed = closed;
+  }
+
+  /** Takes in an event. For the registry. */
+  push(event: DeviceEvent): void {
+    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
+    this.#waiting.push(event);
+    this.#wake?.();
+  }
+
+  /**
+   * The next event. One that has come already is given even when `until` has passed. To be called by one reader at a time.
+   *
+   * @param until ms of `performance.now()`; may be Infinity
+   * @param signal rejects with its reason when it is aborted
+   * @returns undefined when `until` has passed
+   */
+  async next(until: number, signal?: AbortSignal): Promise<DeviceEvent | undefined> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const event = this.#waiting.shift();
+      if (event !== undefined) return event;
+      const remaining = until - performance.now();
+      if (remaining <= 0) return undefined;
+      await this.#sleep(Math.min(Math.ceil(remaining), MAX_TIMER), signal);
+    }
+  }
+
+  /** Ends the watch. What waits is dropped. */
+  close(): void {
+    this.#closed();
+    this.#waiting.length = 0;
+  }
+
+  /** Until an event, the end of the time, or an abort. */
+  #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      signal?.addEventListener('abort', wake);
+      this.#wake = wake;
+    });
+  }
+}

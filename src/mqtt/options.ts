@@ -1,0 +1,120 @@
+import type { IClientOptions } from 'mqtt';
+import { HomieError } from '../errors';
+
+/** How to connect to a broker. */
+export interface ConnectionOptions {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
+  readonly url: string;
+  /** 4 is MQTT 3.1.1. `auto` tries 5, and takes 4 where the broker refuses that. */
+  readonly protocolVersion: 5 | 4 | 'auto';
+  /** Chosen at random where it is left out. */
+  readonly clientId?: string;
+  /** In s; 0 for none. */
+  readonly keepalive?: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly tls?: {
+    readonly ca?: string | Buffer;
+    readonly cert?: string | Buffer;
+    readonly key?: string | Buffer;
+    readonly passphrase?: string;
+    readonly servername?: string;
+    readonly rejectUnauthorized?: boolean;
+    readonly alpnProtocols?: string[];
+  };
+  /** How long the broker may take to accept the connection, in ms. */
+  readonly connectTimeout?: number;
+  /** Pause between two attempts, in ms: `min`, doubled each time up to `max`. */
+  readonly reconnect?: { readonly min: number; readonly max: number };
+}
+
+const schemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'] as const;
+const CONNECT_TIMEOUT = 20_000;
+const KEEPALIVE = 60;
+
+/**
+ * What mqtt.js is given for one network connection. It never reconnects by itself: it would repeat what was not
+ * acknowledged.
+ *
+ * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker, or the keep-alive is none
+ */
+export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string): IClientOptions {
+  const { tls = {}, keepalive = KEEPALIVE, connectTimeout = CONNECT_TIMEOUT } = options;
+  const url = brokerUrl(options.url);
+  const websocket = url.protocol.startsWith('ws');
+  const username = options.username ?? decoded(url.username);
+  const password = options.password ?? decoded(url.password);
+  if (!Number.isInteger(keepalive) || keepalive < 0 || keepalive > 65_535) {
+    throw new HomieError('BROKER_SETTINGS', 'The keep-alive must be a whole number from 0 to 65535.');
+  }
+  const { alpnProtocols, ...tlsOptions } = tls;
+  const secure = url.protocol === 'mqtts:' || url.protocol === 'wss:';
+  const security = secure
+    ? { rejectUnauthorized: true, ...tlsOptions, ...(alpnProtocols && { ALPNProtocols: alpnProtocols }) }
+    : {};
+  return {
+    protocol: schemeOf(url),
+    // An IPv6 address stands in brackets in a URL only.
+    host: websocket ? url.hostname : url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    ...(url.port !== '' && { port: Number(url.port) }),
+    ...(websocket && { path: `${url.pathname}${url.search}`, wsOptions: { ...security } }),
+    ...security,
+    protocolVersion,
+    clientId,
+    keepalive,
+    connectTimeout,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    manualConnect: true,
+    clean: true,
+    resubscribe: false,
+    reconnectPeriod: 0,
+    queueQoSZero: false,
+  };
+}
+
+/**
+ * @returns the URL without credentials, to be shown to people
+ * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker
+ */
+export function shownUrl(text: string): string {
+  const { protocol, host } = brokerUrl(text);
+  return `${protocol}//${host}`;
+}
+
+function brokerUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.hostname === '' || !schemes.some((scheme) => scheme === url.protocol)) {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss://.',
+    );
+  }
+  return url;
+}
+
+/** User name or password of a URL. */
+function decoded(text: string): string | undefined {
+  if (text === '') return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'User name or password in the URL of the broker are not encoded as they must.',
+    );
+  }
+}
+
+function schemeOf(url: URL): 'mqtt' | 'mqtts' | 'ws' | 'wss' {
+  switch (url.protocol) {
+    case 'mqtts:':
+      return 'mqtts';
+    case 'ws:':
+      return 'ws';
+    case 'wss:':
+      return 'wss';
+    default:
+      return 'mqtt';
+  }
+}

@@ -1,0 +1,27 @@
+import { HomieError } from '../errors';
+
+/** What the reason code of a PUBACK means (MQTT 5, section 3.4.2.1), or any other error of a publish. */
+export function publishError(code: unknown): HomieError {
+  if (code === 135) return new HomieError('PUBLISH_DENIED');
+  if (code === 149) return new HomieError('PACKET_TOO_LARGE');
+  return typeof code === 'number' && code >= 128
+    ? new HomieError('PUBLISH_REFUSED', `The broker refused the message (reason code ${code}).`)
+    : new HomieError('CONNECTION_LOST');
+}
+
+/** The reason code of the PUBACK for this packet id, where it stands in these bytes (MQTT 5, section 3.4). */
+export function pubackCode(bytes: Buffer, id: number): number | undefined {
+  for (let at = bytes.indexOf(0x40); at !== -1 && at + 5 <= bytes.length; at = bytes.indexOf(0x40, at + 1)) {
+    const length = bytes.readUInt8(at + 1);
+    if ((length === 3 || length === 4) && bytes.readUInt16BE(at + 2) === id) return bytes.readUInt8(at + 4);
+  }
+  return undefined;
+}
+
+/** Size of a PUBLISH in bytes: MQTT 5, section 3.3. */
+export function packetSize(topic: string, payload: Buffer | string, qos: 0 | 1, protocolVersion: 4 | 5): number {
+  const properties = protocolVersion === 5 ? 1 : 0;
+  const rest = 2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + properties + Buffer.byteLength(payload);
+  const lengthBytes = rest < 128 ? 1 : rest < 16_384 ? 2 : rest < 2_097_152 ? 3 : 4;
+  return 1 + lengthBytes + rest;
+}

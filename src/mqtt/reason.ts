@@ -1,0 +1,199 @@
+import { HomieError, type ErrorCode } from '../errors';
+
+/** What was seen of a network connection that could not be made, or ended. */
+export interface ConnectionEnd {
+  /** The first error. */
+  readonly error?: unknown;
+  /** The reason code of a DISCONNECT from the broker. */
+  readonly disconnect?: number;
+  /** Whether the broker had accepted the connection. */
+  readonly opened: boolean;
+  /** Whether TLS was to be spoken. */
+  readonly secure: boolean;
+  /** The URL without credentials. */
+  readonly url: string;
+}
+
+/**
+ * Reason codes of CONNACK, those below 128 of MQTT 3.1.1 (section 3.2.2.3), the others of MQTT 5 (section 3.2.2.2) and of
+ * its DISCONNECT (section 3.14.2.1).
+ */
+const reasons: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  1: ['BROKER_PROTOCOL', 'The broker does not speak this version of MQTT.'],
+  2: ['BROKER_REFUSED', 'The broker refused the client id.'],
+  3: ['BROKER_UNREACHABLE', 'The broker is not available now.'],
+  4: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password.'],
+  5: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password, or not authorized.'],
+  132: ['BROKER_PROTOCOL', 'The broker does not speak this version of MQTT.'],
+  133: ['BROKER_REFUSED', 'The broker refused the client id.'],
+  134: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password.'],
+  135: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password, or not authorized.'],
+  136: ['BROKER_UNREACHABLE', 'The broker is not available now.'],
+  137: ['BROKER_UNREACHABLE', 'The broker is busy.'],
+  138: ['BROKER_REFUSED', 'The broker has banned this client.'],
+  139: ['BROKER_UNREACHABLE', 'The broker is shutting down.'],
+  140: ['BROKER_REFUSED', 'The broker refused the way of authentication.'],
+  141: ['BROKER_UNREACHABLE', 'The broker heard nothing for too long (keep-alive).'],
+  142: ['BROKER_REFUSED', 'Another client with the same client id took the connection over.'],
+  149: ['BROKER_PROTOCOL', 'The broker closed the connection because a message was too large for it.'],
+  151: ['BROKER_REFUSED', 'The broker refused the connection: a quota is exceeded.'],
+  152: ['BROKER_REFUSED', 'The broker closed the connection by an administrative action.'],
+  159: ['BROKER_REFUSED', 'The broker refused the connection: too many connections in a short time.'],
+};
+
+const hints: Partial<Record<number, string>> = {
+  1: 'Let the homie-broker node choose the version of MQTT by itself.',
+  2: 'Choose another client id in the homie-broker node.',
+  132: 'Let the homie-broker node choose the version of MQTT by itself.',
+  133: 'Choose another client id in the homie-broker node.',
+  142: 'Each client needs a client id of its own. Leave it empty in the homie-broker node to have one chosen.',
+};
+
+const certificateReasons: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'it has expired',
+  CERT_NOT_YET_VALID: 'it is not valid yet (check the clock)',
+  CERT_REVOKED: 'it was revoked',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not known as trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'it comes from a certificate authority that is not known',
+  UNABLE_TO_GET_ISSUER_CERT: 'it comes from a certificate authority that is not known',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'it comes from a certificate authority that is not known',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'it comes from a certificate authority that is not known',
+  CERT_SIGNATURE_FAILURE: 'its signature is wrong',
+  CERT_UNTRUSTED: 'it is not trusted',
+  INVALID_CA: 'its certificate authority is not one',
+  INVALID_PURPOSE: 'it is not one for servers',
+};
+
+const unreachable: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no host of this name',
+  EAI_AGAIN: 'the name could not be looked up',
+  EHOSTUNREACH: 'there is no way to this host',
+  ENETUNREACH: 'there is no way to this network',
+  EHOSTDOWN: 'the host is down',
+  ETIMEDOUT: 'the host does not answer',
+};
+
+/** Whether the broker refused this version of MQTT. */
+export function refusesVersion({ error }: ConnectionEnd): boolean {
+  const code = codeOf(error);
+  return code === 1 || code === 132;
+}
+
+/** Whether the connection ended before it was accepted, and the other side gave no reason. */
+export function closedWithoutWord({ error, opened, disconnect }: ConnectionEnd): boolean {
+  const code = codeOf(error);
+  return !opened && disconnect === undefined && (error === undefined || code === 'ECONNRESET' || code === 'EPIPE');
+}
+
+/** Says in words why there is no connection. No secret is in it. */
+export function explain(end: ConnectionEnd): HomieError {
+  const { error, disconnect, opened, secure, url } = end;
+  const code = codeOf(error);
+  const number = disconnect ?? (typeof code === 'number' ? code : undefined);
+  if (number !== undefined) return byNumber(number, opened);
+  if (opened) return lost(url, error);
+  if (typeof code === 'string') {
+    const certificate = certificateReasons[code];
+    if (certificate !== undefined) return tls(`The certificate of the broker was refused: ${certificate}.`, error);
+    if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+      return tls('The certificate of the broker was refused: it is for another host name.', error);
+    }
+    if (/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code)) return tlsProtocol(code, error);
+  }
+  if (closedWithoutWord(end)) return closed(end);
+  // Codes of the operating system.
+  if (typeof code === 'string' && /^E[A-Z]+$|^EAI_/.test(code)) {
+    return new HomieError('BROKER_UNREACHABLE', `${url} cannot be reached: ${unreachable[code] ?? code}.`);
+  }
+  if (typeof code === 'string' && secure) return tls(`The TLS connection to the broker failed (${code}).`, error);
+  return bySentence(error, secure, url);
+}
+
+function byNumber(number: number, opened: boolean): HomieError {
+  const [code, message] = reasons[number] ?? [
+    opened ? 'BROKER_PROTOCOL' : 'BROKER_REFUSED',
+    `The broker ${opened ? 'closed' : 'refused'} the connection (reason code ${number}).`,
+  ];
+  const hint = hints[number];
+  return new HomieError(code, message, hint === undefined ? {} : { hint });
+}
+
+function tls(message: string, cause: unknown, hint?: string): HomieError {
+  return new HomieError('BROKER_TLS', message, { cause, ...(hint !== undefined && { hint }) });
+}
+
+function tlsProtocol(code: string, error: unknown): HomieError {
+  if (code.startsWith('ERR_OSSL')) {
+    return tls(
+      `A certificate or private key for TLS cannot be read (${code}).`,
+      error,
+      'Check the files and the passphrase in the tls-config node.',
+    );
+  }
+  if (code.includes('WRONG_VERSION_NUMBER') || code === 'EPROTO') {
+    return tls(
+      'The broker does not speak TLS on this port.',
+      error,
+      'Use the TLS port of the broker (often 8883), or no TLS.',
+    );
+  }
+  if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|UNKNOWN_CA/.test(code)) {
+    return tls(
+      'The broker refused the TLS connection: it wants another client certificate.',
+      error,
+      'Give certificate and private key for this client in the tls-config node.',
+    );
+  }
+  return tls(`The TLS connection to the broker failed (${code}).`, error);
+}
+
+function closed({ secure, url }: ConnectionEnd): HomieError {
+  if (secure) {
+    return tls(
+      `${url} closed the connection during the TLS handshake.`,
+      undefined,
+      'The port may not speak TLS, or the broker wants a client certificate.',
+    );
+  }
+  if (url.startsWith('mqtt:')) {
+    return tls(
+      `${url} closed the connection without an answer; it probably wants TLS.`,
+      undefined,
+      'Switch TLS on, or use another port. It may also be the WebSocket port, or not that of an MQTT broker.',
+    );
+  }
+  return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without an answer.`);
+}
+
+function bySentence(error: unknown, secure: boolean, url: string): HomieError {
+  const sentence = error instanceof Error ? error.message : '';
+  if (sentence === 'connack timeout') {
+    return new HomieError('BROKER_UNREACHABLE', `${url} did not answer in time.`, {
+      hint: secure
+        ? 'Check host and port, and that the port speaks TLS.'
+        : 'Check host and port. The port may want TLS, or may not be that of an MQTT broker.',
+    });
+  }
+  if (sentence === 'Username is required to use password') {
+    return new HomieError('BROKER_SETTINGS', 'MQTT 3.1.1 has no password without a user name.');
+  }
+  const response = /^Unexpected server response: (\d+)/.exec(sentence)?.[1];
+  if (response !== undefined) {
+    return new HomieError('BROKER_PROTOCOL', `${url} does not take WebSocket connections there (HTTP ${response}).`);
+  }
+  return new HomieError('BROKER_PROTOCOL', `${url} does not speak MQTT as it should.`, { cause: error });
+}
+
+function lost(url: string, error: unknown): HomieError {
+  const code = codeOf(error);
+  const silent = error instanceof Error && error.message === 'Keepalive timeout';
+  const why = silent ? ': the broker does not answer any more' : code === undefined ? '' : ` (${code})`;
+  return new HomieError('BROKER_UNREACHABLE', `The connection to ${url} was lost${why}.`);
+}
+
+function codeOf(error: unknown): string | number | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  const { code } = error;
+  return typeof code === 'string' || typeof code === 'number' ? code : undefined;
+}

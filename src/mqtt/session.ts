@@ -1,0 +1,239 @@
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { connect, type MqttClient } from 'mqtt';
+import { HomieError } from '../errors';
+import { clientOptions, shownUrl, type ConnectionOptions } from './options';
+import { packetSize, pubackCode, publishError } from './publish-packet';
+import type { ConnectionEnd } from './reason';
+
+export interface PublishOptions {
+  readonly qos: 0 | 1;
+  readonly retain?: boolean;
+  /** In ms. */
+  readonly timeout: number;
+}
+
+export interface Published {
+  /** MQTT 5, reason code 16: the broker knew of nobody who subscribes to the topic. */
+  readonly noSubscribers: boolean;
+}
+
+/** What a session tells. */
+export interface SessionEvents {
+  /** The broker accepted. @param maximumPacketSize in bytes, where the broker says so */
+  opened(maximumPacketSize: number | undefined): void;
+  message(topic: string, payload: Buffer, retained: boolean): void;
+  /** The network connection is gone. Called once, and last. */
+  closed(end: ConnectionEnd): void;
+}
+
+/** A publish that is not settled. */
+interface Pending {
+  /** Packet id, with QoS 1. */
+  id?: number;
+  readonly settle: (outcome: Published | HomieError) => void;
+}
+
+/** How long the broker may take to close the connection after our DISCONNECT, in ms. */
+const FAREWELL = 1000;
+
+/** The longest time that a timer takes, in ms. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** MQTT 5, section 3.4.2.1. */
+const NO_SUBSCRIBERS = 16;
+
+/**
+ * One network connection to a broker, from CONNECT to its end. It never connects again, so that nothing can ever be sent
+ * twice: mqtt.js repeats at every reconnect what was not acknowledged, even in a clean session.
+ */
+export class Session {
+  readonly protocolVersion: 4 | 5;
+  readonly #client: MqttClient;
+  readonly #events: SessionEvents;
+  readonly #url: string;
+  readonly #pending = new Set<Pending>();
+  /** Settled when all that was published so far is. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Packet ids of publishes that reached nobody. */
+  readonly #unheard = new Set<number>();
+  #started = false;
+  #opened = false;
+  #ended = false;
+  #maximumPacketSize: number | undefined;
+  #error: unknown;
+  #lastBytes: Buffer = Buffer.alloc(0);
+  #disconnect: number | undefined;
+
+  /** @throws {HomieError} BROKER_SETTINGS */
+  constructor(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string, events: SessionEvents) {
+    this.protocolVersion = protocolVersion;
+    this.#events = events;
+    this.#url = shownUrl(options.url);
+    this.#client = connect({
+      ...clientOptions(options, protocolVersion, clientId),
+      timerVariant: {
+        // While a publish is on its way its own deadline watches the link: a ping would wait behind a large one on a slow
+        // link, and its answer would come too late.
+        set: (tick, ms) => Number(setInterval(() => this.#pending.size === 0 && tick(), ms)),
+        clear: (timer) => clearInterval(timer),
+      },
+    });
+  }
+
+  /** Sends CONNECT. To be called once. */
+  open(): void {
+    const client = this.#client;
+    client.on('connect', ({ properties }) => {
+      this.#opened = true;
+      this.#maximumPacketSize = properties?.maximumPacketSize;
+      this.#events.opened(this.#maximumPacketSize);
+    });
+    client.on('message', (topic, payload, { retain }) => {
+      if (!this.#ended) this.#events.message(topic, payload, retain);
+    });
+    // mqtt.js gives the reason code of a PUBACK to nobody when it is not an error.
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
+    });
+    client.on('disconnect', ({ reasonCode }) => {
+      if (reasonCode !== 0) this.#disconnect = reasonCode;
+    });
+    client.on('error', (error) => this.#fail(error));
+    client.on('close', () => this.#end());
+    try {
+      client.connect();
+      this.#started = true;
+      client.stream.prependListener('data', (bytes: Buffer) => {
+        this.#lastBytes = bytes;
+      });
+      // mqtt.js keeps errors without a code to itself.
+      client.stream.on('error', (error: unknown) => this.#fail(error));
+    } catch (error) {
+      // Thrown at once by node:tls for a certificate that cannot be read.
+      this.#error = error;
+      queueMicrotask(() => this.#end());
+    }
+  }
+
+  /**
+   * Subscribes, one filter after the other: each waits until the one before it is acknowledged. Mosquitto drops retained
+   * messages of a SUBSCRIBE that do not fit into its socket and 1000 more (max_queued_messages), at QoS 0 and 1 alike, and
+   * acknowledges it after them. With 130,000 retained messages on mosquitto 2.0.11, all filters in one SUBSCRIBE lost 30,000
+   * of them at QoS 0, and all but 11,020 at QoS 1; filters one by one at QoS 0 lost none.
+   *
+   * @returns resolves when all are acknowledged; rejects when the connection is gone
+   */
+  async subscribe(filters: readonly string[]): Promise<void> {
+    for (const filter of filters) {
+      try {
+        await this.#client.subscribeAsync(filter, { qos: 0 });
+      } catch (error) {
+        // A broker may refuse some filters and grant the others.
+        if (this.#ended) throw error;
+      }
+    }
+  }
+
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    await this.#client.unsubscribeAsync([...filters]);
+  }
+
+  /**
+   * See `Connection.publish`. What is published goes out one by one, so that the deadline of a small message does not pass
+   * behind a large one, and what has not gone out when the connection ends is known not to have been sent.
+   */
+  async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
+    const size = packetSize(topic, payload, options.qos, this.protocolVersion);
+    if (this.#maximumPacketSize !== undefined && size > this.#maximumPacketSize) {
+      throw new HomieError(
+        'PACKET_TOO_LARGE',
+        `The broker takes messages of at most ${this.#maximumPacketSize} bytes; this one would have ${size}.`,
+      );
+    }
+    const published = this.#last.then(() => this.#send(topic, payload, options));
+    this.#last = published.catch(() => undefined);
+    return published;
+  }
+
+  /** Says good-bye and ends the connection, within a second. Resolves when it is gone. */
+  close(): Promise<void> {
+    if (this.#ended || !this.#started) return Promise.resolve();
+    const client = this.#client;
+    return new Promise((resolve) => {
+      // A second `end` of mqtt.js, even a forced one, does nothing.
+      const force = setTimeout(() => client.stream.destroy(), FAREWELL);
+      client.once('close', () => {
+        clearTimeout(force);
+        resolve();
+      });
+      client.end(!this.#opened || this.#pending.size > 0);
+    });
+  }
+
+  #send(topic: string, payload: Buffer | string, { qos, retain = false, timeout }: PublishOptions): Promise<Published> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
+      const pending: Pending = {
+        settle: (outcome) => {
+          clearTimeout(timer);
+          this.#pending.delete(pending);
+          if (outcome instanceof HomieError) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      const timeUp = (): void => {
+        pending.settle(new HomieError('PUBLISH_TIMEOUT'));
+        this.#cut();
+        this.#end();
+      };
+      const timer = setTimeout(timeUp, Math.min(timeout, MAX_TIMER));
+      this.#pending.add(pending);
+      this.#client.publish(topic, payload, { qos, retain }, (error) => {
+        if (error) pending.settle(publishError('code' in error ? error.code : undefined));
+        else pending.settle({ noSubscribers: pending.id !== undefined && this.#unheard.delete(pending.id) });
+      });
+      if (qos === 1) pending.id = this.#client.getLastMessageId();
+    });
+  }
+
+  /** Ends the connection so that what is still on its way does not reach the broker later, not even from the socket. */
+  #cut(): void {
+    const { stream } = this.#client;
+    // A TLS socket has no reset.
+    if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+    else stream.destroy();
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= error;
+    if (error instanceof Error && error.message === 'Invalid puback reason code') this.#settleStrangePubacks();
+    this.#end();
+  }
+
+  /**
+   * Mosquitto (2.0.11) answers a publish beyond its message_size_limit by a PUBACK with reason code 149. MQTT 5 has no such
+   * code there, so that mqtt.js cannot read it.
+   */
+  #settleStrangePubacks(): void {
+    for (const { id, settle } of this.#pending) {
+      const code = id === undefined ? undefined : pubackCode(this.#lastBytes, id);
+      if (code !== undefined) settle(publishError(code));
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const tooLarge = this.#disconnect === 149;
+    for (const { settle } of this.#pending) settle(new HomieError(tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST'));
+    if (this.#started) this.#client.end(true);
+    this.#events.closed({
+      error: this.#error,
+      opened: this.#opened,
+      secure: /^(mqtts|wss):/.test(this.#url),
+      url: this.#url,
+      ...(this.#disconnect !== undefined && { disconnect: this.#disconnect }),
+    });
+  }
+}

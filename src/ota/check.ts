@@ -1,0 +1,102 @@
+import type { Image } from './image';
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import { firmwareTopic } from '../homie/topics';
+import { HomieError } from '../errors';
+import { decide } from './decide';
+import { runningFirmware } from './exchange';
+import { isReady } from '../homie/presence';
+import { selectDevices, type DeviceChoice } from '../homie/select';
+import type { OtaSettings } from './settings';
+import type { FirmwareName } from '../homie/update';
+
+/** What would happen to a device. */
+export type CheckVerdict =
+  'update' | 'up_to_date' | 'older' | 'ota_disabled' | 'offline' | 'incompatible' | 'busy' | 'unknown';
+
+export interface DeviceCheck {
+  readonly device: string;
+  readonly verdict: CheckVerdict;
+  /** Why, in a sentence. */
+  readonly reason: string;
+  readonly from: FirmwareName;
+}
+
+export interface CheckSummary {
+  readonly counts: Partial<Record<CheckVerdict, number>>;
+  readonly to: FirmwareName;
+  readonly devices: readonly DeviceCheck[];
+}
+
+/**
+ * Tells what an update would do to each device, and sends nothing.
+ *
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; the reason of the signal
+ */
+export async function check(
+  broker: HomieBroker,
+  firmware: Image,
+  choice: DeviceChoice,
+  settings: OtaSettings,
+  signal: AbortSignal = AbortSignal.timeout(10_000),
+): Promise<CheckSummary> {
+  const ids = await selectDevices(broker, choice, firmware.info.name, signal);
+  await broker.settled(signal);
+  const devices = await Promise.all(ids.map((id) => checkDevice(broker, firmware, id, settings)));
+  const counts: Partial<Record<CheckVerdict, number>> = {};
+  for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  const { name, version, md5: checksum, size } = firmware.info;
+  return { counts, to: { checksum, size, ...(name && { name }), ...(version && { version }) }, devices };
+}
+
+async function checkDevice(
+  broker: HomieBroker,
+  firmware: Image,
+  id: string,
+  settings: OtaSettings,
+): Promise<DeviceCheck> {
+  const device = broker.registry.get(id);
+  if (device?.state === undefined) {
+    return {
+      device: id,
+      verdict: 'unknown',
+      reason: `Nothing has been seen of it under ${broker.baseTopic}.`,
+      from: {},
+    };
+  }
+  const from = runningFirmware(device);
+  const say = (verdict: CheckVerdict, reason: string): DeviceCheck => ({ device: id, verdict, reason, from });
+
+  try {
+    firmwareTopic(broker.baseTopic, id, firmware.info.md5);
+  } catch (error) {
+    if (error instanceof HomieError) return say('incompatible', error.message);
+    throw error;
+  }
+  if (broker.locks.holder(id) !== undefined) return say('busy', 'Another job has this device.');
+  if (broker.locks.isRebootPending(id)) return say('busy', 'An earlier update may still have to be booted.');
+  if (!isReady(broker, id)) return say('offline', `It is not there now; last seen as ${describe(device)}.`);
+
+  const decision = await decide(device, firmware, settings);
+  switch (decision.kind) {
+    case 'reject':
+      return say('incompatible', decision.error.message);
+    case 'skip':
+      return say(decision.reason, reasons[decision.reason]);
+    case 'update':
+      return say(
+        'update',
+        decision.reinstall ? 'It runs this image, which would be installed again.' : 'It would be updated.',
+      );
+  }
+}
+
+const reasons = {
+  up_to_date: 'It runs this image already.',
+  older: 'It runs a higher version.',
+  ota_disabled: 'OTA is disabled on it.',
+} as const;
+
+function describe({ state, fwName, fwVersion }: Device): string {
+  return `${state?.value ?? 'unknown'}${fwName === undefined ? '' : `, ${fwName.value} ${fwVersion?.value ?? ''}`.trimEnd()}`;
+}

@@ -1,0 +1,63 @@
+import semver from 'semver';
+import { HomieError } from '../errors';
+import type { Image } from './image';
+import type { Device } from '../homie/device';
+import type { OtaSettings } from './settings';
+import type { SkipReason } from '../homie/update';
+
+/** What is to be done with a device that is ready. `reinstall`: it runs exactly this MD5, and force is set. */
+export type Decision =
+  | { readonly kind: 'update'; readonly reinstall: boolean }
+  | { readonly kind: 'skip'; readonly reason: Exclude<SkipReason, 'no_change'>; readonly hint?: string }
+  | { readonly kind: 'reject'; readonly error: HomieError };
+
+/**
+ * Decides by what the device says of itself. Meaningful only while it is ready, since before that its topics tell what
+ * was.
+ */
+export async function decide(device: Device, firmware: Image, settings: OtaSettings): Promise<Decision> {
+  const misfit = settings.allowIncompatible ? undefined : incompatibility(device, firmware);
+  if (misfit !== undefined) return { kind: 'reject', error: misfit };
+
+  const running = device.checksum?.value;
+  if (running !== undefined && !settings.force && (await runs(running, firmware))) {
+    return { kind: 'skip', reason: 'up_to_date' };
+  }
+  if (device.otaEnabled?.value === false) return { kind: 'skip', reason: 'ota_disabled', hint: otaDisabledHint };
+  const version = device.fwVersion?.value;
+  if (!settings.allowDowngrade && version !== undefined && isOlder(firmware.info.version, version)) {
+    return { kind: 'skip', reason: 'older', hint: 'Use allowDowngrade to install it all the same.' };
+  }
+  return { kind: 'update', reinstall: running === firmware.info.md5 };
+}
+
+export const otaDisabledHint = 'Enable OTA on the device by the configuration patch {"ota":{"enabled":true}}.';
+
+/** Whether a device that reports this checksum runs the image. */
+export async function runs(checksum: string, firmware: Image): Promise<boolean> {
+  return checksum === firmware.info.md5 || (await firmware.alternativeChecksums()).has(checksum);
+}
+
+/** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
+export function incompatibility(device: Device, { info }: Image): HomieError | undefined {
+  if (!info.homie) return new HomieError('NOT_HOMIE');
+  const implementation = device.implementation?.value;
+  if (implementation !== undefined && implementation !== info.family) {
+    return new HomieError('WRONG_CHIP', `The image is for ${info.chip}, but ${device.id} is an ${implementation}.`);
+  }
+  const running = device.fwName?.value;
+  if (running !== undefined && running !== info.name) {
+    return new HomieError(
+      'WRONG_FIRMWARE',
+      `The image is ${info.name === undefined ? 'a firmware without a name' : `"${info.name}"`}, but ${device.id} runs "${running}".`,
+    );
+  }
+  return undefined;
+}
+
+/** Versions of Homie firmwares are free text: only where both are valid semver is there an order. */
+export function isOlder(version: string | undefined, than: string): boolean {
+  return (
+    version !== undefined && semver.valid(version) !== null && semver.valid(than) !== null && semver.lt(version, than)
+  );
+}

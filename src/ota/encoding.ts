@@ -1,0 +1,49 @@
+import { HomieError } from '../errors';
+
+/** A firmware publish as it goes over the wire. */
+export interface Encoded {
+  readonly payload: Buffer;
+  readonly qos: 0 | 1;
+}
+
+/** TCP segment sizes of the two lwIP variants of the ESP8266 core: the default one and "low memory". */
+const SEGMENT_SIZES = [1460, 536] as const;
+
+/** The image as it is, at QoS 1: the acknowledgement proves that the broker has it. */
+export function asBinary(image: Buffer): Encoded {
+  return { payload: image, qos: 1 };
+}
+
+/**
+ * The image as base64, with the QoS at which the device can decode it.
+ *
+ * The firmware decodes each TCP segment in place, which works only when the first one carries a number of payload bytes
+ * that is 0 or 3 modulo 4 (seen on homie-esp8266 ba452ea, BootNormal.cpp `__handleOTAUpdates`). The header before the
+ * payload has two bytes more at QoS 1, for the packet identifier, so one of the two always fits. A last segment that
+ * holds nothing but padding is never answered.
+ *
+ * @param topic the firmware topic
+ * @throws {HomieError} BASE64_IMPOSSIBLE when the last segment would be padding only
+ */
+export function asBase64(image: Buffer, topic: string): Encoded {
+  const payload = Buffer.from(image.toString('base64'), 'latin1');
+  const qos = ([0, 1] as const).find((candidate) => {
+    const phase = (4 - (headerLength(topic, payload.length, candidate) % 4)) % 4;
+    return phase === 0 || phase === 3;
+  });
+  if (qos === undefined) throw new HomieError('BASE64_IMPOSSIBLE');
+  const padding = payload.length - (payload.indexOf('=') === -1 ? payload.length : payload.indexOf('='));
+  for (const segment of SEGMENT_SIZES) {
+    const last = (headerLength(topic, payload.length, qos) + payload.length) % segment;
+    if (last > 0 && last <= padding) throw new HomieError('BASE64_IMPOSSIBLE');
+  }
+  return { payload, qos };
+}
+
+/** Bytes of an MQTT 3.1.1 PUBLISH before its payload: MQTT 3.1.1, sections 2.2 and 3.3. */
+function headerLength(topic: string, payloadLength: number, qos: 0 | 1): number {
+  const variable = 2 + Buffer.byteLength(topic) + (qos === 1 ? 2 : 0);
+  const remaining = variable + payloadLength;
+  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4;
+  return 1 + lengthBytes + variable;
+}

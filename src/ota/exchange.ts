@@ -1,0 +1,314 @@
+import { HomieError } from '../errors';
+import type { Image } from './image';
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import { firmwareTopic } from '../homie/topics';
+import type { DeviceWatch } from '../homie/watch';
+import { decide } from './decide';
+import { asBase64, asBinary, type Encoded } from './encoding';
+import { isReady, untilReady } from '../homie/presence';
+import { free, letGo, restart, type Patient } from './recovery';
+import type { OtaSettings } from './settings';
+import type { OpenEnd } from '../homie/lock';
+import { Sight } from '../homie/sight';
+import { parseStatus } from './status';
+import { transfer, type TransferEnd } from './transfer';
+import type { Change, FirmwareName, Outcome } from '../homie/update';
+import { upForASecond } from '../homie/uptime';
+
+/** One firmware for one device. */
+export interface ExchangeInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly firmware: Image;
+  readonly settings: OtaSettings;
+  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  readonly cancel: AbortSignal;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  /** Resolves when it is this device's turn; the function that it gives hands the turn on. Rejects with the signal. */
+  readonly turn: (signal: AbortSignal) => Promise<() => void>;
+  readonly report: (change: Change) => void;
+}
+
+/**
+ * Brings a firmware onto a device, and proves that it runs. The caller holds the lock of the device.
+ *
+ * Waits until the device is ready; decides by what it says of itself; sends the image; follows 202, 206 and 200; waits
+ * for the reboot; and judges the checksum and the uptime with which the device comes back. After a failure that is known
+ * to have left the old firmware running and no reboot pending, it tries again.
+ *
+ * @returns how it ended; it does not reject for anything that a device or a broker does
+ */
+export async function bringFirmware(input: ExchangeInput): Promise<Outcome> {
+  const { broker, device, firmware, settings } = input;
+  let encoded: Encoded;
+  let topic: string;
+  try {
+    topic = firmwareTopic(broker.baseTopic, device, firmware.info.md5);
+    if (!settings.allowIncompatible && !firmware.info.homie) throw new HomieError('NOT_HOMIE');
+    encoded = encode(input, topic);
+  } catch (error) {
+    return { state: 'rejected', error: asHomieError(error) };
+  }
+
+  const watch = broker.watch(device);
+  const exchange = new Exchange(input, watch, topic, encoded);
+  try {
+    return await exchange.run();
+  } catch (error) {
+    // An end that nobody saw: the device may still boot the image.
+    exchange.keepLocked('unknown');
+    if (input.abandon.aborted) return { state: 'failed', error: new HomieError('ABANDONED') };
+    return { state: 'failed', error: asHomieError(error) };
+  } finally {
+    watch.close();
+  }
+}
+
+class Exchange {
+  readonly #input: ExchangeInput;
+  readonly #watch: DeviceWatch;
+  readonly #topic: string;
+  readonly #encoded: Encoded;
+  #attempt = 0;
+  #restarted = false;
+  /** Why the last transfer failed, when another one is to follow. */
+  #failure: HomieError | undefined;
+  /** When something was published whose end is not known yet, in ms. */
+  #openSince: number | undefined;
+
+  constructor(input: ExchangeInput, watch: DeviceWatch, topic: string, encoded: Encoded) {
+    this.#input = input;
+    this.#watch = watch;
+    this.#topic = topic;
+    this.#encoded = encoded;
+  }
+
+  async run(): Promise<Outcome> {
+    const { broker, device, settings, cancel, abandon, report } = this.#input;
+    const stop = AbortSignal.any([cancel, abandon]);
+    let until = performance.now() + settings.expires;
+    for (;;) {
+      report({ state: 'waiting' });
+      let handOn: () => void;
+      try {
+        await untilReady(broker, this.#watch, device, until, stop);
+        handOn = await this.#input.turn(stop);
+      } catch (error) {
+        return this.#notReady(error);
+      }
+      try {
+        // It may have gone to sleep while it waited for its turn.
+        if (!isReady(broker, device)) continue;
+        const outcome = await this.#once();
+        if (outcome !== undefined) return outcome;
+        if (this.#failure !== undefined) until = performance.now() + settings.reboot;
+      } finally {
+        handOn();
+      }
+    }
+  }
+
+  /** Where the end of what was published is not known, the device stays locked beyond the job. */
+  keepLocked(end: OpenEnd): void {
+    const { broker, device } = this.#input;
+    if (this.#openSince === undefined) return;
+    broker.locks.rebootPending(device, end, this.#openSince, broker.registry.get(device)?.uptime !== undefined);
+  }
+
+  /** The device was not there in time, or the user canceled. */
+  #notReady(error: unknown): Outcome {
+    const { cancel, abandon } = this.#input;
+    if (this.#failure !== undefined) return { state: 'failed', error: this.#failure };
+    if (cancel.aborted || abandon.aborted) return { state: 'canceled' };
+    if (error instanceof HomieError) return { state: 'timed_out', error };
+    throw error;
+  }
+
+  /** With a device that is ready: decides, and sends. Undefined when it is to be waited for and tried again. */
+  async #once(): Promise<Outcome | undefined> {
+    const { broker, device, firmware, settings, cancel, abandon, report } = this.#input;
+    const known = broker.registry.get(device);
+    if (known === undefined) return undefined;
+    const from = runningFirmware(known);
+    report({ from });
+
+    const { md5 } = firmware.info;
+    const expected = new Set([md5, ...(await firmware.alternativeChecksums())]);
+    const decision = await decide(known, firmware, settings);
+    if (decision.kind === 'skip') {
+      // It booted what an earlier attempt of this job had brought.
+      if (this.#failure !== undefined && decision.reason === 'up_to_date')
+        return { state: 'succeeded', reboot: 'unproven' };
+      return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
+    }
+    if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
+    const obstacle = this.#tooLarge() ?? anotherUpdate(known, settings);
+    if (obstacle !== undefined) return { state: 'rejected', error: obstacle };
+
+    const look = (): Patient => ({ broker, device, settings, sight: new Sight(this.#watch, abandon) });
+    if (leftInTheMiddle(known)) {
+      const answer = await letGo(look()).catch(connectionGone);
+      // Much may have changed meanwhile: it is decided anew.
+      return answer === undefined || answer === 'freed' ? undefined : { state: 'rejected', error: inTheMiddle(answer) };
+    }
+    if (!isReady(broker, device)) return undefined;
+    if (cancel.aborted) return this.#notReady(cancel.reason);
+    report({ state: 'running', attempt: ++this.#attempt });
+    const patient = look();
+    this.#openSince = performance.now();
+    const end = await transfer({
+      broker,
+      device,
+      firmware,
+      settings,
+      sight: patient.sight,
+      encoded: this.#encoded,
+      // The device compares with its own MD5 as text; the final check does not mind the case.
+      topic: decision.reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
+      expected,
+      before: from.checksum,
+      reinstall: decision.reinstall,
+      publishedAt: this.#openSince,
+      upBefore: upForASecond(known, this.#openSince),
+      report,
+    });
+    return this.#after(end, patient);
+  }
+
+  async #after(end: TransferEnd, patient: Patient): Promise<Outcome | undefined> {
+    const { broker, device, settings } = this.#input;
+    if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
+    switch (end.kind) {
+      case 'ended':
+        if (end.open !== undefined) this.keepLocked(end.open);
+        return end.outcome;
+      case 'not_sent':
+        this.#openSince = undefined;
+        this.#input.report({ state: 'waiting', attempt: --this.#attempt });
+        return undefined;
+      case 'interrupted':
+        return this.#interrupted(end, end.halfDead ? await free(patient).catch(connectionGone) : 'proven');
+      case 'stuck': {
+        this.#openSince = undefined;
+        const last = this.#again(end.error, settings.recoverReboot && !this.#restarted);
+        if (last !== undefined) return last;
+        this.#restarted = true;
+        this.#openSince = performance.now();
+        if (await restart(patient)) {
+          this.#openSince = undefined;
+          // Base64 is never sent again to a device where it has failed.
+          return settings.encoding === 'base64' ? { state: 'failed', error: end.error } : undefined;
+        }
+        this.keepLocked('flashed');
+        return { state: 'failed', error: end.error };
+      }
+    }
+  }
+
+  /** @param cure what became of the attempt to free the device; undefined when our connection is gone */
+  #interrupted(
+    { error, again }: Extract<TransferEnd, { kind: 'interrupted' }>,
+    cure: 'proven' | 'answered' | 'silent' | undefined,
+  ): Outcome | undefined {
+    if (cure === 'proven' || cure === 'answered') {
+      this.#openSince = undefined;
+      return this.#again(error, again && cure === 'proven');
+    }
+    this.keepLocked('unknown');
+    return { state: 'failed', error };
+  }
+
+  /** The outcome when that was the last attempt; undefined when there is another. */
+  #again(error: HomieError, possible: boolean): Outcome | undefined {
+    this.#failure = error;
+    const { settings, cancel } = this.#input;
+    return possible && this.#attempt < settings.attempts && !cancel.aborted ? undefined : { state: 'failed', error };
+  }
+
+  #tooLarge(): HomieError | undefined {
+    const { status } = this.#input.broker;
+    const limit = status.state === 'connected' ? status.maximumPacketSize : undefined;
+    // A PUBLISH has at most 5 bytes of fixed header, 4 of length and identifier, and its properties.
+    const size = this.#encoded.payload.length + Buffer.byteLength(this.#topic) + 10;
+    if (limit === undefined || size <= limit) return undefined;
+    return new HomieError(
+      'PACKET_TOO_LARGE',
+      `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
+    );
+  }
+}
+
+function encode({ broker, device, firmware, settings }: ExchangeInput, topic: string): Encoded {
+  if (settings.encoding === 'binary') return asBinary(firmware.image);
+  if (base64Failures.has(`${broker.locks.scope}${device}`)) throw new HomieError('BASE64_FAILED_BEFORE');
+  return asBase64(firmware.image, topic);
+}
+
+/** Devices on which base64 has failed, in this process. */
+const base64Failures = new Set<string>();
+
+function rememberBase64Failure(broker: HomieBroker, device: string): void {
+  base64Failures.add(`${broker.locks.scope}${device}`);
+}
+
+/** Whether the device was given the image and did not take it. */
+function deviceFailed(end: TransferEnd): boolean {
+  if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
+  const { code, status } = end.outcome.error;
+  return status !== undefined || code === 'NOT_ACCEPTED';
+}
+
+/** A publish that failed for want of a connection: the device is waited for again. */
+function connectionGone(error: unknown): undefined {
+  const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
+  if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
+}
+
+/** What a device says that it runs. */
+export function runningFirmware(device: Device): FirmwareName {
+  const { fwName, fwVersion, checksum } = device;
+  return {
+    ...(fwName && { name: fwName.value }),
+    ...(fwVersion && { version: fwVersion.value }),
+    ...(checksum && { checksum: checksum.value }),
+  };
+}
+
+/** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */
+function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettings): HomieError | undefined {
+  if (otaStatus?.live !== true) return undefined;
+  const kind = parseStatus(otaStatus.value)?.kind;
+  const connectedSince = state !== undefined && state.at > otaStatus.at;
+  if (kind === 'flashed') {
+    const goesOn = uptime !== undefined && uptime.value * 1000 >= uptime.at - otaStatus.at;
+    return connectedSince && !goesOn ? undefined : new HomieError('REBOOT_PENDING');
+  }
+  const recent = !connectedSince && performance.now() - otaStatus.at < settings.stall;
+  return recent && (kind === 'accepted' || kind === 'progress') ? new HomieError('ANOTHER_UPDATER') : undefined;
+}
+
+/** Why a device is not touched that may be in the middle of an update. */
+function inTheMiddle(answer: 'progress' | 'silence'): HomieError {
+  if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
+  return new HomieError(
+    'NOT_ACCEPTED',
+    'The device did not answer whether an update is under way; no firmware was sent.',
+  );
+}
+
+/**
+ * Whether the last that is known of an update is its middle: it may go on, or may have left the device half dead. Only
+ * statistics tell that it is idle.
+ */
+function leftInTheMiddle({ otaStatus, uptime, state }: Device): boolean {
+  const kind = otaStatus === undefined ? undefined : parseStatus(otaStatus.value)?.kind;
+  if (kind !== 'accepted' && kind !== 'progress') return false;
+  const idle = uptime?.live === true && uptime.at >= Math.max(state?.at ?? 0, otaStatus?.at ?? 0);
+  return !idle;
+}
+
+function asHomieError(error: unknown): HomieError {
+  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
+}

@@ -1,0 +1,81 @@
+import type { HomieBroker } from '../homie/broker';
+import type { OtaSettings } from './settings';
+import type { Sight } from '../homie/sight';
+import { parseStatus } from './status';
+import { rebootShown, upForASecond } from '../homie/uptime';
+
+/** A device that needs help. */
+export interface Patient {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly settings: OtaSettings;
+  readonly sight: Sight;
+}
+
+/** How long the broker may take to acknowledge one of these small messages, in ms. */
+const SMALL_PUBLISH = 10_000;
+
+/**
+ * Asks the updater of a device to let go of an update that was cut off: one byte to a firmware topic whose last level
+ * is no MD5. It is answered `400 BAD_CHECKSUM`; nothing is written and nothing reboots (homie-esp8266 BootNormal.cpp
+ * `__handleOTAUpdates`). A device in the middle of an update answers only after that update.
+ *
+ * @returns what came instead of the answer: `progress` when an update is under way, `silence` when nothing came in time
+ */
+export async function letGo({ broker, device, settings, sight }: Patient): Promise<'freed' | 'progress' | 'silence'> {
+  const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/x`;
+  await broker.connection.publish(topic, 'x', { qos: 1, timeout: SMALL_PUBLISH });
+  const until = sight.clock() + settings.accepted;
+  for (;;) {
+    const event = await sight.next(until);
+    if (event === undefined) return 'silence';
+    if (event.attribute !== 'otaStatus' || !event.live) continue;
+    const status = parseStatus(event.value);
+    if (status?.kind === 'refused') return 'freed';
+    if (status?.kind === 'accepted' || status?.kind === 'progress' || status?.kind === 'flashed') return 'progress';
+  }
+}
+
+/**
+ * Frees a half-dead device: ready, but without statistics and deaf to its properties since its connection was cut in
+ * the middle of a transfer (seen on homie-esp8266 ba452ea).
+ *
+ * @returns `proven` by a live uptime; `answered` where a device sends none; `silent` when it cannot be freed
+ */
+export async function free(patient: Patient): Promise<'proven' | 'answered' | 'silent'> {
+  const { broker, device, sight, settings } = patient;
+  if ((await letGo(patient)) !== 'freed') return 'silent';
+  if (broker.registry.get(device)?.uptime === undefined) return 'answered';
+  const until = sight.clock() + settings.ready;
+  for (;;) {
+    const event = await sight.next(until);
+    if (event === undefined) return 'silent';
+    if (event.attribute === 'uptime' && event.live) return 'proven';
+  }
+}
+
+/**
+ * Restarts a device whose updater is stuck, by an empty configuration patch: the firmware writes its configuration anew
+ * and reboots (seen on homie-esp8266 ba452ea). Not without risk, so only for a device that was found stuck.
+ *
+ * @returns whether it is ready again, and its uptime shows the reboot
+ */
+export async function restart({ broker, device, settings, sight }: Patient): Promise<boolean> {
+  const publishedAt = performance.now();
+  const known = broker.registry.get(device);
+  const upBefore = known !== undefined && upForASecond(known, publishedAt);
+  sight.expectAnother();
+  await broker.connection.publish(`${broker.baseTopic}${device}/$implementation/config/set`, '{}', {
+    qos: 1,
+    timeout: SMALL_PUBLISH,
+  });
+  const until = sight.clock() + settings.reboot + settings.ready;
+  for (;;) {
+    if ((await sight.next(until)) === undefined) return false;
+    const uptime = sight.advertisement?.uptime;
+    if (uptime === undefined) continue;
+    if (rebootShown(uptime, publishedAt, upBefore)) return true;
+    // A mere reconnect: the reboot is still to come.
+    sight.expectAnother();
+  }
+}

@@ -1,0 +1,115 @@
+import type { ErrorCode } from '../errors';
+
+/**
+ * What a device says on `$implementation/ota/status`.
+ *
+ * - `accepted` 202, `progress` 206, `flashed` 200: the steps of a transfer that goes well
+ * - `unchanged` 304: the MD5 in the topic is the one that runs
+ * - `disabled` 403: OTA is switched off
+ * - `refused`: any other 4xx or 5xx; the transfer has ended
+ * - `other`: a number below 400 that is not known; a sign of life and nothing more
+ */
+export type OtaStatus = { readonly text: string } & (
+  | { readonly kind: 'accepted' | 'flashed' | 'unchanged' | 'disabled' | 'other' }
+  | { readonly kind: 'progress'; readonly written: number; readonly total: number }
+  | {
+      readonly kind: 'refused';
+      readonly code: ErrorCode;
+      /** Where the number tells more than the catalogue. */
+      readonly hint?: string;
+      /** The updater is stuck: only a reconnect or a reboot cures it. */
+      readonly stuck: boolean;
+    }
+);
+
+/** Longer texts are no status of any firmware; they are cut for messages and logs. */
+const MAX_TEXT = 80;
+
+/** What `500 INTERNAL_ERROR n` means: the error numbers of the Arduino cores' Updater.h and Update.h. */
+const internalErrors: Record<'esp8266' | 'esp32', Record<string, string>> = {
+  esp8266: {
+    '0': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
+    '8': 'The image was built for another flash size. Build it for the flash size of the board.',
+    '11': 'The device was booted in UART mode, as after a serial flash. Power-cycle it once.',
+    '12': 'The device takes signed images only, and the signature is missing or wrong.',
+    '14': 'The device ran out of memory. Restart it and try again.',
+    '15': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
+  },
+  esp32: {
+    '0': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
+    '9': 'The device finds the image invalid. Build it for exactly this chip.',
+    '10': 'The partition table has no OTA partition. Flash one over the serial port first.',
+    '11': 'The updater was called in a wrong way: a defect of the firmware that runs.',
+    '12': 'The update was aborted by the device.',
+  },
+};
+
+/** The words of the original firmware and, after the first four, of its maintained fork (labodj/homie-esp8266). */
+const codes: Readonly<Record<string, ErrorCode>> = {
+  BAD_CHECKSUM: 'BAD_CHECKSUM',
+  BAD_FIRMWARE: 'BAD_FIRMWARE',
+  NOT_ENOUGH_SPACE: 'NOT_ENOUGH_SPACE',
+  FLASH_ERROR: 'FLASH_ERROR',
+  NOT_REQUESTED: 'TRANSFER_REFUSED',
+  BAD_CHUNK: 'TRANSFER_REFUSED',
+  SIZE_CHANGED: 'TRANSFER_REFUSED',
+  OUT_OF_SEQUENCE: 'TRANSFER_REFUSED',
+  RETAINED_FIRMWARE: 'RETAINED_FIRMWARE',
+  TIMEOUT: 'DEVICE_TIMEOUT',
+  OUT_OF_MEMORY: 'DEVICE_OUT_OF_MEMORY',
+  DISCONNECTED: 'TRANSFER_REFUSED',
+  UPDATE_BUSY: 'DEVICE_UPDATE_BUSY',
+  BUSY: 'DEVICE_UPDATE_BUSY',
+  REBOOT_PENDING: 'DEVICE_REBOOT_PENDING',
+};
+
+/**
+ * Reads a status. The leading number decides, what follows is kept as text
+ * (homie-esp8266 BootNormal.cpp `_endOtaUpdate`; the fork adds suffixes such as `400 BAD_CHECKSUM 7 END`).
+ *
+ * @param raw the payload as it came
+ * @param implementation `$implementation` of the device: the numbers of INTERNAL_ERROR differ by chip
+ * @returns undefined for what is no status at all
+ */
+export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus | undefined {
+  const text = raw.slice(0, MAX_TEXT).trim();
+  const [, number, word = '', detail] = /^(\d{3})(?: ([^ ]+))?(?: ([^ ]+))?/.exec(text) ?? [];
+  switch (number) {
+    case undefined:
+      return undefined;
+    case '200':
+      return { kind: 'flashed', text };
+    case '202':
+      return { kind: 'accepted', text };
+    case '206': {
+      const [, written, total] = /^(\d{1,10})\/(\d{1,10})$/.exec(word) ?? [];
+      return written === undefined || total === undefined
+        ? { kind: 'other', text }
+        : { kind: 'progress', text, written: Number(written), total: Number(total) };
+    }
+    case '304':
+      return { kind: 'unchanged', text };
+    case '403':
+      return { kind: 'disabled', text };
+    default:
+      return Number(number) < 400 ? { kind: 'other', text } : refusal(text, number, word, detail, implementation);
+  }
+}
+
+function refusal(
+  text: string,
+  number: string,
+  word: string,
+  detail: string | undefined,
+  implementation: string,
+): OtaStatus {
+  if (word === 'INTERNAL_ERROR') {
+    const hint = internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'][detail ?? ''];
+    const stuck = detail === '0' || (detail === '15' && implementation !== 'esp32');
+    return { kind: 'refused', text, code: 'INTERNAL_ERROR', stuck, ...(hint !== undefined && { hint }) };
+  }
+  const known = Object.hasOwn(codes, word) ? codes[word] : undefined;
+  const code =
+    known ?? (number === '408' ? 'DEVICE_TIMEOUT' : number === '503' ? 'DEVICE_UPDATE_BUSY' : 'UNKNOWN_STATUS');
+  return { kind: 'refused', text, code, stuck: false };
+}

@@ -1,0 +1,314 @@
+import { HomieError, type ErrorCode } from '../errors';
+import type { Image } from './image';
+import type { HomieBroker } from '../homie/broker';
+import type { OpenEnd } from '../homie/lock';
+import { otaDisabledHint } from './decide';
+import type { Encoded } from './encoding';
+import { ProgressMeter } from './progress';
+import type { OtaSettings } from './settings';
+import { nextReturn } from '../homie/return';
+import { isAway, type Advertisement, type Sight } from '../homie/sight';
+import { parseStatus, type OtaStatus } from './status';
+import type { Outcome, Phase, Progress } from '../homie/update';
+import { identify, judge, type Verdict } from './verdict';
+import { rebootShown } from '../homie/uptime';
+
+/** How often the progress is estimated between two reports of the device, in ms. */
+const ESTIMATE_EVERY = 500;
+
+/** What is shown while the device reboots into the image, in percent. */
+const FLASHED = 97;
+
+/** One image on its way to one device. */
+export interface TransferInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly firmware: Image;
+  readonly encoded: Encoded;
+  readonly topic: string;
+  readonly settings: OtaSettings;
+  /** Every checksum that a device running the image may report. */
+  readonly expected: ReadonlySet<string>;
+  /** `$fw/checksum` before the publish. */
+  readonly before: string | undefined;
+  /** The device runs this very MD5, and is to install it again. */
+  readonly reinstall: boolean;
+  /** When this was made, in ms of `performance.now()`. */
+  readonly publishedAt: number;
+  /** The device was known to have been up for a second or more. */
+  readonly upBefore: boolean;
+  readonly sight: Sight;
+  readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
+}
+
+/**
+ * How a transfer ended.
+ *
+ * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
+ * - `not_sent`: the connection was gone before anything was sent
+ * - `stuck`: the updater of the device is stuck
+ * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
+ *   seen live and nothing is pending, so that it can be tried again
+ */
+export type TransferEnd =
+  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
+  | { readonly kind: 'not_sent' }
+  | { readonly kind: 'stuck'; readonly error: HomieError }
+  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly halfDead: boolean; readonly again: boolean };
+
+/** What ended the wait for the device's answer to the image. */
+type Answer =
+  | { readonly kind: 'flashed' | 'another_updater' }
+  | { readonly kind: 'gone' | 'silent'; readonly begun: boolean }
+  | { readonly kind: 'refused'; readonly status: OtaStatus };
+
+/** Sends the image once, and watches the device until it is known what became of it. */
+export async function transfer(input: TransferInput): Promise<TransferEnd> {
+  const sent = await send(input);
+  if (sent.kind !== 'sent') return sent;
+
+  const answer = await untilFlashed(input);
+  switch (answer.kind) {
+    case 'refused':
+      return refused(input, answer.status);
+    case 'another_updater':
+      return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
+    case 'silent':
+      // Perhaps its connection was cut while we were away, and it is half dead.
+      if (answer.begun) return { kind: 'interrupted', error: new HomieError('STALLED'), halfDead: true, again: false };
+      return {
+        kind: 'ended',
+        outcome: { state: 'failed', error: unanswered(input, sent) },
+        open: sent.error === undefined && !input.sight.blinked ? 'unheard' : 'unknown',
+      };
+    case 'flashed':
+      input.report({
+        progress: { written: input.firmware.info.size, estimated: false, percent: FLASHED, remaining: 0 },
+      });
+      return untilBack(input, { sent, flashed: true, begun: true });
+    case 'gone':
+      return untilBack(input, { sent, flashed: false, begun: answer.begun });
+  }
+}
+
+/** What became of the publish, where it went out at all. */
+interface Sent {
+  readonly kind: 'sent';
+  /** MQTT 5: the broker knew of nobody who subscribed to the topic. */
+  readonly noSubscribers: boolean;
+  /** Why it was not acknowledged. Whether the broker has it is not known then. */
+  readonly error?: HomieError;
+}
+
+async function send({
+  broker,
+  topic,
+  encoded,
+  firmware,
+  settings,
+  report,
+}: TransferInput): Promise<Sent | TransferEnd> {
+  report({ phase: 'sending' });
+  const timeout = settings.sending + firmware.info.size / 20;
+  try {
+    const { noSubscribers } = await broker.connection.publish(topic, encoded.payload, { qos: encoded.qos, timeout });
+    return { kind: 'sent', noSubscribers };
+  } catch (error) {
+    if (!(error instanceof HomieError)) throw error;
+    if (error.code === 'NOT_CONNECTED') return { kind: 'not_sent' };
+    if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') {
+      return { kind: 'sent', noSubscribers: false, error };
+    }
+    return { kind: 'ended', outcome: { state: 'failed', error } };
+  }
+}
+
+/** Follows 202, 206 and 200. A lost one is inferred from what follows it. */
+async function untilFlashed(input: TransferInput): Promise<Answer> {
+  const { broker, device, sight, settings, firmware, encoded, before, report } = input;
+  const meter = new ProgressMeter(firmware.info.size, sight.clock());
+  // For base64 the device counts with the decoded length before it has seen the padding.
+  const totals = new Set([firmware.info.size, Math.floor(encoded.payload.length / 4) * 3]);
+  let begun = false;
+  let until = sight.clock() + settings.accepted;
+
+  for (;;) {
+    const event = await sight.next(begun ? Math.min(until, sight.clock() + ESTIMATE_EVERY) : until);
+    if (event === undefined) {
+      if (sight.clock() >= until) return { kind: 'silent', begun };
+      report({ progress: meter.estimate(sight.clock()) });
+      continue;
+    }
+    if (returnedUnseen(sight.advertisement, before)) return { kind: 'gone', begun };
+    if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
+    if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
+      return { kind: 'gone', begun };
+    }
+    if (event.attribute !== 'otaStatus' || !event.live) continue;
+
+    const status = parseStatus(event.value, broker.registry.get(device)?.implementation?.value);
+    switch (status?.kind) {
+      case undefined:
+        continue;
+      case 'flashed':
+        return { kind: 'flashed' };
+      case 'refused':
+      case 'disabled':
+      case 'unchanged':
+        return { kind: 'refused', status };
+      case 'progress':
+        if (!totals.has(status.total)) return { kind: 'another_updater' };
+        report({ phase: 'flashing', progress: meter.report(status.written, sight.clock()) });
+        break;
+      case 'accepted':
+      case 'other':
+        meter.begin(sight.clock());
+        report({ phase: 'accepted' });
+    }
+    begun = true;
+    until = sight.clock() + settings.stall;
+  }
+}
+
+/** Whether a device has come back, while we were not connected, with something to be judged. */
+function returnedUnseen(advertisement: Advertisement | undefined, before: string | undefined): boolean {
+  if (advertisement === undefined || advertisement.live) return false;
+  const { checksum, readyAt, uptime } = advertisement;
+  return checksum !== undefined && readyAt !== undefined && (uptime !== undefined || checksum !== before);
+}
+
+function refused({ reinstall }: TransferInput, status: OtaStatus): TransferEnd {
+  const { text } = status;
+  if (status.kind === 'disabled') {
+    return { kind: 'ended', outcome: { state: 'skipped', reason: 'ota_disabled', hint: otaDisabledHint } };
+  }
+  if (reinstall && (status.kind === 'unchanged' || (status.kind === 'refused' && status.code === 'BAD_CHECKSUM'))) {
+    return {
+      kind: 'ended',
+      outcome: { state: 'failed', error: new HomieError('FORCE_NOT_SUPPORTED', undefined, { status: text }) },
+    };
+  }
+  if (status.kind !== 'refused') return { kind: 'ended', outcome: { state: 'skipped', reason: 'up_to_date' } };
+  if (status.stuck) return { kind: 'stuck', error: new HomieError('UPDATER_STUCK', undefined, { status: text }) };
+  const error = new HomieError(status.code, undefined, {
+    status: text,
+    ...(status.hint !== undefined && { hint: status.hint }),
+  });
+  return { kind: 'ended', outcome: { state: 'failed', error } };
+}
+
+/** No sign came at all: says what is probable. */
+function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
+  if (sent.error?.code === 'PUBLISH_TIMEOUT') return sent.error;
+  if (sent.error !== undefined) return new HomieError('CLOSED_AT_PUBLISH', undefined, { cause: sent.error });
+  if (sent.noSubscribers) {
+    return new HomieError(
+      'NOT_ACCEPTED',
+      'The broker knew of nobody who listens to the firmware topic of the device.',
+      {
+        hint: 'The device may be gone without the broker having noticed, or may not subscribe there (ACL).',
+      },
+    );
+  }
+  const silent = broker.status.state === 'connected' && broker.status.protocolVersion === 4;
+  return new HomieError('NOT_ACCEPTED', undefined, {
+    hint: silent
+      ? 'With MQTT 3.1.1 a broker drops without a word what an ACL or a size limit (mosquitto: message_size_limit) forbids. Look into its log. Or the device is gone without the broker having noticed.'
+      : 'The device may be gone without the broker having noticed, or the broker did not deliver the message. Look into its log.',
+  });
+}
+
+/** What is known when the device has gone, or is about to. */
+interface Course {
+  readonly sent: Sent;
+  /** The device had begun to take the image. */
+  readonly begun: boolean;
+  /** It said that the image is flashed. */
+  readonly flashed: boolean;
+}
+
+/** Follows the device through its reboot, and judges what it comes back with. */
+async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
+  const { broker, device, sight, settings, expected, before, upBefore, publishedAt, report } = input;
+  const { flashed } = course;
+  report({ phase: 'rebooting' });
+  const until = sight.clock() + settings.reboot;
+  let ambiguous = false;
+
+  for (;;) {
+    const back = await nextReturn(sight, {
+      until,
+      ready: settings.ready,
+      // A device that never sent statistics is not waited for.
+      statistics: broker.registry.get(device)?.uptime !== undefined,
+      verifying: () => report({ phase: 'verifying' }),
+    });
+    if (typeof back === 'string') return notBack(back, flashed, sight.gone, ambiguous);
+    if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
+
+    const verdict = judge({
+      firmware: identify(back.checksum, expected, before),
+      changed: back.checksum !== before,
+      reboot:
+        back.uptime === undefined ? 'unknown' : rebootShown(back.uptime, publishedAt, upBefore) ? 'shown' : 'refuted',
+      live: back.live,
+      flashed,
+    });
+    if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
+    // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
+    ambiguous ||= back.live && back.uptime === undefined;
+    sight.expectAnother();
+  }
+}
+
+function notBack(why: 'never' | 'not_ready', flashed: boolean, gone: boolean, ambiguous: boolean): TransferEnd {
+  if (why === 'not_ready') return failed('NOT_READY', 'unknown');
+  if (!flashed) {
+    return failed(
+      'NOT_BACK',
+      'unknown',
+      'The device was lost in the middle of the transfer and did not come back in time.',
+    );
+  }
+  if (gone) return failed('NOT_BACK', 'flashed');
+  if (!ambiguous) return failed('NOT_REBOOTED', 'flashed');
+  return failed(
+    'REBOOT_UNPROVEN',
+    'flashed',
+    'The firmware is flashed and the device came back with the old one; whether it has rebooted in between cannot be told.',
+  );
+}
+
+function concluded(
+  verdict: Verdict,
+  { live }: Advertisement,
+  { begun, sent }: Course,
+  input: TransferInput,
+): TransferEnd {
+  const error = new HomieError('LOST_IN_TRANSFER');
+  switch (verdict.kind) {
+    case 'succeeded':
+      return { kind: 'ended', outcome: { state: 'succeeded', reboot: verdict.reboot } };
+    case 'failed': {
+      const outcome: Outcome = {
+        state: 'failed',
+        error: new HomieError(verdict.code),
+        ...(verdict.reboot === 'unproven' && { reboot: 'unproven' }),
+      };
+      return { kind: 'ended', outcome, ...(verdict.code === 'UNCONFIRMED' && { open: 'unknown' }) };
+    }
+    case 'half_dead':
+      return { kind: 'interrupted', error, halfDead: true, again: live };
+    case 'rebooted':
+      return { kind: 'interrupted', error, halfDead: false, again: live };
+    case 'reconnected':
+      // It works, so the update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
+      if (begun) return { kind: 'ended', outcome: { state: 'failed', error }, open: 'flashed' };
+      if (live) return { kind: 'interrupted', error, halfDead: false, again: true };
+      return { kind: 'ended', outcome: { state: 'failed', error: unanswered(input, sent) }, open: 'unknown' };
+  }
+}
+
+function failed(code: ErrorCode, open: OpenEnd, message?: string): TransferEnd {
+  return { kind: 'ended', outcome: { state: 'failed', error: new HomieError(code, message) }, open };
+}

@@ -1,0 +1,71 @@
+/**
+ * Which firmware a device shows: the image, the one it ran before, or neither.
+ * The image wins where both are the same, as in a forced reinstallation.
+ *
+ * @param checksum `$fw/checksum`
+ * @param expected every checksum that a device running the image may report
+ * @param before `$fw/checksum` before the publish
+ */
+export function identify(
+  checksum: string,
+  expected: ReadonlySet<string>,
+  before: string | undefined,
+): 'new' | 'old' | 'other' {
+  if (expected.has(checksum)) return 'new';
+  return checksum === before ? 'old' : 'other';
+}
+
+/** What a connect after the publish shows. */
+export interface Return {
+  readonly firmware: 'new' | 'old' | 'other';
+  /** The checksum differs from the one before the publish. */
+  readonly changed: boolean;
+  /** By the uptime; `unknown` when none came. */
+  readonly reboot: 'shown' | 'refuted' | 'unknown';
+  /** The connect was seen as it happened, not put together from retained topics. */
+  readonly live: boolean;
+  /** The device had said that the image is flashed. */
+  readonly flashed: boolean;
+}
+
+/**
+ * What a return means.
+ *
+ * - `succeeded`: the image runs; `reboot` says whether an uptime shows the reboot, too
+ * - `reconnected`: the connection had been lost, and nothing was rebooted
+ * - `half_dead`: ready with the old firmware and without statistics, as after a drop in the middle of a transfer
+ * - `rebooted`: restarted with the old firmware before the image was flashed
+ * - else the code of the failure
+ */
+export type Verdict =
+  | { readonly kind: 'succeeded'; readonly reboot: 'proven' | 'unproven' }
+  | { readonly kind: 'reconnected' | 'half_dead' | 'rebooted' }
+  | {
+      readonly kind: 'failed';
+      readonly code: 'OLD_FIRMWARE' | 'OTHER_FIRMWARE' | 'REBOOT_UNPROVEN' | 'UNCONFIRMED';
+      readonly reboot: 'proven' | 'unproven';
+    };
+
+/** Judges a return. Nothing is taken for proven that was not seen. */
+export function judge({ firmware, changed, reboot, live, flashed }: Return): Verdict {
+  const shown = reboot === 'shown' ? 'proven' : 'unproven';
+  if (!live && firmware !== 'old' && (reboot === 'unknown' || (reboot === 'refuted' && changed))) {
+    return { kind: 'failed', code: 'UNCONFIRMED', reboot: shown };
+  }
+  switch (firmware) {
+    case 'other':
+      return { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: shown };
+    case 'new':
+      // A checksum that changed proves itself: the device computes it when it boots.
+      if (changed || reboot === 'shown') return { kind: 'succeeded', reboot: shown };
+      return reboot === 'refuted'
+        ? { kind: 'reconnected' }
+        : { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
+    case 'old':
+      if (reboot === 'refuted') return { kind: 'reconnected' };
+      // Without an uptime, a reconnect before the reboot looks like a reboot into the old firmware.
+      if (flashed)
+        return reboot === 'shown' ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: shown } : { kind: 'reconnected' };
+      return { kind: reboot === 'shown' ? 'rebooted' : 'half_dead' };
+  }
+}
