@@ -1,0 +1,23 @@
+/** What an environment variable holds, as Node-RED sees it: of the group, the flow, the global settings, the process. */
+export type Environment = (name: string) => unknown;
+
+/**
+ * Puts environment variables in the place of `${NAME}`. Node-RED does so itself where a field is nothing else; this
+ * serves a field that has more than that, such as `homie/${SITE}/`.
+ *
+ * @throws {Error} when a variable is not set: its name in a topic or as a password would be found out late
+ */
+export function expand(text: string, environment: Environment): string {
+  return text.replaceAll(/\$\{([^}]+)\}/g, (_whole, name: string) => {
+    const value = asText(environment(name));
+    if (value === undefined) throw new Error(`the environment variable ${name} is not set`);
+    return value;
+  });
+}
+
+/** A value that can stand in a text field; variables of a flow may be numbers and booleans too. */
+export function asText(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : undefined;
+}

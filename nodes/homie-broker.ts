@@ -1,0 +1,72 @@
+import type { NodeAPI, NodeDef } from 'node-red';
+import { HomieError } from '../src/errors';
+import { HomieBroker } from '../src/homie/broker';
+import type { ConnectionStatus } from '../src/mqtt/connection';
+import type { BrokerCredentials, BrokerNode } from './broker-node';
+import { readBrokerSettings } from './broker-settings';
+
+export = (RED: NodeAPI): void => {
+  function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
+    RED.nodes.createNode(this, definition);
+    let broker: HomieBroker;
+    try {
+      const settings = readBrokerSettings({
+        fields: { ...definition },
+        credentials: this.credentials ?? {},
+        environment: (name) => RED.util.getSetting(this, name),
+        getNode: (id) => RED.nodes.getNode(id),
+      });
+      broker = new HomieBroker(settings);
+    } catch (error) {
+      this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS', String(error)) };
+      this.error(`${this.link.error.message} ${this.link.error.hint}`);
+      return;
+    }
+
+    // Each node that uses it listens.
+    broker.setMaxListeners(0);
+    this.link = { broker };
+    const log = changeLog(this);
+    broker.on('status', log);
+    broker.start();
+    this.on('close', (_removed: boolean, done: () => void) => {
+      void close(done);
+    });
+    const close = async (done: () => void): Promise<void> => {
+      broker.off('status', log);
+      try {
+        await broker.close();
+      } catch (error) {
+        this.error(error);
+      }
+      done();
+    };
+  }
+
+  RED.nodes.registerType<BrokerNode, NodeDef, object, BrokerCredentials>('homie-broker', HomieBrokerNode, {
+    credentials: { user: { type: 'text' }, password: { type: 'password' } },
+  });
+};
+
+/** Writes to the log what becomes of the connection. A broker that stays away is tried for ever; each reason is told once. */
+function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
+  let last = '';
+  return (status) => {
+    const text = describe(status);
+    if (text === undefined || text === last) return;
+    last = text;
+    if (status.state === 'disconnected') node.warn(text);
+    else node.log(text);
+  };
+}
+
+function describe(status: ConnectionStatus): string | undefined {
+  switch (status.state) {
+    case 'connecting':
+      return undefined;
+    case 'connected':
+      return `connected (MQTT ${status.protocolVersion === 5 ? '5' : '3.1.1'})`;
+    case 'disconnected':
+      return `not connected: ${status.error.message} ${status.error.hint}`;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { defaultSettings, readSettings } from '../src/ota/settings';
+import { linkTo } from './broker-node';
+import { evaluateDevice, type DeviceField } from './device-field';
+import { ownSettings, serve } from './job-node';
+import { OtaActions } from './ota-actions';
+import type { DeviceSetting } from './ota-request';
+import type { Request } from './request';
+
+interface OtaDefinition extends NodeDef, DeviceField {
+  broker: string;
+}
+
+export = (RED: NodeAPI): void => {
+  function HomieOtaNode(this: Node, definition: OtaDefinition): void {
+    RED.nodes.createNode(this, definition);
+    const link = linkTo(RED, definition.broker);
+    const ota = ownSettings(this, () => readSettings(defaultSettings, { ...definition }));
+    const devices = (msg: Request): DeviceSetting =>
+      definition.deviceType === 'all'
+        ? { runningThisFirmware: true }
+        : { devices: () => evaluateDevice(RED, this, definition, msg) };
+    serve(RED, this, { link, settings: ota, actions: (jobs) => new OtaActions({ link, ota, devices }, jobs) });
+  }
+
+  RED.nodes.registerType('homie-ota', HomieOtaNode);
+};

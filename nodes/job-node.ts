@@ -1,0 +1,75 @@
+import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { HomieError } from '../src/errors';
+import type { Actions } from './actions';
+import { asHomieError } from './answers';
+import type { BrokerLink } from './broker-node';
+import { connectionStatus, errorStatus, jobStatus } from './job-status';
+import { Jobs } from './jobs';
+import { Outbox } from './outbox';
+import type { Request } from './request';
+import { ThrottledStatus } from './throttled-status';
+
+/** What a node with jobs is made of. */
+export interface JobNode {
+  readonly link: BrokerLink;
+  /** Its own settings, or what is wrong with them. */
+  readonly settings: object;
+  /** What can be done with its messages. */
+  readonly actions: (jobs: Jobs) => Actions<string>;
+  /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
+  readonly take?: (msg: NodeMessage) => Request;
+}
+
+/** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
+export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actionsWith, take }: JobNode): void {
+  const jobs = new Jobs(() => {
+    status.refresh();
+  });
+  const actions = actionsWith(jobs);
+  const status = new ThrottledStatus(node, () => {
+    if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown);
+    return settings instanceof HomieError ? errorStatus(settings.code) : connectionStatus(link);
+  });
+  const connectionChanged = (): void => {
+    jobs.forgetEnded();
+  };
+  if ('broker' in link) link.broker.on('status', connectionChanged);
+  status.refresh();
+
+  node.on('input', (msg: NodeMessage, send, done) => {
+    const request = take?.(msg) ?? msg;
+    void answer(request, new Outbox(msg, (message) => RED.util.cloneMessage(message), send), done);
+  });
+  const answer = async (msg: Request, outbox: Outbox, done: (error?: Error) => void): Promise<void> => {
+    try {
+      const error = await actions.handle(msg, outbox);
+      // The catch nodes are stopped together with this one, and hear nothing.
+      if (error?.code === 'ABANDONED') node.warn(error.message);
+      if (error?.code === 'UNEXPECTED' && error.cause !== undefined) node.error(error.cause);
+      done(error);
+    } catch (error) {
+      // A rejection would end Node-RED as a whole.
+      node.error(error);
+    }
+  };
+  node.on('close', (_removed: boolean, done: () => void) => {
+    if ('broker' in link) link.broker.off('status', connectionChanged);
+    void close(done);
+  });
+  const close = async (done: () => void): Promise<void> => {
+    await actions.close();
+    status.close();
+    done();
+  };
+}
+
+/** The settings of a node, or what is wrong with them, which is told in the log at once. */
+export function ownSettings<Settings>(node: Node, read: () => Settings): Settings | HomieError {
+  try {
+    return read();
+  } catch (error) {
+    const problem = asHomieError(error);
+    node.error(`${problem.message} ${problem.hint}`);
+    return problem;
+  }
+}

@@ -1,0 +1,106 @@
+import type { NodeStatus } from 'node-red';
+import type { ErrorCode } from '../src/errors';
+import type { ConnectionStatus } from '../src/mqtt/connection';
+import { isFinal, type Phase, type SkipReason, type State } from '../src/homie/update';
+import type { BrokerLink } from './broker-node';
+
+/** Of an update, what its status needs. */
+export interface Shown {
+  readonly state: State;
+  readonly phase?: Phase;
+  readonly progress: number;
+  readonly reason?: SkipReason;
+  readonly error?: { readonly code: ErrorCode };
+}
+
+/** The longest text that fits below a node. */
+const MAX_TEXT = 19;
+
+/** The status of a node without a job: that of its connection. */
+export function connectionStatus(link: BrokerLink): NodeStatus {
+  return 'error' in link ? errorStatus(link.error.code) : liveStatus(link.broker.status);
+}
+
+function liveStatus(status: ConnectionStatus): NodeStatus {
+  switch (status.state) {
+    case 'connecting':
+      return { fill: 'yellow', shape: 'ring', text: 'node-red:common.status.connecting' };
+    case 'connected':
+      return { fill: 'green', shape: 'ring', text: 'node-red:common.status.connected' };
+    case 'disconnected':
+      return errorStatus(status.error.code);
+  }
+}
+
+/** Something that the user has to put right. */
+export function errorStatus(code: ErrorCode): NodeStatus {
+  return { fill: 'red', shape: 'ring', text: inWords(code) };
+}
+
+/**
+ * The status of a node with jobs: of the one device that they have, or of all together.
+ *
+ * @param type of the node: texts that are no numbers are keys in its locale file
+ */
+export function jobStatus(type: string, devices: readonly Shown[]): NodeStatus {
+  const [only] = devices;
+  return devices.length === 1 && only !== undefined ? deviceStatus(type, only) : fleetStatus(devices);
+}
+
+function deviceStatus(type: string, { state, phase, progress, reason, error }: Shown): NodeStatus {
+  const key = (name: string): string => `${type}.status.${name}`;
+  switch (state) {
+    case 'queued':
+    case 'canceled':
+      return { fill: 'grey', shape: 'ring', text: key(state) };
+    case 'waiting':
+      return { fill: 'yellow', shape: 'ring', text: key(state) };
+    case 'running':
+      return { fill: 'blue', shape: 'dot', text: phase === 'flashing' ? percent(progress) : key(phase ?? state) };
+    case 'succeeded':
+      return { fill: 'green', shape: 'dot', text: key(state) };
+    case 'skipped':
+      return {
+        fill: reason === 'up_to_date' || reason === 'no_change' ? 'green' : 'grey',
+        shape: 'ring',
+        text: key(reason ?? state),
+      };
+    case 'failed':
+    case 'timed_out':
+    case 'rejected':
+      return { fill: 'red', shape: 'dot', text: error === undefined ? key(state) : inWords(error.code) };
+  }
+}
+
+function fleetStatus(devices: readonly Shown[]): NodeStatus {
+  const ended = devices.filter(({ state }) => isFinal(state));
+  const failed = ended.filter(({ error }) => error !== undefined).length;
+  const canceled = ended.filter(({ state }) => state === 'canceled').length;
+  if (ended.length < devices.length) {
+    const flashing = devices.find(({ state, phase }) => state === 'running' && phase === 'flashing');
+    const done = `${ended.length}/${devices.length}`;
+    return {
+      fill: devices.some(({ state }) => state === 'running') ? 'blue' : 'yellow',
+      shape: 'dot',
+      text: join(done, failed > 0 && `✗${failed}`, flashing && percent(flashing.progress)),
+    };
+  }
+  return {
+    fill: failed > 0 ? 'red' : 'green',
+    shape: 'dot',
+    text: join(`✓${ended.length - failed - canceled}`, failed > 0 && `✗${failed}`, canceled > 0 && `–${canceled}`),
+  };
+}
+
+function join(...parts: (string | false | undefined)[]): string {
+  return parts.filter(Boolean).join(' ');
+}
+
+function percent(progress: number): string {
+  return `${Math.floor(progress)} %`;
+}
+
+function inWords(code: ErrorCode): string {
+  const words = code.toLowerCase().replaceAll('_', ' ');
+  return words.length > MAX_TEXT ? `${words.slice(0, MAX_TEXT - 1)}…` : words;
+}

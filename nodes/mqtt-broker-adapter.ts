@@ -1,0 +1,79 @@
+import { HomieError } from '../src/errors';
+import type { ConnectionOptions } from '../src/mqtt/connection';
+import { pickTlsOptions } from './tls-config-adapter';
+
+/** Schemes that the core node takes, by those that a connection takes. */
+const schemes: Readonly<Record<string, string>> = {
+  'mqtt:': 'mqtt:',
+  'tcp:': 'mqtt:',
+  'mqtts:': 'mqtts:',
+  'ssl:': 'mqtts:',
+  'tls:': 'mqtts:',
+  'ws:': 'ws:',
+  'wss:': 'wss:',
+};
+
+/**
+ * Reads how an `mqtt-broker` node of Node-RED's core connects, so that a connection of our own can do the same. Its
+ * `brokerurl` and `options` are set when it is created, whether it connects or not (Node-RED 4 and 5:
+ * nodes/core/network/10-mqtt.js, `setOptions`). Taken are address, credentials, TLS, protocol version and keepalive;
+ * left out are its will, its client id and its session, which belong to its own connection.
+ *
+ * @param node what `RED.nodes.getNode` gives for it
+ * @throws {HomieError} BROKER_SETTINGS
+ */
+export function readMqttBroker(node: unknown): ConnectionOptions {
+  if (!isMqttBroker(node)) {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The mqtt-broker node is missing, disabled or not one of Node-RED itself.',
+      {
+        hint: 'Choose an mqtt-broker node in the homie-broker, and see that it is enabled.',
+      },
+    );
+  }
+  const { options } = node;
+  if (options['wsOptions'] !== undefined) {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The mqtt-broker node connects through a proxy, which homie-broker does not.',
+      {
+        hint: 'Except the broker from the proxy by the environment variable no_proxy.',
+      },
+    );
+  }
+  const url = readUrl(node.brokerurl);
+  const { username, password, keepalive, protocolVersion } = options;
+  return {
+    url,
+    protocolVersion: protocolVersion === 5 ? 5 : 4,
+    ...(typeof keepalive === 'number' && { keepalive }),
+    ...(typeof username === 'string' && username !== '' && { username }),
+    ...(typeof password === 'string' && password !== '' && { password }),
+    ...(/^(mqtts|wss):/.test(url) && { tls: pickTlsOptions(options) }),
+  };
+}
+
+function readUrl(text: string): string {
+  const scheme = schemes[/^[a-z]+:/i.exec(text)?.[0].toLowerCase() ?? ''];
+  const url = scheme === undefined ? undefined : `${scheme}${text.slice(text.indexOf(':') + 1)}`;
+  if (url === undefined || !URL.canParse(url) || new URL(url).hostname === '') {
+    throw new HomieError('BROKER_SETTINGS', 'The server of the mqtt-broker node is not an address that can be used.', {
+      hint: 'Give a host name there, or a URL that begins with mqtt, mqtts, ws or wss.',
+    });
+  }
+  return url;
+}
+
+function isMqttBroker(node: unknown): node is { brokerurl: string; options: Record<string, unknown> } {
+  return (
+    typeof node === 'object' &&
+    node !== null &&
+    'brokerurl' in node &&
+    typeof node.brokerurl === 'string' &&
+    node.brokerurl !== '' &&
+    'options' in node &&
+    typeof node.options === 'object' &&
+    node.options !== null
+  );
+}
