@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Change } from '../../src/homie/update';
+import type { ConfigSettings } from '../../src/config/settings';
+import type { DeviceOptions } from '../simulator/device';
+import { codeOf } from '../ota/lab';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { bring, quick, until, withLab } from './lab';
+
+/** One row: which patch goes to which device, and what is to come of it. */
+interface Row {
+  readonly title: string;
+  readonly device?: Partial<DeviceOptions>;
+  readonly patch: unknown;
+  readonly settings?: Partial<ConfigSettings>;
+  readonly expected: string;
+  /** Patches that reached the device. */
+  readonly messages?: number;
+  readonly taken?: readonly string[];
+  readonly untaken?: readonly string[];
+  /** Whether the device stays locked. */
+  readonly locked?: boolean;
+}
+
+const wifi = { ssid: 'test', password: 'test' };
+const mqtt = { host: '127.0.0.1', port: 1883, base_topic: 'homie/', auth: false };
+const settings = { percentage: 42 };
+const long = (letter: string): string => letter.repeat(100);
+
+const rows: Row[] = [
+  {
+    title: 'a setting',
+    patch: { settings: { percentage: 7 } },
+    expected: 'succeeded',
+    messages: 1,
+    taken: ['settings.percentage'],
+    untaken: [],
+  },
+  { title: 'JSON text', patch: '{"name":"New"}', expected: 'succeeded', messages: 1, taken: ['name'] },
+  { title: 'a setting on Homie 2', device: { homie: 2 }, patch: { name: 'New' }, expected: 'succeeded', messages: 1 },
+  {
+    title: 'a number that is kept in single precision',
+    patch: { settings: { factor: 0.1 } },
+    expected: 'succeeded',
+  },
+  { title: 'a removal', device: { config: { settings } }, patch: { settings: null }, expected: 'succeeded' },
+  {
+    title: 'a silent reboot',
+    device: { misbehaviour: { reboot: 'silent' } },
+    patch: { name: 'New' },
+    expected: 'succeeded',
+  },
+  { title: 'what is there already', patch: { ota: { enabled: true } }, expected: 'no_change', messages: 0 },
+  {
+    title: 'what is there already, force',
+    patch: { ota: { enabled: true } },
+    settings: { force: true },
+    expected: 'succeeded',
+    messages: 1,
+  },
+  { title: 'a broken rule', patch: { name: '' }, expected: 'CONFIG_RULE', messages: 0 },
+  { title: 'a harm', patch: { device_stats_interval: 0 }, expected: 'CONFIG_HARM', messages: 0 },
+  {
+    title: 'a risk without leave',
+    patch: { wifi: { ssid: 'other' } },
+    settings: { allowRisky: false },
+    expected: 'RISK_NOT_ALLOWED',
+    messages: 0,
+  },
+  {
+    title: 'too much at once',
+    patch: { settings: { a: long('a'), b: long('b'), c: long('c') } },
+    expected: 'MERGE_TOO_LARGE',
+    messages: 0,
+  },
+  {
+    title: 'too much at once, split',
+    patch: { settings: { a: long('a'), b: long('b'), c: long('c') } },
+    settings: { split: true, secretBytes: 10 },
+    expected: 'succeeded',
+    messages: 2,
+    taken: ['settings.a', 'settings.b', 'settings.c'],
+    untaken: [],
+  },
+  {
+    title: 'a value that the sketch refuses',
+    patch: { settings: { percentage: 101 } },
+    settings: quick,
+    expected: 'NOT_APPLIED',
+    messages: 1,
+    taken: [],
+    untaken: ['settings.percentage'],
+    locked: true,
+  },
+  {
+    title: 'a split of which the sketch refuses a part',
+    device: { settings: { b: { type: 'long' } } },
+    patch: { settings: { a: long('a'), b: long('b'), c: long('c') } },
+    settings: { split: true, secretBytes: 10, ...quick },
+    expected: 'NOT_APPLIED',
+    locked: true,
+  },
+  {
+    title: 'a busy sketch',
+    device: { misbehaviour: { notIdle: true } },
+    patch: { name: 'New' },
+    settings: quick,
+    expected: 'NOT_APPLIED',
+    untaken: ['name'],
+    locked: true,
+  },
+  {
+    title: 'a device that never reads the patch',
+    device: { misbehaviour: { deaf: true } },
+    patch: { name: 'New' },
+    settings: quick,
+    expected: 'NOT_RECEIVED',
+    locked: true,
+  },
+  {
+    title: 'a reboot from which the device does not return',
+    device: { misbehaviour: { neverBack: true } },
+    patch: { name: 'New' },
+    settings: quick,
+    expected: 'NOT_BACK',
+    locked: true,
+  },
+  {
+    title: 'another Wi-Fi password than that of the network',
+    patch: { wifi: { password: 'wrong' } },
+    settings: quick,
+    expected: 'NOT_BACK',
+    locked: true,
+  },
+  { title: 'another broker', patch: { mqtt: { port: 1 } }, settings: quick, expected: 'NOT_BACK', locked: true },
+  {
+    title: 'a device that loses a value',
+    device: { misbehaviour: { forgets: 'settings' } },
+    patch: { name: 'New', settings: { percentage: 7 } },
+    expected: 'VALUE_LOST',
+    taken: ['name'],
+    untaken: ['settings.percentage'],
+    locked: false,
+  },
+  {
+    title: 'a device without statistics',
+    device: { misbehaviour: { noStatistics: true } },
+    patch: { name: 'New' },
+    expected: 'REBOOT_UNPROVEN',
+  },
+  {
+    title: 'only secrets',
+    device: { config: { mqtt: { ...mqtt, auth: true, username: 'u', password: 'p' } } },
+    patch: { mqtt: { password: 'p' } },
+    expected: 'succeeded',
+    messages: 1,
+    taken: [],
+    untaken: [],
+  },
+  {
+    title: 'only secrets, to a device without statistics',
+    device: { misbehaviour: { noStatistics: true } },
+    patch: { wifi: { password: wifi.password } },
+    expected: 'REBOOT_UNPROVEN',
+  },
+];
+
+describeWithBrokers('the change of a configuration', (start) => {
+  let broker: TestBroker;
+  before(async () => (broker = await start()));
+  after(() => broker?.stop());
+
+  for (const { title, device, patch, settings: given, expected, messages, taken, untaken, locked } of rows) {
+    it(`${title}: ${expected}`, () =>
+      withLab(broker.url, device, async (lab) => {
+        const abandon = new AbortController();
+        const { outcome, late } = await bring(lab, patch, given, { abandon: abandon.signal });
+        abandon.abort();
+        await late;
+        assert.equal(codeOf(outcome), expected, 'error' in outcome ? outcome.error.message : '');
+        if (messages !== undefined) assert.equal(lab.device.patches.length, messages);
+        if (taken !== undefined) assert.deepEqual(outcome.config?.taken, taken);
+        if (untaken !== undefined) assert.deepEqual(outcome.config?.untaken, untaken);
+        if (locked !== undefined) assert.equal(lab.broker.locks.isRebootPending(lab.device.id), locked);
+        if (expected === 'succeeded') assert.equal('reboot' in outcome && outcome.reboot, 'proven');
+      }));
+  }
+
+  it('publishes a patch at QoS 1, not retained', () =>
+    withLab(broker.url, {}, async (lab) => {
+      await bring(lab, { name: 'New' });
+      await lab.device.restart();
+      assert.deepEqual(lab.device.patches, ['{"name":"New"}']);
+    }));
+
+  it('reports sending, received, rebooting and verifying, with a progress that does not fall', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const { changes } = await bring(lab, { name: 'New' });
+      const phases = [...new Set(changes.flatMap(({ phase }) => phase ?? []))];
+      assert.deepEqual(phases, ['sending', 'received', 'rebooting', 'verifying']);
+      const percents = changes.flatMap(({ percent }) => percent ?? []);
+      assert.deepEqual(
+        percents,
+        [...percents].sort((a, b) => a - b),
+      );
+    }));
+
+  it('tells late that a busy device has taken the patch, and frees it', () =>
+    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+      const { outcome, late } = await bring(lab, { name: 'New' }, { ...quick, reboot: 1200 });
+      assert.equal(codeOf(outcome), 'NOT_APPLIED');
+      assert.throws(() => lab.broker.locks.acquire(lab.device.id, 'next'), { code: 'REBOOT_PENDING' });
+      lab.device.setIdle(true);
+      const later = await late;
+      assert.equal(later && codeOf(later), 'succeeded');
+      assert.deepEqual(later?.config?.taken, ['name']);
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+    }));
+
+  it('tells late that a device has refused the patch, when somebody restarts it', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const { outcome, late } = await bring(lab, { settings: { percentage: 101 } }, { ...quick, reboot: 1200 });
+      assert.equal(codeOf(outcome), 'NOT_APPLIED');
+      assert.match('error' in outcome ? outcome.error.hint : '', /settings\.percentage/);
+      await lab.device.restart();
+      const later = await late;
+      assert.equal(later && codeOf(later), 'VALUE_LOST');
+      assert.equal(lab.device.patches.length, 1);
+    }));
+
+  it('does not take a mere reconnect for a reboot', () =>
+    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+      const { outcome } = await bring(
+        lab,
+        { name: 'New' },
+        { reboot: 2500 },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'rebooting') lab.device.dropConnection();
+          },
+        },
+      );
+      assert.equal(codeOf(outcome), 'NOT_APPLIED');
+    }));
+
+  for (const [what, patch] of Object.entries({
+    'a setting': { name: 'New' },
+    secrets: { wifi: { password: 'test' } },
+  })) {
+    it(`does not take a power cut at the publish of ${what} for the reboot after it`, () =>
+      withLab(broker.url, { bootDelay: 300 }, async (lab) => {
+        let restarted: Promise<void> | undefined;
+        const onChange = ({ phase }: Change): void => {
+          if (phase === 'sending') restarted = lab.device.restart();
+        };
+        const { outcome } = await bring(lab, patch, {}, { onChange });
+        await restarted;
+        assert.deepEqual(lab.device.patches, []);
+        assert.equal(codeOf(outcome), 'NOT_RECEIVED');
+      }));
+  }
+
+  it('waits for a device that is offline', () =>
+    withLab(broker.url, {}, async (lab) => {
+      await lab.lose();
+      const waiting = bring(lab, { name: 'New' });
+      await lab.device.restart();
+      assert.equal(codeOf((await waiting).outcome), 'succeeded');
+    }));
+
+  it('times out for a device that stays offline', () =>
+    withLab(broker.url, {}, async (lab) => {
+      await lab.lose();
+      const { outcome } = await bring(lab, { name: 'New' }, { expires: 0 });
+      assert.deepEqual([outcome.state, codeOf(outcome)], ['timed_out', 'DEVICE_OFFLINE']);
+    }));
+
+  it('sends no further part when it is canceled meanwhile', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const cancel = new AbortController();
+      const patch = { settings: { a: long('a'), b: long('b'), c: long('c') } };
+      const { outcome } = await bring(
+        lab,
+        patch,
+        { split: true, secretBytes: 10 },
+        { cancel: cancel.signal, onChange: ({ phase }) => phase === 'received' && cancel.abort() },
+      );
+      assert.equal(outcome.state, 'canceled');
+      assert.equal(lab.device.patches.length, 1);
+      assert.ok(outcome.config?.taken.includes('settings.a'));
+      assert.ok(outcome.config?.untaken.includes('settings.c'));
+    }));
+
+  it('keeps the device locked when it is watched no longer, until the device connects anew', () =>
+    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+      const abandon = new AbortController();
+      const { outcome } = await bring(
+        lab,
+        { name: 'New' },
+        {},
+        { abandon: abandon.signal, onChange: ({ phase }) => phase === 'received' && abandon.abort() },
+      );
+      assert.equal(codeOf(outcome), 'ABANDONED');
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
+      lab.device.setIdle(true);
+      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
+      await until(lab, () => lab.broker.registry.get(lab.device.id)?.state?.value === 'ready');
+      assert.equal((await bring(lab, { name: 'Next' })).outcome.state, 'succeeded');
+    }));
+});

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { bringPatch } from '../../src/config/exchange';
+import { readPatch } from '../../src/config/patch';
+import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
+import type { Change, Outcome } from '../../src/homie/update';
+import { Lab } from '../ota/lab';
+
+/** Deadlines for tests: long enough for a busy machine where something is to come. */
+export const patient: ConfigSettings = {
+  ...defaultSettings,
+  allowRisky: true,
+  expires: 10_000,
+  sending: 5_000,
+  received: 8_000,
+  reboot: 8_000,
+  ready: 8_000,
+};
+
+/** For where nothing is to come. */
+export const quick = { received: 400, reboot: 600, ready: 500 };
+
+export interface Brought {
+  readonly outcome: Outcome;
+  readonly changes: readonly Change[];
+  /** What comes after the end; undefined when nothing is watched on. */
+  readonly late: Promise<Outcome | undefined> | undefined;
+}
+
+/** Brings a patch onto the device of the lab as a job would. */
+export async function bring(
+  lab: Pick<Lab, 'broker' | 'device'>,
+  patch: unknown,
+  settings: Partial<ConfigSettings> = {},
+  options: { cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
+): Promise<Brought> {
+  const changes: Change[] = [];
+  const never = new AbortController().signal;
+  const device = lab.device.id;
+  let late: Promise<Outcome | undefined> | undefined;
+  lab.broker.locks.acquire(device, 'test');
+  try {
+    const outcome = await bringPatch({
+      broker: lab.broker,
+      device,
+      patch: readPatch(patch),
+      settings: { ...patient, ...settings },
+      cancel: options.cancel ?? never,
+      abandon: options.abandon ?? never,
+      turn: async () => () => undefined,
+      report: (change) => {
+        changes.push(change);
+        options.onChange?.(change);
+      },
+      watchOn: (promise) => {
+        late = promise;
+      },
+    });
+    return { outcome, changes, late };
+  } finally {
+    lab.broker.locks.release(device, 'test');
+  }
+}
+
+/** Does something with a lab of its own. */
+export async function withLab(
+  url: string,
+  options: Parameters<typeof Lab.open>[1],
+  work: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  const lab = await Lab.open(url, options);
+  try {
+    await work(lab);
+  } finally {
+    await lab.close();
+  }
+}
+
+/** Resolves when the registry holds what is looked for. */
+export async function until(lab: Lab, condition: () => boolean): Promise<void> {
+  while (!condition()) await once(lab.broker.registry, 'event');
+}

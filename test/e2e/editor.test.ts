@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { SimulatedDevice } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { chromiumAvailable, Editor, runtimes } from '../support/editor';
+import { buildEsp8266Image } from '../support/images';
+import { root, startNodeRed, type NodeRed } from '../support/node-red';
+
+/** Ids of the example. */
+const ids = {
+  tab: 'b0a1f6d2c3e40001',
+  update: 'b0a1f6d2c3e40003',
+  check: 'b0a1f6d2c3e40004',
+  file: 'b0a1f6d2c3e40006',
+  ota: 'b0a1f6d2c3e40007',
+  broker: 'b0a1f6d2c3e4000c',
+};
+
+const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+
+for (const { title, tag, options, dark } of runtimes) {
+  describe(`the editor of ${title}`, () => {
+    let folder: string;
+    let broker: AedesBroker;
+    let device: SimulatedDevice;
+    let nodeRed: NodeRed;
+    let editor: Editor;
+
+    before(async function () {
+      if (!chromiumAvailable()) this.skip();
+      folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-e2e-'));
+      await writeFile(path.join(folder, 'firmware.bin'), next);
+      broker = await startAedes();
+      device = new SimulatedDevice({
+        url: broker.url,
+        baseTopic: 'house/',
+        id: 'kitchen-light',
+        image: running,
+        uptime: 3600,
+      });
+      await device.start();
+      nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' } });
+      editor = await Editor.open(nodeRed.url, { dark });
+    });
+
+    after(async () => {
+      await editor.close();
+      await nodeRed.stop();
+      await device.stop();
+      await broker.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-failed`);
+      assert.deepEqual(editor.complaints, []);
+      assert.deepEqual(editor.foreignRequests, []);
+    });
+
+    it('imports the example, complete and without a node that it does not know', async () => {
+      await editor.import(await readFile(path.join(root, 'examples/Update one device.json'), 'utf8'));
+      await editor.page.evaluate(`RED.workspaces.show('${ids.tab}')`);
+      assert.deepEqual(await editor.page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
+      assert.equal(await editor.property(ids.ota, 'valid'), true);
+      await editor.notificationsGone();
+      await editor.screenshot(`${tag}-1-example`);
+    });
+
+    it('keeps all that is set in homie-ota', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.screenshot(`${tag}-2-homie-ota`);
+      await editor.unfold('.homie-ota-form');
+      await page.locator('#node-input-name').fill('bring firmware');
+      for (const name of ['force', 'allowDowngrade', 'allowIncompatible'])
+        await page.locator(`#node-input-${name}`).check();
+      await page.locator('#node-input-recoverReboot').uncheck();
+      await page.locator('#node-input-encoding').selectOption('base64');
+      const numbers = {
+        attempts: '3',
+        expires: '60',
+        sending: '61',
+        accepted: '62',
+        stall: '63',
+        reboot: '64',
+        ready: '65.5',
+      };
+      for (const [name, value] of Object.entries(numbers)) await page.locator(`#node-input-${name}`).fill(value);
+      await editor.fillTyped('kitchen-light, garden-light');
+      await editor.screenshot(`${tag}-3-homie-ota-all`);
+      await editor.fits('.homie-ota-form');
+      await editor.ok();
+
+      const set = {
+        name: 'bring firmware',
+        device: 'kitchen-light, garden-light',
+        deviceType: 'str',
+        broker: ids.broker,
+        force: true,
+        allowDowngrade: true,
+        allowIncompatible: true,
+        recoverReboot: false,
+        encoding: 'base64',
+        ...numbers,
+      };
+      for (const [name, value] of Object.entries(set)) assert.equal(await editor.property(ids.ota, name), value, name);
+      await editor.edit(ids.ota);
+      assert.equal(await page.locator('#node-input-ready').inputValue(), '65.5');
+      assert.ok((await page.locator('#homie-ota-deadlines').getAttribute('open')) !== null);
+      await editor.cancel();
+    });
+
+    it('keeps all that is set in homie-broker', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.editConfig('broker');
+      await editor.screenshot(`${tag}-4-homie-broker`);
+      await editor.unfold('.homie-broker-form');
+      const texts = {
+        name: 'at home',
+        host: 'broker.lan',
+        clientid: 'me',
+        keepalive: '30',
+        baseTopic: 'house/${SITE}/',
+        user: 'anna',
+        password: 'secret',
+      };
+      for (const [name, value] of Object.entries(texts)) await page.locator(`#node-config-input-${name}`).fill(value);
+      await page.locator('#node-config-input-usetls').check();
+      assert.equal(await page.locator('#node-config-input-port').inputValue(), '8883');
+      await page.locator('#node-config-input-port').fill('8884');
+      await page.locator('#node-config-input-protocolVersion').selectOption('5');
+      await editor.screenshot(`${tag}-5-homie-broker-all`);
+      await editor.fits('.homie-broker-form');
+      await editor.ok();
+      await editor.ok();
+      await editor.deploy();
+      await editor.reload();
+
+      const { user, password: _, ...visible } = texts;
+      for (const [name, value] of Object.entries({
+        ...visible,
+        port: '8884',
+        usetls: true,
+        protocolVersion: '5',
+        connection: 'own',
+      })) {
+        assert.equal(await editor.property(ids.broker, name), value, name);
+      }
+      await editor.edit(ids.ota);
+      await editor.editConfig('broker');
+      assert.equal(await page.locator('#node-config-input-user').inputValue(), user);
+      assert.equal(await page.locator('#node-config-input-password').inputValue(), '__PWRD__');
+      await editor.cancel();
+      await editor.cancel();
+      const flows = await (await fetch(`${nodeRed.url}/flows`)).text();
+      assert.ok(!flows.includes('secret') && !flows.includes('anna'));
+    });
+
+    it('takes the settings of an mqtt-broker node instead', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.editConfig('broker');
+      await page.locator('#node-config-input-connection').selectOption('mqtt-broker');
+      assert.equal(await page.locator('#node-config-input-host').isVisible(), false);
+      await page.locator('#node-config-input-mqttBroker.input-error').waitFor();
+      await editor.screenshot(`${tag}-6-homie-broker-core`);
+      await editor.fits('.homie-broker-form');
+      await editor.cancel();
+      await editor.cancel();
+    });
+
+    it('marks what makes no sense, and says why', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.unfold('.homie-ota-form');
+      await editor.fillTyped('a/b');
+      await page.locator('#node-input-stall').fill('soon');
+      await page.locator('#node-input-attempts').fill('0');
+      await page.locator('#node-input-attempts').blur();
+      for (const name of ['stall', 'attempts']) {
+        await page.locator(`#node-input-${name}.input-error`).waitFor();
+      }
+      await editor.screenshot(`${tag}-7-mistakes`);
+      await editor.ok();
+      assert.equal(await editor.property(ids.ota, 'valid'), false);
+      const errors = JSON.stringify(await editor.property(ids.ota, 'validationErrors'));
+      for (const sentence of [/an id has no/, /a number of seconds/, /whole number from 1 to 10/])
+        assert.match(errors, sentence);
+      await page.evaluate("RED.actions.invoke('core:undo')");
+      assert.equal(await editor.property(ids.ota, 'valid'), true);
+    });
+
+    it('offers all devices that run this firmware as an explicit choice', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await page.locator('.red-ui-typedInput-type-select').first().click();
+      await page.locator('.red-ui-typedInput-options:visible a').last().click();
+      await page.waitForFunction("document.querySelector('#node-input-deviceType').value === 'all'");
+      await editor.screenshot(`${tag}-8-all-devices`);
+      await editor.fits('.homie-ota-form');
+      await editor.ok();
+      assert.equal(await editor.property(ids.ota, 'deviceType'), 'all');
+      assert.equal(await editor.property(ids.ota, 'valid'), true);
+      await page.evaluate("RED.actions.invoke('core:undo')");
+      assert.equal(await editor.property(ids.ota, 'deviceType'), 'str');
+    });
+
+    it('updates a device at the press of a button, and shows it in the debug sidebar', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.unfold('.homie-ota-form');
+      for (const name of ['force', 'allowDowngrade', 'allowIncompatible'])
+        await page.locator(`#node-input-${name}`).uncheck();
+      await page.locator('#node-input-encoding').selectOption('binary');
+      await editor.fillTyped('kitchen-light');
+      await editor.editConfig('broker');
+      await editor.unfold('.homie-broker-form');
+      await page.locator('#node-config-input-usetls').uncheck();
+      await page.locator('#node-config-input-protocolVersion').selectOption('auto');
+      for (const [name, value] of Object.entries({
+        host: '127.0.0.1',
+        port: String(broker.port),
+        baseTopic: 'house',
+      })) {
+        await page.locator(`#node-config-input-${name}`).fill(value);
+      }
+      await editor.ok();
+      await editor.ok();
+      await editor.edit(ids.file);
+      await editor.fillTyped(path.join(folder, 'firmware.bin'));
+      await editor.ok();
+      await editor.deploy();
+      await editor.status(ids.ota, 'connected');
+
+      await page.evaluate("RED.actions.invoke('core:show-debug-tab')");
+      await editor.inject(ids.check);
+      await editor.debugged('summary', 'It would be updated.');
+      await editor.inject(ids.update);
+      await editor.status(ids.ota, 'updated');
+      await editor.debugged('result', 'succeeded');
+      await editor.debugged('summary', 'kitchen-light: updated.');
+      assert.equal(device.received.length, 1);
+      await editor.notificationsGone();
+      await editor.screenshot(`${tag}-9-updated`);
+
+      await editor.inject(ids.update);
+      await editor.status(ids.ota, 'up to date');
+      assert.equal(device.received.length, 1);
+    });
+
+    it('has help for every property', async () => {
+      const { page } = editor;
+      await page.evaluate("RED.actions.invoke('core:show-help-tab'); RED.sidebar.help.show('homie-ota')");
+      const help = page.locator('.red-ui-help', { hasText: 'proves that it runs' }).last();
+      await help.waitFor();
+      const text = await help.innerText();
+      const properties = [
+        'force',
+        'allowDowngrade',
+        'allowIncompatible',
+        'encoding',
+        'attempts',
+        'recoverReboot',
+        'expires',
+        'sending',
+        'accepted',
+        'stall',
+        'reboot',
+        'ready',
+        'device',
+        'matchFirmware',
+        'action',
+        'checksum',
+        'job',
+        'payload',
+      ];
+      for (const property of properties) assert.match(text, new RegExp(`\\b${property}\\b`));
+      await editor.screenshot(`${tag}-10-help`);
+    });
+
+    it('leaves no warning in the log of Node-RED', () => {
+      const strange = nodeRed
+        .log()
+        .split('\n')
+        .filter((line) => /\[(warn|error)\]/.test(line))
+        .filter((line) => !/Projects disabled|Encrypted credentials not found|not connected: .*broker\.lan/.test(line));
+      assert.deepEqual(strange, []);
+    });
+  });
+}

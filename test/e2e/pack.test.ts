@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { root, startNodeRed, type NodeRed } from '../support/node-red';
+
+const run = promisify(execFile);
+
+const runtimes = [
+  { title: 'Node-RED 4', options: { runtime: 'node-red' } },
+  ...(process.env['NODE24'] === undefined
+    ? []
+    : [{ title: 'Node-RED 5', options: { runtime: 'node-red-5', node: process.env['NODE24'] } }]),
+];
+
+describe('the package', () => {
+  let folder: string;
+  let tarball: string;
+  let packed: string[];
+
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-pack-'));
+    const { stdout } = await npm(['pack', '--json', '--pack-destination', folder], root);
+    const [{ filename, files }]: [{ filename: string; files: { path: string }[] }] = JSON.parse(stdout);
+    tarball = path.join(folder, filename);
+    packed = files.map((file) => file.path);
+  });
+
+  after(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('contains what a user needs, and nothing else', async () => {
+    const compiled = [...(await list('nodes')), ...(await list('src'))].filter((file) => file.endsWith('.ts'));
+    const beside = (await list('nodes')).filter((file) => !file.endsWith('.ts'));
+    const expected = [
+      'package.json',
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      ...compiled.map((file) => `dist/${file.replace(/\.ts$/, '.js')}`),
+      ...beside.map((file) => `dist/${file}`),
+      ...(await list('icons')).map((file) => `dist/nodes/${file}`),
+      ...(await list('examples')),
+    ];
+    assert.deepEqual(new Set(packed), new Set(expected));
+    assert.equal(packed.length, expected.length);
+  });
+
+  for (const { title, options } of runtimes) {
+    it(`makes its nodes appear in a fresh ${title}, without a warning`, async () => {
+      const userDir = await mkdtemp(path.join(folder, 'user-dir-'));
+      await writeFile(path.join(userDir, 'package.json'), JSON.stringify({ name: 'user-dir', private: true }));
+      await npm(['install', '--omit=dev', '--no-audit', '--no-fund', '--prefer-offline', tarball], userDir);
+
+      const nodeRed = await startNodeRed({ ...options, userDir });
+      try {
+        assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(['homie-broker', 'homie-config', 'homie-ota']));
+        for (const [type, example] of [
+          ['homie-ota', 'Update one device'],
+          ['homie-config', 'Change a configuration'],
+        ] as const) {
+          const icon = await fetch(`${nodeRed.url}/icons/@homie-ota/node-red-homie-ota/${type}.svg`);
+          assert.match(await icon.text(), /^<svg/);
+          const examples = `${nodeRed.url}/library/examples/flows/@homie-ota/node-red-homie-ota`;
+          assert.ok((await (await fetch(`${examples}/${example}`)).text()).includes(`"type": "${type}"`));
+        }
+        const strange = nodeRed
+          .log()
+          .split('\n')
+          .filter((line) => /warn|error|deprecat/i.test(line))
+          // Of every new Node-RED.
+          .filter((line) => !/Projects disabled|Encrypted credentials not found/.test(line));
+        assert.deepEqual(strange, []);
+      } finally {
+        await nodeRed.stop();
+      }
+    });
+  }
+});
+
+/** The files below a folder of the project, by their paths in it. */
+async function list(below: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, below), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)));
+}
+
+/** The types of nodes that the package has brought, of those that work. */
+async function nodeTypes({ url }: NodeRed): Promise<string[]> {
+  const response = await fetch(`${url}/nodes`, { headers: { accept: 'application/json' } });
+  const sets: unknown = await response.json();
+  assert.ok(Array.isArray(sets));
+  return sets
+    .filter((set) => set.module === '@homie-ota/node-red-homie-ota' && set.enabled === true && set.err === undefined)
+    .flatMap((set) => set.types);
+}
+
+function npm(args: string[], cwd: string): Promise<{ stdout: string }> {
+  return run('npm', args, { cwd, maxBuffer: 16 * 1024 * 1024 });
+}

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
+import { startAedes } from '../support/aedes';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { startProxy, type Proxy } from '../support/proxy';
+import { connected, disconnected } from '../support/statuses';
+
+const reconnect = { min: 10, max: 50 };
+
+describeWithBrokers('A connection', (start) => {
+  let broker: TestBroker;
+  let proxy: Proxy;
+  const open: Connection[] = [];
+
+  before(async () => {
+    broker = await start();
+  });
+  beforeEach(async () => {
+    proxy = await startProxy(broker.port);
+  });
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((connection) => connection.close()));
+    await proxy.close();
+  });
+  after(() => broker?.stop());
+
+  /** A connection through the proxy, with the messages that it gets. */
+  async function connect(options: Partial<ConnectionOptions> = {}): Promise<Connection & { messages: string[] }> {
+    const url = `mqtt://127.0.0.1:${proxy.port}`;
+    const connection = new Connection({ url, protocolVersion: 'auto', reconnect, ...options });
+    open.push(connection);
+    const messages: string[] = [];
+    connection.on('message', (topic, payload, retained) =>
+      messages.push(`${topic} ${payload.toString()}${retained ? ' (retained)' : ''}`),
+    );
+    connection.connect();
+    await connected(connection);
+    return Object.assign(connection, { messages });
+  }
+
+  it('brings messages, and tells the retained from the live ones', async () => {
+    const writer = await connect();
+    await writer.publish('a/1', 'before', { qos: 1, retain: true, timeout: 5000 });
+    const reader = await connect();
+    const first = once(reader, 'message');
+    await reader.subscribe(['a/+']);
+    await first;
+    const second = once(reader, 'message');
+    await writer.publish('a/1', Buffer.from('after'), { qos: 1, retain: true, timeout: 5000 });
+    await second;
+    assert.deepEqual(reader.messages, ['a/1 before (retained)', 'a/1 after']);
+  });
+
+  it('brings no more what is not subscribed any more', async () => {
+    const reader = await connect();
+    await reader.subscribe(['b/1', 'b/2']);
+    await reader.unsubscribe(['b/1']);
+    const message = once(reader, 'message');
+    await reader.publish('b/1', 'x', { qos: 1, timeout: 5000 });
+    await reader.publish('b/2', 'y', { qos: 0, timeout: 5000 });
+    await message;
+    assert.deepEqual(reader.messages, ['b/2 y']);
+  });
+
+  it('comes back when it is cut, and renews its subscriptions', async () => {
+    const reader = await connect();
+    await reader.subscribe(['c/+']);
+    const before = proxy.connections;
+    const lost = disconnected(reader);
+    proxy.cut();
+    assert.equal((await lost).code, 'BROKER_UNREACHABLE');
+    await once(reader, 'subscribed');
+    const message = once(reader, 'message');
+    await reader.publish('c/1', 'x', { qos: 1, timeout: 5000 });
+    await message;
+    assert.deepEqual(reader.messages, ['c/1 x']);
+    assert.equal(proxy.connections, before + 1);
+  });
+
+  it('sends nothing that is published while it is away, neither then nor later', async () => {
+    const writer = await connect();
+    await writer.subscribe(['d/+']);
+    const lost = disconnected(writer);
+    proxy.cut();
+    await lost;
+    for (const qos of [0, 1] as const) {
+      await assert.rejects(writer.publish('d/1', 'lost', { qos, timeout: 5000 }), { code: 'NOT_CONNECTED' });
+    }
+    await once(writer, 'subscribed');
+    const message = once(writer, 'message');
+    await writer.publish('d/1', 'sent', { qos: 1, timeout: 5000 });
+    await message;
+    assert.deepEqual(writer.messages, ['d/1 sent']);
+  });
+
+  it('gives up a publish that is not acknowledged in time', async () => {
+    const writer = await connect();
+    proxy.mute();
+    await assert.rejects(writer.publish('e/1', 'x', { qos: 1, timeout: 50 }), { code: 'PUBLISH_TIMEOUT' });
+  });
+
+  it('cuts itself when it gives up a publish, and what waited behind that one was not sent', async () => {
+    const writer = await connect();
+    await writer.subscribe(['e/+']);
+    proxy.stall();
+    const lost = disconnected(writer);
+    const first = writer.publish('e/1', Buffer.alloc(300_000), { qos: 1, timeout: 100 });
+    const second = writer.publish('e/2', 'second', { qos: 1, timeout: 50 });
+    await Promise.all([
+      assert.rejects(first, { code: 'PUBLISH_TIMEOUT' }),
+      assert.rejects(second, { code: 'NOT_CONNECTED' }),
+      lost,
+    ]);
+    await once(writer, 'subscribed');
+    const message = once(writer, 'message');
+    await writer.publish('e/3', 'third', { qos: 1, timeout: 5000 });
+    await message;
+    assert.deepEqual(writer.messages, ['e/3 third']);
+  });
+
+  it('sends what is published at the same time one by one, in order', async () => {
+    const writer = await connect();
+    await writer.subscribe(['g/+']);
+    const numbers = Array.from({ length: 20 }, (_, i) => String(i));
+    await Promise.all(numbers.map((text) => writer.publish('g/1', text, { qos: 1, timeout: 5000 })));
+    while (writer.messages.length < numbers.length) await once(writer, 'message');
+    assert.deepEqual(
+      writer.messages,
+      numbers.map((text) => `g/1 ${text}`),
+    );
+  });
+
+  it('notices a broker that does not answer any more', async () => {
+    const connection = await connect({ keepalive: 1 });
+    const lost = disconnected(connection);
+    proxy.mute();
+    const { code, message } = await lost;
+    assert.equal(code, 'BROKER_UNREACHABLE');
+    assert.match(message, /does not answer any more/);
+  });
+
+  it('is closed in a second when the broker does not answer any more', async () => {
+    const connection = await connect();
+    proxy.stall();
+    const begun = performance.now();
+    await connection.close();
+    assert.ok(performance.now() - begun < 2000);
+    assert.equal(connection.status.state, 'disconnected');
+  });
+
+  it('rejects what is under way when it is closed', async () => {
+    const writer = await connect();
+    proxy.stall();
+    const publish = writer.publish('f/1', 'x', { qos: 1, timeout: 5000 });
+    publish.catch(() => undefined);
+    await setImmediate();
+    await Promise.all([assert.rejects(publish, { code: 'CONNECTION_LOST' }), writer.close()]);
+    await assert.rejects(writer.publish('f/1', 'x', { qos: 1, timeout: 5000 }), { code: 'NOT_CONNECTED' });
+  });
+});
+
+describe('A connection', () => {
+  it('keeps trying while nobody listens, and says so', async () => {
+    const port = await freePort();
+    const connection = new Connection({ url: `mqtt://127.0.0.1:${port}`, protocolVersion: 'auto', reconnect });
+    connection.connect();
+    assert.equal(connection.status.state, 'connecting');
+    for (let attempt = 0; attempt < 3; attempt++) {
+      assert.equal((await disconnected(connection)).code, 'BROKER_UNREACHABLE');
+    }
+    const broker = await startAedes(port);
+    await connected(connection);
+    await connection.close();
+    await broker.close();
+  });
+
+  it('waits longer from attempt to attempt, up to a limit', async () => {
+    const port = await freePort();
+    const connection = new Connection({
+      url: `mqtt://127.0.0.1:${port}`,
+      protocolVersion: 5,
+      reconnect: { min: 40, max: 160 },
+    });
+    connection.connect();
+    const times: number[] = [];
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await disconnected(connection);
+      times.push(performance.now());
+    }
+    await connection.close();
+    const pauses = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+    // A quarter of each is left to chance.
+    [30, 60, 120, 120].forEach((least, i) => assert.ok((pauses[i] ?? 0) >= least, pauses.join()));
+  });
+
+  it('refuses a URL that is none of a broker', () => {
+    for (const url of ['', 'localhost', 'http://localhost', 'mqtt://', 'mqtt://user:%@localhost']) {
+      assert.throws(() => new Connection({ url, protocolVersion: 5 }), { code: 'BROKER_SETTINGS' }, url);
+    }
+  });
+
+  it('refuses a keep-alive that is none', () => {
+    for (const keepalive of [Number.NaN, -1, 0.5, 65_536]) {
+      assert.throws(() => new Connection({ url: 'mqtt://localhost', protocolVersion: 5, keepalive }), {
+        code: 'BROKER_SETTINGS',
+      });
+    }
+  });
+});
+
+/** The version that a connection speaks with a broker. */
+async function versionWith(url: string, protocolVersion: ConnectionOptions['protocolVersion']): Promise<4 | 5> {
+  const connection = new Connection({ url, protocolVersion, reconnect });
+  connection.connect();
+  const status = await connected(connection);
+  await connection.close();
+  return status.protocolVersion;
+}
+
+describe('A publish that is given up', () => {
+  it('resets the connection, so that the rest of it is not sent from the socket either', async () => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const address = server.address();
+    assert.ok(typeof address === 'object' && address !== null);
+    const writer = new Connection({ url: `mqtt://127.0.0.1:${address.port}`, protocolVersion: 4 });
+    writer.connect();
+    const [socket] = await once(server, 'connection');
+    assert.ok(socket instanceof Socket);
+    await once(socket, 'data');
+    socket.pause();
+    socket.write(Buffer.from([0x20, 2, 0, 0]));
+    await connected(writer);
+
+    let received = 0;
+    socket.on('data', (bytes: Buffer) => (received += bytes.length));
+    socket.on('error', () => undefined);
+    socket.pause();
+    const publish = writer.publish('x', Buffer.alloc(20_000_000), { qos: 1, timeout: 100 });
+    await assert.rejects(publish, { code: 'PUBLISH_TIMEOUT' });
+    socket.resume();
+    await once(socket, 'close');
+    // What had reached the other side. The socket of the sender takes some millions more on Linux.
+    assert.ok(received < 1_000_000, `${received} bytes`);
+    await writer.close();
+    server.close();
+  });
+});
+
+describe('The version of MQTT', () => {
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+
+  it('is 5 where the broker speaks it, unless 3.1.1 is asked for', async () => {
+    const broker = await startMosquitto();
+    assert.equal(await versionWith(broker.url, 'auto'), 5);
+    assert.equal(await versionWith(broker.url, 5), 5);
+    assert.equal(await versionWith(broker.url, 4), 4);
+    await broker.stop();
+  });
+
+  it('is 3.1.1 where the broker refuses 5', async () => {
+    const broker = await startAedes();
+    assert.equal(await versionWith(broker.url, 'auto'), 4);
+    await broker.close();
+  });
+
+  it('is 3.1.1 where the broker closes the connection at a CONNECT of 5', async () => {
+    const aedes = await startAedes();
+    const proxy = await startProxy(aedes.port, { closeAt: (first) => first[8] === 5 });
+    assert.equal(await versionWith(`mqtt://127.0.0.1:${proxy.port}`, 'auto'), 4);
+    await proxy.close();
+    await aedes.close();
+  });
+
+  it('is not lowered because of a wrong password', async () => {
+    const broker = await startMosquitto({ password: { username: 'homie', password: 'right' } });
+    const proxy = await startProxy(broker.port);
+    const url = `mqtt://homie:wrong@127.0.0.1:${proxy.port}`;
+    const connection = new Connection({ url, protocolVersion: 'auto', reconnect });
+    connection.connect();
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      assert.equal((await disconnected(connection)).code, 'BROKER_REFUSED');
+      assert.equal(proxy.connections, attempt);
+    }
+    await connection.close();
+    await proxy.close();
+    await broker.stop();
+  });
+
+  it('follows when the broker is replaced by one that speaks another', async () => {
+    const port = await freePort();
+    const old = await startMosquitto({ port });
+    const connection = new Connection({ url: old.url, protocolVersion: 'auto', reconnect });
+    connection.connect();
+    assert.equal((await connected(connection)).protocolVersion, 5);
+    const lost = disconnected(connection);
+    await old.stop();
+    await lost;
+    const aedes = await startAedes(port);
+    assert.equal((await connected(connection)).protocolVersion, 4);
+    await connection.close();
+    await aedes.close();
+  });
+});

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer as createWebServer } from 'node:http';
+import { createServer, type Server } from 'node:net';
+import type { HomieError } from '../../src/errors';
+import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
+import { startAedes } from '../support/aedes';
+import { CertificateAuthority } from '../support/certificates';
+import { freePort, mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { connected, disconnected } from '../support/statuses';
+
+/** Why the first attempt failed. */
+async function reason(options: Partial<ConnectionOptions> & { url: string }): Promise<HomieError> {
+  const connection = new Connection({ protocolVersion: 'auto', connectTimeout: 200, ...options });
+  const failed = disconnected(connection);
+  connection.connect();
+  const error = await failed;
+  await connection.close();
+  return error;
+}
+
+/** Succeeds when the connection is made. */
+async function works(options: Partial<ConnectionOptions> & { url: string }): Promise<void> {
+  const connection = new Connection({ protocolVersion: 'auto', ...options });
+  connection.connect();
+  await connected(connection);
+  await connection.close();
+}
+
+async function portOf(server: Server): Promise<number> {
+  if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+describe('A connection that cannot be made says why', () => {
+  it('when nothing listens', async () => {
+    const error = await reason({ url: `mqtt://127.0.0.1:${await freePort()}` });
+    assert.equal(error.code, 'BROKER_UNREACHABLE');
+    assert.match(error.message, /nothing listens there/);
+  });
+
+  it('when there is no such host', async () => {
+    const error = await reason({ url: 'mqtt://broker.invalid' });
+    assert.equal(error.code, 'BROKER_UNREACHABLE');
+  });
+
+  for (const [scheme, hint] of [
+    ['mqtt', /may want TLS/],
+    ['mqtts', /speaks TLS/],
+    ['ws', /may want TLS/],
+  ] as const) {
+    it(`when ${scheme} gets no answer`, async () => {
+      const server = createServer();
+      server.on('connection', (socket) => socket.unref());
+      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}` });
+      server.close();
+      assert.equal(error.code, 'BROKER_UNREACHABLE');
+      assert.match(error.message, /did not answer in time/);
+      assert.match(error.hint, hint);
+    });
+  }
+
+  for (const [scheme, code, message] of [
+    ['mqtt', 'BROKER_PROTOCOL', /does not speak MQTT/],
+    ['mqtts', 'BROKER_TLS', /does not speak TLS/],
+    ['ws', 'BROKER_PROTOCOL', /HTTP 200/],
+  ] as const) {
+    it(`when ${scheme} meets a web server`, async () => {
+      const server = createWebServer((_, response) => response.end('hello'));
+      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}` });
+      server.close();
+      server.closeAllConnections();
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+    });
+  }
+
+  it('when the broker speaks MQTT 3.1.1 only and 5 is fixed', async () => {
+    const broker = await startAedes();
+    const error = await reason({ url: broker.url, protocolVersion: 5 });
+    await broker.close();
+    assert.equal(error.code, 'BROKER_PROTOCOL');
+    assert.match(error.message, /version/);
+  });
+
+  it('when a certificate of its own cannot be read', async () => {
+    const error = await reason({ url: 'mqtts://127.0.0.1:1', tls: { cert: 'none', key: 'none' } });
+    assert.equal(error.code, 'BROKER_TLS');
+    assert.match(error.message, /cannot be read/);
+  });
+});
+
+describe('A connection that the broker ends says why', () => {
+  for (const [code, expected, message] of [
+    [139, 'BROKER_UNREACHABLE', /shutting down/],
+    [142, 'BROKER_REFUSED', /same client id/],
+    [0, 'BROKER_UNREACHABLE', /was lost/],
+  ] as const) {
+    it(`over MQTT 5, by the reason code ${code} of its DISCONNECT`, async () => {
+      const server = createServer((socket) => {
+        const connack = Buffer.from([0x20, 3, 0, 0, 0]);
+        const disconnect = Buffer.from([0xe0, 2, code, 0]);
+        socket.once('data', () => socket.end(Buffer.concat([connack, disconnect])));
+      });
+      const error = await reason({ url: `mqtt://127.0.0.1:${await portOf(server)}`, protocolVersion: 5 });
+      server.close();
+      assert.equal(error.code, expected);
+      assert.match(error.message, message);
+    });
+  }
+});
+
+describe('A connection that mosquitto refuses says why', () => {
+  let ca: CertificateAuthority;
+  let other: CertificateAuthority;
+  const brokers: Mosquitto[] = [];
+  let plain: Mosquitto;
+  let secure: Mosquitto;
+  const user = { username: 'homie', password: 'correct horse' };
+
+  async function start(options: Parameters<typeof startMosquitto>[0]): Promise<Mosquitto> {
+    const broker = await startMosquitto(options);
+    brokers.push(broker);
+    return broker;
+  }
+
+  before(async function () {
+    if (!mosquittoAvailable()) return this.skip();
+    ca = new CertificateAuthority();
+    other = new CertificateAuthority();
+    plain = await start({ password: user });
+    secure = await start({ tls: { ca: ca.ca, ...ca.issue('IP:127.0.0.1') } });
+  });
+  after(async () => {
+    await Promise.all(brokers.map((broker) => broker.stop()));
+    ca?.remove();
+    other?.remove();
+  });
+
+  for (const protocolVersion of [5, 4, 'auto'] as const) {
+    it(`when the password is wrong, without telling it (version ${protocolVersion})`, async () => {
+      for (const credentials of [
+        { ...user, password: 'wrong horse' },
+        { username: 'nobody', password: 'wrong horse' },
+        {},
+      ]) {
+        const error = await reason({ url: plain.url, protocolVersion, ...credentials });
+        assert.equal(error.code, 'BROKER_REFUSED');
+        assert.match(error.message, /bad user name or password/);
+        assert.doesNotMatch(JSON.stringify(error) + error.message + String(error.cause), /horse/);
+      }
+      await works({ url: plain.url, protocolVersion, ...user });
+    });
+  }
+
+  it('without telling the credentials that stand in a URL', async () => {
+    const error = await reason({ url: `mqtt://homie:secret@127.0.0.1:${await freePort()}` });
+    assert.doesNotMatch(error.message, /secret|homie/);
+    await works({ url: plain.url.replace('//', '//homie:correct%20horse@') });
+  });
+
+  for (const scheme of ['mqtts', 'wss']) {
+    it(`when the CA of its certificate is not known (${scheme})`, async () => {
+      const url = secure.url.replace('mqtts', scheme);
+      for (const tls of [{}, { ca: other.pem }]) {
+        const error = await reason({ url, tls });
+        assert.equal(error.code, 'BROKER_TLS');
+        assert.match(error.message, /certificate authority that is not known/);
+      }
+    });
+  }
+
+  it('unless the certificate is not to be checked', async () => {
+    await works({ url: secure.url, tls: { ca: ca.pem } });
+    await works({ url: secure.url, tls: { rejectUnauthorized: false } });
+  });
+
+  it('when its certificate is for another host', async () => {
+    const broker = await start({ tls: { ca: ca.ca, ...ca.issue('DNS:elsewhere.example') } });
+    const error = await reason({ url: broker.url, tls: { ca: ca.pem } });
+    assert.equal(error.code, 'BROKER_TLS');
+    assert.match(error.message, /another host name/);
+    await works({ url: broker.url, tls: { ca: ca.pem, servername: 'elsewhere.example' } });
+  });
+
+  it('when its certificate has expired', async () => {
+    const broker = await start({ tls: { ca: ca.ca, ...ca.issue('IP:127.0.0.1', -1) } });
+    const error = await reason({ url: broker.url, tls: { ca: ca.pem } });
+    assert.equal(error.code, 'BROKER_TLS');
+    assert.match(error.message, /expired/);
+  });
+
+  it('when it wants a client certificate', async () => {
+    const tls = { ca: ca.ca, ...ca.issue('IP:127.0.0.1'), requireCertificate: true };
+    const broker = await start({ tls });
+    const stranger = read(other.issue('DNS:client'));
+    for (const own of [{}, stranger]) {
+      const error = await reason({ url: broker.url, tls: { ca: ca.pem, ...own } });
+      assert.equal(error.code, 'BROKER_TLS');
+      assert.match(error.message, /client certificate/);
+    }
+    await works({ url: broker.url, tls: { ca: ca.pem, ...read(ca.issue('DNS:client')) } });
+  });
+
+  for (const protocolVersion of [5, 4, 'auto'] as const) {
+    it(`when a plain client meets a TLS port (version ${protocolVersion})`, async () => {
+      const error = await reason({ url: secure.url.replace('mqtts', 'mqtt'), protocolVersion });
+      assert.equal(error.code, 'BROKER_TLS');
+      assert.match(error.message, /probably wants TLS/);
+    });
+  }
+
+  it('when a TLS client meets a plain port', async () => {
+    const error = await reason({ url: plain.url.replace('mqtt', 'mqtts') });
+    assert.equal(error.code, 'BROKER_TLS');
+    assert.match(error.hint, /may not speak TLS/);
+  });
+});
+
+function read({ cert, key }: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
+  return { cert: readFileSync(cert), key: readFileSync(key) };
+}

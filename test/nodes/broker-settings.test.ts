@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readBrokerSettings, type BrokerSettings } from '../../nodes/broker-settings';
+import type { ErrorCode, HomieError } from '../../src/errors';
+
+interface Given {
+  credentials?: { user?: unknown; password?: unknown };
+  environment?: Record<string, unknown>;
+  nodes?: Record<string, unknown>;
+}
+
+function read(
+  fields: Record<string, unknown>,
+  { credentials = {}, environment = {}, nodes = {} }: Given = {},
+): BrokerSettings {
+  return readBrokerSettings({
+    fields: { host: 'localhost', ...fields },
+    credentials,
+    environment: (name) => environment[name],
+    getNode: (id) => nodes[id],
+  });
+}
+
+function refused(fields: Record<string, unknown>, code: ErrorCode, message: RegExp, given?: Given): void {
+  assert.throws(
+    () => read(fields, given),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      return true;
+    },
+  );
+}
+
+describe('the settings of homie-broker', () => {
+  it('are complete when only a host is given', () => {
+    assert.deepEqual(read({}), {
+      url: 'mqtt://localhost:1883',
+      protocolVersion: 'auto',
+      keepalive: 60,
+      baseTopic: 'homie/',
+    });
+  });
+
+  it('take host, port, protocol, client id, keep-alive, credentials and base topic', () => {
+    assert.deepEqual(
+      read(
+        { host: ' broker.lan ', port: '1884', protocolVersion: '5', clientid: 'me', keepalive: '15', baseTopic: 'a/b' },
+        { credentials: { user: 'anna', password: ' secret ' } },
+      ),
+      {
+        url: 'mqtt://broker.lan:1884',
+        protocolVersion: 5,
+        clientId: 'me',
+        keepalive: 15,
+        username: 'anna',
+        password: ' secret ',
+        baseTopic: 'a/b/',
+      },
+    );
+  });
+
+  it('put an IPv6 address into brackets', () => {
+    assert.equal(read({ host: 'fe80::1' }).url, 'mqtt://[fe80::1]:1883');
+    assert.equal(read({ host: '[::1]', port: '1885' }).url, 'mqtt://[::1]:1885');
+  });
+
+  it('take a URL as it is', () => {
+    assert.equal(read({ host: 'ws://broker:9001/mqtt', port: '1883' }).url, 'ws://broker:9001/mqtt');
+    assert.equal(read({ host: 'wss://broker/mqtt?token=1' }).url, 'wss://broker/mqtt?token=1');
+  });
+
+  it('encrypt when TLS is on, at the usual port unless another is given', () => {
+    assert.equal(read({ usetls: true }).url, 'mqtts://localhost:8883');
+    assert.equal(read({ usetls: true, port: '8884' }).url, 'mqtts://localhost:8884');
+    assert.equal(read({ usetls: false, port: '' }).url, 'mqtt://localhost:1883');
+  });
+
+  it('put in environment variables, also as a part of a text', () => {
+    const environment = { HOST: 'broker', SITE: 'home', PORT: 1999 };
+    const settings = read({ host: '${HOST}.lan', port: '${PORT}', baseTopic: 'homie/${SITE}' }, { environment });
+    assert.equal(settings.url, 'mqtt://broker.lan:1999');
+    assert.equal(settings.baseTopic, 'homie/home/');
+  });
+
+  it('name an environment variable that is not set', () => {
+    refused({ baseTopic: 'homie/${SITE}/' }, 'BROKER_SETTINGS', /baseTopic .* SITE is not set/);
+    refused({}, 'BROKER_SETTINGS', /password .* SECRET is not set/, { credentials: { password: '${SECRET}' } });
+  });
+
+  it('leave a password as it is that only looks like a variable', () => {
+    assert.equal(read({}, { credentials: { user: 'a', password: 'a${b}c' } }).password, 'a${b}c');
+  });
+
+  it('refuse what cannot be an address', () => {
+    refused({ host: '  ' }, 'BROKER_SETTINGS', /no host/);
+    refused({ host: 'a b' }, 'BROKER_SETTINGS', /not a host name/);
+    refused({ host: 'http://broker' }, 'BROKER_SETTINGS', /must begin with mqtt/);
+    refused({ host: 'broker/path?' }, 'BROKER_SETTINGS', /not a host name/);
+  });
+
+  it('refuse credentials in a URL, and do not repeat them', () => {
+    assert.throws(
+      () => read({ host: 'mqtt://anna:secret@broker' }),
+      (error: HomieError) => /in their own fields/.test(error.hint) && !/secret/.test(`${error.message} ${error.hint}`),
+    );
+  });
+
+  it('refuse numbers that make no sense', () => {
+    refused({ port: '0' }, 'BROKER_SETTINGS', /port must be a whole number from 1 to 65535/);
+    refused({ port: 'mqtt' }, 'BROKER_SETTINGS', /port/);
+    refused({ keepalive: '-1' }, 'BROKER_SETTINGS', /keep-alive/);
+    refused({ protocolVersion: '3' }, 'BROKER_SETTINGS', /protocol/);
+  });
+
+  it('refuse a base topic that holds wildcards', () => {
+    refused({ baseTopic: 'homie/+/' }, 'INVALID_BASE_TOPIC', /homie/);
+  });
+
+  it('read TLS from a tls-config node', () => {
+    const node = {
+      valid: true,
+      addTLSOptions(options: Record<string, unknown>) {
+        Object.assign(options, {
+          ca: Buffer.from('ca'),
+          servername: 'broker',
+          rejectUnauthorized: true,
+          ALPNProtocols: ['mqtt'],
+        });
+      },
+    };
+    assert.deepEqual(read({ usetls: true, tls: 'tls' }, { nodes: { tls: node } }).tls, {
+      ca: Buffer.from('ca'),
+      servername: 'broker',
+      rejectUnauthorized: true,
+      alpnProtocols: ['mqtt'],
+    });
+  });
+
+  it('say what is wrong with a tls-config node', () => {
+    refused({ usetls: true, tls: 'gone' }, 'BROKER_SETTINGS', /missing, disabled/);
+    const invalid = { valid: false, addTLSOptions: () => ({}) };
+    refused({ usetls: true, tls: 'tls' }, 'BROKER_SETTINGS', /cannot be used/, { nodes: { tls: invalid } });
+  });
+
+  it('leave a tls-config node alone when TLS is off', () => {
+    assert.equal(read({ usetls: false, tls: 'gone' }).url, 'mqtt://localhost:1883');
+  });
+});

@@ -1,0 +1,195 @@
+import path from 'node:path';
+import helper, { type FlowNode, type NodeModule, type TestNode } from 'node-red-node-test-helper';
+import type { NodeMessage, NodeStatus } from 'node-red';
+import homieBroker from '../../nodes/homie-broker';
+import homieConfig from '../../nodes/homie-config';
+import homieOta from '../../nodes/homie-ota';
+
+const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
+helper.init(runtime);
+
+const { hooks }: typeof import('@node-red/util') = require(
+  require.resolve('@node-red/util', { paths: [path.dirname(runtime)] }),
+);
+
+/** Nodes of the core that a flow may hold, by type. */
+const core: Readonly<Record<string, string>> = {
+  'mqtt-broker': 'network/10-mqtt.js',
+  'tls-config': 'network/05-tls.js',
+};
+
+/** What has come to a place of the flow, in order. */
+export class Inbox {
+  readonly messages: NodeMessage[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  constructor(node: TestNode) {
+    node.on('input', (msg: NodeMessage) => {
+      this.messages.push(msg);
+      for (const look of this.#waiting) look();
+    });
+  }
+
+  /** The first message that fits, as soon as there is one. */
+  first(fits: (msg: NodeMessage) => boolean = () => true): Promise<NodeMessage> {
+    return this.nth(1, fits);
+  }
+
+  /** The nth message that fits, as soon as there is one. */
+  nth(count: number, fits: (msg: NodeMessage) => boolean = () => true): Promise<NodeMessage> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.messages.filter(fits)[count - 1];
+        if (found === undefined) return;
+        this.#waiting.delete(look);
+        resolve(found);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
+
+/** A flow in a Node-RED: a node with jobs, `homie-ota` unless its type says otherwise, with an inbox at each output, at a catch and a complete node. */
+export class TestFlow {
+  readonly result = new Inbox(helper.getNode('result'));
+  readonly progress = new Inbox(helper.getNode('progress'));
+  readonly summary = new Inbox(helper.getNode('summary'));
+  readonly caught = new Inbox(helper.getNode('caught'));
+  readonly completed = new Inbox(helper.getNode('completed'));
+  /** Each call of `done` by the node, also by one that is being stopped: its error, if it had one. */
+  readonly dones: { code: unknown }[] = [];
+  readonly #ota = helper.getNode('ota');
+  readonly #done = new Set<() => void>();
+
+  constructor() {
+    hooks.remove('*.test');
+    hooks.add('onComplete.test', ({ error, node }) => {
+      if (node.id !== 'ota') return;
+      this.dones.push({ code: Reflect.get(Object(error), 'code') });
+      for (const look of this.#done) look();
+    });
+  }
+
+  /**
+   * @param broker properties of the homie-broker `broker`
+   * @param ota properties of the node `ota`: of a homie-ota, or of the type that they name
+   */
+  static async start(
+    broker: object,
+    ota: object = {},
+    { more = [], credentials = {} }: { more?: FlowNode[]; credentials?: Record<string, object> } = {},
+  ): Promise<TestFlow> {
+    const modules: NodeModule[] = [homieBroker, homieOta, homieConfig];
+    for (const { type } of more) {
+      const file = core[type];
+      if (file !== undefined) modules.push(coreNode(file));
+    }
+    const flow = [...more, ...nodes(broker, ota)];
+    await helper.load(modules, flow, credentials);
+    return new TestFlow();
+  }
+
+  /** Deploys the flow anew, with other properties. */
+  async deploy(
+    broker: object,
+    ota: object = {},
+    more: FlowNode[] = [],
+    type: 'full' | 'flows' | 'nodes' = 'full',
+  ): Promise<TestFlow> {
+    await helper.setFlows([...more, ...nodes(broker, ota)], type, {});
+    return new TestFlow();
+  }
+
+  /** Resolves when `done` was called so many times. */
+  done(count = 1): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.dones.length < count) return;
+        this.#done.delete(look);
+        resolve();
+      };
+      this.#done.add(look);
+      look();
+    });
+  }
+
+  /** Sends a message to the node. */
+  send(msg: object): void {
+    this.#ota.receive({ ...msg });
+  }
+
+  /** The status below the node, as soon as it has this text. */
+  showed(text: string): Promise<NodeStatus> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const found = this.statuses.find((status) => status.text === text);
+        if (found === undefined) return;
+        this.#ota.off('call:status', look);
+        resolve(found);
+      };
+      this.#ota.on('call:status', look);
+      look();
+    });
+  }
+
+  /** What has stood below the node so far. */
+  get statuses(): NodeStatus[] {
+    return this.#ota.status
+      .getCalls()
+      .filter(({ thisValue }) => thisValue === this.#ota)
+      .map(({ args }) => args[0]);
+  }
+
+  /** All that was logged, as text. */
+  log(): string {
+    return helper
+      .log()
+      .args.map(([entry]) => String(entry.msg))
+      .join('\n');
+  }
+}
+
+/** Ends the flow of a test. */
+export async function stopFlow(): Promise<void> {
+  await helper.unload();
+  hooks.remove('*.test');
+}
+
+/** Without a place on the canvas a node counts as a config node. */
+const place = { x: 0, y: 0 };
+
+function inbox(id: string): FlowNode {
+  return { id, type: 'helper', z: 'flow', ...place };
+}
+
+function nodes(broker: object, ota: object): FlowNode[] {
+  return [
+    { id: 'flow', type: 'tab', label: 'test' },
+    { id: 'broker', type: 'homie-broker', baseTopic: 'homie/', ...broker },
+    {
+      id: 'ota',
+      type: 'homie-ota',
+      z: 'flow',
+      broker: 'broker',
+      device: 'my-light',
+      deviceType: 'str',
+      ...place,
+      ...ota,
+      wires: [['result'], ['progress'], ['summary']],
+    },
+    inbox('result'),
+    inbox('progress'),
+    inbox('summary'),
+    { id: 'catch', type: 'catch', z: 'flow', scope: ['ota'], ...place, wires: [['caught']] },
+    inbox('caught'),
+    { id: 'complete', type: 'complete', z: 'flow', scope: ['ota'], ...place, wires: [['completed']] },
+    inbox('completed'),
+  ];
+}
+
+function coreNode(file: string): NodeModule {
+  const found = require.resolve(`@node-red/nodes/core/${file}`, { paths: [path.dirname(runtime)] });
+  const module: NodeModule = require(found);
+  return module;
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { buildEsp8266Image } from '../support/images';
+import { caughtCode, next, payload, running, Scene, state } from './scene';
+
+describe('homie-ota, when it updates', () => {
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+  });
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  it('tells the job at once, then the progress, then result and summary, and is done', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow();
+    flow.send({ payload: next });
+
+    const complete = await flow.completed.first();
+    const [queued] = flow.progress.messages;
+    assert.equal(queued && payload(queued, 'state'), 'queued');
+    assert.equal(queued && payload(queued, 'device'), 'my-light');
+    const job = queued && payload(queued, 'job');
+    assert.match(String(job), /^[\w-]{8,}$/);
+
+    assert.equal(flow.result.messages.length, 1);
+    const [result] = flow.result.messages;
+    assert.ok(result);
+    assert.equal(payload(result, 'job'), job);
+    assert.equal(payload(result, 'state'), 'succeeded');
+    assert.equal(payload(result, 'reboot'), 'proven');
+    assert.equal(payload(result, 'from.version'), '1.0.0');
+    assert.equal(payload(result, 'to.version'), '1.1.0');
+    assert.equal(payload(result, 'to.size'), next.length);
+
+    assert.equal(flow.summary.messages.length, 1);
+    const [summary] = flow.summary.messages;
+    assert.ok(summary);
+    assert.equal(payload(summary, 'state'), 'succeeded');
+    assert.deepEqual(payload(summary, 'counts'), { succeeded: 1 });
+    assert.equal(payload(summary, 'text'), 'my-light: updated.');
+
+    assert.equal(device.checksum, md5(next));
+    assert.ok(complete);
+    assert.deepEqual(flow.dones, [{ code: undefined }]);
+  });
+
+  it('keeps the properties of the message, and never sends the firmware on nor changes it', async () => {
+    await scene.device('my-light');
+    const flow = await scene.flow();
+    const image = Buffer.from(next);
+    const properties = {
+      _msgid: 'abc',
+      topic: 'a topic',
+      filename: '/tmp/x.bin',
+      checksum: md5(next),
+      deep: { list: [1, 2] },
+    };
+    flow.send({ ...properties, payload: image, copy: image });
+    await flow.completed.first();
+
+    const messages = [...flow.result.messages, ...flow.progress.messages, ...flow.summary.messages];
+    assert.ok(messages.length >= 5);
+    for (const { payload: _, ...rest } of messages) assert.deepEqual(rest, properties);
+    assert.ok(messages.every((msg) => JSON.stringify(msg).length < 5000));
+    assert.deepEqual(image, next);
+  });
+
+  it('lets progress never fall, and sends at most 4 a second besides changes of state', async () => {
+    const large = buildEsp8266Image({ name: 'my-light', version: '2.0.0', size: 600_000, seed: 3 });
+    await scene.device('my-light', { flashDelay: 10, segment: 536 });
+    const flow = await scene.flow();
+    flow.send({ payload: large });
+    await flow.completed.first();
+
+    const updates = flow.progress.messages.map((msg) => ({
+      step: `${String(payload(msg, 'state'))} ${String(payload(msg, 'phase'))}`,
+      progress: Number(payload(msg, 'progress')),
+      at: Number(payload(msg, 'duration')),
+    }));
+    const flashing = updates.filter(({ step }) => step === 'running flashing');
+    assert.ok(flashing.length >= 3);
+    for (const [index, update] of updates.entries()) {
+      const before = updates[index - 1];
+      if (before === undefined) continue;
+      assert.ok(update.progress >= before.progress, `${before.progress} % then ${update.progress} %`);
+      assert.ok(update.step !== before.step || update.at - before.at >= 249, `${update.at - before.at} ms apart`);
+    }
+    assert.equal(updates.at(-1)?.progress, 100);
+    assert.ok(flow.statuses.some(({ text, fill }) => /^\d+ %$/.test(text ?? '') && fill === 'blue'));
+  });
+
+  it('shows below the node what happens, in short words', async () => {
+    await scene.device('my-light');
+    const flow = await scene.flow();
+    flow.send({ payload: next });
+    const status = await flow.showed('homie-ota.status.succeeded');
+    assert.deepEqual(status, { fill: 'green', shape: 'dot', text: 'homie-ota.status.succeeded' });
+  });
+
+  it('skips a device that runs the firmware already, and counts that as well', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow();
+    flow.send({ payload: running });
+    const result = await flow.result.first();
+    assert.equal(payload(result, 'state'), 'skipped');
+    assert.equal(payload(result, 'reason'), 'up_to_date');
+    await flow.completed.first();
+    await flow.showed('homie-ota.status.up_to_date');
+    assert.equal(device.received.length, 0);
+    assert.equal(flow.caught.messages.length, 0);
+  });
+
+  it('updates several devices, with a result for each and one summary', async () => {
+    await scene.device('light-1');
+    await scene.device('light-2');
+    await scene.device('light-3', { image: next });
+    const flow = await scene.flow({ device: 'light-1, light-2,light-3' });
+    flow.send({ payload: next });
+    await flow.completed.first();
+    assert.deepEqual(
+      new Set(flow.result.messages.map((msg) => payload(msg, 'device'))),
+      new Set(['light-1', 'light-2', 'light-3']),
+    );
+    assert.equal(flow.summary.messages.length, 1);
+    const summary = await flow.summary.first();
+    assert.deepEqual(payload(summary, 'counts'), { succeeded: 2, skipped: 1 });
+    await flow.showed('✓3');
+  });
+
+  it('updates all devices that run this firmware, where that is chosen', async () => {
+    await scene.device('light-1');
+    await scene.device('light-2');
+    const other = await scene.device('fan', { image: buildEsp8266Image({ name: 'fan', seed: 9 }) });
+    const flow = await scene.flow({ deviceType: 'all', device: '' });
+    flow.send({ payload: next });
+    await flow.completed.first();
+    const [first] = flow.progress.messages;
+    assert.equal(first && payload(first, 'state'), 'queued');
+    assert.match(String(first && payload(first, 'job')), /./);
+    assert.deepEqual(
+      new Set(flow.result.messages.map((msg) => payload(msg, 'device'))),
+      new Set(['light-1', 'light-2']),
+    );
+    assert.equal(other.received.length, 0);
+  });
+
+  it('tells a catch node which device failed and why, after the summary', async () => {
+    await scene.device('lost-light', { misbehaviour: { neverBack: true } });
+    const flow = await scene.flow({ device: 'lost-light', reboot: '1' });
+    flow.send({ payload: next, topic: 'kept' });
+    const caught = await flow.caught.first();
+    assert.equal(caughtCode(caught), 'NOT_BACK');
+    assert.match(String(Reflect.get(Object(caught['error']), 'message')), /lost-light: failed: The device rebooted/);
+    assert.equal(caught['topic'], 'kept');
+    const summary = await flow.summary.first();
+    assert.equal(payload(summary, 'state'), 'failed');
+    const result = await flow.result.first();
+    assert.equal(payload(result, 'error.code'), 'NOT_BACK');
+    assert.match(String(payload(result, 'error.hint')), /access point/);
+    await flow.showed('not back');
+    assert.deepEqual(flow.dones, [{ code: 'NOT_BACK' }]);
+  });
+
+  it('waits for a device that is offline, until the deadline of the message', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow();
+    await device.stop();
+    flow.send({ payload: next, expires: '0.6' });
+    await flow.showed('homie-ota.status.waiting');
+    const result = await flow.result.first();
+    assert.equal(payload(result, 'state'), 'timed_out');
+    assert.equal(caughtCode(await flow.caught.first()), 'DEVICE_OFFLINE');
+    assert.equal(flow.completed.messages.length, 0);
+  });
+
+  it('shows several jobs at once rightly, and is done once for each message', async () => {
+    const slow = await scene.device('slow', { flashDelay: 30 });
+    await scene.device('quick');
+    const flow = await scene.flow();
+    flow.send({ payload: next, device: slow.id });
+    flow.send({ payload: next, device: 'quick' });
+    flow.send({ payload: next, device: 'never-seen', expires: 0 });
+    await flow.completed.nth(2);
+    await flow.caught.first();
+    await flow.showed('✓2 ✗1');
+    assert.equal(flow.dones.length, 3);
+    assert.equal(flow.summary.messages.length, 3);
+    assert.ok(flow.statuses.some(({ text }) => /^[12]\/3/.test(text ?? '')));
+  });
+
+  it('refuses a second job for a device that has one', async () => {
+    await scene.device('my-light', { flashDelay: 20 });
+    const flow = await scene.flow();
+    flow.send({ payload: next });
+    await flow.progress.first(state('running'));
+    flow.send({ payload: next });
+    const caught = await flow.caught.first();
+    assert.equal(caughtCode(caught), 'DEVICE_BUSY');
+    await flow.completed.first();
+    assert.equal(flow.completed.messages.length, 1);
+  });
+});
+
+function md5(image: Buffer): string {
+  return createHash('md5').update(image).digest('hex');
+}

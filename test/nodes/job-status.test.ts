@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import type { NodeStatus } from 'node-red';
+import { jobStatus as statusOf, type Shown } from '../../nodes/job-status';
+import config from '../../nodes/locales/en-US/homie-config.json';
+import ota from '../../nodes/locales/en-US/homie-ota.json';
+import { catalogue, type ErrorCode } from '../../src/errors';
+
+const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
+const failed = (code: ErrorCode): Shown => device('failed', { error: { code } });
+const jobStatus = (devices: readonly Shown[]): NodeStatus => statusOf('homie-ota', devices);
+const states = [
+  'queued',
+  'waiting',
+  'running',
+  'succeeded',
+  'skipped',
+  'failed',
+  'timed_out',
+  'rejected',
+  'canceled',
+] as const;
+const isErrorCode = (text: string): text is ErrorCode => text in catalogue;
+
+describe('the status below a node with jobs', () => {
+  it('tells what one device does', () => {
+    assert.deepEqual(jobStatus([device('waiting')]), {
+      fill: 'yellow',
+      shape: 'ring',
+      text: 'homie-ota.status.waiting',
+    });
+    assert.deepEqual(jobStatus([device('running', { phase: 'sending' })]), {
+      fill: 'blue',
+      shape: 'dot',
+      text: 'homie-ota.status.sending',
+    });
+    assert.equal(jobStatus([device('running', { phase: 'flashing', progress: 45.9 })]).text, '45 %');
+    assert.equal(jobStatus([device('succeeded', { progress: 100 })]).fill, 'green');
+    assert.equal(jobStatus([device('skipped', { reason: 'older' })]).text, 'homie-ota.status.older');
+    assert.deepEqual(statusOf('homie-config', [device('skipped', { reason: 'no_change' })]), {
+      fill: 'green',
+      shape: 'ring',
+      text: 'homie-config.status.no_change',
+    });
+    assert.deepEqual(jobStatus([failed('NOT_BACK')]), { fill: 'red', shape: 'dot', text: 'not back' });
+  });
+
+  it('counts several devices', () => {
+    const devices = [
+      device('succeeded'),
+      failed('NOT_BACK'),
+      device('running', { phase: 'flashing', progress: 12 }),
+      device('waiting'),
+    ];
+    assert.deepEqual(jobStatus(devices), { fill: 'blue', shape: 'dot', text: '2/4 ✗1 12 %' });
+    assert.deepEqual(jobStatus([device('waiting'), device('queued')]), { fill: 'yellow', shape: 'dot', text: '0/2' });
+    assert.deepEqual(jobStatus([device('succeeded'), device('skipped')]), { fill: 'green', shape: 'dot', text: '✓2' });
+    assert.deepEqual(jobStatus([device('succeeded'), device('canceled'), failed('STALLED')]), {
+      fill: 'red',
+      shape: 'dot',
+      text: '✓1 ✗1 –1',
+    });
+  });
+
+  for (const { type, locale, phases, reasons } of [
+    {
+      type: 'homie-ota',
+      locale: ota['homie-ota'],
+      phases: ['sending', 'accepted', 'rebooting', 'verifying'],
+      reasons: ['up_to_date', 'older', 'ota_disabled'],
+    },
+    {
+      type: 'homie-config',
+      locale: config['homie-config'],
+      phases: ['sending', 'received', 'rebooting', 'verifying'],
+      reasons: ['no_change'],
+    },
+  ] as const) {
+    it(`has a text for everything that ${type} can come to, and none is 20 characters long`, () => {
+      const texts = new Map(Object.entries(locale.status).map(([key, text]) => [`${type}.status.${key}`, text]));
+      const shown: Shown[] = [
+        ...states.map((state) => device(state)),
+        ...phases.map((phase) => device('running', { phase })),
+        ...reasons.map((reason) => device('skipped', { reason })),
+        ...Object.keys(catalogue).filter(isErrorCode).map(failed),
+      ];
+      for (const one of shown) {
+        const { text = '' } = statusOf(type, [one]);
+        const displayed = text.startsWith(`${type}.`) ? texts.get(text) : text;
+        assert.ok(displayed !== undefined && displayed.length > 0 && displayed.length < 20, `${text}: ${displayed}`);
+      }
+    });
+  }
+
+  it('stays short with many devices', () => {
+    const many = Array.from({ length: 200 }, (_, index) => (index < 100 ? failed('NOT_BACK') : device('succeeded')));
+    const { text = '' } = jobStatus([...many, device('running', { phase: 'flashing', progress: 95 })]);
+    assert.equal(text, '200/201 ✗100 95 %');
+    assert.ok(text.length < 20);
+  });
+});

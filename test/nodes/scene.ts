@@ -1,0 +1,91 @@
+import type { NodeMessage } from 'node-red';
+import type { FlowNode } from 'node-red-node-test-helper';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { buildEsp8266Image } from '../support/images';
+import { stopFlow, TestFlow } from './flow';
+
+export const connected = 'node-red:common.status.connected';
+
+/** What the devices run, and what is brought onto them. */
+export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+
+/** A homie-config that gives up soon where it waits in vain. */
+export const configNode = { type: 'homie-config', expires: '10', received: '8', reboot: '8', ready: '8' };
+
+/** A broker, simulated devices, and a flow with a homie-ota or homie-config that is connected. */
+export class Scene {
+  static #count = 0;
+
+  readonly #broker: AedesBroker;
+  /** Its own, since a device that a test left in the middle of an update stays locked in this process. */
+  readonly #baseTopic = `scene-${(Scene.#count += 1)}/`;
+  readonly #ends: (() => Promise<void>)[] = [];
+
+  private constructor(broker: AedesBroker) {
+    this.#broker = broker;
+  }
+
+  static async open(): Promise<Scene> {
+    return new Scene(await startAedes());
+  }
+
+  /** How many clients are connected to the broker. */
+  clients(): number {
+    return this.#broker.aedes.connectedClients;
+  }
+
+  /** Starts a device that runs `running`. */
+  async device(id: string, options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> {
+    const device = new SimulatedDevice({
+      url: this.#broker.url,
+      baseTopic: this.#baseTopic,
+      id,
+      image: running,
+      uptime: 3600,
+      ...options,
+    });
+    this.#ends.push(() => device.stop());
+    await device.start();
+    return device;
+  }
+
+  /** Properties of a homie-broker that connects to the broker. */
+  get broker(): object {
+    return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.#baseTopic };
+  }
+
+  /** Starts the flow, and waits until it is connected. */
+  async flow(ota: object = {}, more?: { more?: FlowNode[]; credentials?: Record<string, object> }): Promise<TestFlow> {
+    const flow = await TestFlow.start(this.broker, ota, more);
+    await flow.showed(connected);
+    return flow;
+  }
+
+  /** The same with a homie-config, which has deadlines for tests. */
+  config(settings: object = {}, more?: { more?: FlowNode[]; credentials?: Record<string, object> }): Promise<TestFlow> {
+    return this.flow({ ...configNode, ...settings }, more);
+  }
+
+  async close(): Promise<void> {
+    await stopFlow();
+    for (const end of this.#ends) await end();
+    await this.#broker.close();
+  }
+}
+
+/** A property of the payload; a path goes deeper. */
+export function payload(msg: NodeMessage, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), msg.payload);
+}
+
+/** A message whose payload has this state. */
+export function state(expected: string): (msg: NodeMessage) => boolean {
+  return (msg) => payload(msg, 'state') === expected;
+}
+
+/** The code of an error that a catch node got. */
+export function caughtCode(msg: NodeMessage): unknown {
+  return Reflect.get(Object(msg['error']), 'code');
+}

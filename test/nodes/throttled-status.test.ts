@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { once, EventEmitter } from 'node:events';
+import type { NodeStatus } from 'node-red';
+import { ThrottledStatus } from '../../nodes/throttled-status';
+
+class Shown extends EventEmitter {
+  readonly all: { text: string | undefined; at: number }[] = [];
+
+  status(status: string | NodeStatus): void {
+    this.all.push({ text: typeof status === 'string' ? status : status.text, at: performance.now() });
+    this.emit('status');
+  }
+}
+
+describe('the status of a node', () => {
+  it('shows at once, then the newest at the end of a quarter of a second', async () => {
+    const node = new Shown();
+    let text = '1';
+    const status = new ThrottledStatus(node, () => ({ text }));
+    status.refresh();
+    for (text of ['2', '3', '4']) status.refresh();
+    assert.deepEqual(
+      node.all.map((shown) => shown.text),
+      ['1'],
+    );
+    await once(node, 'status');
+    assert.deepEqual(
+      node.all.map((shown) => shown.text),
+      ['1', '4'],
+    );
+    const [first, second] = node.all;
+    assert.ok((second?.at ?? 0) - (first?.at ?? 0) >= 245);
+    status.close();
+  });
+
+  it('is not repeated while it is the same', async () => {
+    const node = new Shown();
+    let text = 'same';
+    const status = new ThrottledStatus(node, () => ({ text }));
+    status.refresh();
+    status.refresh();
+    text = 'other';
+    await once(node, 'status');
+    status.close();
+    assert.deepEqual(
+      node.all.map((shown) => shown.text),
+      ['same', 'other'],
+    );
+  });
+
+  it('is not shown any more once it is closed', () => {
+    const node = new Shown();
+    const status = new ThrottledStatus(node, () => ({ text: 'late' }));
+    status.close();
+    status.refresh();
+    assert.equal(node.all.length, 0);
+  });
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import type { Change } from '../../src/homie/update';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { codeOf, Lab, next, raw } from './lab';
+
+/** The moment at which the broker is killed, told by what the exchange reports. */
+const moments: Record<string, (change: Change) => boolean> = {
+  waiting: ({ state }) => state === 'waiting',
+  sending: ({ phase }) => phase === 'sending',
+  accepted: ({ phase }) => phase === 'accepted',
+  flashing: ({ phase }) => phase === 'flashing',
+  rebooting: ({ phase }) => phase === 'rebooting',
+  verifying: ({ phase }) => phase === 'verifying',
+};
+
+for (const persistence of [false, true]) {
+  describe(`a broker that is killed and comes back, ${persistence ? 'with' : 'without'} persistence`, () => {
+    let mosquitto: Mosquitto;
+
+    before(async function () {
+      if (!mosquittoAvailable()) this.skip();
+      mosquitto = await startMosquitto({ persistence });
+    });
+    after(async () => mosquitto?.stop());
+
+    for (const [moment, isMoment] of Object.entries(moments)) {
+      it(`gives the right verdict when that happens while ${moment}, and sends nothing twice`, async () => {
+        // Slow enough that each phase lasts until the broker is gone.
+        const lab = await Lab.open(mosquitto.url, { flashDelay: 10, bootDelay: 300, segment: 536 });
+        try {
+          const image = await raw(next);
+          let restarted: Promise<void> | undefined;
+          let transfers = 0;
+          const { outcome } = await lab.bring(
+            image,
+            {},
+            {
+              onChange: (change) => {
+                if (change.phase === 'sending') transfers += 1;
+                if (restarted === undefined && isMoment(change)) {
+                  restarted = mosquitto.kill().then(() => mosquitto.restart());
+                }
+              },
+            },
+          );
+          assert.notEqual(restarted, undefined, `the exchange never was ${moment}`);
+          await restarted;
+
+          const code = codeOf(outcome);
+          const runsNew = lab.device.image.equals(image.image);
+          assert.ok(['succeeded', 'LOST_IN_TRANSFER'].includes(code), code);
+          assert.equal(
+            code === 'succeeded',
+            runsNew,
+            `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`,
+          );
+          const delivered = lab.device.received.filter(({ total }) => total > 1).length;
+          assert.ok(delivered <= transfers, `${delivered} images were delivered, ${transfers} were sent`);
+          assert.ok(transfers <= 2, `${transfers} transfers`);
+        } finally {
+          await lab.close();
+        }
+      });
+    }
+  });
+}

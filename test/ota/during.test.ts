@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Change } from '../../src/homie/update';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp8266Image } from '../support/images';
+import { codeOf, Lab, next, raw, running } from './lab';
+
+const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+
+describeWithBrokers('while an update runs', (start) => {
+  let broker: TestBroker;
+
+  before(async () => {
+    broker = await start();
+  });
+  after(() => broker.stop());
+
+  const withLab = async (options: Parameters<typeof Lab.open>[1], test: (lab: Lab) => Promise<void>): Promise<void> => {
+    const lab = await Lab.open(broker.url, options);
+    try {
+      await test(lab);
+    } finally {
+      await lab.close();
+    }
+  };
+
+  it('reports progress that is exact at each 206, never falls, and stays at 95 percent until the end', () =>
+    withLab({ flashDelay: 15 }, async (lab) => {
+      const image = await raw(large);
+      const { outcome, changes } = await lab.bring(image);
+      assert.equal(outcome.state, 'succeeded');
+      const progress = changes.flatMap((change) => change.progress ?? []);
+      const flashed = progress.pop();
+      assert.deepEqual(flashed, { written: large.length, estimated: false, percent: 97, remaining: 0 });
+      const exact = progress.filter(({ estimated }) => !estimated);
+      assert.equal(exact.length, 2, 'one 206 for every 100 segments of 1460 bytes');
+      for (const { written, percent } of exact) {
+        assert.ok(written > 0 && written < large.length);
+        assert.equal(percent, Math.round((written / large.length) * 1000) / 10);
+      }
+      assert.ok(progress.some(({ estimated }) => estimated));
+      progress.reduce((last, { percent }) => {
+        assert.ok(percent >= last && percent <= 95);
+        return percent;
+      }, 0);
+    }));
+
+  it('goes through the phases in their order', () =>
+    withLab({}, async (lab) => {
+      const { changes } = await lab.bring(await raw(large));
+      const phases = changes
+        .flatMap(({ phase }) => phase ?? [])
+        .filter((phase, index, all) => phase !== all[index - 1]);
+      assert.deepEqual(phases, ['sending', 'accepted', 'flashing', 'rebooting', 'verifying']);
+    }));
+
+  it('is too late to cancel once the firmware is sent, and the device is watched on', () =>
+    withLab({}, async (lab) => {
+      const cancel = new AbortController();
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') cancel.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { cancel: cancel.signal, onChange });
+      assert.equal(outcome.state, 'succeeded');
+    }));
+
+  it('does not try again when it was canceled meanwhile', () =>
+    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+      const cancel = new AbortController();
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') cancel.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { cancel: cancel.signal, onChange });
+      assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+      assert.equal(lab.device.received.filter(({ total }) => total > 1).length, 1);
+    }));
+
+  it('keeps the device locked when it is watched no longer, until the device connects anew', () =>
+    withLab({ flashDelay: 30 }, async (lab) => {
+      const abandon = new AbortController();
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'accepted') abandon.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { abandon: abandon.signal, onChange });
+      assert.equal(codeOf(outcome), 'ABANDONED');
+      const { id } = lab.device;
+      assert.throws(() => lab.broker.locks.acquire(id, 'next'), { code: 'REBOOT_PENDING' });
+      while (lab.broker.locks.isRebootPending(id)) await once(lab.broker.registry, 'event');
+      lab.broker.locks.acquire(id, 'next');
+      lab.broker.locks.release(id, 'next');
+    }));
+
+  it('finds another updater at work by the size of its image', () =>
+    withLab({ flashDelay: 5, misbehaviour: { notIdle: true } }, async (lab) => {
+      const { id } = lab.device;
+      const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 350_000, seed: 4 });
+      const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
+      // Between our last look at the device and our publish: the device takes the other image first.
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: 5000 });
+      };
+      const { outcome } = await lab.bring(await raw(large), {}, { onChange });
+      assert.equal(outcome.state, 'failed');
+      assert.equal(codeOf(outcome), 'ANOTHER_UPDATER');
+      assert.equal(lab.broker.locks.isRebootPending(id), true);
+    }));
+
+  it('never retains the firmware', () =>
+    withLab({}, async (lab) => {
+      await lab.bring(await raw(next));
+      // A device that connects anew is sent what is retained.
+      await lab.device.restart();
+      assert.equal(lab.device.received.length, 1);
+    }));
+
+  it('restarts a device whose updater is stuck, and then brings the image onto it', () =>
+    withLab({ id: 'stuck-updaterx' }, async (lab) => {
+      // Base64 in a wrong phase leaves the updater stuck: the length of "homie/stuck-updaterx" is 0 modulo 4.
+      const text = large.toString('base64');
+      const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
+      const watch = lab.broker.watch(lab.device.id);
+      await lab.broker.connection.publish(topic, text, { qos: 1, timeout: 5000 });
+      for (let status = ''; !status.startsWith('4');) {
+        const event = await watch.next(Infinity);
+        if (event?.attribute === 'otaStatus') status = event.value;
+      }
+      watch.close();
+
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.ok(lab.device.image.equals(next));
+    }));
+
+  it('says so when a device comes back and does not become ready', () =>
+    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+      const topic = `homie/${lab.device.id}/$state`;
+      lab.broker.registry.on('event', (_id, event) => {
+        if (event.attribute !== 'state' || event.value !== 'lost') return;
+        void lab.broker.connection.publish(topic, 'init', { qos: 1, timeout: 5000 });
+      });
+      const { outcome } = await lab.bring(await raw(next), { ready: 300 });
+      assert.equal(codeOf(outcome), 'NOT_READY');
+    }));
+
+  it('says so when a device comes back without its checksum', () =>
+    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+      const topic = `homie/${lab.device.id}/$state`;
+      lab.broker.registry.on('event', (_id, event) => {
+        if (event.attribute !== 'state' || event.value !== 'lost') return;
+        for (const state of ['init', 'ready']) {
+          void lab.broker.connection.publish(topic, state, { qos: 1, timeout: 5000 });
+        }
+        const uptime = `homie/${lab.device.id}/$stats/uptime`;
+        void lab.broker.connection.publish(uptime, '0', { qos: 1, timeout: 5000 });
+      });
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'CHECKSUM_MISSING');
+    }));
+
+  /** Says `status` in the name of the device as soon as it has accepted the image. */
+  const say = (lab: Lab, status: string) => {
+    const topic = `homie/${lab.device.id}/$implementation/ota/status`;
+    return ({ phase }: Change): void => {
+      if (phase === 'accepted') void lab.broker.connection.publish(topic, status, { qos: 1, timeout: 5000 });
+    };
+  };
+
+  const answers: [status: string, code: string][] = [
+    ['400 BAD_CHECKSUM 7 END', 'BAD_CHECKSUM'],
+    ['400 RETAINED_FIRMWARE', 'RETAINED_FIRMWARE'],
+    ['408 TIMEOUT', 'DEVICE_TIMEOUT'],
+    ['500 INTERNAL_ERROR 12', 'INTERNAL_ERROR'],
+    ['500 OUT_OF_MEMORY', 'DEVICE_OUT_OF_MEMORY'],
+    ['503 UPDATE_BUSY', 'DEVICE_UPDATE_BUSY'],
+    ['599 SOMETHING NEW', 'UNKNOWN_STATUS'],
+    ['403', 'ota_disabled'],
+    ['304', 'up_to_date'],
+  ];
+  for (const [status, code] of answers) {
+    it(`takes the answer "${status}" for ${code}, and keeps its text`, () =>
+      withLab({ flashDelay: 50 }, async (lab) => {
+        const { outcome } = await lab.bring(await raw(next), {}, { onChange: say(lab, status) });
+        assert.equal(codeOf(outcome), code);
+        if ('error' in outcome) assert.equal(outcome.error.status, status);
+      }));
+  }
+
+  for (const status of ['304', '400 BAD_CHECKSUM']) {
+    it(`finds that force is not supported when a forced reinstallation is answered "${status}"`, () =>
+      withLab({ flashDelay: 50 }, async (lab) => {
+        const { outcome } = await lab.bring(await raw(running), { force: true }, { onChange: say(lab, status) });
+        assert.equal(codeOf(outcome), 'FORCE_NOT_SUPPORTED');
+        assert.equal(lab.device.received.length, 1);
+      }));
+  }
+
+  it('frees a device that somebody else left half dead, and then brings the image onto it', () =>
+    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+      const { id } = lab.device;
+      const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
+      const watch = lab.broker.watch(id);
+      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5000 });
+      let state: unknown;
+      for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
+        const event = await watch.next(Infinity);
+        if (event?.attribute === 'state') state = event.value;
+      }
+      watch.close();
+
+      // Somebody who comes later knows it from what is retained only.
+      const later = await lab.later();
+      try {
+        const { outcome } = await later.bring(await raw(next));
+        assert.equal(codeOf(outcome), 'succeeded');
+        assert.deepEqual(
+          lab.device.received.map(({ total }) => total),
+          [large.length, 1, next.length],
+        );
+      } finally {
+        await later.broker.close();
+      }
+    }));
+
+  it('keeps off a device that somebody else is updating, known from what is retained only', () =>
+    withLab({ flashDelay: 30 }, async (lab) => {
+      const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
+      const begun = once(lab.device, 'status');
+      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5000 });
+      await begun;
+      const later = await lab.later();
+      try {
+        const { outcome } = await later.bring(await raw(next));
+        assert.equal(outcome.state, 'rejected');
+        assert.equal(codeOf(outcome), 'ANOTHER_UPDATER');
+        assert.deepEqual(
+          lab.device.received.filter(({ total }) => total > 1).map(({ total }) => total),
+          [large.length],
+        );
+      } finally {
+        await later.broker.close();
+      }
+    }));
+});

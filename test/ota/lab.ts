@@ -1,0 +1,152 @@
+import { once } from 'node:events';
+import { md5 } from '../../src/firmware/checksum';
+import type { Image } from '../../src/ota/image';
+import { HomieBroker } from '../../src/homie/broker';
+import { bringFirmware } from '../../src/ota/exchange';
+import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
+import type { Change, Outcome } from '../../src/homie/update';
+import type { ConnectionOptions } from '../../src/mqtt/connection';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { buildEsp8266Image } from '../support/images';
+
+/** Deadlines for tests: long enough for a busy machine where something is to come, short where nothing does. */
+export const patient: OtaSettings = {
+  ...defaultSettings,
+  expires: 10_000,
+  sending: 5_000,
+  accepted: 8_000,
+  stall: 8_000,
+  reboot: 8_000,
+  ready: 8_000,
+};
+
+export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+
+/** Passes off `image` as a well-formed Homie firmware for the simulated device. */
+export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): Promise<Image> {
+  const checksum = await md5(image);
+  return {
+    image,
+    info: {
+      chip: 'esp8266',
+      family: 'esp8266',
+      size: image.length,
+      end: image.length,
+      md5: checksum,
+      flashMode: 'DIO',
+      flashSize: 1_048_576,
+      homie: true,
+      name: 'my-light',
+      version: '1.1.0',
+      ...changes,
+    },
+    alternativeChecksums: async () => {
+      const patched = [0, 1, 2, 3].map((mode) => {
+        const copy = Buffer.from(image);
+        if (copy.length > 2) copy[2] = mode;
+        return md5(copy);
+      });
+      return new Set(await Promise.all(patched));
+    },
+  };
+}
+
+/** How an image was brought. */
+export interface Brought {
+  readonly outcome: Outcome;
+  /** All that was told meanwhile, in order. */
+  readonly changes: readonly Change[];
+}
+
+/** One broker, our connection to it, and one simulated device. */
+export class Lab {
+  readonly broker: HomieBroker;
+  readonly device: SimulatedDevice;
+
+  readonly #url: string;
+
+  private constructor(url: string, broker: HomieBroker, device: SimulatedDevice) {
+    this.#url = url;
+    this.broker = broker;
+    this.device = device;
+  }
+
+  static #count = 0;
+
+  /** Starts a device and our connection, and waits until we know the device to be ready. */
+  static async open(
+    url: string,
+    options: Partial<DeviceOptions> = {},
+    connection: Partial<ConnectionOptions> = {},
+  ): Promise<Lab> {
+    const id = options.id ?? `lab-${(Lab.#count += 1)}`;
+    const device = new SimulatedDevice({ url, id, image: running, uptime: 3600, ...options });
+    const broker = new HomieBroker({
+      url,
+      protocolVersion: 'auto',
+      baseTopic: options.baseTopic ?? 'homie/',
+      reconnect: { min: 20, max: 100 },
+      ...connection,
+    });
+    broker.start();
+    await device.start();
+    await broker.settled();
+    return new Lab(url, broker, device);
+  }
+
+  /** The same device, seen over a connection that is made only now. */
+  async later(): Promise<Lab> {
+    const broker = new HomieBroker({ url: this.#url, protocolVersion: 'auto', baseTopic: this.broker.baseTopic });
+    broker.start();
+    await broker.settled();
+    return new Lab(this.#url, broker, this.device);
+  }
+
+  /** Stops the device, and waits until we know that it is lost. */
+  async lose(): Promise<void> {
+    await this.device.stop();
+    while (this.broker.registry.get(this.device.id)?.state?.value !== 'lost') await once(this.broker.registry, 'event');
+  }
+
+  async close(): Promise<void> {
+    await this.device.stop();
+    await this.broker.close();
+  }
+
+  /** Brings `image` onto the device as a job would, and collects what is told meanwhile. */
+  async bring(
+    image: Image,
+    settings: Partial<OtaSettings> = {},
+    options: { cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
+  ): Promise<Brought> {
+    const changes: Change[] = [];
+    const never = new AbortController().signal;
+    const id = this.device.id;
+    this.broker.locks.acquire(id, 'test');
+    try {
+      const outcome = await bringFirmware({
+        broker: this.broker,
+        device: id,
+        firmware: image,
+        settings: { ...patient, ...settings },
+        cancel: options.cancel ?? never,
+        abandon: options.abandon ?? never,
+        turn: async () => () => undefined,
+        report: (change) => {
+          changes.push(change);
+          options.onChange?.(change);
+        },
+      });
+      return { outcome, changes };
+    } finally {
+      this.broker.locks.release(id, 'test');
+    }
+  }
+}
+
+/** The code of a failed outcome, or its state. */
+export function codeOf(outcome: Outcome): string {
+  if ('error' in outcome) return outcome.error.code;
+  return 'reason' in outcome ? outcome.reason : outcome.state;
+}

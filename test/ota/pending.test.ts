@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { OtaJob } from '../../src/rollout/ota-job';
+import type { DeviceOptions } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { buildEsp8266Image } from '../support/images';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { startProxy, type Proxy } from '../support/proxy';
+import { codeOf, Lab, next, patient, raw, running } from './lab';
+
+const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+
+/** Images that reached the device. */
+const images = ({ device }: Lab): number => device.received.filter(({ total }) => total > 1).length;
+const isPending = ({ broker, device }: Lab): boolean => broker.locks.isRebootPending(device.id);
+
+/** The next live value of an attribute of the device. */
+async function live(lab: Lab, attribute: string): Promise<unknown> {
+  for (;;) {
+    const [id, event] = await once(lab.broker.registry, 'event');
+    if (id === lab.device.id && event.attribute === attribute && event.live) return event.value;
+  }
+}
+
+describe('a reboot that may be pending', () => {
+  let server: AedesBroker;
+
+  before(async () => {
+    server = await startAedes();
+  });
+  after(() => server.close());
+
+  const withLab = async (options: Partial<DeviceOptions>, test: (lab: Lab) => Promise<void>): Promise<void> => {
+    const lab = await Lab.open(server.url, options);
+    try {
+      await test(lab);
+    } finally {
+      await lab.close();
+    }
+  };
+  /** The device is connected to the broker, and we through a proxy. */
+  const withProxy = async (
+    options: Partial<DeviceOptions>,
+    test: (lab: Lab, proxy: Proxy) => Promise<void>,
+    pause = 20,
+  ): Promise<void> => {
+    const proxy = await startProxy(server.port);
+    const reconnect = { min: pause, max: pause };
+    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, ...options }, { reconnect });
+    try {
+      await test(lab, proxy);
+    } finally {
+      await lab.close();
+      await proxy.close();
+    }
+  };
+  const busy = { notIdle: true };
+
+  it('keeps a second image away when the 200 was lost with the connection of a busy device', () =>
+    withLab({ misbehaviour: { ...busy, loseStatuses: (status) => status === '200' } }, async (lab) => {
+      lab.device.once('status', function drop(status) {
+        if (status === '200') setImmediate(() => lab.device.dropConnection());
+        else lab.device.once('status', drop);
+      });
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+      assert.equal(images(lab), 1);
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('outlasts a mere reconnect, and ends with the reboot', () =>
+    withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
+      assert.equal(codeOf((await lab.bring(await raw(next), { reboot: 300 })).outcome), 'NOT_REBOOTED');
+      const back = live(lab, 'uptime');
+      lab.device.dropConnection();
+      await back;
+      await assert.rejects(lab.bring(await raw(large)), { code: 'REBOOT_PENDING' });
+
+      lab.device.setIdle(true);
+      while (isPending(lab)) await once(lab.broker.registry, 'event');
+      assert.ok(lab.device.image.equals(next));
+      assert.equal(images(lab), 1);
+    }));
+
+  it('is not taken for the old firmware when our own connection was lost and statistics are rare', () =>
+    withProxy({ statsInterval: 600, misbehaviour: busy }, async (lab, proxy) => {
+      const { outcome } = await lab.bring(
+        await raw(next),
+        { reboot: 800 },
+        { onChange: ({ phase }) => phase === 'rebooting' && proxy.cut() },
+      );
+      assert.equal(codeOf(outcome), 'NOT_REBOOTED');
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('is not taken for the old firmware when a device without statistics reconnects', () =>
+    withLab({ misbehaviour: { ...busy, noStatistics: true } }, async (lab) => {
+      const { outcome } = await lab.bring(
+        await raw(next),
+        { reboot: 800 },
+        { onChange: ({ phase }) => phase === 'rebooting' && lab.device.dropConnection() },
+      );
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('is possible when all was lost while we were away', () =>
+    withProxy({ statsInterval: 1, misbehaviour: busy }, async (lab, proxy) => {
+      lab.device.on('status', (status) => status === '200' && proxy.cut());
+      const { outcome } = await lab.bring(
+        await raw(next),
+        { accepted: 300 },
+        { onChange: ({ phase }) => phase === 'sending' && proxy.mute() },
+      );
+      assert.equal(codeOf(outcome), 'CLOSED_AT_PUBLISH');
+      await live(lab, 'uptime');
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('is not taken for a failure of a forced reinstallation when our own connection was lost', () =>
+    withProxy({ statsInterval: 1, misbehaviour: busy }, async (lab, proxy) => {
+      const { outcome } = await lab.bring(
+        await raw(running),
+        { force: true },
+        {
+          onChange: ({ phase }) => {
+            if (phase !== 'rebooting') return;
+            proxy.cut();
+            void live(lab, 'uptime').then(() => lab.device.setIdle(true));
+          },
+        },
+      );
+      assert.deepEqual(outcome, { state: 'succeeded', reboot: 'proven' });
+    }));
+
+  it('ends as never back when the device was lost while we were away', () =>
+    withProxy(
+      { misbehaviour: { neverBack: true } },
+      async (lab, proxy) => {
+        const { outcome } = await lab.bring(
+          await raw(next),
+          { reboot: 1200 },
+          { onChange: ({ phase }) => phase === 'rebooting' && proxy.cut() },
+        );
+        assert.equal(codeOf(outcome), 'NOT_BACK');
+      },
+      400,
+    ));
+
+  it('ends with the next statistics when it was no longer watched just after the reboot', () =>
+    withLab({ statsInterval: 1 }, async (lab) => {
+      const abandon = new AbortController();
+      const { outcome } = await lab.bring(
+        await raw(next),
+        {},
+        { abandon: abandon.signal, onChange: ({ phase }) => phase === 'verifying' && abandon.abort() },
+      );
+      assert.equal(codeOf(outcome), 'ABANDONED');
+      while (isPending(lab)) await once(lab.broker.registry, 'event');
+      assert.ok(lab.device.image.equals(next));
+    }));
+
+  it('lets nothing of an image arrive after its deadline', () =>
+    withProxy({ statsInterval: 1 }, async (lab, proxy) => {
+      proxy.limit(8_000);
+      // 1 s for each 20 kB is added to the deadline.
+      const { outcome } = await lab.bring(await raw(large), { sending: 300 - large.length / 20, accepted: 300 });
+      assert.equal(codeOf(outcome), 'PUBLISH_TIMEOUT');
+      proxy.limit(Number.POSITIVE_INFINITY);
+      await live(lab, 'uptime');
+      assert.deepEqual(lab.device.received, []);
+    }));
+});
+
+describe('a cancel before anything is sent', () => {
+  let server: AedesBroker;
+  let lab: Lab;
+
+  before(async () => {
+    server = await startAedes();
+    lab = await Lab.open(server.url);
+  });
+  after(async () => {
+    await lab.close();
+    await server.close();
+  });
+
+  it('is in time while it is decided', async () => {
+    const image = await raw(next);
+    const alternativeChecksums = (): Promise<ReadonlySet<string>> => {
+      job.cancel();
+      return image.alternativeChecksums();
+    };
+    const job: OtaJob = new OtaJob(
+      lab.broker,
+      { ...image, alternativeChecksums },
+      { devices: [lab.device.id] },
+      patient,
+    );
+    assert.equal((await job.run()).state, 'canceled');
+    assert.deepEqual(lab.device.received, []);
+  });
+
+  it('is in time while the devices are looked for', async () => {
+    const job = new OtaJob(lab.broker, await raw(next), { runningThisFirmware: true }, patient);
+    const ended = job.run();
+    job.cancel();
+    assert.equal((await ended).state, 'canceled');
+    assert.deepEqual(lab.device.received, []);
+  });
+});
+
+describe('a device that comes back before we do', () => {
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+
+  it('is not left half dead', async () => {
+    const mosquitto = await startMosquitto({ persistence: true });
+    const slow = { reconnect: { min: 3000, max: 3000 } };
+    const lab = await Lab.open(mosquitto.url, { flashDelay: 30, segment: 536 }, slow);
+    try {
+      let restarted: Promise<void> | undefined;
+      const { outcome } = await lab.bring(
+        await raw(large),
+        { stall: 1500 },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'flashing') restarted ??= mosquitto.kill().then(() => mosquitto.restart());
+          },
+        },
+      );
+      await restarted;
+      assert.equal(codeOf(outcome), 'STALLED');
+      assert.equal(isPending(lab), false);
+      // A half-dead device ignores its properties.
+      const answered = once(lab.device, 'publish');
+      const topic = `homie/${lab.device.id}/light/on/set`;
+      await lab.broker.connection.publish(topic, 'true', { qos: 1, timeout: 2000 });
+      assert.equal((await answered)[0], 'light/on');
+    } finally {
+      await lab.close();
+      await mosquitto.stop();
+    }
+  });
+
+  it('and never had anything of the image leaves the broker as the cause, though it sends statistics', async () => {
+    const mosquitto = await startMosquitto({ config: ['max_packet_size 20000'] });
+    const lab = await Lab.open(mosquitto.url, { statsInterval: 1 }, { protocolVersion: 4 });
+    try {
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'CLOSED_AT_PUBLISH');
+    } finally {
+      await lab.close();
+      await mosquitto.stop();
+    }
+  });
+});

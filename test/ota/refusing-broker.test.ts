@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import type { ConnectionOptions } from '../../src/mqtt/connection';
+import { mosquittoAvailable, startMosquitto, type MosquittoOptions } from '../support/mosquitto';
+import { Lab, next, raw, type Brought } from './lab';
+
+const quick = { accepted: 500, sending: 3000 };
+
+/** What the limits below leave room for: everything but firmware. */
+const LIMIT = 20_000;
+
+describe('a broker that does not take the firmware', () => {
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+
+  const bring = async (
+    options: MosquittoOptions,
+    protocolVersion: ConnectionOptions['protocolVersion'],
+  ): Promise<Brought> => {
+    const mosquitto = await startMosquitto(options);
+    try {
+      const lab = await Lab.open(mosquitto.url, {}, { protocolVersion });
+      try {
+        const brought = await lab.bring(await raw(next), quick);
+        assert.deepEqual(lab.device.received, []);
+        return brought;
+      } finally {
+        await lab.close();
+      }
+    } finally {
+      await mosquitto.stop();
+    }
+  };
+  const errorOf = ({ outcome }: Brought): { state: string; code: string; hint: string } => {
+    assert.ok('error' in outcome);
+    return { state: outcome.state, code: outcome.error.code, hint: outcome.error.hint };
+  };
+
+  // Everybody may do all but publish firmware.
+  const acl = [
+    'topic readwrite homie/+/+',
+    'topic readwrite homie/+/+/+',
+    'topic read homie/+/$implementation/ota/firmware/+',
+  ];
+  for (const topic of ['config/set', 'ota/status', 'ota/enabled'])
+    acl.push(`topic readwrite homie/+/$implementation/${topic}`);
+  const forbidding = { acl };
+
+  it('MQTT 5, forbidden by an ACL: PUBLISH_DENIED', async () => {
+    const { state, code } = errorOf(await bring(forbidding, 5));
+    assert.deepEqual({ state, code }, { state: 'failed', code: 'PUBLISH_DENIED' });
+  });
+
+  it('MQTT 5, message_size_limit: PACKET_TOO_LARGE', async () => {
+    const { state, code } = errorOf(await bring({ config: [`message_size_limit ${LIMIT}`] }, 5));
+    assert.deepEqual({ state, code }, { state: 'failed', code: 'PACKET_TOO_LARGE' });
+  });
+
+  it('MQTT 5, max_packet_size: PACKET_TOO_LARGE before anything is sent', async () => {
+    const { state, code } = errorOf(await bring({ config: [`max_packet_size ${LIMIT}`] }, 5));
+    assert.deepEqual({ state, code }, { state: 'rejected', code: 'PACKET_TOO_LARGE' });
+  });
+
+  it('MQTT 3.1.1, forbidden by an ACL, of which the broker says nothing: NOT_ACCEPTED with the possible causes', async () => {
+    const { state, code, hint } = errorOf(await bring(forbidding, 4));
+    assert.deepEqual({ state, code }, { state: 'failed', code: 'NOT_ACCEPTED' });
+    assert.match(hint, /ACL.*message_size_limit/);
+  });
+
+  it('MQTT 3.1.1, message_size_limit, of which the broker says nothing: NOT_ACCEPTED with the possible causes', async () => {
+    const { state, code, hint } = errorOf(await bring({ config: [`message_size_limit ${LIMIT}`] }, 4));
+    assert.deepEqual({ state, code }, { state: 'failed', code: 'NOT_ACCEPTED' });
+    assert.match(hint, /ACL.*message_size_limit/);
+  });
+
+  it('MQTT 3.1.1, max_packet_size, at which the broker closes the connection: CLOSED_AT_PUBLISH', async () => {
+    const { state, code, hint } = errorOf(await bring({ config: [`max_packet_size ${LIMIT}`] }, 4));
+    assert.deepEqual({ state, code }, { state: 'failed', code: 'CLOSED_AT_PUBLISH' });
+    assert.match(hint, /max_packet_size/);
+  });
+});

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { identify, judge, type Return } from '../../src/ota/verdict';
+
+describe('identify', () => {
+  it('knows the image, the firmware before, and anything else', () => {
+    const expected = new Set(['new', 'new with another flash mode']);
+    assert.equal(identify('new', expected, 'old'), 'new');
+    assert.equal(identify('new with another flash mode', expected, 'old'), 'new');
+    assert.equal(identify('old', expected, 'old'), 'old');
+    assert.equal(identify('third', expected, 'old'), 'other');
+  });
+
+  it('takes the image for the image when it is what ran before, too', () => {
+    assert.equal(identify('same', new Set(['same']), 'same'), 'new');
+  });
+});
+
+describe('judge', () => {
+  const base: Return = { firmware: 'new', changed: true, reboot: 'shown', live: true, flashed: true };
+  const rows: [title: string, seen: Partial<Return>, expected: ReturnType<typeof judge>][] = [
+    ['the image after a reboot', {}, { kind: 'succeeded', reboot: 'proven' }],
+    ['the image, without statistics', { reboot: 'unknown' }, { kind: 'succeeded', reboot: 'unproven' }],
+    ['the image after a lost 200', { flashed: false }, { kind: 'succeeded', reboot: 'proven' }],
+    ['the same image again after a reboot', { changed: false }, { kind: 'succeeded', reboot: 'proven' }],
+    ['the same image again after a reconnect', { changed: false, reboot: 'refuted' }, { kind: 'reconnected' }],
+    [
+      'the same image again, without statistics',
+      { changed: false, reboot: 'unknown' },
+      { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' },
+    ],
+    ['a third firmware', { firmware: 'other' }, { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: 'proven' }],
+    [
+      'the old firmware after a reboot',
+      { firmware: 'old' },
+      { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' },
+    ],
+    ['the old firmware, flashed, without statistics', { firmware: 'old', reboot: 'unknown' }, { kind: 'reconnected' }],
+    [
+      'the same image again, retained, before the reboot',
+      { changed: false, reboot: 'refuted', live: false },
+      { kind: 'reconnected' },
+    ],
+    [
+      'another checksum, retained, of a device that has not rebooted',
+      { reboot: 'refuted', live: false },
+      { kind: 'failed', code: 'UNCONFIRMED', reboot: 'unproven' },
+    ],
+    ['the old firmware after a reconnect', { firmware: 'old', reboot: 'refuted' }, { kind: 'reconnected' }],
+    ['the old firmware after a crash in the middle', { firmware: 'old', flashed: false }, { kind: 'rebooted' }],
+    [
+      'the old firmware, not flashed, without statistics',
+      { firmware: 'old', flashed: false, reboot: 'unknown' },
+      { kind: 'half_dead' },
+    ],
+    ['the image, retained and confirmed by an uptime', { live: false }, { kind: 'succeeded', reboot: 'proven' }],
+    [
+      'the image, retained and not confirmed',
+      { live: false, reboot: 'unknown' },
+      { kind: 'failed', code: 'UNCONFIRMED', reboot: 'unproven' },
+    ],
+  ];
+  for (const [title, seen, expected] of rows) {
+    it(`judges ${title}`, () => assert.deepEqual(judge({ ...base, ...seen }), expected));
+  }
+});

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { HomieBroker } from '../../src/homie/broker';
+import { bringFirmware } from '../../src/ota/exchange';
+import { defaultSettings } from '../../src/ota/settings';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp32Image, buildEsp8266Image } from '../support/images';
+import { codeOf, Lab, next, raw, running } from './lab';
+
+describeWithBrokers('before anything is sent', (start) => {
+  let broker: TestBroker;
+  let lab: Lab;
+
+  before(async () => {
+    broker = await start();
+  });
+  beforeEach(async () => {
+    lab = await Lab.open(broker.url);
+  });
+  afterEach(async () => {
+    // Nothing ever reached the device in these tests.
+    assert.deepEqual(lab.device.received, []);
+    await lab.close();
+  });
+  after(() => broker.stop());
+
+  it('gives up at once on a device that is not there when expires is 0', async () => {
+    await lab.lose();
+    const { outcome } = await lab.bring(await raw(next), { expires: 0 });
+    assert.equal(outcome.state, 'timed_out');
+    assert.equal(codeOf(outcome), 'DEVICE_OFFLINE');
+  });
+
+  it('says that nothing was ever seen of a device', async () => {
+    const outcome = await bringFirmware({
+      broker: lab.broker,
+      device: 'never-seen',
+      firmware: await raw(next),
+      settings: { ...defaultSettings, expires: 0 },
+      cancel: new AbortController().signal,
+      abandon: new AbortController().signal,
+      turn: async () => () => undefined,
+      report: () => undefined,
+    });
+    assert.equal(codeOf(outcome), 'DEVICE_UNKNOWN');
+  });
+
+  it('says why there is no connection to the broker', async () => {
+    const nobody = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 4, baseTopic: 'homie/' });
+    nobody.start();
+    try {
+      const outcome = await bringFirmware({
+        broker: nobody,
+        device: lab.device.id,
+        firmware: await raw(next),
+        settings: { ...defaultSettings, expires: 100 },
+        cancel: new AbortController().signal,
+        abandon: new AbortController().signal,
+        turn: async () => () => undefined,
+        report: () => undefined,
+      });
+      assert.ok(outcome.state === 'timed_out');
+      assert.equal(outcome.error.code, 'NOT_CONNECTED');
+      assert.match(outcome.error.message, /cannot be reached/);
+    } finally {
+      await nobody.close();
+    }
+  });
+
+  it('says what a device that is ready has not published', async () => {
+    const { connection } = lab.broker;
+    await connection.publish('homie/half-known/$state', 'ready', { qos: 1, timeout: 5000 });
+    await connection.publish('homie/half-known/$fw/name', 'my-light', { qos: 1, timeout: 5000 });
+    const outcome = await bringFirmware({
+      broker: lab.broker,
+      device: 'half-known',
+      firmware: await raw(next),
+      settings: { ...defaultSettings, expires: 200 },
+      cancel: new AbortController().signal,
+      abandon: new AbortController().signal,
+      turn: async () => () => undefined,
+      report: () => undefined,
+    });
+    assert.ok(outcome.state === 'timed_out');
+    assert.equal(outcome.error.code, 'FACTS_MISSING');
+    assert.match(outcome.error.message, /\$fw\/checksum/);
+  });
+
+  it('cancels at once what waits for the device', async () => {
+    await lab.lose();
+    const cancel = new AbortController();
+    const { outcome } = await lab.bring(
+      await raw(next),
+      {},
+      { cancel: cancel.signal, onChange: ({ state }) => state === 'waiting' && setImmediate(() => cancel.abort()) },
+    );
+    assert.deepEqual(outcome, { state: 'canceled' });
+  });
+
+  const refusals: [title: string, code: string, image: Buffer, changes: Parameters<typeof raw>[1]][] = [
+    ['an image without the Homie signature', 'NOT_HOMIE', next, { homie: false }],
+    ['an image for another chip', 'WRONG_CHIP', buildEsp32Image(), { family: 'esp32', chip: 'esp32' }],
+    ['another firmware', 'WRONG_FIRMWARE', buildEsp8266Image({ name: 'other' }), { name: 'other' }],
+  ];
+  for (const [title, code, image, changes] of refusals) {
+    it(`refuses ${title}`, async () => {
+      const { outcome } = await lab.bring(await raw(image, changes));
+      assert.equal(outcome.state, 'rejected');
+      assert.equal(codeOf(outcome), code);
+    });
+  }
+
+  it('skips an image with a lower version', async () => {
+    const { outcome } = await lab.bring(await raw(next, { version: '0.9.0' }));
+    assert.equal(codeOf(outcome), 'older');
+  });
+
+  it('skips an image that the device runs with another flash mode', async () => {
+    const patched = Buffer.from(running);
+    patched[2] = (patched[2] ?? 0) ^ 1;
+    const { outcome } = await lab.bring(await raw(patched));
+    assert.equal(codeOf(outcome), 'up_to_date');
+  });
+
+  it('refuses a device that waits for the reboot of another updater', async () => {
+    const seen = once(lab.broker.registry, 'event');
+    await lab.broker.connection.publish(`homie/${lab.device.id}/$implementation/ota/status`, '200', {
+      qos: 1,
+      timeout: 5000,
+    });
+    await seen;
+    const { outcome } = await lab.bring(await raw(next));
+    assert.equal(codeOf(outcome), 'REBOOT_PENDING');
+  });
+
+  it('refuses a device that another updater is at work on', async () => {
+    const seen = once(lab.broker.registry, 'event');
+    await lab.broker.connection.publish(`homie/${lab.device.id}/$implementation/ota/status`, '206 1000/2000', {
+      qos: 1,
+      timeout: 5000,
+    });
+    await seen;
+    const { outcome } = await lab.bring(await raw(next));
+    assert.equal(codeOf(outcome), 'ANOTHER_UPDATER');
+  });
+});
+
+describeWithBrokers('topics that a device cannot receive', (start) => {
+  it('are refused', async () => {
+    const broker = await start();
+    // 48 and 20 characters: the longest base topic that the firmware takes, and one character too many for its id.
+    const lab = await Lab.open(broker.url, { baseTopic: `${'b'.repeat(47)}/`, id: 'a-device-with-a-name' });
+    try {
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'TOPIC_TOO_LONG');
+    } finally {
+      await lab.close();
+      await broker.stop();
+    }
+  });
+});

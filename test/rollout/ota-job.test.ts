@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { HomieBroker } from '../../src/homie/broker';
+import type { Update } from '../../src/homie/update';
+import { Firmware } from '../../src/firmware/firmware';
+import { check } from '../../src/ota/check';
+import { OtaJob } from '../../src/rollout/ota-job';
+import { patient } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp8266Image } from '../support/images';
+
+const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
+
+describeWithBrokers('a job of several devices', (start) => {
+  let server: TestBroker;
+  let broker: HomieBroker;
+  let firmware: Firmware;
+  let count = 0;
+  const devices: SimulatedDevice[] = [];
+
+  before(async () => {
+    firmware = await Firmware.from(fresh);
+  });
+  beforeEach(async () => {
+    server = await start();
+    broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    broker.start();
+  });
+  afterEach(async () => {
+    await Promise.all(devices.splice(0).map((device) => device.stop()));
+    await broker.close();
+    await server.stop();
+  });
+
+  const add = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+    const device = new SimulatedDevice({
+      url: server.url,
+      id: `job-${(count += 1)}`,
+      image: old,
+      uptime: 3600,
+      ...options,
+    });
+    devices.push(device);
+    await device.start();
+    return device;
+  };
+  const run = async (job: OtaJob): Promise<{ results: Update[]; progress: Update[] }> => {
+    const results: Update[] = [];
+    const progress: Update[] = [];
+    job.on('result', (update) => results.push(update));
+    job.on('progress', (update) => progress.push(update));
+    await job.run();
+    return { results, progress };
+  };
+
+  it('brings the image onto one after the other, and gives one result for each', async () => {
+    const [a, b, c] = [await add(), await add(), await add()];
+    await broker.settled();
+    const job = new OtaJob(broker, firmware, { devices: [a.id, b.id, c.id] }, patient);
+    const { results, progress } = await run(job);
+
+    assert.deepEqual(results.map(({ device }) => device).sort(), [a.id, b.id, c.id].sort());
+    for (const device of [a, b, c]) assert.ok(device.image.equals(fresh));
+    const running = new Set<string>();
+    for (const { device, state } of progress) {
+      if (state === 'running') running.add(device);
+      else running.delete(device);
+      assert.ok(running.size <= 1, 'two devices at once');
+    }
+    const { state, counts, text } = job.summary();
+    assert.equal(state, 'succeeded');
+    assert.deepEqual(counts, { succeeded: 3 });
+    assert.match(text, /^3 devices: 3 updated/);
+  });
+
+  it('finds all devices that run this firmware, and leaves the others alone', async () => {
+    const [light, plug, current] = [await add(), await add({ image: other }), await add({ image: fresh })];
+    const { results } = await run(new OtaJob(broker, firmware, { runningThisFirmware: true }, patient));
+
+    const states = Object.fromEntries(results.map(({ device, state }) => [device, state]));
+    assert.deepEqual(states, { [light.id]: 'succeeded', [current.id]: 'skipped' });
+    assert.deepEqual(plug.received, []);
+  });
+
+  it('says so when no device runs this firmware', async () => {
+    await add({ image: other });
+    const job = new OtaJob(broker, firmware, { runningThisFirmware: true }, patient);
+    await assert.rejects(job.run(), { code: 'NO_MATCH' });
+  });
+
+  it('lets a device that is away hold up nobody', async () => {
+    const [away, there] = [await add(), await add()];
+    await broker.settled();
+    await away.stop();
+    while (broker.registry.get(away.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    const job = new OtaJob(broker, firmware, { devices: [away.id, there.id] }, { ...patient, expires: 60_000 });
+    const ended = job.run();
+    const [first] = await once(job, 'result');
+    assert.equal(first.device, there.id);
+    assert.equal(first.state, 'succeeded');
+
+    await away.start();
+    await ended;
+    assert.ok(away.image.equals(fresh));
+  });
+
+  it('refuses a device that has a job already', async () => {
+    const device = await add({ flashDelay: 20 });
+    await broker.settled();
+    const first = new OtaJob(broker, firmware, { devices: [device.id] }, patient);
+    const ended = first.run();
+    const { results } = await run(new OtaJob(broker, firmware, { devices: [device.id] }, patient));
+    assert.equal(results[0]?.state, 'rejected');
+    assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
+    assert.equal((await ended).state, 'succeeded');
+  });
+
+  it('holds the lock of a device across connections to the same broker', async () => {
+    const device = await add({ flashDelay: 20 });
+    const second = new HomieBroker({
+      url: server.url.replace('127.0.0.1', 'localhost'),
+      protocolVersion: 'auto',
+      baseTopic: 'homie',
+    });
+    second.start();
+    try {
+      await Promise.all([broker.settled(), second.settled()]);
+      const ended = new OtaJob(broker, firmware, { devices: [device.id] }, patient).run();
+      const { results } = await run(new OtaJob(second, firmware, { devices: [device.id] }, patient));
+      assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
+      await ended;
+    } finally {
+      await second.close();
+    }
+  });
+
+  it('cancels what waits, and tells for which devices it is too late', async () => {
+    const [a, b] = [await add({ flashDelay: 20 }), await add()];
+    await broker.settled();
+    const job = new OtaJob(broker, firmware, { devices: [a.id, b.id] }, patient);
+    const ended = job.run();
+    while (job.summary().devices[0]?.phase !== 'accepted') await once(job, 'progress');
+    assert.deepEqual(job.cancel(), { canceled: [b.id], tooLate: [a.id] });
+
+    const { counts } = await ended;
+    assert.deepEqual(counts, { succeeded: 1, canceled: 1 });
+    assert.deepEqual(b.received, []);
+  });
+
+  it('refuses ids that are none, and sends nothing', async () => {
+    for (const id of ['', 'a/b', '+', '#', '$broadcast', 'a b']) {
+      const job = new OtaJob(broker, firmware, { devices: [id] }, patient);
+      await assert.rejects(job.run(), { code: 'INVALID_DEVICE_ID' }, JSON.stringify(id));
+    }
+    await assert.rejects(new OtaJob(broker, firmware, { devices: [] }, patient).run(), { code: 'NO_DEVICE' });
+  });
+
+  it('tells beforehand what it would do, and sends nothing', async () => {
+    const light = await add();
+    const plug = await add({ image: other });
+    const current = await add({ image: fresh });
+    const closed = await add({ config: { ota: { enabled: false } } });
+    const ahead = await add({ image: buildEsp8266Image({ name: 'my-light', version: '2.0.0', seed: 5 }) });
+    const away = await add();
+    const busy = await add();
+    await broker.settled();
+    await away.stop();
+    while (broker.registry.get(away.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    broker.locks.acquire(busy.id, 'somebody');
+
+    const ids = [light, plug, current, closed, ahead, away, busy].map(({ id }) => id);
+    const { devices: checked, counts } = await check(broker, firmware, { devices: [...ids, 'nobody'] }, patient);
+    broker.locks.release(busy.id, 'somebody');
+    assert.deepEqual(
+      checked.map(({ verdict }) => verdict),
+      ['update', 'incompatible', 'up_to_date', 'ota_disabled', 'older', 'offline', 'busy', 'unknown'],
+    );
+    assert.equal(counts.update, 1);
+    for (const device of devices) assert.deepEqual(device.received, []);
+  });
+});

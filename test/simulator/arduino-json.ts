@@ -1,0 +1,278 @@
+/** JSON as ArduinoJson 6.11 reads, keeps and writes it: in a pool of fixed size, and more leniently than the standard. */
+import { parseNumber, writeFloat } from './arduino-numbers';
+
+/** Bytes of a member or an array element on a 32-bit chip. */
+const SLOT = 16;
+/** ARDUINOJSON_DEFAULT_NESTING_LIMIT. */
+const NESTING = 10;
+
+export type Value = null | boolean | string | Whole | Single | ObjectValue | ArrayValue;
+
+/** A number that was written without fraction and exponent, and has at most 32 bits. */
+export class Whole {
+  constructor(readonly value: number) {}
+}
+
+/** Any other number, in single precision. */
+export class Single {
+  constructor(readonly value: number) {}
+}
+
+/** A member whose key found no memory has the key null. Keys may stand twice. */
+export interface Member {
+  key: string | null;
+  value: Value;
+}
+
+export class ObjectValue {
+  members: Member[] = [];
+
+  get(key: string): Value | undefined {
+    return this.#find(key)?.value;
+  }
+
+  remove(key: string): void {
+    const found = this.#find(key);
+    this.members = this.members.filter((member) => member !== found);
+  }
+
+  /** What does not fit into the pool becomes null, or is missing, and nobody is told. */
+  set(pool: Pool, key: string, value: Value): void {
+    const member = this.#find(key) ?? this.add(pool, key);
+    if (member) copy(pool, value, (copied) => (member.value = copied));
+  }
+
+  /** @returns undefined when slot or key found no memory; the slot stays then, without a key */
+  add(pool: Pool, key: string): Member | undefined {
+    if (!pool.take(SLOT)) return undefined;
+    const member: Member = { key: null, value: null };
+    this.members.push(member);
+    if (!pool.text(key)) return undefined;
+    member.key = key;
+    return member;
+  }
+
+  #find(key: string): Member | undefined {
+    return this.members.find((member) => member.key === key);
+  }
+}
+
+export class ArrayValue {
+  items: Value[] = [];
+}
+
+/** The memory of a JsonDocument. */
+export class Pool {
+  #free: number;
+
+  /** @param bytes in all */
+  constructor(bytes: number) {
+    this.#free = bytes;
+  }
+
+  take(bytes: number): boolean {
+    if (bytes > this.#free) return false;
+    this.#free -= bytes;
+    return true;
+  }
+
+  text(text: string): boolean {
+    return this.take(Buffer.byteLength(text) + 1);
+  }
+}
+
+/** @returns whether all of the value was copied; the first failure ends the copying */
+function copy(pool: Pool, value: Value, set: (copied: Value) => void): boolean {
+  if (typeof value === 'string') {
+    const fits = pool.text(value);
+    set(fits ? value : null);
+    return fits;
+  }
+  if (value instanceof ObjectValue) {
+    const object = new ObjectValue();
+    set(object);
+    return value.members.every(({ key, value: item }) => {
+      const member = object.add(pool, key ?? 'null');
+      return member !== undefined && copy(pool, item, (copied) => (member.value = copied));
+    });
+  }
+  if (!(value instanceof ArrayValue)) {
+    set(value);
+    return true;
+  }
+  const array = new ArrayValue();
+  set(array);
+  return value.items.every((item) => {
+    if (!pool.take(SLOT)) return false;
+    const index = array.items.push(null) - 1;
+    return copy(pool, item, (copied) => (array.items[index] = copied));
+  });
+}
+
+/**
+ * deserializeJson(). Comments, single quotes, keys without quotes and whatever follows the value are taken; escapes of
+ * the form \u, trailing commas and a byte order mark are not.
+ *
+ * @param inPlace the text may be written to, as with a `char[]`: then texts take no memory of the pool
+ * @returns undefined when it is refused, for whatever reason
+ */
+export function deserialize(text: string, pool: Pool, inPlace: boolean): Value | undefined {
+  const reader = new Reader(text, pool, inPlace);
+  try {
+    return reader.value(NESTING);
+  } catch (error) {
+    if (error instanceof Refused) return undefined;
+    throw error;
+  }
+}
+
+class Refused extends Error {}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+};
+
+class Reader {
+  readonly #text: string;
+  readonly #pool: Pool;
+  readonly #inPlace: boolean;
+  #at = 0;
+
+  constructor(text: string, pool: Pool, inPlace: boolean) {
+    // A C string ends at its first NUL.
+    this.#text = text.split('\0', 1)[0] ?? '';
+    this.#pool = pool;
+    this.#inPlace = inPlace;
+  }
+
+  value(nesting: number): Value {
+    this.#skip();
+    const first = this.#current;
+    if (first === '{') return this.#object(nesting);
+    if (first === '[') return this.#array(nesting);
+    return first === '"' || first === "'" ? this.#owned(this.#quoted()) : this.#word();
+  }
+
+  get #current(): string {
+    return this.#text[this.#at] ?? '';
+  }
+
+  #object(nesting: number): ObjectValue {
+    this.#enter(nesting);
+    const object = new ObjectValue();
+    if (this.#eat('}')) return object;
+    do {
+      this.#take(SLOT);
+      this.#skip();
+      const quoted = this.#current === '"' || this.#current === "'";
+      const key = this.#owned(quoted ? this.#quoted() : this.#unquoted(Infinity));
+      if (!quoted && key === '') throw new Refused();
+      if (!this.#eat(':')) throw new Refused();
+      object.members.push({ key, value: this.value(nesting - 1) });
+    } while (this.#eat(','));
+    if (!this.#eat('}')) throw new Refused();
+    return object;
+  }
+
+  #array(nesting: number): ArrayValue {
+    this.#enter(nesting);
+    const array = new ArrayValue();
+    if (this.#eat(']')) return array;
+    do {
+      this.#take(SLOT);
+      array.items.push(this.value(nesting - 1));
+    } while (this.#eat(','));
+    if (!this.#eat(']')) throw new Refused();
+    return array;
+  }
+
+  #enter(nesting: number): void {
+    if (nesting === 0) throw new Refused();
+    this.#at += 1;
+  }
+
+  #quoted(): string {
+    const end = this.#current;
+    let result = '';
+    for (this.#at += 1; this.#current !== end; this.#at += 1) {
+      if (this.#current === '') throw new Refused();
+      if (this.#current === '\\') {
+        this.#at += 1;
+        const unescaped = ESCAPES[this.#current];
+        if (unescaped === undefined) throw new Refused();
+        result += unescaped;
+      } else {
+        result += this.#current;
+      }
+    }
+    this.#at += 1;
+    return result;
+  }
+
+  #unquoted(most: number): string {
+    const start = this.#at;
+    while (/[\w`+.-]/.test(this.#current) && this.#at - start < most) this.#at += 1;
+    return this.#text.slice(start, this.#at);
+  }
+
+  #word(): Value {
+    const word = this.#unquoted(63);
+    if (word === 'true') return true;
+    if (word === 'false') return false;
+    if (word === 'null') return null;
+    const number = parseNumber(word);
+    if (number === undefined) throw new Refused();
+    return number.whole ? new Whole(number.value) : new Single(number.value);
+  }
+
+  #owned(text: string): string {
+    if (!this.#inPlace && !this.#pool.text(text)) throw new Refused();
+    return text;
+  }
+
+  #take(bytes: number): void {
+    if (!this.#pool.take(bytes)) throw new Refused();
+  }
+
+  #eat(character: string): boolean {
+    this.#skip();
+    if (this.#current !== character) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  #skip(): void {
+    const blank = /(?:[ \t\r\n]|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;
+    blank.lastIndex = this.#at;
+    this.#at += blank.exec(this.#text)?.[0].length ?? 0;
+  }
+}
+
+/** serializeJson(): compact. */
+export function serialize(value: Value): string {
+  if (value instanceof ObjectValue) {
+    const members = value.members.map(({ key, value: item }) => `${quote(key)}:${serialize(item)}`);
+    return `{${members.join(',')}}`;
+  }
+  if (value instanceof ArrayValue) return `[${value.items.map(serialize).join(',')}]`;
+  if (value instanceof Whole) return String(value.value);
+  if (value instanceof Single) return writeFloat(value.value);
+  return typeof value === 'string' ? quote(value) : String(value);
+}
+
+function quote(text: string | null): string {
+  if (text === null) return 'null';
+  const escapes = Object.entries(ESCAPES).filter(([letter]) => letter !== '/');
+  const characters = Array.from(text, (character) => {
+    const escape = escapes.find(([, meant]) => meant === character);
+    return escape ? `\\${escape[0]}` : character;
+  });
+  return `"${characters.join('')}"`;
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import type { Identity } from './advertisement';
+import { Configuration } from './configuration';
+import { Esp32Updater } from './esp32-updater';
+import { Flash, type FlashFaults, SECTOR } from './flash';
+import { Homie, type World } from './homie';
+import { type DeviceOptions, fileOf } from './options';
+import { readMarks, sketchOf } from './sketch';
+import { type Chip, Esp8266Updater } from './updater';
+
+/** Where sketches end in a flash of 4 MiB with a file system of 1 MiB. */
+const END_OF_SKETCHES = 3 << 20;
+
+/** What survives a reboot: the flash with the image and what is staged in it, and the configuration. */
+export class Board implements Chip {
+  readonly #options: DeviceOptions;
+  readonly flash: Flash;
+  readonly updateEnd: number;
+  readonly chipSize: number;
+  /** The text of config.json. */
+  file: string;
+  #configuration: Configuration;
+  /** What the network and the broker around the device expect of it. */
+  readonly #home: Configuration;
+  #image: Buffer;
+  #checksum = '';
+  #flashMode = 0;
+  #flashConfig = 0;
+
+  constructor(options: DeviceOptions, faults: () => FlashFaults) {
+    this.#options = options;
+    this.file = fileOf(options);
+    this.#configuration = this.#home = this.#read();
+    this.flash = new Flash(faults);
+    this.chipSize = options.chipSize ?? 4 << 20;
+    this.#image = options.image;
+    const sketch = Math.ceil(options.image.length / SECTOR);
+    this.updateEnd =
+      options.freeSpace === undefined ? END_OF_SKETCHES : (sketch + Math.floor(options.freeSpace / SECTOR)) * SECTOR;
+    this.#run(options.image);
+  }
+
+  /** What this boot has read from the file. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+  /** Whether the device has the right network, and looks for the broker where it is. */
+  get finds(): boolean {
+    const { network, broker } = this.#configuration;
+    const connects = this.#options.anyNetwork === true || network === this.#home.network;
+    return connects && broker === this.#home.broker;
+  }
+  /** The image that runs, as it is in the flash. */
+  get image(): Buffer {
+    return this.#image;
+  }
+  /** MD5 of it, lower case, as the device reports it. */
+  get checksum(): string {
+    return this.#checksum;
+  }
+  get freeSpace(): number | undefined {
+    return this.#options.freeSpace;
+  }
+  get sketchSize(): number {
+    return this.#image.length;
+  }
+  get flashMode(): number {
+    return this.#flashMode;
+  }
+  get flashConfig(): number {
+    return this.#flashConfig;
+  }
+
+  /** Starts what the boot loader leaves. @param instead the image that runs in place of a staged one */
+  boot(world: World, instead?: Buffer): Homie {
+    const staged = this.flash.takeStaged();
+    if (staged) this.#run(instead ?? staged);
+    this.#configuration = this.#read();
+    const { implementation = 'esp8266', homie = 3, core = 2 } = this.#options;
+    const identity: Identity = {
+      configuration: this.#configuration,
+      implementation,
+      homie,
+      firmware: { ...readMarks(this.#image), checksum: this.#checksum },
+    };
+    const updater = implementation === 'esp32' ? new Esp32Updater(this, core) : new Esp8266Updater(this, core);
+    return new Homie(identity, updater, world);
+  }
+
+  #read(): Configuration {
+    return new Configuration(this.file, this.#options.settings);
+  }
+
+  /** An image of less than four bytes leaves the rest of the header as it was. */
+  #run(image: Buffer): void {
+    this.#image = image;
+    const sketch = this.#options.implementation === 'esp32' ? image : sketchOf(image);
+    this.#checksum = createHash('md5').update(sketch).digest('hex');
+    this.#flashMode = image[2] ?? this.#flashMode;
+    this.#flashConfig = image[3] ?? this.#flashConfig;
+  }
+}

@@ -1,0 +1,113 @@
+/** The config.json of a simulated device: homie-esp8266 Config.cpp. */
+import { deserialize, ObjectValue, Pool, serialize, Single, Whole, type Value } from './arduino-json';
+import { isValid, RECORDED_SKETCH, type Settings } from './validation';
+
+/** Bytes of each JsonDocument (Limits.hpp, MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). */
+const POOL = 512;
+/** Bytes: a file of so many is not read (Limits.hpp). */
+const TOO_LARGE = 1000;
+const MAC = '5ccf7f000001';
+
+/** What the firmware takes from its file at boot. */
+export class Configuration {
+  readonly #file: ObjectValue;
+  /** Whether the firmware can start with the file; else it starts in configuration mode, without Wi-Fi. */
+  readonly loadable: boolean;
+
+  constructor(text: string, settings: Settings = RECORDED_SKETCH) {
+    const file = Buffer.byteLength(text) < TOO_LARGE ? deserialize(text, new Pool(POOL), true) : undefined;
+    this.#file = file instanceof ObjectValue ? file : new ObjectValue();
+    this.loadable = file instanceof ObjectValue && isValid(file, settings);
+  }
+
+  get deviceId(): string {
+    return text(this.#file.get('device_id')) ?? MAC;
+  }
+  get name(): string {
+    return text(this.#file.get('name')) ?? '';
+  }
+  get baseTopic(): string {
+    return text(this.#in('mqtt', 'base_topic')) ?? 'homie/';
+  }
+  get otaEnabled(): boolean {
+    return this.#in('ota', 'enabled') === true;
+  }
+  /** Seconds. */
+  get statsInterval(): number {
+    return number(this.#file.get('device_stats_interval')) ?? 60;
+  }
+  /** Name and password of the network; without a password it is taken to be open. */
+  get network(): string {
+    return `${text(this.#in('wifi', 'ssid')) ?? ''}\n${text(this.#in('wifi', 'password')) ?? ''}`;
+  }
+  /** Host and port of the broker. */
+  get broker(): string {
+    return `${text(this.#in('mqtt', 'host')) ?? ''}:${number(this.#in('mqtt', 'port')) ?? 1883}`;
+  }
+  get credentials(): { username: string; password: string } | undefined {
+    if (this.#in('mqtt', 'auth') !== true) return undefined;
+    return { username: text(this.#in('mqtt', 'username')) ?? '', password: text(this.#in('mqtt', 'password')) ?? '' };
+  }
+  /** A setting as JSON text. */
+  setting(name: string): string | undefined {
+    const value = this.#in('settings', name);
+    return value === undefined ? undefined : serialize(value);
+  }
+
+  #in(section: string, key: string): Value | undefined {
+    const object = this.#file.get(section);
+    return object instanceof ObjectValue ? object.get(key) : undefined;
+  }
+}
+
+const text = (value: Value | undefined): string | undefined => (typeof value === 'string' ? value : undefined);
+const number = (value: Value | undefined): number | undefined => {
+  if (value instanceof Whole) return value.value;
+  return value instanceof Single ? Math.trunc(value.value) : undefined;
+};
+
+/** What `$implementation/config` shows of a file: all but three secrets. Config.cpp, getSafeConfigFile. */
+export function publishedFile(file: string): string {
+  const value = deserialize(file, new Pool(POOL), true);
+  if (!(value instanceof ObjectValue)) return 'null';
+  const remove = (section: string, ...keys: string[]) => {
+    const object = value.get(section);
+    if (object instanceof ObjectValue) for (const key of keys) object.remove(key);
+  };
+  remove('wifi', 'password');
+  remove('mqtt', 'username', 'password');
+  return serialize(value);
+}
+
+/** The file after a patch; undefined when the patch is refused, of which nobody is told. Config.cpp, patch. */
+export function patchedFile(file: string, patch: string, settings: Settings = RECORDED_SKETCH): string | undefined {
+  const merged = merge(file, patch);
+  return merged && isValid(merged, settings) ? serialize(merged) : undefined;
+}
+
+/** The merge without the validation that follows it. */
+export function mergedFile(file: string, patch: string): string | undefined {
+  const merged = merge(file, patch);
+  return merged && serialize(merged);
+}
+
+function merge(file: string, patch: string): ObjectValue | undefined {
+  const changes = deserialize(patch, new Pool(POOL), false);
+  if (!(changes instanceof ObjectValue)) return undefined;
+  const pool = new Pool(POOL);
+  const target = deserialize(file, pool, true);
+  if (!(target instanceof ObjectValue)) return undefined;
+  mergeInto(pool, target, changes);
+  return target;
+}
+
+/** Config.cpp, _patchJsonObject. */
+function mergeInto(pool: Pool, target: ObjectValue, patch: ObjectValue): void {
+  for (const { key, value } of patch.members) {
+    const name = key ?? 'null';
+    const old = target.get(name);
+    if (old instanceof ObjectValue && value instanceof ObjectValue) mergeInto(pool, old, value);
+    else if (value === null) target.remove(name);
+    else target.set(pool, name, value);
+  }
+}

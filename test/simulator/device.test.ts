@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { connectAsync, type MqttClient } from 'mqtt';
+import { type TestBroker, describeWithBrokers } from '../support/brokers';
+import { buildEsp8266Image } from '../support/images';
+import { type DeviceOptions, SimulatedDevice } from './device';
+
+const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', seed: 1 });
+const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
+const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
+
+/** A device, and what a subscriber sees of it. */
+class Scene extends EventEmitter<{ message: [] }> {
+  readonly device: SimulatedDevice;
+  readonly #client: MqttClient;
+  /** `topic payload`, the topic below the device's. */
+  readonly seen: string[] = [];
+
+  constructor(device: SimulatedDevice, client: MqttClient) {
+    super();
+    this.device = device;
+    this.#client = client;
+    client.on('message', (topic, payload) => {
+      this.seen.push(`${topic.slice(`homie/${device.id}/`.length)} ${payload.toString()}`);
+      this.emit('message');
+    });
+  }
+
+  static async open(url: string, options: Partial<DeviceOptions> = {}): Promise<Scene> {
+    const client = await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0 });
+    const scene = new Scene(new SimulatedDevice({ url, id: 'lamp', image: running, ...options }), client);
+    for (const filter of [
+      '$state',
+      '$online',
+      '$fw/+',
+      '$stats/uptime',
+      'light/on',
+      '$implementation/+',
+      '+/ota/status',
+    ])
+      await client.subscribeAsync(`homie/lamp/${filter}`, { qos: 1 });
+    await scene.device.start();
+    if (!options.misbehaviour?.noStatistics) await scene.sees(/^\$stats\/uptime /);
+    return scene;
+  }
+
+  /** @returns the next message like this, after all that was asked for before */
+  async sees(like: string | RegExp): Promise<string> {
+    const matches = (text: string) => (typeof like === 'string' ? text === like : like.test(text));
+    for (;;) {
+      const at = this.seen.findIndex(matches);
+      if (at >= 0) return this.seen.splice(0, at + 1).at(-1) ?? '';
+      await once(this, 'message');
+    }
+  }
+
+  async publish(topic: string, payload: Buffer | string): Promise<void> {
+    await this.#client.publishAsync(`homie/${this.device.id}/${topic}`, payload, { qos: 1 });
+  }
+
+  update(image = next): Promise<void> {
+    return this.publish(`$implementation/ota/firmware/${md5(image)}`, image);
+  }
+
+  async close(): Promise<void> {
+    await this.device.stop();
+    await this.#client.endAsync(true);
+  }
+}
+
+describeWithBrokers('a simulated device', (start) => {
+  let broker: TestBroker;
+  let scene: Scene;
+
+  const open = async (options?: Partial<DeviceOptions>) => (scene = await Scene.open(broker.url, options));
+
+  beforeEach(async () => {
+    broker = await start();
+  });
+  afterEach(async () => {
+    await scene.close();
+    await broker.stop();
+  });
+
+  it('runs the new image after an update', async () => {
+    await open({ uptime: 3600 });
+    await scene.update();
+    await scene.sees('$implementation/ota/status 200');
+    await scene.sees('$state lost');
+    await scene.sees('$fw/version 1.1.0');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+    await scene.sees('$state ready');
+    await scene.sees('$stats/uptime 0');
+    assert.equal(scene.device.checksum, md5(next));
+    assert.deepEqual(scene.device.image, next);
+    assert.deepEqual(
+      scene.device.received.map(({ bytes, total }) => [bytes, total]),
+      [[next.length, next.length]],
+    );
+  });
+
+  it('counts on after a mere reconnect', async () => {
+    await open({ uptime: 3600 });
+    scene.device.dropConnection();
+    await scene.sees('$state lost');
+    await scene.sees('$state ready');
+    assert.match(await scene.sees(/^\$stats\/uptime/), / 36\d\d$/);
+  });
+
+  it('is half dead after a drop in the middle, until a message for no MD5 frees it', async () => {
+    await open({ misbehaviour: { dropAt: 20_000 } });
+    await scene.update();
+    await scene.sees('$implementation/ota/status 202');
+    await scene.sees('$state lost');
+    await scene.sees('$state ready');
+    await scene.publish('light/on/set', 'true');
+    await scene.publish('$implementation/ota/firmware/x', 'x');
+    assert.equal(
+      await scene.sees(/^(light\/on|\$stats\/uptime|\$implementation\/ota\/status) /),
+      '$implementation/ota/status 400 BAD_CHECKSUM',
+    );
+    await scene.sees(/^\$stats\/uptime/);
+    await scene.publish('light/on/set', 'true');
+    await scene.sees('light/on true');
+    assert.equal(scene.device.checksum, md5(running));
+  });
+
+  it('takes an update that was cut off before', async () => {
+    await open({ misbehaviour: { dropAt: 20_000 } });
+    await scene.update();
+    await scene.sees('$state lost');
+    await scene.sees('$state ready');
+    await scene.update();
+    await scene.sees('$implementation/ota/status 200');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+  });
+
+  it('boots the old image after a crash in the middle', async () => {
+    await open({ uptime: 3600, misbehaviour: { crashAt: 20_000 } });
+    await scene.update();
+    await scene.sees('$state lost');
+    await scene.sees('$state init');
+    await scene.sees(`$fw/checksum ${md5(running)}`);
+    await scene.sees('$stats/uptime 0');
+  });
+
+  it('is not missed before the keepalive when it hangs, and works again when it is restarted', async function () {
+    this.timeout(30_000);
+    await open({ keepalive: 1, misbehaviour: { hangAt: 20_000 } });
+    await scene.update();
+    await scene.sees('$implementation/ota/status 202');
+    await scene.sees('$state lost');
+    assert.equal(scene.device.phase, 'off');
+    await scene.device.restart();
+    await scene.sees('$state ready');
+    await scene.update();
+    await scene.sees('$implementation/ota/status 200');
+  });
+
+  it('loses the statuses that it is told to lose', async () => {
+    await open({ misbehaviour: { loseStatuses: (status) => status === '202' } });
+    await scene.update();
+    await scene.sees(/^\$implementation\/ota\/status/).then((text) => assert.match(text, / 200$/));
+  });
+
+  it('waits for the sketch to be idle before it reboots', async () => {
+    const misbehaviour = { notIdle: true };
+    await open({ misbehaviour });
+    await scene.update();
+    await scene.sees('$implementation/ota/status 200');
+    await scene.publish('light/on/set', 'true');
+    await scene.sees('light/on true');
+    scene.device.setIdle(true);
+    await scene.sees('$state lost');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+    assert.deepEqual(misbehaviour, { notIdle: true });
+  });
+
+  it('comes back with another image', async () => {
+    const other = buildEsp8266Image({ name: 'other', seed: 3 });
+    await open({ misbehaviour: { comesBackWith: other } });
+    await scene.update();
+    await scene.sees('$fw/name other');
+    await scene.sees(`$fw/checksum ${md5(other)}`);
+  });
+
+  it('never comes back when it is told so', async () => {
+    await open({ misbehaviour: { neverBack: true } });
+    await scene.update();
+    await scene.sees('$state lost');
+    assert.equal(scene.device.phase, 'off');
+  });
+
+  it('forgets its configuration at a reset, and never comes back', async () => {
+    await open();
+    await scene.publish('$implementation/reset', 'false');
+    await scene.publish('$implementation/reset', 'true');
+    await scene.sees('$implementation/reset false');
+    await scene.sees('$state lost');
+    assert.equal(scene.device.phase, 'off');
+  });
+
+  it('reboots without a word when its reboot is silent, which the broker sees when it connects anew', async () => {
+    await open({ misbehaviour: { reboot: 'silent' } });
+    await scene.update();
+    await scene.sees('$implementation/ota/status 200');
+    await scene.sees('$state lost');
+    assert.equal(await scene.sees(/^\$state/), '$state init');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+  });
+
+  it('has $online instead of $state in Homie 2', async () => {
+    await open({ homie: 2 });
+    await scene.update();
+    await scene.sees(/^\$implementation\/ota\/status 206 /);
+    await scene.sees('$implementation/ota/status 200');
+    await scene.sees('$online false');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+    await scene.sees('$online true');
+    await scene.sees('$stats/uptime 0');
+  });
+
+  it('reports the MD5 of an image without what follows its last segment', async () => {
+    await open();
+    await scene.update(Buffer.concat([next, Buffer.alloc(100, 0xff)]));
+    await scene.sees('$implementation/ota/status 200');
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+  });
+
+  it('receives no more than had come when the connection ends while it flashes', async () => {
+    await open({ flashDelay: 20 });
+    const booted = scene.device.checksum;
+    scene.device.once('status', () => scene.device.dropConnection());
+    await scene.update();
+    await scene.sees('$state lost');
+    await scene.sees('$state ready');
+    assert.ok((scene.device.received[0]?.bytes ?? 0) < next.length);
+    assert.equal(scene.device.checksum, booted);
+  });
+});

@@ -1,0 +1,75 @@
+import type { DeviceOptions } from '../device';
+import type { Misbehaviour } from '../misbehaviour';
+import type { Recording } from './recording';
+
+export type ReplayOptions = Omit<DeviceOptions, 'url' | 'image'>;
+
+/** Seconds. The firmware's 15 s only make waiting for the end of a dead connection longer. */
+const KEEPALIVE = 1;
+/** Milliseconds. A boot takes some time, but nothing depends on how much. */
+const LONGEST_BOOT = 200;
+
+/** @returns what the recorded device was told to be and to do, or the argument that is not known here */
+export function optionsOf({ variant, device_args, config }: Recording['input']): ReplayOptions | { unknown: string } {
+  const core = { core2: 2, amc09: 2, core3: 3 } as const;
+  if (!(variant in core)) return { unknown: variant };
+  const misbehaviour: Misbehaviour = {};
+  const values: { device_id?: string } = JSON.parse(config);
+  const options: ReplayOptions = {
+    id: values.device_id ?? '5ccf7f000001',
+    core: variant === 'core3' ? 3 : 2,
+    config,
+    keepalive: KEEPALIVE,
+    // The firmware ran on a host without Wi-Fi.
+    anyNetwork: true,
+    bootDelay: 10,
+    misbehaviour,
+  };
+  for (let i = 0; i < device_args.length; i++) {
+    const argument = device_args[i] ?? '';
+    const value = () => device_args[++i] ?? '';
+    switch (argument) {
+      case '--chunk':
+        options.segment = Number(value());
+        break;
+      case '--free-space':
+        options.freeSpace = Number(value());
+        break;
+      case '--chip-size':
+        options.chipSize = Number(value());
+        break;
+      case '--flash-delay-us':
+        options.flashDelay = Number(value()) / 1000;
+        break;
+      case '--boot-delay-ms':
+        options.bootDelay = Math.min(LONGEST_BOOT, Number(value()));
+        break;
+      case '--fail-erase-at':
+        misbehaviour.failEraseAt = Number(value());
+        break;
+      case '--fail-write-at':
+        misbehaviour.failWriteAt = Number(value());
+        break;
+      case '--drop-tcp-at':
+        misbehaviour.dropAt = Number(value());
+        break;
+      case '--hang-at':
+        misbehaviour.hangAt = Number(value());
+        break;
+      case '--no-reboot':
+        misbehaviour.notIdle = true;
+        break;
+      case '--reboot-mode': {
+        const mode = value();
+        if (mode !== 'fin' && mode !== 'silent' && mode !== 'hang') return { unknown: `--reboot-mode ${mode}` };
+        misbehaviour.reboot = mode;
+        break;
+      }
+      case '--verbose':
+        break;
+      default:
+        return { unknown: argument };
+    }
+  }
+  return options;
+}

@@ -1,0 +1,107 @@
+import { isConfigSet, publishesOf, type PublishStep, type RecordedMessage, type Recording } from './recording';
+import { sequencesOf, type Sequences } from './sequences';
+
+/** What whoever made the recording did, and what had come by then. */
+export type Action = { readonly t: number; readonly after: Sequences } & (
+  | {
+      readonly does: 'publish';
+      readonly step: PublishStep;
+      /** Put config.json back as it was at the start, before the publish. */
+      readonly putsFileBack: boolean;
+    }
+  | { readonly does: 'take away' }
+  /** Started another one, with a fresh flash. */
+  | { readonly does: 'start' }
+);
+
+export interface Script {
+  readonly actions: readonly Action[];
+  /** All that came until the device was taken away for good. */
+  readonly expected: Sequences;
+  /** It was taken away so soon after a 200 or a patch that its return is not in the recording. */
+  readonly cut: boolean;
+}
+
+/** Milliseconds from a patch to the reboot that it brings about, at most. */
+const PATCHED = 100;
+/** Milliseconds that a reboot takes at least in the recordings. */
+const REBOOT = 150;
+
+/** Reads the recording as a script: its steps, and the moments when the device was taken away by hand. */
+export function scriptOf(recording: Recording): Script {
+  const { messages } = recording;
+  const losses = lossesOf(recording);
+  const byHand = losses.filter(({ cause }) => cause === undefined).map(({ message }) => message);
+  const final = messages.findLast(({ topic }) => topic.endsWith('/$state'));
+  const atTheEnd = byHand.find((message) => message === final);
+  const end = losses.at(-1);
+  const publishes = publishesOf(recording).map((step, i, all) => ({
+    does: 'publish' as const,
+    t: step.t,
+    step,
+    putsFileBack: isConfigSet(step.publish) && isAnswered(messages, all[i - 1], step),
+    // A status in the same millisecond is an answer already.
+    after: sequencesOf(messages, ({ t, topic }) => t < step.t || (t === step.t && topic.endsWith('/$state'))),
+  }));
+  const replacements = byHand
+    .filter((message) => message !== final)
+    .flatMap((message) => {
+      const at = messages.indexOf(message);
+      const back = messages.findIndex(
+        ({ topic, payload }, i) => i > at && topic.endsWith('/$state') && payload === 'init',
+      );
+      const away = { does: 'take away' as const, t: message.t, after: sequencesOf(messages.slice(0, at)) };
+      const start = { does: 'start' as const, t: messages[back]?.t ?? 0, after: sequencesOf(messages.slice(0, back)) };
+      return back < 0 ? [away] : [away, start];
+    });
+  return {
+    actions: [...replacements, ...publishes].sort((a, b) => a.t - b.t),
+    expected: sequencesOf(messages.filter((message) => message !== atTheEnd)),
+    cut: end?.message === final && end?.cause !== undefined && end.returns && end.message.t - end.cause < REBOOT,
+  };
+}
+
+/** Whether the device has dealt with a patch before the next one came. */
+function isAnswered(messages: readonly RecordedMessage[], patch: PublishStep | undefined, next: PublishStep): boolean {
+  if (patch === undefined || !isConfigSet(patch.publish)) return false;
+  return messages.some(
+    ({ t, topic, payload }) =>
+      t >= patch.t && t < next.t && ((isConfigSet(topic) && payload === '') || topic.endsWith('/$state')),
+  );
+}
+
+interface Loss {
+  readonly message: RecordedMessage;
+  /** When what brought it about came, in ms; undefined when nothing did. */
+  readonly cause: number | undefined;
+  /** A device that does this comes back. */
+  readonly returns: boolean;
+}
+
+/** Each `lost`, and whether the device had a reason of its own. */
+function lossesOf({ input, messages }: Recording): Loss[] {
+  const has = (argument: string) => input.device_args.includes(argument);
+  const breaks = has('--drop-tcp-at') || has('--hang-at');
+  const losses: Loss[] = [];
+  let cause: number | undefined;
+  let patchedAt = -Infinity;
+  let returns = true;
+  /** The device says nothing of a patch that it refused; one that it took is followed by the reboot at once. */
+  const patched = ({ t }: RecordedMessage) => (t - patchedAt <= PATCHED && !has('--no-reboot') ? patchedAt : undefined);
+  for (const message of messages) {
+    const { t, topic, payload } = message;
+    if (topic.endsWith('/$state')) {
+      if (payload === 'lost') losses.push({ message, cause: cause ?? patched(message), returns });
+      if (payload === 'init') cause = undefined;
+    } else if (topic.endsWith('/$implementation/ota/status')) {
+      if (payload === '200') cause = has('--no-reboot') ? undefined : t;
+      else if (breaks) cause = /^20[26]/.test(String(payload)) ? t : undefined;
+    } else if (isConfigSet(topic)) {
+      patchedAt = t;
+    } else if (topic.endsWith('/$implementation/reset') && payload === 'true') {
+      cause = t;
+      returns = false;
+    }
+  }
+  return losses;
+}

@@ -1,0 +1,169 @@
+import { EventEmitter } from 'node:events';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import type { AdvertisementStep } from './advertisement';
+import type { Flash } from './flash';
+import { type Homie, MAX_TOPIC_LENGTH } from './homie';
+import type { Link } from './link';
+import type { Piece } from './segments';
+
+export interface SessionOptions {
+  readonly link: Link;
+  readonly homie: Homie;
+  readonly flash: Flash;
+  /** Milliseconds for each 4 KiB. */
+  readonly flashDelay: number;
+  /** Bytes. */
+  readonly segment: number;
+  /** Seconds between statistics. */
+  readonly statsInterval: number;
+  /** Seconds since boot. */
+  readonly uptime: () => number;
+}
+
+interface SessionEvents {
+  /** `ready` was published, or the device waits for ever before it. */
+  advertised: [stuck: boolean];
+  /** The broker has acknowledged the `ready`. */
+  ready: [];
+  /** So many bytes of a message have come and were dealt with. */
+  part: [topic: string, bytes: number, total: number];
+  /** The loop of the sketch has its turn. */
+  loop: [];
+}
+
+/** lwIP hands over so many segments before the loop of the sketch has its turn: its window is four segments. */
+const SEGMENTS_PER_LOOP = 4;
+/** Bytes of a QoS 1 PUBLISH beside topic and payload, where the payload has more than 127. */
+const PUBLISH_HEADER = 7;
+
+/** One connection of a running device: what Homie sends on it, and what it does with what comes, in time. */
+export class Session extends EventEmitter<SessionEvents> {
+  readonly #options: SessionOptions;
+  #advertised = false;
+  #statisticsDue = true;
+  #statisticsTimer: NodeJS.Timeout | undefined;
+  #segments = 0;
+
+  constructor(options: SessionOptions) {
+    super();
+    this.#options = options;
+    const { link } = options;
+    let receiving = false;
+    link.once('open', () => void this.#advertise());
+    link.on('data', () => {
+      if (receiving) return;
+      receiving = true;
+      void this.#receive().finally(() => (receiving = false));
+    });
+    link.once('close', () => this.end());
+  }
+
+  /** @returns resolves when the broker has acknowledged it; at QoS 0 at once */
+  publish(topic: string, payload: string, qos: 0 | 1): Promise<void> {
+    const { link, homie } = this.#options;
+    return link.publish(`${homie.root}/${topic}`, payload, qos);
+  }
+
+  /** One turn of the loop: BootNormal.cpp, loop. */
+  loop(): void {
+    const { link, homie, uptime } = this.#options;
+    this.emit('loop');
+    if (!link.alive || !this.#advertised || homie.ota.ongoing) return;
+    homie.ready = true;
+    if (!this.#statisticsDue) return;
+    this.#statisticsDue = false;
+    homie.publishStatistics(uptime());
+  }
+
+  end(): void {
+    this.#advertised = false;
+    clearInterval(this.#statisticsTimer);
+  }
+
+  async #advertise(): Promise<void> {
+    const { link, homie, statsInterval } = this.#options;
+    const steps = homie.connected();
+    const ready = steps.pop();
+    const subscribed: Promise<void>[] = [];
+    for (const step of steps) {
+      if ('subscribe' in step) {
+        subscribed.push(link.subscribe(step.subscribe, step.qos));
+      } else if (this.#fits(step)) {
+        void homie.publish(step.publish, step.payload, 1);
+      } else {
+        this.emit('advertised', true);
+        return;
+      }
+    }
+    // What is retained comes with the subscriptions: firmware is answered, and a patch booted, before the device is ready.
+    await Promise.all(subscribed);
+    await this.#quiet();
+    this.emit('loop');
+    if (!link.alive || !ready || 'subscribe' in ready) return;
+    const acknowledged = homie.publish(ready.publish, ready.payload, 1);
+    this.#advertised = true;
+    this.#statisticsTimer = setInterval(() => {
+      this.#statisticsDue = true;
+      this.loop();
+    }, statsInterval * 1000);
+    this.emit('advertised', false);
+    this.loop();
+    await acknowledged;
+    this.emit('ready');
+  }
+
+  /** AsyncMqttClient 0.8 sends a packet only when lwIP's send buffer, two segments, has room for all of it. */
+  #fits({ publish, payload }: Extract<AdvertisementStep, { publish: string }>): boolean {
+    const { homie, segment } = this.#options;
+    const length = PUBLISH_HEADER + Buffer.byteLength(`${homie.root}/${publish}`) + Buffer.byteLength(payload);
+    return length <= 2 * segment;
+  }
+
+  async #receive(): Promise<void> {
+    const { link } = this.#options;
+    do {
+      for (let piece = link.next(); piece; piece = link.next()) {
+        this.#take(piece);
+        await this.#flashTime();
+        if (!link.alive) return;
+        if (!piece.endsSegment) continue;
+        this.#segments += 1;
+        if (this.#segments % SEGMENTS_PER_LOOP > 0) continue;
+        this.loop();
+        await turn();
+      }
+    } while (await this.#moreCame());
+    this.#segments = 0;
+    if (link.alive) this.loop();
+  }
+
+  #take({ header, payload, index }: Extract<Piece, { kind: 'publish' }>): void {
+    const { link, homie } = this.#options;
+    const { topic, qos, total, messageId = 0 } = header;
+    const bytes = index + payload.length;
+    const known = Buffer.byteLength(topic) <= MAX_TOPIC_LENGTH;
+    if (known) homie.receive(topic, { payload, index, total });
+    this.emit('part', topic, bytes, total);
+    if (!known || bytes < total || qos === 0) return;
+    link.send({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId });
+  }
+
+  async #flashTime(): Promise<void> {
+    const { flash, flashDelay } = this.#options;
+    const milliseconds = flash.written * flashDelay;
+    flash.written = 0;
+    if (milliseconds > 0) await delay(milliseconds);
+  }
+
+  async #moreCame(): Promise<boolean> {
+    const { link } = this.#options;
+    const before = link.bytesRead;
+    await this.#quiet();
+    return link.alive && link.bytesRead !== before;
+  }
+
+  /** Gives what is on its way the time to come in. */
+  async #quiet(): Promise<void> {
+    for (let turns = 0; turns < 3 && this.#options.link.alive; turns++) await turn();
+  }
+}

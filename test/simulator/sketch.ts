@@ -1,0 +1,33 @@
+/** What the firmware finds out about the image it is part of. */
+
+const APPLICATION = 0x1000;
+const NAME = ['bf84e41354', '93446ba775'] as const;
+const VERSION = ['6a3f3e0ee1', 'b03048d41a'] as const;
+
+function between(image: Buffer, [before, after]: readonly [string, string]): string | undefined {
+  const start = image.indexOf(Buffer.from(before, 'hex'));
+  if (start < 0) return undefined;
+  const from = start + before.length / 2;
+  const end = image.indexOf(Buffer.from(after, 'hex'), from);
+  return end < 0 ? undefined : image.toString('latin1', from, end);
+}
+
+/** `$fw/name` and `$fw/version`: Homie_setFirmware puts marks around them. An image without has a name of its own. */
+export function readMarks(image: Buffer): { name: string; version: string } {
+  return { name: between(image, NAME) ?? 'unmarked', version: between(image, VERSION) ?? '0.0.0' };
+}
+
+/**
+ * The part of an ESP8266 image that `$fw/checksum` is the MD5 of: up to the checksum byte behind the last segment of
+ * the application, whatever follows it in the file (ESP.getSketchSize()). An image without an application at 0x1000
+ * counts as a whole.
+ */
+export function sketchOf(image: Buffer): Buffer {
+  if (image[APPLICATION] !== 0xe9) return image;
+  let end = APPLICATION + 8;
+  for (let segments = image[APPLICATION + 1] ?? 0; segments > 0; segments--) {
+    if (end + 8 > image.length) return image;
+    end += 8 + image.readUInt32LE(end + 4);
+  }
+  return image.subarray(0, Math.ceil((end + 1) / 16) * 16);
+}

@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import type { Aedes } from 'aedes';
+
+/** An aedes of our own, in this process. It speaks MQTT 3.1.1 only. */
+export interface AedesBroker {
+  readonly url: string;
+  readonly port: number;
+  readonly aedes: Aedes;
+  close(): Promise<void>;
+}
+
+/** Starts aedes on a free port of 127.0.0.1. */
+export async function startAedes(port = 0): Promise<AedesBroker> {
+  const { Aedes: Broker } = await import('aedes');
+  const aedes = await Broker.createBroker();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    aedes.handle(socket);
+  });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return {
+    url: `mqtt://127.0.0.1:${address.port}`,
+    port: address.port,
+    aedes,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      await new Promise<void>((resolve) => aedes.close(resolve));
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Paths of a certificate and its private key. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate authority of our own, made by openssl for one test run. */
+export class CertificateAuthority {
+  /** Path of its certificate. */
+  readonly ca: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'certificates-'));
+  readonly #key: string;
+  #count = 0;
+
+  constructor() {
+    this.ca = join(this.#folder, 'ca.crt');
+    this.#key = join(this.#folder, 'ca.key');
+    this.#openssl('req', '-x509', ...newKey(this.#key), '-out', this.ca, '-days', '2', '-subj', '/CN=test authority');
+  }
+
+  get pem(): Buffer {
+    return readFileSync(this.ca);
+  }
+
+  /**
+   * Makes a certificate.
+   *
+   * @param names alternative names, for instance `IP:127.0.0.1` or `DNS:localhost`
+   * @param days how long it is valid; negative: it has expired
+   */
+  issue(names: string, days = 2): CertificateFiles {
+    this.#count += 1;
+    const path = join(this.#folder, String(this.#count));
+    const [cert, key, request, extensions] = [`${path}.crt`, `${path}.key`, `${path}.csr`, `${path}.ext`];
+    writeFileSync(extensions, `subjectAltName=${names}\n`);
+    this.#openssl('req', ...newKey(key), '-out', request, '-subj', '/CN=test');
+    const signing = ['-CA', this.ca, '-CAkey', this.#key, '-CAcreateserial', '-days', String(days)];
+    this.#openssl('x509', '-req', '-in', request, ...signing, '-extfile', extensions, '-out', cert);
+    return { cert, key };
+  }
+
+  /** Deletes all that was made. */
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #openssl(...args: string[]): void {
+    execFileSync('openssl', args, { stdio: 'pipe' });
+  }
+}
+
+function newKey(path: string): string[] {
+  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', path];
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { root } from './node-red';
+
+const artifacts = path.join(root, 'artifacts');
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+/** Node-RED 4 on the Node.js of the tests, and 5 where another one is given that it runs on. */
+export const runtimes = [
+  { title: 'Node-RED 4', tag: '4', options: { runtime: 'node-red' }, dark: false },
+  ...(process.env['NODE24'] === undefined
+    ? []
+    : [
+        { title: 'Node-RED 5', tag: '5', options: { runtime: 'node-red-5', node: process.env['NODE24'] }, dark: false },
+        {
+          title: 'Node-RED 5, dark',
+          tag: '5-dark',
+          options: { runtime: 'node-red-5', node: process.env['NODE24'] },
+          dark: true,
+        },
+      ]),
+];
+
+/** Whether a Chromium is installed. Where CI is set, its absence is an error. */
+export function chromiumAvailable(): boolean {
+  const found = existsSync(executablePath);
+  if (!found && process.env['CI'] !== undefined) throw new Error(`${executablePath} is not installed`);
+  return found;
+}
+
+/** The editor of Node-RED in a browser, as a person uses it. */
+export class Editor {
+  /** What the page has written as errors and warnings, and what it threw. */
+  readonly complaints: string[] = [];
+  /** Requests to anything but Node-RED itself. */
+  readonly foreignRequests: string[] = [];
+  /** What Node-RED has told the editor while it was open: statuses, and what debug nodes show. */
+  readonly told: string[] = [];
+  readonly page: Page;
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser, page: Page, url: string) {
+    this.#browser = browser;
+    this.page = page;
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
+    });
+    page.on('websocket', (socket) => {
+      socket.on('framereceived', ({ payload }) => this.told.push(payload.toString()));
+    });
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('request', (request) => {
+      if (/^(https?|wss?):/.test(request.url()) && new URL(request.url()).host !== new URL(url).host) {
+        this.foreignRequests.push(request.url());
+      }
+    });
+  }
+
+  static async open(url: string, options: { dark?: boolean } = {}): Promise<Editor> {
+    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+    try {
+      const context = await browser.newContext({
+        viewport: { width: 1500, height: 950 },
+      });
+      // Node-RED 5; 4 has no dark theme.
+      if (options.dark === true) await context.addInitScript("localStorage.setItem('view-dark-theme', 'dark')");
+      const editor = new Editor(browser, await context.newPage(), url);
+      await editor.page.goto(url);
+      await editor.loaded();
+      return editor;
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.loaded();
+  }
+
+  /** Imports a flow into a tab of its own, or onto the present one. */
+  async import(flow: string): Promise<void> {
+    const { page } = this;
+    await page.evaluate("RED.actions.invoke('core:show-import-dialog')");
+    await page.locator('#red-ui-clipboard-dialog-import-text').fill(flow);
+    await page.locator('#red-ui-clipboard-dialog-import-text').press('Space');
+    await page.locator('#red-ui-clipboard-dialog-ok:not([disabled])').click();
+    await page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
+  }
+
+  /** Opens the dialog of a node of the flow. */
+  async edit(id: string): Promise<void> {
+    await this.page.evaluate(`RED.editor.edit(RED.nodes.node(${JSON.stringify(id)}))`);
+    await this.page.locator('#node-dialog-ok').waitFor();
+    await this.settled();
+  }
+
+  /** From the dialog of a node, opens that of the config node that it uses. */
+  async editConfig(property: string): Promise<void> {
+    await this.page.locator(`#node-input-btn-${property}-edit`).click();
+    await this.page.locator('#node-config-dialog-ok').waitFor();
+    await this.settled();
+  }
+
+  /** Closes the upper dialog by its Done or Update. */
+  async ok(): Promise<void> {
+    await this.#leave('ok');
+  }
+
+  /** Closes the upper dialog and forgets what was changed in it. */
+  async cancel(): Promise<void> {
+    await this.#leave('cancel');
+  }
+
+  async #leave(button: 'ok' | 'cancel'): Promise<void> {
+    const config = this.page.locator(`#node-config-dialog-${button}`);
+    const clicked = (await config.isVisible()) ? config : this.page.locator(`#node-dialog-${button}`);
+    await clicked.click();
+    await clicked.waitFor({ state: 'detached' });
+    await this.settled();
+  }
+
+  /** Opens all that is folded in a dialog. */
+  async unfold(form: string): Promise<void> {
+    await this.page.evaluate(`$(${JSON.stringify(form)}).find('details').prop('open', true)`);
+  }
+
+  /** Fills the first typed input of the open dialog. */
+  async fillTyped(value: string): Promise<void> {
+    await this.page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first().fill(value);
+  }
+
+  /** Asserts that nothing in a dialog reaches beyond its edge or is cut off. */
+  async fits(form: string): Promise<void> {
+    const beyond = await this.page.evaluate(`(() => {
+      const form = document.querySelector(${JSON.stringify(form)});
+      const { left, right } = form.getBoundingClientRect();
+      return [...form.querySelectorAll('*')]
+        .filter((element) => element.checkVisibility())
+        .filter((element) => {
+          const box = element.getBoundingClientRect();
+          const cut = /^(LABEL|SPAN|DIV|SUMMARY|A)$/.test(element.tagName) && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
+          return box.left < left - 1 || box.right > right + 1 || cut;
+        })
+        .map((element) => element.outerHTML.slice(0, 200));
+    })()`);
+    assert.deepEqual(beyond, []);
+  }
+
+  /** Waits until this text stands below a node. */
+  async status(id: string, text: string): Promise<void> {
+    await this.page.waitForFunction(`RED.nodes.node(${JSON.stringify(id)}).status?.text === ${JSON.stringify(text)}`);
+  }
+
+  /** Presses the button of an inject node. */
+  async inject(id: string): Promise<void> {
+    await this.page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).click();
+  }
+
+  /** Waits until a debug node of this name has shown an object with this text in it. */
+  async debugged(name: string, text: string): Promise<void> {
+    await this.page.waitForFunction(`(() => {
+      const messages = [...document.querySelectorAll('.red-ui-debug-msg')].filter((message) =>
+        message.querySelector('.red-ui-debug-msg-name')?.textContent.includes(${JSON.stringify(name)}),
+      );
+      for (const handle of document.querySelectorAll('.red-ui-debug-msg-object-handle:not([data-seen])')) {
+        handle.setAttribute('data-seen', '');
+        if (handle.closest('.red-ui-debug-msg-object-entry') === null) handle.parentElement.click();
+      }
+      return messages.some((message) => message.textContent.includes(${JSON.stringify(text)}));
+    })()`);
+  }
+
+  /** Until nothing that Node-RED tells covers the page. */
+  async notificationsGone(): Promise<void> {
+    await this.page.waitForFunction("$('#red-ui-notifications .red-ui-notification:visible').length === 0");
+  }
+
+  async deploy(): Promise<void> {
+    const { page } = this;
+    const deployed = page.waitForResponse(
+      (response) => response.url().endsWith('/flows') && response.request().method() === 'POST',
+    );
+    await page.locator('#red-ui-header-button-deploy').click();
+    await deployed;
+    await page.locator('#red-ui-header-button-deploy.disabled').waitFor();
+  }
+
+  /** A property of a node as the editor has it. */
+  async property(id: string, name: string): Promise<unknown> {
+    return this.page.evaluate(`RED.nodes.node(${JSON.stringify(id)})[${JSON.stringify(name)}]`);
+  }
+
+  /** Keeps a picture for people to look at. */
+  async screenshot(name: string): Promise<void> {
+    await mkdir(artifacts, { recursive: true });
+    await this.page.screenshot({ path: path.join(artifacts, `${name}.png`) });
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+  }
+
+  /** Until the trays have slid to their place. */
+  async settled(): Promise<void> {
+    await this.page.waitForFunction(
+      "document.getAnimations().every((animation) => animation.playState !== 'running') && $(':animated').length === 0",
+    );
+  }
+
+  private async loaded(): Promise<void> {
+    await this.page.locator('#red-ui-palette-container').waitFor();
+    await this.page.waitForFunction(
+      "window.RED && RED.nodes && RED.nodes.getType('homie-ota') && !document.querySelector('#red-ui-loading-progress:not([style*=none])')",
+    );
+  }
+}

@@ -1,0 +1,35 @@
+/** What the tests use of node-red-node-test-helper, which has no types of its own. */
+declare module 'node-red-node-test-helper' {
+  import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
+
+  namespace helper {
+    type NodeModule = (RED: NodeAPI) => void;
+
+    /** A node of a test flow. */
+    interface FlowNode {
+      id: string;
+      type: string;
+      [property: string]: unknown;
+    }
+
+    /** The helper spies on what all nodes call. */
+    interface TestNode extends Node {
+      status: Node['status'] & { getCalls(): { thisValue: unknown; args: [NodeStatus] }[] };
+      on(event: 'call:status', listener: () => void): this;
+      on(event: 'input', listener: (msg: NodeMessage) => void): this;
+      off(event: 'call:status', listener: () => void): this;
+    }
+
+    interface TestHelper {
+      init(runtime: string, settings?: object): void;
+      load(modules: NodeModule[], flow: FlowNode[], credentials: Record<string, object>): Promise<void>;
+      unload(): Promise<void>;
+      getNode(id: string): TestNode;
+      setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes', credentials: Record<string, object>): Promise<void>;
+      log(): { args: [{ level: number; msg: unknown; id?: string; type?: string }][] };
+    }
+  }
+
+  const helper: helper.TestHelper;
+  export = helper;
+}

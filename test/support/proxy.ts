@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A TCP connection between a client and a broker, with which things can be done. */
+export interface Proxy {
+  readonly port: number;
+  /** How many connections were made through it. */
+  readonly connections: number;
+  /** Bytes that came from clients. */
+  readonly received: number;
+  /** Cuts every connection at once (RST). New ones are taken. */
+  cut(): void;
+  /** Cuts every connection after so many more bytes from a client have been handed on. */
+  cutAfter(bytes: number): void;
+  /** Hands nothing on any more, in either direction, until `flow`. */
+  stall(): void;
+  flow(): void;
+  /** Drops what the broker answers. */
+  mute(): void;
+  /** Hands at most so many bytes a second on to the broker. */
+  limit(bytesPerSecond: number): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a proxy on a free port of 127.0.0.1.
+ *
+ * @param closeAt says by the first bytes of a client whether its connection is closed at once
+ */
+export async function startProxy(
+  target: number,
+  { closeAt }: { closeAt?: (first: Buffer) => boolean } = {},
+): Promise<Proxy> {
+  const links = new Set<Link>();
+  let connections = 0;
+  let received = 0;
+  let rate = Number.POSITIVE_INFINITY;
+  const server = createServer((client) => {
+    connections += 1;
+    const link = new Link(client, connect(target, '127.0.0.1'), rate, (bytes) => (received += bytes));
+    links.add(link);
+    client.once('data', (first: Buffer) => closeAt?.(first) === true && client.destroy());
+    link.client.once('close', () => links.delete(link));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const each = (action: (link: Link) => void): void => [...links].forEach(action);
+  return {
+    port: address.port,
+    get connections() {
+      return connections;
+    },
+    get received() {
+      return received;
+    },
+    cut: () => each((link) => link.cut()),
+    cutAfter: (bytes) => each((link) => link.cutAfter(bytes)),
+    stall: () => each((link) => link.stall()),
+    flow: () => each((link) => link.flow()),
+    mute: () => each((link) => link.mute()),
+    limit(bytesPerSecond) {
+      rate = bytesPerSecond;
+      each((link) => link.limit(rate));
+    },
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      each((link) => link.cut());
+      await closed;
+    },
+  };
+}
+
+class Link {
+  readonly client: Socket;
+  readonly #broker: Socket;
+  #rate: number;
+  #left = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #stalled = false;
+  #muted = false;
+
+  constructor(client: Socket, broker: Socket, rate: number, count: (bytes: number) => void) {
+    this.client = client;
+    this.#broker = broker;
+    this.#rate = rate;
+    client.setNoDelay(true);
+    client.on('data', (chunk: Buffer) => {
+      count(chunk.length);
+      this.#toBroker(chunk);
+    });
+    broker.on('data', (chunk: Buffer) => this.#muted || client.write(chunk));
+    client.on('error', () => undefined);
+    broker.on('error', () => undefined);
+    client.once('close', () => {
+      clearTimeout(this.#timer);
+      broker.destroy();
+    });
+    broker.once('close', () => client.destroy());
+  }
+
+  cut(): void {
+    this.client.resetAndDestroy();
+    this.#broker.resetAndDestroy();
+  }
+
+  cutAfter(bytes: number): void {
+    this.#left = bytes;
+  }
+
+  stall(): void {
+    this.#stalled = true;
+    this.client.pause();
+    this.#broker.pause();
+  }
+
+  flow(): void {
+    this.#stalled = false;
+    this.client.resume();
+    this.#broker.resume();
+  }
+
+  mute(): void {
+    this.#muted = true;
+  }
+
+  limit(bytesPerSecond: number): void {
+    this.#rate = bytesPerSecond;
+  }
+
+  #toBroker(chunk: Buffer): void {
+    if (chunk.length >= this.#left) {
+      this.#broker.write(chunk.subarray(0, this.#left), () => this.cut());
+      this.#left = 0;
+      return;
+    }
+    this.#left -= chunk.length;
+    this.#broker.write(chunk);
+    if (!Number.isFinite(this.#rate)) return;
+    this.client.pause();
+    this.#timer = setTimeout(() => !this.#stalled && this.client.resume(), (chunk.length / this.#rate) * 1000);
+  }
+}

@@ -1,0 +1,19 @@
+import { once } from 'node:events';
+import type { HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
+import type { Connection, ConnectionStatus } from '../../src/mqtt/connection';
+
+type Source = Connection | HomieBroker;
+
+/** Resolves with the status when it is connected. */
+export async function connected(source: Source): Promise<ConnectionStatus & { state: 'connected' }> {
+  while (source.status.state !== 'connected') await once(source, 'status');
+  return source.status;
+}
+
+/** Resolves with the reason at the next attempt that fails, or the next loss. */
+export async function disconnected(source: Source): Promise<HomieError> {
+  do await once(source, 'status');
+  while (source.status.state !== 'disconnected');
+  return source.status.error;
+}
