@@ -1,0 +1,50 @@
+/** The demo as a playground: a broker, three simulated devices and Node-RED with the example flows, until Ctrl-C. */
+import { once } from 'node:events';
+import net from 'node:net';
+import { Observer } from './observer';
+import { firmware, setScene } from './scene';
+
+async function main(): Promise<void> {
+  const scene = await setScene(
+    ['Update one device', 'Change a configuration', 'Take firmware by HTTP', 'Take patches by HTTP'],
+    await usualPort(),
+  );
+  const observer = await Observer.open(scene.mqttUrl, ['homie/+/$state', 'homie/+/$implementation/ota/status']);
+  const { url } = scene.nodeRed;
+  console.log(`
+Node-RED  ${url}
+Broker    ${scene.mqttUrl}
+Devices   ${scene.devices.map(({ id }) => id).join(', ')}
+Firmware  ${firmware.new}
+
+In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Change a
+configuration" press "get", "check" and "set". The other two tabs answer these:
+
+  curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light
+  curl -d '{"device_stats_interval":120}' -H 'Content-Type: application/json' ${url}/config/garden-light
+
+Ctrl-C ends all. What the devices do:
+`);
+  observer.on('seen', ({ topic, payload, live }) => {
+    const [, device, ...rest] = topic.split('/');
+    if (live) console.log(`${device ?? ''}  ${rest.join('/')}  ${payload.toString()}`);
+  });
+}
+
+/** The port that users of Node-RED know, if it is free. */
+async function usualPort(): Promise<number | undefined> {
+  const server = net.createServer().listen(1880, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return undefined;
+  }
+  server.close();
+  await once(server, 'close');
+  return 1880;
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,101 @@
+/** What demo, playground and pictures have in common: a broker, three simulated devices, and a Node-RED with the package. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { SimulatedDevice } from '../test/simulator/device';
+import { startAedes } from '../test/support/aedes';
+import { root, startNodeRed, type NodeRed } from '../test/support/node-red';
+
+const fixtures = path.join(root, 'test/fixtures/firmware');
+
+/** Two versions of one firmware. */
+export const firmware = {
+  old: path.join(fixtures, 'my-light-1.0.0.bin'),
+  new: path.join(fixtures, 'my-light-1.1.0.bin'),
+};
+
+export interface Scene {
+  /** Of the broker. */
+  readonly mqttUrl: string;
+  readonly nodeRed: NodeRed;
+  readonly devices: readonly SimulatedDevice[];
+  /** Ends all that was started. */
+  close(): Promise<void>;
+}
+
+/**
+ * Sets the scene: `kitchen-light` and `garden-light` run the old firmware, `hall-light` the new one.
+ *
+ * @param examples names of the flows in examples/, each of which gets a tab
+ * @param port of Node-RED; a free one unless given
+ */
+export async function setScene(examples: readonly string[], port?: number): Promise<Scene> {
+  if (!existsSync(path.join(root, 'dist/nodes/homie-ota.js')))
+    throw new Error('dist/ is missing: run `npm run build`.');
+  const opened: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of opened.splice(0).toReversed()) await end();
+  };
+  closeOnSignals(close);
+  try {
+    const broker = await startAedes();
+    opened.push(() => broker.close());
+
+    const [old, fresh] = await Promise.all([readFile(firmware.old), readFile(firmware.new)]);
+    const devices = [
+      device(broker.url, 'kitchen-light', 'Kitchen light', old, 43_200),
+      device(broker.url, 'hall-light', 'Hall light', fresh, 7_200),
+      device(broker.url, 'garden-light', 'Garden light', old, 259_200),
+    ];
+    for (const each of devices) opened.push(() => each.stop());
+    await Promise.all(devices.map((each) => each.start()));
+
+    const flows = await Promise.all(examples.map((name) => example(name, broker.port)));
+    const nodeRed = await startNodeRed({
+      runtime: 'node-red',
+      flows: flows.flat(),
+      ...(port !== undefined && { port }),
+    });
+    opened.push(() => nodeRed.stop());
+    return { mqttUrl: broker.url, nodeRed, devices, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A device that takes some seconds for an update, as real ones do. */
+function device(url: string, id: string, name: string, image: Buffer, uptime: number): SimulatedDevice {
+  return new SimulatedDevice({ url, id, name, image, uptime, flashDelay: 45, bootDelay: 1_500, statsInterval: 10 });
+}
+
+type FlowNode = Record<string, unknown>;
+
+/** An example, with the broker, the device and the file of the scene in it. */
+async function example(name: string, port: number): Promise<FlowNode[]> {
+  const flow: FlowNode[] = JSON.parse(await readFile(path.join(root, 'examples', `${name}.json`), 'utf8'));
+  return flow.map((node) => {
+    switch (node['type']) {
+      case 'homie-broker':
+        return { ...node, host: '127.0.0.1', port: String(port) };
+      case 'mqtt-broker':
+        return { ...node, broker: '127.0.0.1', port: String(port) };
+      case 'homie-ota':
+      case 'homie-config':
+        return node['deviceType'] === 'str' ? { ...node, device: 'kitchen-light' } : node;
+      case 'file in':
+        return { ...node, filename: firmware.new };
+      default:
+        return node;
+    }
+  });
+}
+
+function closeOnSignals(close: () => Promise<void>): void {
+  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+  for (const [signal, code] of Object.entries(signals)) {
+    process.once(signal, () => {
+      void close().finally(() => process.exit(code));
+    });
+  }
+}
