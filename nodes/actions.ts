@@ -2,14 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
-import type { Job } from '../src/rollout/job';
+import type { Update } from '../src/homie/update';
+import type { Order } from '../src/rollout/desk';
+import type { Job, JobOptions, Select } from '../src/rollout/job';
 import { asHomieError, canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
 import type { Jobs } from './jobs';
 import type { Outbox } from './outbox';
 import { ProgressLimit } from './progress-limit';
 import { readAction, type Request } from './request';
-import { cancel, status } from './steering';
+import { steering, type Steering } from './steering';
+
+/** What is to be brought onto devices. */
+export interface Work {
+  readonly order: Order;
+  /** Finds the devices that the message means. */
+  readonly select: Select;
+  readonly make: (options: Pick<JobOptions, 'before'>) => Job;
+}
 
 /** A message that is being answered. */
 export interface Errand {
@@ -24,13 +34,15 @@ const CONNECT_TIMEOUT = 10_000;
 
 /** Does what messages ask for: steers the jobs of a node, and leaves the other actions to those who know them. */
 export abstract class Actions<Action extends string> {
-  /** Those beside `cancel` and `status`; the first one is meant where a message says nothing. */
+  /** Those beside the steering ones; the first one is meant where a message says nothing. */
   protected abstract readonly actions: readonly [Action, ...Action[]];
   readonly #link: BrokerLink;
   readonly #jobs: Jobs;
   /** What is to be waited for when the node is closed. */
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
+  /** Who asked for a device, by job and device, where it was not who began the job. */
+  readonly #asked = new Map<string, Outbox>();
 
   constructor(link: BrokerLink, jobs: Jobs) {
     this.#link = link;
@@ -101,47 +113,71 @@ export abstract class Actions<Action extends string> {
     );
   }
 
-  /** Runs a job to its end, and tells of it. */
-  protected async run(job: Job, { outbox, devices: named }: Errand): Promise<HomieError | undefined> {
-    const limit = new ProgressLimit();
-    job.on('progress', (update) => {
-      if (limit.admits(update, performance.now())) outbox.send('progress', update);
-    });
-    job.on('result', (update) => {
-      outbox.send('result', update);
-    });
-    const { devices } = job.summary();
-    for (const update of devices) outbox.send('progress', update);
-    if (devices.length === 0) outbox.send('progress', { job: job.id, state: 'queued' });
+  /**
+   * Does what is asked for: by the open job that brings the same, or by a new one.
+   *
+   * @returns the error for `done`, once nothing is left to do
+   */
+  protected async run({ order, select, make }: Work, errand: Errand): Promise<HomieError | undefined> {
+    const open = this.#jobs.desk.find(order.identity);
+    if (open !== undefined) return this.#join(open, select, errand);
+    const { outbox } = errand;
+    const job = make({ before: (device) => this.#jobs.desk.finished(order, device) });
+    this.#tell(job, outbox);
+    if (job.summary().devices.length === 0) outbox.send('progress', { job: job.id, state: 'queued' });
 
-    this.#jobs.begin(job);
+    this.#jobs.begin(job, order);
     try {
-      const summary = await job.run();
+      return failureOf(await job.run((all) => this.#jobs.desk.takingOver(order, all)));
+    } catch (error) {
+      this.#jobs.remove(job);
+      if (!isAbort(error)) return this.#refuse(job.id, errand.devices, error, outbox);
+      outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
+      return undefined;
+    }
+  }
+
+  /** What is told of a device goes with the message that brought it into the job; whoever joins gets the summary, too. */
+  async #join(job: Job, select: Select, { outbox, devices: named }: Errand): Promise<HomieError | undefined> {
+    outbox.send('progress', { job: job.id, state: 'queued' });
+    try {
+      const summary = await job.admit(async (signal) => {
+        const devices = await select(signal);
+        const known = new Set(job.summary().devices.map(({ device }) => device));
+        for (const device of devices) if (!known.has(device)) this.#asked.set(`${job.id} ${device}`, outbox);
+        return devices;
+      });
       outbox.send('summary', summary);
       return failureOf(summary);
     } catch (error) {
-      if (!isAbort(error)) return this.#refuse(job.id, named, error, outbox);
-      outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
-      return undefined;
-    } finally {
-      this.#jobs.end(job);
+      return isAbort(error) ? undefined : this.#refuse(job.id, named, error, outbox);
     }
+  }
+
+  /** Sends on what a job tells. */
+  #tell(job: Job, outbox: Outbox): void {
+    const limit = new ProgressLimit();
+    const askedBy = ({ device }: Update): Outbox => this.#asked.get(`${job.id} ${device}`) ?? outbox;
+    const progress = (update: Update): void => {
+      if (limit.admits(update, performance.now())) askedBy(update).send('progress', update);
+    };
+    for (const update of job.summary().devices) progress(update);
+    job.on('progress', progress);
+    job.on('result', (update) => {
+      askedBy(update).send('result', update);
+    });
+    job.on('rest', (summary) => {
+      outbox.send('summary', summary);
+    });
   }
 
   async #answer(errand: Errand): Promise<HomieError | undefined> {
     const { msg, outbox } = errand;
     try {
-      const action = readAction(msg['action'], [...this.actions, 'cancel', 'status']);
-      switch (action) {
-        case 'status':
-          outbox.send('summary', status(this.#jobs, msg));
-          return undefined;
-        case 'cancel':
-          outbox.send('summary', await cancel(this.#jobs, msg));
-          return undefined;
-        default:
-          return await this.perform(action, errand);
-      }
+      const action = readAction(msg['action'], [...this.actions, ...steers]);
+      if (!isSteering(action)) return await this.perform(action, errand);
+      outbox.send('summary', await steering[action](this.#jobs.desk, msg));
+      return undefined;
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);
     }
@@ -158,6 +194,12 @@ export abstract class Actions<Action extends string> {
     this.#jobs.refused(job, answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
     return new HomieError(error.code, answer.text, { hint: error.hint, cause: error.cause });
   }
+}
+
+const steers = ['cancel', 'pause', 'resume', 'retry', 'status'] as const satisfies Steering[];
+
+function isSteering(action: string): action is Steering {
+  return steers.some((steer) => steer === action);
 }
 
 /** The settings of a node, unless something is wrong with them. */

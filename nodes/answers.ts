@@ -38,14 +38,19 @@ export const canceledBeforeFound = { state: 'canceled', text: 'Canceled before a
 
 /** One answer about several jobs; `texts` tell what became of the request. */
 export function combine(summaries: readonly Summary[], texts: readonly string[] = []): Summary | Idle {
-  if (summaries.length === 0) {
-    return { job: '', state: 'idle', counts: {}, devices: [], duration: 0, text: 'No job is under way.' };
+  const [only, ...more] = summaries;
+  if (only === undefined) {
+    const text = texts.length > 0 ? texts.join(' ') : 'No job is under way.';
+    return { job: '', state: 'idle', counts: {}, devices: [], duration: 0, text };
   }
-  const all = summarize(
-    summaries.map(({ job }) => job).join(', '),
-    summaries.flatMap(({ devices }) => devices),
-    Math.max(...summaries.map(({ duration }) => duration)),
-  );
+  const all =
+    more.length === 0
+      ? only
+      : summarize(
+          summaries.map(({ job }) => job).join(', '),
+          summaries.flatMap(({ devices }) => devices),
+          Math.max(...summaries.map(({ duration }) => duration)),
+        );
   if (all.devices.length === 0) {
     return texts.length === 0
       ? { ...all, state: 'queued', text: 'The devices are being looked for.' }
@@ -70,8 +75,8 @@ export function checkAnswer<Checked extends Verdicts>(checked: Checked): Checked
 }
 
 /** The error of a job in which a device failed, in one sentence that names the devices. */
-export function failureOf({ state, devices, text }: Summary): HomieError | undefined {
-  const error = devices.find((device) => device.state === state)?.error;
+export function failureOf({ state, devices, text, error: stopped }: Summary): HomieError | undefined {
+  const error = stopped ?? devices.find((device) => device.state === state)?.error;
   if (error === undefined) return undefined;
   const { code, hint, status, phase } = error;
   return new HomieError(code, text, {

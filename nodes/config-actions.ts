@@ -5,8 +5,11 @@ import { checkConfig } from '../src/config/preview';
 import { readSettings, type ConfigSettings } from '../src/config/settings';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
+import { selectDevices } from '../src/homie/select';
 import { reportError } from '../src/homie/update';
 import { ConfigJob } from '../src/rollout/config-job';
+import { readSettings as readRollout, type RolloutSettings } from '../src/rollout/settings';
+import type { JobOptions } from '../src/rollout/job';
 import { Actions, settled, type Errand } from './actions';
 import { asHomieError, checkAnswer } from './answers';
 import type { BrokerLink } from './broker-node';
@@ -18,6 +21,7 @@ export interface ConfigNodeSettings {
   readonly link: BrokerLink;
   /** The settings, or what is wrong with them. */
   readonly config: ConfigSettings | HomieError;
+  readonly rollout: RolloutSettings | HomieError;
   /** What the device field of the node holds, which counts where the message names no device. */
   readonly devices: (msg: Request) => Promise<unknown>;
 }
@@ -43,8 +47,16 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
         return this.#get(this.brokerInReach(), devices, settings, errand);
       case 'check':
         return this.#check(readPatch(msg['payload']), devices, settings, errand);
-      case 'set':
-        return this.run(new ConfigJob(this.broker(), readPatch(msg['payload']), devices, settings), errand);
+      case 'set': {
+        const rollout = readRollout(settled(this.#settings.rollout), msg);
+        const [broker, patch] = [this.broker(), readPatch(msg['payload'])];
+        const work = {
+          order: { identity: canonical(patch), forAll: false },
+          select: (signal: AbortSignal) => selectDevices(broker, { devices }, undefined, signal),
+          make: (options: JobOptions) => new ConfigJob({ broker, patch, devices, settings }, rollout, options),
+        };
+        return this.run(work, errand);
+      }
     }
   }
 
@@ -86,4 +98,13 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const text = failed.map(({ device, reason }) => `${device}: ${reason.message}`).join(' ');
     return new HomieError(code, text, { hint, cause });
   }
+}
+
+/** The same text for the same patch, whatever the order of its members. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
 }

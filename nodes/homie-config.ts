@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
 import { HomieError } from '../src/errors';
+import { defaultSettings as defaultRollout, readSettings as readRollout } from '../src/rollout/settings';
 import { linkTo } from './broker-node';
 import { ConfigActions } from './config-actions';
 import { evaluateDevice, type DeviceField } from './device-field';
@@ -17,11 +18,12 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, definition);
     const link = linkTo(RED, definition.broker);
     const config = ownSettings(this, () => readSettings(defaultSettings, { ...definition }));
+    const rollout = ownSettings(this, () => readRollout(defaultRollout, { ...definition }));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
     serve(RED, this, {
       link,
-      settings: config,
-      actions: (jobs) => new ConfigActions({ link, config, devices }, jobs),
+      settings: [config, rollout],
+      actions: (jobs) => new ConfigActions({ link, config, rollout, devices }, jobs),
       take: (msg) => takePatch(msg, secretNames(config, msg)),
     });
   }

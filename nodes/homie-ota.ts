@@ -1,5 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { defaultSettings, readSettings } from '../src/ota/settings';
+import { History } from '../src/rollout/history';
+import { defaultSettings as defaultRollout, readSettings as readRollout } from '../src/rollout/settings';
 import { linkTo } from './broker-node';
 import { evaluateDevice, type DeviceField } from './device-field';
 import { ownSettings, serve } from './job-node';
@@ -16,11 +18,17 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, definition);
     const link = linkTo(RED, definition.broker);
     const ota = ownSettings(this, () => readSettings(defaultSettings, { ...definition }));
+    const rollout = ownSettings(this, () => readRollout(defaultRollout, { ...definition }));
     const devices = (msg: Request): DeviceSetting =>
       definition.deviceType === 'all'
         ? { runningThisFirmware: true }
         : { devices: () => evaluateDevice(RED, this, definition, msg) };
-    serve(RED, this, { link, settings: ota, actions: (jobs) => new OtaActions({ link, ota, devices }, jobs) });
+    const history = new History();
+    serve(RED, this, {
+      link,
+      settings: [ota, rollout],
+      actions: (jobs) => new OtaActions({ link, ota, rollout, devices, history }, jobs),
+    });
   }
 
   RED.nodes.registerType('homie-ota', HomieOtaNode);

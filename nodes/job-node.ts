@@ -13,7 +13,7 @@ import { ThrottledStatus } from './throttled-status';
 export interface JobNode {
   readonly link: BrokerLink;
   /** Its own settings, or what is wrong with them. */
-  readonly settings: object;
+  readonly settings: readonly object[];
   /** What can be done with its messages. */
   readonly actions: (jobs: Jobs) => Actions<string>;
   /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
@@ -28,7 +28,8 @@ export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actio
   const actions = actionsWith(jobs);
   const status = new ThrottledStatus(node, () => {
     if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown);
-    return settings instanceof HomieError ? errorStatus(settings.code) : connectionStatus(link);
+    const wrong = settings.find((each) => each instanceof HomieError);
+    return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });
   const connectionChanged = (): void => {
     jobs.forgetEnded();

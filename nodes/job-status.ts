@@ -1,7 +1,7 @@
 import type { NodeStatus } from 'node-red';
 import type { ErrorCode } from '../src/errors';
 import type { ConnectionStatus } from '../src/mqtt/connection';
-import { isFinal, type Phase, type SkipReason, type State } from '../src/homie/update';
+import { isFinal, type Phase, type Reason, type State } from '../src/homie/update';
 import type { BrokerLink } from './broker-node';
 
 /** Of an update, what its status needs. */
@@ -9,7 +9,7 @@ export interface Shown {
   readonly state: State;
   readonly phase?: Phase;
   readonly progress: number;
-  readonly reason?: SkipReason;
+  readonly reason?: Reason;
   readonly error?: { readonly code: ErrorCode };
 }
 

@@ -1,4 +1,5 @@
-import { isFinal, type Update } from '../src/homie/update';
+import type { Update } from '../src/homie/update';
+import { Desk, type Order } from '../src/rollout/desk';
 import type { Job } from '../src/rollout/job';
 import type { Shown } from './job-status';
 
@@ -6,10 +7,8 @@ import type { Shown } from './job-status';
 const MAX_ENDED = 1000;
 
 /** The jobs of a node, and what is to be shown of them. */
-export class Jobs implements Iterable<Job> {
-  readonly #running = new Set<Job>();
-  /** Jobs that have ended, some of whose devices are watched on. */
-  readonly #watching = new Set<Job>();
+export class Jobs {
+  readonly desk = new Desk();
   /** What has ended since there was last nothing to do: it is shown until something new begins. */
   readonly #ended = new Map<string, Shown>();
   readonly #changed: () => void;
@@ -19,31 +18,27 @@ export class Jobs implements Iterable<Job> {
     this.#changed = changed;
   }
 
-  /** Those that run. */
-  [Symbol.iterator](): Iterator<Job> {
-    return this.#running.values();
-  }
-
   get shown(): readonly Shown[] {
-    return [...this.#ended.values(), ...[...this.#running].flatMap((job) => job.summary().devices)];
+    return [...this.#ended.values(), ...this.desk.open.flatMap((job) => job.summary().devices)];
   }
 
-  begin(job: Job): void {
+  begin(job: Job, order: Order): void {
     this.#forget();
-    this.#running.add(job);
+    this.desk.add(job, order);
     job.on('progress', (update) => {
       if (update.late === true && this.#ended.has(nameOf(update))) this.#remember(nameOf(update), update);
+      this.#changed();
+    });
+    job.on('rest', () => {
+      if (job.isEnded) for (const update of job.summary().devices) this.#remember(nameOf(update), update);
       this.#changed();
     });
     this.#changed();
   }
 
-  end(job: Job): void {
-    this.#running.delete(job);
-    void this.#watchOn(job);
-    for (const update of job.summary().devices) {
-      if (isFinal(update.state)) this.#remember(nameOf(update), update);
-    }
+  /** It came to nothing. */
+  remove(job: Job): void {
+    this.desk.remove(job);
     this.#changed();
   }
 
@@ -61,20 +56,12 @@ export class Jobs implements Iterable<Job> {
   }
 
   cancel(): void {
-    for (const job of this.#running) job.cancel();
+    for (const job of this.desk.open) job.cancel();
   }
 
-  /** Resolves when nothing more will come of the jobs that have ended. */
+  /** Resolves when nothing more will come of any job. */
   async abandon(): Promise<void> {
-    const watching = [...this.#watching];
-    for (const job of [...this.#running, ...watching]) job.abandon();
-    await Promise.allSettled(watching.map((job) => job.afterwards()));
-  }
-
-  async #watchOn(job: Job): Promise<void> {
-    this.#watching.add(job);
-    await Promise.allSettled([job.afterwards()]);
-    this.#watching.delete(job);
+    await Promise.allSettled(this.desk.jobs.map((job) => job.abandon()));
   }
 
   #remember(name: string, ended: Shown): void {
@@ -84,7 +71,7 @@ export class Jobs implements Iterable<Job> {
   }
 
   #forget(): void {
-    if (this.#running.size === 0) this.#ended.clear();
+    if (this.desk.open.length === 0) this.#ended.clear();
   }
 }
 

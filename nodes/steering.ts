@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../src/errors';
-import type { Job } from '../src/rollout/job';
 import { summarize, type Summary } from '../src/homie/update';
+import type { Desk } from '../src/rollout/desk';
+import type { Job } from '../src/rollout/job';
 import { combine, type Idle } from './answers';
 import { readDevices } from './request';
 
@@ -11,13 +12,24 @@ export interface Question {
   readonly device?: unknown;
 }
 
+/** A job, and those of its devices that are meant; undefined: all of them. */
+interface Meant {
+  readonly job: Job;
+  readonly devices: readonly string[] | undefined;
+}
+
+/** What a message can do with jobs. Each answers with the jobs as they are then. */
+export const steering = { status, cancel, pause, resume, retry } as const;
+
+export type Steering = keyof typeof steering;
+
 /**
- * The jobs as they are now.
+ * The jobs as they are now. One that has ended is told of when it is named.
  *
  * @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID
  */
-export function status(jobs: Iterable<Job>, question: Question): Summary | Idle {
-  return combine(meant(jobs, question).map(({ job, devices }) => part(job.summary(), devices)));
+function status(desk: Desk, question: Question): Summary | Idle {
+  return answer(meant(question.job === undefined ? desk.open : desk.jobs, question));
 }
 
 /**
@@ -25,12 +37,12 @@ export function status(jobs: Iterable<Job>, question: Question): Summary | Idle 
  *
  * @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID
  */
-export async function cancel(jobs: Iterable<Job>, question: Question): Promise<Summary | Idle> {
-  const asked = meant(jobs, question);
-  const results = asked.flatMap(({ job, devices }) => devices.map((device) => job.cancel(device)));
+async function cancel(desk: Desk, question: Question): Promise<Summary | Idle> {
+  const asked = meant(desk.open, question);
+  const results = asked.flatMap(({ job, devices }) => devices?.map((device) => job.cancel(device)) ?? [job.cancel()]);
   for (const { job } of asked) {
     // A job that still looks for its devices has sent nothing.
-    if (job.summary().devices.length === 0) job.abandon();
+    if (job.summary().devices.length === 0) void job.abandon();
   }
   // Then the jobs have taken notice.
   await setImmediate();
@@ -40,23 +52,59 @@ export async function cancel(jobs: Iterable<Job>, question: Question): Promise<S
     ...(canceled.length > 0 ? [`Canceled: ${canceled.join(', ')}.`] : []),
     ...(tooLate.length > 0 ? [`Too late, it was sent and the device is watched on: ${tooLate.join(', ')}.`] : []),
   ];
-  return combine(
-    asked.map(({ job, devices }) => part(job.summary(), devices)),
-    texts.length > 0 ? texts : ['Nothing was left to cancel.'],
-  );
+  return answer(asked, texts.length > 0 ? texts : ['Nothing was left to cancel.']);
 }
 
-function meant(jobs: Iterable<Job>, question: Question): { job: Job; devices: string[] }[] {
+/** @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID */
+function pause(desk: Desk, question: Question): Summary | Idle {
+  const asked = meant(desk.open, question);
+  for (const { job } of asked) job.pause();
+  return answer(asked, asked.length > 0 ? ['Paused: what runs is finished, and nothing more is started.'] : []);
+}
+
+/** @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID */
+function resume(desk: Desk, question: Question): Summary | Idle {
+  const asked = meant(desk.open, question);
+  for (const { job } of asked) job.resume();
+  return answer(asked, asked.length > 0 ? ['Goes on.'] : []);
+}
+
+/**
+ * Tries again with what failed, also in jobs that have ended. Of each device only its latest job counts: an older one
+ * would bring back what is out of date.
+ *
+ * @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID
+ */
+function retry(desk: Desk, question: Question): Summary | Idle {
+  const latest = new Map(desk.jobs.flatMap((job) => job.summary().devices.map(({ device }) => [device, job])));
+  const asked = meant(desk.jobs, question).map(({ job, devices }) => {
+    const all = devices ?? job.summary().devices.map(({ device }) => device);
+    return { job, devices: job.retry(all.filter((device) => latest.get(device) === job)) };
+  });
+  const again = asked.filter(({ devices }) => devices.length > 0);
+  const devices = again.flatMap((each) => each.devices);
+  return answer(again, devices.length > 0 ? [`Tried again: ${devices.join(', ')}.`] : ['Nothing was left to retry.']);
+}
+
+function meant(jobs: readonly Job[], question: Question): Meant[] {
   const id = question.job ?? undefined;
-  const named = (question.device ?? undefined) === undefined ? undefined : new Set(readDevices(question.device));
-  const candidates = [...jobs].filter((job) => id === undefined || job.id === id);
+  const candidates = jobs.filter((job) => id === undefined || job.id === id);
   if (id !== undefined && candidates.length === 0) throw new HomieError('UNKNOWN_JOB');
+  if ((question.device ?? undefined) === undefined) return candidates.map((job) => ({ job, devices: undefined }));
+  const named = new Set(readDevices(question.device));
   return candidates
     .map((job) => {
-      const all = job.summary().devices.map(({ device }) => device);
-      return { job, devices: named === undefined ? all : all.filter((device) => named.has(device)) };
+      const devices = job.summary().devices.map(({ device }) => device);
+      return { job, devices: devices.filter((device) => named.has(device)) };
     })
-    .filter(({ devices }) => named === undefined || devices.length > 0);
+    .filter(({ devices }) => devices.length > 0);
+}
+
+function answer(asked: readonly Meant[], texts: readonly string[] = []): Summary | Idle {
+  return combine(
+    asked.map(({ job, devices }) => (devices === undefined ? job.summary() : part(job.summary(), devices))),
+    texts,
+  );
 }
 
 function part(summary: Summary, devices: readonly string[]): Summary {

@@ -303,6 +303,23 @@ export const catalogue = {
     'Power-cycle the device, or let the node restart it (recoverReboot).',
     true,
   ),
+  ROLLOUT_STOPPED: entry(
+    'Too many devices failed, so no more are started.',
+    'Find out why, then send the action resume for the other devices, or retry for all that failed, too.',
+  ),
+  CANARY_UNSTABLE: entry(
+    'A device that was to be proven first did not stay ready after its update, so no more are started.',
+    'Look at that device; then send the action resume, or a better firmware.',
+  ),
+  WINDOW_CLOSED: entry(
+    'The maintenance window did not open in time; nothing was sent.',
+    'Choose a wider window, or let the job wait longer (expires).',
+    true,
+  ),
+  SECRET_NOT_KEPT: entry(
+    'The patch holds a secret value, which is never written to a file, so it is gone since the restart.',
+    'Send the patch once more.',
+  ),
   ABANDONED: entry(
     'The device was no longer watched, because the node was stopped or redeployed; what became of it is not known.',
     'Ask for the state of the device before you send anything again.',

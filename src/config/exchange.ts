@@ -9,7 +9,7 @@ import type { JsonObject } from './json';
 import { checkKnown } from './known';
 import { leaveBehind } from './leftovers';
 import { Journey, type Place } from './place';
-import { problemError } from './problem';
+import { endUnsent, reportOf } from './report';
 import { isVisible, provenPaths, Sending, type SendEnd } from './sending';
 import { upForASecond } from '../homie/uptime';
 import type { ConfigSettings } from './settings';
@@ -26,9 +26,11 @@ export interface PatchInput {
   readonly cancel: AbortSignal;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
-  /** Resolves when it is this device's turn; the function that it gives hands the turn on. Rejects with the signal. */
-  readonly turn: (signal: AbortSignal) => Promise<() => void>;
   readonly report: (change: Change) => void;
+  /** Awaited before each publish: from then on the device is judged by what it does. */
+  readonly begin?: (device: Device, check: Check, done: number) => Promise<void>;
+  /** What was begun was not published after all. */
+  readonly unsent?: () => void;
   /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
@@ -36,13 +38,14 @@ export interface PatchInput {
 /**
  * Changes the configuration of a device, and proves that it was taken. The caller holds the lock of the device.
  *
- * Waits until the device is ready and its configuration is known; checks the patch; then, for each step: publishes it,
- * waits for the empty message by which the device says that it has received it, for the reboot, and compares the
+ * Checks the patch against a device that is ready and whose configuration is known; then, for each step: publishes it, waits
+ * for the empty message by which the device says that it has received it, for the reboot, and compares the
  * configuration with which it comes back. The next step is sent only when the one before is proven.
  *
- * @returns how it ended; it does not reject for anything that a device or a broker does
+ * @returns how it ended; undefined when the device is not there, and nothing was sent. It does not reject for anything that
+ * a device or a broker does
  */
-export async function bringPatch(input: PatchInput): Promise<Outcome> {
+export async function bringPatch(input: PatchInput): Promise<Outcome | undefined> {
   const journey = new Journey(input.broker, input.device);
   const exchange = new Exchange(input, journey);
   try {
@@ -78,29 +81,12 @@ class Exchange {
     this.#place = journey.start;
   }
 
-  async run(): Promise<Outcome> {
-    const { broker, device, settings, cancel, abandon, report } = this.#input;
-    const stop = AbortSignal.any([cancel, abandon]);
-    const until = performance.now() + settings.expires;
-    for (;;) {
-      report({ state: 'waiting' });
-      let handOn: () => void;
-      try {
-        await this.#untilKnown(until, stop);
-        handOn = await this.#input.turn(stop);
-      } catch (error) {
-        return this.#notReady(error);
-      }
-      try {
-        // It may have gone to sleep while it waited for its turn.
-        const known = broker.registry.get(device);
-        if (known?.config === undefined || !isReady(broker, device)) continue;
-        const outcome = await this.#decide(known, stop);
-        if (outcome !== undefined) return outcome;
-      } finally {
-        handOn();
-      }
-    }
+  async run(): Promise<Outcome | undefined> {
+    const { broker, device, cancel, abandon } = this.#input;
+    const at = readyAt(broker, device);
+    if (at === undefined || at > performance.now()) return undefined;
+    const known = broker.registry.get(device);
+    return known && this.#decide(known, AbortSignal.any([cancel, abandon]));
   }
 
   /** What the caller is told, with all that is known of the change. */
@@ -112,24 +98,6 @@ class Exchange {
   /** The exchange ends without knowing what becomes of the device. */
   fail(): void {
     if (this.#underWay !== undefined) this.#keepLocked('unknown', this.#underWay.publishedAt);
-  }
-
-  async #untilKnown(until: number, stop: AbortSignal): Promise<void> {
-    const { broker, device } = this.#input;
-    const { watch } = this.#place;
-    for (;;) {
-      const known = await untilReady(broker, watch, device, until, stop);
-      if (known.config !== undefined) return settle(this.#place, stop);
-      if ((await watch.next(until, stop)) === undefined) throw new HomieError('CONFIG_UNKNOWN');
-    }
-  }
-
-  /** The device was not there in time, or the user canceled. */
-  #notReady(error: unknown): Outcome {
-    const { cancel, abandon } = this.#input;
-    if (cancel.aborted && !abandon.aborted) return { state: 'canceled' };
-    if (error instanceof HomieError) return { state: 'timed_out', error };
-    throw error;
   }
 
   /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
@@ -145,8 +113,8 @@ class Exchange {
         ...(checksum && { checksum: checksum.value }),
       },
     });
-    if (check.verdict === 'rejected') return this.outcome({ state: 'rejected', error: rejection(check) });
-    if (check.verdict === 'no_change') return this.outcome({ state: 'skipped', reason: 'no_change' });
+    const refused = endUnsent(check);
+    if (refused !== undefined) return refused;
 
     let places: Place[];
     try {
@@ -175,6 +143,10 @@ class Exchange {
         const refused = await this.#stillReady(from, stop);
         if (refused !== undefined) return refused;
       }
+      if (this.#check !== undefined) {
+        const known = from.broker.registry.get(from.device);
+        if (known !== undefined) await this.#input.begin?.(known, this.#check, this.#done);
+      }
       const config = this.#report();
       report({ state: 'running', attempt: this.#done + 1, ...(config && { config }) });
       const sketch = within(step.paths, this.#check?.sketch ?? []);
@@ -183,6 +155,7 @@ class Exchange {
       const end = await sending.run();
       if (end.kind === 'not_sent') {
         this.#underWay = undefined;
+        this.#input.unsent?.();
         if (this.#done === 0) return undefined;
         continue;
       }
@@ -285,25 +258,22 @@ class Exchange {
   }
 
   #report(): ConfigReport | undefined {
-    const check = this.#check;
-    if (check === undefined) return undefined;
-    const { differences, problems, risks, warnings, unverified, sketch, steps, reboots } = check;
-    const ends = new Set([...this.#taken, ...steps.slice(0, this.#done).flatMap(({ paths }) => paths)]);
-    return {
-      differences,
-      problems,
-      risks,
-      warnings,
-      unverified,
-      sketch,
-      messages: steps.length,
-      reboots,
-      taken: this.#taken,
-      untaken: steps.flatMap(({ paths }) => paths).filter((path) => !ends.has(path)),
-      lost: this.#lost,
-      ...(this.#moves.length > 0 && { moved: this.#moves }),
-    };
+    if (this.#check === undefined) return undefined;
+    const [taken, lost, moved] = [this.#taken, this.#lost, this.#moves];
+    return reportOf(this.#check, { done: this.#done, taken, lost, moved });
   }
+}
+
+/**
+ * From when on a patch can be sent to a device that is ready and whose configuration is known: it has been up for a second.
+ * The uptime is in whole seconds: where it has just booted, a reboot that follows at once could not be told from none.
+ *
+ * @returns ms of `performance.now()`; undefined when it is not ready
+ */
+export function readyAt(broker: HomieBroker, id: string): number | undefined {
+  const known = broker.registry.get(id);
+  if (known?.state === undefined || known.config === undefined || !isReady(broker, id)) return undefined;
+  return upForASecond(known, performance.now()) ? 0 : known.state.at + 1000;
 }
 
 /**
@@ -328,15 +298,6 @@ function within(paths: readonly string[], roots: readonly string[]): string[] {
 
 /** How far a step is in each phase. */
 const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };
-
-/** The first problem, and how many more there are. */
-function rejection({ problems }: Check): HomieError {
-  const [first] = problems;
-  if (first === undefined) return new HomieError('UNEXPECTED');
-  const error = problemError(first);
-  const more = problems.length - 1;
-  return more === 0 ? error : new HomieError(error.code, `${error.message} (and ${more} more)`, { hint: error.hint });
-}
 
 function asHomieError(error: unknown): HomieError {
   return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });

@@ -54,12 +54,23 @@ export class DeviceLocks {
   acquire(id: string, job: string): void {
     const hold = this.#hold(id);
     if (hold?.job !== undefined && hold.job !== job) {
-      throw new HomieError('DEVICE_BUSY', `${id} has a job already, and one device takes one job at a time.`);
+      throw busy(id);
     }
     if (hold?.pending !== undefined) {
       throw new HomieError('REBOOT_PENDING', `An earlier update of ${id} may still have to be booted.`);
     }
     table().set(this.scope + id, { job });
+  }
+
+  /**
+   * Gives the device to a job that goes on with what it had published before a restart: its reboot may be pending.
+   *
+   * @throws {HomieError} DEVICE_BUSY when another job has it
+   */
+  takeUp(id: string, job: string): void {
+    const { job: holder, ...rest } = this.#hold(id) ?? {};
+    if (holder !== undefined && holder !== job) throw busy(id);
+    table().set(this.scope + id, { ...rest, job });
   }
 
   /** Ends the hold of a job. A pending reboot stays. */
@@ -115,6 +126,10 @@ export class DeviceLocks {
   #hold(id: string): Hold | undefined {
     return table().get(this.scope + id);
   }
+}
+
+function busy(id: string): HomieError {
+  return new HomieError('DEVICE_BUSY', `${id} has a job already, and one device takes one job at a time.`);
 }
 
 function brokerName(url: string): string {

@@ -31,7 +31,7 @@ export async function untilReady(
 }
 
 /** Waits until what is retained has settled, as long as there is hope of a connection. Rejects with the signal only. */
-async function settle(broker: HomieBroker, signal: AbortSignal): Promise<void> {
+export async function settle(broker: HomieBroker, signal: AbortSignal): Promise<void> {
   const hopeless = new AbortController();
   const look = ({ state }: ConnectionStatus): void => {
     if (state === 'disconnected') hopeless.abort();
@@ -65,7 +65,8 @@ function missing(
   return undefined;
 }
 
-function whyNot(broker: HomieBroker, id: string): HomieError {
+/** Why a device is not ready. */
+export function whyNot(broker: HomieBroker, id: string): HomieError {
   const { status } = broker;
   if (status.state !== 'connected') {
     const why = status.state === 'disconnected' ? ` (${status.error.message})` : '';

@@ -1,13 +1,15 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
+import type { Device } from './device';
+import { isPattern, matchAny, readPattern } from './pattern';
 import { checkDeviceId } from './topics';
 
-/** Which devices are meant: these, or all whose `$fw/name` is that of the firmware. */
+/** Which devices are meant: these ids and patterns, or all whose `$fw/name` is that of the firmware. */
 export type DeviceChoice = { readonly devices: readonly string[] } | { readonly runningThisFirmware: true };
 
 /**
- * The ids of the devices that are meant, each once, in the order given or else by id. For all that run this firmware,
- * waits until what is retained has settled.
+ * The ids of the devices that are meant, each once: in the order given, and those that a pattern means or that run this
+ * firmware by id. For these waits until what is retained has settled.
  *
  * @param firmwareName the name that the image carries, if it carries one
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; the reason of the signal
@@ -18,10 +20,7 @@ export async function selectDevices(
   firmwareName: string | undefined,
   signal: AbortSignal,
 ): Promise<string[]> {
-  if ('devices' in choice) {
-    if (choice.devices.length === 0) throw new HomieError('NO_DEVICE');
-    return [...new Set(choice.devices.map(checkDeviceId))];
-  }
+  if ('devices' in choice) return selectNamed(broker, choice.devices, signal);
   if (firmwareName === undefined) {
     throw new HomieError(
       'NOT_HOMIE',
@@ -29,11 +28,42 @@ export async function selectDevices(
     );
   }
   await broker.settled(signal);
-  const ids = [...broker.registry.devices.values()]
-    .filter(({ fwName }) => fwName?.value === firmwareName)
-    .map(({ id }) => id);
+  const ids = known(broker, ({ fwName }) => fwName?.value === firmwareName);
   if (ids.length === 0) {
     throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`);
   }
-  return ids.sort();
+  return ids;
+}
+
+/** Whether a device that appears later is meant, too. */
+export function isMeant(choice: DeviceChoice, device: Device, firmwareName: string | undefined): boolean {
+  if ('devices' in choice) return matchAny(choice.devices)(device.id);
+  return firmwareName !== undefined && device.fwName?.value === firmwareName;
+}
+
+/** Those that are named one by one. */
+export function namedDevices(choice: DeviceChoice): string[] {
+  return 'devices' in choice ? choice.devices.filter((device) => !isPattern(device)) : [];
+}
+
+async function selectNamed(broker: HomieBroker, named: readonly string[], signal: AbortSignal): Promise<string[]> {
+  if (named.length === 0) throw new HomieError('NO_DEVICE');
+  const matches = new Map(named.filter(isPattern).map((pattern) => [pattern, readPattern(pattern)]));
+  for (const device of named) if (!matches.has(device)) checkDeviceId(device);
+  if (matches.size > 0) await broker.settled(signal);
+  const ids = named.flatMap((device) => {
+    const match = matches.get(device);
+    return match === undefined ? [device] : known(broker, ({ id }) => match(id));
+  });
+  if (ids.length === 0) {
+    throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} is called ${named.join(' or ')}.`);
+  }
+  return [...new Set(ids)];
+}
+
+function known(broker: HomieBroker, fits: (device: Device) => boolean): string[] {
+  return [...broker.registry.devices.values()]
+    .filter(fits)
+    .map(({ id }) => id)
+    .sort();
 }

@@ -7,7 +7,11 @@ export type State =
 /** What is under way while the state is `running`: `accepted` and `flashing` with firmware, `received` with a patch. */
 export type Phase = 'sending' | 'accepted' | 'flashing' | 'received' | 'rebooting' | 'verifying';
 
-export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change';
+/** `held`: it is not sent again unless somebody says so. */
+export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'excluded';
+
+/** Why a device was left alone; `superseded`: a newer job has it. */
+export type Reason = SkipReason | 'superseded';
 
 /** A firmware as a device or an image names it. `checksum` is an MD5 in lower case, `size` is in bytes. */
 export interface FirmwareName {
@@ -104,7 +108,7 @@ type Ending =
   | { readonly state: 'succeeded'; readonly reboot: 'proven' | 'unproven' }
   | { readonly state: 'skipped'; readonly reason: SkipReason; readonly hint?: string }
   | { readonly state: 'failed' | 'timed_out' | 'rejected'; readonly error: HomieError; readonly reboot?: 'unproven' }
-  | { readonly state: 'canceled' };
+  | { readonly state: 'canceled'; readonly reason?: 'superseded' };
 
 /** One device of a job: the payload of result and progress messages. */
 export interface Update {
@@ -133,7 +137,7 @@ export interface Update {
   readonly duration: number;
   /** Whether a reboot was shown by `$stats/uptime` or by a changed checksum. */
   readonly reboot?: 'proven' | 'unproven';
-  readonly reason?: SkipReason;
+  readonly reason?: Reason;
   /** What to do about a skip. */
   readonly hint?: string;
   readonly error?: ErrorReport;
@@ -141,11 +145,23 @@ export interface Update {
   readonly late?: true;
 }
 
+/**
+ * `canary`: the first devices are to be proven; `soaking`: they must stay well for a while; `window`: the maintenance
+ * window is closed.
+ */
+export type Stage = 'canary' | 'soaking' | 'window' | 'rollout';
+
 /** A whole job. `counts` and `devices` hold what is known at the moment. */
 export interface Summary {
   readonly job: string;
-  /** `running`, or how it ended: the gravest of the devices' final states. */
-  readonly state: State;
+  /** Until it has ended `running`, `paused` or `stopped`; then the gravest of the devices' final states. */
+  readonly state: State | 'paused' | 'stopped';
+  /** Why no more devices are started. */
+  readonly error?: ErrorReport;
+  /** What a job that has not ended is doing, or waiting for. */
+  readonly stage?: Stage;
+  /** ISO 8601: when the maintenance window opens. */
+  readonly opensAt?: string;
   readonly counts: Partial<Record<State, number>>;
   readonly devices: readonly Update[];
   /** ms. */

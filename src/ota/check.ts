@@ -12,7 +12,7 @@ import type { FirmwareName } from '../homie/update';
 
 /** What would happen to a device. */
 export type CheckVerdict =
-  'update' | 'up_to_date' | 'older' | 'ota_disabled' | 'offline' | 'incompatible' | 'busy' | 'unknown';
+  'update' | 'up_to_date' | 'older' | 'ota_disabled' | 'offline' | 'incompatible' | 'held' | 'busy' | 'unknown';
 
 export interface DeviceCheck {
   readonly device: string;
@@ -28,6 +28,15 @@ export interface CheckSummary {
   readonly devices: readonly DeviceCheck[];
 }
 
+/** Why a device is not sent this image again, in a sentence; undefined when it is. */
+type HeldBecause = (device: string) => string | undefined;
+
+export interface CheckOptions {
+  /** Gives up waiting for what is retained. */
+  readonly signal?: AbortSignal;
+  readonly heldBecause?: HeldBecause;
+}
+
 /**
  * Tells what an update would do to each device, and sends nothing.
  *
@@ -38,11 +47,11 @@ export async function check(
   firmware: Image,
   choice: DeviceChoice,
   settings: OtaSettings,
-  signal: AbortSignal = AbortSignal.timeout(10_000),
+  { signal = AbortSignal.timeout(10_000), heldBecause = () => undefined }: CheckOptions = {},
 ): Promise<CheckSummary> {
   const ids = await selectDevices(broker, choice, firmware.info.name, signal);
   await broker.settled(signal);
-  const devices = await Promise.all(ids.map((id) => checkDevice(broker, firmware, id, settings)));
+  const devices = await Promise.all(ids.map((id) => checkDevice(broker, firmware, id, settings, heldBecause)));
   const counts: Partial<Record<CheckVerdict, number>> = {};
   for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const { name, version, md5: checksum, size } = firmware.info;
@@ -54,6 +63,7 @@ async function checkDevice(
   firmware: Image,
   id: string,
   settings: OtaSettings,
+  heldBecause: HeldBecause,
 ): Promise<DeviceCheck> {
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
@@ -83,11 +93,14 @@ async function checkDevice(
       return say('incompatible', decision.error.message);
     case 'skip':
       return say(decision.reason, reasons[decision.reason]);
-    case 'update':
+    case 'update': {
+      const held = heldBecause(id);
+      if (held !== undefined) return say('held', held);
       return say(
         'update',
         decision.reinstall ? 'It runs this image, which would be installed again.' : 'It would be updated.',
       );
+    }
   }
 }
 

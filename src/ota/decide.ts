@@ -3,12 +3,11 @@ import { HomieError } from '../errors';
 import type { Image } from './image';
 import type { Device } from '../homie/device';
 import type { OtaSettings } from './settings';
-import type { SkipReason } from '../homie/update';
 
 /** What is to be done with a device that is ready. `reinstall`: it runs exactly this MD5, and force is set. */
 export type Decision =
   | { readonly kind: 'update'; readonly reinstall: boolean }
-  | { readonly kind: 'skip'; readonly reason: Exclude<SkipReason, 'no_change'>; readonly hint?: string }
+  | { readonly kind: 'skip'; readonly reason: 'up_to_date' | 'older' | 'ota_disabled'; readonly hint?: string }
   | { readonly kind: 'reject'; readonly error: HomieError };
 
 /**

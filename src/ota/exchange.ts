@@ -26,27 +26,30 @@ export interface ExchangeInput {
   readonly cancel: AbortSignal;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
-  /** Resolves when it is this device's turn; the function that it gives hands the turn on. Rejects with the signal. */
-  readonly turn: (signal: AbortSignal) => Promise<() => void>;
   readonly report: (change: Change) => void;
+  /** Awaited before each publish: from then on the device is judged by what it does. */
+  readonly begin?: (device: Device, reinstall: boolean) => Promise<void>;
+  /** What was begun was not published after all. */
+  readonly unsent?: () => void;
 }
 
 /**
  * Brings a firmware onto a device, and proves that it runs. The caller holds the lock of the device.
  *
- * Waits until the device is ready; decides by what it says of itself; sends the image; follows 202, 206 and 200; waits
- * for the reboot; and judges the checksum and the uptime with which the device comes back. After a failure that is known
- * to have left the old firmware running and no reboot pending, it tries again.
+ * Decides by what a device that is ready says of itself; sends the image; follows 202, 206 and 200; waits for the reboot;
+ * and judges the checksum and the uptime with which the device comes back. After a failure that is known to have left the
+ * old firmware running and no reboot pending, it waits until the device is ready, and tries again.
  *
- * @returns how it ended; it does not reject for anything that a device or a broker does
+ * @returns how it ended; undefined when the device is not there, and nothing was sent. It does not reject for anything that
+ * a device or a broker does
  */
-export async function bringFirmware(input: ExchangeInput): Promise<Outcome> {
-  const { broker, device, firmware, settings } = input;
+export async function bringFirmware(input: ExchangeInput): Promise<Outcome | undefined> {
+  const { broker, device, firmware } = input;
+  const refused = refuse(input);
+  if (refused !== undefined) return { state: 'rejected', error: refused };
   let encoded: Encoded;
-  let topic: string;
+  const topic = firmwareTopic(broker.baseTopic, device, firmware.info.md5);
   try {
-    topic = firmwareTopic(broker.baseTopic, device, firmware.info.md5);
-    if (!settings.allowIncompatible && !firmware.info.homie) throw new HomieError('NOT_HOMIE');
     encoded = encode(input, topic);
   } catch (error) {
     return { state: 'rejected', error: asHomieError(error) };
@@ -85,28 +88,22 @@ class Exchange {
     this.#encoded = encoded;
   }
 
-  async run(): Promise<Outcome> {
+  async run(): Promise<Outcome | undefined> {
     const { broker, device, settings, cancel, abandon, report } = this.#input;
     const stop = AbortSignal.any([cancel, abandon]);
-    let until = performance.now() + settings.expires;
     for (;;) {
-      report({ state: 'waiting' });
-      let handOn: () => void;
-      try {
-        await untilReady(broker, this.#watch, device, until, stop);
-        handOn = await this.#input.turn(stop);
-      } catch (error) {
-        return this.#notReady(error);
+      if (this.#failure !== undefined) {
+        report({ state: 'waiting' });
+        try {
+          await untilReady(broker, this.#watch, device, performance.now() + settings.reboot, stop);
+        } catch (error) {
+          return this.#notReady(error);
+        }
+      } else if (!isReady(broker, device)) {
+        return undefined;
       }
-      try {
-        // It may have gone to sleep while it waited for its turn.
-        if (!isReady(broker, device)) continue;
-        const outcome = await this.#once();
-        if (outcome !== undefined) return outcome;
-        if (this.#failure !== undefined) until = performance.now() + settings.reboot;
-      } finally {
-        handOn();
-      }
+      const outcome = await this.#once();
+      if (outcome !== undefined) return outcome;
     }
   }
 
@@ -117,12 +114,11 @@ class Exchange {
     broker.locks.rebootPending(device, end, this.#openSince, broker.registry.get(device)?.uptime !== undefined);
   }
 
-  /** The device was not there in time, or the user canceled. */
+  /** The device did not come back for another attempt, or the user canceled. */
   #notReady(error: unknown): Outcome {
     const { cancel, abandon } = this.#input;
     if (this.#failure !== undefined) return { state: 'failed', error: this.#failure };
     if (cancel.aborted || abandon.aborted) return { state: 'canceled' };
-    if (error instanceof HomieError) return { state: 'timed_out', error };
     throw error;
   }
 
@@ -155,6 +151,11 @@ class Exchange {
     }
     if (!isReady(broker, device)) return undefined;
     if (cancel.aborted) return this.#notReady(cancel.reason);
+    await this.#input.begin?.(known, decision.reinstall);
+    if (!isReady(broker, device) || cancel.aborted) {
+      this.#input.unsent?.();
+      return cancel.aborted ? this.#notReady(cancel.reason) : undefined;
+    }
     report({ state: 'running', attempt: ++this.#attempt });
     const patient = look();
     this.#openSince = performance.now();
@@ -186,6 +187,7 @@ class Exchange {
         return end.outcome;
       case 'not_sent':
         this.#openSince = undefined;
+        this.#input.unsent?.();
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return undefined;
       case 'interrupted':
@@ -240,10 +242,27 @@ class Exchange {
   }
 }
 
-function encode({ broker, device, firmware, settings }: ExchangeInput, topic: string): Encoded {
-  if (settings.encoding === 'binary') return asBinary(firmware.image);
-  if (base64Failures.has(`${broker.locks.scope}${device}`)) throw new HomieError('BASE64_FAILED_BEFORE');
-  return asBase64(firmware.image, topic);
+/** What speaks against bringing a firmware onto a device before anything is known of the device. */
+export function refuse({
+  broker,
+  device,
+  firmware,
+  settings,
+}: Pick<ExchangeInput, 'broker' | 'device' | 'firmware' | 'settings'>): HomieError | undefined {
+  try {
+    firmwareTopic(broker.baseTopic, device, firmware.info.md5);
+  } catch (error) {
+    return asHomieError(error);
+  }
+  if (!settings.allowIncompatible && !firmware.info.homie) return new HomieError('NOT_HOMIE');
+  if (settings.encoding === 'base64' && base64Failures.has(`${broker.locks.scope}${device}`)) {
+    return new HomieError('BASE64_FAILED_BEFORE');
+  }
+  return undefined;
+}
+
+function encode({ firmware, settings }: ExchangeInput, topic: string): Encoded {
+  return settings.encoding === 'binary' ? asBinary(firmware.image) : asBase64(firmware.image, topic);
 }
 
 /** Devices on which base64 has failed, in this process. */

@@ -1,24 +1,78 @@
-import { bringPatch } from '../config/exchange';
+import { endUnsent } from '../config/report';
+import { bringPatch, readyAt } from '../config/exchange';
+import { configFlightOf, judgeConfigFlight, type ConfigFlight } from '../config/flight';
 import type { JsonObject } from '../config/json';
+import { checkKnown } from '../config/known';
 import type { ConfigSettings } from '../config/settings';
+import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { selectDevices } from '../homie/select';
-import { Job } from './job';
+import { whyNot } from '../homie/presence';
+import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
+import { History } from './history';
+import { Job, type JobOptions } from './job';
+import type { RolloutSettings } from './settings';
+import type { Task } from './task';
+
+/** What brings one patch onto devices. */
+export interface ConfigTaskInput {
+  readonly broker: HomieBroker;
+  /** As `readPatch` gives it: a copy that nobody changes any more. */
+  readonly patch: JsonObject;
+  readonly devices: readonly string[];
+  readonly settings: ConfigSettings;
+  readonly history?: History;
+  /** Secret values of the patch are gone since a restart: nothing can be sent any more. */
+  readonly incomplete?: boolean;
+}
 
 /**
- * One patch for some devices. `run` rejects with NO_DEVICE or INVALID_DEVICE_ID.
+ * One patch for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID or NO_MATCH.
  *
  * When it has run, keep it and call `abandon` on closing, until `afterwards` resolves: a device that did not reboot in
  * time is watched on, and what becomes of it comes as a `progress` marked `late`.
  */
 export class ConfigJob extends Job {
-  /** @param patch as `readPatch` gives it: a copy that nobody changes any more */
-  constructor(broker: HomieBroker, patch: JsonObject, devices: readonly string[], settings: ConfigSettings) {
-    super(broker.locks, {
-      devices,
-      initial: { total: 0 },
-      select: (signal) => selectDevices(broker, { devices }, undefined, signal),
-      exchange: (device, hooks) => bringPatch({ broker, device, patch, settings, ...hooks }),
-    });
+  constructor(input: ConfigTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
+    super({ ...options, task: configTask(input), settings, devices: namedDevices({ devices: input.devices }) });
   }
+}
+
+function configTask({ broker, patch, devices, settings, history, incomplete }: ConfigTaskInput): Task<ConfigFlight> {
+  const choice: DeviceChoice = { devices };
+  const settingsFor = (asked: boolean): ConfigSettings => ({ ...settings, force: settings.force && asked });
+  return {
+    broker,
+    initial: { total: 0 },
+    select: (signal) => selectDevices(broker, choice, undefined, signal),
+    admits: (device) => isMeant(choice, device, undefined),
+    refuse: () => (incomplete === true ? new HomieError('SECRET_NOT_KEPT') : undefined),
+    readyAt: (device) => readyAt(broker, device),
+    missing: (device) => missing(broker, device),
+    look: async (device, asked) =>
+      endUnsent(checkKnown(broker, broker.registry.get(device), patch, settingsFor(asked))),
+    exchange: (device, { asked, begin, ...hooks }) =>
+      bringPatch({
+        ...hooks,
+        broker,
+        device,
+        patch,
+        settings: settingsFor(asked),
+        begin: (known, check, done) => begin(configFlightOf(known, check, done, settings)),
+      }),
+    judge: async (device, flight, { report, abandon }) => {
+      const judged = await judgeConfigFlight({ broker, device, flight, settings, abandon, report });
+      broker.locks.rebooted(device);
+      return judged.kind === 'again' ? 'again' : judged.outcome;
+    },
+    isWorthAnotherLook: ({ state }) => state === 'timed_out',
+    allowAgain: () => undefined,
+    ended: (_device, update) => history?.remember(update),
+  };
+}
+
+function missing(broker: HomieBroker, device: string): HomieError {
+  const known = broker.registry.get(device);
+  return known?.state?.value === 'ready' && known.config === undefined
+    ? new HomieError('CONFIG_UNKNOWN')
+    : whyNot(broker, device);
 }

@@ -1,77 +1,249 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
-import type { DeviceLocks } from '../homie/lock';
-import { isFinal, reportError, summarize, type Change, type Outcome, type Summary, type Update } from '../homie/update';
-import { Turns } from './turns';
+import type { DeviceEvent } from '../homie/device';
+import { matchAny } from '../homie/pattern';
+import { isFinal, reportError, summarize, type Outcome, type Summary, type Update } from '../homie/update';
+import { systemClock, type Clock } from './clock';
+import { Ledger, type Entry } from './ledger';
+import { isEnd, Plan, type PlanState } from './plan';
+import { serve, Stop, type Gate } from './serve';
+import type { RolloutSettings } from './settings';
+import { soakDevice, type SoakEnd } from './soak';
+import type { Hooks, Task } from './task';
+import { isOpen, nextOpening } from './window';
 
-/** What is known of one device of a job, before it is put into words for a message. */
-type Entry = Omit<Update, 'duration'> & { readonly endedAt?: number };
+/** How often the wall clock is looked at where there is a window, in ms: it may jump. */
+const LOOK_AT_WINDOW = 60_000;
 
-/** How the job treats one of its devices. */
-export interface Hooks {
-  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
-  readonly cancel: AbortSignal;
-  /** The device can be watched no longer. */
-  readonly abandon: AbortSignal;
-  /** Resolves when it is this device's turn; the function that it gives hands the turn on. Rejects with the signal. */
-  readonly turn: (signal: AbortSignal) => Promise<() => void>;
-  readonly report: (change: Change) => void;
-  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
-  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
+/** A job as plain data, for a file. */
+export interface JobState {
+  readonly startedAt: string;
+  /** ms. */
+  readonly elapsed: number;
+  readonly plan: PlanState;
+  readonly devices: readonly Entry[];
+  /** What was published, and has not come to an end. */
+  readonly flights: readonly (readonly [device: string, flight: unknown])[];
+  /** Devices that the job found later, or tries again. */
+  readonly unasked: readonly string[];
 }
 
-/** What a job does. */
-export interface Task {
+/** What a job has around it. */
+export interface JobOptions {
+  readonly clock?: Clock;
+  /** Writes down the job as it is; resolves when that is done. It must not reject. */
+  readonly save?: (job: Job) => Promise<void>;
+  /** Awaited before a device is taken: another job may have to finish it first. It must not reject. */
+  readonly before?: (device: string) => Promise<void>;
+  /** As it was before a restart. */
+  readonly restored?: { readonly id: string; readonly state: JobState };
+}
+
+/** What a job does, for whom, and how. */
+interface JobInput extends JobOptions {
+  readonly task: Task<unknown>;
+  readonly settings: RolloutSettings;
   /** The devices, as far as they are known before they are selected. */
-  readonly devices: readonly string[];
-  /** What every update says from its start. */
-  readonly initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
-  /** Finds the devices. Rejects with a HomieError before anything was sent. */
-  select(signal: AbortSignal): Promise<readonly string[]>;
-  /** The exchange with one device, which is locked meanwhile. */
-  exchange(device: string, hooks: Hooks): Promise<Outcome>;
+  readonly devices?: readonly string[];
 }
+
+/** Finds devices. Rejects with a HomieError, or with the signal. */
+export type Select = (signal: AbortSignal) => Promise<readonly string[]>;
 
 /**
- * One task for some devices: they are waited for side by side, and served one after the other.
+ * One task for some devices, by a plan.
  *
  * Emits `progress` at every change of a device, and `result` once for each when it has ended. A `progress` marked `late`
- * may come after that, also after `run` has resolved, until `afterwards` resolves.
+ * may come after that, until `afterwards` resolves. Emits `rest` whenever nothing is left to do: all devices have ended,
+ * or failures have stopped the job.
  */
-export class Job extends EventEmitter<{ progress: [Update]; result: [Update] }> {
-  readonly id: string = randomUUID();
-  readonly #locks: DeviceLocks;
-  readonly #task: Task;
-  readonly #begunAt = performance.now();
-  readonly #startedAt = new Date().toISOString();
-  readonly #entries = new Map<string, Entry>();
-  readonly #cancel = new Map<string, AbortController>();
-  readonly #abandon = new AbortController();
-  #canceled = false;
-  readonly #turns = new Turns();
+export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; rest: [Summary] }> {
+  readonly id: string;
+  readonly #task: Task<unknown>;
+  readonly #settings: RolloutSettings;
+  readonly #clock: Clock;
+  readonly #save: () => Promise<void>;
+  readonly #before: (device: string) => Promise<void>;
+  readonly #plan: Plan;
+  readonly #ledger: Ledger;
+  readonly #startedAt: string;
+  readonly #begunAt: number;
+  readonly #flights: Map<string, unknown>;
+  readonly #unasked: Set<string>;
+  readonly #gate: Gate;
+  readonly #stops = new Map<string, AbortController>();
+  readonly #turns = new Map<string, AbortController>();
+  readonly #serving = new Map<string, Promise<void>>();
   readonly #late: Promise<void>[] = [];
-  #endedAt: number | undefined;
+  readonly #abandon = new AbortController();
+  readonly #soaks = new AbortController();
+  #callOff: () => void = () => undefined;
+  #deafen: () => void = () => undefined;
+  #advancing = false;
+  #admitted = false;
+  #canceled = false;
+  #closed = false;
+  #kept = false;
+  #rest: 'not' | 'stopped' | 'done' = 'not';
+  #restedAt = 0;
 
-  constructor(locks: DeviceLocks, task: Task) {
+  constructor({ task, settings, devices = [], clock = systemClock, save, before, restored }: JobInput) {
     super();
-    this.#locks = locks;
+    this.setMaxListeners(0);
+    const state = restored?.state;
+    this.id = restored?.id ?? randomUUID();
     this.#task = task;
-    for (const device of task.devices) this.#enter(device);
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#save = async () => save?.(this);
+    this.#before = async (device) => before?.(device);
+    this.#startedAt = state?.startedAt ?? clock.date().toISOString();
+    this.#begunAt = clock.now() - (state?.elapsed ?? 0);
+    this.#ledger = new Ledger(this.id, task.initial, this.#startedAt, () => this.#elapsed);
+    this.#ledger.restore(state?.devices ?? []);
+    this.#flights = new Map(state?.flights);
+    this.#unasked = new Set(state?.unasked);
+    this.#plan =
+      state === undefined ? new Plan(settings) : Plan.restore(settings, state.plan, this.#ledger.all(), clock.now());
+    for (const device of devices) this.#ledger.enter(device);
+    this.#gate = {
+      away: (device) => {
+        this.#turns.delete(device);
+        this.#plan.away(device, clock.now());
+        this.#advance();
+      },
+      ask: (device, woke) => {
+        const turn = new AbortController();
+        this.#turns.set(device, turn);
+        this.#plan.asks(device, woke);
+        this.#advance();
+        return turn.signal;
+      },
+      notSent: (device) => {
+        this.#plan.notSent(device, clock.now());
+        this.#advance();
+      },
+    };
+  }
+
+  /** Whether nothing is left to do, and no device can come any more. */
+  get isEnded(): boolean {
+    return this.#rest === 'done' && (this.#closed || !this.#settings.continuous);
+  }
+
+  /** The devices to which nothing was sent yet. */
+  get waiting(): string[] {
+    return this.#open().filter((device) => !this.#isUnderWay(device));
+  }
+
+  /** The job as it is now, to be written down. */
+  state(): JobState {
+    return {
+      startedAt: this.#startedAt,
+      elapsed: this.#elapsed,
+      plan: this.#plan.state(),
+      devices: this.#ledger.entries,
+      flights: [...this.#flights],
+      unasked: [...this.#unasked],
+    };
+  }
+
+  /** The job as it is now, to be told. */
+  summary(): Summary {
+    const all = summarize(this.id, this.#ledger.all(), Math.round(this.#elapsed));
+    if (this.#rest === 'done') return all;
+    const { mode, stopReason } = this.#plan;
+    if (mode === 'stopped') {
+      const error = new HomieError(stopReason === 'canary' ? 'CANARY_UNSTABLE' : 'ROLLOUT_STOPPED');
+      return { ...all, state: 'stopped', error: reportError(error), text: `${error.message} ${all.text}` };
+    }
+    if (mode === 'paused') return { ...all, state: 'paused' };
+    if (!this.#isOpen()) return { ...all, stage: 'window', opensAt: this.#opensAt().toISOString() };
+    const stage = this.#plan.soaking.length > 0 ? 'soaking' : this.#plan.inCanary ? 'canary' : 'rollout';
+    return { ...all, stage };
   }
 
   /**
-   * Runs the job to its end. To be called once.
+   * Runs the job until nothing is left to do.
    *
+   * @param wrap lets others have a say in which devices are meant
    * @returns the summary; the failure of a device is part of it
    * @throws {HomieError} when the devices cannot be found, before anything was sent
    */
-  async run(): Promise<Summary> {
-    const ids = await this.#task.select(this.#abandon.signal);
-    for (const id of ids) this.#enter(id);
-    await Promise.all(ids.map((id) => this.#serve(id)));
-    this.#endedAt = performance.now();
-    return this.summary();
+  async run(wrap: (select: Select) => Select = (select) => select): Promise<Summary> {
+    this.#listen();
+    return this.admit(wrap((signal) => this.#task.select(signal)));
+  }
+
+  /**
+   * Takes in devices that are not part of the job yet, and waits until nothing is left to do. A job that was stopped is
+   * not started by that.
+   *
+   * @returns the summary
+   */
+  async admit(select: Select): Promise<Summary> {
+    const found = await select(this.#abandon.signal);
+    this.#add(this.#settings.order === 'id' ? [...found].sort() : found);
+    return this.atRest();
+  }
+
+  /** Resolves with the summary when nothing is left to do. Rejects with an AbortError when the job is kept for later. */
+  async atRest(): Promise<Summary> {
+    this.#look();
+    if (this.#rest !== 'not') return this.summary();
+    return new Promise((resolve, reject) => {
+      const given = (): void => {
+        if (this.#kept) reject(this.#abandon.signal.reason);
+      };
+      this.#abandon.signal.addEventListener('abort', given, { once: true });
+      this.once('rest', (summary) => {
+        this.#abandon.signal.removeEventListener('abort', given);
+        resolve(summary);
+      });
+    });
+  }
+
+  /** Goes on with what was written down before a restart. */
+  restart(): void {
+    this.#admitted = true;
+    for (const device of this.#open()) this.#begin(device);
+    for (const device of this.#plan.soaking) this.#soak(device);
+    this.#listen();
+    this.#advance();
+  }
+
+  /** Starts no more devices. What runs is finished. */
+  pause(): void {
+    this.#plan.pause();
+    void this.#save();
+    this.#advance();
+  }
+
+  /** Goes on after `pause`, or after failures have stopped it. */
+  resume(): void {
+    this.#plan.resume(this.#clock.now());
+    void this.#save();
+    this.#advance();
+  }
+
+  /**
+   * Tries again with devices that have ended without success, and goes on where failures have stopped the job.
+   *
+   * @param devices all of them when it is left out
+   * @returns those with which it begins anew
+   */
+  retry(devices?: readonly string[]): string[] {
+    const again = this.#ledger
+      .all()
+      .filter((update) => mayRetry(update) && (devices?.includes(update.device) ?? true))
+      .map(({ device }) => device)
+      .filter((device) => this.#hasEnded(device));
+    for (const device of again) this.#task.allowAgain(device);
+    this.#plan.resume(this.#clock.now());
+    this.#again(again);
+    void this.#save();
+    return again;
   }
 
   /**
@@ -82,133 +254,339 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update] }> 
    * @throws {HomieError} INVALID_SETTING when the device is not part of the job
    */
   cancel(device?: string): { canceled: string[]; tooLate: string[] } {
-    if (device !== undefined && !this.#entries.has(device)) {
+    if (device !== undefined && !this.#ledger.has(device)) {
       throw new HomieError('INVALID_SETTING', `${device} is not part of job ${this.id}.`, {
         hint: 'Leave msg.device out to cancel the whole job.',
       });
     }
-    if (device === undefined) this.#canceled = true;
-    const canceled: string[] = [];
-    const tooLate: string[] = [];
-    for (const [id, entry] of this.#entries) {
-      if ((device !== undefined && device !== id) || isFinal(entry.state)) continue;
-      (entry.attempt > 0 ? tooLate : canceled).push(id);
-      this.#cancel.get(id)?.abort();
+    if (device === undefined) {
+      this.#canceled = true;
+      this.close();
     }
-    return { canceled, tooLate };
+    const meant = this.#open().filter((each) => device === undefined || device === each);
+    const tooLate = meant.filter((each) => this.#isUnderWay(each));
+    for (const each of meant) this.#stop(each, { state: 'canceled' });
+    return { canceled: meant.filter((each) => !tooLate.includes(each)), tooLate };
   }
 
-  /** Resolves when nothing more will come of a job that has ended: soon after `abandon`, or when no device is watched on. */
+  /** Resolves when the job does nothing with a device. */
+  async served(device: string): Promise<void> {
+    await this.#serving.get(device);
+  }
+
+  /** Gives up devices that wait, because another job takes them. Resolves when they are free. */
+  async handOver(devices: readonly string[]): Promise<string[]> {
+    const waiting = new Set(this.waiting);
+    const given = devices.filter((device) => waiting.has(device));
+    for (const device of given) this.#stop(device, { state: 'canceled', reason: 'superseded' });
+    await Promise.all(given.map((device) => this.served(device)));
+    return given;
+  }
+
+  /** Takes in no device that appears later. */
+  close(): void {
+    this.#closed = true;
+    this.#deafen();
+    this.#advance();
+  }
+
+  /** Resolves when nothing more will come of a job that has ended: no device is watched on. */
   async afterwards(): Promise<void> {
     await Promise.all(this.#late);
   }
 
-  /** Stops watching, because the node is closed. A device whose update is under way stays locked until it connects anew. */
-  abandon(): void {
+  /**
+   * Stops watching, because the node is closed. A device whose update is under way stays locked until it connects anew.
+   *
+   * @param keep leaves the devices as they are written down, so that a later job goes on with them
+   */
+  async abandon(keep = false): Promise<void> {
+    this.#kept = keep;
     this.#abandon.abort();
+    this.#callOff();
+    await Promise.all([...this.#serving.values(), ...this.#late]);
   }
 
-  /** The job as it is now. */
-  summary(): Summary {
-    const now = performance.now();
-    const devices = [...this.#entries.values()].map((entry) => this.#update(entry, now));
-    return summarize(this.id, devices, Math.round((this.#endedAt ?? now) - this.#begunAt));
+  /** ms since it began, until nothing was left to do. */
+  get #elapsed(): number {
+    return (this.#rest === 'done' ? this.#restedAt : this.#clock.now()) - this.#begunAt;
+  }
+
+  #open(): string[] {
+    return this.#ledger
+      .all()
+      .filter(({ state }) => !isFinal(state))
+      .map(({ device }) => device);
+  }
+
+  #isUnderWay(device: string): boolean {
+    return this.#flights.has(device) || (this.#ledger.get(device)?.attempt ?? 0) > 0;
+  }
+
+  #add(devices: readonly string[]): void {
+    this.#admitted = true;
+    const isExcluded = matchAny(this.#settings.exclude);
+    const fresh = devices.filter((device) => this.#plan.stage(device) === undefined);
+    this.#plan.add(devices, this.#clock.now());
+    for (const device of fresh) {
+      if (!this.#ledger.has(device)) this.#ledger.enter(device);
+      if (this.#canceled) this.#track(device, this.#end(device, { state: 'canceled' }));
+      else if (isExcluded(device)) this.#track(device, this.#end(device, { state: 'skipped', reason: 'excluded' }));
+      else this.#begin(device);
+    }
+    void this.#save();
+    this.#advance();
+  }
+
+  #begin(device: string): void {
+    this.#track(device, this.#serve(device));
+  }
+
+  #track(device: string, serving: Promise<void>): void {
+    this.#serving.set(device, serving);
   }
 
   async #serve(device: string): Promise<void> {
-    const outcome = await this.#locked(device, () =>
-      this.#task.exchange(device, {
-        cancel: (this.#cancel.get(device) ?? new AbortController()).signal,
-        abandon: this.#abandon.signal,
-        turn: (signal) => this.#turns.next(signal),
-        report: (change) => this.#change(device, change),
-        watchOn: (late) => this.#watchOn(device, late),
-      }),
-    );
-    this.#end(device, outcome);
+    const stop = new AbortController();
+    this.#stops.set(device, stop);
+    await unlessAborted(AbortSignal.any([stop.signal, this.#abandon.signal]), this.#before(device));
+    const outcome = await this.#locked(device, () => this.#bring(device, stop.signal));
+    this.#stops.delete(device);
+    await this.#end(device, outcome);
+  }
+
+  async #bring(device: string, stop: AbortSignal): Promise<Outcome> {
+    const task = this.#task;
+    const hooks = this.#hooks(device, stop);
+    const flight = this.#flights.get(device);
+    if (flight !== undefined) {
+      const judged = await task.judge(device, flight, hooks);
+      if (judged !== 'again') return judged;
+      this.#flights.delete(device);
+      this.#gate.notSent(device);
+    }
+    return serve(device, {
+      task,
+      gate: this.#gate,
+      asked: hooks.asked,
+      stop,
+      abandon: this.#abandon.signal,
+      report: hooks.report,
+      exchange: () => task.exchange(device, hooks),
+    });
   }
 
   /** One device takes one job at a time. */
-  async #locked(device: string, exchange: () => Promise<Outcome>): Promise<Outcome> {
+  async #locked(device: string, work: () => Promise<Outcome>): Promise<Outcome> {
+    const { locks } = this.#task.broker;
     try {
-      this.#locks.acquire(device, this.id);
+      if (this.#flights.has(device)) locks.takeUp(device, this.id);
+      else locks.acquire(device, this.id);
     } catch (error) {
       if (error instanceof HomieError) return { state: 'rejected', error };
       throw error;
     }
     try {
-      return await exchange();
+      return await work();
     } finally {
-      this.#locks.release(device, this.id);
+      locks.release(device, this.id);
     }
   }
 
-  #enter(device: string): void {
-    if (this.#entries.has(device)) return;
-    const cancel = new AbortController();
-    if (this.#canceled) cancel.abort();
-    this.#cancel.set(device, cancel);
-    this.#entries.set(device, {
-      job: this.id,
-      device,
-      state: 'queued',
-      progress: 0,
-      written: 0,
-      ...this.#task.initial,
-      estimated: false,
-      from: {},
-      attempt: 0,
-      startedAt: this.#startedAt,
-    });
+  #hooks(device: string, cancel: AbortSignal): Hooks<unknown> {
+    return {
+      cancel,
+      abandon: this.#abandon.signal,
+      asked: !this.#unasked.has(device),
+      report: (change) => {
+        const update = this.#ledger.change(device, change);
+        if (update !== undefined) this.emit('progress', update);
+      },
+      begin: async (flight) => {
+        this.#flights.set(device, flight);
+        await this.#save();
+      },
+      unsent: () => {
+        this.#flights.delete(device);
+      },
+      watchOn: (late) => {
+        this.#late.push(this.#tellLate(device, late));
+      },
+    };
   }
 
-  #change(device: string, { progress, percent: share, ...change }: Change): void {
-    const entry = this.#entries.get(device);
-    if (entry === undefined) return;
-    const { percent = share ?? 0, ...written } = progress ?? {};
-    const next: Entry = { ...entry, ...change, ...written, progress: Math.max(entry.progress, percent) };
-    this.#entries.set(device, next);
-    this.emit('progress', this.#update(next, performance.now()));
-  }
-
-  #end(device: string, outcome: Outcome): void {
-    const entry = this.#entries.get(device);
-    if (entry === undefined) return;
-    const ended: Entry = { ...end(entry, outcome), endedAt: performance.now() };
-    this.#entries.set(device, ended);
-    const update = this.#update(ended, performance.now());
+  async #end(device: string, outcome: Outcome): Promise<void> {
+    // After a restart it is judged by what is written down.
+    if (this.#kept) return;
+    const update = this.#ledger.end(device, outcome);
+    if (update === undefined) return;
+    this.#flights.delete(device);
+    this.#task.ended(device, update);
+    // Written down first: a result may be missed when the process ends just now, but it never comes twice.
+    await this.#save();
     this.emit('progress', update);
     this.emit('result', update);
-  }
-
-  #watchOn(device: string, late: Promise<Outcome | undefined>): void {
-    this.#late.push(this.#tellLate(device, late));
+    if (this.#plan.ended(device, outcome.state)) this.#soak(device);
+    this.#advance();
   }
 
   async #tellLate(device: string, late: Promise<Outcome | undefined>): Promise<void> {
     const outcome = await late;
-    const entry = this.#entries.get(device);
-    if (entry === undefined || outcome === undefined) return;
-    const { error: _error, ...rest } = entry;
-    const now = performance.now();
-    this.emit('progress', { ...this.#update({ ...end(rest, outcome), endedAt: now }, now), late: true });
+    const update = outcome && this.#ledger.late(device, outcome);
+    if (update !== undefined) this.emit('progress', update);
   }
 
-  #update({ endedAt, ...entry }: Entry, now: number): Update {
-    return { ...entry, duration: Math.round((endedAt ?? now) - this.#begunAt) };
+  #soak(device: string): void {
+    this.#track(device, this.#watchCanary(device));
+  }
+
+  async #watchCanary(device: string): Promise<void> {
+    const end = await this.#lockedSoak(device);
+    if (end === 'stayed') this.#plan.soaked(device);
+    else if (end === 'spoiled') this.#plan.spoiled(device);
+    else if (end === 'dozed') this.#plan.dozed(device);
+    else return;
+    void this.#save();
+    this.#advance();
+  }
+
+  /** Nobody else may reboot it meanwhile. Undefined when that does not matter any more. */
+  async #lockedSoak(device: string): Promise<SoakEnd | undefined> {
+    const { broker } = this.#task;
+    try {
+      broker.locks.acquire(device, this.id);
+    } catch {
+      return 'dozed';
+    }
+    try {
+      const signal = AbortSignal.any([this.#abandon.signal, this.#soaks.signal]);
+      return await soakDevice({ broker, device, clock: this.#clock }, this.#settings.soak, signal);
+    } catch {
+      return undefined;
+    } finally {
+      broker.locks.release(device, this.id);
+    }
+  }
+
+  #stop(device: string, outcome: Outcome): void {
+    this.#stops.get(device)?.abort(new Stop(outcome));
+  }
+
+  /** Why a device was waited for in vain. */
+  #inVain(device: string): HomieError {
+    return this.#task.readyAt(device) === undefined ? this.#task.missing(device) : new HomieError('WINDOW_CLOSED');
+  }
+
+  #isOpen(): boolean {
+    const { window } = this.#settings;
+    return window === undefined || isOpen(window, this.#clock.date());
+  }
+
+  #opensAt(): Date {
+    const { window } = this.#settings;
+    const date = this.#clock.date();
+    return window === undefined ? date : nextOpening(window, date);
+  }
+
+  /** Sees to what is due, once for all that happens at a time. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    queueMicrotask(() => {
+      this.#advancing = false;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    this.#callOff();
+    if (!this.#admitted) return;
+    if (!this.#abandon.signal.aborted) this.#doWhatIsDue();
+    this.#comeToRest();
+  }
+
+  #doWhatIsDue(): void {
+    const now = this.#clock.now();
+    const { start, expired, wakeAt = Number.POSITIVE_INFINITY } = this.#plan.due(now, this.#isOpen());
+    for (const device of start) {
+      this.#turns.get(device)?.abort();
+      this.#turns.delete(device);
+    }
+    for (const device of expired) this.#stop(device, { state: 'timed_out', error: this.#inVain(device) });
+    const wake = Math.min(wakeAt, this.#plan.isDone ? Number.POSITIVE_INFINITY : now + this.#untilWindowChanges());
+    if (Number.isFinite(wake)) this.#callOff = this.#clock.at(wake, () => this.#look());
+  }
+
+  /** When to look at the window again, in ms from now: at its opening, and now and then. */
+  #untilWindowChanges(): number {
+    if (this.#settings.window === undefined) return Number.POSITIVE_INFINITY;
+    const opening = this.#opensAt().getTime() - this.#clock.date().getTime();
+    return opening > 0 ? Math.min(opening, LOOK_AT_WINDOW) : LOOK_AT_WINDOW;
+  }
+
+  #comeToRest(): void {
+    const rest = this.#plan.isDone ? 'done' : this.#plan.mode === 'stopped' ? 'stopped' : 'not';
+    if (rest === this.#rest) return;
+    if (rest === 'done') this.#restedAt = this.#clock.now();
+    this.#rest = rest;
+    if (this.isEnded) {
+      this.#soaks.abort();
+      this.#deafen();
+    }
+    if (rest === 'not') return;
+    void this.#save();
+    this.emit('rest', this.summary());
+  }
+
+  /** A continuous job hears of devices that appear, or that show another firmware. */
+  #listen(): void {
+    if (!this.#settings.continuous) return;
+    const { registry } = this.#task.broker;
+    const hear = (device: string, { attribute }: DeviceEvent): void => {
+      if (attribute === 'state' || attribute === 'fwName' || attribute === 'checksum') this.#hear(device);
+    };
+    registry.on('event', hear);
+    this.#deafen = () => registry.off('event', hear);
+    this.#abandon.signal.addEventListener('abort', this.#deafen, { once: true });
+  }
+
+  #hear(id: string): void {
+    const device = this.#task.broker.registry.get(id);
+    if (!this.#admitted || device === undefined || !this.#task.admits(device)) return;
+    const known = this.#ledger.get(id);
+    if (known === undefined) {
+      this.#unasked.add(id);
+      this.#add([id]);
+    } else if (this.#hasEnded(id) && this.#task.readyAt(id) !== undefined && this.#task.isWorthAnotherLook(known)) {
+      this.#again([id]);
+    }
+  }
+
+  /** Begins anew with devices that have ended. */
+  #again(devices: readonly string[]): void {
+    for (const device of devices) {
+      this.#unasked.add(device);
+      this.#ledger.enter(device);
+    }
+    this.#plan.again(devices, this.#clock.now());
+    for (const device of devices) this.#begin(device);
+    this.#advance();
+  }
+
+  /** Whether the plan knows, too, that a device has ended, and it is not watched as a canary. */
+  #hasEnded(device: string): boolean {
+    const stage = this.#plan.stage(device);
+    return stage !== undefined && isEnd(stage) && !this.#plan.soaking.includes(device);
   }
 }
 
-/** What is known of a device when it has ended like this. */
-function end({ phase, remaining: _remaining, ...entry }: Entry, outcome: Outcome): Entry {
-  return {
-    ...entry,
-    state: outcome.state,
-    ...(outcome.state === 'succeeded' && { progress: 100, written: entry.total, estimated: false }),
-    ...('config' in outcome && { config: outcome.config }),
-    ...('reboot' in outcome && { reboot: outcome.reboot }),
-    ...('reason' in outcome && { reason: outcome.reason }),
-    ...('hint' in outcome && { hint: outcome.hint }),
-    ...('error' in outcome && { error: reportError(outcome.error, phase) }),
-  };
+/** Waits for something, until a signal is aborted. */
+async function unlessAborted(signal: AbortSignal, promise: Promise<void>): Promise<void> {
+  if (signal.aborted) return;
+  await Promise.race([promise, new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))]);
+}
+
+/** What failed, was not reached or refused; and what is held, since only the user can let it go. */
+function mayRetry({ state, reason }: Update): boolean {
+  return state === 'failed' || state === 'timed_out' || state === 'rejected' || reason === 'held';
 }

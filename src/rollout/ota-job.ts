@@ -1,22 +1,132 @@
 import type { HomieBroker } from '../homie/broker';
-import { selectDevices, type DeviceChoice } from '../homie/select';
-import { bringFirmware } from '../ota/exchange';
+import { isReady, whyNot } from '../homie/presence';
+import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
+import type { Outcome } from '../homie/update';
+import { decide } from '../ota/decide';
+import { bringFirmware, refuse } from '../ota/exchange';
+import { flightOf, judgeFlight, type Flight } from '../ota/flight';
 import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
-import { Job } from './job';
+import { History, type Held } from './history';
+import { Job, type JobOptions } from './job';
+import type { RolloutSettings } from './settings';
+import type { Task } from './task';
+
+/** What brings one firmware onto devices. */
+export interface OtaTaskInput {
+  readonly broker: HomieBroker;
+  readonly firmware: Image;
+  readonly choice: DeviceChoice;
+  readonly settings: OtaSettings;
+  /** What is remembered of devices and images beyond this job. */
+  readonly history?: History;
+}
 
 /** One firmware for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
 export class OtaJob extends Job {
-  constructor(broker: HomieBroker, firmware: Image, choice: DeviceChoice, settings: OtaSettings) {
-    const { name, version, md5: checksum, size } = firmware.info;
-    super(broker.locks, {
-      devices: 'devices' in choice ? choice.devices : [],
-      initial: {
-        total: size,
-        to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
-      },
-      select: (signal) => selectDevices(broker, choice, name, signal),
-      exchange: (device, hooks) => bringFirmware({ broker, device, firmware, settings, ...hooks }),
-    });
+  constructor(input: OtaTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
+    super({ ...options, task: otaTask(input), settings, devices: namedDevices(input.choice) });
   }
 }
+
+function otaTask({ broker, firmware, choice, settings, history = new History() }: OtaTaskInput): Task<Flight> {
+  const { name, version, md5: checksum, size } = firmware.info;
+  const key = (device: string): string => `${broker.locks.scope}${device}`;
+  const settingsFor = (device: string, asked: boolean): OtaSettings => ({
+    ...settings,
+    force: settings.force && asked,
+    attempts: history.mayTransfer(key(device), checksum, settings.attempts),
+  });
+  /** Every checksum that a device running the image may report. */
+  let meaning: ReadonlySet<string> = new Set([checksum]);
+  return {
+    broker,
+    initial: {
+      total: size,
+      to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
+    },
+    select: async (signal) => {
+      meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
+      return selectDevices(broker, choice, name, signal);
+    },
+    admits: (device) => device.fwName?.value === name && isMeant(choice, device, name),
+    refuse: (device) => refuse({ broker, device, firmware, settings }),
+    readyAt: (device) => (isReady(broker, device) ? 0 : undefined),
+    missing: (device) => whyNot(broker, device),
+    look: async (id, asked): Promise<Outcome | undefined> => {
+      const device = broker.registry.get(id);
+      if (device === undefined) return undefined;
+      const decision = await decide(device, firmware, settingsFor(id, asked));
+      if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
+      if (device.checksum !== undefined) history.shows(key(id), device.checksum.value, meaning);
+      if (decision.kind === 'skip') {
+        return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
+      }
+      const hint = heldBecause({ broker, firmware, settings, history }, id);
+      return hint === undefined ? undefined : { state: 'skipped', reason: 'held', hint };
+    },
+    exchange: (device, { begin, asked, ...hooks }) => {
+      let flight: Flight | undefined;
+      return bringFirmware({
+        ...hooks,
+        broker,
+        device,
+        firmware,
+        settings: settingsFor(device, asked),
+        begin: async (known, reinstall) => {
+          history.begun(key(device), checksum);
+          flight = flightOf(known, reinstall);
+          await begin(flight);
+        },
+        unsent: () => {
+          history.notSent(key(device), checksum);
+          hooks.unsent();
+        },
+        report: (change) => {
+          hooks.report(change);
+          if (change.phase !== 'rebooting' || flight?.flashed !== false) return;
+          flight = { ...flight, flashed: true };
+          void begin(flight);
+        },
+      });
+    },
+    judge: async (device, flight, { report, abandon }) => {
+      const { locks, registry } = broker;
+      const judged = await judgeFlight({ broker, device, firmware, flight, settings, abandon, report });
+      locks.rebooted(device);
+      if (judged.kind === 'again') return 'again';
+      const statistics = registry.get(device)?.uptime !== undefined;
+      if (judged.open !== undefined) locks.rebootPending(device, judged.open, performance.now(), statistics);
+      return judged.outcome;
+    },
+    isWorthAnotherLook: ({ device, state, reason }) => {
+      const known = broker.registry.get(device);
+      if (state === 'timed_out') return true;
+      if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
+      if (state !== 'succeeded' && reason !== 'up_to_date') return false;
+      return known?.checksum !== undefined && !meaning.has(known.checksum.value);
+    },
+    allowAgain: (device) => history.allowAgain(key(device), checksum),
+    ended: (device, update) => {
+      history.ended(key(device), checksum, { state: update.state, ...(update.error && { code: update.error.code }) });
+      history.remember(update);
+    },
+  };
+}
+
+/** Why a device is not sent an image again unless the user says so, in words; undefined when it may be sent. */
+export function heldBecause(
+  { broker, firmware, settings, history }: Required<Omit<OtaTaskInput, 'choice'>>,
+  device: string,
+): string | undefined {
+  const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts);
+  return held && `${reasons[held]} The action retry sends it all the same.`;
+}
+
+const reasons: Record<Held, string> = {
+  OLD_FIRMWARE: 'It came back with the old firmware after this image.',
+  OTHER_FIRMWARE: 'It came back with another firmware after this image.',
+  NOT_BACK: 'It did not come back after this image.',
+  ATTEMPTS: 'This image was sent to it as often as is allowed.',
+  REPLACED: 'It had this image, and runs another one since.',
+};

@@ -268,13 +268,6 @@ describeWithBrokers('the change of a configuration', (start) => {
       assert.equal(codeOf((await waiting).outcome), 'succeeded');
     }));
 
-  it('times out for a device that stays offline', () =>
-    withLab(broker.url, {}, async (lab) => {
-      await lab.lose();
-      const { outcome } = await bring(lab, { name: 'New' }, { expires: 0 });
-      assert.deepEqual([outcome.state, codeOf(outcome)], ['timed_out', 'DEVICE_OFFLINE']);
-    }));
-
   it('sends no further part when it is canceled meanwhile', () =>
     withLab(broker.url, {}, async (lab) => {
       const cancel = new AbortController();

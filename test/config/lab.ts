@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { bringPatch } from '../../src/config/exchange';
+import { bringPatch, readyAt } from '../../src/config/exchange';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
 import type { Change, Outcome } from '../../src/homie/update';
@@ -9,7 +9,6 @@ import { Lab } from '../ota/lab';
 export const patient: ConfigSettings = {
   ...defaultSettings,
   allowRisky: true,
-  expires: 10_000,
   sending: 5_000,
   received: 8_000,
   reboot: 8_000,
@@ -34,29 +33,45 @@ export async function bring(
   options: { cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
 ): Promise<Brought> {
   const changes: Change[] = [];
+  const report = (change: Change): void => {
+    changes.push(change);
+    options.onChange?.(change);
+  };
   const never = new AbortController().signal;
   const device = lab.device.id;
   let late: Promise<Outcome | undefined> | undefined;
   lab.broker.locks.acquire(device, 'test');
+  const watch = lab.broker.watch(device);
   try {
-    const outcome = await bringPatch({
-      broker: lab.broker,
-      device,
-      patch: readPatch(patch),
-      settings: { ...patient, ...settings },
-      cancel: options.cancel ?? never,
-      abandon: options.abandon ?? never,
-      turn: async () => () => undefined,
-      report: (change) => {
-        changes.push(change);
-        options.onChange?.(change);
-      },
-      watchOn: (promise) => {
-        late = promise;
-      },
-    });
+    let outcome: Outcome | undefined;
+    report({ state: 'waiting' });
+    while (outcome === undefined) {
+      const at = readyAt(lab.broker, device);
+      if (at === undefined || at > performance.now()) {
+        const signal = AbortSignal.any([
+          options.cancel ?? never,
+          options.abandon ?? never,
+          AbortSignal.timeout(10_000),
+        ]);
+        await watch.next(at ?? Number.POSITIVE_INFINITY, signal);
+        continue;
+      }
+      outcome = await bringPatch({
+        broker: lab.broker,
+        device,
+        patch: readPatch(patch),
+        settings: { ...patient, ...settings },
+        cancel: options.cancel ?? never,
+        abandon: options.abandon ?? never,
+        report,
+        watchOn: (promise) => {
+          late = promise;
+        },
+      });
+    }
     return { outcome, changes, late };
   } finally {
+    watch.close();
     lab.broker.locks.release(device, 'test');
   }
 }

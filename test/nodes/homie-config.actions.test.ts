@@ -128,7 +128,10 @@ describe('homie-config, asked to', () => {
     flow.send({ action: 'update' });
     const caught = await flow.caught.first();
     assert.equal(caughtCode(caught), 'UNKNOWN_ACTION');
-    assert.match(String(Reflect.get(Object(caught['error']), 'message')), /"update".*set, get, check, cancel, status/);
+    assert.match(
+      String(Reflect.get(Object(caught['error']), 'message')),
+      /"update".*set, get, check, cancel, pause, resume, retry, status/,
+    );
   });
 
   for (const [title, wrong, code] of [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { buildEsp32Image } from '../support/images';
+import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
 import { caughtCode, next, payload, running, Scene, state } from './scene';
 
@@ -88,6 +88,9 @@ describe('homie-ota, asked to', () => {
       assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
     });
 
+    /** A job of its own: the same image would join the first. */
+    const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
+
     it('means one device of a job where it says so', async () => {
       const flow = await scene.flow({ device: 'a,b' });
       flow.send({ payload: next });
@@ -105,7 +108,7 @@ describe('homie-ota, asked to', () => {
     it('means one job where it says so', async () => {
       const flow = await scene.flow();
       flow.send({ payload: next, device: 'a', topic: 'first' });
-      flow.send({ payload: next, device: 'b', topic: 'second' });
+      flow.send({ payload: other, device: 'b', topic: 'second' });
       const first = await flow.progress.first((msg) => msg['topic'] === 'first' && payload(msg, 'state') === 'waiting');
       await flow.progress.first((msg) => msg['topic'] === 'second' && payload(msg, 'state') === 'waiting');
       flow.send({ action: 'cancel', job: payload(first, 'job') });
@@ -148,11 +151,18 @@ describe('homie-ota, asked to', () => {
 
     it('is idle when there is no job', async () => {
       const flow = await scene.flow();
-      for (const action of ['status', 'cancel']) {
+      const texts: Record<string, string> = {
+        status: 'No job is under way.',
+        pause: 'No job is under way.',
+        resume: 'No job is under way.',
+        cancel: 'Nothing was left to cancel.',
+        retry: 'Nothing was left to retry.',
+      };
+      for (const action of Object.keys(texts)) {
         flow.send({ action, topic: action });
         const answer = await flow.summary.first((msg) => msg['topic'] === action);
         assert.equal(payload(answer, 'state'), 'idle');
-        assert.equal(payload(answer, 'text'), 'No job is under way.');
+        assert.equal(payload(answer, 'text'), texts[action]);
       }
       assert.equal(flow.caught.messages.length, 0);
     });

@@ -107,10 +107,13 @@ describe('homie-ota, of what comes in', () => {
 
   it('refuses an action that it does not know, and lists those that it knows', async () => {
     const flow = await scene.flow();
-    flow.send({ action: 'pause' });
+    flow.send({ action: 'stop' });
     const { error, ...rest } = await flow.caught.first();
     assert.equal(caughtCode({ error, ...rest }), 'UNKNOWN_ACTION');
-    assert.match(String(Reflect.get(Object(error), 'message')), /"pause".*update, check, cancel, status/);
+    assert.match(
+      String(Reflect.get(Object(error), 'message')),
+      /"stop".*update, check, cancel, pause, resume, retry, status/,
+    );
   });
 
   it('takes settings from the message before its own', async () => {

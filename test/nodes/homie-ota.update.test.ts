@@ -180,9 +180,10 @@ describe('homie-ota, when it updates', () => {
     const slow = await scene.device('slow', { flashDelay: 30 });
     await scene.device('quick');
     const flow = await scene.flow();
+    const [another, third] = [4, 5].map((seed) => buildEsp8266Image({ name: `my-light-${seed}`, size: 60_000, seed }));
     flow.send({ payload: next, device: slow.id });
-    flow.send({ payload: next, device: 'quick' });
-    flow.send({ payload: next, device: 'never-seen', expires: 0 });
+    flow.send({ payload: another, device: 'quick', allowIncompatible: true });
+    flow.send({ payload: third, device: 'never-seen', expires: 0 });
     await flow.completed.nth(2);
     await flow.caught.first();
     await flow.showed('✓2 ✗1');
@@ -191,16 +192,48 @@ describe('homie-ota, when it updates', () => {
     assert.ok(flow.statuses.some(({ text }) => /^[12]\/3/.test(text ?? '')));
   });
 
-  it('refuses a second job for a device that has one', async () => {
-    await scene.device('my-light', { flashDelay: 20 });
+  it('lets a message with the same firmware join the job, and do nothing twice', async () => {
+    const device = await scene.device('my-light', { flashDelay: 20 });
+    await scene.device('other-light');
     const flow = await scene.flow();
-    flow.send({ payload: next });
+    flow.send({ payload: next, topic: 'first' });
     await flow.progress.first(state('running'));
-    flow.send({ payload: next });
-    const caught = await flow.caught.first();
-    assert.equal(caughtCode(caught), 'DEVICE_BUSY');
-    await flow.completed.first();
-    assert.equal(flow.completed.messages.length, 1);
+    flow.send({ payload: next, topic: 'second', device: ['my-light', 'other-light'] });
+    await flow.completed.nth(2);
+    assert.equal(device.received.length, 1);
+    assert.deepEqual(
+      flow.result.messages.map((msg) => [msg['topic'], payload(msg, 'device'), payload(msg, 'state')]),
+      [
+        ['first', 'my-light', 'succeeded'],
+        ['second', 'other-light', 'succeeded'],
+      ],
+    );
+    for (const topic of ['first', 'second']) {
+      const summary = await flow.summary.first((msg) => msg['topic'] === topic);
+      assert.deepEqual(payload(summary, 'counts'), { succeeded: 2 });
+    }
+  });
+
+  it('lets a newer firmware take over what waits, and finish what runs', async () => {
+    const newer = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 6 });
+    const [runs, waits] = [await scene.device('light-1', { flashDelay: 20 }), await scene.device('light-2')];
+    const flow = await scene.flow({ device: 'light-1, light-2' });
+    flow.send({ payload: next, topic: 'older' });
+    await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
+    flow.send({ payload: newer, topic: 'newer' });
+    await flow.completed.nth(2);
+    const results = flow.result.messages.map((msg) => {
+      const { device, state: end, reason } = Object(msg.payload);
+      return [msg['topic'], device, end, reason].join(' ');
+    });
+    assert.deepEqual(results.sort(), [
+      'newer light-1 succeeded ',
+      'newer light-2 succeeded ',
+      'older light-1 succeeded ',
+      'older light-2 canceled superseded',
+    ]);
+    for (const device of [runs, waits]) assert.ok(device.image.equals(newer));
+    assert.equal(waits.received.length, 1);
   });
 });
 

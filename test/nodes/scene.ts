@@ -58,7 +58,7 @@ export class Scene {
 
   /** Starts the flow, and waits until it is connected. */
   async flow(ota: object = {}, more?: { more?: FlowNode[]; credentials?: Record<string, object> }): Promise<TestFlow> {
-    const flow = await TestFlow.start(this.broker, ota, more);
+    const flow = await TestFlow.start(this.broker, { canary: '0', ...ota }, more);
     await flow.showed(connected);
     return flow;
   }

@@ -2,23 +2,27 @@ import { once } from 'node:events';
 import { md5 } from '../../src/firmware/checksum';
 import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
+import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
 import type { Change, Outcome } from '../../src/homie/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
+import { defaultSettings as defaultRollout, type RolloutSettings } from '../../src/rollout/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { buildEsp8266Image } from '../support/images';
 
 /** Deadlines for tests: long enough for a busy machine where something is to come, short where nothing does. */
 export const patient: OtaSettings = {
   ...defaultSettings,
-  expires: 10_000,
   sending: 5_000,
   accepted: 8_000,
   stall: 8_000,
   reboot: 8_000,
   ready: 8_000,
 };
+
+/** One after the other, without canaries, and without end after failures. */
+export const sequential: RolloutSettings = { ...defaultRollout, canary: 0, maxFailures: 0, expires: 10_000 };
 
 export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
@@ -124,22 +128,29 @@ export class Lab {
     const never = new AbortController().signal;
     const id = this.device.id;
     this.broker.locks.acquire(id, 'test');
+    const [cancel, abandon] = [options.cancel ?? never, options.abandon ?? never];
+    const watch = this.broker.watch(id);
+    const report = (change: Change): void => {
+      changes.push(change);
+      options.onChange?.(change);
+    };
     try {
-      const outcome = await bringFirmware({
-        broker: this.broker,
-        device: id,
-        firmware: image,
-        settings: { ...patient, ...settings },
-        cancel: options.cancel ?? never,
-        abandon: options.abandon ?? never,
-        turn: async () => () => undefined,
-        report: (change) => {
-          changes.push(change);
-          options.onChange?.(change);
-        },
-      });
-      return { outcome, changes };
+      for (;;) {
+        report({ state: 'waiting' });
+        await untilReady(this.broker, watch, id, performance.now() + 10_000, AbortSignal.any([cancel, abandon]));
+        const outcome = await bringFirmware({
+          broker: this.broker,
+          device: id,
+          firmware: image,
+          settings: { ...patient, ...settings },
+          cancel,
+          abandon,
+          report,
+        });
+        if (outcome !== undefined) return { outcome, changes };
+      }
     } finally {
+      watch.close();
       this.broker.locks.release(id, 'test');
     }
   }

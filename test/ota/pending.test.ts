@@ -6,7 +6,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { codeOf, Lab, next, patient, raw, running } from './lab';
+import { codeOf, Lab, next, patient, raw, running, sequential } from './lab';
 
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
@@ -191,18 +191,21 @@ describe('a cancel before anything is sent', () => {
       job.cancel();
       return image.alternativeChecksums();
     };
+    const firmware = { ...image, alternativeChecksums };
     const job: OtaJob = new OtaJob(
-      lab.broker,
-      { ...image, alternativeChecksums },
-      { devices: [lab.device.id] },
-      patient,
+      { broker: lab.broker, firmware, choice: { devices: [lab.device.id] }, settings: patient },
+      sequential,
     );
     assert.equal((await job.run()).state, 'canceled');
     assert.deepEqual(lab.device.received, []);
   });
 
   it('is in time while the devices are looked for', async () => {
-    const job = new OtaJob(lab.broker, await raw(next), { runningThisFirmware: true }, patient);
+    const firmware = await raw(next);
+    const job = new OtaJob(
+      { broker: lab.broker, firmware, choice: { runningThisFirmware: true }, settings: patient },
+      sequential,
+    );
     const ended = job.run();
     job.cancel();
     assert.equal((await ended).state, 'canceled');

@@ -11,14 +11,14 @@ describe('readSettings', () => {
     const settings = readSettings(defaultSettings, {
       force: 'true',
       recoverReboot: false,
-      expires: '86400',
+      reboot: '86400',
       stall: 1.5,
       attempts: '3',
       encoding: 'base64',
     });
     assert.equal(settings.force, true);
     assert.equal(settings.recoverReboot, false);
-    assert.equal(settings.expires, 86_400_000);
+    assert.equal(settings.reboot, 86_400_000);
     assert.equal(settings.stall, 1_500);
     assert.equal(settings.attempts, 3);
     assert.equal(settings.encoding, 'base64');
@@ -34,7 +34,7 @@ describe('readSettings', () => {
     ['attempts', 0],
     ['attempts', 1.5],
     ['attempts', 11],
-    ['expires', -1],
+    ['stall', -1],
     ['ready', 'soon'],
     ['sending', Number.NaN],
     ['accepted', Number.POSITIVE_INFINITY],

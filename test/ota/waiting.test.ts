@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
-import { bringFirmware } from '../../src/ota/exchange';
-import { defaultSettings } from '../../src/ota/settings';
+import type { Update } from '../../src/homie/update';
+import { OtaJob } from '../../src/rollout/ota-job';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
-import { codeOf, Lab, next, raw, running } from './lab';
+import { codeOf, Lab, next, patient, raw, running, sequential } from './lab';
 
 describeWithBrokers('before anything is sent', (start) => {
   let broker: TestBroker;
@@ -24,44 +24,41 @@ describeWithBrokers('before anything is sent', (start) => {
   });
   after(() => broker.stop());
 
+  /** What becomes of a job that waits at most so long, in ms. */
+  const waitFor = async (
+    device: string,
+    expires: number,
+    use: HomieBroker = lab.broker,
+    watch: (job: OtaJob) => void = () => undefined,
+  ): Promise<Update | undefined> => {
+    const job = new OtaJob(
+      { broker: use, firmware: await raw(next), choice: { devices: [device] }, settings: patient },
+      { ...sequential, expires },
+    );
+    watch(job);
+    return (await job.run()).devices[0];
+  };
+
   it('gives up at once on a device that is not there when expires is 0', async () => {
     await lab.lose();
-    const { outcome } = await lab.bring(await raw(next), { expires: 0 });
-    assert.equal(outcome.state, 'timed_out');
-    assert.equal(codeOf(outcome), 'DEVICE_OFFLINE');
+    const update = await waitFor(lab.device.id, 0);
+    assert.equal(update?.state, 'timed_out');
+    assert.equal(update.error?.code, 'DEVICE_OFFLINE');
   });
 
   it('says that nothing was ever seen of a device', async () => {
-    const outcome = await bringFirmware({
-      broker: lab.broker,
-      device: 'never-seen',
-      firmware: await raw(next),
-      settings: { ...defaultSettings, expires: 0 },
-      cancel: new AbortController().signal,
-      abandon: new AbortController().signal,
-      turn: async () => () => undefined,
-      report: () => undefined,
-    });
-    assert.equal(codeOf(outcome), 'DEVICE_UNKNOWN');
+    const update = await waitFor('never-seen', 0);
+    assert.equal(update?.error?.code, 'DEVICE_UNKNOWN');
   });
 
   it('says why there is no connection to the broker', async () => {
     const nobody = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 4, baseTopic: 'homie/' });
     nobody.start();
     try {
-      const outcome = await bringFirmware({
-        broker: nobody,
-        device: lab.device.id,
-        firmware: await raw(next),
-        settings: { ...defaultSettings, expires: 100 },
-        cancel: new AbortController().signal,
-        abandon: new AbortController().signal,
-        turn: async () => () => undefined,
-        report: () => undefined,
-      });
-      assert.ok(outcome.state === 'timed_out');
-      assert.equal(outcome.error.code, 'NOT_CONNECTED');
-      assert.match(outcome.error.message, /cannot be reached/);
+      const update = await waitFor(lab.device.id, 100, nobody);
+      assert.equal(update?.state, 'timed_out');
+      assert.equal(update.error?.code, 'NOT_CONNECTED');
+      assert.match(update.error.message, /cannot be reached/);
     } finally {
       await nobody.close();
     }
@@ -71,30 +68,17 @@ describeWithBrokers('before anything is sent', (start) => {
     const { connection } = lab.broker;
     await connection.publish('homie/half-known/$state', 'ready', { qos: 1, timeout: 5000 });
     await connection.publish('homie/half-known/$fw/name', 'my-light', { qos: 1, timeout: 5000 });
-    const outcome = await bringFirmware({
-      broker: lab.broker,
-      device: 'half-known',
-      firmware: await raw(next),
-      settings: { ...defaultSettings, expires: 200 },
-      cancel: new AbortController().signal,
-      abandon: new AbortController().signal,
-      turn: async () => () => undefined,
-      report: () => undefined,
-    });
-    assert.ok(outcome.state === 'timed_out');
-    assert.equal(outcome.error.code, 'FACTS_MISSING');
-    assert.match(outcome.error.message, /\$fw\/checksum/);
+    const update = await waitFor('half-known', 200);
+    assert.equal(update?.error?.code, 'FACTS_MISSING');
+    assert.match(update.error.message, /\$fw\/checksum/);
   });
 
   it('cancels at once what waits for the device', async () => {
     await lab.lose();
-    const cancel = new AbortController();
-    const { outcome } = await lab.bring(
-      await raw(next),
-      {},
-      { cancel: cancel.signal, onChange: ({ state }) => state === 'waiting' && setImmediate(() => cancel.abort()) },
+    const update = await waitFor(lab.device.id, 10_000, lab.broker, (job) =>
+      job.once('progress', ({ state }) => state === 'waiting' && setImmediate(() => job.cancel())),
     );
-    assert.deepEqual(outcome, { state: 'canceled' });
+    assert.equal(update?.state, 'canceled');
   });
 
   const refusals: [title: string, code: string, image: Buffer, changes: Parameters<typeof raw>[1]][] = [

@@ -10,7 +10,7 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { Update } from '../../src/homie/update';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { patient, quick } from '../config/lab';
-import { running } from '../ota/lab';
+import { running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 
@@ -46,7 +46,8 @@ describeWithBrokers('a job that changes configurations', (start) => {
     return device;
   };
   const job = (patch: unknown, ids: string[], settings: Partial<ConfigSettings> = {}) => {
-    const made = new ConfigJob(broker, readPatch(patch), ids, { ...patient, ...settings });
+    const input = { broker, patch: readPatch(patch), devices: ids, settings: { ...patient, ...settings } };
+    const made = new ConfigJob(input, sequential);
     const told: Update[] = [];
     made.on('progress', (update) => told.push(update));
     return { made, told };
@@ -102,8 +103,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     const { made, told } = job({ name: 'New' }, [device.id], quick);
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
-    made.abandon();
-    await made.afterwards();
+    await made.abandon();
     assert.equal(
       told.some(({ late }) => late),
       false,
@@ -124,8 +124,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     const collect = async (device: SimulatedDevice, change: unknown, settings: Partial<ConfigSettings>) => {
       const { made, told } = job(change, [device.id], { secretNames, ...settings });
       seen.push(await made.run());
-      made.abandon();
-      await made.afterwards();
+      await made.abandon();
       seen.push(...told);
     };
 

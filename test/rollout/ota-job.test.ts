@@ -5,7 +5,7 @@ import type { Update } from '../../src/homie/update';
 import { Firmware } from '../../src/firmware/firmware';
 import { check } from '../../src/ota/check';
 import { OtaJob } from '../../src/rollout/ota-job';
-import { patient } from '../ota/lab';
+import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
@@ -59,7 +59,10 @@ describeWithBrokers('a job of several devices', (start) => {
   it('brings the image onto one after the other, and gives one result for each', async () => {
     const [a, b, c] = [await add(), await add(), await add()];
     await broker.settled();
-    const job = new OtaJob(broker, firmware, { devices: [a.id, b.id, c.id] }, patient);
+    const job = new OtaJob(
+      { broker, firmware, choice: { devices: [a.id, b.id, c.id] }, settings: patient },
+      sequential,
+    );
     const { results, progress } = await run(job);
 
     assert.deepEqual(results.map(({ device }) => device).sort(), [a.id, b.id, c.id].sort());
@@ -78,7 +81,9 @@ describeWithBrokers('a job of several devices', (start) => {
 
   it('finds all devices that run this firmware, and leaves the others alone', async () => {
     const [light, plug, current] = [await add(), await add({ image: other }), await add({ image: fresh })];
-    const { results } = await run(new OtaJob(broker, firmware, { runningThisFirmware: true }, patient));
+    const { results } = await run(
+      new OtaJob({ broker, firmware, choice: { runningThisFirmware: true }, settings: patient }, sequential),
+    );
 
     const states = Object.fromEntries(results.map(({ device, state }) => [device, state]));
     assert.deepEqual(states, { [light.id]: 'succeeded', [current.id]: 'skipped' });
@@ -87,7 +92,7 @@ describeWithBrokers('a job of several devices', (start) => {
 
   it('says so when no device runs this firmware', async () => {
     await add({ image: other });
-    const job = new OtaJob(broker, firmware, { runningThisFirmware: true }, patient);
+    const job = new OtaJob({ broker, firmware, choice: { runningThisFirmware: true }, settings: patient }, sequential);
     await assert.rejects(job.run(), { code: 'NO_MATCH' });
   });
 
@@ -96,7 +101,10 @@ describeWithBrokers('a job of several devices', (start) => {
     await broker.settled();
     await away.stop();
     while (broker.registry.get(away.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
-    const job = new OtaJob(broker, firmware, { devices: [away.id, there.id] }, { ...patient, expires: 60_000 });
+    const job = new OtaJob(
+      { broker, firmware, choice: { devices: [away.id, there.id] }, settings: patient },
+      { ...sequential, expires: 60_000 },
+    );
     const ended = job.run();
     const [first] = await once(job, 'result');
     assert.equal(first.device, there.id);
@@ -110,9 +118,11 @@ describeWithBrokers('a job of several devices', (start) => {
   it('refuses a device that has a job already', async () => {
     const device = await add({ flashDelay: 20 });
     await broker.settled();
-    const first = new OtaJob(broker, firmware, { devices: [device.id] }, patient);
+    const first = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings: patient }, sequential);
     const ended = first.run();
-    const { results } = await run(new OtaJob(broker, firmware, { devices: [device.id] }, patient));
+    const { results } = await run(
+      new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings: patient }, sequential),
+    );
     assert.equal(results[0]?.state, 'rejected');
     assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
     assert.equal((await ended).state, 'succeeded');
@@ -128,8 +138,13 @@ describeWithBrokers('a job of several devices', (start) => {
     second.start();
     try {
       await Promise.all([broker.settled(), second.settled()]);
-      const ended = new OtaJob(broker, firmware, { devices: [device.id] }, patient).run();
-      const { results } = await run(new OtaJob(second, firmware, { devices: [device.id] }, patient));
+      const ended = new OtaJob(
+        { broker, firmware, choice: { devices: [device.id] }, settings: patient },
+        sequential,
+      ).run();
+      const { results } = await run(
+        new OtaJob({ broker: second, firmware, choice: { devices: [device.id] }, settings: patient }, sequential),
+      );
       assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
       await ended;
     } finally {
@@ -140,7 +155,7 @@ describeWithBrokers('a job of several devices', (start) => {
   it('cancels what waits, and tells for which devices it is too late', async () => {
     const [a, b] = [await add({ flashDelay: 20 }), await add()];
     await broker.settled();
-    const job = new OtaJob(broker, firmware, { devices: [a.id, b.id] }, patient);
+    const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();
     while (job.summary().devices[0]?.phase !== 'accepted') await once(job, 'progress');
     assert.deepEqual(job.cancel(), { canceled: [b.id], tooLate: [a.id] });
@@ -152,10 +167,13 @@ describeWithBrokers('a job of several devices', (start) => {
 
   it('refuses ids that are none, and sends nothing', async () => {
     for (const id of ['', 'a/b', '+', '#', '$broadcast', 'a b']) {
-      const job = new OtaJob(broker, firmware, { devices: [id] }, patient);
+      const job = new OtaJob({ broker, firmware, choice: { devices: [id] }, settings: patient }, sequential);
       await assert.rejects(job.run(), { code: 'INVALID_DEVICE_ID' }, JSON.stringify(id));
     }
-    await assert.rejects(new OtaJob(broker, firmware, { devices: [] }, patient).run(), { code: 'NO_DEVICE' });
+    await assert.rejects(
+      new OtaJob({ broker, firmware, choice: { devices: [] }, settings: patient }, sequential).run(),
+      { code: 'NO_DEVICE' },
+    );
   });
 
   it('tells beforehand what it would do, and sends nothing', async () => {

@@ -1,0 +1,50 @@
+import { HomieError } from '../errors';
+import { checkDeviceId } from './topics';
+
+/** Whether a text means devices by a pattern, in which `*` stands for any characters. */
+export function isPattern(text: string): boolean {
+  return text.includes('*');
+}
+
+/**
+ * What an id or a pattern matches.
+ *
+ * @throws {HomieError} INVALID_DEVICE_ID when no device can have such an id
+ */
+export function readPattern(text: string): (id: string) => boolean {
+  const parts = text.split('*');
+  const [first = '', ...middle] = parts;
+  const last = middle.pop();
+  if (last === undefined) {
+    checkDeviceId(text);
+    return (id) => id === text;
+  }
+  const fixed = parts.join('');
+  if (fixed !== '') {
+    try {
+      checkDeviceId(fixed);
+    } catch {
+      throw new HomieError(
+        'INVALID_DEVICE_ID',
+        `${JSON.stringify(text.slice(0, 80))} cannot match the id of a device.`,
+      );
+    }
+  }
+  return (id) => {
+    if (id.length < fixed.length || !id.startsWith(first) || !id.endsWith(last)) return false;
+    const end = id.length - last.length;
+    let from = first.length;
+    for (const part of middle) {
+      const at = id.indexOf(part, from);
+      if (at < 0 || at + part.length > end) return false;
+      from = at + part.length;
+    }
+    return from <= end;
+  };
+}
+
+/** Whether an id matches one of these ids and patterns. @throws {HomieError} INVALID_DEVICE_ID */
+export function matchAny(patterns: readonly string[]): (id: string) => boolean {
+  const matches = patterns.map(readPattern);
+  return (id) => matches.some((match) => match(id));
+}

@@ -1,0 +1,112 @@
+import { reportError, type Change, type Outcome, type Update } from '../homie/update';
+
+/** What is known of one device of a job. `duration` is set when it has ended, in ms. */
+export type Entry = Omit<Update, 'duration'> & { readonly duration?: number };
+
+/** What has become of the devices of a job, in their order. */
+export class Ledger {
+  readonly #job: string;
+  readonly #initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
+  readonly #startedAt: string;
+  readonly #elapsed: () => number;
+  readonly #entries = new Map<string, Entry>();
+
+  /**
+   * @param initial what every update says from its start
+   * @param startedAt ISO 8601
+   * @param elapsed ms since then
+   */
+  constructor(
+    job: string,
+    initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>,
+    startedAt: string,
+    elapsed: () => number,
+  ) {
+    this.#job = job;
+    this.#initial = initial;
+    this.#startedAt = startedAt;
+    this.#elapsed = elapsed;
+  }
+
+  /** As they are kept in a file. */
+  get entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  has(device: string): boolean {
+    return this.#entries.has(device);
+  }
+
+  /** Takes in what was kept in a file. */
+  restore(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#entries.set(entry.device, { ...entry, job: this.#job });
+  }
+
+  /** Begins with a device, or anew with one that has ended. */
+  enter(device: string): void {
+    this.#entries.set(device, {
+      job: this.#job,
+      device,
+      state: 'queued',
+      progress: 0,
+      written: 0,
+      ...this.#initial,
+      estimated: false,
+      from: {},
+      attempt: 0,
+      startedAt: this.#startedAt,
+    });
+  }
+
+  get(device: string): Update | undefined {
+    const entry = this.#entries.get(device);
+    return entry === undefined ? undefined : this.#update(entry);
+  }
+
+  all(): Update[] {
+    return [...this.#entries.values()].map((entry) => this.#update(entry));
+  }
+
+  change(device: string, { progress, percent: share, ...change }: Change): Update | undefined {
+    const entry = this.#entries.get(device);
+    if (entry === undefined) return undefined;
+    const { percent = share ?? 0, ...written } = progress ?? {};
+    const next: Entry = { ...entry, ...change, ...written, progress: Math.max(entry.progress, percent) };
+    this.#entries.set(device, next);
+    return this.#update(next);
+  }
+
+  end(device: string, outcome: Outcome): Update | undefined {
+    const entry = this.#entries.get(device);
+    if (entry === undefined) return undefined;
+    const ended: Entry = { ...end(entry, outcome), duration: this.#elapsed() };
+    this.#entries.set(device, ended);
+    return this.#update(ended);
+  }
+
+  /** What became of a device after its end; it does not change how it ended. */
+  late(device: string, outcome: Outcome): Update | undefined {
+    const entry = this.#entries.get(device);
+    if (entry === undefined) return undefined;
+    const { error: _error, duration: _duration, ...rest } = entry;
+    return { ...this.#update(end(rest, outcome)), late: true };
+  }
+
+  #update(entry: Entry): Update {
+    return { ...entry, duration: Math.round(entry.duration ?? this.#elapsed()) };
+  }
+}
+
+/** What is known of a device when it has ended like this. */
+function end({ phase, remaining: _remaining, ...entry }: Entry, outcome: Outcome): Entry {
+  return {
+    ...entry,
+    state: outcome.state,
+    ...(outcome.state === 'succeeded' && { progress: 100, written: entry.total, estimated: false }),
+    ...('config' in outcome && { config: outcome.config }),
+    ...('reboot' in outcome && { reboot: outcome.reboot }),
+    ...('reason' in outcome && { reason: outcome.reason }),
+    ...('hint' in outcome && { hint: outcome.hint }),
+    ...('error' in outcome && { error: reportError(outcome.error, phase) }),
+  };
+}

@@ -1,0 +1,81 @@
+import type { HomieBroker } from '../homie/broker';
+import type { DeviceEvent } from '../homie/device';
+import { rebootShown } from '../homie/uptime';
+import type { DeviceWatch } from '../homie/watch';
+import type { Clock } from './clock';
+
+/** How long a canary may be away before it counts as not well, in ms. */
+const AWAY_LIMIT = 180_000;
+
+/** `stayed`: well all the time. `dozed`: it went to sleep, and proves nothing. */
+export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
+
+/**
+ * Watches whether a device stays ready, without another boot.
+ *
+ * A mere reconnect begins the time anew, and so does a gap in our own connection. Where a device sends no uptime, a
+ * reconnect counts as a boot: the two cannot be told apart.
+ *
+ * @param soak ms on the clock
+ * @param signal rejects with its reason
+ */
+export async function soakDevice(
+  { broker, device, clock }: { broker: HomieBroker; device: string; clock: Clock },
+  soak: number,
+  signal: AbortSignal,
+): Promise<SoakEnd> {
+  const watch = broker.watch(device);
+  const since = performance.now();
+  let well = broker.registry.get(device)?.state?.value === 'ready';
+  let limit = clock.now() + (well ? soak : AWAY_LIMIT);
+  try {
+    for (;;) {
+      const event = await nextUntil(watch, clock, limit, signal);
+      if (event === undefined) return well ? 'stayed' : 'spoiled';
+      if (event.at < since) continue;
+      const statistics = broker.registry.get(device)?.uptime !== undefined;
+      const sign = read(event, since, statistics);
+      if (sign === undefined) continue;
+      if (sign === 'dozed' || sign === 'spoiled') return sign;
+      if (well === (sign === 'well')) continue;
+      well = sign === 'well';
+      limit = clock.now() + (well ? soak : AWAY_LIMIT);
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+function read(event: DeviceEvent, since: number, statistics: boolean): SoakEnd | 'well' | 'away' | undefined {
+  switch (event.attribute) {
+    case 'connection':
+      return event.value === 'lost' ? 'away' : undefined;
+    case 'uptime':
+      return event.live && rebootShown(event, since, true) ? 'spoiled' : undefined;
+    case 'state':
+      if (event.value === 'ready') return 'well';
+      if (event.value === 'sleeping' || event.value === 'disconnected') return 'dozed';
+      return event.live && event.value === 'init' && !statistics ? 'spoiled' : 'away';
+    default:
+      return undefined;
+  }
+}
+
+/** The next event of a device; undefined when a time on the clock of the rollout has come. */
+async function nextUntil(
+  watch: DeviceWatch,
+  clock: Clock,
+  until: number,
+  signal: AbortSignal,
+): Promise<DeviceEvent | undefined> {
+  const over = new AbortController();
+  const callOff = clock.at(until, () => over.abort());
+  try {
+    return await watch.next(Number.POSITIVE_INFINITY, AbortSignal.any([signal, over.signal]));
+  } catch (error) {
+    if (signal.aborted || !over.signal.aborted) throw error;
+    return undefined;
+  } finally {
+    callOff();
+  }
+}

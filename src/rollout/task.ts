@@ -1,0 +1,57 @@
+import type { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import type { Change, Outcome, Update } from '../homie/update';
+
+/** How a job treats one of its devices. */
+export interface Hooks<Flight> {
+  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  readonly cancel: AbortSignal;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  readonly report: (change: Change) => void;
+  /** To be awaited before something is published: from then on the device is judged by what it does. */
+  readonly begin: (flight: Flight) => Promise<void>;
+  /** What was begun was not published after all. */
+  readonly unsent: () => void;
+  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
+  /** Whether the user asked for this device, now. It was not when the job found the device later, or tries again. */
+  readonly asked: boolean;
+}
+
+/** What becomes of a device that was in flight when the process ended; `again`: nothing was taken, nothing is under way. */
+export type Judged = Outcome | 'again';
+
+/**
+ * What a job does with each of its devices.
+ *
+ * `Flight` is what must be known to judge a device to which something was published, as plain data.
+ */
+export interface Task<Flight> {
+  readonly broker: HomieBroker;
+  /** What every update says from its start. */
+  readonly initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
+  /** Finds the devices that are meant. Rejects with a HomieError, or with the signal. */
+  select(signal: AbortSignal): Promise<readonly string[]>;
+  /** Whether a device that appears later is meant, too. */
+  admits(device: Device): boolean;
+  /** What speaks against a device before anything is known of it. */
+  refuse(device: string): HomieError | undefined;
+  /** Since when, or from when on, a device can be served, in ms of `performance.now()`; undefined while it is not there. */
+  readyAt(device: string): number | undefined;
+  /** Why a device cannot be served now. */
+  missing(device: string): HomieError;
+  /** How a device that is there ends without anything being sent; undefined when it is to be served. */
+  look(device: string, asked: boolean): Promise<Outcome | undefined>;
+  /** Undefined when the device has gone, and nothing was sent: it is waited for again. */
+  exchange(device: string, hooks: Hooks<Flight>): Promise<Outcome | undefined>;
+  /** Judges a device that was in flight. */
+  judge(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<Judged>;
+  /** Whether a device that has ended, and is there, is to be looked at again by a job that stays open. */
+  isWorthAnotherLook(update: Update): boolean;
+  /** The user wants it once more. */
+  allowAgain(device: string): void;
+  /** A device has ended. */
+  ended(device: string, update: Update): void;
+}
