@@ -13,6 +13,9 @@ const moments: Record<string, (change: Change) => boolean> = {
   verifying: ({ phase }) => phase === 'verifying',
 };
 
+/** Where the device was back before we were, not all can be told. */
+const claimNothing = ['CLOSED_AT_PUBLISH', 'UNCONFIRMED'];
+
 for (const persistence of [false, true]) {
   describe(`a broker that is killed and comes back, ${persistence ? 'with' : 'without'} persistence`, () => {
     let mosquitto: Mosquitto;
@@ -48,12 +51,11 @@ for (const persistence of [false, true]) {
 
           const code = codeOf(outcome);
           const runsNew = lab.device.image.equals(image.image);
-          assert.ok(['succeeded', 'LOST_IN_TRANSFER'].includes(code), code);
-          assert.equal(
-            code === 'succeeded',
-            runsNew,
-            `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`,
-          );
+          assert.ok(['succeeded', 'LOST_IN_TRANSFER', ...claimNothing].includes(code), code);
+          if (!claimNothing.includes(code)) {
+            const what = `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`;
+            assert.equal(code === 'succeeded', runsNew, what);
+          }
           const delivered = lab.device.received.filter(({ total }) => total > 1).length;
           assert.ok(delivered <= transfers, `${delivered} images were delivered, ${transfers} were sent`);
           assert.ok(transfers <= 2, `${transfers} transfers`);
