@@ -66,7 +66,7 @@ function configTask({ broker, patch, devices, settings, history, incomplete }: C
     },
     isWorthAnotherLook: ({ state }) => state === 'timed_out',
     allowAgain: () => undefined,
-    ended: (_device, update) => history?.remember(update),
+    ended: (device, update) => history?.remember(`${broker.locks.scope}${device}`, update),
   };
 }
 

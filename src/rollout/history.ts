@@ -3,21 +3,138 @@ import type { Update } from '../homie/update';
 /** Why an image is not sent again to a device. */
 export type Held = 'OLD_FIRMWARE' | 'OTHER_FIRMWARE' | 'NOT_BACK' | 'ATTEMPTS' | 'REPLACED';
 
-/** What is remembered of devices and images, so that no device is flashed over and over. */
+/** What is known of one image on one device. */
+interface ImageRecord {
+  /** Begun since the device last ran it, or since the user last allowed it. */
+  readonly transfers: number;
+  /** The device was seen to run it. */
+  readonly had: boolean;
+  readonly held?: Exclude<Held, 'ATTEMPTS'>;
+}
+
+/** A history as plain data, for a file. */
+export interface HistoryState {
+  readonly images: readonly (readonly [device: string, images: readonly (readonly [md5: string, ImageRecord])[]])[];
+  readonly results: readonly (readonly [device: string, results: readonly Update[]])[];
+}
+
+/** How much is remembered; what was used longest ago goes first. */
+const MAX_DEVICES = 20_000;
+const MAX_IMAGES = 20;
+const MAX_DEVICES_WITH_RESULTS = 1000;
+const MAX_RESULTS = 5;
+
+const nothing: ImageRecord = { transfers: 0, had: false };
+
+/** Failures after which an image is not sent again: it does not run there, or does harm. */
+const final: ReadonlySet<string | undefined> = new Set<Held>(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK']);
+
+/**
+ * What is remembered of devices and images beyond a job, so that no device is flashed over and over. Devices are named by
+ * broker, base topic and id, images by their MD5. Memory is bounded.
+ */
 export class History {
-  mayTransfer(_device: string, _md5: string, attempts: number): number {
-    return attempts;
+  readonly #images = new Map<string, Map<string, ImageRecord>>();
+  readonly #results = new Map<string, readonly Update[]>();
+  readonly #changed: () => Promise<void>;
+
+  /** @param changed called at every change that is to be written down; resolves when it is. It must not reject */
+  constructor(changed: () => Promise<void> = async () => undefined) {
+    this.#changed = changed;
   }
-  heldBecause(_device: string, _md5: string, _attempts: number): Held | undefined {
-    return undefined;
+
+  /** Takes in what was written down. */
+  restore({ images, results }: HistoryState): void {
+    for (const [device, records] of images) this.#images.set(device, new Map(records));
+    for (const [device, updates] of results) this.#results.set(device, updates);
   }
-  begun(_device: string, _md5: string): void {}
-  notSent(_device: string, _md5: string): void {}
-  ended(_device: string, _md5: string, _end: { state: string; code?: string }): void {}
-  shows(_device: string, _checksum: string, _alternatives?: ReadonlySet<string>): void {}
-  allowAgain(_device: string, _md5: string): void {}
-  lastResult(_device: string): Update | undefined {
-    return undefined;
+
+  toJSON(): HistoryState {
+    return {
+      images: [...this.#images].map(([device, records]) => [device, [...records]]),
+      results: [...this.#results],
+    };
   }
-  remember(_update: Update): void {}
+
+  /** How many more transfers of the image may be begun. */
+  mayTransfer(device: string, md5: string, attempts: number): number {
+    return Math.max(0, attempts - this.#of(device, md5).transfers);
+  }
+
+  /** Why the image is not sent to the device unless the user allows it again. */
+  heldBecause(device: string, md5: string, attempts: number): Held | undefined {
+    return this.#of(device, md5).held ?? (this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS');
+  }
+
+  /** A transfer is about to begin. Resolves when that is written down: only then is it to be sent. */
+  begun(device: string, md5: string): Promise<void> {
+    const known = this.#of(device, md5);
+    return this.#set(device, md5, { ...known, transfers: known.transfers + 1 });
+  }
+
+  /** What was begun was not sent after all. */
+  notSent(device: string, md5: string): void {
+    const known = this.#of(device, md5);
+    void this.#set(device, md5, { ...known, transfers: Math.max(0, known.transfers - 1) });
+  }
+
+  /** A job has ended with a device: remembers the result, and what it means for the image. */
+  ended(device: string, md5: string, update: Update): void {
+    if (update.state === 'succeeded') {
+      // What it ran before was replaced on purpose.
+      this.#images.delete(device);
+      void this.#set(device, md5, { ...nothing, had: true });
+    } else if (update.state === 'failed' && isHeld(update.error?.code)) {
+      void this.#set(device, md5, { ...this.#of(device, md5), held: update.error.code });
+    }
+    this.remember(device, update);
+  }
+
+  /** A device that is there shows whether it runs the image. One that had it, and runs another one now, is held. */
+  shows(device: string, md5: string, runs: boolean): void {
+    const known = this.#of(device, md5);
+    if (runs) void this.#set(device, md5, { ...nothing, had: true });
+    else if (known.had && known.held === undefined) void this.#set(device, md5, { ...known, held: 'REPLACED' });
+  }
+
+  /** The user wants the image to be sent again. */
+  allowAgain(device: string, md5: string): void {
+    if (this.#images.get(device)?.delete(md5) === true) void this.#changed();
+  }
+
+  /** The last results of a device, from old to new. */
+  lastResults(device: string): readonly Update[] {
+    return this.#results.get(device) ?? [];
+  }
+
+  /** Remembers how a device has ended. */
+  remember(device: string, update: Update): void {
+    renew(this.#results, device, [...this.lastResults(device), update].slice(-MAX_RESULTS), MAX_DEVICES_WITH_RESULTS);
+    void this.#changed();
+  }
+
+  #of(device: string, md5: string): ImageRecord {
+    return this.#images.get(device)?.get(md5) ?? nothing;
+  }
+
+  async #set(device: string, md5: string, record: ImageRecord): Promise<void> {
+    const { transfers, had, held } = this.#of(device, md5);
+    if (record.transfers === transfers && record.had === had && record.held === held) return;
+    const images = this.#images.get(device) ?? new Map<string, ImageRecord>();
+    renew(images, md5, record, MAX_IMAGES);
+    renew(this.#images, device, images, MAX_DEVICES);
+    await this.#changed();
+  }
+}
+
+function isHeld(code: string | undefined): code is Exclude<Held, 'ATTEMPTS' | 'REPLACED'> {
+  return final.has(code);
+}
+
+/** Sets what is the last one to be forgotten then. */
+function renew<Value>(map: Map<string, Value>, key: string, value: Value, limit: number): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > limit && oldest !== undefined) map.delete(oldest);
 }

@@ -58,7 +58,7 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
       if (device === undefined) return undefined;
       const decision = await decide(device, firmware, settingsFor(id, asked));
       if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
-      if (device.checksum !== undefined) history.shows(key(id), device.checksum.value, meaning);
+      if (device.checksum !== undefined) history.shows(key(id), checksum, meaning.has(device.checksum.value));
       if (decision.kind === 'skip') {
         return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
       }
@@ -74,9 +74,8 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
         firmware,
         settings: settingsFor(device, asked),
         begin: async (known, reinstall) => {
-          history.begun(key(device), checksum);
           flight = flightOf(known, reinstall);
-          await begin(flight);
+          await Promise.all([history.begun(key(device), checksum), begin(flight)]);
         },
         unsent: () => {
           history.notSent(key(device), checksum);
@@ -107,10 +106,7 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
       return known?.checksum !== undefined && !meaning.has(known.checksum.value);
     },
     allowAgain: (device) => history.allowAgain(key(device), checksum),
-    ended: (device, update) => {
-      history.ended(key(device), checksum, { state: update.state, ...(update.error && { code: update.error.code }) });
-      history.remember(update);
-    },
+    ended: (device, update) => history.ended(key(device), checksum, update),
   };
 }
 

@@ -22,7 +22,8 @@ describe('the package', () => {
 
   before(async () => {
     folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-pack-'));
-    const { stdout } = await npm(['pack', '--json', '--pack-destination', folder], root);
+    // It is built, and the other tests use what is built.
+    const { stdout } = await npm(['pack', '--ignore-scripts', '--json', '--pack-destination', folder], root);
     const [{ filename, files }]: [{ filename: string; files: { path: string }[] }] = JSON.parse(stdout);
     tarball = path.join(folder, filename);
     packed = files.map((file) => file.path);

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import type { ErrorCode } from '../../src/errors';
+import { HomieError } from '../../src/errors';
+import { reportError, type State, type Update } from '../../src/homie/update';
+import { History } from '../../src/rollout/history';
+
+const lamp = 'localhost/homie/lamp';
+const [oldImage, newImage] = ['a'.repeat(32), 'b'.repeat(32)];
+
+function update(state: State, code?: ErrorCode): Update {
+  return {
+    job: 'job',
+    device: 'lamp',
+    state,
+    progress: 0,
+    written: 0,
+    total: 0,
+    estimated: false,
+    from: {},
+    attempt: 1,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    duration: 0,
+    ...(code !== undefined && { error: reportError(new HomieError(code)) }),
+  };
+}
+
+describe('the history of devices and images', () => {
+  let history: History;
+
+  beforeEach(() => {
+    history = new History();
+  });
+
+  it('counts transfers, but for those that were not sent after all', () => {
+    void history.begun(lamp, newImage);
+    void history.begun(lamp, newImage);
+    assert.equal(history.mayTransfer(lamp, newImage, 3), 1);
+    history.notSent(lamp, newImage);
+    assert.equal(history.mayTransfer(lamp, newImage, 3), 2);
+    assert.equal(history.mayTransfer(lamp, oldImage, 3), 3);
+    assert.equal(history.mayTransfer('localhost/homie/other', newImage, 3), 3);
+  });
+
+  it('holds an image that was sent as often as is allowed', () => {
+    void history.begun(lamp, newImage);
+    assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
+    void history.begun(lamp, newImage);
+    assert.equal(history.heldBecause(lamp, newImage, 2), 'ATTEMPTS');
+    assert.equal(history.mayTransfer(lamp, newImage, 1), 0);
+  });
+
+  for (const code of ['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK'] as const) {
+    it(`holds an image after ${code}, until it is allowed again`, () => {
+      void history.begun(lamp, newImage);
+      history.ended(lamp, newImage, update('failed', code));
+      assert.equal(history.heldBecause(lamp, newImage, 5), code);
+      history.allowAgain(lamp, newImage);
+      assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
+      assert.equal(history.mayTransfer(lamp, newImage, 5), 5);
+    });
+  }
+
+  it('does not hold an image after another failure', () => {
+    void history.begun(lamp, newImage);
+    history.ended(lamp, newImage, update('failed', 'NOT_ACCEPTED'));
+    assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
+    assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
+  });
+
+  it('begins anew with a device that runs the image', () => {
+    void history.begun(lamp, newImage);
+    history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
+    history.shows(lamp, newImage, true);
+    assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
+    assert.equal(history.mayTransfer(lamp, newImage, 2), 2);
+  });
+
+  it('holds an image that a device had, when it runs another one that nobody of us brought', () => {
+    history.ended(lamp, newImage, update('succeeded'));
+    history.shows(lamp, newImage, false);
+    assert.equal(history.heldBecause(lamp, newImage, 2), 'REPLACED');
+  });
+
+  it('does not hold an image that a device never had', () => {
+    history.shows(lamp, newImage, false);
+    assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
+  });
+
+  it('lets go back to an image that was replaced by one of ours', () => {
+    history.ended(lamp, oldImage, update('succeeded'));
+    history.ended(lamp, newImage, update('succeeded'));
+    history.shows(lamp, oldImage, false);
+    assert.equal(history.heldBecause(lamp, oldImage, 2), undefined);
+  });
+
+  it('keeps all that over a restart', () => {
+    history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
+    void history.begun('__proto__', oldImage);
+    const later = new History();
+    later.restore(JSON.parse(JSON.stringify(history)));
+    assert.equal(later.heldBecause(lamp, newImage, 2), 'OLD_FIRMWARE');
+    assert.equal(later.mayTransfer('__proto__', oldImage, 2), 1);
+    assert.deepEqual(later.lastResults(lamp), [update('failed', 'OLD_FIRMWARE')]);
+    assert.deepEqual(later.toJSON(), history.toJSON());
+  });
+
+  it('tells of each change once, and waits until a transfer is written down', async () => {
+    let changes = 0;
+    let written: () => void = () => undefined;
+    history = new History(() => {
+      changes += 1;
+      return new Promise((resolve) => {
+        written = resolve;
+      });
+    });
+    let begun = false;
+    const beginning = history.begun(lamp, newImage).then(() => {
+      begun = true;
+    });
+    await Promise.resolve();
+    assert.equal(begun, false);
+    written();
+    await beginning;
+    history.shows(lamp, newImage, true);
+    history.shows(lamp, newImage, true);
+    assert.equal(changes, 2);
+  });
+
+  it('remembers the last results of a device', () => {
+    for (const state of ['failed', 'rejected', 'canceled', 'timed_out', 'skipped', 'succeeded'] as const) {
+      history.remember(lamp, update(state));
+    }
+    const states = history.lastResults(lamp).map(({ state }) => state);
+    assert.deepEqual(states, ['rejected', 'canceled', 'timed_out', 'skipped', 'succeeded']);
+    assert.deepEqual(history.lastResults('localhost/homie/other'), []);
+  });
+
+  it('forgets what was used longest ago, in bounded memory', () => {
+    for (let index = 0; index <= 20_000; index += 1) {
+      void history.begun(`device-${index}`, newImage);
+      history.remember(`device-${index}`, update('failed', 'NOT_ACCEPTED'));
+      void history.begun(lamp, index.toString(16).padStart(32, '0'));
+    }
+    const { images, results } = history.toJSON();
+    assert.equal(images.length, 20_000);
+    assert.equal(results.length, 1000);
+    assert.equal(images.find(([device]) => device === lamp)?.[1].length, 20);
+    assert.equal(history.mayTransfer('device-0', newImage, 2), 2);
+    assert.equal(history.mayTransfer('device-20000', newImage, 2), 1);
+  });
+});
