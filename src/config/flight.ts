@@ -1,25 +1,157 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import type { Change, Outcome } from '../homie/update';
+import { moment, restartShown, type Departure } from '../homie/elapsed';
+import type { OpenEnd } from '../homie/lock';
+import { isAway, Sight } from '../homie/sight';
+import type { Change, ConfigReport, Outcome } from '../homie/update';
 import type { Check } from './check';
+import { changes, compareConfig } from './compare';
+import { readFile } from './file';
+import { at, type JsonObject } from './json';
+import { reportOf } from './report';
+import { provenPaths } from './sending';
+import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
+import type { Step } from './step';
 
-export interface ConfigFlight {
-  readonly publishedAt: number;
+/** What must be known to judge, in a later process, a device to which a patch was sent: plain data without secrets. */
+export interface ConfigFlight extends Departure {
+  /** What it published as its configuration, and what it does when it has taken the patch, secrets masked. */
+  readonly before: JsonObject;
+  readonly expected: JsonObject;
+  /** The paths that are proven when it has. */
+  readonly paths: readonly string[];
+  /** It has said that it has received the patch. */
+  readonly received: boolean;
+  /** No more patches are to follow. */
+  readonly last: boolean;
+  /** It is somewhere else when it has taken the patch. */
+  readonly moves: boolean;
+  readonly report: ConfigReport;
 }
 
-export function configFlightOf(_device: Device, _check: Check, _done: number, _settings: ConfigSettings): ConfigFlight {
-  return { publishedAt: Date.now() };
+export interface JudgeInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly flight: ConfigFlight;
+  readonly settings: ConfigSettings;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  readonly report: (change: Change) => void;
 }
 
-export async function judgeConfigFlight(_input: {
-  broker: HomieBroker;
-  device: string;
-  flight: ConfigFlight;
-  settings: ConfigSettings;
-  abandon: AbortSignal;
-  report: (change: Change) => void;
-}): Promise<{ kind: 'ended'; outcome: Outcome } | { kind: 'again' }> {
-  return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('ABANDONED') } };
+/** What became of a device. `again`: it has taken this patch, and others are to follow. */
+export type ConfigFlightEnd =
+  { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
+
+/** What is known of a device at the moment at which a step of a change is sent to it. */
+export function configFlightOf(
+  { uptime }: Device,
+  check: Check,
+  done: number,
+  { secretNames }: ConfigSettings,
+): ConfigFlight {
+  const steps = check.steps.slice(0, done);
+  const step = check.steps[done];
+  return {
+    at: moment(),
+    ...(uptime && { up: uptime.value }),
+    before: maskObject(step?.before() ?? {}, secretNames),
+    expected: maskObject(step?.expected() ?? {}, secretNames),
+    paths: step === undefined ? [] : provenPaths(step),
+    received: false,
+    last: done + 1 >= check.steps.length,
+    moves: step !== undefined && isMove(step),
+    report: reportOf(check, { done, taken: steps.flatMap(provenPaths), lost: [], moved: [] }),
+  };
+}
+
+/**
+ * Judges by what a device publishes as its configuration what became of a patch that was sent to it while it was watched
+ * no longer. The caller holds the lock of the device.
+ *
+ * It has taken the patch when a live uptime shows that it was restarted since, and its configuration holds what was
+ * expected; secrets are left out of that. Nothing is sent.
+ */
+export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlightEnd> {
+  const { broker, device, abandon, report } = input;
+  report({ state: 'running', phase: 'verifying', config: input.flight.report });
+  const watch = broker.watch(device);
+  try {
+    for (;;) {
+      // As long as there is no connection of our own, nothing can be told.
+      await broker.settled(abandon);
+      try {
+        return await follow(input, new Sight(watch, abandon));
+      } catch (error) {
+        if (!(error instanceof HomieError) || error.code !== 'CONNECTION_LOST') throw error;
+      }
+    }
+  } catch (error) {
+    const why = error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
+    return failed(input, abandon.aborted ? new HomieError('ABANDONED') : why, 'unknown');
+  } finally {
+    watch.close();
+  }
+}
+
+async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd> {
+  const { broker, device, flight, settings } = input;
+  const until = sight.clock() + settings.reboot + settings.ready;
+  for (;;) {
+    const known = broker.registry.get(device);
+    const end = known && read(input, known);
+    if (end !== undefined) return end;
+    if ((await sight.next(until)) !== undefined) continue;
+    const { state, uptime } = known ?? {};
+    if (state !== undefined && !isAway(state.value)) {
+      const goesOn = uptime?.live === true && uptime.at >= state.at;
+      return failed(input, new HomieError(goesOn ? 'NOT_APPLIED' : 'UNCONFIRMED'), 'flashed');
+    }
+    if (!flight.moves) return failed(input, new HomieError('NOT_BACK'), 'unknown');
+    const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
+    return failed(input, new HomieError('NOT_BACK', undefined, { hint }), 'unknown');
+  }
+}
+
+/** @returns undefined as long as nothing is known */
+function read(input: JudgeInput, { state, config, uptime }: Device): ConfigFlightEnd | undefined {
+  const { flight, settings } = input;
+  if (state?.value !== 'ready' || config === undefined || uptime?.live !== true || uptime.at < state.at)
+    return undefined;
+  if (!restartShown(flight, uptime, { moment: moment(), ms: performance.now() })) return undefined;
+  const now = readFile(config.value)?.content;
+  if (now === undefined) return failed(input, new HomieError('CONFIG_UNREADABLE'));
+  const masked = maskObject(now, settings.secretNames);
+  const visible = changes(flight.before, flight.expected).length > 0;
+  if (!flight.received && changes(flight.before, masked).length === 0) {
+    return failed(input, new HomieError('NOT_RECEIVED', visible ? RESTARTED : UNSEEN));
+  }
+  const { taken, lost } = compareConfig(flight.before, flight.expected, JSON.stringify(masked), settings.secretNames);
+  if (lost.length > 0) {
+    return failed(input, new HomieError('VALUE_LOST'), undefined, { taken: [...flight.report.taken, ...taken], lost });
+  }
+  if (!flight.last) return { kind: 'again' };
+  const report = { ...flight.report, taken: [...flight.report.taken, ...flight.paths], untaken: [] };
+  return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven', config: report } };
+}
+
+const RESTARTED = 'The device restarted, and has the configuration of before: the patch most likely did not reach it.';
+const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
+
+function failed(
+  { flight }: JudgeInput,
+  error: HomieError,
+  open?: OpenEnd,
+  report: Partial<ConfigReport> = {},
+): ConfigFlightEnd {
+  const config = { ...flight.report, ...report };
+  return { kind: 'ended', outcome: { state: 'failed', error, config }, ...(open && { open }) };
+}
+
+/** Whether the device has another id or base topic when it has taken a step. */
+function isMove(step: Step): boolean {
+  const [before, after] = [step.before(), step.expected()];
+  return [['device_id'], ['mqtt', 'base_topic']].some((keys) => at(before, keys) !== at(after, keys));
 }

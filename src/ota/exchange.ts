@@ -28,7 +28,7 @@ export interface ExchangeInput {
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
   /** Awaited before each publish: from then on the device is judged by what it does. */
-  readonly begin?: (device: Device, reinstall: boolean) => Promise<void>;
+  readonly begin?: (device: Device) => Promise<void>;
   /** What was begun was not published after all. */
   readonly unsent?: () => void;
 }
@@ -151,7 +151,7 @@ class Exchange {
     }
     if (!isReady(broker, device)) return undefined;
     if (cancel.aborted) return this.#notReady(cancel.reason);
-    await this.#input.begin?.(known, decision.reinstall);
+    await this.#input.begin?.(known);
     if (!isReady(broker, device) || cancel.aborted) {
       this.#input.unsent?.();
       return cancel.aborted ? this.#notReady(cancel.reason) : undefined;

@@ -1,41 +1,196 @@
+import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import { elapsedSince, moment, restartShown, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
+import { settle } from '../homie/presence';
+import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
 import type { Image } from './image';
+import { letGo } from './recovery';
 import type { OtaSettings } from './settings';
-import { HomieError } from '../errors';
+import { parseStatus } from './status';
+import { identify } from './verdict';
 
-export interface Flight {
-  readonly publishedAt: number;
+/** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
+export interface Flight extends Departure {
+  /** `$fw/checksum`. */
   readonly before?: string;
+  /** It sent its uptime. */
   readonly statistics: boolean;
-  readonly up?: number;
+  /** `$implementation/ota/status`. */
   readonly status?: string;
+  /** It has said that the image is flashed. */
   readonly flashed: boolean;
-  readonly reinstall: boolean;
 }
 
-export function flightOf({ checksum, uptime, otaStatus }: Device, reinstall: boolean): Flight {
+export interface JudgeInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly firmware: Image;
+  readonly flight: Flight;
+  readonly settings: OtaSettings;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  readonly report: (change: Change) => void;
+}
+
+/**
+ * What became of a device. `open`: it may still boot something, as `OpenEnd` says. `again`: the image did not reach it, the
+ * old one runs, and no update is under way.
+ */
+export type FlightEnd =
+  { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
+
+/** What the topics of a device say of an image that was sent to it. */
+type Sign =
+  | { readonly kind: 'ended'; readonly outcome: Outcome }
+  /** It is not there. */
+  | { readonly kind: 'away' }
+  /** It says what runs on it too little, or not live. */
+  | { readonly kind: 'unclear'; readonly missing?: 'checksum' }
+  /** It has an image to boot. */
+  | { readonly kind: 'flashed' }
+  /** It runs what it ran before. `restarted`: and was restarted since. */
+  | { readonly kind: 'as_before'; readonly restarted: boolean };
+
+/** What is known of a device at the moment at which an image is sent to it. */
+export function flightOf({ checksum, uptime, otaStatus }: Device): Flight {
   return {
-    publishedAt: Date.now(),
+    at: moment(),
     ...(checksum && { before: checksum.value }),
     statistics: uptime !== undefined,
     ...(uptime && { up: uptime.value }),
     ...(otaStatus && { status: otaStatus.value }),
     flashed: false,
-    reinstall,
   };
 }
 
-export async function judgeFlight(_input: {
-  broker: HomieBroker;
-  device: string;
-  firmware: Image;
-  flight: Flight;
-  settings: OtaSettings;
-  abandon: AbortSignal;
-  report: (change: Change) => void;
-}): Promise<{ kind: 'ended'; outcome: Outcome; open?: OpenEnd } | { kind: 'again' }> {
-  return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('ABANDONED') }, open: 'unknown' };
+/**
+ * Judges by what a device runs what became of an image that was sent to it while it was watched no longer. The caller
+ * holds the lock of the device.
+ *
+ * It runs the image when a checksum that differs from the one before names it and a live uptime shows that it was
+ * restarted since. Where the old one runs, the updater of the device is asked whether an update is under way, before
+ * anything is sent again.
+ */
+export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
+  const { broker, device, firmware, abandon, report } = input;
+  report({ state: 'running', phase: 'verifying' });
+  const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
+  const watch = broker.watch(device);
+  try {
+    for (;;) {
+      // As long as there is no connection of our own, nothing can be told.
+      await broker.settled(abandon);
+      try {
+        return await follow(input, expected, new Sight(watch, abandon));
+      } catch (error) {
+        if (!(error instanceof HomieError) || !connectionGone.has(error.code)) throw error;
+      }
+    }
+  } catch (error) {
+    const why = error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
+    return ended(abandon.aborted ? new HomieError('ABANDONED') : why, 'unknown');
+  } finally {
+    watch.close();
+  }
+}
+
+const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
+
+async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight): Promise<FlightEnd> {
+  const { broker, device, flight, settings, abandon } = input;
+  const since = performance.now();
+  let until = sight.clock() + settings.stall + settings.reboot + settings.ready;
+  let idle = false;
+  for (;;) {
+    if (!broker.isSettled) await settle(broker, abandon);
+    const known = broker.registry.get(device);
+    const sign = read(known, flight, expected, sight);
+    if (sign.kind === 'ended') return sign;
+    if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
+    const underWay = known?.otaStatus === undefined ? 0 : settings.stall - ageOfProgress(known, flight);
+    if (sign.kind !== 'as_before') {
+      idle = false;
+    } else if (!idle && underWay <= 0) {
+      const answer = await letGo({ broker, device, settings, sight });
+      if (answer === 'silence') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+      idle = answer === 'freed';
+      // Much may have come meanwhile.
+      continue;
+    } else if (idle && (!flight.statistics || (known?.uptime?.live === true && known.uptime.at >= since))) {
+      // Freed from an update that was cut off, it sends its statistics again. Where it sends none, the answer must do.
+      return { kind: 'again' };
+    }
+    const now = sight.clock();
+    const event = await sight.next(underWay > 0 ? Math.min(until, now + underWay) : until);
+    if (event === undefined && sight.clock() >= until) return inVain(sign);
+    if (event?.attribute === 'otaStatus' && event.live) {
+      until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
+    }
+  }
+}
+
+/** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
+function ageOfProgress({ otaStatus, state }: Device, flight: Flight): number {
+  if (otaStatus === undefined || !isSince(flight, otaStatus) || (state?.at ?? 0) > otaStatus.at) return Infinity;
+  const kind = parseStatus(otaStatus.value)?.kind;
+  return kind === 'accepted' || kind === 'progress' ? performance.now() - otaStatus.at : Infinity;
+}
+
+/** Whether something came live, and after the publish. */
+function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: number }): boolean {
+  return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
+}
+
+function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
+  if (device?.state?.value !== 'ready') return { kind: 'away' };
+  const { checksum, state, uptime } = device;
+  if (checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
+  const restarted =
+    uptime?.live === true &&
+    uptime.at >= state.at &&
+    restartShown(flight, uptime, { moment: moment(), ms: performance.now() });
+  const isNew = identify(checksum.value, expected, flight.before) === 'new';
+
+  if (checksum.value !== flight.before) {
+    // A device without statistics: a connect that was seen as it happened stands for them.
+    const seen = !flight.statistics && sight.advertisement?.live === true && sight.advertisement.readyAt !== undefined;
+    if (!restarted && !seen) return { kind: 'unclear' };
+    if (isNew) return succeeded(restarted ? 'proven' : 'unproven');
+    return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OTHER_FIRMWARE') } };
+  }
+  if (isNew && restarted) return succeeded('proven');
+  if (!isFlashed(device, flight)) return { kind: 'as_before', restarted };
+  return restarted
+    ? { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OLD_FIRMWARE') } }
+    : { kind: 'flashed' };
+}
+
+function isFlashed({ otaStatus }: Device, flight: Flight): boolean {
+  if (flight.flashed) return true;
+  if (otaStatus === undefined || parseStatus(otaStatus.value)?.kind !== 'flashed') return false;
+  return otaStatus.value !== flight.status || isSince(flight, otaStatus);
+}
+
+function succeeded(reboot: 'proven' | 'unproven'): Sign {
+  return { kind: 'ended', outcome: { state: 'succeeded', reboot } };
+}
+
+function inVain(sign: Sign): FlightEnd {
+  switch (sign.kind) {
+    case 'away':
+      return ended(new HomieError('NOT_BACK'), 'unknown');
+    case 'flashed':
+      return ended(new HomieError('NOT_REBOOTED'), 'flashed');
+    case 'unclear':
+      return ended(new HomieError(sign.missing === undefined ? 'UNCONFIRMED' : 'CHECKSUM_MISSING'), 'unknown');
+    default:
+      return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+  }
+}
+
+function ended(error: HomieError, open: OpenEnd): FlightEnd {
+  return { kind: 'ended', outcome: { state: 'failed', error }, open };
 }

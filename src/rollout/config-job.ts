@@ -50,19 +50,34 @@ function configTask({ broker, patch, devices, settings, history, incomplete }: C
     missing: (device) => missing(broker, device),
     look: async (device, asked) =>
       endUnsent(checkKnown(broker, broker.registry.get(device), patch, settingsFor(asked))),
-    exchange: (device, { asked, begin, ...hooks }) =>
-      bringPatch({
+    exchange: (device, { asked, begin, report, ...hooks }) => {
+      let flight: ConfigFlight | undefined;
+      return bringPatch({
         ...hooks,
         broker,
         device,
         patch,
         settings: settingsFor(asked),
-        begin: (known, check, done) => begin(configFlightOf(known, check, done, settings)),
-      }),
+        begin: (known, check, done) => {
+          flight = configFlightOf(known, check, done, settings);
+          return begin(flight);
+        },
+        report: (change) => {
+          report(change);
+          if (change.phase !== 'received' || flight === undefined) return;
+          flight = { ...flight, received: true };
+          void begin(flight);
+        },
+      });
+    },
     judge: async (device, flight, { report, abandon }) => {
+      const { locks, registry } = broker;
       const judged = await judgeConfigFlight({ broker, device, flight, settings, abandon, report });
-      broker.locks.rebooted(device);
-      return judged.kind === 'again' ? 'again' : judged.outcome;
+      locks.rebooted(device);
+      if (judged.kind === 'again') return 'again';
+      const statistics = registry.get(device)?.uptime !== undefined;
+      if (judged.open !== undefined) locks.rebootPending(device, judged.open, performance.now(), statistics);
+      return judged.outcome;
     },
     isWorthAnotherLook: ({ state }) => state === 'timed_out',
     allowAgain: () => undefined,

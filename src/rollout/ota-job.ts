@@ -73,8 +73,8 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
         device,
         firmware,
         settings: settingsFor(device, asked),
-        begin: async (known, reinstall) => {
-          flight = flightOf(known, reinstall);
+        begin: async (known) => {
+          flight = flightOf(known);
           await Promise.all([history.begun(key(device), checksum), begin(flight)]);
         },
         unsent: () => {

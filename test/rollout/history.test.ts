@@ -113,14 +113,17 @@ describe('the history of devices and images', () => {
         written = resolve;
       });
     });
-    let begun = false;
-    const beginning = history.begun(lamp, newImage).then(() => {
-      begun = true;
-    });
+    const order: string[] = [];
+    const begin = async (): Promise<void> => {
+      await history.begun(lamp, newImage);
+      order.push('begun');
+    };
+    const beginning = begin();
     await Promise.resolve();
-    assert.equal(begun, false);
+    order.push('written');
     written();
     await beginning;
+    assert.deepEqual(order, ['written', 'begun']);
     history.shows(lamp, newImage, true);
     history.shows(lamp, newImage, true);
     assert.equal(changes, 2);

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Firmware } from '../../src/firmware/firmware';
+import { HomieBroker } from '../../src/homie/broker';
+import type { Phase, Update } from '../../src/homie/update';
+import { readPatch } from '../../src/config/patch';
+import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { ConfigJob } from '../../src/rollout/config-job';
+import { History } from '../../src/rollout/history';
+import type { Job, JobState } from '../../src/rollout/job';
+import { OtaJob } from '../../src/rollout/ota-job';
+import { next, patient, running, sequential } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp8266Image } from '../support/images';
+
+const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
+const configSettings = { ...configDefaults, reboot: 8_000, ready: 8_000, allowRisky: true };
+/** Where nothing is to come. */
+const brief = { ...patient, stall: 500, reboot: 1_000, ready: 500 };
+
+/** The locks of devices are one table for the process: each test has a device of its own. */
+let count = 0;
+
+/** What a job has written down, as it comes back from a file. */
+interface Written {
+  readonly id: string;
+  readonly state: JobState;
+}
+
+describeWithBrokers('a job that goes on after a restart', (start) => {
+  let server: TestBroker;
+  let firmware: Firmware;
+  let device: SimulatedDevice;
+  let broker: HomieBroker;
+  let history: History;
+  let written: Written | undefined;
+
+  before(async () => {
+    firmware = await Firmware.from(next);
+    server = await start();
+  });
+  after(() => server.stop());
+  beforeEach(() => {
+    history = new History();
+    written = undefined;
+  });
+  afterEach(async () => {
+    await device.stop();
+    await broker.close();
+  });
+
+  const connect = async (): Promise<void> => {
+    broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    broker.start();
+    await broker.settled();
+  };
+  const open = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
+    const id = `restart-${(count += 1)}`;
+    // Small segments, so that there is a 206; statistics often, since only a live uptime shows what was missed.
+    device = new SimulatedDevice({
+      url: server.url,
+      id,
+      image: running,
+      uptime: 3600,
+      segment: 536,
+      statsInterval: 1,
+      ...options,
+    });
+    await device.start();
+    await connect();
+  };
+  const save = async (job: Job): Promise<void> => {
+    written = JSON.parse(JSON.stringify({ id: job.id, state: job.state() }));
+  };
+  const otaJob = (restored?: Written, settings = patient): OtaJob =>
+    new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings, history }, sequential, {
+      save,
+      ...(restored && { restored }),
+    });
+
+  /** Runs a job until `moment`, ends its process, and goes on in another one. */
+  const interrupt = async (
+    moment: (update: Update) => boolean,
+    meanwhile = async (): Promise<void> => {},
+    settings = patient,
+  ): Promise<Update> => {
+    const first = otaJob();
+    const early: Update[] = [];
+    first.on('result', (update) => early.push(update));
+    void first.run().catch(() => undefined);
+    await new Promise<void>((resolve) => {
+      first.on('progress', (update) => {
+        if (moment(update)) resolve();
+      });
+    });
+    const kept = written;
+    assert.ok(kept !== undefined);
+    await first.abandon(true);
+    await broker.close();
+    assert.deepEqual(early, []);
+    await meanwhile();
+    await connect();
+
+    const job = otaJob(kept, settings);
+    const results: Update[] = [];
+    job.on('result', (update) => results.push(update));
+    job.restart();
+    await job.atRest();
+    assert.equal(results.length, 1);
+    const [result] = results;
+    assert.ok(result !== undefined);
+    return result;
+  };
+  const codeOf = ({ state, error }: Update): string => error?.code ?? state;
+  const inPhase =
+    (phase: Phase) =>
+    (update: Update): boolean =>
+      update.phase === phase;
+  const images = (): number => device.received.filter(({ total }) => total > 1).length;
+  const booted = (): Promise<unknown> => once(device, 'ready');
+
+  for (const phase of ['sending', 'accepted', 'flashing', 'rebooting', 'verifying'] as const) {
+    it(`finds that the image runs when the process ended while ${phase}`, async () => {
+      await open();
+      const result = await interrupt(inPhase(phase));
+      assert.equal(codeOf(result), 'succeeded');
+      assert.ok(device.image.equals(next));
+      assert.ok(images() <= 2, `${images()} images`);
+    });
+  }
+
+  it('finds that the image runs when the device rebooted while nobody watched', async () => {
+    await open();
+    const result = await interrupt(inPhase('flashing'), async () => {
+      await booted();
+    });
+    assert.equal(codeOf(result), 'succeeded');
+    assert.equal(result.reboot, 'proven');
+    assert.equal(images(), 1);
+  });
+
+  it('sends the image again to a device that lost its connection in the middle, and was freed', async () => {
+    await open({ misbehaviour: { dropAt: 30_000 } });
+    const result = await interrupt(inPhase('accepted'), async () => {
+      await booted();
+    });
+    assert.equal(codeOf(result), 'succeeded');
+    assert.ok(device.image.equals(next));
+    assert.equal(images(), 2);
+  });
+
+  it('sends it again to a device that crashed in the middle', async () => {
+    await open({ misbehaviour: { crashAt: 30_000 } });
+    const result = await interrupt(inPhase('accepted'), async () => {
+      await booted();
+    });
+    assert.equal(codeOf(result), 'succeeded');
+    assert.equal(images(), 2);
+  });
+
+  it('does not send it more often than is allowed', async () => {
+    await open({ misbehaviour: { crashAt: 30_000, times: 5 } });
+    const key = `${broker.locks.scope}${device.id}`;
+    await history.begun(key, firmware.info.md5);
+    const result = await interrupt(inPhase('accepted'), async () => {
+      await booted();
+    });
+    assert.equal(result.reason, 'held');
+    assert.equal(images(), 1);
+  });
+
+  it('says that another firmware runs', async () => {
+    await open({ misbehaviour: { comesBackWith: strange } });
+    const result = await interrupt(inPhase('flashing'), async () => {
+      await booted();
+    });
+    assert.equal(codeOf(result), 'OTHER_FIRMWARE');
+    assert.equal(images(), 1);
+  });
+
+  it('says that the old firmware runs', async () => {
+    await open({ misbehaviour: { comesBackWith: running } });
+    const result = await interrupt(inPhase('flashing'), async () => {
+      await booted();
+    });
+    assert.equal(codeOf(result), 'OLD_FIRMWARE');
+    assert.equal(images(), 1);
+  });
+
+  it('says that the device is not back', async () => {
+    await open({ misbehaviour: { neverBack: true } });
+    const result = await interrupt(inPhase('rebooting'), undefined, brief);
+    assert.equal(codeOf(result), 'NOT_BACK');
+    assert.equal(images(), 1);
+  });
+
+  it('says that a device which has flashed the image has not rebooted, and keeps it locked', async () => {
+    await open({ misbehaviour: { notIdle: true } });
+    const result = await interrupt(inPhase('rebooting'), undefined, brief);
+    assert.equal(codeOf(result), 'NOT_REBOOTED');
+    assert.equal(broker.locks.isRebootPending(device.id), true);
+    assert.equal(images(), 1);
+  });
+
+  it('waits on for a device to which nothing was sent', async () => {
+    await open();
+    const id = device.id;
+    await device.stop();
+    while (broker.registry.get(id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    const result = await interrupt(
+      ({ state }) => state === 'waiting',
+      () => device.start(),
+    );
+    assert.equal(codeOf(result), 'succeeded');
+    assert.equal(images(), 1);
+  });
+
+  describe('with a patch', () => {
+    const configJob = (restored?: Written, patch: object = { name: 'Hall' }): ConfigJob =>
+      new ConfigJob(
+        { broker, patch: readPatch(patch), devices: [device.id], settings: configSettings, history },
+        sequential,
+        { save, ...(restored && { restored }) },
+      );
+    const interruptPatch = async (phase: Phase, meanwhile: () => Promise<unknown>, patch?: object): Promise<Update> => {
+      const first = configJob(undefined, patch);
+      void first.run().catch(() => undefined);
+      await new Promise<void>((resolve) => {
+        first.on('progress', (update) => {
+          if (update.phase === phase) resolve();
+        });
+      });
+      const kept = written;
+      assert.ok(kept !== undefined);
+      await first.abandon(true);
+      await broker.close();
+      await meanwhile();
+      await connect();
+      const job = configJob(kept, patch);
+      const result = once(job, 'result');
+      job.restart();
+      const [update]: Update[] = await result;
+      assert.ok(update !== undefined);
+      return update;
+    };
+
+    for (const phase of ['sending', 'received', 'rebooting'] as const) {
+      it(`finds that it was taken when the process ended while ${phase}`, async () => {
+        await open();
+        const result = await interruptPatch(phase, booted);
+        assert.equal(codeOf(result), 'succeeded');
+        assert.deepEqual(result.config?.taken, ['name']);
+        assert.equal(device.patches.length, 1);
+      });
+    }
+
+    it('says that a value was lost', async () => {
+      await open({ misbehaviour: { forgets: 'name' } });
+      const result = await interruptPatch('received', booted, { name: 'Hall', settings: { percentage: 7 } });
+      assert.equal(codeOf(result), 'VALUE_LOST');
+      assert.deepEqual(
+        result.config?.lost.map(({ path }) => path),
+        ['name'],
+      );
+      assert.deepEqual(result.config?.taken, ['settings']);
+    });
+
+    it('says that nothing has changed when the device was merely restarted', async () => {
+      await open({ misbehaviour: { deaf: true } });
+      const result = await interruptPatch('sending', () => device.restart());
+      assert.equal(codeOf(result), 'NOT_RECEIVED');
+    });
+
+    it('writes no secret down', async () => {
+      await open({ anyNetwork: true });
+      const patch = { wifi: { password: 'open-sesame' } };
+      const result = await interruptPatch('received', booted, patch);
+      assert.equal(codeOf(result), 'succeeded');
+      assert.deepEqual(result.config?.unverified, ['wifi.password']);
+      assert.doesNotMatch(JSON.stringify(written), /open-sesame/);
+    });
+  });
+});
