@@ -16,6 +16,7 @@ export class Jobs {
   /** What has ended since there was last nothing to do: it is shown until something new begins. */
   readonly #ended = new Map<string, Shown>();
   readonly #files = new Map<Job, JobFile>();
+  readonly #removals = new Set<Promise<void>>();
   readonly #changed: () => void;
 
   /** @param changed called whenever `shown` may have changed */
@@ -88,6 +89,7 @@ export class Jobs {
         await (forget ? file?.remove() : file?.save(job));
       }),
     );
+    await Promise.allSettled(this.#removals);
   }
 
   /** Forgets what nobody needs any more. */
@@ -98,8 +100,11 @@ export class Jobs {
   }
 
   #forgetFile(job: Job): void {
-    void this.#files.get(job)?.remove();
+    const removal = this.#files.get(job)?.remove();
+    if (removal === undefined) return;
     this.#files.delete(job);
+    this.#removals.add(removal);
+    void removal.finally(() => this.#removals.delete(removal));
   }
 
   #remember(name: string, ended: Shown): void {

@@ -147,7 +147,8 @@ class Exchange {
     if (leftInTheMiddle(known)) {
       const answer = await letGo(look()).catch(connectionGone);
       // Much may have changed meanwhile: it is decided anew.
-      return answer === undefined || answer === 'freed' ? undefined : { state: 'rejected', error: inTheMiddle(answer) };
+      if (answer === undefined || answer === 'freed' || answer === 'gone') return undefined;
+      return { state: 'rejected', error: inTheMiddle(answer) };
     }
     if (!isReady(broker, device)) return undefined;
     if (cancel.aborted) return this.#notReady(cancel.reason);
@@ -309,7 +310,8 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'silence'): HomieError {
+function inTheMiddle(answer: 'progress' | 'flashed' | 'silence'): HomieError {
+  if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
   if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',

@@ -80,9 +80,10 @@ export class Journal {
    */
   async set(key: string, value: unknown): Promise<void> {
     const line = `${JSON.stringify(value === undefined ? [key] : [key, value])}\n`;
-    if (value === undefined ? !this.#lines.has(key) : this.#lines.get(key) === line) return this.#writing;
-    this.#take(key, value === undefined ? undefined : line);
-    this.#queue += line;
+    if (value === undefined ? this.#lines.has(key) : this.#lines.get(key) !== line) {
+      this.#take(key, value === undefined ? undefined : line);
+      this.#queue += line;
+    }
     await this.#write();
   }
 
@@ -103,7 +104,7 @@ export class Journal {
 
   /** Whatever comes while something is being written is written together after it. */
   async #write(): Promise<void> {
-    while (this.#queue !== '' && !this.#removed) {
+    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#removed) {
       this.#writing ??= this.#writeQueue();
       await this.#writing;
     }
