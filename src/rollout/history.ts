@@ -75,16 +75,19 @@ export class History {
     void this.#set(device, md5, { ...known, transfers: Math.max(0, known.transfers - 1) });
   }
 
-  /** A job has ended with a device: remembers the result, and what it means for the image. */
-  ended(device: string, md5: string, update: Update): void {
-    if (update.state === 'succeeded') {
+  /** A job has ended with a device: remembers the result, as `remember` does, and what it means for the image. */
+  async ended(device: string, md5: string, update: Update, resumed = false): Promise<void> {
+    await Promise.all([this.#learn(device, md5, update), this.remember(device, update, resumed)]);
+  }
+
+  async #learn(device: string, md5: string, { state, error }: Update): Promise<void> {
+    if (state === 'succeeded') {
       // What it ran before was replaced on purpose.
       this.#images.delete(device);
-      void this.#set(device, md5, { ...nothing, had: true });
-    } else if (update.state === 'failed' && isHeld(update.error?.code)) {
-      void this.#set(device, md5, { ...this.#of(device, md5), held: update.error.code });
+      await this.#set(device, md5, { ...nothing, had: true });
+    } else if (state === 'failed' && isHeld(error?.code)) {
+      await this.#set(device, md5, { ...this.#of(device, md5), held: error.code });
     }
-    this.remember(device, update);
   }
 
   /** A device that is there shows whether it runs the image. One that had it, and runs another one now, is held. */
@@ -104,11 +107,17 @@ export class History {
     return this.#results.get(device) ?? [];
   }
 
-  /** Remembers how a device has ended. */
-  remember(device: string, update: Update): void {
-    const results = [...this.lastResults(device), update].slice(-MAX_RESULTS);
+  /**
+   * Remembers how a device has ended. Resolves when that is written down.
+   *
+   * @param resumed takes the place of the last result of the same job, which nobody was told
+   */
+  async remember(device: string, update: Update, resumed = false): Promise<void> {
+    const known = this.lastResults(device);
+    const before = resumed && known.at(-1)?.job === update.job ? known.slice(0, -1) : known;
+    const results = [...before, update].slice(-MAX_RESULTS);
     const forgotten = renew(this.#results, device, results, MAX_DEVICES_WITH_RESULTS);
-    void this.#changed(device, forgotten);
+    await this.#changed(device, forgotten);
   }
 
   #of(device: string, md5: string): ImageRecord {

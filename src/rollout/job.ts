@@ -84,6 +84,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #begunAt: number;
   readonly #flights = new Map<string, unknown>();
   readonly #unasked = new Set<string>();
+  /** Devices that had not ended when an earlier process did. */
+  readonly #resumed = new Set<string>();
   readonly #gate: Gate;
   readonly #stops = new Map<string, AbortController>();
   readonly #turns = new Map<string, AbortController>();
@@ -236,7 +238,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   /** Goes on with what was written down before a restart, and runs as `run` does. */
   async restart(wrap?: (select: Select) => Select): Promise<Summary> {
     if (!this.#admitted) return this.run(wrap);
-    for (const device of this.#open()) this.#begin(device);
+    for (const device of this.#open()) {
+      this.#resumed.add(device);
+      this.#begin(device);
+    }
     for (const device of this.#plan.soaking) this.#soak(device);
     this.#listen();
     return this.atRest();
@@ -472,8 +477,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const update = this.#ledger.end(device, outcome);
     if (update === undefined) return;
     this.#flights.delete(device);
-    this.#task.ended(device, update);
     // Written down first: a result may be missed when the process ends just now, but it never comes twice.
+    await this.#task.ended(device, update, this.#resumed.delete(device));
     await this.#save();
     this.emit('progress', update);
     this.emit('result', update);

@@ -52,7 +52,7 @@ describe('the history of devices and images', () => {
   for (const code of ['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK'] as const) {
     it(`holds an image after ${code}, until it is allowed again`, () => {
       void history.begun(lamp, newImage);
-      history.ended(lamp, newImage, update('failed', code));
+      void history.ended(lamp, newImage, update('failed', code));
       assert.equal(history.heldBecause(lamp, newImage, 5), code);
       history.allowAgain(lamp, newImage);
       assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
@@ -62,21 +62,21 @@ describe('the history of devices and images', () => {
 
   it('does not hold an image after another failure', () => {
     void history.begun(lamp, newImage);
-    history.ended(lamp, newImage, update('failed', 'NOT_ACCEPTED'));
+    void history.ended(lamp, newImage, update('failed', 'NOT_ACCEPTED'));
     assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
     assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
   });
 
   it('begins anew with a device that runs the image', () => {
     void history.begun(lamp, newImage);
-    history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
+    void history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
     history.shows(lamp, newImage, true);
     assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
     assert.equal(history.mayTransfer(lamp, newImage, 2), 2);
   });
 
   it('holds an image that a device had, when it runs another one that nobody of us brought', () => {
-    history.ended(lamp, newImage, update('succeeded'));
+    void history.ended(lamp, newImage, update('succeeded'));
     history.shows(lamp, newImage, false);
     assert.equal(history.heldBecause(lamp, newImage, 2), 'REPLACED');
   });
@@ -87,8 +87,8 @@ describe('the history of devices and images', () => {
   });
 
   it('lets go back to an image that was replaced by one of ours', () => {
-    history.ended(lamp, oldImage, update('succeeded'));
-    history.ended(lamp, newImage, update('succeeded'));
+    void history.ended(lamp, oldImage, update('succeeded'));
+    void history.ended(lamp, newImage, update('succeeded'));
     history.shows(lamp, oldImage, false);
     assert.equal(history.heldBecause(lamp, oldImage, 2), undefined);
   });
@@ -98,7 +98,7 @@ describe('the history of devices and images', () => {
     history = new History(async (device, record) => {
       written.set(device, JSON.stringify(record));
     });
-    history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
+    void history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
     void history.begun('__proto__', oldImage);
     const later = new History();
     for (const [device, record] of written) later.restore(device, JSON.parse(record));
@@ -142,11 +142,19 @@ describe('the history of devices and images', () => {
 
   it('remembers the last results of a device', () => {
     for (const state of ['failed', 'rejected', 'canceled', 'timed_out', 'skipped', 'succeeded'] as const) {
-      history.remember(lamp, update(state));
+      void history.remember(lamp, update(state));
     }
     const states = history.lastResults(lamp).map(({ state }) => state);
     assert.deepEqual(states, ['rejected', 'canceled', 'timed_out', 'skipped', 'succeeded']);
     assert.deepEqual(history.lastResults('localhost/homie/other'), []);
+  });
+
+  it('puts a result that nobody was told aside for the one that is told', async () => {
+    await history.remember(lamp, update('failed'));
+    await history.remember(lamp, { ...update('succeeded'), duration: 1 }, true);
+    await history.remember(lamp, { ...update('skipped'), job: 'another' }, true);
+    const states = history.lastResults(lamp).map(({ state }) => state);
+    assert.deepEqual(states, ['succeeded', 'skipped']);
   });
 
   it('forgets what was used longest ago, in bounded memory', () => {
@@ -157,7 +165,7 @@ describe('the history of devices and images', () => {
     });
     for (let index = 0; index <= 20_000; index += 1) {
       void history.begun(`device-${index}`, newImage);
-      history.remember(`device-${index}`, update('failed', 'NOT_ACCEPTED'));
+      void history.remember(`device-${index}`, update('failed', 'NOT_ACCEPTED'));
       void history.begun(lamp, index.toString(16).padStart(32, '0'));
     }
     const records = [...kept.values()];
