@@ -1,4 +1,5 @@
 /** What the broker has retained in the tree of one device: how it is found, and cleared. */
+import { HomieError } from '../errors';
 import type { Connection } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
 
@@ -21,10 +22,14 @@ export interface Clearing {
  * back every firmware that is published there.
  *
  * @param root base topic and device id
- * @throws {HomieError} when the connection is gone; the reason of the signal
+ * @throws {HomieError} CONNECTION_LOST: not all of them may have come; the reason of the signal
  */
 export async function retainedBelow(connection: Connection, root: string, signal: AbortSignal): Promise<string[]> {
   const filter = `${root}/#`;
+  const lost = new AbortController();
+  const stop = AbortSignal.any([signal, lost.signal]);
+  const lose = (): void => lost.abort(connectionLost());
+  if (connection.status.state !== 'connected') lose();
   const seen = new Set<string>();
   let last = performance.now();
   const listen = (topic: string, payload: Buffer, retained: boolean): void => {
@@ -33,16 +38,18 @@ export async function retainedBelow(connection: Connection, root: string, signal
     last = performance.now();
   };
   connection.on('message', listen);
+  connection.on('status', lose);
   try {
-    await connection.subscribe([filter]);
+    await connection.subscribe([filter]).catch(lose);
     const subscribed = performance.now();
     for (;;) {
       const wait = Math.min(Math.max(last, subscribed) + QUIET, subscribed + AT_MOST) - performance.now();
       if (wait <= 0) break;
-      await pause(wait, signal);
+      await pause(wait, stop);
     }
   } finally {
     connection.off('message', listen);
+    connection.off('status', lose);
     await connection.unsubscribe([filter]).catch(() => undefined);
   }
   return [...seen];
@@ -87,6 +94,11 @@ export async function clearRetained(
     cleared.push(topic);
   }
   return true;
+}
+
+/** Why what is retained is not known or cleared to its end. */
+export function connectionLost(): HomieError {
+  return new HomieError('CONNECTION_LOST', 'The connection to the broker was lost meanwhile.');
 }
 
 /** Whether a topic tells whether a device is there. */
