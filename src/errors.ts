@@ -30,6 +30,18 @@ export const catalogue = {
     'Wait until the device has connected anew, or power-cycle it.',
     true,
   ),
+  DEVICE_PRESENT: entry(
+    'The device is neither lost nor disconnected, so what is retained of it is in use.',
+    'Only a device whose $state is lost or disconnected can be forgotten.',
+  ),
+  DEVICE_RETURNED: entry(
+    'The device gave a sign of itself while its retained topics were being cleared; no more of them were cleared.',
+    'It publishes its topics anew when it connects. Restart it if some are missing.',
+  ),
+  NOT_CLEARED: entry(
+    'The broker still has retained topics of the device, or shows none of them.',
+    'Allow this user to read and write all topics below the device (ACL).',
+  ),
 
   // What comes in as firmware
   PAYLOAD_TYPE: entry(

@@ -49,7 +49,11 @@ export interface Attributes {
 
 export type Attribute = keyof Attributes;
 
-export type Device = { readonly id: string } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
+export type Device = {
+  readonly id: string;
+  /** When it last gave a sign of itself, in ms of `performance.now()`; undefined when no live message of it has come. */
+  readonly seenAt?: number | undefined;
+} & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 
 /** One thing that happened to a device, or to our own connection while we watch it. */
 export type DeviceEvent =

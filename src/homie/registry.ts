@@ -27,6 +27,7 @@ const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
 /** All slots are there from the start: objects of one shape are small and quick. */
 class KnownDevice implements Device, Facts {
   readonly id: string;
+  seenAt: number | undefined;
   state: Facts['state'];
   homie: Facts['homie'];
   name: Facts['name'];
@@ -48,11 +49,12 @@ class KnownDevice implements Device, Facts {
 }
 
 /**
- * What is known of the devices under one base topic. Whatever is published there, it does not throw, and memory is
+ * What is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state of a device was
+ * cleared at the broker, which then knows nothing of it any more. Whatever is published there, it does not throw, and memory is
  * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number the device
  * that was heard of longest ago goes, but never one with a live state or a watch.
  */
-export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEvent] }> {
+export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEvent]; gone: [device: Device] }> {
   readonly #base: string;
   readonly #limit: number;
   readonly #devices = new Map<string, KnownDevice>();
@@ -153,6 +155,7 @@ export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEv
     if (event.attribute === 'state' && !this.#takesState(device, name, event.live)) return;
     if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event.at);
     keep(device, event);
+    if (isSign(event)) device.seenAt = event.at;
     this.#tell(device.id, event);
   }
 
@@ -194,8 +197,11 @@ export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEv
   #delete(device: KnownDevice, { attribute, name }: TopicReader): void {
     const elsewhere = name === (this.#homie2.has(device.id) ? '$state' : '$online');
     if (elsewhere) return;
+    const isGone = attribute === 'state' && device.state !== undefined;
     device[attribute] = undefined;
-    if (attributes.every((each) => device[each] === undefined)) this.#forget(device.id);
+    // That a patch was received says nothing of what is there.
+    if (attributes.every((each) => each === 'configSet' || device[each] === undefined)) this.#forget(device.id);
+    if (isGone) this.emit('gone', device);
   }
 
   #forget(id: string): void {
@@ -217,6 +223,11 @@ export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEv
     if (oldest.length === 0) this.#fullSince = now;
     return oldest.length > 0;
   }
+}
+
+/** Whether the device itself has said this, just now: not the broker in its name, nor somebody who sends it a patch. */
+function isSign({ attribute, value, live }: ValueEvent): boolean {
+  return live && attribute !== 'configSet' && !(attribute === 'state' && value === 'lost');
 }
 
 /** When the last message of a device came, in ms of `performance.now()`. */

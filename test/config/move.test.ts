@@ -4,6 +4,7 @@ import type { MoveReport, Outcome } from '../../src/homie/update';
 import { codeOf, running } from '../ota/lab';
 import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { retainedTopics } from '../support/retained';
 import { bring, quick, until, withLab } from './lab';
 
 const moveOf = ({ config }: Outcome): MoveReport => config?.moved?.[0] ?? assert.fail('it did not move');
@@ -13,24 +14,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
   beforeEach(async () => (broker = await start()));
   afterEach(() => broker?.stop());
 
-  /** Every retained topic of the broker. */
-  const retained = async (): Promise<string[]> => {
-    const client = await connectAsync(broker.url, { protocolVersion: 4 });
-    const topics: string[] = [];
-    // What is published after the subscription comes after what is retained.
-    const mark = 'mark/of/the/end';
-    const all = new Promise<void>((resolve) => {
-      client.on('message', (topic, payload, { retain }) => {
-        if (topic === mark) resolve();
-        else if (retain && payload.length > 0) topics.push(topic);
-      });
-    });
-    await client.subscribeAsync('#');
-    await client.publishAsync(mark, 'x', { qos: 1 });
-    await all;
-    await client.endAsync();
-    return topics;
-  };
+  const retained = (): Promise<string[]> => retainedTopics(broker.url);
 
   it('is followed to another id, and what it leaves is named', () =>
     withLab(broker.url, { id: 'old' }, async (lab) => {

@@ -90,6 +90,41 @@ describe('The registry', () => {
     assert.equal(registry.devices.size, 0);
   });
 
+  it('tells once that a device has gone, when its state is deleted', () => {
+    const { registry, retained, live } = someRegistry();
+    const gone: string[] = [];
+    registry.on('gone', ({ id }) => gone.push(id));
+    retained('lamp/$online', 'false');
+    retained('lamp/$state', 'lost');
+    live('lamp/$implementation/config/set', '');
+    // It is the leftover of an earlier firmware.
+    live('lamp/$online', '');
+    assert.deepEqual(gone, []);
+    live('lamp/$state', '');
+    live('lamp/$state', '');
+    assert.deepEqual(gone, ['lamp']);
+    assert.equal(registry.get('lamp'), undefined);
+  });
+
+  it('knows when a device gave a sign of itself, by what it says live and nobody says for it', () => {
+    const { registry, retained, live } = someRegistry();
+    const seenAt = (): number | undefined => registry.get('lamp')?.seenAt;
+    retained('lamp/$fw/checksum', md5);
+    retained('lamp/$state', 'ready');
+    live('lamp/$implementation/config/set', '{}');
+    live('lamp/$state', 'lost');
+    assert.equal(seenAt(), undefined);
+    const before = performance.now();
+    live('lamp/$stats/uptime', '12');
+    const seen = seenAt() ?? Number.NaN;
+    assert.ok(seen >= before && seen <= performance.now());
+    live('lamp/$state', 'lost');
+    registry.forgetStates();
+    retained('lamp/$stats/uptime', '12');
+    retained('lamp/$state', 'ready');
+    assert.equal(seenAt(), seen);
+  });
+
   it('does not keep a configuration patch, which may hold secrets', () => {
     const { registry, told, live } = someRegistry();
     live('lamp/$implementation/config/set', '{"wifi":{"password":"secret"}}');
