@@ -1,6 +1,6 @@
 import type { HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
-import { selectDevices } from '../src/homie/select';
+import { namedDevices, selectDevices } from '../src/homie/select';
 import { check } from '../src/ota/check';
 import { readSettings, type OtaSettings } from '../src/ota/settings';
 import type { History } from '../src/rollout/history';
@@ -39,7 +39,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const { msg, outbox } = errand;
     const { history } = this.#settings;
     const choice = await readChoice(msg, this.#settings.devices(msg));
-    if (action === 'update' && 'devices' in choice) errand.devices = choice.devices;
+    if (action === 'update') errand.devices = namedDevices(choice);
     const settings = readSettings(settled(this.#settings.ota), msg);
     const rollout = readRollout(settled(this.#settings.rollout), msg);
     const broker = this.broker();
@@ -50,6 +50,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
       const answer = await check(this.brokerInReach(), firmware, choice, settings, {
         signal: this.patience(),
         heldBecause: (device) => heldBecause(input, device),
+        exclude: rollout.exclude,
       });
       outbox.send('summary', checkAnswer(answer));
       return undefined;
