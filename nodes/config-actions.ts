@@ -7,7 +7,7 @@ import { maskObject } from '../src/config/secrets';
 import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
-import { selectDevices } from '../src/homie/select';
+import { namedDevices, selectDevices } from '../src/homie/select';
 import { reportError } from '../src/homie/update';
 import { ConfigJob } from '../src/rollout/config-job';
 import type { Order } from '../src/rollout/desk';
@@ -55,18 +55,17 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
   ): Promise<HomieError | typeof KEPT | undefined> {
     const { msg } = errand;
     const devices = readDevices(isAbsent(msg['device']) ? await this.#settings.devices(msg) : msg['device']);
-    if (action === 'set') errand.devices = devices;
+    if (action === 'set') errand.devices = namedDevices({ devices });
     const settings = readSettings(settled(this.#settings.config), msg);
+    const rollout = readRollout(settled(this.#settings.rollout), msg);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':
         return this.#get(this.brokerInReach(), devices, settings, errand);
       case 'check':
-        return this.#check(readPatch(msg['payload']), devices, settings, errand);
-      case 'set': {
-        const rollout = readRollout(settled(this.#settings.rollout), msg);
+        return this.#check(readPatch(msg['payload']), devices, { settings, exclude: rollout.exclude }, errand);
+      case 'set':
         return this.run(this.#work({ patch: readPatch(msg['payload']), devices, settings, rollout }), errand);
-      }
     }
   }
 
@@ -97,10 +96,11 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
   async #check(
     patch: JsonObject,
     devices: readonly string[],
-    settings: ConfigSettings,
+    { settings, exclude }: { readonly settings: ConfigSettings; readonly exclude: readonly string[] },
     { outbox }: Errand,
   ): Promise<undefined> {
-    const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, this.patience());
+    const options = { signal: this.patience(), exclude };
+    const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, options);
     outbox.send('summary', checkAnswer(answer));
   }
 
@@ -111,8 +111,9 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     settings: ConfigSettings,
     { outbox }: Errand,
   ): Promise<HomieError | undefined> {
+    const ids = await selectDevices(broker, { devices }, undefined, this.patience());
     const failures = await Promise.all(
-      devices.map(async (device) => {
+      ids.map(async (device) => {
         try {
           outbox.send('result', await getConfig(broker, device, settings, this.closing));
           return [];

@@ -1,6 +1,6 @@
 import type { HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
-import { selectDevices } from '../src/homie/select';
+import { namedDevices, selectDevices } from '../src/homie/select';
 import { check } from '../src/ota/check';
 import { defaultSettings, readSettings, type OtaSettings } from '../src/ota/settings';
 import { heldBecause, OtaJob } from '../src/rollout/ota-job';
@@ -48,7 +48,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const { msg, outbox } = errand;
     const { history } = this.around;
     const choice = await readChoice(msg, this.#settings.devices(msg));
-    if (action === 'update' && 'devices' in choice) errand.devices = choice.devices;
+    if (action === 'update') errand.devices = namedDevices(choice);
     const settings = readSettings(settled(this.#settings.ota), msg);
     const rollout = readRollout(settled(this.#settings.rollout), msg);
     const broker = this.broker();
@@ -59,6 +59,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
       const answer = await check(this.brokerInReach(), firmware, choice, settings, {
         signal: this.patience(),
         heldBecause: (device) => heldBecause(input, device),
+        exclude: rollout.exclude,
       });
       outbox.send('summary', checkAnswer(answer));
       return undefined;
