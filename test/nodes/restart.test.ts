@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { SimulatedDevice } from '../simulator/device';
@@ -8,6 +8,7 @@ import { stopFlow, TestFlow } from './flow';
 import { configNode, connected, next, payload, Scene, state } from './scene';
 
 const secret = 'open-sesame-4711';
+const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 3 });
 
 describe('a node with jobs, when it is deployed again in a Node-RED with a user directory', () => {
@@ -100,15 +101,22 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   });
 
   it('keeps what failed for a retry, and its firmware with it', async () => {
-    const device = await lively('stubborn', { misbehaviour: { comesBackWith: Buffer.from(later), times: 1 } });
+    const device = await lively('stubborn', { misbehaviour: { comesBackWith: strange } });
     const flow = await open();
     flow.send({ payload: next, device: device.id });
-    assert.equal(payload(await flow.result.first(), 'error.code'), 'OTHER_FIRMWARE');
+    const failed = await flow.result.first();
+    assert.equal(payload(failed, 'error.code'), 'OTHER_FIRMWARE');
     await flow.summary.first();
     const after = await again(flow);
-    after.send({ payload: next, device: device.id, allowDowngrade: true });
+    assert.deepEqual(await files('firmware'), [`${String(payload(failed, 'to.checksum'))}.bin`]);
+    after.send({ payload: next, device: device.id });
     assert.equal(payload(await after.result.first(), 'reason'), 'held');
-    assert.deepEqual(await files('firmware'), [`${String(payload(await flow.result.first(), 'to.checksum'))}.bin`]);
+    assert.equal(device.received.length, 1);
+    // In whole seconds, the uptime could not show a reboot right after another one.
+    await upForASecond(device);
+    after.send({ action: 'retry' });
+    assert.equal(payload(await after.result.nth(2), 'error.code'), 'OLD_FIRMWARE');
+    assert.equal(device.received.length, 2);
   });
 
   it('tells how a device has ended lately', async () => {
@@ -170,6 +178,47 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.deepEqual((await files('jobs')).sort(), [`${first}.damaged`, second].sort());
   });
 
+  it('leaves the file of a later version alone, and says so', async () => {
+    const job = '3b241101-e2bb-4255-8caf-4136c566a962.jsonl';
+    await mkdir(path.join(userDir, 'homie-ota', 'jobs'), { recursive: true });
+    await writeFile(path.join(userDir, 'homie-ota', 'jobs', job), '{"version":2}\n');
+    const flow = await open();
+    flow.send({ action: 'status' });
+    assert.equal(payload(await flow.summary.first(), 'state'), 'idle');
+    assert.match(flow.log(), /written by a later version/);
+    assert.deepEqual(await files('jobs'), [job]);
+  });
+
+  it('tells once that a job cannot be written, and does it all the same', async () => {
+    const device = await lively('kept-nowhere');
+    // A file where the folder should be: not even root can write below it.
+    await writeFile(path.join(userDir, 'homie-ota'), '');
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+    assert.match(flow.log(), /jobs.*\.jsonl cannot be written \(ENOTDIR\)/);
+  });
+
+  it('locks a device that was under way until its node is there again', async () => {
+    const device = await lively('in-limbo', { flashDelay: 100, misbehaviour: { notIdle: true } });
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
+    await stopFlow();
+    const folder = path.join(userDir, 'homie-ota', 'jobs');
+    const [job = ''] = await readdir(folder);
+    // What an earlier process has left, of a node that is not there any more.
+    const elsewhere = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-user-'));
+    await mkdir(path.join(elsewhere, 'homie-ota', 'jobs'), { recursive: true });
+    const text = (await readFile(path.join(folder, job), 'utf8')).replaceAll('"node":"ota"', '"node":"gone"');
+    await writeFile(path.join(elsewhere, 'homie-ota', 'jobs', job), text.replaceAll('in-limbo', 'in-limbo-2'));
+    const other = await lively('in-limbo-2', { misbehaviour: { notIdle: true } });
+    const after = await scene.flow({ ...settings }, { userDir: elsewhere });
+    after.send({ payload: next, device: other.id });
+    assert.equal(payload(await after.result.first(), 'error.code'), 'REBOOT_PENDING');
+    await rm(elsewhere, { recursive: true });
+  });
+
   it('tells of a firmware that is damaged, and sends it to nobody', async () => {
     const flow = await open();
     flow.send({ payload: next, device: 'late' });
@@ -222,6 +271,14 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(JSON.parse(device.file).name, 'Hall');
   });
 });
+
+function upForASecond(device: SimulatedDevice): Promise<void> {
+  return new Promise((resolve) => {
+    device.on('publish', (topic, value) => {
+      if (topic === '$stats/uptime' && value !== '0') resolve();
+    });
+  });
+}
 
 function circular(): object {
   const socket: Record<string, unknown> = {};
