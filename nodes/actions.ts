@@ -5,8 +5,9 @@ import type { HomieBroker } from '../src/homie/broker';
 import { isFinal, type Update } from '../src/homie/update';
 import type { Order } from '../src/rollout/desk';
 import type { History } from '../src/rollout/history';
-import type { Job, JobOptions, Select } from '../src/rollout/job';
-import type { JobFile, JobHead, JobStore, StoredJob } from '../src/rollout/store';
+import type { Job, Select } from '../src/rollout/job';
+import type { JobFile, StoredJob } from '../src/rollout/job-file';
+import type { JobStore } from '../src/rollout/store';
 import { asHomieError, canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
 import { keptOf } from './job-files';
@@ -15,26 +16,7 @@ import type { Outbox } from './outbox';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
 import { steering, type Steering } from './steering';
-
-/** What is to be brought onto devices. */
-export interface Work {
-  readonly order: Order;
-  /** Finds the devices that the message means. */
-  readonly select: Select;
-  readonly make: (options: JobOptions) => Job;
-  /** What is written down of it, if it is to survive a restart. */
-  readonly record?: WorkRecord;
-}
-
-/** Work as plain data without secrets. */
-export interface WorkRecord {
-  readonly order: Order;
-  /** ms: how long it is kept after its end. */
-  readonly keep: number;
-  /** What its node needs to make it anew. */
-  readonly work: object;
-  readonly firmware?: { readonly md5: string; readonly image: Buffer };
-}
+import { headOf, readRecord, type Work } from './work';
 
 /** What the actions of a node have around them. */
 export interface Surroundings {
@@ -209,15 +191,8 @@ export abstract class Actions<Action extends string> {
   #writeDown(job: Job, { record }: Work, outbox: Outbox): JobFile | undefined {
     const { store, node } = this.around;
     if (store === undefined || record === undefined) return undefined;
-    const { order, keep, work, firmware } = record;
-    const head: JobHead = {
-      node,
-      scope: this.broker().locks.scope,
-      ...(firmware !== undefined && { firmware: firmware.md5 }),
-      keep,
-      work: { order, msg: keptOf({ ...outbox.kept }), work },
-    };
-    const file = store.begin(job.id, head, firmware?.image);
+    const head = headOf(record, { node, scope: this.broker().locks.scope, msg: { ...outbox.kept } });
+    const file = store.begin(job.id, head, record.firmware?.image);
     void file.save(job);
     return file;
   }
@@ -358,18 +333,4 @@ export function settled<Settings extends object>(settings: Settings | HomieError
 /** Whether the work was given up because it was canceled, or the node is closed. */
 function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
-}
-
-/** @throws {HomieError} JOB_FILE_DAMAGED */
-function readRecord(value: unknown): { order: Order; msg: Request; work: object } {
-  const { order, msg, work }: { order?: unknown; msg?: unknown; work?: unknown } = Object(value);
-  const { identity, subject, forAll }: { identity?: unknown; subject?: unknown; forAll?: unknown } = Object(order);
-  if (typeof identity !== 'string' || typeof work !== 'object' || work === null) {
-    throw new HomieError('JOB_FILE_DAMAGED');
-  }
-  return {
-    order: { identity, ...(typeof subject === 'string' && { subject }), forAll: forAll === true },
-    msg: { ...Object(msg) },
-    work,
-  };
 }

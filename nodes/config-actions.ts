@@ -16,9 +16,10 @@ import {
   readSettings as readRollout,
   type RolloutSettings,
 } from '../src/rollout/settings';
-import { Actions, settled, type Errand, type KEPT, type Surroundings, type Work } from './actions';
+import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
 import { asHomieError, checkAnswer } from './answers';
 import { isAbsent, readDevices, type Request } from './request';
+import type { Work } from './work';
 
 /** What a node is set to. */
 export interface ConfigNodeSettings {

@@ -1,7 +1,7 @@
 import type { Update } from '../src/homie/update';
 import { Desk, type Order } from '../src/rollout/desk';
 import type { Job } from '../src/rollout/job';
-import type { JobFile } from '../src/rollout/store';
+import type { JobFile } from '../src/rollout/job-file';
 import type { Shown } from './job-status';
 
 /** More than these are not remembered, where one job waits for ever and others come and go. */

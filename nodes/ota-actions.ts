@@ -10,10 +10,11 @@ import {
   type RolloutSettings,
 } from '../src/rollout/settings';
 import type { DeviceChoice } from '../src/homie/select';
-import { Actions, settled, type Errand, type KEPT, type Surroundings, type Work } from './actions';
+import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
 import { checkAnswer } from './answers';
 import { readChoice, type DeviceSetting } from './ota-request';
 import type { Request } from './request';
+import type { Work } from './work';
 
 /** What a node is set to. */
 export interface OtaNodeSettings {

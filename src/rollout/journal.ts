@@ -13,7 +13,7 @@ const COMPACT_ABOVE = 256 * 1024;
  * costs the same however much is kept, and a process that ends in the middle of one loses that change and nothing else.
  */
 export class Journal {
-  readonly #file: string;
+  readonly file: string;
   readonly #lines = new Map<string, string>();
   /** Bytes in the file, and of its content. */
   #size = 0;
@@ -32,7 +32,7 @@ export class Journal {
    * @param tell is told when the file cannot be written: once, until it can be written again
    */
   constructor(file: string, tell: (error: HomieError) => void = () => undefined) {
-    this.#file = file;
+    this.file = file;
     this.#tell = tell;
   }
 
@@ -91,7 +91,7 @@ export class Journal {
   async remove(): Promise<void> {
     this.#removed = true;
     await this.#writing;
-    await rm(this.#file, { force: true }).catch(() => undefined);
+    await rm(this.file, { force: true }).catch(() => undefined);
   }
 
   #take(key: string, line: string | undefined): void {
@@ -115,13 +115,13 @@ export class Journal {
     this.#queue = '';
     try {
       if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
-      else await appendFile(this.#file, text, { mode: 0o600, flush: true });
+      else await appendFile(this.file, text, { mode: 0o600, flush: true });
       this.#size += Buffer.byteLength(text);
       this.#failed = false;
     } catch (error) {
       // Half of it may be there.
       this.#stale = true;
-      if (!this.#failed) this.#tell(notWritten(this.#file, error));
+      if (!this.#failed) this.#tell(notWritten(this.file, error));
       this.#failed = true;
     } finally {
       this.#writing = undefined;
@@ -130,7 +130,7 @@ export class Journal {
 
   async #rewrite(): Promise<void> {
     const text = `${JSON.stringify({ version: VERSION })}\n${[...this.#lines.values()].join('')}`;
-    await writeWhole(this.#file, text);
+    await writeWhole(this.file, text);
     this.#stale = false;
     this.#size = Buffer.byteLength(text);
   }
