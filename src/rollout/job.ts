@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { HomieError } from '../errors';
 import type { DeviceEvent } from '../homie/device';
 import { matchAny } from '../homie/pattern';
@@ -106,6 +106,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   constructor({ task, settings, devices = [], clock = systemClock, save, before, restored }: JobInput) {
     super();
     this.setMaxListeners(0);
+    // As many listen as devices are served at once.
+    setMaxListeners(0, this.#abandon.signal);
     const state = restored?.state;
     this.id = restored?.id ?? randomUUID();
     this.#task = task;
