@@ -47,6 +47,7 @@ function register(html: string, text: EditorFiles['text']): Record<string, Prope
   let defaults: Record<string, Property> = {};
   const RED = {
     _: (key: string) => text(key.slice(key.indexOf(':') + 1)),
+    utils: { validatePropertyExpression: (expression: string) => /^[\w.]+$/.test(expression) },
     nodes: {
       registerType: (_type: string, definition: { readonly defaults: Record<string, Property> }) => {
         ({ defaults } = definition);

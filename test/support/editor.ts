@@ -134,6 +134,17 @@ export class Editor {
     await this.page.evaluate(`$(${JSON.stringify(form)}).find('details').prop('open', true)`);
   }
 
+  /** The folded parts of a dialog that are open. */
+  async unfolded(form: string): Promise<string[]> {
+    return this.page.locator(`${form} details[open]`).evaluateAll((parts) => parts.map(({ id }) => id));
+  }
+
+  /** Keeps a picture of a part of a dialog, with what is in it in sight. */
+  async picture(part: string, name: string): Promise<void> {
+    await this.page.locator(part).evaluate((element) => element.scrollIntoView());
+    await this.screenshot(name);
+  }
+
   /** Fills the first typed input of the open dialog. */
   async fillTyped(value: string): Promise<void> {
     await this.page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first().fill(value);
