@@ -2,24 +2,37 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
-import type { Update } from '../src/homie/update';
+import { isFinal, type Update } from '../src/homie/update';
 import type { Order } from '../src/rollout/desk';
-import type { Job, JobOptions, Select } from '../src/rollout/job';
+import type { History } from '../src/rollout/history';
+import type { Job, Select } from '../src/rollout/job';
+import type { JobFile, StoredJob } from '../src/rollout/job-file';
+import type { JobStore } from '../src/rollout/store';
 import { asHomieError, canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
+import { keptOf } from './job-files';
 import type { Jobs } from './jobs';
 import type { Outbox } from './outbox';
 import { ProgressLimit } from './progress-limit';
-import { readAction, type Request } from './request';
+import { isAbsent, readAction, readDevices, type Request } from './request';
 import { steering, type Steering } from './steering';
+import { headOf, readRecord, type Work } from './work';
 
-/** What is to be brought onto devices. */
-export interface Work {
-  readonly order: Order;
-  /** Finds the devices that the message means. */
-  readonly select: Select;
-  readonly make: (options: Pick<JobOptions, 'before'>) => Job;
+/** What the actions of a node have around them. */
+export interface Surroundings {
+  readonly link: BrokerLink;
+  readonly jobs: Jobs;
+  /** The id of the node. */
+  readonly node: string;
+  /** Where jobs are written down; undefined where there is no place for them. */
+  readonly store: JobStore | undefined;
+  readonly history: History;
+  /** What answers a message of which this was kept. */
+  readonly reply: (kept: Request) => Outbox;
 }
+
+/** A message that has no answer yet: a later node goes on with its job. */
+export const KEPT = Symbol('kept');
 
 /** A message that is being answered. */
 export interface Errand {
@@ -36,25 +49,32 @@ const CONNECT_TIMEOUT = 10_000;
 export abstract class Actions<Action extends string> {
   /** Those beside the steering ones; the first one is meant where a message says nothing. */
   protected abstract readonly actions: readonly [Action, ...Action[]];
-  readonly #link: BrokerLink;
+  protected readonly around: Surroundings;
   readonly #jobs: Jobs;
+  #restored: Promise<void> = Promise.resolve();
   /** What is to be waited for when the node is closed. */
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
   /** Who asked for a device, by job and device, where it was not who began the job. */
   readonly #asked = new Map<string, Outbox>();
 
-  constructor(link: BrokerLink, jobs: Jobs) {
-    this.#link = link;
-    this.#jobs = jobs;
+  constructor(around: Surroundings) {
+    this.around = around;
+    this.#jobs = around.jobs;
+  }
+
+  /** Goes on with the jobs of an earlier node of this id. Messages wait until that is done. */
+  start(): void {
+    this.#restored = this.#restore();
+    this.#pending.add(this.#restored);
   }
 
   /**
    * Does what a message asks for. Never rejects.
    *
-   * @returns once all is done: the error for `done`, if there is one
+   * @returns once all is done: the error for `done`, if there is one; `KEPT` when a later node goes on with it
    */
-  async handle(msg: Request, outbox: Outbox): Promise<HomieError | undefined> {
+  async handle(msg: Request, outbox: Outbox): Promise<HomieError | typeof KEPT | undefined> {
     const answer = this.#answer({ msg, outbox, devices: [] });
     this.#pending.add(answer);
     try {
@@ -66,13 +86,18 @@ export abstract class Actions<Action extends string> {
     }
   }
 
-  /** Cancels what waits, stops watching what is under way, and resolves when every message has had its answer. */
-  async close(): Promise<void> {
-    this.#jobs.cancel();
+  /**
+   * Leaves the jobs that are written down to a later node. Of the others cancels what waits, and stops watching what is
+   * under way. Resolves when every message has had its answer.
+   *
+   * @param removed there will be no later node
+   */
+  async close(removed: boolean): Promise<void> {
+    this.#jobs.cancel(removed);
     // What is canceled ends first, and so does not count as abandoned.
     await setImmediate();
     this.#closing.abort();
-    await Promise.allSettled([this.#jobs.abandon(), ...this.#pending]);
+    await Promise.allSettled([this.#jobs.abandon(removed), ...this.#pending]);
   }
 
   /**
@@ -80,12 +105,22 @@ export abstract class Actions<Action extends string> {
    *
    * @returns the error for `done`, if there is one
    */
-  protected abstract perform(action: Action, errand: Errand): Promise<HomieError | undefined>;
+  protected abstract perform(action: Action, errand: Errand): Promise<HomieError | typeof KEPT | undefined>;
+
+  /**
+   * Makes work anew.
+   *
+   * @param work as it was written down
+   * @param firmware the image that it brings, if it brings one
+   * @throws {HomieError} when that cannot be
+   */
+  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Pick<Work, 'select' | 'make'>>;
 
   /** @throws {HomieError} when the node has no broker */
   protected broker(): HomieBroker {
-    if ('error' in this.#link) throw this.#link.error;
-    return this.#link.broker;
+    const { link } = this.around;
+    if ('error' in link) throw link.error;
+    return link.broker;
   }
 
   /** @throws {HomieError} also when the broker is known to be out of reach */
@@ -118,38 +153,115 @@ export abstract class Actions<Action extends string> {
    *
    * @returns the error for `done`, once nothing is left to do
    */
-  protected async run({ order, select, make }: Work, errand: Errand): Promise<HomieError | undefined> {
+  protected async run(work: Work, errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
+    const { order, select, make } = work;
     const open = this.#jobs.desk.find(order.identity);
     if (open !== undefined) return this.#join(open, select, errand);
     const { outbox } = errand;
-    const job = make({ before: (device) => this.#jobs.desk.finished(order, device) });
+    let file: JobFile | undefined;
+    const job = make({
+      before: (device) => this.#jobs.desk.finished(order, device),
+      save: async (changed) => file?.save(changed),
+    });
+    file = this.#writeDown(job, work, outbox);
     this.#tell(job, outbox);
     if (job.summary().devices.length === 0) outbox.send('progress', { job: job.id, state: 'queued' });
 
-    this.#jobs.begin(job, order);
+    this.#jobs.begin(job, order, file);
+    return this.#runs(job, errand, job.run.bind(job), order);
+  }
+
+  async #runs(
+    job: Job,
+    { devices, outbox }: Pick<Errand, 'devices' | 'outbox'>,
+    start: Job['run'],
+    order: Order,
+  ): Promise<HomieError | typeof KEPT | undefined> {
     try {
-      return failureOf(await job.run((all) => this.#jobs.desk.takingOver(order, all)));
+      return failureOf(await start((all) => this.#jobs.desk.takingOver(order, all)));
     } catch (error) {
+      if (job.isKept) return KEPT;
       this.#jobs.remove(job);
-      if (!isAbort(error)) return this.#refuse(job.id, errand.devices, error, outbox);
+      if (!isAbort(error)) return this.#refuse(job.id, devices, error, outbox);
       outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
       return undefined;
     }
   }
 
+  #writeDown(job: Job, { record }: Work, outbox: Outbox): JobFile | undefined {
+    const { store, node } = this.around;
+    if (store === undefined || record === undefined) return undefined;
+    const head = headOf(record, { node, scope: this.broker().locks.scope, msg: { ...outbox.kept } });
+    const file = store.begin(job.id, head, record.firmware?.image);
+    void file.save(job);
+    return file;
+  }
+
+  async #restore(): Promise<void> {
+    const { link, store, node } = this.around;
+    if (store === undefined) return;
+    await store.open();
+    if ('error' in link) return;
+    for (const stored of await store.jobsOf(node)) {
+      try {
+        await this.#goOn(stored, store);
+      } catch (error) {
+        await store.setAside(stored.id, asHomieError(error));
+      }
+    }
+  }
+
+  /** Makes a job anew, and lets it go on. */
+  async #goOn({ id, head, state, file }: StoredJob, store: JobStore): Promise<void> {
+    const { order, msg, work } = readRecord(head.work);
+    if (head.scope !== this.broker().locks.scope) throw new HomieError('JOB_ELSEWHERE');
+    const image = head.firmware === undefined ? undefined : await store.firmware(head.firmware);
+    const { make } = await this.remake(work, image);
+    const job = make({
+      restored: { id, state },
+      before: (device) => this.#jobs.desk.finished(order, device),
+      save: (changed) => file.save(changed),
+    });
+    const outbox = this.around.reply(msg);
+    this.#tell(job, outbox);
+    this.#jobs.begin(job, order, file);
+    for (const [, note] of file.notes()) this.#goOnJoined(job, note);
+    const running = this.#runs(job, { devices: [], outbox }, job.restart.bind(job), order);
+    this.#pending.add(running);
+    void running.finally(() => this.#pending.delete(running));
+  }
+
+  #goOnJoined(job: Job, note: unknown): void {
+    const { msg, devices }: { msg?: unknown; devices?: unknown } = Object(note);
+    const outbox = this.around.reply({ ...Object(msg) });
+    for (const device of Array.isArray(devices) ? devices : []) this.#asked.set(`${job.id} ${device}`, outbox);
+    job.once('rest', (summary) => {
+      outbox.send('summary', summary);
+    });
+  }
+
   /** What is told of a device goes with the message that brought it into the job; whoever joins gets the summary, too. */
-  async #join(job: Job, select: Select, { outbox, devices: named }: Errand): Promise<HomieError | undefined> {
+  async #join(
+    job: Job,
+    select: Select,
+    { outbox, devices: named }: Errand,
+  ): Promise<HomieError | typeof KEPT | undefined> {
     outbox.send('progress', { job: job.id, state: 'queued' });
+    const note = randomUUID();
     try {
       const summary = await job.admit(async (signal) => {
         const devices = await select(signal);
         const known = new Set(job.summary().devices.map(({ device }) => device));
-        for (const device of devices) if (!known.has(device)) this.#asked.set(`${job.id} ${device}`, outbox);
+        const added = devices.filter((device) => !known.has(device));
+        for (const device of added) this.#asked.set(`${job.id} ${device}`, outbox);
+        void this.#jobs.fileOf(job)?.note(note, { msg: keptOf({ ...outbox.kept }), devices: added });
         return devices;
       });
       outbox.send('summary', summary);
+      void this.#jobs.fileOf(job)?.note(note, undefined);
       return failureOf(summary);
     } catch (error) {
+      if (job.isKept) return KEPT;
       return isAbort(error) ? undefined : this.#refuse(job.id, named, error, outbox);
     }
   }
@@ -161,7 +273,7 @@ export abstract class Actions<Action extends string> {
     const progress = (update: Update): void => {
       if (limit.admits(update, performance.now())) askedBy(update).send('progress', update);
     };
-    for (const update of job.summary().devices) progress(update);
+    for (const update of job.summary().devices) if (!isFinal(update.state)) progress(update);
     job.on('progress', progress);
     job.on('result', (update) => {
       askedBy(update).send('result', update);
@@ -171,16 +283,26 @@ export abstract class Actions<Action extends string> {
     });
   }
 
-  async #answer(errand: Errand): Promise<HomieError | undefined> {
+  async #answer(errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
     const { msg, outbox } = errand;
+    await this.#restored;
     try {
       const action = readAction(msg['action'], [...this.actions, ...steers]);
       if (!isSteering(action)) return await this.perform(action, errand);
-      outbox.send('summary', await steering[action](this.#jobs.desk, msg));
+      const answer = await steering[action](this.#jobs.desk, msg);
+      outbox.send('summary', action === 'status' ? { ...answer, ...this.#lastResults(msg) } : answer);
       return undefined;
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);
     }
+  }
+
+  /** How the devices that a message names have ended lately, from old to new. */
+  #lastResults({ device }: Request): { last?: object } {
+    const { link, history } = this.around;
+    if ('error' in link || isAbsent(device)) return {};
+    const { scope } = link.broker.locks;
+    return { last: Object.fromEntries(readDevices(device).map((id) => [id, history.lastResults(`${scope}${id}`)])) };
   }
 
   #refuse(job: string, devices: readonly string[], reason: unknown, outbox: Outbox): HomieError {

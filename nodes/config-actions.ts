@@ -1,24 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import { getConfig } from '../src/config/get';
 import type { JsonObject } from '../src/config/json';
 import { readPatch } from '../src/config/patch';
 import { checkConfig } from '../src/config/preview';
-import { readSettings, type ConfigSettings } from '../src/config/settings';
+import { maskObject } from '../src/config/secrets';
+import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
-import { selectDevices } from '../src/homie/select';
+import { namedDevices, selectDevices } from '../src/homie/select';
 import { reportError } from '../src/homie/update';
 import { ConfigJob } from '../src/rollout/config-job';
-import { readSettings as readRollout, type RolloutSettings } from '../src/rollout/settings';
-import type { JobOptions } from '../src/rollout/job';
-import { Actions, settled, type Errand } from './actions';
+import type { Order } from '../src/rollout/desk';
+import {
+  defaultSettings as defaultRollout,
+  readSettings as readRollout,
+  type RolloutSettings,
+} from '../src/rollout/settings';
+import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
 import { asHomieError, checkAnswer } from './answers';
-import type { BrokerLink } from './broker-node';
-import type { Jobs } from './jobs';
 import { isAbsent, readDevices, type Request } from './request';
+import type { Work } from './work';
 
 /** What a node is set to. */
 export interface ConfigNodeSettings {
-  readonly link: BrokerLink;
   /** The settings, or what is wrong with them. */
   readonly config: ConfigSettings | HomieError;
   readonly rollout: RolloutSettings | HomieError;
@@ -26,47 +30,78 @@ export interface ConfigNodeSettings {
   readonly devices: (msg: Request) => Promise<unknown>;
 }
 
+/** A job as plain data. */
+interface ConfigRecord {
+  readonly patch: JsonObject;
+  readonly devices: readonly string[];
+  readonly settings: ConfigSettings;
+  readonly rollout: RolloutSettings;
+  /** Secret values of the patch are missing. */
+  readonly incomplete?: boolean;
+}
+
 /** What can be done with a configuration. */
 export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
   protected override readonly actions = ['set', 'get', 'check'] as const;
   readonly #settings: ConfigNodeSettings;
 
-  constructor(settings: ConfigNodeSettings, jobs: Jobs) {
-    super(settings.link, jobs);
+  constructor(settings: ConfigNodeSettings, around: Surroundings) {
+    super(around);
     this.#settings = settings;
   }
 
-  protected override async perform(action: 'set' | 'get' | 'check', errand: Errand): Promise<HomieError | undefined> {
+  protected override async perform(
+    action: 'set' | 'get' | 'check',
+    errand: Errand,
+  ): Promise<HomieError | typeof KEPT | undefined> {
     const { msg } = errand;
     const devices = readDevices(isAbsent(msg['device']) ? await this.#settings.devices(msg) : msg['device']);
-    if (action === 'set') errand.devices = devices;
+    if (action === 'set') errand.devices = namedDevices({ devices });
     const settings = readSettings(settled(this.#settings.config), msg);
+    const rollout = readRollout(settled(this.#settings.rollout), msg);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':
         return this.#get(this.brokerInReach(), devices, settings, errand);
       case 'check':
-        return this.#check(readPatch(msg['payload']), devices, settings, errand);
-      case 'set': {
-        const rollout = readRollout(settled(this.#settings.rollout), msg);
-        const [broker, patch] = [this.broker(), readPatch(msg['payload'])];
-        const work = {
-          order: { identity: canonical(patch), forAll: false },
-          select: (signal: AbortSignal) => selectDevices(broker, { devices }, undefined, signal),
-          make: (options: JobOptions) => new ConfigJob({ broker, patch, devices, settings }, rollout, options),
-        };
-        return this.run(work, errand);
-      }
+        return this.#check(readPatch(msg['payload']), devices, { settings, exclude: rollout.exclude }, errand);
+      case 'set':
+        return this.run(this.#work({ patch: readPatch(msg['payload']), devices, settings, rollout }), errand);
     }
+  }
+
+  protected override async remake(work: Partial<ConfigRecord>): Promise<Work> {
+    const { patch = {}, devices = [], settings, rollout, incomplete = false } = work;
+    return this.#work({
+      patch: readPatch(patch),
+      devices,
+      settings: { ...defaultSettings, ...settings },
+      rollout: { ...defaultRollout, ...rollout },
+      incomplete,
+    });
+  }
+
+  #work(work: ConfigRecord): Work {
+    const { patch, devices, settings, rollout, incomplete = false } = work;
+    const { history } = this.around;
+    const broker = this.broker();
+    const order = { identity: canonical(patch), forAll: false };
+    return {
+      order,
+      select: (signal) => selectDevices(broker, { devices }, undefined, signal),
+      make: (options) => new ConfigJob({ broker, patch, devices, settings, history, incomplete }, rollout, options),
+      ...(rollout.persist && { record: { order, keep: rollout.keep, work, ...withoutSecrets(work) } }),
+    };
   }
 
   async #check(
     patch: JsonObject,
     devices: readonly string[],
-    settings: ConfigSettings,
+    { settings, exclude }: { readonly settings: ConfigSettings; readonly exclude: readonly string[] },
     { outbox }: Errand,
   ): Promise<undefined> {
-    const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, this.patience());
+    const options = { signal: this.patience(), exclude };
+    const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, options);
     outbox.send('summary', checkAnswer(answer));
   }
 
@@ -77,8 +112,9 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     settings: ConfigSettings,
     { outbox }: Errand,
   ): Promise<HomieError | undefined> {
+    const ids = await selectDevices(broker, { devices }, undefined, this.patience());
     const failures = await Promise.all(
-      devices.map(async (device) => {
+      ids.map(async (device) => {
         try {
           outbox.send('result', await getConfig(broker, device, settings, this.closing));
           return [];
@@ -98,6 +134,13 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const text = failed.map(({ device, reason }) => `${device}: ${reason.message}`).join(' ');
     return new HomieError(code, text, { hint, cause });
   }
+}
+
+/** Secret values are never written down. A patch that lacks some is the same as no other. */
+function withoutSecrets(work: ConfigRecord): { order?: Order; work?: ConfigRecord } {
+  const patch = maskObject(work.patch, work.settings.secretNames);
+  if (canonical(patch) === canonical(work.patch)) return {};
+  return { order: { identity: randomUUID(), forAll: false }, work: { ...work, patch, incomplete: true } };
 }
 
 /** The same text for the same patch, whatever the order of its members. */

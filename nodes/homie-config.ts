@@ -23,7 +23,8 @@ export = (RED: NodeAPI): void => {
     serve(RED, this, {
       link,
       settings: [config, rollout],
-      actions: (jobs) => new ConfigActions({ link, config, rollout, devices }, jobs),
+      persist: !('persist' in rollout) || rollout.persist,
+      actions: (around) => new ConfigActions({ config, rollout, devices }, around),
       take: (msg) => takePatch(msg, secretNames(config, msg)),
     });
   }

@@ -1,6 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { defaultSettings, readSettings } from '../src/ota/settings';
-import { History } from '../src/rollout/history';
 import { defaultSettings as defaultRollout, readSettings as readRollout } from '../src/rollout/settings';
 import { linkTo } from './broker-node';
 import { evaluateDevice, type DeviceField } from './device-field';
@@ -23,11 +22,11 @@ export = (RED: NodeAPI): void => {
       definition.deviceType === 'all'
         ? { runningThisFirmware: true }
         : { devices: () => evaluateDevice(RED, this, definition, msg) };
-    const history = new History();
     serve(RED, this, {
       link,
       settings: [ota, rollout],
-      actions: (jobs) => new OtaActions({ link, ota, rollout, devices, history }, jobs),
+      persist: !('persist' in rollout) || rollout.persist,
+      actions: (around) => new OtaActions({ ota, rollout, devices }, around),
     });
   }
 

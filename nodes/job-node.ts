@@ -1,9 +1,11 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { HomieError } from '../src/errors';
-import type { Actions } from './actions';
+import { History } from '../src/rollout/history';
+import { KEPT, type Actions, type Surroundings } from './actions';
 import { asHomieError } from './answers';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
+import { jobStore } from './job-files';
 import { Jobs } from './jobs';
 import { Outbox } from './outbox';
 import type { Request } from './request';
@@ -14,18 +16,30 @@ export interface JobNode {
   readonly link: BrokerLink;
   /** Its own settings, or what is wrong with them. */
   readonly settings: readonly object[];
+  /** Its jobs survive a restart, unless a message says otherwise. */
+  readonly persist: boolean;
   /** What can be done with its messages. */
-  readonly actions: (jobs: Jobs) => Actions<string>;
+  readonly actions: (around: Surroundings) => Actions<string>;
   /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
   readonly take?: (msg: NodeMessage) => Request;
 }
 
 /** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
-export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actionsWith, take }: JobNode): void {
+export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
+  const { link, settings, persist, actions: actionsWith, take } = options;
   const jobs = new Jobs(() => {
     status.refresh();
   });
-  const actions = actionsWith(jobs);
+  const store = jobStore(RED);
+  const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
+  const actions = actionsWith({
+    link,
+    jobs,
+    node: node.id,
+    store,
+    history: persist && store !== undefined ? store.history : new History(),
+    reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
+  });
   const status = new ThrottledStatus(node, () => {
     if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown);
     const wrong = settings.find((each) => each instanceof HomieError);
@@ -36,14 +50,16 @@ export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actio
   };
   if ('broker' in link) link.broker.on('status', connectionChanged);
   status.refresh();
+  actions.start();
 
   node.on('input', (msg: NodeMessage, send, done) => {
     const request = take?.(msg) ?? msg;
-    void answer(request, new Outbox(msg, (message) => RED.util.cloneMessage(message), send), done);
+    void answer(request, new Outbox(msg, clone, send), done);
   });
   const answer = async (msg: Request, outbox: Outbox, done: (error?: Error) => void): Promise<void> => {
     try {
       const error = await actions.handle(msg, outbox);
+      if (error === KEPT) return;
       // The catch nodes are stopped together with this one, and hear nothing.
       if (error?.code === 'ABANDONED') node.warn(error.message);
       if (error?.code === 'UNEXPECTED' && error.cause !== undefined) node.error(error.cause);
@@ -53,12 +69,12 @@ export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actio
       node.error(error);
     }
   };
-  node.on('close', (_removed: boolean, done: () => void) => {
+  node.on('close', (removed: boolean, done: () => void) => {
     if ('broker' in link) link.broker.off('status', connectionChanged);
-    void close(done);
+    void close(removed, done);
   });
-  const close = async (done: () => void): Promise<void> => {
-    await actions.close();
+  const close = async (removed: boolean, done: () => void): Promise<void> => {
+    await actions.close(removed);
     status.close();
     done();
   };

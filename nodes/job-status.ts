@@ -52,7 +52,7 @@ function deviceStatus(type: string, { state, phase, progress, reason, error }: S
   switch (state) {
     case 'queued':
     case 'canceled':
-      return { fill: 'grey', shape: 'ring', text: key(state) };
+      return { fill: 'grey', shape: 'ring', text: key(reason ?? state) };
     case 'waiting':
       return { fill: 'yellow', shape: 'ring', text: key(state) };
     case 'running':

@@ -1,16 +1,22 @@
 import type { Update } from '../src/homie/update';
 import { Desk, type Order } from '../src/rollout/desk';
 import type { Job } from '../src/rollout/job';
+import type { JobFile } from '../src/rollout/job-file';
 import type { Shown } from './job-status';
 
 /** More than these are not remembered, where one job waits for ever and others come and go. */
 const MAX_ENDED = 1000;
+
+/** So many jobs of which nothing can be retried are remembered, to be asked for. */
+const MAX_STALE = 10;
 
 /** The jobs of a node, and what is to be shown of them. */
 export class Jobs {
   readonly desk = new Desk();
   /** What has ended since there was last nothing to do: it is shown until something new begins. */
   readonly #ended = new Map<string, Shown>();
+  readonly #files = new Map<Job, JobFile>();
+  readonly #removals = new Set<Promise<void>>();
   readonly #changed: () => void;
 
   /** @param changed called whenever `shown` may have changed */
@@ -22,23 +28,33 @@ export class Jobs {
     return [...this.#ended.values(), ...this.desk.open.flatMap((job) => job.summary().devices)];
   }
 
-  begin(job: Job, order: Order): void {
+  /** @param file where it is written down, if it is */
+  begin(job: Job, order: Order, file?: JobFile): void {
     this.#forget();
+    this.#prune();
     this.desk.add(job, order);
+    if (file !== undefined) this.#files.set(job, file);
     job.on('progress', (update) => {
       if (update.late === true && this.#ended.has(nameOf(update))) this.#remember(nameOf(update), update);
       this.#changed();
     });
     job.on('rest', () => {
       if (job.isEnded) for (const update of job.summary().devices) this.#remember(nameOf(update), update);
+      if (job.isStale) this.#forgetFile(job);
       this.#changed();
     });
     this.#changed();
   }
 
+  /** Where a job is written down, if it is. */
+  fileOf(job: Job): JobFile | undefined {
+    return this.#files.get(job);
+  }
+
   /** It came to nothing. */
   remove(job: Job): void {
     this.desk.remove(job);
+    this.#forgetFile(job);
     this.#changed();
   }
 
@@ -55,13 +71,40 @@ export class Jobs {
     this.#changed();
   }
 
-  cancel(): void {
-    for (const job of this.desk.open) job.cancel();
+  /** Cancels those that are not written down, or all. */
+  cancel(all: boolean): void {
+    for (const job of this.desk.open) if (all || !this.#files.has(job)) job.cancel();
   }
 
-  /** Resolves when nothing more will come of any job. */
-  async abandon(): Promise<void> {
-    await Promise.allSettled(this.desk.jobs.map((job) => job.abandon()));
+  /**
+   * Resolves when nothing more will come of any job.
+   *
+   * @param forget the files, too: no later node goes on with the jobs
+   */
+  async abandon(forget: boolean): Promise<void> {
+    await Promise.allSettled(
+      this.desk.jobs.map(async (job) => {
+        const file = this.#files.get(job);
+        await job.abandon(file !== undefined && !forget);
+        await (forget ? file?.remove() : file?.save(job));
+      }),
+    );
+    await Promise.allSettled(this.#removals);
+  }
+
+  /** Forgets what nobody needs any more. */
+  #prune(): void {
+    const stale = this.desk.jobs.filter(({ isStale }) => isStale);
+    for (const job of stale.slice(0, -MAX_STALE)) this.remove(job);
+    for (const job of stale) this.#forgetFile(job);
+  }
+
+  #forgetFile(job: Job): void {
+    const removal = this.#files.get(job)?.remove();
+    if (removal === undefined) return;
+    this.#files.delete(job);
+    this.#removals.add(removal);
+    void removal.finally(() => this.#removals.delete(removal));
   }
 
   #remember(name: string, ended: Shown): void {

@@ -1,28 +1,35 @@
 import type { HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
-import { selectDevices } from '../src/homie/select';
+import { namedDevices, selectDevices } from '../src/homie/select';
 import { check } from '../src/ota/check';
-import { readSettings, type OtaSettings } from '../src/ota/settings';
-import type { History } from '../src/rollout/history';
+import { defaultSettings, readSettings, type OtaSettings } from '../src/ota/settings';
 import { heldBecause, OtaJob } from '../src/rollout/ota-job';
-import { readSettings as readRollout, type RolloutSettings } from '../src/rollout/settings';
-import type { JobOptions } from '../src/rollout/job';
-import { Actions, settled, type Errand } from './actions';
+import {
+  defaultSettings as defaultRollout,
+  readSettings as readRollout,
+  type RolloutSettings,
+} from '../src/rollout/settings';
+import type { DeviceChoice } from '../src/homie/select';
+import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
 import { checkAnswer } from './answers';
-import type { BrokerLink } from './broker-node';
-import type { Jobs } from './jobs';
 import { readChoice, type DeviceSetting } from './ota-request';
 import type { Request } from './request';
+import type { Work } from './work';
 
 /** What a node is set to. */
 export interface OtaNodeSettings {
-  readonly link: BrokerLink;
   /** The settings, or what is wrong with them. */
   readonly ota: OtaSettings | HomieError;
   readonly rollout: RolloutSettings | HomieError;
   /** The devices that the node means where the message names none. */
   readonly devices: (msg: Request) => DeviceSetting;
-  readonly history: History;
+}
+
+/** A job as plain data. */
+interface OtaRecord {
+  readonly choice: DeviceChoice;
+  readonly settings: OtaSettings;
+  readonly rollout: RolloutSettings;
 }
 
 /** What can be done with a firmware. */
@@ -30,16 +37,19 @@ export class OtaActions extends Actions<'update' | 'check'> {
   protected override readonly actions = ['update', 'check'] as const;
   readonly #settings: OtaNodeSettings;
 
-  constructor(settings: OtaNodeSettings, jobs: Jobs) {
-    super(settings.link, jobs);
+  constructor(settings: OtaNodeSettings, around: Surroundings) {
+    super(around);
     this.#settings = settings;
   }
 
-  protected override async perform(action: 'update' | 'check', errand: Errand): Promise<HomieError | undefined> {
+  protected override async perform(
+    action: 'update' | 'check',
+    errand: Errand,
+  ): Promise<HomieError | typeof KEPT | undefined> {
     const { msg, outbox } = errand;
-    const { history } = this.#settings;
+    const { history } = this.around;
     const choice = await readChoice(msg, this.#settings.devices(msg));
-    if (action === 'update' && 'devices' in choice) errand.devices = choice.devices;
+    if (action === 'update') errand.devices = namedDevices(choice);
     const settings = readSettings(settled(this.#settings.ota), msg);
     const rollout = readRollout(settled(this.#settings.rollout), msg);
     const broker = this.broker();
@@ -50,17 +60,37 @@ export class OtaActions extends Actions<'update' | 'check'> {
       const answer = await check(this.brokerInReach(), firmware, choice, settings, {
         signal: this.patience(),
         heldBecause: (device) => heldBecause(input, device),
+        exclude: rollout.exclude,
       });
       outbox.send('summary', checkAnswer(answer));
       return undefined;
     }
+    return this.run(this.#work(firmware, { choice, settings, rollout }), errand);
+  }
+
+  protected override async remake(work: Partial<OtaRecord>, image: Buffer | undefined): Promise<Work> {
+    const { choice = { devices: [] }, settings, rollout } = work;
+    return this.#work(await Firmware.from(image), {
+      choice,
+      settings: { ...defaultSettings, ...settings },
+      rollout: { ...defaultRollout, ...rollout },
+    });
+  }
+
+  #work(firmware: Firmware, work: OtaRecord): Work {
+    const { choice, settings, rollout } = work;
+    const { history } = this.around;
+    const broker = this.broker();
     const { md5, name } = firmware.info;
     const forAll = 'runningThisFirmware' in choice;
-    const work = {
-      order: { identity: md5, ...(name !== undefined && { subject: name }), forAll },
-      select: (signal: AbortSignal) => selectDevices(broker, choice, name, signal),
-      make: (options: JobOptions) => new OtaJob({ ...input, choice }, rollout, options),
+    const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll };
+    return {
+      order,
+      select: (signal) => selectDevices(broker, choice, name, signal),
+      make: (options) => new OtaJob({ broker, firmware, choice, settings, history }, rollout, options),
+      ...(rollout.persist && {
+        record: { order, keep: rollout.keep, work, firmware: { md5, image: firmware.image } },
+      }),
     };
-    return this.run(work, errand);
   }
 }

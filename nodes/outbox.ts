@@ -13,7 +13,8 @@ const SHORT_TEXT = 256;
  * never copied nor sent on.
  */
 export class Outbox {
-  readonly #kept: NodeMessage;
+  /** What each answer has of the message. */
+  readonly kept: NodeMessage;
   readonly #clone: (msg: NodeMessage) => NodeMessage;
   readonly #send: (messages: (NodeMessage | null)[]) => void;
 
@@ -22,14 +23,14 @@ export class Outbox {
     clone: (msg: NodeMessage) => NodeMessage,
     send: (messages: (NodeMessage | null)[]) => void,
   ) {
-    this.#kept = clone(withoutPayload(msg));
+    this.kept = clone(withoutPayload(msg));
     this.#clone = clone;
     this.#send = send;
   }
 
   /** @param payload plain data; the flow gets a copy, so that it may change it */
   send(output: Output, payload: unknown): void {
-    const message = { ...this.#clone(this.#kept), payload: structuredClone(payload) };
+    const message = { ...this.#clone(this.kept), payload: structuredClone(payload) };
     this.#send(outputs.map((candidate) => (candidate === output ? message : null)));
   }
 }

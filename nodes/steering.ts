@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../src/errors';
+import { matchAny } from '../src/homie/pattern';
 import { summarize, type Summary } from '../src/homie/update';
 import type { Desk } from '../src/rollout/desk';
 import type { Job } from '../src/rollout/job';
 import { combine, type Idle } from './answers';
 import { readDevices } from './request';
 
-/** Which jobs and devices a message means; all of them where it does not say. */
+/** Which jobs and devices a message means, devices also by patterns; all of them where it does not say. */
 export interface Question {
   readonly job?: unknown;
   readonly device?: unknown;
@@ -91,11 +92,11 @@ function meant(jobs: readonly Job[], question: Question): Meant[] {
   const candidates = jobs.filter((job) => id === undefined || job.id === id);
   if (id !== undefined && candidates.length === 0) throw new HomieError('UNKNOWN_JOB');
   if ((question.device ?? undefined) === undefined) return candidates.map((job) => ({ job, devices: undefined }));
-  const named = new Set(readDevices(question.device));
+  const isMeant = matchAny(readDevices(question.device));
   return candidates
     .map((job) => {
       const devices = job.summary().devices.map(({ device }) => device);
-      return { job, devices: devices.filter((device) => named.has(device)) };
+      return { job, devices: devices.filter(isMeant) };
     })
     .filter(({ devices }) => devices.length > 0);
 }

@@ -332,6 +332,30 @@ export const catalogue = {
     'The patch holds a secret value, which is never written to a file, so it is gone since the restart.',
     'Send the patch once more.',
   ),
+  JOB_FILE_DAMAGED: entry(
+    'The file of a job is damaged, so that the job cannot go on.',
+    'It is set aside as *.damaged. Look at its devices, and send the firmware or patch once more.',
+  ),
+  JOB_FILE_NEWER: entry(
+    'The file of a job was written by a later version of this package.',
+    'Install that version again, or delete the file.',
+  ),
+  JOB_FILE_UNREADABLE: entry(
+    'The file of a job cannot be read.',
+    'Let the user that runs Node-RED own the folder and read and write all that is in it.',
+  ),
+  FIRMWARE_NOT_KEPT: entry(
+    'The firmware that was kept for a job is gone or damaged, so that the job cannot go on.',
+    'Send the firmware once more.',
+  ),
+  JOB_ELSEWHERE: entry(
+    'The broker or the base topic of a node was changed, so that a job for the devices there cannot go on.',
+    'Send the firmware or patch once more.',
+  ),
+  JOB_NOT_SAVED: entry(
+    'A job cannot be written to its file, so that it would not survive a restart; it goes on all the same.',
+    'Check the free space of the disk, and that the user that runs Node-RED may write there.',
+  ),
   ABANDONED: entry(
     'The device was no longer watched, because the node was stopped or redeployed; what became of it is not known.',
     'Ask for the state of the device before you send anything again.',

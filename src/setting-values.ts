@@ -8,7 +8,7 @@ interface Bounds {
 }
 
 /**
- * Settings as a user gives them, in a node or a message. What is undefined, null or empty text was not given. Every
+ * Settings as a user gives them, in a node or a message. What is undefined, null or blank text was not given. Every
  * function throws INVALID_SETTING, which names the property; what was given is not repeated, since a secret may stand in
  * the wrong place.
  */
@@ -22,7 +22,7 @@ export class SettingValues {
   /** The value as it is. */
   get(name: string): unknown {
     const value = this.#values[name];
-    return value === null || value === '' ? undefined : value;
+    return value === null || (typeof value === 'string' && value.trim() === '') ? undefined : value;
   }
 
   /** Also as text. */

@@ -97,7 +97,7 @@ class Exchange {
 
   /** The exchange ends without knowing what becomes of the device. */
   fail(): void {
-    if (this.#underWay !== undefined) this.#keepLocked('unknown', this.#underWay.publishedAt);
+    if (this.#underWay !== undefined) this.#keepLocked('unknown', this.#underWay.since);
   }
 
   /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
@@ -185,7 +185,7 @@ class Exchange {
     const { abandon, watchOn } = this.#input;
     this.#taken = [...this.#taken, ...(end.taken ?? [])];
     this.#lost = end.lost ?? [];
-    if (end.open !== undefined) this.#keepLocked(end.open, sending.publishedAt);
+    if (end.open !== undefined) this.#keepLocked(end.open, sending.since);
     if (end.open !== undefined && end.open !== 'unheard' && !abandon.aborted) {
       const late = this.#late(step, to, sending);
       this.late = late;

@@ -1,4 +1,5 @@
 import type { HomieBroker } from '../homie/broker';
+import { matchAny } from '../homie/pattern';
 import { selectDevices } from '../homie/select';
 import type { Check } from './check';
 import type { JsonObject } from './json';
@@ -9,10 +10,10 @@ import type { ConfigSettings } from './settings';
 export interface ConfigCheck extends Omit<Check, 'verdict' | 'steps'> {
   readonly device: string;
   /**
-   * As of a {@link Check}, or why nothing could be sent now. `offline`: not there now, and checked against what it
+   * As of a {@link Check}, or why nothing would be sent now. `offline`: not there now, and checked against what it
    * published last; `unseen`: nothing is known of it.
    */
-  readonly verdict: Check['verdict'] | 'offline' | 'busy' | 'unseen';
+  readonly verdict: Check['verdict'] | 'offline' | 'busy' | 'unseen' | 'excluded';
   /** Why, in a sentence. */
   readonly reason: string;
   /** Messages that it takes; each is followed by a reboot. */
@@ -26,31 +27,46 @@ export interface ConfigCheckSummary {
   readonly devices: readonly ConfigCheck[];
 }
 
+export interface ConfigCheckOptions {
+  /** Gives up waiting for what is retained. */
+  readonly signal?: AbortSignal;
+  /** Ids and patterns of devices that are left alone. */
+  readonly exclude?: readonly string[];
+}
+
 /**
  * Tells what a patch would do to each device, and sends nothing.
  *
  * @param patch as `readPatch` gives it
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH; the reason of the signal
  */
 export async function checkConfig(
   broker: HomieBroker,
   patch: JsonObject,
   devices: readonly string[],
   settings: ConfigSettings,
-  signal: AbortSignal = AbortSignal.timeout(10_000),
+  { signal = AbortSignal.timeout(10_000), exclude = [] }: ConfigCheckOptions = {},
 ): Promise<ConfigCheckSummary> {
   const ids = await selectDevices(broker, { devices }, undefined, signal);
   await broker.settled(signal);
-  const checks = ids.map((id) => checkDevice(broker, id, patch, settings));
+  const isExcluded = matchAny(exclude);
+  const checks = ids.map((id) => checkDevice(broker, id, patch, settings, isExcluded(id)));
   const counts: ConfigCheckSummary['counts'] = {};
   for (const { verdict } of checks) counts[verdict] = (counts[verdict] ?? 0) + 1;
   return { counts, devices: checks };
 }
 
-function checkDevice(broker: HomieBroker, id: string, patch: JsonObject, settings: ConfigSettings): ConfigCheck {
+function checkDevice(
+  broker: HomieBroker,
+  id: string,
+  patch: JsonObject,
+  settings: ConfigSettings,
+  isExcluded: boolean,
+): ConfigCheck {
   const device = broker.registry.get(id);
   const { steps, ...check } = checkKnown(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
+    if (isExcluded) return ['excluded', 'It is excluded.'];
     if (device?.state === undefined) return ['unseen', `Nothing has been seen of it under ${broker.baseTopic}.`];
     if (broker.locks.holder(id) !== undefined) return ['busy', 'Another job has this device.'];
     if (broker.locks.isRebootPending(id)) return ['busy', 'It may still have to reboot for an earlier job.'];

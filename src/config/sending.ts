@@ -4,7 +4,7 @@ import type { OpenEnd } from '../homie/lock';
 import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
-import { rebootShown, upForASecond } from '../homie/uptime';
+import { upForASecond } from '../homie/uptime';
 import { changes, compareConfig, type LostValue } from './compare';
 import { readFile } from './file';
 import type { Place } from './place';
@@ -48,32 +48,29 @@ export class Sending {
   readonly #input: SendInput;
   readonly #here: Sight;
   readonly #there: Sight;
-  readonly #upBefore: boolean;
-  /** ms of `performance.now()`. */
-  #publishedAt = 0;
   /** The device has said that it has received the patch. */
   #received = false;
 
   constructor(input: SendInput) {
     const { from, to, abandon } = input;
     this.#input = input;
-    this.#here = new Sight(from.watch, abandon);
-    this.#there = to === from ? this.#here : new Sight(to.watch, abandon);
     const known = from.broker.registry.get(from.device);
-    this.#upBefore = known !== undefined && upForASecond(known, performance.now());
+    const upBefore = known !== undefined && upForASecond(known, performance.now());
+    this.#here = new Sight(from.watch, abandon, upBefore);
+    this.#there = to === from ? this.#here : new Sight(to.watch, abandon);
   }
 
-  get publishedAt(): number {
-    return this.#publishedAt;
+  /** From when on a reboot may be for the patch, in ms of `performance.now()`. */
+  get since(): number {
+    return this.#here.since;
   }
 
   async run(): Promise<SendEnd> {
     const { settings, report } = this.#input;
-    this.#publishedAt = performance.now();
     const sent = await this.#send();
     if ('kind' in sent) return sent;
 
-    const answered = (await this.#untilReceived()) || (await this.#isThere());
+    const answered = (await this.#untilReceived(performance.now())) || (await this.#isThere());
     const unheard = sent.error === undefined && !this.#here.blinked;
     if (!answered) return failed(unanswered(sent), unheard ? 'unheard' : 'unknown');
     report('rebooting');
@@ -105,21 +102,26 @@ export class Sending {
   /**
    * The empty message may get lost in the reboot that follows it: then the reboot stands for it.
    *
+   * @param sentAt when the broker had the patch, in ms of `performance.now()`: whatever a device does before that, it is
+   * still going to be given the patch
    * @returns whether there was any sign of the device
    */
-  async #untilReceived(): Promise<boolean> {
+  async #untilReceived(sentAt: number): Promise<boolean> {
     const { settings, report } = this.#input;
     const sight = this.#here;
     let until = sight.clock() + settings.received;
     for (;;) {
       const event = await sight.next(until);
-      if (event === undefined) return false;
+      if (event === undefined) return sight.gone;
       if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.received);
       // Whatever came while there was no connection of our own is over.
       if (sight.advertisement?.live === false && sight.advertisement.readyAt !== undefined) return true;
-      if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) return true;
+      if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
+        if (event.at >= sentAt) return true;
+      }
       if (event.attribute === 'configSet' && event.live && event.value === '') {
         this.#received = true;
+        sight.received();
         report('received');
         return true;
       }
@@ -150,7 +152,7 @@ export class Sending {
   /** What a connect after the publish means; undefined when it shows nothing. */
   #judge({ config, uptime, live }: Advertisement): SendEnd | undefined {
     const { step, settings } = this.#input;
-    const reboot = uptime && rebootShown(uptime, this.#publishedAt, this.#upBefore);
+    const reboot = uptime && this.#here.rebooted(uptime);
     if (reboot === false) return undefined;
     if (config === undefined) {
       return reboot === true

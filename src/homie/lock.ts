@@ -63,6 +63,16 @@ export class DeviceLocks {
   }
 
   /**
+   * Locks a device to which an earlier process has sent something, until it connects anew or its job goes on.
+   *
+   * @param device scope and id
+   * @param since ms of `performance.now()`
+   */
+  static suspect(device: string, since: number): void {
+    if (!table().has(device)) table().set(device, { pending: { end: 'unknown', since } });
+  }
+
+  /**
    * Gives the device to a job that goes on with what it had published before a restart: its reboot may be pending.
    *
    * @throws {HomieError} DEVICE_BUSY when another job has it

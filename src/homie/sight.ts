@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { DeviceEvent } from './device';
 import type { DeviceWatch } from './watch';
-import type { Uptime } from './uptime';
+import { rebootShown, type Uptime } from './uptime';
 
 /** How long an exchange goes on without a connection of our own before it gives up, in ms. */
 const BLIND_LIMIT = 180_000;
@@ -28,17 +28,29 @@ export class Sight {
   readonly #watch: DeviceWatch;
   readonly #signal: AbortSignal;
   /** ms of `performance.now()`: what came before is not seen. */
-  readonly #since = performance.now();
+  readonly #begunAt = performance.now();
+  #since: number;
   #advertisement: Advertisement | undefined;
+  /** The last live `init`. */
+  #connectedAt: number | undefined;
   #leftSinceThen = false;
   #blindSince: number | undefined;
   /** ms for which there was no connection of our own. */
   #blind = 0;
 
-  /** @param signal rejects `next` when it is aborted */
-  constructor(watch: DeviceWatch, signal: AbortSignal) {
+  /**
+   * @param signal rejects `next` when it is aborted
+   * @param upBefore whether the device is known to have been up for a second or more
+   */
+  constructor(watch: DeviceWatch, signal: AbortSignal, upBefore = false) {
     this.#watch = watch;
     this.#signal = signal;
+    this.#since = rebootsCount(this.#begunAt, upBefore);
+  }
+
+  /** From when on a reboot may be for what was published, in ms of `performance.now()`: an uptime is held against it. */
+  get since(): number {
+    return this.#since;
   }
 
   /** The latest connect of the device. Undefined before the first one, and while it is away. */
@@ -59,6 +71,17 @@ export class Sight {
   /** ms on a clock that stands still while there is no connection of our own: deadlines count only what can be seen. */
   clock(): number {
     return (this.#blindSince ?? performance.now()) - this.#blind;
+  }
+
+  /** Whether an uptime shows a reboot that may be for what was published. */
+  rebooted(uptime: Uptime): boolean {
+    return rebootShown(uptime, this.#since, true);
+  }
+
+  /** The device shows that it has what was published, so none of its connects before was for that. */
+  received(): void {
+    if (this.#connectedAt !== undefined) this.#since = rebootsCount(this.#connectedAt, false);
+    this.expectAnother();
   }
 
   /** Forgets the connect that was seen, and waits for the next one. */
@@ -87,7 +110,7 @@ export class Sight {
           'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
         );
       }
-      if (event !== undefined && event.at < this.#since) continue;
+      if (event !== undefined && event.at < this.#begunAt) continue;
       if (event !== undefined) this.#fold(event);
       if (this.#blindSince === undefined) return event;
     }
@@ -130,6 +153,7 @@ export class Sight {
 
   #foldState(state: string, at: number): void {
     if (state === 'init') {
+      this.#connectedAt = at;
       this.#advertisement = { live: true, beganAt: this.#time(at) };
     } else if (state === 'ready') {
       if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, readyAt: this.#time(at) };
@@ -142,6 +166,14 @@ export class Sight {
   #time(at: number): number {
     return at - this.#blind;
   }
+}
+
+/**
+ * `$stats/uptime` is in whole seconds, rounded down: of a device that may have just booted, it must be smaller by a full
+ * second.
+ */
+function rebootsCount(from: number, up: boolean): number {
+  return up ? from : from + 1000;
 }
 
 /** Whether a device in this `$state` is not there. */

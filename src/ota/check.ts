@@ -5,13 +5,23 @@ import { firmwareTopic } from '../homie/topics';
 import { HomieError } from '../errors';
 import { decide } from './decide';
 import { isReady } from '../homie/presence';
+import { matchAny } from '../homie/pattern';
 import { selectDevices, type DeviceChoice } from '../homie/select';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../homie/update';
 
 /** What would happen to a device. */
 export type CheckVerdict =
-  'update' | 'up_to_date' | 'older' | 'ota_disabled' | 'offline' | 'incompatible' | 'held' | 'busy' | 'unknown';
+  | 'update'
+  | 'up_to_date'
+  | 'older'
+  | 'ota_disabled'
+  | 'offline'
+  | 'incompatible'
+  | 'held'
+  | 'excluded'
+  | 'busy'
+  | 'unknown';
 
 export interface DeviceCheck {
   readonly device: string;
@@ -34,6 +44,8 @@ export interface CheckOptions {
   /** Gives up waiting for what is retained. */
   readonly signal?: AbortSignal;
   readonly heldBecause?: HeldBecause;
+  /** Ids and patterns of devices that are left alone. */
+  readonly exclude?: readonly string[];
 }
 
 /**
@@ -46,15 +58,30 @@ export async function check(
   firmware: Image,
   choice: DeviceChoice,
   settings: OtaSettings,
-  { signal = AbortSignal.timeout(10_000), heldBecause = () => undefined }: CheckOptions = {},
+  { signal = AbortSignal.timeout(10_000), heldBecause = () => undefined, exclude = [] }: CheckOptions = {},
 ): Promise<CheckSummary> {
   const ids = await selectDevices(broker, choice, firmware.info.name, signal);
   await broker.settled(signal);
-  const devices = await Promise.all(ids.map((id) => checkDevice(broker, firmware, id, settings, heldBecause)));
+  const isExcluded = matchAny(exclude);
+  const devices = await Promise.all(
+    ids.map(async (id) =>
+      isExcluded(id) ? leftAlone(broker, id) : checkDevice(broker, firmware, id, settings, heldBecause),
+    ),
+  );
   const counts: Partial<Record<CheckVerdict, number>> = {};
   for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const { name, version, md5: checksum, size } = firmware.info;
   return { counts, to: { checksum, size, ...(name && { name }), ...(version && { version }) }, devices };
+}
+
+function leftAlone(broker: HomieBroker, id: string): DeviceCheck {
+  const known = broker.registry.get(id);
+  return {
+    device: id,
+    verdict: 'excluded',
+    reason: 'It is excluded.',
+    from: known === undefined ? {} : runningFirmware(known),
+  };
 }
 
 async function checkDevice(

@@ -143,11 +143,15 @@ class Exchange {
     const obstacle = this.#tooLarge() ?? anotherUpdate(known, settings);
     if (obstacle !== undefined) return { state: 'rejected', error: obstacle };
 
-    const look = (): Patient => ({ broker, device, settings, sight: new Sight(this.#watch, abandon) });
+    const look = (): Patient => {
+      const upBefore = upForASecond(known, performance.now());
+      return { broker, device, settings, sight: new Sight(this.#watch, abandon, upBefore) };
+    };
     if (leftInTheMiddle(known)) {
       const answer = await letGo(look()).catch(connectionGone);
       // Much may have changed meanwhile: it is decided anew.
-      return answer === undefined || answer === 'freed' ? undefined : { state: 'rejected', error: inTheMiddle(answer) };
+      if (answer === undefined || answer === 'freed' || answer === 'gone') return undefined;
+      return { state: 'rejected', error: inTheMiddle(answer) };
     }
     if (!isReady(broker, device)) return undefined;
     if (cancel.aborted) return this.#notReady(cancel.reason);
@@ -158,7 +162,7 @@ class Exchange {
     }
     report({ state: 'running', attempt: ++this.#attempt });
     const patient = look();
-    this.#openSince = performance.now();
+    this.#openSince = patient.sight.since;
     const end = await transfer({
       broker,
       device,
@@ -171,8 +175,6 @@ class Exchange {
       expected,
       before: from.checksum,
       reinstall: decision.reinstall,
-      publishedAt: this.#openSince,
-      upBefore: upForASecond(known, this.#openSince),
       report,
     });
     return this.#after(end, patient);
@@ -180,6 +182,7 @@ class Exchange {
 
   async #after(end: TransferEnd, patient: Patient): Promise<Outcome | undefined> {
     const { broker, device, settings } = this.#input;
+    this.#openSince = patient.sight.since;
     if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
     switch (end.kind) {
       case 'ended':
@@ -299,7 +302,8 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'silence'): HomieError {
+function inTheMiddle(answer: 'progress' | 'flashed' | 'silence'): HomieError {
+  if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
   if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',

@@ -100,7 +100,8 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
 const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
 
 async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight): Promise<FlightEnd> {
-  const { broker, device, flight, settings, abandon } = input;
+  const { broker, device, settings, abandon } = input;
+  let { flight } = input;
   const since = performance.now();
   let until = sight.clock() + settings.stall + settings.reboot + settings.ready;
   let idle = false;
@@ -117,6 +118,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       const answer = await letGo({ broker, device, settings, sight });
       if (answer === 'silence') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
       idle = answer === 'freed';
+      if (answer === 'flashed') flight = { ...flight, flashed: true };
       // Much may have come meanwhile.
       continue;
     } else if (idle && (!flight.statistics || (known?.uptime?.live === true && known.uptime.at >= since))) {
@@ -127,6 +129,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
     const event = await sight.next(underWay > 0 ? Math.min(until, now + underWay) : until);
     if (event === undefined && sight.clock() >= until) return inVain(sign);
     if (event?.attribute === 'otaStatus' && event.live) {
+      if (parseStatus(event.value)?.kind === 'flashed') flight = { ...flight, flashed: true };
       until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
     }
   }

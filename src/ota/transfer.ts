@@ -11,7 +11,6 @@ import { isAway, type Advertisement, type Sight } from '../homie/sight';
 import { parseStatus, type OtaStatus } from './status';
 import type { Outcome, Phase, Progress } from '../homie/update';
 import { identify, judge, type Verdict } from './verdict';
-import { rebootShown } from '../homie/uptime';
 
 /** How often the progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
@@ -33,10 +32,6 @@ export interface TransferInput {
   readonly before: string | undefined;
   /** The device runs this very MD5, and is to install it again. */
   readonly reinstall: boolean;
-  /** When this was made, in ms of `performance.now()`. */
-  readonly publishedAt: number;
-  /** The device was known to have been up for a second or more. */
-  readonly upBefore: boolean;
   readonly sight: Sight;
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
 }
@@ -67,7 +62,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
   const sent = await send(input);
   if (sent.kind !== 'sent') return sent;
 
-  const answer = await untilFlashed(input);
+  const answer = await untilFlashed(input, performance.now());
   switch (answer.kind) {
     case 'refused':
       return refused(input, answer.status);
@@ -123,8 +118,13 @@ async function send({
   }
 }
 
-/** Follows 202, 206 and 200. A lost one is inferred from what follows it. */
-async function untilFlashed(input: TransferInput): Promise<Answer> {
+/**
+ * Follows 202, 206 and 200. A lost one is inferred from what follows it.
+ *
+ * @param sentAt when the broker had all of the image, in ms of `performance.now()`: whatever a device does before that and
+ * before its first status, it is still going to be given the image
+ */
+async function untilFlashed(input: TransferInput, sentAt: number): Promise<Answer> {
   const { broker, device, sight, settings, firmware, encoded, before, report } = input;
   const meter = new ProgressMeter(firmware.info.size, sight.clock());
   // For base64 the device counts with the decoded length before it has seen the padding.
@@ -135,21 +135,21 @@ async function untilFlashed(input: TransferInput): Promise<Answer> {
   for (;;) {
     const event = await sight.next(begun ? Math.min(until, sight.clock() + ESTIMATE_EVERY) : until);
     if (event === undefined) {
-      if (sight.clock() >= until) return { kind: 'silent', begun };
+      if (sight.clock() >= until) return { kind: sight.gone ? 'gone' : 'silent', begun };
       report({ progress: meter.estimate(sight.clock()) });
       continue;
     }
     if (returnedUnseen(sight.advertisement, before)) return { kind: 'gone', begun };
     if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
-      return { kind: 'gone', begun };
+      if (begun || event.at >= sentAt) return { kind: 'gone', begun };
     }
     if (event.attribute !== 'otaStatus' || !event.live) continue;
 
     const status = parseStatus(event.value, broker.registry.get(device)?.implementation?.value);
-    switch (status?.kind) {
-      case undefined:
-        continue;
+    if (status === undefined) continue;
+    if (!begun) sight.received();
+    switch (status.kind) {
       case 'flashed':
         return { kind: 'flashed' };
       case 'refused':
@@ -229,7 +229,7 @@ interface Course {
 
 /** Follows the device through its reboot, and judges what it comes back with. */
 async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
-  const { broker, device, sight, settings, expected, before, upBefore, publishedAt, report } = input;
+  const { broker, device, sight, settings, expected, before, report } = input;
   const { flashed } = course;
   report({ phase: 'rebooting' });
   const until = sight.clock() + settings.reboot;
@@ -249,8 +249,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     const verdict = judge({
       firmware: identify(back.checksum, expected, before),
       changed: back.checksum !== before,
-      reboot:
-        back.uptime === undefined ? 'unknown' : rebootShown(back.uptime, publishedAt, upBefore) ? 'shown' : 'refuted',
+      reboot: back.uptime === undefined ? 'unknown' : sight.rebooted(back.uptime) ? 'shown' : 'refuted',
       live: back.live,
       flashed,
     });

@@ -81,7 +81,7 @@ function configTask({ broker, patch, devices, settings, history, incomplete }: C
     },
     isWorthAnotherLook: ({ state }) => state === 'timed_out',
     allowAgain: () => undefined,
-    ended: (device, update) => history?.remember(`${broker.locks.scope}${device}`, update),
+    ended: async (device, update, resumed) => history?.remember(`${broker.locks.scope}${device}`, update, resumed),
   };
 }
 

@@ -12,10 +12,10 @@ interface ImageRecord {
   readonly held?: Exclude<Held, 'ATTEMPTS'>;
 }
 
-/** A history as plain data, for a file. */
-export interface HistoryState {
-  readonly images: readonly (readonly [device: string, images: readonly (readonly [md5: string, ImageRecord])[]])[];
-  readonly results: readonly (readonly [device: string, results: readonly Update[]])[];
+/** What is remembered of a device as plain data, for a file. */
+export interface DeviceHistory {
+  readonly images: readonly (readonly [md5: string, ImageRecord])[];
+  readonly results: readonly Update[];
 }
 
 /** How much is remembered; what was used longest ago goes first. */
@@ -36,24 +36,21 @@ const final: ReadonlySet<string | undefined> = new Set<Held>(['OLD_FIRMWARE', 'O
 export class History {
   readonly #images = new Map<string, Map<string, ImageRecord>>();
   readonly #results = new Map<string, readonly Update[]>();
-  readonly #changed: () => Promise<void>;
+  readonly #write: (device: string, record: DeviceHistory | undefined) => Promise<void>;
 
-  /** @param changed called at every change that is to be written down; resolves when it is. It must not reject */
-  constructor(changed: () => Promise<void> = async () => undefined) {
-    this.#changed = changed;
+  /**
+   * @param write called with what is to be written down of a device, undefined when that is nothing; resolves when it is
+   * written. It must not reject
+   */
+  constructor(write: (device: string, record: DeviceHistory | undefined) => Promise<void> = async () => undefined) {
+    this.#write = write;
   }
 
-  /** Takes in what was written down. */
-  restore({ images, results }: HistoryState): void {
-    for (const [device, records] of images) this.#images.set(device, new Map(records));
-    for (const [device, updates] of results) this.#results.set(device, updates);
-  }
-
-  toJSON(): HistoryState {
-    return {
-      images: [...this.#images].map(([device, records]) => [device, [...records]]),
-      results: [...this.#results],
-    };
+  /** Takes in what was written down of a device; what is none is left out. */
+  restore(device: string, record: unknown): void {
+    const { images, results }: { images?: unknown; results?: unknown } = Object(record);
+    if (Array.isArray(images) && images.every(isImage)) this.#images.set(device, new Map(images));
+    if (Array.isArray(results) && results.every(isUpdate)) this.#results.set(device, results);
   }
 
   /** How many more transfers of the image may be begun. */
@@ -78,16 +75,19 @@ export class History {
     void this.#set(device, md5, { ...known, transfers: Math.max(0, known.transfers - 1) });
   }
 
-  /** A job has ended with a device: remembers the result, and what it means for the image. */
-  ended(device: string, md5: string, update: Update): void {
-    if (update.state === 'succeeded') {
+  /** A job has ended with a device: remembers the result, as `remember` does, and what it means for the image. */
+  async ended(device: string, md5: string, update: Update, resumed = false): Promise<void> {
+    await Promise.all([this.#learn(device, md5, update), this.remember(device, update, resumed)]);
+  }
+
+  async #learn(device: string, md5: string, { state, error }: Update): Promise<void> {
+    if (state === 'succeeded') {
       // What it ran before was replaced on purpose.
       this.#images.delete(device);
-      void this.#set(device, md5, { ...nothing, had: true });
-    } else if (update.state === 'failed' && isHeld(update.error?.code)) {
-      void this.#set(device, md5, { ...this.#of(device, md5), held: update.error.code });
+      await this.#set(device, md5, { ...nothing, had: true });
+    } else if (state === 'failed' && isHeld(error?.code)) {
+      await this.#set(device, md5, { ...this.#of(device, md5), held: error.code });
     }
-    this.remember(device, update);
   }
 
   /** A device that is there shows whether it runs the image. One that had it, and runs another one now, is held. */
@@ -99,7 +99,7 @@ export class History {
 
   /** The user wants the image to be sent again. */
   allowAgain(device: string, md5: string): void {
-    if (this.#images.get(device)?.delete(md5) === true) void this.#changed();
+    if (this.#images.get(device)?.delete(md5) === true) void this.#changed(device);
   }
 
   /** The last results of a device, from old to new. */
@@ -107,10 +107,17 @@ export class History {
     return this.#results.get(device) ?? [];
   }
 
-  /** Remembers how a device has ended. */
-  remember(device: string, update: Update): void {
-    renew(this.#results, device, [...this.lastResults(device), update].slice(-MAX_RESULTS), MAX_DEVICES_WITH_RESULTS);
-    void this.#changed();
+  /**
+   * Remembers how a device has ended. Resolves when that is written down.
+   *
+   * @param resumed takes the place of the last result of the same job, which nobody was told
+   */
+  async remember(device: string, update: Update, resumed = false): Promise<void> {
+    const known = this.lastResults(device);
+    const before = resumed && known.at(-1)?.job === update.job ? known.slice(0, -1) : known;
+    const results = [...before, update].slice(-MAX_RESULTS);
+    const forgotten = renew(this.#results, device, results, MAX_DEVICES_WITH_RESULTS);
+    await this.#changed(device, forgotten);
   }
 
   #of(device: string, md5: string): ImageRecord {
@@ -122,8 +129,22 @@ export class History {
     if (record.transfers === transfers && record.had === had && record.held === held) return;
     const images = this.#images.get(device) ?? new Map<string, ImageRecord>();
     renew(images, md5, record, MAX_IMAGES);
-    renew(this.#images, device, images, MAX_DEVICES);
-    await this.#changed();
+    const forgotten = renew(this.#images, device, images, MAX_DEVICES);
+    await this.#changed(device, forgotten);
+  }
+
+  async #changed(...devices: readonly (string | undefined)[]): Promise<void> {
+    await Promise.all(
+      devices.map(async (device) => {
+        if (device !== undefined) await this.#write(device, this.#record(device));
+      }),
+    );
+  }
+
+  #record(device: string): DeviceHistory | undefined {
+    const images = [...(this.#images.get(device) ?? [])];
+    const results = this.lastResults(device);
+    return images.length === 0 && results.length === 0 ? undefined : { images, results };
   }
 }
 
@@ -131,10 +152,23 @@ function isHeld(code: string | undefined): code is Exclude<Held, 'ATTEMPTS' | 'R
   return final.has(code);
 }
 
-/** Sets what is the last one to be forgotten then. */
-function renew<Value>(map: Map<string, Value>, key: string, value: Value, limit: number): void {
+/** Sets what is the last one to be forgotten then. @returns the key that was forgotten for it */
+function renew<Value>(map: Map<string, Value>, key: string, value: Value, limit: number): string | undefined {
   map.delete(key);
   map.set(key, value);
+  if (map.size <= limit) return undefined;
   const [oldest] = map.keys();
-  if (map.size > limit && oldest !== undefined) map.delete(oldest);
+  if (oldest !== undefined) map.delete(oldest);
+  return oldest;
+}
+
+function isImage(value: unknown): value is [string, ImageRecord] {
+  if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
+  const { transfers, had }: { transfers?: unknown; had?: unknown } = Object(value[1]);
+  return typeof transfers === 'number' && typeof had === 'boolean';
+}
+
+function isUpdate(value: unknown): value is Update {
+  const { device, state }: { device?: unknown; state?: unknown } = Object(value);
+  return typeof device === 'string' && typeof state === 'string';
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { HomieError } from '../errors';
 import type { DeviceEvent } from '../homie/device';
 import { matchAny } from '../homie/pattern';
-import { isFinal, reportError, summarize, type Outcome, type Summary, type Update } from '../homie/update';
+import { isFinal, reportError, summarize, type Outcome, type State, type Summary, type Update } from '../homie/update';
 import { systemClock, type Clock } from './clock';
 import { Ledger, type Entry } from './ledger';
 import { isEnd, Plan, type PlanState } from './plan';
@@ -16,17 +16,30 @@ import { isOpen, nextOpening } from './window';
 /** How often the wall clock is looked at where there is a window, in ms: it may jump. */
 const LOOK_AT_WINDOW = 60_000;
 
+/** Whether something is left to do. */
+type Rest = 'not' | 'stopped' | 'done';
+
+/** One device of a job as plain data, for a file. */
+export interface DeviceState {
+  readonly entry: Entry;
+  /** What was published, and has not come to an end. */
+  readonly flight?: unknown;
+  /** The job found it later, or tries it again. */
+  readonly unasked?: true;
+  /** Since when it is waited for, in ms since the job began. */
+  readonly since?: number;
+}
+
 /** A job as plain data, for a file. */
 export interface JobState {
   readonly startedAt: string;
   /** ms. */
   readonly elapsed: number;
+  /** Its devices have been found. */
+  readonly admitted: boolean;
+  readonly rest: Rest;
   readonly plan: PlanState;
-  readonly devices: readonly Entry[];
-  /** What was published, and has not come to an end. */
-  readonly flights: readonly (readonly [device: string, flight: unknown])[];
-  /** Devices that the job found later, or tries again. */
-  readonly unasked: readonly string[];
+  readonly devices: readonly DeviceState[];
 }
 
 /** What a job has around it. */
@@ -69,8 +82,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #ledger: Ledger;
   readonly #startedAt: string;
   readonly #begunAt: number;
-  readonly #flights: Map<string, unknown>;
-  readonly #unasked: Set<string>;
+  readonly #flights = new Map<string, unknown>();
+  readonly #unasked = new Set<string>();
+  /** Devices that had not ended when an earlier process did. */
+  readonly #resumed = new Set<string>();
   readonly #gate: Gate;
   readonly #stops = new Map<string, AbortController>();
   readonly #turns = new Map<string, AbortController>();
@@ -81,16 +96,18 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   #callOff: () => void = () => undefined;
   #deafen: () => void = () => undefined;
   #advancing = false;
-  #admitted = false;
+  #admitted: boolean;
   #canceled = false;
   #closed = false;
   #kept = false;
-  #rest: 'not' | 'stopped' | 'done' = 'not';
-  #restedAt = 0;
+  #rest: Rest;
+  #restedAt: number;
 
   constructor({ task, settings, devices = [], clock = systemClock, save, before, restored }: JobInput) {
     super();
     this.setMaxListeners(0);
+    // As many listen as devices are served at once.
+    setMaxListeners(0, this.#abandon.signal);
     const state = restored?.state;
     this.id = restored?.id ?? randomUUID();
     this.#task = task;
@@ -99,14 +116,19 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#save = async () => save?.(this);
     this.#before = async (device) => before?.(device);
     this.#startedAt = state?.startedAt ?? clock.date().toISOString();
-    this.#begunAt = clock.now() - (state?.elapsed ?? 0);
+    this.#begunAt = clock.now() - (state === undefined ? 0 : elapsedOf(state, clock));
+    this.#restedAt = this.#begunAt + (state?.elapsed ?? 0);
+    this.#rest = state?.rest ?? 'not';
+    this.#admitted = state?.admitted ?? false;
     this.#ledger = new Ledger(this.id, task.initial, this.#startedAt, () => this.#elapsed);
-    this.#ledger.restore(state?.devices ?? []);
-    this.#flights = new Map(state?.flights);
-    this.#unasked = new Set(state?.unasked);
+    this.#ledger.restore(state?.devices.map(({ entry }) => entry) ?? []);
+    for (const { entry, flight, unasked } of state?.devices ?? []) {
+      if (flight !== undefined) this.#flights.set(entry.device, flight);
+      if (unasked === true) this.#unasked.add(entry.device);
+    }
     this.#plan =
-      state === undefined ? new Plan(settings) : Plan.restore(settings, state.plan, this.#ledger.all(), clock.now());
-    for (const device of devices) this.#ledger.enter(device);
+      state === undefined ? new Plan(settings) : Plan.restore(settings, state.plan, this.#waits(state.devices));
+    for (const device of devices) if (!this.#ledger.has(device)) this.#ledger.enter(device);
     this.#gate = {
       away: (device) => {
         this.#turns.delete(device);
@@ -132,6 +154,17 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return this.#rest === 'done' && (this.#closed || !this.#settings.continuous);
   }
 
+  /** Whether it can be forgotten: it has ended, and nothing of it can be retried, or could be for long enough. */
+  get isStale(): boolean {
+    if (!this.isEnded) return false;
+    return this.#clock.now() - this.#restedAt >= this.#settings.keep || !this.#ledger.all().some(mayRetry);
+  }
+
+  /** Whether it was given up for a later job to go on with it. */
+  get isKept(): boolean {
+    return this.#kept;
+  }
+
   /** The devices to which nothing was sent yet. */
   get waiting(): string[] {
     return this.#open().filter((device) => !this.#isUnderWay(device));
@@ -141,11 +174,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   state(): JobState {
     return {
       startedAt: this.#startedAt,
-      elapsed: this.#elapsed,
+      elapsed: Math.round(this.#elapsed),
+      admitted: this.#admitted,
+      rest: this.#rest,
       plan: this.#plan.state(),
-      devices: this.#ledger.entries,
-      flights: [...this.#flights],
-      unasked: [...this.#unasked],
+      devices: this.#ledger.entries.map((entry) => this.#deviceState(entry)),
     };
   }
 
@@ -204,13 +237,16 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     });
   }
 
-  /** Goes on with what was written down before a restart. */
-  restart(): void {
-    this.#admitted = true;
-    for (const device of this.#open()) this.#begin(device);
+  /** Goes on with what was written down before a restart, and runs as `run` does. */
+  async restart(wrap?: (select: Select) => Select): Promise<Summary> {
+    if (!this.#admitted) return this.run(wrap);
+    for (const device of this.#open()) {
+      this.#resumed.add(device);
+      this.#begin(device);
+    }
     for (const device of this.#plan.soaking) this.#soak(device);
     this.#listen();
-    this.#advance();
+    return this.atRest();
   }
 
   /** Starts no more devices. What runs is finished. */
@@ -312,6 +348,26 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return (this.#rest === 'done' ? this.#restedAt : this.#clock.now()) - this.#begunAt;
   }
 
+  #deviceState(entry: Entry): DeviceState {
+    const flight = this.#flights.get(entry.device);
+    const since = this.#plan.since(entry.device);
+    return {
+      entry,
+      ...(flight !== undefined && { flight }),
+      ...(this.#unasked.has(entry.device) && { unasked: true }),
+      ...(since !== undefined && { since: Math.round(since - this.#begunAt) }),
+    };
+  }
+
+  /** A device that was in flight runs on, whatever its state: it holds its place until it is judged. */
+  #waits(devices: readonly DeviceState[]): { device: string; state: State; since: number }[] {
+    return devices.map(({ entry: { device, state }, flight, since }) => ({
+      device,
+      state: flight === undefined && state === 'running' ? 'queued' : flight === undefined ? state : 'running',
+      since: since === undefined ? this.#clock.now() : this.#begunAt + since,
+    }));
+  }
+
   #open(): string[] {
     return this.#ledger
       .all()
@@ -363,6 +419,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
       this.#flights.delete(device);
+      void this.#save();
       this.#gate.notSent(device);
     }
     return serve(device, {
@@ -408,6 +465,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       },
       unsent: () => {
         this.#flights.delete(device);
+        void this.#save();
       },
       watchOn: (late) => {
         this.#late.push(this.#tellLate(device, late));
@@ -421,8 +479,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const update = this.#ledger.end(device, outcome);
     if (update === undefined) return;
     this.#flights.delete(device);
-    this.#task.ended(device, update);
     // Written down first: a result may be missed when the process ends just now, but it never comes twice.
+    await this.#task.ended(device, update, this.#resumed.delete(device));
     await this.#save();
     this.emit('progress', update);
     this.emit('result', update);
@@ -533,9 +591,14 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       this.#soaks.abort();
       this.#deafen();
     }
-    if (rest === 'not') return;
-    void this.#save();
-    this.emit('rest', this.summary());
+    if (rest !== 'not') void this.#tellRest();
+  }
+
+  /** Written down first: a summary may be missed when the process ends just now, but it never comes twice. */
+  async #tellRest(): Promise<void> {
+    const summary = this.summary();
+    await this.#save();
+    this.emit('rest', summary);
   }
 
   /** A continuous job hears of devices that appear, or that show another firmware. */
@@ -578,6 +641,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const stage = this.#plan.stage(device);
     return stage !== undefined && isEnd(stage) && !this.#plan.soaking.includes(device);
   }
+}
+
+/** How long ago a job of an earlier process began, in ms. The wall clock may have been set back since. */
+function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
+  return Math.max(elapsed, clock.date().getTime() - Date.parse(startedAt)) || elapsed;
 }
 
 /** Waits for something, until a signal is aborted. */

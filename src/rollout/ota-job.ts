@@ -106,7 +106,7 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
       return known?.checksum !== undefined && !meaning.has(known.checksum.value);
     },
     allowAgain: (device) => history.allowAgain(key(device), checksum),
-    ended: (device, update) => history.ended(key(device), checksum, update),
+    ended: (device, update, resumed) => history.ended(key(device), checksum, update, resumed),
   };
 }
 

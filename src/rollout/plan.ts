@@ -89,20 +89,23 @@ export class Plan {
     this.#settings = settings;
   }
 
-  /** A plan as it was before a restart: what was `running` runs again, and what has not ended is looked for anew. */
+  /**
+   * A plan as it was before a restart: what was `running` runs again, and what has not ended is looked for anew.
+   *
+   * @param devices `since` when each is waited for, in ms
+   */
   static restore(
     settings: PlanSettings,
     { mode, reason, proven, failures, soaking }: PlanState,
-    devices: readonly { readonly device: string; readonly state: State }[],
-    now: number,
+    devices: readonly { readonly device: string; readonly state: State; readonly since: number }[],
   ): Plan {
     const plan = new Plan(settings);
     plan.#mode = mode;
     plan.#reason = reason;
     plan.#proven = proven;
     plan.#failures = failures;
-    for (const { device, state } of devices) {
-      plan.add([device], now);
+    for (const { device, state, since } of devices) {
+      plan.add([device], since);
       const entry = plan.#entry(device);
       if (state === 'running') plan.#run(device, entry);
       else if (isEnd(state)) plan.#leave(entry, state);
@@ -135,6 +138,11 @@ export class Plan {
 
   stage(id: string): Stage | undefined {
     return this.#devices.get(id)?.stage;
+  }
+
+  /** Since when a device is waited for, in ms. */
+  since(id: string): number | undefined {
+    return this.#waiting(id)?.since;
   }
 
   state(): PlanState {
@@ -176,7 +184,8 @@ export class Plan {
     const entry = this.#waiting(id);
     if (entry === undefined) return;
     this.#asking.delete(id);
-    Object.assign(entry, { stage: 'away', since: now });
+    // Before it is looked for, it is waited for already: it may have been since before a restart.
+    Object.assign(entry, { stage: 'away', since: entry.stage === 'new' ? entry.since : now });
   }
 
   /** The device is there and can be served. */

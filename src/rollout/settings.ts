@@ -1,3 +1,5 @@
+import { HomieError } from '../errors';
+import { matchAny } from '../homie/pattern';
 import { SettingValues } from '../setting-values';
 import type { PlanSettings } from './plan';
 import { readWindow, type Window } from './window';
@@ -80,9 +82,23 @@ export function readSettings(base: RolloutSettings, values: Readonly<Record<stri
     expires: given.seconds('expires') ?? usual,
     order: given.oneOf('order', ['given', 'id']) ?? base.order,
     ...(window !== undefined && { window }),
-    exclude: given.names('exclude') ?? base.exclude,
+    exclude: devices(given.names('exclude')) ?? base.exclude,
     keep: days === undefined ? base.keep : days * 24 * HOUR,
     continuous: given.boolean('continuous') ?? base.continuous,
     persist: given.boolean('persist') ?? base.persist,
   };
+}
+
+/** Ids and patterns, as they are. */
+function devices(exclude: string[] | undefined): string[] | undefined {
+  try {
+    matchAny(exclude ?? []);
+    return exclude;
+  } catch (cause) {
+    const expected = 'ids of devices, or patterns with *';
+    throw new HomieError('INVALID_SETTING', `exclude must be ${expected}.`, {
+      hint: `Set exclude to ${expected}.`,
+      cause,
+    });
+  }
 }

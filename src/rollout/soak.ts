@@ -1,6 +1,6 @@
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
-import { rebootShown } from '../homie/uptime';
+import { rebootShown, upForASecond } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
 import type { Clock } from './clock';
 
@@ -26,7 +26,10 @@ export async function soakDevice(
 ): Promise<SoakEnd> {
   const watch = broker.watch(device);
   const since = performance.now();
-  let well = broker.registry.get(device)?.state?.value === 'ready';
+  const known = broker.registry.get(device);
+  // A canary has just booted: its uptime, in whole seconds, may show less than the time since then.
+  const upBefore = known !== undefined && upForASecond(known, since);
+  let well = known?.state?.value === 'ready';
   let limit = clock.now() + (well ? soak : AWAY_LIMIT);
   try {
     for (;;) {
@@ -34,7 +37,7 @@ export async function soakDevice(
       if (event === undefined) return well ? 'stayed' : 'spoiled';
       if (event.at < since) continue;
       const statistics = broker.registry.get(device)?.uptime !== undefined;
-      const sign = read(event, since, statistics);
+      const sign = read(event, { since, upBefore, statistics });
       if (sign === undefined) continue;
       if (sign === 'dozed' || sign === 'spoiled') return sign;
       if (well === (sign === 'well')) continue;
@@ -46,12 +49,15 @@ export async function soakDevice(
   }
 }
 
-function read(event: DeviceEvent, since: number, statistics: boolean): SoakEnd | 'well' | 'away' | undefined {
+function read(
+  event: DeviceEvent,
+  { since, upBefore, statistics }: { since: number; upBefore: boolean; statistics: boolean },
+): SoakEnd | 'well' | 'away' | undefined {
   switch (event.attribute) {
     case 'connection':
       return event.value === 'lost' ? 'away' : undefined;
     case 'uptime':
-      return event.live && rebootShown(event, since, true) ? 'spoiled' : undefined;
+      return event.live && rebootShown(event, since, upBefore) ? 'spoiled' : undefined;
     case 'state':
       if (event.value === 'ready') return 'well';
       if (event.value === 'sleeping' || event.value === 'disconnected') return 'dozed';

@@ -52,6 +52,10 @@ export interface Task<Flight> {
   isWorthAnotherLook(update: Update): boolean;
   /** The user wants it once more. */
   allowAgain(device: string): void;
-  /** A device has ended. */
-  ended(device: string, update: Update): void;
+  /**
+   * A device has ended. Resolves when that is remembered.
+   *
+   * @param resumed its end may have been remembered before the process ended, but nobody was told
+   */
+  ended(device: string, update: Update, resumed: boolean): Promise<void>;
 }

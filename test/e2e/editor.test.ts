@@ -4,6 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import * as ota from '../../src/ota/settings';
+import * as rollout from '../../src/rollout/settings';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -72,14 +74,29 @@ for (const { title, tag, options, dark } of runtimes) {
     it('keeps all that is set in homie-ota', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);
+      assert.deepEqual(await editor.unfolded('.homie-ota-form'), []);
       await editor.screenshot(`${tag}-2-homie-ota`);
       await editor.unfold('.homie-ota-form');
       await page.locator('#node-input-name').fill('bring firmware');
-      for (const name of ['force', 'allowDowngrade', 'allowIncompatible'])
-        await page.locator(`#node-input-${name}`).check();
-      await page.locator('#node-input-recoverReboot').uncheck();
-      await page.locator('#node-input-encoding').selectOption('base64');
-      const numbers = {
+      const on = { force: true, allowDowngrade: true, allowIncompatible: true, continuous: true };
+      const off = { recoverReboot: false, persist: false };
+      for (const name of Object.keys(on)) await page.locator(`#node-input-${name}`).check();
+      for (const name of Object.keys(off)) await page.locator(`#node-input-${name}`).uncheck();
+      const choices = { encoding: 'base64', order: 'id' };
+      for (const [name, value] of Object.entries(choices))
+        await page.locator(`#node-input-${name}`).selectOption(value);
+      assert.equal(await page.locator('#node-input-expires').getAttribute('placeholder'), '3600');
+      await page.locator('#node-input-window').fill('22:30-05:00, 13:00-14:00');
+      assert.equal(await page.locator('#node-input-expires').getAttribute('placeholder'), '259200');
+      const texts = {
+        window: '22:30-05:00, 13:00-14:00',
+        exclude: 'garden-*, cellar',
+        concurrency: '4',
+        canary: '2',
+        soak: '90',
+        spacing: '1.5',
+        maxFailures: '3',
+        keep: '14',
         attempts: '3',
         expires: '60',
         sending: '61',
@@ -88,29 +105,52 @@ for (const { title, tag, options, dark } of runtimes) {
         reboot: '64',
         ready: '65.5',
       };
-      for (const [name, value] of Object.entries(numbers)) await page.locator(`#node-input-${name}`).fill(value);
-      await editor.fillTyped('kitchen-light, garden-light');
+      for (const [name, value] of Object.entries(texts)) await page.locator(`#node-input-${name}`).fill(value);
+      await editor.fillTyped('kitchen-*, garden-light');
       await editor.screenshot(`${tag}-3-homie-ota-all`);
+      for (const part of ['several', 'when', 'deadlines'])
+        await editor.picture(`#homie-ota-${part}`, `${tag}-3-homie-ota-${part}`);
       await editor.fits('.homie-ota-form');
       await editor.ok();
+      assert.equal(await editor.property(ids.ota, 'valid'), true);
+      await editor.deploy();
+      await editor.reload();
 
+      const settings = { ...on, ...off, ...choices, ...texts };
+      for (const name of [...ota.settingNames, ...rollout.settingNames]) assert.ok(name in settings, name);
       const set = {
         name: 'bring firmware',
-        device: 'kitchen-light, garden-light',
+        device: 'kitchen-*, garden-light',
         deviceType: 'str',
         broker: ids.broker,
-        force: true,
-        allowDowngrade: true,
-        allowIncompatible: true,
-        recoverReboot: false,
-        encoding: 'base64',
-        ...numbers,
+        ...settings,
       };
       for (const [name, value] of Object.entries(set)) assert.equal(await editor.property(ids.ota, name), value, name);
       await editor.edit(ids.ota);
-      assert.equal(await page.locator('#node-input-ready').inputValue(), '65.5');
-      assert.ok((await page.locator('#homie-ota-deadlines').getAttribute('open')) !== null);
+      for (const [name, value] of Object.entries({ ...texts, ...choices })) {
+        assert.equal(await page.locator(`#node-input-${name}`).inputValue(), value, name);
+      }
+      for (const [name, value] of Object.entries({ ...on, ...off })) {
+        assert.equal(await page.locator(`#node-input-${name}`).isChecked(), value, name);
+      }
+      const parts = ['install', 'several', 'when', 'transfer', 'deadlines'].map((part) => `homie-ota-${part}`);
+      assert.deepEqual(await editor.unfolded('.homie-ota-form'), parts);
       await editor.cancel();
+    });
+
+    it('shows what is usual where a flow that was made elsewhere leaves it out', async () => {
+      const { page } = editor;
+      const bare = { type: 'homie-ota', broker: ids.broker, device: 'hall', deviceType: 'str', wires: [[], [], []] };
+      await editor.import(JSON.stringify([{ id: 'f00d0000000000b1', z: ids.tab, x: 300, y: 600, ...bare }]));
+      await page.mouse.click(700, 700);
+      const id = String(await page.evaluate("RED.nodes.filterNodes({}).find(({ device }) => device === 'hall').id"));
+      await editor.edit(id);
+      assert.equal(await page.locator('#node-input-persist').isChecked(), true);
+      assert.equal(await page.locator('#node-input-canary').inputValue(), '1');
+      assert.deepEqual(await editor.unfolded('.homie-ota-form'), []);
+      await editor.ok();
+      assert.equal(await editor.property(id, 'persist'), true);
+      await page.evaluate(`RED.nodes.remove(${JSON.stringify(id)})`);
     });
 
     it('keeps all that is set in homie-broker', async () => {
@@ -179,16 +219,37 @@ for (const { title, tag, options, dark } of runtimes) {
       await editor.unfold('.homie-ota-form');
       await editor.fillTyped('a/b');
       await page.locator('#node-input-stall').fill('soon');
-      await page.locator('#node-input-attempts').fill('0');
+      const mistakes = {
+        concurrency: '0',
+        canary: 'one',
+        soak: '-1',
+        maxFailures: '1.5',
+        exclude: 'a/b',
+        window: '25:00-26:00',
+        expires: 'tomorrow',
+        keep: 'a week',
+        attempts: '0',
+      };
+      for (const [name, value] of Object.entries(mistakes)) await page.locator(`#node-input-${name}`).fill(value);
       await page.locator('#node-input-attempts').blur();
-      for (const name of ['stall', 'attempts']) {
+      for (const name of ['stall', ...Object.keys(mistakes)]) {
         await page.locator(`#node-input-${name}.input-error`).waitFor();
       }
       await editor.screenshot(`${tag}-7-mistakes`);
+      await editor.picture('#homie-ota-several', `${tag}-7-mistakes-several`);
       await editor.ok();
       assert.equal(await editor.property(ids.ota, 'valid'), false);
       const errors = JSON.stringify(await editor.property(ids.ota, 'validationErrors'));
-      for (const sentence of [/an id has no/, /a number of seconds/, /whole number from 1 to 10/])
+      for (const sentence of [
+        /an id has no/,
+        /a number of seconds/,
+        /whole number from 1 to 10\./,
+        /Devices at once: a whole number from 1/,
+        /before the others begin: a whole number from 0/,
+        /Leave alone: /,
+        /Window: from and to/,
+        /a number of days/,
+      ])
         assert.match(errors, sentence);
       await page.evaluate("RED.actions.invoke('core:undo')");
       assert.equal(await editor.property(ids.ota, 'valid'), true);
@@ -213,8 +274,9 @@ for (const { title, tag, options, dark } of runtimes) {
       const { page } = editor;
       await editor.edit(ids.ota);
       await editor.unfold('.homie-ota-form');
-      for (const name of ['force', 'allowDowngrade', 'allowIncompatible'])
+      for (const name of ['force', 'allowDowngrade', 'allowIncompatible', 'continuous'])
         await page.locator(`#node-input-${name}`).uncheck();
+      await page.locator('#node-input-window').fill('');
       await page.locator('#node-input-encoding').selectOption('binary');
       await editor.fillTyped('kitchen-light');
       await editor.editConfig('broker');
@@ -258,36 +320,37 @@ for (const { title, tag, options, dark } of runtimes) {
       const help = page.locator('.red-ui-help', { hasText: 'proves that it runs' }).last();
       await help.waitFor();
       const text = await help.innerText();
-      const properties = [
-        'force',
-        'allowDowngrade',
-        'allowIncompatible',
-        'encoding',
-        'attempts',
-        'recoverReboot',
-        'expires',
-        'sending',
-        'accepted',
-        'stall',
-        'reboot',
-        'ready',
-        'device',
-        'matchFirmware',
-        'action',
-        'checksum',
-        'job',
-        'payload',
-      ];
-      for (const property of properties) assert.match(text, new RegExp(`\\b${property}\\b`));
+      const more = ['device', 'matchFirmware', 'action', 'checksum', 'job', 'payload'];
+      for (const property of [...ota.settingNames, ...rollout.settingNames, ...more])
+        assert.match(text, new RegExp(`\\b${property}\\b`));
       await editor.screenshot(`${tag}-10-help`);
     });
+
+    for (const [name, picture] of [
+      ['Nightly update of all devices', '11-nightly'],
+      ['Steer a rollout', '12-steer'],
+    ] as const) {
+      it(`imports ${name}, too, and finds nothing wrong with it`, async () => {
+        const example = await readFile(path.join(root, 'examples', `${name}.json`), 'utf8');
+        await editor.import(example);
+        const [tab]: { id: string }[] = JSON.parse(example);
+        await editor.page.evaluate(`RED.workspaces.show('${tab?.id ?? ''}')`);
+        const invalid = 'RED.nodes.filterNodes({}).filter(({ valid }) => valid === false).map(({ name }) => name)';
+        assert.deepEqual(await editor.page.evaluate(invalid), []);
+        await editor.notificationsGone();
+        await editor.screenshot(`${tag}-${picture}`);
+      });
+    }
 
     it('leaves no warning in the log of Node-RED', () => {
       const strange = nodeRed
         .log()
         .split('\n')
         .filter((line) => /\[(warn|error)\]/.test(line))
-        .filter((line) => !/Projects disabled|Encrypted credentials not found|not connected: .*broker\.lan/.test(line));
+        .filter(
+          (line) =>
+            !/Projects disabled|Encrypted credentials not found|not connected: .*(broker\.lan|localhost)/.test(line),
+        );
       assert.deepEqual(strange, []);
     });
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { settingNames } from '../../src/config/settings';
+import * as rollout from '../../src/rollout/settings';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
@@ -98,11 +99,25 @@ for (const { title, tag, options, dark } of runtimes) {
     it('keeps all that is set', async () => {
       const { page } = editor;
       await editor.edit(ids.config);
+      assert.deepEqual(await editor.unfolded('.homie-config-form'), []);
       await editor.screenshot(`${tag}-config-2-dialog`);
       await editor.unfold('.homie-config-form');
-      const switches = { allowRisky: true, split: true, force: true, clearOld: true };
-      for (const name of Object.keys(switches)) await page.locator(`#node-input-${name}`).check();
+      const on = { allowRisky: true, split: true, force: true, clearOld: true, continuous: true };
+      for (const name of Object.keys(on)) await page.locator(`#node-input-${name}`).check();
+      await page.locator('#node-input-persist').uncheck();
+      const switches = { ...on, persist: false };
+      const choices = { segment: '1460', order: 'id' };
+      for (const [name, value] of Object.entries(choices))
+        await page.locator(`#node-input-${name}`).selectOption(value);
       const texts = {
+        window: '22:30-05:00',
+        exclude: 'garden-*',
+        concurrency: '4',
+        canary: '2',
+        soak: '90',
+        spacing: '1.5',
+        maxFailures: '3',
+        keep: '14',
         name: 'configure',
         secretNames: 'token, pin',
         secretBytes: '40',
@@ -113,23 +128,30 @@ for (const { title, tag, options, dark } of runtimes) {
         ready: '64.5',
       };
       for (const [name, value] of Object.entries(texts)) await page.locator(`#node-input-${name}`).fill(value);
-      await page.locator('#node-input-segment').selectOption('1460');
-      await editor.fillTyped('kitchen-light, hall-light');
+      await editor.fillTyped('kitchen-*, hall-light');
       await editor.screenshot(`${tag}-config-3-all`);
+      for (const part of ['several', 'when', 'secrets'])
+        await editor.picture(`#homie-config-${part}`, `${tag}-config-3-${part}`);
       await editor.fits('.homie-config-form');
       await editor.ok();
       await editor.deploy();
       await editor.reload();
 
-      const set = { ...switches, ...texts, segment: '1460', device: 'kitchen-light, hall-light', deviceType: 'str' };
+      const settings = { ...switches, ...texts, ...choices };
+      for (const name of [...settingNames, ...rollout.settingNames]) assert.ok(name in settings, name);
+      const set = { ...settings, device: 'kitchen-*, hall-light', deviceType: 'str' };
       for (const [name, value] of Object.entries({ ...set, broker: ids.broker })) {
         assert.equal(await editor.property(ids.config, name), value, name);
       }
       await editor.edit(ids.config);
-      assert.equal(await page.locator('#node-input-ready').inputValue(), '64.5');
-      for (const section of ['sending', 'secrets', 'deadlines']) {
-        assert.ok((await page.locator(`#homie-config-${section}`).getAttribute('open')) !== null, section);
+      for (const [name, value] of Object.entries({ ...texts, ...choices })) {
+        assert.equal(await page.locator(`#node-input-${name}`).inputValue(), value, name);
       }
+      for (const [name, value] of Object.entries(switches)) {
+        assert.equal(await page.locator(`#node-input-${name}`).isChecked(), value, name);
+      }
+      const parts = ['sending', 'several', 'when', 'secrets', 'deadlines'].map((part) => `homie-config-${part}`);
+      assert.deepEqual(await editor.unfolded('.homie-config-form'), parts);
       await editor.cancel();
     });
 
@@ -139,14 +161,23 @@ for (const { title, tag, options, dark } of runtimes) {
       await editor.unfold('.homie-config-form');
       await editor.fillTyped('');
       await page.locator('#node-input-received').fill('soon');
+      await page.locator('#node-input-exclude').fill('a/b');
+      await page.locator('#node-input-window').fill('at night');
       await page.locator('#node-input-secretBytes').fill('-1');
       await page.locator('#node-input-secretBytes').blur();
-      for (const name of ['received', 'secretBytes']) await page.locator(`#node-input-${name}.input-error`).waitFor();
+      for (const name of ['received', 'exclude', 'window', 'secretBytes'])
+        await page.locator(`#node-input-${name}.input-error`).waitFor();
       await editor.screenshot(`${tag}-config-4-mistakes`);
       await editor.ok();
       assert.equal(await editor.property(ids.config, 'valid'), false);
       const errors = JSON.stringify(await editor.property(ids.config, 'validationErrors'));
-      for (const sentence of [/name one/, /a number of seconds/, /a whole number of bytes/])
+      for (const sentence of [
+        /name one/,
+        /a number of seconds/,
+        /Leave alone: /,
+        /Window: from and to/,
+        /a whole number of bytes/,
+      ])
         assert.match(errors, sentence);
       await page.evaluate("RED.actions.invoke('core:undo')");
       assert.equal(await editor.property(ids.config, 'valid'), true);
@@ -156,8 +187,9 @@ for (const { title, tag, options, dark } of runtimes) {
       const { page } = editor;
       await editor.edit(ids.config);
       await editor.unfold('.homie-config-form');
-      for (const name of ['allowRisky', 'split', 'force', 'clearOld'])
+      for (const name of ['allowRisky', 'split', 'force', 'clearOld', 'continuous'])
         await page.locator(`#node-input-${name}`).uncheck();
+      await page.locator('#node-input-window').fill('');
       await editor.fillTyped('kitchen-light');
       await editor.editConfig('broker');
       await page.locator('#node-config-input-host').fill('127.0.0.1');
@@ -217,7 +249,7 @@ for (const { title, tag, options, dark } of runtimes) {
       const help = page.locator('.red-ui-help', { hasText: 'proves that it was taken' }).last();
       await help.waitFor();
       const text = await help.innerText();
-      for (const property of [...settingNames, 'device', 'action', 'job', 'payload']) {
+      for (const property of [...settingNames, ...rollout.settingNames, 'device', 'action', 'job', 'payload']) {
         assert.match(text, new RegExp(`\\b${property}\\b`));
       }
       await editor.screenshot(`${tag}-config-8-help`);

@@ -1,28 +1,26 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
+import fc from 'fast-check';
 import * as config from '../../src/config/settings';
 import * as ota from '../../src/ota/settings';
+import * as rollout from '../../src/rollout/settings';
+import { editorFiles } from '../support/editor-files';
 
-const nodes = path.resolve(__dirname, '../../nodes');
 const types = ['homie-broker', 'homie-ota', 'homie-config'];
 
 for (const type of types) {
-  const html = readFileSync(path.join(nodes, `${type}.html`), 'utf8');
-  const locale: unknown = JSON.parse(readFileSync(path.join(nodes, `locales/en-US/${type}.json`), 'utf8'));
-  const help = readFileSync(path.join(nodes, `locales/en-US/${type}.html`), 'utf8');
+  const { html, help, text, defaults } = editorFiles(type);
 
   describe(`what the editor is given of ${type}`, () => {
     it('has a text for each key that the dialog uses', () => {
       const attributes = [...html.matchAll(/data-i18n="(?:\[\w+\])?([^"]+)"/g)].map(([, key = '']) => key);
       const calls = [...html.matchAll(/\bt\('([\w.]+)'\)/g)].map(([, key = '']) => `${type}.${key}`);
       assert.ok(attributes.length > 10 && calls.length > 1);
-      for (const key of [...attributes, ...calls]) assert.equal(typeof lookUp(locale, key), 'string', key);
+      for (const key of [...attributes, ...calls]) assert.equal(typeof text(key), 'string', key);
     });
 
     it('has a field in the dialog for each property', () => {
       const prefix = type === 'homie-broker' ? 'node-config-input' : 'node-input';
-      const names = [...defaults(html).keys(), ...(type === 'homie-broker' ? ['user', 'password'] : [])];
+      const names = [...Object.keys(defaults), ...(type === 'homie-broker' ? ['user', 'password'] : [])];
       assert.ok(names.length >= 11);
       for (const name of names) assert.ok(html.includes(`id="${prefix}-${name}"`), name);
     });
@@ -34,49 +32,116 @@ for (const type of types) {
   });
 }
 
-for (const [type, names, read, usual] of [
-  [
-    'homie-ota',
-    ota.settingNames,
-    (own: object) => ota.readSettings(ota.defaultSettings, { ...own }),
-    ota.defaultSettings,
-  ],
-  [
-    'homie-config',
-    config.settingNames,
-    (own: object) => config.readSettings(config.defaultSettings, { ...own }),
-    config.defaultSettings,
-  ],
+for (const [type, own] of [
+  ['homie-ota', ota],
+  ['homie-config', config],
 ] as const) {
-  describe(`a new ${type} in the editor`, () => {
-    const html = readFileSync(path.join(nodes, `${type}.html`), 'utf8');
+  const { html, help, text, defaults, validate } = editorFiles(type);
+  const names = [...own.settingNames, ...rollout.settingNames];
+  const values = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
 
-    it('has the settings that the package has by itself', () => {
-      const values = defaults(html);
-      const own = Object.fromEntries(names.map((name) => [name, values.get(name)]));
-      assert.ok(names.every((name) => values.has(name)));
-      assert.deepEqual(read(own), usual);
+  describe(`a new ${type} in the editor`, () => {
+    it('has the settings that the package has by itself, and no others', () => {
+      const more = ['name', 'broker', 'device', 'deviceType'];
+      assert.deepEqual(new Set(Object.keys(values)), new Set([...names, ...more]));
+      const read = type === 'homie-ota' ? ota.readSettings(ota.defaultSettings, values) : undefined;
+      if (read !== undefined) assert.deepEqual(read, ota.defaultSettings);
+      else assert.deepEqual(config.readSettings(config.defaultSettings, values), config.defaultSettings);
+      assert.deepEqual(rollout.readSettings(rollout.defaultSettings, values), rollout.defaultSettings);
+    });
+
+    it('says where they stand, except where what is usual depends on others', () => {
+      const empty = names.filter((name) => values[name] === '');
+      const expected = ['window', 'exclude', 'expires', ...(type === 'homie-config' ? ['secretBytes'] : [])];
+      assert.deepEqual(new Set(empty), new Set(expected));
+    });
+
+    it('has a label for each of them', () => {
+      for (const name of names) {
+        assert.ok(html.includes(`<label for="node-input-${name}"`), name);
+        assert.ok(html.includes(`data-i18n="${type}.label.${name}"`), name);
+        assert.ok((text(`${type}.label.${name}`) ?? '').length > 3, name);
+      }
+    });
+
+    it('has a hint for each that is about several devices or about when', () => {
+      for (const name of rollout.settingNames) {
+        assert.ok(html.includes(`data-i18n="${type}.hint.${name}"`), name);
+        assert.ok((text(`${type}.hint.${name}`) ?? '').length > 10, name);
+      }
     });
 
     it('has help for each of them', () => {
-      const help = readFileSync(path.join(nodes, `locales/en-US/${type}.html`), 'utf8');
-      for (const name of names) assert.ok(help.includes(`>${name} <span class="property-type">`), name);
+      for (const name of names) {
+        assert.match(help, new RegExp(`>${name} <span class="property-type">\\w[^<]*</span></dt>\\s*<d[dt]`), name);
+      }
+    });
+
+    it('keeps what a text field holds when it makes sense', () => {
+      const sensible = {
+        device: ['my-light', 'a, b', 'kitchen-*', '*', '*-light, hall'],
+        exclude: ['', 'a', 'a, kitchen-*', '*'],
+        window: ['', '01:00-05:00', '22:30 - 6:00', '0:00-24:00', '01:00-05:00, 13:00-14:00'],
+        concurrency: ['', '1', '20000'],
+        canary: ['0', '3'],
+        maxFailures: ['0', '1'],
+        soak: ['0', '1.5'],
+        expires: ['', '0', '3600'],
+        keep: ['', '0', '0.5', '30'],
+      };
+      for (const [name, all] of Object.entries(sensible)) {
+        for (const value of all) assert.equal(validate(name, value), true, `${name} ${value}`);
+      }
+    });
+
+    it('says of what makes no sense what it must be, in a sentence that names the field', () => {
+      const senseless = {
+        device: ['', 'a/b', '$a', 'a b', '*/a', 'a,,b'],
+        exclude: ['a/b', '+', '$*', '*$', 'a b'],
+        window: ['night', '01:00', '01:00-25:00', '24:00-01:00', '1:00-01:00', '01:60-02:00', '01:00-02:00,'],
+        concurrency: ['0', '-1', '1.5', 'all', '20001'],
+        canary: ['-1', 'one', '20001'],
+        maxFailures: ['-1', '20001'],
+        soak: ['-1', 'soon'],
+        spacing: ['1e'],
+        expires: ['tomorrow'],
+        keep: ['-1', 'week'],
+      };
+      for (const [name, all] of Object.entries(senseless)) {
+        for (const value of all) {
+          const said = validate(name, value);
+          const label = text(`${type}.label.${name}`) ?? '';
+          assert.ok(
+            typeof said === 'string' && said.startsWith(`${label}: `) && said.endsWith('.'),
+            `${name} ${value}`,
+          );
+          if (name === 'device') continue;
+          assert.throws(
+            () => rollout.readSettings(rollout.defaultSettings, { [name]: value }),
+            { code: 'INVALID_SETTING' },
+            `${name} ${value}`,
+          );
+        }
+      }
+    });
+
+    it('lets nothing pass that the node then refuses', () => {
+      const textual = rollout.settingNames.filter((name) => defaults[name]?.validate !== undefined);
+      assert.equal(textual.length, 9);
+      const anything = fc.string({ unit: fc.constantFrom(...'ab-*+#/ $,:.0123459'.split('')), maxLength: 14 });
+      const span = fc
+        .tuple(fc.nat(30), fc.nat(70), fc.nat(30), fc.nat(70))
+        .map(([a, b, c, d]) => `${a}:${b}-${c}:${d}`);
+      let passed = 0;
+      fc.assert(
+        fc.property(fc.constantFrom(...textual), fc.oneof(anything, span), (name, value) => {
+          if (validate(name, value) !== true) return;
+          passed += 1;
+          rollout.readSettings(rollout.defaultSettings, { [name]: value });
+        }),
+        { numRuns: 5000 },
+      );
+      assert.ok(passed > 100);
     });
   });
-}
-
-/** The properties of a node and their first values, as they stand in the definition. */
-function defaults(html: string): Map<string, string> {
-  const begin = html.indexOf('defaults: {');
-  const end = html.indexOf('\n      },', begin);
-  const text = html.slice(begin, end);
-  return new Map(
-    [...text.matchAll(/^ {8}(\w+): \{\s*value: (?:'([^'\n]*)'|([^,}\n]*))/gm)].map(
-      ([, name = '', quoted = '', other = '']) => [name, (quoted || other).trim()],
-    ),
-  );
-}
-
-function lookUp(locale: unknown, key: string): unknown {
-  return key.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), locale);
 }

@@ -50,6 +50,13 @@ export class Inbox {
   }
 }
 
+export interface FlowOptions {
+  readonly more?: FlowNode[];
+  readonly credentials?: Record<string, object>;
+  /** Where jobs are written down; nowhere unless given. */
+  readonly userDir?: string;
+}
+
 /** A flow in a Node-RED: a node with jobs, `homie-ota` unless its type says otherwise, with an inbox at each output, at a catch and a complete node. */
 export class TestFlow {
   readonly result = new Inbox(helper.getNode('result'));
@@ -78,8 +85,9 @@ export class TestFlow {
   static async start(
     broker: object,
     ota: object = {},
-    { more = [], credentials = {} }: { more?: FlowNode[]; credentials?: Record<string, object> } = {},
+    { more = [], credentials = {}, userDir }: FlowOptions = {},
   ): Promise<TestFlow> {
+    helper.settings(userDir === undefined ? {} : { userDir });
     const modules: NodeModule[] = [homieBroker, homieOta, homieConfig];
     for (const { type } of more) {
       const file = core[type];

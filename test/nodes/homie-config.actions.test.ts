@@ -46,6 +46,23 @@ describe('homie-config, asked to', () => {
       assert.equal(flow.dones.length, 1);
     });
 
+    it('gives those of all that a pattern means, and refuses one that means none', async () => {
+      for (const id of ['kitchen-a', 'kitchen-b', 'hall']) await scene.device(id);
+      const flow = await scene.config({ device: 'kitchen-*' });
+      flow.send({ action: 'get' });
+      await flow.result.nth(2);
+      assert.deepEqual(
+        flow.result.messages.map((msg) => [payload(msg, 'device'), payload(msg, 'config.name')]),
+        [
+          ['kitchen-a', 'kitchen-a'],
+          ['kitchen-b', 'kitchen-b'],
+        ],
+      );
+      flow.send({ action: 'get', device: 'cellar-*' });
+      assert.equal(caughtCode(await flow.caught.first()), 'NO_MATCH');
+      assert.equal(flow.result.messages.length, 2);
+    });
+
     it('gives the reason when there is no connection', async () => {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, configNode);
       await flow.showed('broker unreachable');
@@ -75,6 +92,18 @@ describe('homie-config, asked to', () => {
       assert.deepEqual(flow.dones, [{ code: undefined }]);
       assert.deepEqual(device.patches, []);
       assert.equal(flow.result.messages.length + flow.progress.messages.length, 0);
+    });
+
+    it('tells it of all that a pattern means, and which of them are excluded', async () => {
+      for (const id of ['kitchen-a', 'kitchen-b', 'hall']) await scene.device(id);
+      const flow = await scene.config({ device: 'kitchen-*', exclude: 'kitchen-b' });
+      flow.send({ action: 'check', payload: { name: 'New' } });
+      const summary = await flow.summary.first();
+      assert.equal(payload(summary, 'devices.0.device'), 'kitchen-a');
+      assert.equal(payload(summary, 'devices.0.verdict'), 'set');
+      assert.equal(payload(summary, 'devices.1.device'), 'kitchen-b');
+      assert.equal(payload(summary, 'devices.1.verdict'), 'excluded');
+      assert.equal(payload(summary, 'text'), '2 devices: 1 set, 1 excluded.');
     });
 
     it('tells the problems of a patch that would be refused', async () => {

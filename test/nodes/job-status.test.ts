@@ -36,6 +36,12 @@ describe('the status below a node with jobs', () => {
     assert.equal(jobStatus([device('running', { phase: 'flashing', progress: 45.9 })]).text, '45 %');
     assert.equal(jobStatus([device('succeeded', { progress: 100 })]).fill, 'green');
     assert.equal(jobStatus([device('skipped', { reason: 'older' })]).text, 'homie-ota.status.older');
+    assert.deepEqual(jobStatus([device('skipped', { reason: 'held' })]), {
+      fill: 'grey',
+      shape: 'ring',
+      text: 'homie-ota.status.held',
+    });
+    assert.equal(jobStatus([device('canceled', { reason: 'superseded' })]).text, 'homie-ota.status.superseded');
     assert.deepEqual(statusOf('homie-config', [device('skipped', { reason: 'no_change' })]), {
       fill: 'green',
       shape: 'ring',
@@ -61,18 +67,20 @@ describe('the status below a node with jobs', () => {
     });
   });
 
-  for (const { type, locale, phases, reasons } of [
+  for (const { type, locale, phases, reasons, canceled } of [
     {
       type: 'homie-ota',
       locale: ota['homie-ota'],
       phases: ['sending', 'accepted', 'rebooting', 'verifying'],
-      reasons: ['up_to_date', 'older', 'ota_disabled'],
+      reasons: ['up_to_date', 'older', 'ota_disabled', 'held', 'excluded'],
+      canceled: ['superseded'],
     },
     {
       type: 'homie-config',
       locale: config['homie-config'],
       phases: ['sending', 'received', 'rebooting', 'verifying'],
-      reasons: ['no_change'],
+      reasons: ['no_change', 'excluded'],
+      canceled: [],
     },
   ] as const) {
     it(`has a text for everything that ${type} can come to, and none is 20 characters long`, () => {
@@ -81,6 +89,7 @@ describe('the status below a node with jobs', () => {
         ...states.map((state) => device(state)),
         ...phases.map((phase) => device('running', { phase })),
         ...reasons.map((reason) => device('skipped', { reason })),
+        ...canceled.map((reason) => device('canceled', { reason })),
         ...Object.keys(catalogue).filter(isErrorCode).map(failed),
       ];
       for (const one of shown) {

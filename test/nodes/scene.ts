@@ -1,9 +1,8 @@
 import type { NodeMessage } from 'node-red';
-import type { FlowNode } from 'node-red-node-test-helper';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
-import { stopFlow, TestFlow } from './flow';
+import { stopFlow, TestFlow, type FlowOptions } from './flow';
 
 export const connected = 'node-red:common.status.connected';
 
@@ -57,14 +56,14 @@ export class Scene {
   }
 
   /** Starts the flow, and waits until it is connected. */
-  async flow(ota: object = {}, more?: { more?: FlowNode[]; credentials?: Record<string, object> }): Promise<TestFlow> {
+  async flow(ota: object = {}, more?: FlowOptions): Promise<TestFlow> {
     const flow = await TestFlow.start(this.broker, { canary: '0', ...ota }, more);
     await flow.showed(connected);
     return flow;
   }
 
   /** The same with a homie-config, which has deadlines for tests. */
-  config(settings: object = {}, more?: { more?: FlowNode[]; credentials?: Record<string, object> }): Promise<TestFlow> {
+  config(settings: object = {}, more?: FlowOptions): Promise<TestFlow> {
     return this.flow({ ...configNode, ...settings }, more);
   }
 

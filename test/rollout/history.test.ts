@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ErrorCode } from '../../src/errors';
 import { HomieError } from '../../src/errors';
 import { reportError, type State, type Update } from '../../src/homie/update';
-import { History } from '../../src/rollout/history';
+import { History, type DeviceHistory } from '../../src/rollout/history';
 
 const lamp = 'localhost/homie/lamp';
 const [oldImage, newImage] = ['a'.repeat(32), 'b'.repeat(32)];
@@ -52,7 +52,7 @@ describe('the history of devices and images', () => {
   for (const code of ['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK'] as const) {
     it(`holds an image after ${code}, until it is allowed again`, () => {
       void history.begun(lamp, newImage);
-      history.ended(lamp, newImage, update('failed', code));
+      void history.ended(lamp, newImage, update('failed', code));
       assert.equal(history.heldBecause(lamp, newImage, 5), code);
       history.allowAgain(lamp, newImage);
       assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
@@ -62,21 +62,21 @@ describe('the history of devices and images', () => {
 
   it('does not hold an image after another failure', () => {
     void history.begun(lamp, newImage);
-    history.ended(lamp, newImage, update('failed', 'NOT_ACCEPTED'));
+    void history.ended(lamp, newImage, update('failed', 'NOT_ACCEPTED'));
     assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
     assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
   });
 
   it('begins anew with a device that runs the image', () => {
     void history.begun(lamp, newImage);
-    history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
+    void history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
     history.shows(lamp, newImage, true);
     assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
     assert.equal(history.mayTransfer(lamp, newImage, 2), 2);
   });
 
   it('holds an image that a device had, when it runs another one that nobody of us brought', () => {
-    history.ended(lamp, newImage, update('succeeded'));
+    void history.ended(lamp, newImage, update('succeeded'));
     history.shows(lamp, newImage, false);
     assert.equal(history.heldBecause(lamp, newImage, 2), 'REPLACED');
   });
@@ -87,21 +87,32 @@ describe('the history of devices and images', () => {
   });
 
   it('lets go back to an image that was replaced by one of ours', () => {
-    history.ended(lamp, oldImage, update('succeeded'));
-    history.ended(lamp, newImage, update('succeeded'));
+    void history.ended(lamp, oldImage, update('succeeded'));
+    void history.ended(lamp, newImage, update('succeeded'));
     history.shows(lamp, oldImage, false);
     assert.equal(history.heldBecause(lamp, oldImage, 2), undefined);
   });
 
   it('keeps all that over a restart', () => {
-    history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
+    const written = new Map<string, string>();
+    history = new History(async (device, record) => {
+      written.set(device, JSON.stringify(record));
+    });
+    void history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
     void history.begun('__proto__', oldImage);
     const later = new History();
-    later.restore(JSON.parse(JSON.stringify(history)));
+    for (const [device, record] of written) later.restore(device, JSON.parse(record));
     assert.equal(later.heldBecause(lamp, newImage, 2), 'OLD_FIRMWARE');
     assert.equal(later.mayTransfer('__proto__', oldImage, 2), 1);
     assert.deepEqual(later.lastResults(lamp), [update('failed', 'OLD_FIRMWARE')]);
-    assert.deepEqual(later.toJSON(), history.toJSON());
+  });
+
+  it('takes nothing from a record that is none', () => {
+    for (const record of [null, 1, { images: [['x', {}]], results: [null] }, { images: {}, results: 'no' }]) {
+      history.restore(lamp, record);
+    }
+    assert.equal(history.mayTransfer(lamp, 'x', 2), 2);
+    assert.deepEqual(history.lastResults(lamp), []);
   });
 
   it('tells of each change once, and waits until a transfer is written down', async () => {
@@ -131,23 +142,36 @@ describe('the history of devices and images', () => {
 
   it('remembers the last results of a device', () => {
     for (const state of ['failed', 'rejected', 'canceled', 'timed_out', 'skipped', 'succeeded'] as const) {
-      history.remember(lamp, update(state));
+      void history.remember(lamp, update(state));
     }
     const states = history.lastResults(lamp).map(({ state }) => state);
     assert.deepEqual(states, ['rejected', 'canceled', 'timed_out', 'skipped', 'succeeded']);
     assert.deepEqual(history.lastResults('localhost/homie/other'), []);
   });
 
+  it('puts a result that nobody was told aside for the one that is told', async () => {
+    await history.remember(lamp, update('failed'));
+    await history.remember(lamp, { ...update('succeeded'), duration: 1 }, true);
+    await history.remember(lamp, { ...update('skipped'), job: 'another' }, true);
+    const states = history.lastResults(lamp).map(({ state }) => state);
+    assert.deepEqual(states, ['succeeded', 'skipped']);
+  });
+
   it('forgets what was used longest ago, in bounded memory', () => {
+    const kept = new Map<string, DeviceHistory>();
+    history = new History(async (device, record) => {
+      if (record === undefined) kept.delete(device);
+      else kept.set(device, record);
+    });
     for (let index = 0; index <= 20_000; index += 1) {
       void history.begun(`device-${index}`, newImage);
-      history.remember(`device-${index}`, update('failed', 'NOT_ACCEPTED'));
+      void history.remember(`device-${index}`, update('failed', 'NOT_ACCEPTED'));
       void history.begun(lamp, index.toString(16).padStart(32, '0'));
     }
-    const { images, results } = history.toJSON();
-    assert.equal(images.length, 20_000);
-    assert.equal(results.length, 1000);
-    assert.equal(images.find(([device]) => device === lamp)?.[1].length, 20);
+    const records = [...kept.values()];
+    assert.equal(records.filter(({ images }) => images.length > 0).length, 20_000);
+    assert.equal(records.filter(({ results }) => results.length > 0).length, 1000);
+    assert.equal(kept.get(lamp)?.images.length, 20);
     assert.equal(history.mayTransfer('device-0', newImage, 2), 2);
     assert.equal(history.mayTransfer('device-20000', newImage, 2), 1);
   });

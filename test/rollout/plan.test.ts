@@ -177,17 +177,12 @@ describe('a plan', () => {
     plan.due(0, true);
     plan.ended('a', 'succeeded');
     plan.ended('b', 'failed');
-    const after = Plan.restore(
-      { ...usual, concurrency: 2, canary: 2, maxFailures: 2 },
-      structuredClone(plan.state()),
-      [
-        { device: 'a', state: 'succeeded' },
-        { device: 'b', state: 'failed' },
-        { device: 'c', state: 'running' },
-        { device: 'd', state: 'waiting' },
-      ],
-      0,
-    );
+    const after = Plan.restore({ ...usual, concurrency: 2, canary: 2, maxFailures: 2 }, structuredClone(plan.state()), [
+      { device: 'a', state: 'succeeded', since: 0 },
+      { device: 'b', state: 'failed', since: 0 },
+      { device: 'c', state: 'running', since: 0 },
+      { device: 'd', state: 'waiting', since: 0 },
+    ]);
     assert.deepEqual(after.soaking, ['a']);
     after.asks('d', false);
     assert.deepEqual(after.due(0, true).start, [], 'c has the place of the second canary');

@@ -105,8 +105,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     const job = otaJob(kept, settings);
     const results: Update[] = [];
     job.on('result', (update) => results.push(update));
-    job.restart();
-    await job.atRest();
+    await job.restart();
     assert.equal(results.length, 1);
     const [result] = results;
     assert.ok(result !== undefined);
@@ -239,7 +238,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       await connect();
       const job = configJob(kept, patch);
       const result = once(job, 'result');
-      job.restart();
+      void job.restart();
       const [update]: Update[] = await result;
       assert.ok(update !== undefined);
       return update;

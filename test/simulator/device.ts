@@ -6,14 +6,18 @@ import type { Link, LinkOptions } from './link';
 import { type Misbehaviour, mishapAt } from './misbehaviour';
 import type { DeviceOptions } from './options';
 import { Session } from './session';
+import { SleepTimer } from './sleep';
 import { noteTransfer, type ReceivedFirmware } from './transfers';
 import { Uplink } from './uplink';
 
 export type { DeviceOptions } from './options';
 export type { ReceivedFirmware } from './transfers';
 
-/** `off` is a device that does nothing more before it is switched on anew: hung, or never started. */
-export type Phase = 'off' | 'connecting' | 'ready';
+/**
+ * `off` is a device that does nothing more before it is switched on anew: hung, or never started. `asleep` is one whose
+ * boot is due.
+ */
+export type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
 
 interface DeviceEvents {
   /** The device starts; the MD5 of the image that it runs. */
@@ -39,6 +43,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   readonly #board: Board;
   #homie: Homie;
   readonly #uplink: Uplink;
+  readonly #sleep: SleepTimer;
   #session: Session | undefined;
   #bootedAt: number;
   #phase: Phase = 'off';
@@ -56,6 +61,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.#board = new Board(options, () => this.#misbehaviour);
     this.#bootedAt = performance.now() - (options.uptime ?? 0) * 1000;
     this.#homie = this.#startHomie();
+    this.#sleep = new SleepTimer(options.sleep);
     this.#uplink = new Uplink(() => this.#linkOptions());
     this.#uplink.on('link', (link) => this.#converse(link));
     this.#uplink.on('lost', (error) => this.#lost(error));
@@ -100,13 +106,17 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
    * Switches the device on.
    * @returns resolves once the broker has acknowledged its `ready`; rejects when it will never come to that
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#untilReady(() => this.switchOn());
+  }
+
+  async #untilReady(boot: () => void): Promise<void> {
     const switchedOff = new AbortController();
     const watch = (phase: Phase) => phase === 'off' && switchedOff.abort();
     this.on('phase', watch);
     try {
       const ready = once(this, 'ready', { signal: switchedOff.signal });
-      this.switchOn();
+      boot();
       await ready;
     } catch {
       throw new Error('The device cannot start, or was switched off');
@@ -139,6 +149,30 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.#bootedAt = performance.now();
     this.#homie = this.#startHomie();
     await this.start();
+  }
+
+  /**
+   * Homie.prepareToSleep() in the sketch, whatever its timer says. The device publishes `$state` sleeping, disconnects
+   * when the broker has acknowledged it, and is `asleep`; without a connection at once (BootNormal.cpp, Homie.cpp). While
+   * an update runs nothing comes of it before the end; an update that succeeds is booted first. One that does not run does
+   * nothing.
+   */
+  prepareToSleep(): void {
+    if (this.#phase === 'off' || this.#phase === 'asleep') return;
+    const { ready } = this.#homie;
+    this.#homie.flaggedForSleep = true;
+    // The loop does not come in between while a part of a message is taken in.
+    if (ready) queueMicrotask(() => this.#session?.loop());
+    else this.#fallAsleep();
+  }
+
+  /**
+   * Wakes a device that is asleep, whatever its timer says: it boots.
+   * @returns resolves once the broker has acknowledged its `ready`
+   */
+  async wake(): Promise<void> {
+    if (this.#phase !== 'asleep') throw new Error('The device is not asleep');
+    await this.#untilReady(() => this.#reboot());
   }
 
   /** Cuts the connection; the device runs on and connects anew. */
@@ -181,6 +215,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /** Nothing of this boot goes on. */
   #halt(): void {
+    this.#sleep.stop();
     this.#uplink.stop();
     this.#session?.end();
     this.#session = undefined;
@@ -189,6 +224,12 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #switchOff(): void {
     this.#halt();
     this.#enter('off');
+  }
+
+  #fallAsleep(): void {
+    this.#halt();
+    this.#sleep.asleep(() => this.#reboot());
+    this.#enter('asleep');
   }
 
   #reboot(): void {
@@ -224,12 +265,14 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     session.on('ready', () => this.emit('ready'));
     session.on('part', (topic, bytes, total) => this.#notice(link, topic, bytes, total));
     session.on('loop', () => this.#rebootIfDue(link));
+    session.on('notified', () => this.#sleep.ready(() => this.prepareToSleep()));
   }
 
   #lost(error: Error | undefined): void {
     this.#session = undefined;
     this.#homie.disconnected();
-    this.#enter('connecting');
+    if (this.#homie.flaggedForSleep) this.#fallAsleep();
+    else this.#enter('connecting');
     this.emit('disconnected', error);
   }
 

@@ -29,6 +29,8 @@ export class Homie {
   readonly ota: OtaReceipt;
   /** The sketch was told on this connection that MQTT is ready. */
   ready = false;
+  /** The sketch wants the device to sleep; no connection is made any more. */
+  flaggedForSleep = false;
   /** The device is to forget its configuration. */
   resetting = false;
   #patched = false;
@@ -62,6 +64,13 @@ export class Homie {
     return this.#identity.homie === 2
       ? { topic: `${this.root}/$online`, payload: 'false' }
       : { topic: `${this.root}/$state`, payload: 'lost' };
+  }
+
+  /** What it says before it sleeps. */
+  get sleeping(): { publish: string; payload: string } {
+    return this.#identity.homie === 2
+      ? { publish: '$online', payload: 'false' }
+      : { publish: '$state', payload: 'sleeping' };
   }
 
   /** What an update that was cut off left in the updater is thrown away; that it was ongoing is not. */

@@ -103,6 +103,12 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#socket.resume();
   }
 
+  /** Ends the connection as MQTT has it: the broker forgets the will. */
+  disconnect(): void {
+    this.send({ cmd: 'disconnect' });
+    this.end();
+  }
+
   /** Cuts the connection. */
   destroy(): void {
     this.#die();

@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Misbehaviour } from './misbehaviour';
+import type { SleepOptions } from './sleep';
 import type { Settings } from './validation';
 
 export interface DeviceOptions {
@@ -41,6 +42,8 @@ export interface DeviceOptions {
   /** Seconds. Default 15, as in the firmware. */
   keepalive?: number;
   misbehaviour?: Misbehaviour;
+  /** The sketch saves the battery: it lets the device sleep when it has been ready for a while. */
+  sleep?: SleepOptions;
   username?: string;
   password?: string;
   tls?: TlsOptions;

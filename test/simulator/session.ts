@@ -29,6 +29,8 @@ interface SessionEvents {
   part: [topic: string, bytes: number, total: number];
   /** The loop of the sketch has its turn. */
   loop: [];
+  /** The sketch is told that MQTT is ready. */
+  notified: [];
 }
 
 /** lwIP hands over so many segments before the loop of the sketch has its turn: its window is four segments. */
@@ -41,6 +43,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   #advertised = false;
   #statisticsDue = true;
+  #parting = false;
   #statisticsTimer: NodeJS.Timeout | undefined;
   #segments = 0;
 
@@ -69,7 +72,11 @@ export class Session extends EventEmitter<SessionEvents> {
     const { link, homie, uptime } = this.#options;
     this.emit('loop');
     if (!link.alive || !this.#advertised || homie.ota.ongoing) return;
-    homie.ready = true;
+    if (!homie.ready) {
+      homie.ready = true;
+      this.emit('notified');
+    }
+    if (homie.flaggedForSleep && !this.#parting) void this.#part();
     if (!this.#statisticsDue) return;
     this.#statisticsDue = false;
     homie.publishStatistics(uptime());
@@ -78,6 +85,14 @@ export class Session extends EventEmitter<SessionEvents> {
   end(): void {
     this.#advertised = false;
     clearInterval(this.#statisticsTimer);
+  }
+
+  /** The device is about to sleep: it says so, and leaves when the broker has acknowledged it. */
+  async #part(): Promise<void> {
+    const { link, homie } = this.#options;
+    this.#parting = true;
+    await homie.publish(homie.sleeping.publish, homie.sleeping.payload, 1);
+    link.disconnect();
   }
 
   async #advertise(): Promise<void> {

@@ -74,7 +74,9 @@ export class Uplink extends EventEmitter<UplinkEvents> {
     this.#links.delete(link);
     if (this.#current !== link) return;
     this.#current = undefined;
+    const { signal } = this.#running;
     this.emit('lost', error);
+    if (signal.aborted) return;
     // At once, then after 1, 4, 9 … 36 s: homie-esp8266 ExponentialBackoffTimer.cpp.
     const seconds = Math.min(this.#attempts, 6) ** 2;
     this.#attempts += 1;

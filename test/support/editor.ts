@@ -9,6 +9,9 @@ const artifacts = path.join(root, 'artifacts');
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
+/** How long a page may take to do something, in ms: a machine may be busy with other tests. */
+const TIMEOUT = 90_000;
+
 /** Node-RED 4 on the Node.js of the tests, and 5 where another one is given that it runs on. */
 export const runtimes = [
   { title: 'Node-RED 4', tag: '4', options: { runtime: 'node-red' }, dark: false },
@@ -66,6 +69,7 @@ export class Editor {
       const context = await browser.newContext({
         viewport: { width: 1500, height: 950 },
       });
+      context.setDefaultTimeout(TIMEOUT);
       // Node-RED 5; 4 has no dark theme.
       if (options.dark === true) await context.addInitScript("localStorage.setItem('view-dark-theme', 'dark')");
       const editor = new Editor(browser, await context.newPage(), url);
@@ -128,6 +132,17 @@ export class Editor {
   /** Opens all that is folded in a dialog. */
   async unfold(form: string): Promise<void> {
     await this.page.evaluate(`$(${JSON.stringify(form)}).find('details').prop('open', true)`);
+  }
+
+  /** The folded parts of a dialog that are open. */
+  async unfolded(form: string): Promise<string[]> {
+    return this.page.locator(`${form} details[open]`).evaluateAll((parts) => parts.map(({ id }) => id));
+  }
+
+  /** Keeps a picture of a part of a dialog, with what is in it in sight. */
+  async picture(part: string, name: string): Promise<void> {
+    await this.page.locator(part).evaluate((element) => element.scrollIntoView());
+    await this.screenshot(name);
   }
 
   /** Fills the first typed input of the open dialog. */

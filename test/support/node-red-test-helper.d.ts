@@ -23,6 +23,7 @@ declare module 'node-red-node-test-helper' {
     interface TestHelper {
       init(runtime: string, settings?: object): void;
       load(modules: NodeModule[], flow: FlowNode[], credentials: Record<string, object>): Promise<void>;
+      settings(settings: object): void;
       unload(): Promise<void>;
       getNode(id: string): TestNode;
       setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes', credentials: Record<string, object>): Promise<void>;

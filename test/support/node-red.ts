@@ -16,6 +16,8 @@ export interface NodeRed {
   /** Resolves with the first part of the log that matches. */
   logged(pattern: RegExp): Promise<string>;
   stop(): Promise<void>;
+  /** SIGKILL. The userDir stays. */
+  kill(): Promise<void>;
 }
 
 export interface NodeRedOptions {
@@ -59,17 +61,19 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
 
+  const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
   const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    }
+    await end('SIGTERM');
     if (options.userDir === undefined) await rm(userDir, { recursive: true, force: true });
   };
   const logged = (pattern: RegExp): Promise<string> =>
     new Promise((resolve, reject) => {
-      const end = (error: Error | undefined, found = ''): void => {
+      const settle = (error: Error | undefined, found = ''): void => {
         clearTimeout(timer);
         listeners.delete(look);
         child.off('exit', exited);
@@ -78,13 +82,13 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
       };
       const look = (): void => {
         const found = pattern.exec(log)?.[0];
-        if (found !== undefined) end(undefined, found);
+        if (found !== undefined) settle(undefined, found);
       };
       const exited = (): void => {
-        end(new Error(`Node-RED has ended. Its log:\n${log}`));
+        settle(new Error(`Node-RED has ended. Its log:\n${log}`));
       };
       const timer = setTimeout(() => {
-        end(new Error(`Node-RED did not log ${String(pattern)}. Its log:\n${log}`));
+        settle(new Error(`Node-RED did not log ${String(pattern)}. Its log:\n${log}`));
       }, TIMEOUT);
       listeners.add(look);
       child.once('exit', exited);
@@ -97,11 +101,11 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
     await stop();
     throw error;
   }
-  return { url: `http://127.0.0.1:${port}`, userDir, log: () => log, logged, stop };
+  return { url: `http://127.0.0.1:${port}`, userDir, log: () => log, logged, stop, kill: () => end('SIGKILL') };
 }
 
 /** A new userDir to which the package is linked, as it is built in dist/. */
-async function linkedUserDir(): Promise<string> {
+export async function linkedUserDir(): Promise<string> {
   const userDir = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-node-red-'));
   await mkdir(path.join(userDir, 'node_modules/@homie-ota'), { recursive: true });
   await symlink(root, path.join(userDir, 'node_modules/@homie-ota/node-red-homie-ota'));

@@ -1,0 +1,50 @@
+import path from 'node:path';
+import type { NodeAPI } from 'node-red';
+import { HomieError } from '../src/errors';
+import { JobStore } from '../src/rollout/store';
+
+/** One for each folder of the process: all nodes share what is known of the devices. */
+const stores = new Map<string, JobStore>();
+
+/** Where jobs are kept, so that they survive a restart; undefined in a Node-RED without a user directory. */
+export function jobStore(RED: NodeAPI): JobStore | undefined {
+  const { userDir } = RED.settings;
+  if (typeof userDir !== 'string' || userDir === '') return undefined;
+  const folder = path.resolve(userDir, 'homie-ota');
+  const store = stores.get(folder) ?? new JobStore(folder, (error) => tell(RED, error));
+  stores.set(folder, store);
+  return store;
+}
+
+function tell(RED: NodeAPI, error: HomieError): void {
+  RED.log.error(`[homie-ota] ${error.message} ${error.hint}`);
+}
+
+/** What is kept of a message: whatever is plain JSON, up to 64 KiB. */
+export function keptOf(msg: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept: [string, unknown][] = [];
+  let room = MAX_KEPT;
+  for (const [name, value] of Object.entries(msg)) {
+    const text = plainText(value);
+    if (name === 'payload' || text === undefined || text.length > room) continue;
+    room -= text.length;
+    kept.push([name, JSON.parse(text)]);
+  }
+  return Object.fromEntries(kept);
+}
+
+/** Characters of a message that are kept. */
+const MAX_KEPT = 65_536;
+
+/** undefined for what is not plain JSON: what is circular, a Buffer, an object with a class. */
+function plainText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, function (this: object, key: string, each: unknown) {
+      const raw: unknown = Reflect.get(this, key);
+      if (typeof raw === 'function' || typeof raw === 'symbol' || ArrayBuffer.isView(raw)) throw new TypeError();
+      return each;
+    });
+  } catch {
+    return undefined;
+  }
+}

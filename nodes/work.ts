@@ -1,0 +1,58 @@
+import { HomieError } from '../src/errors';
+import type { Order } from '../src/rollout/desk';
+import type { Job, JobOptions, Select } from '../src/rollout/job';
+import type { JobHead } from '../src/rollout/job-file';
+import { keptOf } from './job-files';
+import type { Request } from './request';
+
+/** What is to be brought onto devices. */
+export interface Work {
+  readonly order: Order;
+  /** Finds the devices that the message means. */
+  readonly select: Select;
+  readonly make: (options: JobOptions) => Job;
+  /** What is written down of it, if it is to survive a restart. */
+  readonly record?: WorkRecord;
+}
+
+/** Work as plain data without secrets. */
+export interface WorkRecord {
+  readonly order: Order;
+  /** ms: how long it is kept after its end. */
+  readonly keep: number;
+  /** What its node needs to make it anew. */
+  readonly work: object;
+  readonly firmware?: { readonly md5: string; readonly image: Buffer };
+}
+
+/** What is written down of work at its beginning. */
+export function headOf(
+  { order, keep, work, firmware }: WorkRecord,
+  { node, scope, msg }: { readonly node: string; readonly scope: string; readonly msg: Request },
+): JobHead {
+  return {
+    node,
+    scope,
+    ...(firmware !== undefined && { firmware: firmware.md5 }),
+    keep,
+    work: { order, msg: keptOf(msg), work },
+  };
+}
+
+/**
+ * Reads what `headOf` has written down.
+ *
+ * @throws {HomieError} JOB_FILE_DAMAGED
+ */
+export function readRecord(value: unknown): { order: Order; msg: Request; work: object } {
+  const { order, msg, work }: { order?: unknown; msg?: unknown; work?: unknown } = Object(value);
+  const { identity, subject, forAll }: { identity?: unknown; subject?: unknown; forAll?: unknown } = Object(order);
+  if (typeof identity !== 'string' || typeof work !== 'object' || work === null) {
+    throw new HomieError('JOB_FILE_DAMAGED');
+  }
+  return {
+    order: { identity, ...(typeof subject === 'string' && { subject }), forAll: forAll === true },
+    msg: { ...Object(msg) },
+    work,
+  };
+}

@@ -1,0 +1,189 @@
+import { appendFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { HomieError } from '../errors';
+
+/** What the first line of a file says. A file of a later version is left alone. */
+const VERSION = 1;
+
+/** A file is written anew when it has more than so many bytes, and four times as many as its content needs. */
+const COMPACT_ABOVE = 256 * 1024;
+
+/**
+ * Plain data by keys, kept in a file that only the owner can read. Each change is one line at its end, so that a change
+ * costs the same however much is kept, and a process that ends in the middle of one loses that change and nothing else.
+ */
+export class Journal {
+  readonly file: string;
+  readonly #lines = new Map<string, string>();
+  /** Bytes in the file, and of its content. */
+  #size = 0;
+  #content = 0;
+  #queue = '';
+  #writing: Promise<void> | undefined;
+  #failed = false;
+  #removed = false;
+  /** The file on the disk is not what it should be: the next write makes it anew. */
+  #stale = true;
+  readonly #tell: (error: HomieError) => void;
+
+  /**
+   * A file that is new, or that replaces what is there.
+   *
+   * @param tell is told when the file cannot be written: once, until it can be written again
+   */
+  constructor(file: string, tell: (error: HomieError) => void = () => undefined) {
+    this.file = file;
+    this.#tell = tell;
+  }
+
+  /**
+   * A file that is there, or is to come.
+   *
+   * @throws {HomieError} JOB_FILE_DAMAGED, JOB_FILE_NEWER, JOB_FILE_UNREADABLE; nothing was changed then
+   */
+  static async open(file: string, tell?: (error: HomieError) => void): Promise<Journal> {
+    const journal = new Journal(file, tell);
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return journal;
+      throw new HomieError('JOB_FILE_UNREADABLE', `${file} cannot be read (${reasonOf(error)}).`, { cause: error });
+    }
+    // What does not end in a line break was being written when the process ended.
+    const lines = text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .slice(0, -1);
+    if (lines.length === 0) return journal;
+    for (const line of readLines(file, lines)) journal.#take(...line);
+    journal.#size = Buffer.byteLength(text);
+    journal.#stale = !text.endsWith('\n');
+    return journal;
+  }
+
+  /** What is kept, in the order in which it came. */
+  *entries(): Generator<[key: string, value: unknown]> {
+    for (const [key, line] of this.#lines) yield [key, JSON.parse(line)[1]];
+  }
+
+  get(key: string): unknown {
+    const line = this.#lines.get(key);
+    return line === undefined ? undefined : JSON.parse(line)[1];
+  }
+
+  /**
+   * Keeps a value, or forgets it when it is undefined. What is kept already is not written again.
+   *
+   * @param value plain data
+   * @returns resolves when it is on the disk, or could not be written; it does not reject
+   */
+  async set(key: string, value: unknown): Promise<void> {
+    const line = `${JSON.stringify(value === undefined ? [key] : [key, value])}\n`;
+    if (value === undefined ? this.#lines.has(key) : this.#lines.get(key) !== line) {
+      this.#take(key, value === undefined ? undefined : line);
+      this.#queue += line;
+    }
+    await this.#write();
+  }
+
+  /** Deletes the file. Nothing is written any more. */
+  async remove(): Promise<void> {
+    this.#removed = true;
+    await this.#writing;
+    await rm(this.file, { force: true }).catch(() => undefined);
+  }
+
+  #take(key: string, line: string | undefined): void {
+    this.#content -= Buffer.byteLength(this.#lines.get(key) ?? '');
+    this.#lines.delete(key);
+    if (line === undefined) return;
+    this.#lines.set(key, line);
+    this.#content += Buffer.byteLength(line);
+  }
+
+  /** Whatever comes while something is being written is written together after it. */
+  async #write(): Promise<void> {
+    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#removed) {
+      this.#writing ??= this.#writeQueue();
+      await this.#writing;
+    }
+  }
+
+  async #writeQueue(): Promise<void> {
+    const text = this.#queue;
+    this.#queue = '';
+    try {
+      if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
+      else await appendFile(this.file, text, { mode: 0o600, flush: true });
+      this.#size += Buffer.byteLength(text);
+      this.#failed = false;
+    } catch (error) {
+      // Half of it may be there.
+      this.#stale = true;
+      if (!this.#failed) this.#tell(notWritten(this.file, error));
+      this.#failed = true;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #rewrite(): Promise<void> {
+    const text = `${JSON.stringify({ version: VERSION })}\n${[...this.#lines.values()].join('')}`;
+    await writeWhole(this.file, text);
+    this.#stale = false;
+    this.#size = Buffer.byteLength(text);
+  }
+}
+
+/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder. */
+export async function writeWhole(file: string, content: string | Buffer): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const written = `${file}.new`;
+  const handle = await open(written, 'w', 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(written, file);
+}
+
+/** Why a file could not be written. */
+export function notWritten(file: string, error: unknown): HomieError {
+  return new HomieError('JOB_NOT_SAVED', `${file} cannot be written (${reasonOf(error)}).`, { cause: error });
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}
+
+function* readLines(file: string, [first = '', ...lines]: readonly string[]): Generator<[string, string | undefined]> {
+  const version = Reflect.get(Object(parse(file, first)), 'version');
+  if (typeof version === 'number' && version > VERSION) {
+    throw new HomieError('JOB_FILE_NEWER', `${file} was written by a later version of this package.`);
+  }
+  if (version !== VERSION) throw damaged(file);
+  for (const line of lines) {
+    const change = parse(file, line);
+    if (!Array.isArray(change) || typeof change[0] !== 'string' || change.length > 2) throw damaged(file);
+    yield [change[0], change.length === 1 ? undefined : `${line}\n`];
+  }
+}
+
+function parse(file: string, line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (error) {
+    throw damaged(file, error);
+  }
+}
+
+function damaged(file: string, cause?: unknown): HomieError {
+  return new HomieError('JOB_FILE_DAMAGED', `${file} is damaged.`, { cause });
+}

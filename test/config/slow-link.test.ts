@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Change, Outcome } from '../../src/homie/update';
+import { codeOf, Lab } from '../ota/lab';
+import type { SimulatedDevice } from '../simulator/device';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { startProxy } from '../support/proxy';
+import { bring, quick } from './lab';
+
+describeWithBrokers('while a patch waits for its turn behind a firmware', (start) => {
+  let server: TestBroker;
+  before(async () => (server = await start()));
+  after(() => server?.stop());
+
+  const withLab = async (test: (lab: Lab, bringSlowly: BringSlowly) => Promise<void>): Promise<void> => {
+    const proxy = await startProxy(Number(new URL(server.url).port));
+    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url });
+    try {
+      await test(lab, async (patch, meanwhile, settings = {}) => {
+        proxy.limit(80_000);
+        const other = lab.broker.connection.publish('other', Buffer.alloc(80_000), { qos: 1, timeout: 10_000 });
+        let done: Promise<unknown> | undefined;
+        const onChange = ({ phase }: Change): void => {
+          if (phase === 'sending') done ??= meanwhile(lab.device);
+        };
+        const abandon = new AbortController();
+        const { outcome, late } = await bring(lab, patch, settings, { abandon: abandon.signal, onChange });
+        abandon.abort();
+        await Promise.all([other, done, late]);
+        return outcome;
+      });
+    } finally {
+      await lab.close();
+      await proxy.close();
+    }
+  };
+  type BringSlowly = (
+    patch: object,
+    meanwhile: (device: SimulatedDevice) => Promise<unknown>,
+    settings?: object,
+  ) => Promise<Outcome>;
+
+  it('a restart of the device is not taken for the reboot after it', () =>
+    withLab(async (lab, bringSlowly) => {
+      const outcome = await bringSlowly({ name: 'New' }, (device) => device.restart());
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.deepEqual(lab.device.patches, ['{"name":"New"}']);
+    }));
+
+  it('a reconnect of the device does not hide that it refuses the patch', () =>
+    withLab(async (_lab, bringSlowly) => {
+      const outcome = await bringSlowly(
+        { settings: { percentage: 101 } },
+        async (device) => {
+          device.dropConnection();
+          await once(device, 'ready');
+        },
+        { ...quick, received: 4000 },
+      );
+      assert.equal(codeOf(outcome), 'NOT_APPLIED');
+    }));
+});

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { md5 } from '../../src/firmware/checksum';
+import { SimulatedDevice } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { buildEsp8266Image } from '../support/images';
+import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
+
+const KILLS = 20;
+const DEVICES = 10;
+
+const seed = Number(process.env['SEED'] ?? 1);
+const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+
+/** The next number from 0 to 1, always the same for a seed (mulberry32). */
+function randomness(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A flow that takes firmware and actions by HTTP, and appends all results to a file. */
+function flow(brokerPort: number, results: string): object[] {
+  const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
+  const read = "const { devices, action } = msg.req.query; msg.device = devices.split(','); msg.action = action; ";
+  return [
+    { id: 'flow', type: 'tab', label: 'kill' },
+    { id: 'broker', type: 'homie-broker', host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/' },
+    node('in', 'http in', { url: '/ask', method: 'post', wires: [['read']] }),
+    node('read', 'function', { func: `${read} return msg;`, outputs: 1, wires: [['ota']] }),
+    node('ota', 'homie-ota', {
+      broker: 'broker',
+      device: 'device',
+      deviceType: 'msg',
+      concurrency: '3',
+      canary: '1',
+      soak: '0',
+      wires: [['line'], [], ['only']],
+    }),
+    node('line', 'function', {
+      func: 'return { payload: JSON.stringify(msg.payload) };',
+      outputs: 1,
+      wires: [['file']],
+    }),
+    node('file', 'file', {
+      filename: results,
+      filenameType: 'str',
+      appendNewline: true,
+      overwriteFile: 'false',
+      wires: [[]],
+    }),
+    node('only', 'function', { func: 'return msg.res ? msg : null;', outputs: 1, wires: [['answer']] }),
+    node('answer', 'http response', { wires: [] }),
+  ];
+}
+
+describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`, () => {
+  const random = randomness(seed);
+  let broker: AedesBroker;
+  let nodeRed: NodeRed;
+  let userDir: string;
+  let results: string;
+  let checksum: string;
+  let devices: SimulatedDevice[] = [];
+
+  before(async () => {
+    broker = await startAedes();
+    userDir = await linkedUserDir();
+    results = path.join(userDir, 'results.jsonl');
+    checksum = await md5(next);
+    await start();
+  });
+  afterEach(async () => {
+    await Promise.all(devices.map((device) => device.stop()));
+  });
+  after(async () => {
+    await nodeRed.stop();
+    await broker.close();
+    await rm(userDir, { recursive: true, force: true });
+  });
+
+  const start = async (): Promise<void> => {
+    nodeRed = await startNodeRed({ userDir, flows: flow(broker.port, results) });
+  };
+  const ask = async (ids: readonly string[], action: string, body?: Buffer): Promise<unknown> => {
+    const query = new URLSearchParams({ devices: ids.join(), action });
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    const response = await fetch(`${nodeRed.url}/ask?${query}`, {
+      method: 'POST',
+      headers,
+      ...(body && { body: new Uint8Array(body) }),
+    });
+    return response.json();
+  };
+
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    // A rollout of ten devices makes some 300 events of theirs.
+    const moment = Math.ceil(random() * 250);
+    it(`goes on after a kill at event ${moment} of the devices`, async () => {
+      devices = Array.from({ length: DEVICES }, (_none, index) => {
+        const id = `kill-${kill}-${index}`;
+        return new SimulatedDevice({
+          url: broker.url,
+          id,
+          image: running,
+          uptime: 3600,
+          statsInterval: 1,
+          flashDelay: 2,
+        });
+      });
+      await Promise.all(devices.map((device) => device.start()));
+      const ids = devices.map(({ id }) => id);
+
+      const due = events(devices, moment);
+      // Its answer does not come any more.
+      const asked = ask(ids, 'update', next).catch(() => undefined);
+      await due;
+      await nodeRed.kill();
+      await asked;
+      const updated = Promise.all(devices.map(runs));
+      await start();
+      await updated;
+
+      const last = await ended(ids);
+      const lines = (await readFile(results, 'utf8')).trim().split('\n');
+      const told = lines.map((line): { device: string } => JSON.parse(line)).map(({ device }) => device);
+      for (const device of devices) {
+        assert.equal(await md5(device.image), checksum);
+        assert.equal(device.received.filter(({ total }) => total > 1).length, 1, `${device.id} was sent to once`);
+        assert.ok(told.filter((id) => id === device.id).length <= 1, `${device.id} has one result`);
+        assert.deepEqual(last[device.id], ['succeeded'], device.id);
+      }
+    });
+  }
+
+  /** Asks for the last results of devices until each has one. */
+  async function ended(ids: readonly string[]): Promise<Record<string, string[]>> {
+    for (;;) {
+      const { last }: { last: Record<string, { state: string }[]> } = Object(await ask(ids, 'status'));
+      if (ids.every((id) => last[id]?.length)) {
+        return Object.fromEntries(Object.entries(last).map(([id, updates]) => [id, updates.map(({ state }) => state)]));
+      }
+    }
+  }
+});
+
+/** Resolves at so many events of devices: what they publish, and what they receive. */
+function events(devices: readonly SimulatedDevice[], count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = 0;
+    for (const device of devices) {
+      device.on('publish', () => {
+        seen += 1;
+        if (seen === count) resolve();
+      });
+    }
+  });
+}
+
+/** Resolves when a device runs the image. */
+function runs(device: SimulatedDevice): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (device.image.equals(next)) resolve();
+    };
+    device.on('ready', look);
+    look();
+  });
+}

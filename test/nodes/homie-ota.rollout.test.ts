@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import type { NodeMessage } from 'node-red';
+import { TestFlow } from './flow';
+import { caughtCode, next, payload, running, Scene, state } from './scene';
+
+/** A message about this device. */
+function of(device: string, fits: (msg: NodeMessage) => boolean = () => true): (msg: NodeMessage) => boolean {
+  return (msg) => payload(msg, 'device') === device && fits(msg);
+}
+
+function about(topic: string): (msg: NodeMessage) => boolean {
+  return (msg) => msg['topic'] === topic;
+}
+
+/** A window that is closed for the next hours. */
+function closedWindow(): string {
+  const hour = (later: number): string => `${(new Date().getHours() + later) % 24}:00`;
+  return `${hour(5)}-${hour(6)}`;
+}
+
+describe('homie-ota, set to bring firmware onto several devices', () => {
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+  });
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  it('means by a pattern all devices that match it', async () => {
+    const [a, b, hall] = [await scene.device('kitchen-a'), await scene.device('kitchen-b'), await scene.device('hall')];
+    const flow = await scene.flow({ device: 'kitchen-*' });
+    flow.send({ payload: next });
+    await flow.summary.first();
+    assert.deepEqual(
+      flow.result.messages.map((msg) => [payload(msg, 'device'), payload(msg, 'state')]),
+      [
+        ['kitchen-a', 'succeeded'],
+        ['kitchen-b', 'succeeded'],
+      ],
+    );
+    assert.deepEqual([a.received.length, b.received.length, hall.received.length], [1, 1, 0]);
+  });
+
+  it('has no result for a pattern when a message is refused as a whole', async () => {
+    const flow = await scene.flow({ device: 'kitchen-*, hall' });
+    flow.send({ payload: 'no firmware' });
+    assert.equal(payload(await flow.summary.first(), 'state'), 'rejected');
+    assert.deepEqual(
+      flow.result.messages.map((msg) => payload(msg, 'device')),
+      ['hall'],
+    );
+  });
+
+  it('leaves alone what is excluded, and says so', async () => {
+    const [a, b] = [await scene.device('a'), await scene.device('b')];
+    const flow = await scene.flow({ device: 'a, b', exclude: 'b*' });
+    flow.send({ action: 'check', payload: next, topic: 'check' });
+    const check = await flow.summary.first(about('check'));
+    assert.deepEqual(payload(check, 'counts'), { update: 1, excluded: 1 });
+    flow.send({ payload: next });
+    const result = await flow.result.first(of('b'));
+    assert.equal(payload(result, 'state'), 'skipped');
+    assert.equal(payload(result, 'reason'), 'excluded');
+    await flow.result.first(of('a', state('succeeded')));
+    assert.deepEqual([a.received.length, b.received.length], [1, 0]);
+
+    flow.send({ payload: next, exclude: ['a'], topic: 'other' });
+    await flow.result.first((msg) => of('b', state('succeeded'))(msg) && msg['topic'] === 'other');
+    assert.equal(a.received.length, 1);
+  });
+
+  it('says when it is deployed that what is excluded makes no sense', async () => {
+    const flow = await TestFlow.start(scene.broker, { exclude: 'a/b' });
+    await flow.showed('invalid setting');
+    assert.match(flow.log(), /exclude must be ids of devices/);
+  });
+
+  it('serves several at once where it may', async () => {
+    for (const id of ['a', 'b']) await scene.device(id, { flashDelay: 20 });
+    const flow = await scene.flow({ device: 'a, b', concurrency: '2' });
+    flow.send({ payload: next });
+    await Promise.all(['a', 'b'].map((id) => flow.progress.first(of(id, state('running')))));
+    assert.equal(flow.result.messages.length, 0);
+    await flow.result.nth(2, state('succeeded'));
+  });
+
+  it('serves them by id where that is wished', async () => {
+    for (const id of ['a', 'b']) await scene.device(id);
+    const flow = await scene.flow({ device: 'b, a', order: 'id' });
+    flow.send({ payload: next });
+    await flow.summary.first();
+    assert.deepEqual(
+      flow.result.messages.map((msg) => payload(msg, 'device')),
+      ['a', 'b'],
+    );
+  });
+
+  it('lets the others wait until the canary has stayed well', async () => {
+    for (const id of ['a', 'b']) await scene.device(id);
+    const flow = await scene.flow({ device: 'a, b', concurrency: '2', canary: '1', soak: '1' });
+    flow.send({ payload: next });
+    await flow.result.first(of('a', state('succeeded')));
+    flow.send({ action: 'status', topic: 'status' });
+    const status = await flow.summary.first(about('status'));
+    assert.equal(payload(status, 'state'), 'running');
+    assert.equal(payload(status, 'stage'), 'soaking');
+    assert.equal(flow.progress.messages.filter(of('b', state('running'))).length, 0);
+    await flow.result.first(of('b', state('succeeded')));
+  });
+
+  it('begins nothing while the window is closed, and says when it opens', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow({ window: closedWindow() });
+    flow.send({ payload: next });
+    await flow.progress.first();
+    flow.send({ action: 'status', topic: 'status' });
+    const status = await flow.summary.first(about('status'));
+    assert.equal(payload(status, 'stage'), 'window');
+    const opens = new Date(String(payload(status, 'opensAt'))).getTime() - Date.now();
+    assert.ok(opens > 3 * 3_600_000 && opens < 6 * 3_600_000, `${opens} ms`);
+    flow.send({ action: 'cancel' });
+    assert.equal(payload(await flow.result.first(), 'state'), 'canceled');
+    assert.equal(device.received.length, 0);
+  });
+
+  it('waits for the window as long as it is told to', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow({ window: closedWindow(), expires: '0.3' });
+    flow.send({ payload: next });
+    const result = await flow.result.first();
+    assert.equal(payload(result, 'state'), 'timed_out');
+    assert.equal(payload(result, 'error.code'), 'WINDOW_CLOSED');
+    assert.equal(device.received.length, 0);
+    flow.send({ payload: next, window: '00:00-24:00' });
+    assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
+  });
+
+  it('stops after a failure, answers at once, and goes on when it is resumed', async () => {
+    await scene.device('a', { misbehaviour: { comesBackWith: running } });
+    const b = await scene.device('b');
+    const flow = await scene.flow({ device: 'a, b' });
+    flow.send({ payload: next, topic: 'night' });
+    const summary = await flow.summary.first();
+    assert.equal(payload(summary, 'state'), 'stopped');
+    assert.equal(payload(summary, 'error.code'), 'ROLLOUT_STOPPED');
+    assert.match(String(payload(summary, 'text')), /^Too many devices failed/);
+    assert.equal(caughtCode(await flow.caught.first()), 'ROLLOUT_STOPPED');
+
+    flow.send({ payload: next, topic: 'next night' });
+    assert.equal(payload(await flow.summary.first(about('next night')), 'state'), 'stopped');
+    assert.equal(b.received.length, 0);
+
+    flow.send({ action: 'resume', topic: 'resume' });
+    assert.equal(payload(await flow.summary.first(about('resume')), 'state'), 'running');
+    await flow.result.first(of('b', state('succeeded')));
+  });
+
+  it('holds back an image that a device did not take, until it is told to retry', async () => {
+    const device = await scene.device('my-light', { misbehaviour: { comesBackWith: running } });
+    const flow = await scene.flow();
+    flow.send({ payload: next });
+    assert.equal(payload(await flow.result.first(), 'error.code'), 'OLD_FIRMWARE');
+    flow.send({ payload: next });
+    const held = await flow.result.nth(2);
+    assert.equal(payload(held, 'reason'), 'held');
+    await flow.showed('homie-ota.status.held');
+    flow.send({ payload: next, action: 'check', topic: 'check' });
+    assert.deepEqual(payload(await flow.summary.first(about('check')), 'counts'), { held: 1 });
+    assert.equal(device.received.length, 1);
+
+    device.misbehaviour = {};
+    flow.send({ action: 'retry', device: 'my-*', topic: 'retry' });
+    const answer = await flow.summary.first(about('retry'));
+    assert.equal(payload(answer, 'text'), 'Tried again: my-light.');
+    await flow.result.first(state('succeeded'));
+    assert.equal(device.received.length, 2);
+  });
+
+  it('starts nothing more while it is paused', async () => {
+    for (const id of ['a', 'b']) await scene.device(id, { flashDelay: 20 });
+    const flow = await scene.flow({ device: 'a, b' });
+    flow.send({ payload: next });
+    await flow.progress.first(of('a', state('running')));
+    flow.send({ action: 'pause', topic: 'pause' });
+    assert.equal(payload(await flow.summary.first(about('pause')), 'state'), 'paused');
+    await flow.result.first(of('a', state('succeeded')));
+    flow.send({ action: 'status', topic: 'status' });
+    const status = await flow.summary.first(about('status'));
+    assert.equal(payload(status, 'state'), 'paused');
+    assert.equal(flow.progress.messages.filter(of('b', state('running'))).length, 0);
+    flow.send({ action: 'resume', topic: 'resume' });
+    await flow.result.first(of('b', state('succeeded')));
+  });
+
+  it('cancels the devices that a pattern means', async () => {
+    const flow = await scene.flow({ device: 'a-1, a-2, b-1' });
+    flow.send({ payload: next });
+    await flow.progress.first(of('b-1', state('waiting')));
+    flow.send({ action: 'cancel', device: 'a-*', topic: 'cancel' });
+    const answer = await flow.summary.first(about('cancel'));
+    assert.equal(payload(answer, 'text'), 'Canceled: a-1, a-2.');
+    flow.send({ action: 'status', topic: 'status' });
+    assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { canceled: 2, waiting: 1 });
+  });
+
+  it('stays open for devices that appear later, where it is continuous', async () => {
+    await scene.device('a');
+    const flow = await scene.flow({ device: '*', continuous: true });
+    flow.send({ payload: next, topic: 'update' });
+    await flow.summary.first();
+    await scene.device('b');
+    const later = await flow.result.first(of('b', state('succeeded')));
+    assert.equal(later['topic'], 'update');
+    assert.equal(payload(await flow.summary.nth(2), 'state'), 'succeeded');
+  });
+});

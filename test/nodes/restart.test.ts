@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { SimulatedDevice } from '../simulator/device';
+import { buildEsp8266Image } from '../support/images';
+import { stopFlow, TestFlow } from './flow';
+import { configNode, connected, next, payload, Scene, state } from './scene';
+
+const secret = 'open-sesame-4711';
+const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
+const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 3 });
+
+describe('a node with jobs, when it is deployed again in a Node-RED with a user directory', () => {
+  let scene: Scene;
+  let userDir: string;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+    userDir = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-user-'));
+  });
+  afterEach(async () => {
+    await scene.close();
+    await rm(userDir, { recursive: true, force: true });
+  });
+
+  const files = async (folder: string): Promise<string[]> =>
+    readdir(path.join(userDir, 'homie-ota', folder)).catch(() => []);
+  const settings = { device: '', expires: '3600', maxFailures: '0' };
+  const open = (more: object = {}): Promise<TestFlow> => scene.flow({ ...settings, ...more }, { userDir });
+  const again = (flow: TestFlow, more: object = {}): Promise<TestFlow> =>
+    flow.deploy(scene.broker, { canary: '0', ...settings, ...more, name: 'changed' }, [], 'full');
+  const lively = (id: string, options = {}): Promise<SimulatedDevice> =>
+    scene.device(id, { statsInterval: 1, ...options });
+
+  it('waits on, and answers with the message that began the job', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late', topic: 'nightly', when: { hour: 3 }, socket: circular() });
+    const queued = await flow.progress.first(state('waiting'));
+    const after = await again(flow);
+    assert.deepEqual(flow.dones, [], 'the message is not done');
+    assert.deepEqual(flow.summary.messages, []);
+
+    await lively('late');
+    const result = await after.result.first();
+    assert.equal(payload(result, 'state'), 'succeeded');
+    assert.equal(payload(result, 'job'), payload(queued, 'job'));
+    const { topic, when, socket }: { topic?: unknown; when?: unknown; socket?: unknown } = result;
+    assert.deepEqual([topic, when, socket], ['nightly', { hour: 3 }, undefined]);
+    assert.equal(result['_msgid'], queued['_msgid']);
+    assert.equal(payload(await after.summary.first(), 'counts.succeeded'), 1);
+    assert.equal(after.result.messages.length, 1);
+  });
+
+  it('judges what was under way by what the device runs, and sends nothing twice', async () => {
+    const device = await lively('under-way', { flashDelay: 50 });
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
+    const after = await again(flow);
+    const result = await after.result.first();
+    assert.equal(payload(result, 'state'), 'succeeded');
+    assert.equal(payload(result, 'reboot'), 'proven');
+    assert.ok(device.image.equals(next));
+    assert.equal(device.received.filter(({ total }) => total > 1).length, 1);
+  });
+
+  it('goes on with several devices, each of which has one result', async () => {
+    const devices = await Promise.all(['a', 'b', 'c', 'd'].map((id) => lively(id)));
+    let flow = await open();
+    flow.send({ payload: next, device: ['a', 'b', 'c', 'd', 'e'] });
+    await flow.result.first();
+    flow = await again(flow);
+    await flow.result.first();
+    const after = await again(flow, { force: false });
+    devices.push(await lively('e'));
+    const summary = await after.summary.first();
+    assert.equal(payload(summary, 'counts.succeeded'), 5);
+    const told = [...flow.result.messages, ...after.result.messages].map((msg) => payload(msg, 'device'));
+    assert.equal(new Set(told).size, told.length, told.join());
+    for (const { image, received } of devices) {
+      assert.ok(image.equals(next));
+      assert.equal(received.filter(({ total }) => total > 1).length, 1);
+    }
+  });
+
+  it('stays paused, and takes part in what else is asked of a job', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    flow.send({ action: 'pause' });
+    await flow.summary.first(state('paused'));
+    const after = await again(flow);
+    after.send({ action: 'status' });
+    assert.equal(payload(await after.summary.first(), 'state'), 'paused');
+    after.send({ payload: next, device: 'another' });
+    await after.progress.first((msg) => payload(msg, 'device') === 'another' && state('waiting')(msg));
+    after.send({ action: 'cancel' });
+    const summary = await after.summary.first(state('canceled'));
+    assert.equal(payload(summary, 'counts.canceled'), 2, 'it was one job');
+  });
+
+  it('keeps what failed for a retry, and its firmware with it', async () => {
+    const device = await lively('stubborn', { misbehaviour: { comesBackWith: strange } });
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    const failed = await flow.result.first();
+    assert.equal(payload(failed, 'error.code'), 'OTHER_FIRMWARE');
+    await flow.summary.first();
+    const after = await again(flow);
+    assert.deepEqual(await files('firmware'), [`${String(payload(failed, 'to.checksum'))}.bin`]);
+    after.send({ payload: next, device: device.id });
+    assert.equal(payload(await after.result.first(), 'reason'), 'held');
+    assert.equal(device.received.length, 1);
+    // In whole seconds, the uptime could not show a reboot right after another one.
+    await upForASecond(device);
+    after.send({ action: 'retry' });
+    assert.equal(payload(await after.result.nth(2), 'error.code'), 'OLD_FIRMWARE');
+    assert.equal(device.received.length, 2);
+  });
+
+  it('tells how a device has ended lately', async () => {
+    await lively('known');
+    const flow = await open();
+    flow.send({ payload: next, device: 'known' });
+    await flow.summary.first();
+    const after = await again(flow);
+    after.send({ action: 'status', device: 'known' });
+    const last = payload(await after.summary.first(), 'last.known');
+    assert.ok(Array.isArray(last));
+    assert.deepEqual(
+      last.map((update) => Reflect.get(Object(update), 'state')),
+      ['succeeded'],
+    );
+  });
+
+  it('leaves no file of a job that has ended well, and lets only the owner read the others', async () => {
+    await lively('quick');
+    const flow = await open();
+    flow.send({ payload: next, device: ['quick', 'late'] });
+    await flow.result.first();
+    const [job] = await files('jobs');
+    const [firmware] = await files('firmware');
+    for (const file of [`jobs/${job}`, `firmware/${firmware}`, 'history.jsonl']) {
+      assert.equal((await stat(path.join(userDir, 'homie-ota', file))).mode & 0o777, 0o600, file);
+    }
+    await lively('late');
+    await flow.summary.first();
+    await stopFlow();
+    assert.deepEqual(await files('jobs'), []);
+    assert.deepEqual(await files('firmware'), []);
+  });
+
+  it('writes down nothing with persist off, and cancels what waits', async () => {
+    const flow = await open({ persist: 'false' });
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    await flow.deploy(scene.broker, { canary: '0', ...settings, name: 'changed' }, [], 'nodes');
+    assert.equal(payload(await flow.result.first(), 'state'), 'canceled');
+    assert.deepEqual(flow.dones, [{ code: undefined }]);
+    assert.deepEqual(await files('jobs'), []);
+  });
+
+  it('tells of a damaged file once, sets it aside, and goes on with the others', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    flow.send({ payload: later, device: 'other' });
+    await flow.progress.first((msg) => payload(msg, 'device') === 'other' && state('waiting')(msg));
+    await stopFlow();
+    const [first = '', second = ''] = await files('jobs');
+    const file = path.join(userDir, 'homie-ota', 'jobs', first);
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"late"', '"late').replace('"other"', '"other'));
+    const after = await TestFlow.start(scene.broker, { canary: '0', ...settings }, { userDir });
+    after.send({ action: 'status' });
+    assert.equal(payload(await after.summary.first(), 'job'), second.replace('.jsonl', ''));
+    assert.equal(after.log().match(/is damaged/g)?.length, 1, after.log());
+    assert.deepEqual((await files('jobs')).sort(), [`${first}.damaged`, second].sort());
+  });
+
+  it('leaves the file of a later version alone, and says so', async () => {
+    const job = '3b241101-e2bb-4255-8caf-4136c566a962.jsonl';
+    await mkdir(path.join(userDir, 'homie-ota', 'jobs'), { recursive: true });
+    await writeFile(path.join(userDir, 'homie-ota', 'jobs', job), '{"version":2}\n');
+    const flow = await open();
+    flow.send({ action: 'status' });
+    assert.equal(payload(await flow.summary.first(), 'state'), 'idle');
+    assert.match(flow.log(), /written by a later version/);
+    assert.deepEqual(await files('jobs'), [job]);
+  });
+
+  it('tells once that a job cannot be written, and does it all the same', async () => {
+    const device = await lively('kept-nowhere');
+    // A file where the folder should be: not even root can write below it.
+    await writeFile(path.join(userDir, 'homie-ota'), '');
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+    assert.match(flow.log(), /jobs.*\.jsonl cannot be written \(ENOTDIR\)/);
+  });
+
+  it('locks a device that was under way until its node is there again', async () => {
+    const device = await lively('in-limbo', { flashDelay: 100, misbehaviour: { notIdle: true } });
+    const flow = await open();
+    flow.send({ payload: next, device: device.id });
+    await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
+    await stopFlow();
+    const folder = path.join(userDir, 'homie-ota', 'jobs');
+    const [job = ''] = await readdir(folder);
+    // What an earlier process has left, of a node that is not there any more.
+    const elsewhere = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-user-'));
+    await mkdir(path.join(elsewhere, 'homie-ota', 'jobs'), { recursive: true });
+    const text = (await readFile(path.join(folder, job), 'utf8')).replaceAll('"node":"ota"', '"node":"gone"');
+    await writeFile(path.join(elsewhere, 'homie-ota', 'jobs', job), text.replaceAll('in-limbo', 'in-limbo-2'));
+    const other = await lively('in-limbo-2', { misbehaviour: { notIdle: true } });
+    const after = await scene.flow({ ...settings }, { userDir: elsewhere });
+    after.send({ payload: next, device: other.id });
+    assert.equal(payload(await after.result.first(), 'error.code'), 'REBOOT_PENDING');
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it('tells of a firmware that is damaged, and sends it to nobody', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    await stopFlow();
+    const [firmware = ''] = await files('firmware');
+    await truncate(path.join(userDir, 'homie-ota', 'firmware', firmware), 1000);
+    const after = await open();
+    after.send({ action: 'status' });
+    assert.equal(payload(await after.summary.first(), 'state'), 'idle');
+    assert.match(after.log(), /firmware.*\.bin is damaged/);
+  });
+
+  it('tells that a job cannot go on at another broker', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    const after = await flow.deploy({ ...scene.broker, baseTopic: 'elsewhere/' }, { canary: '0', ...settings }, []);
+    after.send({ action: 'status' });
+    assert.equal(payload(await after.summary.first(), 'state'), 'idle');
+    assert.match(after.log(), /base topic of a node was changed/);
+  });
+
+  it('never writes a secret of a patch down, and says that it must be sent once more', async () => {
+    const config = { ...configNode, ...settings, allowRisky: true };
+    const flow = await scene.flow(config, { userDir });
+    await flow.showed(connected);
+    flow.send({ payload: { wifi: { password: secret } }, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    const after = await flow.deploy(scene.broker, { canary: '0', ...config, name: 'changed' });
+    for (const folder of ['.', 'jobs']) {
+      for (const name of await files(folder)) {
+        const file = path.join(userDir, 'homie-ota', folder, name);
+        if ((await stat(file)).isFile()) assert.ok(!(await readFile(file, 'utf8')).includes(secret), name);
+      }
+    }
+    const result = await after.result.first();
+    assert.equal(payload(result, 'state'), 'rejected');
+    assert.equal(payload(result, 'error.code'), 'SECRET_NOT_KEPT');
+  });
+
+  it('goes on with a patch without secrets', async () => {
+    const config = { ...configNode, ...settings };
+    const flow = await scene.flow(config, { userDir });
+    flow.send({ payload: { name: 'Hall' }, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    const after = await flow.deploy(scene.broker, { canary: '0', ...config, name: 'changed' });
+    const device = await lively('late');
+    assert.equal(payload(await after.result.first(), 'state'), 'succeeded');
+    assert.equal(JSON.parse(device.file).name, 'Hall');
+  });
+});
+
+function upForASecond(device: SimulatedDevice): Promise<void> {
+  return new Promise((resolve) => {
+    device.on('publish', (topic, value) => {
+      if (topic === '$stats/uptime' && value !== '0') resolve();
+    });
+  });
+}
+
+function circular(): object {
+  const socket: Record<string, unknown> = {};
+  socket['self'] = socket;
+  return socket;
+}

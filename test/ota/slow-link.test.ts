@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Change } from '../../src/homie/update';
+import type { OtaSettings } from '../../src/ota/settings';
+import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { startProxy } from '../support/proxy';
+import { codeOf, Lab, next, raw, type Brought } from './lab';
+
+describeWithBrokers('while a firmware is still on its way to the broker', (start) => {
+  let server: TestBroker;
+  before(async () => (server = await start()));
+  after(() => server?.stop());
+
+  /** The device is connected to the broker, and we over a link that takes a second for the image. */
+  const withSlowLink = async (
+    options: Partial<DeviceOptions>,
+    test: (lab: Lab, bringSlowly: BringSlowly) => Promise<void>,
+  ): Promise<void> => {
+    const proxy = await startProxy(Number(new URL(server.url).port));
+    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, flashDelay: 20, ...options });
+    try {
+      await test(lab, async (meanwhile, settings = {}) => {
+        proxy.limit(80_000);
+        let done: Promise<unknown> | undefined;
+        const onChange = ({ phase }: Change): void => {
+          if (phase === 'sending') done ??= meanwhile(lab.device);
+        };
+        const brought = await lab.bring(await raw(next), settings, { onChange });
+        await done;
+        assert.equal(lab.device.received.filter(({ total }) => total > 1).length, 1);
+        return brought;
+      });
+    } finally {
+      await lab.close();
+      await proxy.close();
+    }
+  };
+  type BringSlowly = (
+    meanwhile: (device: SimulatedDevice) => Promise<unknown>,
+    settings?: Partial<OtaSettings>,
+  ) => Promise<Brought>;
+
+  const reconnect = async (device: SimulatedDevice): Promise<void> => {
+    device.dropConnection();
+    await once(device, 'ready');
+  };
+  const restart = (device: SimulatedDevice): Promise<void> => device.restart();
+
+  for (const [what, happens] of Object.entries({ 'connects anew': reconnect, 'is restarted': restart })) {
+    it(`a device that ${what} is sent it once, and judged by what comes after that`, () =>
+      withSlowLink({}, async (lab, bringSlowly) => {
+        const { outcome } = await bringSlowly(happens);
+        assert.deepEqual(outcome, { state: 'succeeded', reboot: 'proven' });
+        assert.ok(lab.device.image.equals(next));
+      }));
+  }
+
+  it('a restart is not taken for the reboot of a busy device into it', () =>
+    withSlowLink({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab, bringSlowly) => {
+      const { outcome } = await bringSlowly(restart, { reboot: 500 });
+      assert.equal(codeOf(outcome), 'NOT_REBOOTED');
+      for (let said: unknown; said !== 'uptime';) said = (await once(lab.broker.registry, 'event'))[1].attribute;
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
+    }));
+});

@@ -1,0 +1,178 @@
+import { EventEmitter, once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { HomieBroker } from '../../src/homie/broker';
+import type { Update } from '../../src/homie/update';
+import type { Job, Select } from '../../src/rollout/job';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import type { TestBroker } from '../support/brokers';
+import { TestClock } from '../support/clock';
+import { startMosquitto } from '../support/mosquitto';
+
+/** Asleep and awake only when it is told. */
+const told = { awake: Infinity, asleep: Infinity };
+
+/** The `$state` of a device in each of its phases, but for those in which it changes. */
+const states = { off: 'lost', ready: 'ready', asleep: 'sleeping' } as const;
+
+/**
+ * A broker, our connection to it, and devices, with a clock that moves on in step with what happens: only when we have seen
+ * all that the devices have said, and they have received all that was sent.
+ */
+export class Home {
+  readonly clock: TestClock;
+  readonly broker: HomieBroker;
+  readonly devices = new Map<string, SimulatedDevice>();
+  /** Every result of the jobs that are followed, and when it came. */
+  readonly results: (Update & { readonly at: number })[] = [];
+  readonly #server: TestBroker;
+  readonly #changes = new EventEmitter<{ change: [] }>();
+  /** What was last told of each device that is being served. */
+  readonly #served = new Map<string, Update>();
+
+  private constructor(server: TestBroker, clock: TestClock) {
+    this.#server = server;
+    this.clock = clock;
+    this.broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    this.broker.registry.on('event', () => this.#changes.emit('change'));
+    this.broker.start();
+  }
+
+  static async open(clock = new TestClock()): Promise<Home> {
+    return new Home(await startMosquitto(), clock);
+  }
+
+  /** Adds a device, and waits until it is ready. */
+  async add(id: string, options: Omit<DeviceOptions, 'url' | 'id'>): Promise<SimulatedDevice> {
+    const device = new SimulatedDevice({
+      url: this.#server.url,
+      id,
+      bootDelay: 5,
+      uptime: 3600,
+      sleep: told,
+      ...options,
+    });
+    this.devices.set(id, device);
+    device.on('phase', () => this.#changes.emit('change'));
+    device.on('status', () => this.#changes.emit('change'));
+    await device.start();
+    return device;
+  }
+
+  /** Lets a device sleep so long, and then be awake so long, on the clock; until it has had a result. */
+  lull(device: SimulatedDevice, { awake, asleep }: { awake: number; asleep: number }): void {
+    let callOff = (): void => undefined;
+    const after = (ms: number, callback: () => void): void => {
+      callOff();
+      callOff = this.clock.at(this.clock.now() + ms, callback);
+    };
+    device.on('boot', () => callOff());
+    device.on('ready', () => after(awake, () => device.prepareToSleep()));
+    device.on('phase', (phase) => {
+      if (phase !== 'asleep' || this.results.some((result) => result.device === device.id)) return;
+      after(asleep, () => void device.wake());
+    });
+  }
+
+  /** Runs a job. Resolves when it has found its devices. */
+  async begin<J extends Job>(job: J): Promise<J> {
+    this.follow(job);
+    await new Promise((resolve, reject) => {
+      const found =
+        (all: Select): Select =>
+        async (signal) => {
+          const devices = await all(signal);
+          setImmediate(resolve);
+          return devices;
+        };
+      job.run(found).catch(reject);
+    });
+    return job;
+  }
+
+  /** Takes part in the events of a job. */
+  follow(job: Job): void {
+    job.on('progress', (update) => {
+      if (update.state === 'running') this.#served.set(update.device, update);
+      else this.#served.delete(update.device);
+      this.#changes.emit('change');
+    });
+    job.on('rest', () => this.#changes.emit('change'));
+    job.on('result', (update) => this.results.push({ ...update, at: this.clock.now() }));
+  }
+
+  result(device: string): (Update & { readonly at: number }) | undefined {
+    return this.results.find((result) => result.device === device);
+  }
+
+  /** Images that have come to a device. */
+  images(device: string): number {
+    return this.devices.get(device)?.received.filter(({ total }) => total > 1).length ?? 0;
+  }
+
+  /** The devices that are being served. */
+  get running(): string[] {
+    return [...this.#served.keys()];
+  }
+
+  /** Resolves with the next thing that happens. */
+  async change(): Promise<void> {
+    await once(this.#changes, 'change');
+  }
+
+  /**
+   * Resolves when we have seen all that the devices have said, and those that are served have received what was sent;
+   * the jobs have drawn their conclusions then.
+   */
+  async inStep(): Promise<void> {
+    for (let times = 0; times < 2;) {
+      if (!this.#isInStep) {
+        await this.change();
+        times = 0;
+      } else {
+        await turn();
+        times += 1;
+      }
+    }
+  }
+
+  /** The same, and no device is being served. */
+  async quiet(): Promise<void> {
+    await this.inStep();
+    while (this.running.length > 0) {
+      await this.change();
+      await this.inStep();
+    }
+  }
+
+  /** Lets time pass until something is so; devices are served in no time. */
+  async until(isSo: () => boolean): Promise<void> {
+    for (await this.quiet(); !isSo(); await this.quiet()) {
+      if (!Number.isFinite(this.clock.next)) throw new Error('Nothing more will happen');
+      await this.clock.to(this.clock.next);
+    }
+  }
+
+  /** Lets so many ms pass; devices are served in no time. */
+  async pass(ms: number): Promise<void> {
+    const end = this.clock.now() + ms;
+    for (await this.quiet(); this.clock.next <= end; await this.quiet()) await this.clock.to(this.clock.next);
+    await this.clock.to(end);
+    await this.quiet();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.devices.values()].map((device) => device.stop()));
+    await this.broker.close();
+    await this.#server.stop();
+  }
+
+  get #isInStep(): boolean {
+    for (const { id, phase } of this.devices.values()) {
+      const update = this.#served.get(id);
+      if (update !== undefined) {
+        if (update.phase === undefined || update.phase === 'sending') return false;
+      } else if (phase === 'connecting' || this.broker.registry.get(id)?.state?.value !== states[phase]) return false;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { soakDevice, type SoakEnd } from '../../src/rollout/soak';
+import { running } from '../ota/lab';
+import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { mosquittoAvailable } from '../support/mosquitto';
+import { Home } from './home';
+
+const MINUTE = 60_000;
+
+describe('a canary that is watched', () => {
+  let home: Home;
+  let count = 0;
+
+  before(async function () {
+    if (!mosquittoAvailable()) this.skip();
+    home = await Home.open();
+  });
+  after(() => home.close());
+
+  const add = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+    const device = await home.add(`soak-${(count += 1)}`, { image: running, ...options });
+    await home.inStep();
+    const isKnown = (): boolean =>
+      options.misbehaviour?.noStatistics === true || home.broker.registry.get(device.id)?.uptime !== undefined;
+    while (!isKnown()) await home.change();
+    return device;
+  };
+  const soak = (device: SimulatedDevice, signal = new AbortController().signal): Promise<SoakEnd> =>
+    soakDevice({ broker: home.broker, device: device.id, clock: home.clock }, 10 * MINUTE, signal);
+  /** Resolves when we have seen this. */
+  const seen = async (device: SimulatedDevice, attribute: string, value?: unknown): Promise<void> => {
+    for (;;) {
+      const [id, event] = await once(home.broker.registry, 'event');
+      if (id === device.id && event.attribute === attribute && (value === undefined || event.value === value)) return;
+    }
+  };
+  const restarted = async (device: SimulatedDevice): Promise<void> => {
+    await Promise.all([seen(device, 'uptime', 0), device.restart()]);
+  };
+
+  it('counts when it has stayed ready for long enough', async () => {
+    const soaking = soak(await add());
+    await home.pass(10 * MINUTE);
+    assert.equal(await soaking, 'stayed');
+  });
+
+  it('does not count when it was restarted meanwhile', async () => {
+    const device = await add();
+    const soaking = soak(device);
+    await home.pass(9 * MINUTE);
+    await restarted(device);
+    assert.equal(await soaking, 'spoiled');
+  });
+
+  it('has its time begin anew when it merely reconnects', async () => {
+    const device = await add();
+    let end: SoakEnd | undefined;
+    const soaking = soak(device).then((how) => (end = how));
+    await home.pass(9 * MINUTE);
+    device.dropConnection();
+    await seen(device, 'uptime');
+    await home.pass(9 * MINUTE);
+    assert.equal(end, undefined);
+    await home.pass(MINUTE);
+    assert.equal(await soaking, 'stayed');
+  });
+
+  it('counts when it reconnects just after the boot that has proven it', async () => {
+    const device = await add({ uptime: 0 });
+    const soaking = soak(device);
+    device.dropConnection();
+    await seen(device, 'uptime');
+    await home.pass(10 * MINUTE);
+    assert.equal(await soaking, 'stayed');
+  });
+
+  it('may be away for three minutes', async () => {
+    const device = await add();
+    const soaking = soak(device);
+    await device.stop();
+    await home.pass(3 * MINUTE - 1);
+    await Promise.all([seen(device, 'uptime'), device.start()]);
+    await home.pass(10 * MINUTE);
+    assert.equal(await soaking, 'stayed');
+  });
+
+  it('does not count when it is away for longer', async () => {
+    const device = await add();
+    const soaking = soak(device);
+    await device.stop();
+    await home.pass(3 * MINUTE);
+    assert.equal(await soaking, 'spoiled');
+  });
+
+  it('proves nothing when it goes to sleep', async () => {
+    const device = await add();
+    const soaking = soak(device);
+    device.prepareToSleep();
+    assert.equal(await soaking, 'dozed');
+  });
+
+  it('counts a reconnect of a device without statistics as a boot', async () => {
+    const device = await add({ misbehaviour: { noStatistics: true } });
+    const soaking = soak(device);
+    device.dropConnection();
+    assert.equal(await soaking, 'spoiled');
+  });
+
+  it('is let go when nobody wants to know any more', async () => {
+    const nobody = new AbortController();
+    const soaking = soak(await add(), nobody.signal);
+    nobody.abort();
+    await assert.rejects(soaking, { name: 'AbortError' });
+    assert.equal(home.clock.next, Infinity);
+  });
+});
