@@ -3,6 +3,8 @@
  * Retained messages tell what was; only live ones tell what happens.
  */
 
+import type { FirmwareName } from './update';
+
 /** One value, and how it came. */
 export interface Fact<T> {
   readonly value: T;
@@ -59,3 +61,12 @@ export type Device = {
 export type DeviceEvent =
   | { readonly [A in Attribute]: { readonly attribute: A } & Fact<Attributes[A]> }[Attribute]
   | { readonly attribute: 'connection'; readonly value: 'lost' | 'restored'; readonly at: number };
+
+/** What a device says of the firmware that it runs. */
+export function runningFirmware({ fwName, fwVersion, checksum }: Device): FirmwareName {
+  return {
+    ...(fwName && { name: fwName.value }),
+    ...(fwVersion && { version: fwVersion.value }),
+    ...(checksum && { checksum: checksum.value }),
+  };
+}

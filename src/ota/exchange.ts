@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
-import type { Device } from '../homie/device';
+import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
 import { decide } from './decide';
@@ -13,7 +13,7 @@ import type { OpenEnd } from '../homie/lock';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
 import { transfer, type TransferEnd } from './transfer';
-import type { Change, FirmwareName, Outcome } from '../homie/update';
+import type { Change, Outcome } from '../homie/update';
 import { upForASecond } from '../homie/uptime';
 
 /** One firmware for one device. */
@@ -286,16 +286,6 @@ function deviceFailed(end: TransferEnd): boolean {
 function connectionGone(error: unknown): undefined {
   const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
   if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
-}
-
-/** What a device says that it runs. */
-export function runningFirmware(device: Device): FirmwareName {
-  const { fwName, fwVersion, checksum } = device;
-  return {
-    ...(fwName && { name: fwName.value }),
-    ...(fwVersion && { version: fwVersion.value }),
-    ...(checksum && { checksum: checksum.value }),
-  };
 }
 
 /** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */
