@@ -177,6 +177,7 @@ export abstract class Actions<Action extends string> {
       const action = readAction(msg['action'], [...this.actions, ...steers]);
       if (!isSteering(action)) return await this.perform(action, errand);
       outbox.send('summary', await steering[action](this.#jobs.desk, msg));
+      this.#jobs.steered();
       return undefined;
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);

@@ -27,7 +27,7 @@ export function serve(RED: NodeAPI, node: Node, { link, settings, actions: actio
   });
   const actions = actionsWith(jobs);
   const status = new ThrottledStatus(node, () => {
-    if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown);
+    if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown, jobs.halted);
     const wrong = settings.find((each) => each instanceof HomieError);
     return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });
