@@ -147,6 +147,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(payload(summary, 'error.code'), 'ROLLOUT_STOPPED');
     assert.match(String(payload(summary, 'text')), /^Too many devices failed/);
     assert.equal(caughtCode(await flow.caught.first()), 'ROLLOUT_STOPPED');
+    await flow.showed('homie-ota.status.stopped');
 
     flow.send({ payload: next, topic: 'next night' });
     assert.equal(payload(await flow.summary.first(about('next night')), 'state'), 'stopped');
@@ -186,6 +187,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     flow.send({ action: 'pause', topic: 'pause' });
     assert.equal(payload(await flow.summary.first(about('pause')), 'state'), 'paused');
     await flow.result.first(of('a', state('succeeded')));
+    await flow.showed('homie-ota.status.paused');
     flow.send({ action: 'status', topic: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'state'), 'paused');
