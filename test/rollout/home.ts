@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Update } from '../../src/homie/update';
+import type { Summary, Update } from '../../src/homie/update';
 import type { Job, Select } from '../../src/rollout/job';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';
@@ -73,20 +73,18 @@ export class Home {
     });
   }
 
-  /** Runs a job. Resolves when it has found its devices. */
-  async begin<J extends Job>(job: J): Promise<J> {
+  /** Runs a job. @returns its summary to come, as soon as it has found its devices */
+  async begin(job: Job, wrap: (select: Select) => Select = (select) => select): Promise<{ ended: Promise<Summary> }> {
     this.follow(job);
-    await new Promise((resolve, reject) => {
-      const found =
-        (all: Select): Select =>
-        async (signal) => {
-          const devices = await all(signal);
-          setImmediate(resolve);
-          return devices;
-        };
-      job.run(found).catch(reject);
+    await this.broker.settled();
+    return new Promise((resolve, reject) => {
+      const ended = job.run((all) => async (signal) => {
+        const devices = await wrap(all)(signal);
+        setImmediate(() => resolve({ ended }));
+        return devices;
+      });
+      ended.catch(reject);
     });
-    return job;
   }
 
   /** Takes part in the events of a job. */
