@@ -264,7 +264,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   /**
-   * Tries again with devices that have ended without success, and goes on where failures have stopped the job.
+   * Tries again with devices that have ended without success, and goes on where failures have stopped the job. Where there
+   * are none, nothing changes.
    *
    * @param devices all of them when it is left out
    * @returns those with which it begins anew
@@ -275,6 +276,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       .filter((update) => mayRetry(update) && (devices?.includes(update.device) ?? true))
       .map(({ device }) => device)
       .filter((device) => this.#hasEnded(device));
+    if (again.length === 0) return [];
     for (const device of again) this.#task.allowAgain(device);
     this.#plan.resume(this.#clock.now());
     this.#again(again);
