@@ -311,8 +311,8 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'silence'): HomieError {
-  if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
+function inTheMiddle(answer: 'progress' | 'busy' | 'silence'): HomieError {
+  if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',
     'The device did not answer whether an update is under way; no firmware was sent.',

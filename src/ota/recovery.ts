@@ -1,7 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import type { OtaSettings } from './settings';
 import type { Sight } from '../homie/sight';
-import { parseStatus } from './status';
+import { isBusy, parseStatus } from './status';
 import { rebootShown, upForASecond } from '../homie/uptime';
 
 /** A device that needs help. */
@@ -20,9 +20,15 @@ const SMALL_PUBLISH = 10_000;
  * is no MD5. It is answered `400 BAD_CHECKSUM`; nothing is written and nothing reboots (homie-esp8266 BootNormal.cpp
  * `__handleOTAUpdates`). A device in the middle of an update answers only after that update.
  *
- * @returns what came instead of the answer: `progress` when an update is under way, `silence` when nothing came in time
+ * @returns what came instead of the answer: `progress` when an update is under way, `busy` when the device says that it
+ * has something else to finish, `silence` when nothing came in time
  */
-export async function letGo({ broker, device, settings, sight }: Patient): Promise<'freed' | 'progress' | 'silence'> {
+export async function letGo({
+  broker,
+  device,
+  settings,
+  sight,
+}: Patient): Promise<'freed' | 'progress' | 'busy' | 'silence'> {
   const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/x`;
   await broker.connection.publish(topic, 'x', { qos: 1, timeout: SMALL_PUBLISH });
   const until = sight.clock() + settings.accepted;
@@ -31,7 +37,7 @@ export async function letGo({ broker, device, settings, sight }: Patient): Promi
     if (event === undefined) return 'silence';
     if (event.attribute !== 'otaStatus' || !event.live) continue;
     const status = parseStatus(event.value);
-    if (status?.kind === 'refused') return 'freed';
+    if (status?.kind === 'refused') return isBusy(status.code) ? 'busy' : 'freed';
     if (status?.kind === 'accepted' || status?.kind === 'progress' || status?.kind === 'flashed') return 'progress';
   }
 }

@@ -221,6 +221,25 @@ describeWithBrokers('while an update runs', (start) => {
       }
     }));
 
+  it('keeps off a device whose firmware answers that it is busy', () =>
+    withLab({ misbehaviour: { loseStatuses: (status) => status.startsWith('400') } }, async (lab) => {
+      const topic = `homie/${lab.device.id}/$implementation/ota/status`;
+      const { connection } = lab.broker;
+      await connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: 5000 });
+      lab.device.on('message', () => void connection.publish(topic, '503 UPDATE_BUSY', { qos: 1, timeout: 5000 }));
+      const later = await lab.later();
+      try {
+        const { outcome } = await later.bring(await raw(next));
+        assert.deepEqual([outcome.state, codeOf(outcome)], ['rejected', 'ANOTHER_UPDATER']);
+        assert.deepEqual(
+          lab.device.received.map(({ total }) => total),
+          [1],
+        );
+      } finally {
+        await later.broker.close();
+      }
+    }));
+
   it('keeps off a device that somebody else is updating, known from what is retained only', () =>
     withLab({ flashDelay: 30 }, async (lab) => {
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
