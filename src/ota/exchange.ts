@@ -276,6 +276,7 @@ function rememberBase64Failure(broker: HomieBroker, device: string): void {
 
 /** Whether the device was given the image and did not take it. */
 function deviceFailed(end: TransferEnd): boolean {
+  if (end.kind === 'interrupted') return end.error.code === 'STALLED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
   const { code, status } = end.outcome.error;
   return status !== undefined || code === 'NOT_ACCEPTED';

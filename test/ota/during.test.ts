@@ -5,6 +5,9 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw, running } from './lab';
 
+/** For ids of 18 characters. */
+let unfits = 10_000;
+
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 describeWithBrokers('while an update runs', (start) => {
@@ -130,6 +133,24 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(codeOf(outcome), 'succeeded');
       assert.ok(lab.device.image.equals(next));
     }));
+
+  // Each of these a device for whose segments base64 is not made.
+  const unfit: [what: string, image: Buffer, segment: number, code: string][] = [
+    ['comes in the wrong phase', next, 1462, 'BAD_FIRMWARE'],
+    // With an id of 18 characters, header and text have 5 * 1464 + 1 bytes: the last segment is a single "=".
+    ['is never answered', Buffer.alloc(5420, 0xe9), 1464, 'STALLED'],
+  ];
+  for (const [what, bytes, segment, code] of unfit) {
+    it(`never sends base64 again to a device where it ${what}`, () =>
+      withLab({ segment, statsInterval: 1, id: `base64-fails-${(unfits += 1)}` }, async (lab) => {
+        const image = await raw(bytes);
+        const first = await lab.bring(image, { encoding: 'base64', stall: 1000 });
+        assert.equal(codeOf(first.outcome), code);
+        const again = await lab.bring(image, { encoding: 'base64' });
+        assert.deepEqual([again.outcome.state, codeOf(again.outcome)], ['rejected', 'BASE64_FAILED_BEFORE']);
+        assert.equal(lab.device.received.filter(({ total }) => total > 1).length, 1);
+      }));
+  }
 
   it('says so when a device comes back and does not become ready', () =>
     withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
