@@ -15,7 +15,9 @@ export interface Fact<T> {
 }
 
 /** `$state` of Homie 3. Of Homie 2, `$online` true is `ready` and false is `lost`. */
-export type DeviceState = 'init' | 'ready' | 'lost' | 'sleeping' | 'disconnected' | 'alert';
+export const deviceStates = ['init', 'ready', 'lost', 'sleeping', 'disconnected', 'alert'] as const;
+
+export type DeviceState = (typeof deviceStates)[number];
 
 /** The values that are followed, by their names in this package. */
 export interface Attributes {
