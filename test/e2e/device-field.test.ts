@@ -105,7 +105,7 @@ for (const { title, tag, options, dark } of runtimes) {
       const { page } = editor;
       await editor.edit('config');
       await page.locator(field).first().press('ArrowDown');
-      await page.locator(list).getByText('Not connected: mqtt://127.0.0.1:1 cannot be reached.').waitFor();
+      await page.locator(list).getByText('Not connected: mqtt://127.0.0.1:1 cannot be reached').waitFor();
       await editor.screenshot(`${tag}-device-field-away`);
       await page.locator(field).first().press('Escape');
       await editor.cancel();
