@@ -291,6 +291,7 @@ export abstract class Actions<Action extends string> {
       if (!isSteering(action)) return await this.perform(action, errand);
       const answer = await steering[action](this.#jobs.desk, msg);
       outbox.send('summary', action === 'status' ? { ...answer, ...this.#lastResults(msg) } : answer);
+      this.#jobs.steered();
       return undefined;
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);

@@ -4,6 +4,7 @@ import { namedDevices, selectDevices } from '../src/homie/select';
 import { check } from '../src/ota/check';
 import { defaultSettings, readSettings, type OtaSettings } from '../src/ota/settings';
 import { heldBecause, OtaJob } from '../src/rollout/ota-job';
+import { Releases } from '../src/rollout/releases';
 import {
   defaultSettings as defaultRollout,
   readSettings as readRollout,
@@ -36,10 +37,18 @@ interface OtaRecord {
 export class OtaActions extends Actions<'update' | 'check'> {
   protected override readonly actions = ['update', 'check'] as const;
   readonly #settings: OtaNodeSettings;
+  readonly #unfollow: () => void;
 
   constructor(settings: OtaNodeSettings, around: Surroundings) {
     super(around);
     this.#settings = settings;
+    const { link, jobs } = around;
+    this.#unfollow = 'broker' in link ? Releases.of(link.broker).follow(jobs.desk) : () => undefined;
+  }
+
+  override async close(removed: boolean): Promise<void> {
+    this.#unfollow();
+    await super.close(removed);
   }
 
   protected override async perform(
@@ -81,6 +90,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const { choice, settings, rollout } = work;
     const { history } = this.around;
     const broker = this.broker();
+    Releases.of(broker).give(firmware);
     const { md5, name } = firmware.info;
     const forAll = 'runningThisFirmware' in choice;
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll };

@@ -35,7 +35,8 @@ export class Outbox {
   }
 }
 
-function withoutPayload({ payload, ...rest }: NodeMessage): NodeMessage {
+/** A message without its payload, also where another property holds the same. */
+export function withoutPayload({ payload, ...rest }: NodeMessage): NodeMessage {
   const isPayload = (value: unknown): boolean =>
     value === payload && (typeof value === 'object' || (typeof value === 'string' && value.length > SHORT_TEXT));
   return Object.fromEntries(Object.entries(rest).filter(([, value]) => value === null || !isPayload(value)));

@@ -59,6 +59,15 @@ export class SettingValues {
     return choice;
   }
 
+  /** Some of these: an array, or text with commas. */
+  someOf<T extends string>(name: string, choices: readonly T[]): T[] | undefined {
+    return this.names(name)?.map((each) => {
+      const choice = choices.find((candidate) => candidate === each);
+      if (choice === undefined) throw invalid(name, `some of ${choices.join(', ')}`);
+      return choice;
+    });
+  }
+
   /** An array, or text with commas. */
   names(name: string): string[] | undefined {
     const value = this.get(name);

@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { Device } from '../homie/device';
+import { runningFirmware, type Device } from '../homie/device';
 import type { OpenEnd } from '../homie/lock';
 import { isReady, untilReady } from '../homie/presence';
 import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
@@ -103,16 +103,9 @@ class Exchange {
   /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
   async #decide(known: Device, stop: AbortSignal): Promise<Outcome | undefined> {
     const { broker, patch, settings, report, cancel, abandon } = this.#input;
-    const { fwName, fwVersion, checksum } = known;
     const check = checkKnown(broker, known, patch, settings);
     this.#check = check;
-    report({
-      from: {
-        ...(fwName && { name: fwName.value }),
-        ...(fwVersion && { version: fwVersion.value }),
-        ...(checksum && { checksum: checksum.value }),
-      },
-    });
+    report({ from: runningFirmware(known) });
     const refused = endUnsent(check);
     if (refused !== undefined) return refused;
 

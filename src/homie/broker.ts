@@ -11,8 +11,8 @@ import type { DeviceWatch } from './watch';
 const QUIET = 300;
 const SETTLED_AFTER = 5000;
 
-/** One broker with the devices under one base topic. */
-export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus] }> {
+/** One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has been received. */
+export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
   readonly registry: Registry;
   readonly connection: Connection;
@@ -145,6 +145,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus] }> {
       }
       this.#settled = true;
       for (const done of this.#waiters) done();
+      this.emit('settled');
     };
     look();
   }

@@ -3,6 +3,8 @@
  * Retained messages tell what was; only live ones tell what happens.
  */
 
+import type { FirmwareName } from './update';
+
 /** One value, and how it came. */
 export interface Fact<T> {
   readonly value: T;
@@ -13,7 +15,9 @@ export interface Fact<T> {
 }
 
 /** `$state` of Homie 3. Of Homie 2, `$online` true is `ready` and false is `lost`. */
-export type DeviceState = 'init' | 'ready' | 'lost' | 'sleeping' | 'disconnected' | 'alert';
+export const deviceStates = ['init', 'ready', 'lost', 'sleeping', 'disconnected', 'alert'] as const;
+
+export type DeviceState = (typeof deviceStates)[number];
 
 /** The values that are followed, by their names in this package. */
 export interface Attributes {
@@ -59,3 +63,12 @@ export type Device = {
 export type DeviceEvent =
   | { readonly [A in Attribute]: { readonly attribute: A } & Fact<Attributes[A]> }[Attribute]
   | { readonly attribute: 'connection'; readonly value: 'lost' | 'restored'; readonly at: number };
+
+/** What a device says of the firmware that it runs. */
+export function runningFirmware({ fwName, fwVersion, checksum }: Device): FirmwareName {
+  return {
+    ...(fwName && { name: fwName.value }),
+    ...(fwVersion && { version: fwVersion.value }),
+    ...(checksum && { checksum: checksum.value }),
+  };
+}

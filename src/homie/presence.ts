@@ -47,6 +47,18 @@ export async function settle(broker: HomieBroker, signal: AbortSignal): Promise<
   }
 }
 
+/**
+ * Waits until what is retained has settled.
+ *
+ * @throws {HomieError} why there is no connection, or NOT_CONNECTED when it takes longer than 10 s; the reason of the signal
+ */
+export async function untilSettled(broker: HomieBroker, signal: AbortSignal): Promise<void> {
+  await settle(broker, signal);
+  if (broker.isSettled) return;
+  if (broker.status.state === 'disconnected') throw broker.status.error;
+  throw new HomieError('NOT_CONNECTED', 'What the broker has retained was not received in time.');
+}
+
 /** Whether a device is there now, and all is known of it that a decision needs. */
 export function isReady(broker: HomieBroker, id: string): boolean {
   const device = broker.registry.get(id);

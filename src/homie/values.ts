@@ -1,4 +1,4 @@
-import type { Attribute, Attributes, DeviceEvent, DeviceState, Fact } from './device';
+import { deviceStates, type Attribute, type Attributes, type DeviceEvent, type DeviceState, type Fact } from './device';
 
 /** What stands in for a configuration patch, which may hold secrets. */
 export const REDACTED = '•••';
@@ -56,9 +56,7 @@ export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(readers.ma
 /** Every attribute once. */
 export const attributes: readonly Attribute[] = [...new Set(readers.map(({ attribute }) => attribute))];
 
-const states: ReadonlyMap<string, DeviceState> = new Map(
-  (['init', 'ready', 'lost', 'sleeping', 'disconnected', 'alert'] as const).map((state) => [state, state]),
-);
+const states: ReadonlyMap<string, DeviceState> = new Map(deviceStates.map((state) => [state, state]));
 
 const sharedTexts = new Map<string, string>();
 

@@ -1,10 +1,9 @@
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
-import type { Device } from '../homie/device';
+import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import { HomieError } from '../errors';
 import { decide } from './decide';
-import { runningFirmware } from './exchange';
 import { isReady } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
 import { selectDevices, type DeviceChoice } from '../homie/select';

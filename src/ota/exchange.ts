@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
-import type { Device } from '../homie/device';
+import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
 import { decide } from './decide';
@@ -13,7 +13,7 @@ import type { OpenEnd } from '../homie/lock';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
 import { transfer, type TransferEnd } from './transfer';
-import type { Change, FirmwareName, Outcome } from '../homie/update';
+import type { Change, Outcome } from '../homie/update';
 import { upForASecond } from '../homie/uptime';
 
 /** One firmware for one device. */
@@ -277,6 +277,7 @@ function rememberBase64Failure(broker: HomieBroker, device: string): void {
 
 /** Whether the device was given the image and did not take it. */
 function deviceFailed(end: TransferEnd): boolean {
+  if (end.kind === 'interrupted') return end.error.code === 'STALLED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
   const { code, status } = end.outcome.error;
   return status !== undefined || code === 'NOT_ACCEPTED';
@@ -286,16 +287,6 @@ function deviceFailed(end: TransferEnd): boolean {
 function connectionGone(error: unknown): undefined {
   const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
   if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
-}
-
-/** What a device says that it runs. */
-export function runningFirmware(device: Device): FirmwareName {
-  const { fwName, fwVersion, checksum } = device;
-  return {
-    ...(fwName && { name: fwName.value }),
-    ...(fwVersion && { version: fwVersion.value }),
-    ...(checksum && { checksum: checksum.value }),
-  };
 }
 
 /** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */
@@ -312,9 +303,9 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'flashed' | 'silence'): HomieError {
+function inTheMiddle(answer: 'progress' | 'flashed' | 'busy' | 'silence'): HomieError {
   if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
-  if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
+  if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',
     'The device did not answer whether an update is under way; no firmware was sent.',

@@ -91,7 +91,7 @@ export class History {
 
   async #learn(device: string, md5: string, { state, error }: Update): Promise<void> {
     if (state === 'succeeded') {
-      for (const [other, { had }] of [...(this.#images.get(device) ?? [])]) {
+      for (const [other, { had }] of new Map(this.#images.get(device))) {
         if (had && other !== md5) void this.#set(device, other, { ...nothing, replaced: true });
       }
       await this.#set(device, md5, { ...nothing, had: true });

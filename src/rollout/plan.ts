@@ -156,14 +156,13 @@ export class Plan {
     };
   }
 
-  /** Takes in devices, in this order. One that is known and has not ended is waited for as long as from now on. */
+  /**
+   * Takes in devices, in this order. One that is known is waited for no longer than before: who asks for it every night
+   * is to hear that it was not there.
+   */
   add(ids: readonly string[], now: number): void {
     for (const id of ids) {
-      const known = this.#devices.get(id);
-      if (known !== undefined) {
-        if (!isEnd(known.stage)) known.since = now;
-        continue;
-      }
+      if (this.#devices.has(id)) continue;
       const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now, soaking: false };
       this.#devices.set(id, entry);
       this.#left += 1;

@@ -3,7 +3,9 @@ import helper, { type FlowNode, type NodeModule, type TestNode } from 'node-red-
 import type { NodeMessage, NodeStatus } from 'node-red';
 import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
+import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
+import { HomieBroker } from '../../src/homie/broker';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
 helper.init(runtime);
@@ -88,7 +90,7 @@ export class TestFlow {
     { more = [], credentials = {}, userDir }: FlowOptions = {},
   ): Promise<TestFlow> {
     helper.settings(userDir === undefined ? {} : { userDir });
-    const modules: NodeModule[] = [homieBroker, homieOta, homieConfig];
+    const modules: NodeModule[] = [homieBroker, homieOta, homieConfig, homieDevices];
     for (const { type } of more) {
       const file = core[type];
       if (file !== undefined) modules.push(coreNode(file));
@@ -125,6 +127,18 @@ export class TestFlow {
   /** Sends a message to the node. */
   send(msg: object): void {
     this.#ota.receive({ ...msg });
+  }
+
+  /** Sends a message to another node of the flow. */
+  sendTo(id: string, msg: object): void {
+    helper.getNode(id).receive({ ...msg });
+  }
+
+  /** What a `homie-broker` gives to the nodes that use it. */
+  get broker(): HomieBroker {
+    const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode('broker'), 'link')), 'broker');
+    if (broker instanceof HomieBroker) return broker;
+    throw new Error('there is no broker');
   }
 
   /** The status below the node, as soon as it has this text. */

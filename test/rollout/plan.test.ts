@@ -212,6 +212,24 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(5000, true), { start: ['b'], expired: [], wakeAt: 6000 });
   });
 
+  it('waits no longer for a device that is asked for again', () => {
+    const plan = new Plan({ ...usual, expires: 1000 });
+    plan.add(['a'], 0);
+    plan.away('a', 0);
+    plan.add(['a', 'b'], 900);
+    plan.away('b', 900);
+    assert.deepEqual(plan.due(1000, true).expired, ['a']);
+  });
+
+  it('waits on after a restart for as long as was left', () => {
+    const plan = Plan.restore({ ...usual, expires: 1000 }, new Plan(usual).state(), [
+      { device: 'a', state: 'waiting', since: -600 },
+    ]);
+    plan.away('a', 100);
+    assert.deepEqual(plan.due(399, true).expired, []);
+    assert.deepEqual(plan.due(400, true).expired, ['a']);
+  });
+
   it('goes on after a restart as it was', () => {
     const plan = there({ concurrency: 2, canary: 2, maxFailures: 3 });
     plan.due(0, true);

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import type { NodeMessage } from 'node-red';
+import { freePort } from '../support/mosquitto';
+import { TestFlow } from './flow';
+import { caughtCode, next, payload, running, Scene } from './scene';
+
+/** A list, in short: id and state. */
+function short({ payload: list }: NodeMessage): unknown {
+  assert.ok(Array.isArray(list));
+  return list.map(({ id, state }) => `${id} ${state}`);
+}
+
+const event = (name: string) => (msg: NodeMessage) => payload(msg, 'event') === name;
+
+const devicesNode = { type: 'homie-devices', device: '', state: '', firmware: '', outdated: false, events: false };
+
+describe('homie-devices', () => {
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+  });
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  const start = (settings: object = {}, more?: Parameters<typeof TestFlow.start>[2]): Promise<TestFlow> =>
+    TestFlow.start(scene.broker, { ...devicesNode, ...settings }, more);
+
+  describe('asked for the devices', () => {
+    it('answers whatever comes, and waits until all of them are known', async () => {
+      await scene.device('devices-a');
+      await scene.device('devices-b');
+      const flow = await start();
+      flow.send({ topic: 'kept', payload: 1700000000000 });
+      const answer = await flow.result.first();
+      assert.equal(answer['topic'], 'kept');
+      assert.deepEqual(short(answer), ['devices-a ready', 'devices-b ready']);
+      assert.deepEqual(payload(answer, '0.firmware.version'), '1.0.0');
+      assert.equal(payload(answer, '0.lastSeen'), undefined);
+      await flow.completed.first();
+      assert.deepEqual(flow.dones, [{ code: undefined }]);
+      assert.equal(flow.result.messages.length + flow.progress.messages.length, 1);
+    });
+
+    it('shows how many of them are ready', async () => {
+      const [device] = [await scene.device('devices-c'), await scene.device('devices-d')];
+      const flow = await start();
+      assert.deepEqual(await flow.showed('2/2'), { fill: 'green', shape: 'dot', text: '2/2' });
+      await device.stop();
+      await flow.showed('1/2');
+    });
+
+    it('gives those that the message asks for, else those that the node does', async () => {
+      await scene.device('devices-e');
+      await (await scene.device('devices-f')).stop();
+      const flow = await start({ state: 'lost' });
+      flow.send({});
+      assert.deepEqual(short(await flow.result.nth(1)), ['devices-f lost']);
+      flow.send({ state: ['ready', 'lost'], device: 'devices-*' });
+      assert.deepEqual(short(await flow.result.nth(2)), ['devices-e ready', 'devices-f lost']);
+      flow.send({ state: '', firmware: 'another' });
+      assert.deepEqual(short(await flow.result.nth(3)), []);
+    });
+
+    it('gives those that are behind a firmware, which is in no answer', async () => {
+      await scene.device('devices-old');
+      await scene.device('devices-new', { image: next });
+      const flow = await start({ outdated: true });
+      const copy = Buffer.from(next);
+      flow.send({ payload: copy, firmware: 'my-light', file: copy });
+      const answer = await flow.result.first();
+      assert.deepEqual(short(answer), ['devices-old ready']);
+      assert.equal('file' in answer, false);
+      flow.send({ payload: running, state: 'ready', outdated: 'true' });
+      // A device with a higher version is not behind.
+      assert.deepEqual(short(await flow.result.nth(2)), []);
+      flow.send({ payload: '<!doctype html>' });
+      assert.equal(caughtCode(await flow.caught.first()), 'FIRMWARE_IS_HTML');
+    });
+
+    for (const [title, msg, code] of [
+      ['an action that it does not know', { action: 'update' }, 'UNKNOWN_ACTION'],
+      ['a state that no device has', { state: 'online' }, 'INVALID_SETTING'],
+      ['a device that cannot be', { device: 'a/b' }, 'INVALID_DEVICE_ID'],
+      ['what is outdated without a firmware', { outdated: true, payload: 7 }, 'PAYLOAD_TYPE'],
+    ] as const) {
+      it(`refuses ${title}, and answers nothing`, async () => {
+        const flow = await start();
+        await flow.showed('0/0');
+        flow.send(msg);
+        assert.equal(caughtCode(await flow.caught.first()), code);
+        await flow.showed(code.toLowerCase().replaceAll('_', ' '));
+        assert.deepEqual(flow.dones, [{ code }]);
+        assert.equal(flow.result.messages.length, 0);
+        flow.send({});
+        await flow.result.first();
+        await flow.done(2);
+      });
+    }
+
+    it('says why when there is no connection', async () => {
+      const flow = await TestFlow.start({ host: '127.0.0.1', port: String(await freePort()) }, devicesNode);
+      await flow.showed('broker unreachable');
+      flow.send({});
+      assert.equal(caughtCode(await flow.caught.first()), 'BROKER_UNREACHABLE');
+      assert.equal(flow.result.messages.length, 0);
+    });
+
+    it('says so when it has no broker, or a setting that makes no sense', async () => {
+      const flow = await start({ broker: 'none' });
+      flow.send({});
+      assert.equal(caughtCode(await flow.caught.first()), 'NO_BROKER');
+      const other = await flow.deploy(scene.broker, { ...devicesNode, state: 'gone' });
+      assert.match(other.log(), /state must be some of init, ready/);
+      await other.showed('invalid setting');
+      other.send({});
+      assert.equal(caughtCode(await other.caught.first()), 'INVALID_SETTING');
+    });
+  });
+
+  describe('with events', () => {
+    it('sends nothing where they are not wanted', async () => {
+      const flow = await start();
+      await flow.showed('0/0');
+      await scene.device('devices-quiet');
+      await flow.showed('1/1');
+      assert.equal(flow.progress.messages.length, 0);
+    });
+
+    it('sends one report for all that is there, and then what happens', async () => {
+      const device = await scene.device('devices-there');
+      await scene.device('devices-there-too');
+      const flow = await start({ events: true });
+      await flow.progress.first(event('inventory'));
+      const [report] = flow.progress.messages;
+      assert.deepEqual(report?.payload, { event: 'inventory', count: 2, counts: { ready: 2 } });
+      const appeared = scene.device('devices-late');
+      const first = await flow.progress.first(event('appeared'));
+      assert.equal(first['topic'], 'devices-late');
+      assert.equal(payload(first, 'firmware.name'), 'my-light');
+      // The flow may do with a message what it likes.
+      Object.assign(Object(payload(first, 'firmware')), { checksum: 'spoilt' });
+      await (await appeared).stop();
+      await device.stop();
+      const lost = await flow.progress.first(
+        (msg) => msg['topic'] === 'devices-there' && payload(msg, 'to') === 'lost',
+      );
+      assert.deepEqual(lost.payload, { event: 'state', device: 'devices-there', from: 'ready', to: 'lost' });
+      await scene.device('devices-late');
+      await flow.progress.first((msg) => msg['topic'] === 'devices-late' && payload(msg, 'from') === 'init');
+      assert.deepEqual(flow.progress.messages.filter(event('firmware')), []);
+    });
+
+    it('begins with the report also when only this node is deployed', async () => {
+      await scene.device('devices-again');
+      const flow = await start();
+      await flow.showed('1/1');
+      const after = await flow.deploy(scene.broker, { ...devicesNode, events: true }, [], 'nodes');
+      assert.equal(payload(await after.progress.first(), 'count'), 1);
+      assert.equal(after.progress.messages.length, 1);
+    });
+  });
+
+  describe('asked to forget', () => {
+    it('clears what is retained of a device that was lost, and refuses another, which it names', async () => {
+      await (await scene.device('devices-lost')).stop();
+      await scene.device('devices-here');
+      const flow = await start();
+      flow.send({ action: 'forget', device: 'devices-*', topic: 'kept' });
+      const answer = await flow.result.first();
+      assert.equal(answer['topic'], 'kept');
+      assert.deepEqual([payload(answer, '0.id'), payload(answer, '0.error.code')], ['devices-here', 'DEVICE_PRESENT']);
+      assert.deepEqual([payload(answer, '1.id'), payload(answer, '1.error')], ['devices-lost', undefined]);
+      assert.ok(Number(payload(answer, '1.cleared.length')) > 20);
+      const caught = await flow.caught.first();
+      assert.equal(caughtCode(caught), 'DEVICE_PRESENT');
+      assert.match(String(Reflect.get(Object(caught['error']), 'message')), /devices-here/);
+      await flow.showed('device present');
+      assert.deepEqual(flow.dones, [{ code: 'DEVICE_PRESENT' }]);
+      flow.send({});
+      assert.deepEqual(short(await flow.result.nth(2)), ['devices-here ready']);
+      await flow.showed('1/1');
+    });
+
+    it('refuses a device that has a job, and one that nobody names', async () => {
+      await (await scene.device('devices-waited-for')).stop();
+      const updater = {
+        id: 'updater',
+        type: 'homie-ota',
+        z: 'flow',
+        broker: 'broker',
+        device: 'devices-waited-for',
+        deviceType: 'str',
+        x: 0,
+        y: 0,
+        wires: [['summary']],
+      };
+      const flow = await start({}, { more: [updater] });
+      await flow.showed('0/1');
+      flow.sendTo('updater', { payload: next, canary: 0 });
+      flow.send({ device: 'devices-waited-for' });
+      await flow.result.first((msg) => payload(msg, '0.id') !== undefined);
+      flow.send({ action: 'forget', device: 'devices-waited-for' });
+      assert.equal(caughtCode(await flow.caught.nth(1)), 'DEVICE_BUSY');
+      flow.send({ action: 'forget' });
+      assert.equal(caughtCode(await flow.caught.nth(2)), 'NO_DEVICE');
+      assert.equal(flow.dones.length, 3);
+    });
+  });
+
+  it('tells how far each device is from the firmware that a homie-ota was given', async () => {
+    const device = await scene.device('devices-updated', { flashDelay: 30 });
+    await (await scene.device('devices-asleep')).stop();
+    const updater = {
+      id: 'updater',
+      type: 'homie-ota',
+      z: 'flow',
+      broker: 'broker',
+      device: 'devices-updated, devices-asleep',
+      deviceType: 'str',
+      canary: '0',
+      x: 0,
+      y: 0,
+      wires: [['summary'], ['summary'], []],
+    };
+    const flow = await start({}, { more: [updater] });
+    await flow.showed('1/2');
+    flow.send({ round: 1 });
+    const round = (number: number) => (msg: NodeMessage) => msg['round'] === number;
+    const updates = async (number: number): Promise<unknown> => {
+      const list: unknown = (await flow.result.first(round(number))).payload;
+      assert.ok(Array.isArray(list));
+      return list.map(({ update }) => update?.state);
+    };
+    assert.deepEqual(await updates(1), [undefined, undefined]);
+
+    flow.sendTo('updater', { payload: next });
+    await flow.summary.first((msg) => payload(msg, 'phase') === 'accepted');
+    flow.send({ round: 2 });
+    assert.deepEqual(await updates(2), ['scheduled', 'updating']);
+    const busy = await flow.result.first(round(2));
+    assert.equal(payload(busy, '1.update.latest_version'), '1.1.0');
+    assert.ok(Number(payload(busy, '1.update.progress')) >= 0);
+
+    await flow.summary.first((msg) => payload(msg, 'state') === 'succeeded');
+    assert.ok(device.image.equals(next));
+    flow.send({ round: 3 });
+    assert.deepEqual(await updates(3), ['scheduled', 'idle']);
+    flow.sendTo('updater', { action: 'cancel' });
+    await flow.summary.first((msg) => payload(msg, 'state') === 'canceled');
+    flow.send({ round: 4 });
+    assert.deepEqual(await updates(4), ['available', 'idle']);
+  });
+
+  it('leaves no listener when it is deployed again, and is done with what it was asked', async () => {
+    await (await scene.device('devices-left')).stop();
+    const flow = await start({ events: true });
+    await flow.showed('0/1');
+    const { broker } = flow;
+    const listeners = (): number[] => [
+      ...broker.eventNames().map((name) => broker.listenerCount(name)),
+      ...broker.registry.eventNames().map((name) => broker.registry.listenerCount(name)),
+    ];
+    const before = listeners();
+    flow.send({ action: 'forget', device: 'devices-left' });
+    const after = await flow.deploy(scene.broker, { ...devicesNode, events: true, name: 'again' }, [], 'nodes');
+    assert.equal(after.broker, broker);
+    assert.deepEqual(flow.dones, [{ code: undefined }]);
+    await after.progress.first(event('inventory'));
+    assert.deepEqual(listeners(), before);
+    assert.equal(broker.locks.holder('devices-left'), undefined);
+    assert.equal(broker.connection.listenerCount('message'), 1);
+  });
+});
