@@ -313,8 +313,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   /** Whether it has a device, or will take it in when it appears. */
   claims(id: string): boolean {
     const device = this.#task.broker.registry.get(id);
-    const isOpen = this.#settings.continuous && !this.#closed;
-    return this.#ledger.has(id) || (isOpen && device !== undefined && this.#task.admits(device));
+    const listens = this.#settings.continuous && !this.#closed;
+    return this.#ledger.has(id) || (listens && device !== undefined && this.#task.admits(device));
   }
 
   /** Resolves when the job does nothing with a device. */
