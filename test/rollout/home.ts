@@ -58,6 +58,12 @@ export class Home {
     return device;
   }
 
+  /** Puts another image onto a device, as with a serial cable. */
+  async replace(device: SimulatedDevice, image: Buffer): Promise<SimulatedDevice> {
+    await device.stop();
+    return this.add(device.id, { image, uptime: 0 });
+  }
+
   /** Lets a device sleep so long, and then be awake so long, on the clock; until it has had a result. */
   lull(device: SimulatedDevice, { awake, asleep }: { awake: number; asleep: number }): void {
     let callOff = (): void => undefined;
