@@ -153,11 +153,12 @@ class Exchange {
       return answer === undefined || answer === 'freed' ? undefined : { state: 'rejected', error: inTheMiddle(answer) };
     }
     if (!isReady(broker, device)) return undefined;
-    if (cancel.aborted) return this.#notReady(cancel.reason);
+    const stop = AbortSignal.any([cancel, abandon]);
+    if (stop.aborted) return this.#notReady(stop.reason);
     await this.#input.begin?.(known);
-    if (!isReady(broker, device) || cancel.aborted) {
+    if (!isReady(broker, device) || stop.aborted) {
       this.#input.unsent?.();
-      return cancel.aborted ? this.#notReady(cancel.reason) : undefined;
+      return stop.aborted ? this.#notReady(stop.reason) : undefined;
     }
     report({ state: 'running', attempt: ++this.#attempt });
     const patient = look();
@@ -174,6 +175,7 @@ class Exchange {
       expected,
       before: from.checksum,
       reinstall: decision.reinstall,
+      abandon,
       report,
     });
     return this.#after(end, patient);
