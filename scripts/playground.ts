@@ -6,7 +6,7 @@ import { firmware, setScene } from './scene';
 
 async function main(): Promise<void> {
   const scene = await setScene(
-    ['Update one device', 'Change a configuration', 'Take firmware by HTTP', 'Take patches by HTTP'],
+    ['Update one device', 'Change a configuration', 'List devices', 'Take firmware by HTTP', 'Take patches by HTTP'],
     await usualPort(),
   );
   const observer = await Observer.open(scene.mqttUrl, ['homie/+/$state', 'homie/+/$implementation/ota/status']);
@@ -18,7 +18,7 @@ Devices   ${scene.devices.map(({ id }) => id).join(', ')}
 Firmware  ${firmware.new}
 
 In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Change a
-configuration" press "get", "check" and "set". The other two tabs answer these:
+configuration" press "get", "check" and "set", in the tab "List devices" press "list". The other two tabs answer these:
 
   curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light
   curl -d '{"device_stats_interval":120}' -H 'Content-Type: application/json' ${url}/config/garden-light
