@@ -131,7 +131,10 @@ for (const { title, tag, options, dark } of runtimes) {
       await editor.inject(ids.forget);
       await editor.status(ids.devices, '2/2');
       await editor.debugged('events', 'gone');
-      await editor.debugged('devices', 'cleared');
+      // The answer, after the list and those that are not there.
+      await page.waitForFunction(
+        "$('.red-ui-debug-msg-name').filter((_, name) => name.textContent.includes('devices')).length === 3",
+      );
       await editor.inject(ids.forget);
       await editor.status(ids.devices, 'device unknown');
       await editor.debugged('error', 'DEVICE_UNKNOWN');
