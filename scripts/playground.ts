@@ -9,7 +9,14 @@ const attic = { id: 'attic-light', name: 'Attic light', sleep: { awake: 2_000, a
 
 async function main(): Promise<void> {
   const scene = await setScene(
-    ['Update one device', 'Steer a rollout', 'Change a configuration', 'Take firmware by HTTP', 'Take patches by HTTP'],
+    [
+      'Update one device',
+      'Steer a rollout',
+      'Change a configuration',
+      'List devices',
+      'Take firmware by HTTP',
+      'Take patches by HTTP',
+    ],
     { port: await usualPort(), more: [attic], ota: { soak: '10' } },
   );
   const observer = await Observer.open(scene.mqttUrl, ['homie/+/$state', 'homie/+/$implementation/ota/status']);
@@ -22,7 +29,7 @@ Firmware  ${firmware.new}
 
 In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
 press "update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
-configuration" press "get", "check" and "set". The other two tabs answer these:
+configuration" press "get", "check" and "set", in the tab "List devices" press "list". The other two tabs answer these:
 
   curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light
   curl -d '{"device_stats_interval":120}' -H 'Content-Type: application/json' ${url}/config/garden-light

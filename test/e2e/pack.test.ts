@@ -59,10 +59,12 @@ describe('the package', () => {
 
       const nodeRed = await startNodeRed({ ...options, userDir });
       try {
-        assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(['homie-broker', 'homie-config', 'homie-ota']));
+        const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-ota'];
+        assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(types));
         for (const [type, example] of [
           ['homie-ota', 'Update one device'],
           ['homie-config', 'Change a configuration'],
+          ['homie-devices', 'List devices'],
         ] as const) {
           const icon = await fetch(`${nodeRed.url}/icons/@homie-ota/node-red-homie-ota/${type}.svg`);
           assert.match(await icon.text(), /^<svg/);

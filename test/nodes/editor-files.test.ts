@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import * as config from '../../src/config/settings';
+import { deviceStates } from '../../src/homie/device';
 import * as ota from '../../src/ota/settings';
+import { everyDevice, queryNames, readQuery } from '../../src/rollout/query';
 import * as rollout from '../../src/rollout/settings';
 import { editorFiles } from '../support/editor-files';
 
-const types = ['homie-broker', 'homie-ota', 'homie-config'];
+const types = ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'];
 
 for (const type of types) {
   const { html, help, text, defaults } = editorFiles(type);
@@ -21,7 +23,7 @@ for (const type of types) {
     it('has a field in the dialog for each property', () => {
       const prefix = type === 'homie-broker' ? 'node-config-input' : 'node-input';
       const names = [...Object.keys(defaults), ...(type === 'homie-broker' ? ['user', 'password'] : [])];
-      assert.ok(names.length >= 11);
+      assert.ok(names.length >= 7);
       for (const name of names) assert.ok(html.includes(`id="${prefix}-${name}"`), name);
     });
 
@@ -145,3 +147,43 @@ for (const [type, own] of [
     });
   });
 }
+
+describe('a new homie-devices in the editor', () => {
+  const { html, help, text, defaults, validate } = editorFiles('homie-devices');
+  const values = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
+
+  it('asks for every device, as the package does by itself', () => {
+    assert.deepEqual(new Set(Object.keys(values)), new Set([...queryNames, 'name', 'broker', 'events']));
+    assert.deepEqual(readQuery(everyDevice, values), everyDevice);
+    assert.equal(values['events'], false);
+  });
+
+  it('has a label, a hint and help for each of its settings', () => {
+    for (const name of [...queryNames, 'events']) {
+      for (const kind of ['label', 'hint']) {
+        assert.ok(html.includes(`data-i18n="homie-devices.${kind}.${name}"`), name);
+        assert.ok((text(`homie-devices.${kind}.${name}`) ?? '').length > 4, name);
+      }
+      if (name === 'events') continue;
+      assert.match(help, new RegExp(`>${name} <span class="property-type">\\w[^<]*</span></dt>\\s*<d[dt]`), name);
+    }
+  });
+
+  it('has a text for each state that a device may have', () => {
+    for (const state of deviceStates) {
+      assert.equal(typeof text(`homie-devices.state.${state}`), 'string', state);
+      assert.equal(validate('state', state), true);
+    }
+    assert.equal(validate('state', ''), true);
+  });
+
+  it('says of what makes no sense what it must be, in a sentence that names the field', () => {
+    for (const [name, all] of Object.entries({ device: ['a/b', '+', '$*', 'a b'], state: ['online', 'ready, off'] })) {
+      for (const value of all) {
+        assert.match(String(validate(name, value)), /^(Devices|State): .+\.$/, value);
+        assert.throws(() => readQuery(everyDevice, { [name]: value }), { name: 'HomieError' });
+      }
+    }
+    for (const value of ['', 'a', 'a, kitchen-*', '*']) assert.equal(validate('device', value), true, value);
+  });
+});

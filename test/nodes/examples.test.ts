@@ -27,7 +27,9 @@ const core = new Set([
   'mqtt out',
   'mqtt-broker',
 ]);
-const own = new Map(['homie-broker', 'homie-ota', 'homie-config'].map((type) => [type, editorFiles(type)]));
+const own = new Map(
+  ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'].map((type) => [type, editorFiles(type)]),
+);
 
 const files = readdirSync(path.join(root, 'examples')).filter((file) => file.endsWith('.json'));
 
