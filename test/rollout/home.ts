@@ -171,7 +171,9 @@ export class Home {
 
   get #isInStep(): boolean {
     const served = new Map([...this.#served.values()].map((update) => [update.device, update]));
-    for (const { id, phase } of this.devices.values()) {
+    for (const device of this.devices.values()) {
+      const { id } = device;
+      const phase = device.finds ? device.phase : 'off';
       const update = served.get(id);
       if (update !== undefined) {
         if (update.phase === undefined || update.phase === 'sending') return false;
