@@ -116,7 +116,8 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(lab.device.received.length, 1);
     }));
 
-  it('restarts a device whose updater is stuck, and then brings the image onto it', () =>
+  /** A device whose updater is stuck. */
+  const withStuckUpdater = (test: (lab: Lab) => Promise<void>): Promise<void> =>
     withLab({ id: 'stuck-updaterx' }, async (lab) => {
       // Base64 in a wrong phase leaves the updater stuck: the length of "homie/stuck-updaterx" is 0 modulo 4.
       const text = large.toString('base64');
@@ -128,10 +129,34 @@ describeWithBrokers('while an update runs', (start) => {
         if (event?.attribute === 'otaStatus') status = event.value;
       }
       watch.close();
+      await test(lab);
+    });
 
+  it('restarts a device whose updater is stuck, and then brings the image onto it', () =>
+    withStuckUpdater(async (lab) => {
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'succeeded');
       assert.ok(lab.device.image.equals(next));
+      assert.deepEqual(lab.device.patches, ['{}']);
+    }));
+
+  it('does not restart a device whose updater is stuck when that is switched off', () =>
+    withStuckUpdater(async (lab) => {
+      const { outcome } = await lab.bring(await raw(next), { recoverReboot: false });
+      assert.equal(codeOf(outcome), 'UPDATER_STUCK');
+      assert.deepEqual(lab.device.patches, []);
+    }));
+
+  it('sends nothing more to a device whose updater is stuck and that does not restart', () =>
+    withStuckUpdater(async (lab) => {
+      const sent = lab.device.received.length;
+      lab.device.misbehaviour = { notIdle: true };
+      const { outcome } = await lab.bring(await raw(next), { reboot: 300, ready: 300 });
+      assert.equal(codeOf(outcome), 'UPDATER_STUCK');
+      assert.deepEqual([lab.device.patches, lab.device.received.length - sent], [['{}'], 1]);
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
+      lab.device.setIdle(true);
+      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
     }));
 
   // Each of these a device for whose segments base64 is not made.

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import type { Device } from '../../src/homie/device';
+import { decide } from '../../src/ota/decide';
+import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
+import { next, raw } from './lab';
+
+const fact = <T>(value: T) => ({ value, live: true, at: 0 });
+const lamp: Device = {
+  id: 'lamp',
+  implementation: fact('esp8266'),
+  fwName: fact('my-light'),
+  fwVersion: fact('1.0.0'),
+  checksum: fact('0'.repeat(32)),
+  otaEnabled: fact(true),
+};
+
+/** What is decided, in a word. */
+async function decided(
+  changes: Parameters<typeof raw>[1],
+  settings: Partial<OtaSettings> = {},
+  device: Partial<Device> = {},
+): Promise<string> {
+  const decision = await decide({ ...lamp, ...device }, await raw(next, changes), { ...defaultSettings, ...settings });
+  if (decision.kind === 'reject') return decision.error.code;
+  return decision.kind === 'skip' ? decision.reason : decision.kind;
+}
+
+describe('what is decided about a device that is ready', () => {
+  const misfits: [what: string, changes: Parameters<typeof raw>[1], code: string][] = [
+    ['without the Homie signature', { homie: false }, 'NOT_HOMIE'],
+    ['for another chip', { family: 'esp32', chip: 'esp32' }, 'WRONG_CHIP'],
+    ['of another name', { name: 'other' }, 'WRONG_FIRMWARE'],
+  ];
+  for (const [what, changes, code] of misfits) {
+    it(`refuses an image ${what}, unless allowIncompatible`, async () => {
+      assert.equal(await decided(changes), code);
+      assert.equal(await decided(changes, { allowDowngrade: true, force: true }), code);
+      assert.equal(await decided(changes, { allowIncompatible: true }), 'update');
+    });
+  }
+
+  it('skips a lower version, unless allowDowngrade', async () => {
+    assert.equal(await decided({ version: '0.9.0' }), 'older');
+    assert.equal(await decided({ version: '0.9.0' }, { force: true, allowIncompatible: true }), 'older');
+    assert.equal(await decided({ version: '0.9.0' }, { allowDowngrade: true }), 'update');
+    assert.equal(await decided({ version: '1.0.0' }), 'update');
+    assert.equal(await decided({ version: '1.0.0-rc.1' }), 'older');
+  });
+
+  it('finds no version lower where one of the two is no semver', async () => {
+    assert.equal(await decided({ version: '0.9' }), 'update');
+    assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: fact('1.0') }), 'update');
+    assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: undefined }), 'update');
+  });
+
+  it('skips a device on which OTA is disabled, whatever is allowed', async () => {
+    const everything = { allowDowngrade: true, allowIncompatible: true, force: true };
+    assert.equal(await decided({}, everything, { otaEnabled: fact(false) }), 'ota_disabled');
+    assert.equal(await decided({}, {}, { otaEnabled: undefined }), 'update');
+  });
+
+  it('reinstalls what runs only by force, and says so where the MD5 is the very same', async () => {
+    const { info, alternativeChecksums } = await raw(next);
+    const image = await raw(next);
+    const [patched] = [...(await alternativeChecksums())].filter((checksum) => checksum !== info.md5);
+    const running = (checksum: string | undefined): Device => ({ ...lamp, checksum: fact(checksum ?? '') });
+    const force = { ...defaultSettings, force: true };
+    for (const checksum of [info.md5, patched]) {
+      const decision = await decide(running(checksum), image, defaultSettings);
+      assert.deepEqual(decision, { kind: 'skip', reason: 'up_to_date' });
+    }
+    assert.deepEqual(await decide(running(info.md5), image, force), { kind: 'update', reinstall: true });
+    assert.deepEqual(await decide(running(patched), image, force), { kind: 'update', reinstall: false });
+  });
+
+  it('hashes the image with other flash modes only where the plain one does not run already', async () => {
+    const { alternativeChecksums, ...image } = await raw(next);
+    let hashed = 0;
+    const counting = {
+      ...image,
+      alternativeChecksums: () => {
+        hashed += 1;
+        return alternativeChecksums();
+      },
+    };
+    await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, defaultSettings);
+    assert.equal(hashed, 0);
+    await decide(lamp, counting, defaultSettings);
+    assert.equal(hashed, 1);
+  });
+});
