@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
+import { isPattern, matchAny } from '../src/homie/pattern';
 import { isFinal, type Update } from '../src/homie/update';
 import type { Order } from '../src/rollout/desk';
 import type { History } from '../src/rollout/history';
@@ -291,6 +292,7 @@ export abstract class Actions<Action extends string> {
       if (!isSteering(action)) return await this.perform(action, errand);
       const answer = await steering[action](this.#jobs.desk, msg);
       outbox.send('summary', action === 'status' ? { ...answer, ...this.#lastResults(msg) } : answer);
+      this.#jobs.steered();
       return undefined;
     } catch (error) {
       return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);
@@ -301,8 +303,11 @@ export abstract class Actions<Action extends string> {
   #lastResults({ device }: Request): { last?: object } {
     const { link, history } = this.around;
     if ('error' in link || isAbsent(device)) return {};
-    const { scope } = link.broker.locks;
-    return { last: Object.fromEntries(readDevices(device).map((id) => [id, history.lastResults(`${scope}${id}`)])) };
+    const { locks, registry } = link.broker;
+    const names = readDevices(device);
+    const matching = [...registry.devices.keys()].filter(matchAny(names));
+    const ids = [...new Set([...names.filter((name) => !isPattern(name)), ...matching])];
+    return { last: Object.fromEntries(ids.map((id) => [id, history.lastResults(`${locks.scope}${id}`)])) };
   }
 
   #refuse(job: string, devices: readonly string[], reason: unknown, outbox: Outbox): HomieError {

@@ -43,20 +43,27 @@ export function combine(summaries: readonly Summary[], texts: readonly string[] 
     const text = texts.length > 0 ? texts.join(' ') : 'No job is under way.';
     return { job: '', state: 'idle', counts: {}, devices: [], duration: 0, text };
   }
-  const all =
-    more.length === 0
-      ? only
-      : summarize(
-          summaries.map(({ job }) => job).join(', '),
-          summaries.flatMap(({ devices }) => devices),
-          Math.max(...summaries.map(({ duration }) => duration)),
-        );
+  const all = more.length === 0 ? only : together(summaries);
   if (all.devices.length === 0) {
     return texts.length === 0
       ? { ...all, state: 'queued', text: 'The devices are being looked for.' }
       : { ...all, ...canceledBeforeFound };
   }
   return texts.length === 0 ? all : { ...all, text: texts.join(' ') };
+}
+
+/** Several jobs as one: stopped when one of them is, and paused when all that have not ended are. */
+function together(summaries: readonly Summary[]): Summary {
+  const all = summarize(
+    summaries.map(({ job }) => job).join(', '),
+    summaries.flatMap(({ devices }) => devices),
+    Math.max(...summaries.map(({ duration }) => duration)),
+  );
+  if (all.state !== 'running') return all;
+  const stopped = summaries.find(({ state }) => state === 'stopped');
+  if (stopped !== undefined) return { ...all, state: 'stopped', ...(stopped.error && { error: stopped.error }) };
+  const open = summaries.filter(({ state }) => state === 'running' || state === 'paused');
+  return open.every(({ state }) => state === 'paused') ? { ...all, state: 'paused' } : all;
 }
 
 /** What a check found: a verdict for each device. */

@@ -4,6 +4,7 @@ import { HomieBroker } from '../src/homie/broker';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
+import { offerDevices } from './device-endpoint';
 
 export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
@@ -43,6 +44,7 @@ export = (RED: NodeAPI): void => {
     };
   }
 
+  offerDevices(RED);
   RED.nodes.registerType<BrokerNode, NodeDef, object, BrokerCredentials>('homie-broker', HomieBrokerNode, {
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
   });

@@ -13,6 +13,9 @@ export interface Shown {
   readonly error?: { readonly code: ErrorCode };
 }
 
+/** Why the jobs of a node start no more devices. */
+export type Halted = 'paused' | 'stopped';
+
 /** The longest text that fits below a node. */
 const MAX_TEXT = 19;
 
@@ -41,8 +44,12 @@ export function errorStatus(code: ErrorCode): NodeStatus {
  * The status of a node with jobs: of the one device that they have, or of all together.
  *
  * @param type of the node: texts that are no numbers are keys in its locale file
+ * @param halted why nothing more is started
  */
-export function jobStatus(type: string, devices: readonly Shown[]): NodeStatus {
+export function jobStatus(type: string, devices: readonly Shown[], halted?: Halted): NodeStatus {
+  if (halted !== undefined && !devices.some(({ state }) => state === 'running')) {
+    return { fill: halted === 'stopped' ? 'red' : 'yellow', shape: 'ring', text: `${type}.status.${halted}` };
+  }
   const [only] = devices;
   return devices.length === 1 && only !== undefined ? deviceStatus(type, only) : fleetStatus(devices);
 }

@@ -2,7 +2,7 @@ import type { Update } from '../src/homie/update';
 import { Desk, type Order } from '../src/rollout/desk';
 import type { Job } from '../src/rollout/job';
 import type { JobFile } from '../src/rollout/job-file';
-import type { Shown } from './job-status';
+import type { Halted, Shown } from './job-status';
 
 /** More than these are not remembered, where one job waits for ever and others come and go. */
 const MAX_ENDED = 1000;
@@ -26,6 +26,18 @@ export class Jobs {
 
   get shown(): readonly Shown[] {
     return [...this.#ended.values(), ...this.desk.open.flatMap((job) => job.summary().devices)];
+  }
+
+  /** Why nothing more is started: one of the jobs was stopped by failures, or all are paused. */
+  get halted(): Halted | undefined {
+    const states = this.desk.open.map((job) => job.summary().state);
+    if (states.includes('stopped')) return 'stopped';
+    return states.length > 0 && states.every((state) => state === 'paused') ? 'paused' : undefined;
+  }
+
+  /** Jobs were paused, or go on. */
+  steered(): void {
+    this.#changed();
   }
 
   /** @param file where it is written down, if it is */

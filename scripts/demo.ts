@@ -7,6 +7,7 @@ import { md5 } from '../src/firmware/checksum';
 import type { CheckSummary } from '../src/ota/check';
 import { isFinal, type State, type Summary, type Update } from '../src/homie/update';
 import { changeConfiguration } from './demo-config';
+import { rollOut, rollout, staircase } from './demo-rollout';
 import { Observer, type Seen } from './observer';
 import { kilobytes, ProgressBar } from './progress-bar';
 import { describe, expect, say, seconds, signOfLife, uptime, wrong } from './report';
@@ -35,16 +36,16 @@ async function send<T>(url: string, devices: string, content: Uint8Array<ArrayBu
 async function main(): Promise<void> {
   const begun = performance.now();
   say(
-    'A broker, three simulated devices, and Node-RED with two example flows, "Take firmware by HTTP" and "Take patches by HTTP":',
+    'A broker, six simulated devices, and Node-RED with two example flows, "Take firmware by HTTP" and "Take patches by HTTP":',
   );
-  const scene = await setScene(['Take firmware by HTTP', 'Take patches by HTTP']);
+  const scene = await setScene(['Take firmware by HTTP', 'Take patches by HTTP'], { more: staircase, ota: rollout });
   try {
     const observer = await Observer.open(scene.mqttUrl, ['homie/#', 'updates/progress']);
     try {
       await play(
         scene.nodeRed.url,
         observer,
-        scene.devices.map(({ id }) => id),
+        scene.devices.slice(0, 3).map(({ id }) => id),
       );
     } finally {
       await observer.close();
@@ -105,6 +106,7 @@ async function play(url: string, observer: Observer, ids: readonly string[]): Pr
   nothingSent(observer, 'garden-light');
 
   await changeConfiguration(url, observer);
+  await rollOut(observer, checksum, async (devices, query) => (await send<Summary>(url, devices, image, query)).body);
 }
 
 async function updateKitchenLight(

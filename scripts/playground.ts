@@ -1,13 +1,23 @@
-/** The demo as a playground: a broker, three simulated devices and Node-RED with the example flows, until Ctrl-C. */
+/** The demo as a playground: a broker, four simulated devices and Node-RED with the example flows, until Ctrl-C. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { Observer } from './observer';
 import { firmware, setScene } from './scene';
 
+/** It is awake for two seconds, and then asleep for half a minute. */
+const attic = { id: 'attic-light', name: 'Attic light', sleep: { awake: 2_000, asleep: 30_000 } };
+
 async function main(): Promise<void> {
   const scene = await setScene(
-    ['Update one device', 'Change a configuration', 'List devices', 'Take firmware by HTTP', 'Take patches by HTTP'],
-    await usualPort(),
+    [
+      'Update one device',
+      'Steer a rollout',
+      'Change a configuration',
+      'List devices',
+      'Take firmware by HTTP',
+      'Take patches by HTTP',
+    ],
+    { port: await usualPort(), more: [attic], ota: { soak: '10' } },
   );
   const observer = await Observer.open(scene.mqttUrl, ['homie/+/$state', 'homie/+/$implementation/ota/status']);
   const { url } = scene.nodeRed;
@@ -17,8 +27,9 @@ Broker    ${scene.mqttUrl}
 Devices   ${scene.devices.map(({ id }) => id).join(', ')}
 Firmware  ${firmware.new}
 
-In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Change a
-configuration" press "get", "check" and "set", in the tab "List devices" press "list". The other two tabs answer these:
+In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
+press "update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
+configuration" press "get", "check" and "set"; in the tab "List devices" press "list". The other two tabs answer these:
 
   curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light
   curl -d '{"device_stats_interval":120}' -H 'Content-Type: application/json' ${url}/config/garden-light

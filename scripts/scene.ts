@@ -1,8 +1,8 @@
-/** What demo, playground and pictures have in common: a broker, three simulated devices, and a Node-RED with the package. */
+/** What demo, playground and pictures have in common: a broker, simulated devices, and a Node-RED with the package. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { SimulatedDevice } from '../test/simulator/device';
+import { SimulatedDevice, type DeviceOptions } from '../test/simulator/device';
 import { startAedes } from '../test/support/aedes';
 import { root, startNodeRed, type NodeRed } from '../test/support/node-red';
 
@@ -23,13 +23,24 @@ export interface Scene {
   close(): Promise<void>;
 }
 
+export interface SceneOptions {
+  /** Of Node-RED; a free one unless given. */
+  readonly port?: number | undefined;
+  /** Devices beside the three, with the old firmware. */
+  readonly more?: readonly (Partial<DeviceOptions> & { readonly id: string })[];
+  /** Settings for the homie-ota nodes, instead of those of the examples. */
+  readonly ota?: FlowNode;
+}
+
 /**
  * Sets the scene: `kitchen-light` and `garden-light` run the old firmware, `hall-light` the new one.
  *
  * @param examples names of the flows in examples/, each of which gets a tab
- * @param port of Node-RED; a free one unless given
  */
-export async function setScene(examples: readonly string[], port?: number): Promise<Scene> {
+export async function setScene(
+  examples: readonly string[],
+  { port, more = [], ota = {} }: SceneOptions = {},
+): Promise<Scene> {
   if (!existsSync(path.join(root, 'dist/nodes/homie-ota.js')))
     throw new Error('dist/ is missing: run `npm run build`.');
   const opened: (() => Promise<void>)[] = [];
@@ -43,14 +54,15 @@ export async function setScene(examples: readonly string[], port?: number): Prom
 
     const [old, fresh] = await Promise.all([readFile(firmware.old), readFile(firmware.new)]);
     const devices = [
-      device(broker.url, 'kitchen-light', 'Kitchen light', old, 43_200),
-      device(broker.url, 'hall-light', 'Hall light', fresh, 7_200),
-      device(broker.url, 'garden-light', 'Garden light', old, 259_200),
-    ];
+      { id: 'kitchen-light', name: 'Kitchen light', image: old, uptime: 43_200 },
+      { id: 'hall-light', name: 'Hall light', image: fresh, uptime: 7_200 },
+      { id: 'garden-light', name: 'Garden light', image: old, uptime: 259_200 },
+      ...more.map((options) => ({ image: old, ...options })),
+    ].map((options) => new SimulatedDevice({ url: broker.url, ...pace, ...options }));
     for (const each of devices) opened.push(() => each.stop());
     await Promise.all(devices.map((each) => each.start()));
 
-    const flows = await Promise.all(examples.map((name) => example(name, broker.port)));
+    const flows = await Promise.all(examples.map((name) => example(name, broker.port, ota)));
     const nodeRed = await startNodeRed({
       runtime: 'node-red',
       flows: flows.flat(),
@@ -64,15 +76,13 @@ export async function setScene(examples: readonly string[], port?: number): Prom
   }
 }
 
-/** A device that takes some seconds for an update, as real ones do. */
-function device(url: string, id: string, name: string, image: Buffer, uptime: number): SimulatedDevice {
-  return new SimulatedDevice({ url, id, name, image, uptime, flashDelay: 45, bootDelay: 1_500, statsInterval: 10 });
-}
+/** Devices take some seconds for an update, as real ones do. */
+const pace = { flashDelay: 45, bootDelay: 1_500, statsInterval: 10 };
 
-type FlowNode = Record<string, unknown>;
+type FlowNode = Readonly<Record<string, unknown>>;
 
 /** An example, with the broker, the device and the file of the scene in it. */
-async function example(name: string, port: number): Promise<FlowNode[]> {
+async function example(name: string, port: number, ota: FlowNode): Promise<FlowNode[]> {
   const flow: FlowNode[] = JSON.parse(await readFile(path.join(root, 'examples', `${name}.json`), 'utf8'));
   return flow.map((node) => {
     switch (node['type']) {
@@ -81,14 +91,19 @@ async function example(name: string, port: number): Promise<FlowNode[]> {
       case 'mqtt-broker':
         return { ...node, broker: '127.0.0.1', port: String(port) };
       case 'homie-ota':
+        return { ...node, ...ota, device: here(node['device']) };
       case 'homie-config':
-        return node['deviceType'] === 'str' ? { ...node, device: 'kitchen-light' } : node;
+        return { ...node, device: here(node['device']) };
       case 'file in':
         return { ...node, filename: firmware.new };
       default:
         return node;
     }
   });
+}
+
+function here(device: unknown): unknown {
+  return device === 'my-light' ? 'kitchen-light' : device;
 }
 
 function closeOnSignals(close: () => Promise<void>): void {

@@ -23,5 +23,8 @@ export function rebootShown(uptime: Uptime, publishedAt: number, upBefore: boole
 /** Whether a device is known to have been up for a second or more at `now` (ms). */
 export function upForASecond(device: Device, now: number): boolean {
   const { state, uptime } = device;
-  return (uptime?.value ?? 0) >= 1 || (state?.value === 'ready' && now - state.at >= 1000);
+  // It may have booted since it told an uptime before it came back.
+  const stale = state?.live === true && uptime !== undefined && uptime.at < state.at;
+  if (!stale && (uptime?.value ?? 0) >= 1) return true;
+  return state?.value === 'ready' && now - state.at >= 1000;
 }

@@ -277,6 +277,7 @@ function rememberBase64Failure(broker: HomieBroker, device: string): void {
 
 /** Whether the device was given the image and did not take it. */
 function deviceFailed(end: TransferEnd): boolean {
+  if (end.kind === 'interrupted') return end.error.code === 'STALLED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
   const { code, status } = end.outcome.error;
   return status !== undefined || code === 'NOT_ACCEPTED';
@@ -302,9 +303,9 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'flashed' | 'silence'): HomieError {
+function inTheMiddle(answer: 'progress' | 'flashed' | 'busy' | 'silence'): HomieError {
   if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
-  if (answer === 'progress') return new HomieError('ANOTHER_UPDATER');
+  if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',
     'The device did not answer whether an update is under way; no firmware was sent.',

@@ -116,7 +116,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       idle = false;
     } else if (!idle && underWay <= 0) {
       const answer = await letGo({ broker, device, settings, sight });
-      if (answer === 'silence') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+      if (answer === 'silence' || answer === 'busy') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
       idle = answer === 'freed';
       if (answer === 'flashed') flight = { ...flight, flashed: true };
       // Much may have come meanwhile.

@@ -1,7 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import type { OtaSettings } from './settings';
 import { isAway, type Sight } from '../homie/sight';
-import { parseStatus } from './status';
+import { isBusy, parseStatus } from './status';
 import { rebootShown, upForASecond } from '../homie/uptime';
 
 /** A device that needs help. */
@@ -21,14 +21,15 @@ const SMALL_PUBLISH = 10_000;
  * `__handleOTAUpdates`). A device in the middle of an update answers only after that update.
  *
  * @returns what came instead of the answer: `progress` when an update is under way, `flashed` when one has just ended,
- * `gone` when the device lost its connection, `silence` when nothing came in time
+ * `busy` when the device says that it has something else to finish, `gone` when it lost its connection, `silence` when
+ * nothing came in time
  */
 export async function letGo({
   broker,
   device,
   settings,
   sight,
-}: Patient): Promise<'freed' | 'progress' | 'flashed' | 'gone' | 'silence'> {
+}: Patient): Promise<'freed' | 'progress' | 'flashed' | 'busy' | 'gone' | 'silence'> {
   const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/x`;
   await broker.connection.publish(topic, 'x', { qos: 1, timeout: SMALL_PUBLISH });
   const until = sight.clock() + settings.accepted;
@@ -38,7 +39,7 @@ export async function letGo({
     if (event.attribute === 'state' && event.live && (event.value === 'init' || isAway(event.value))) return 'gone';
     if (event.attribute !== 'otaStatus' || !event.live) continue;
     const status = parseStatus(event.value);
-    if (status?.kind === 'refused') return 'freed';
+    if (status?.kind === 'refused') return isBusy(status.code) ? 'busy' : 'freed';
     if (status?.kind === 'flashed') return 'flashed';
     if (status?.kind === 'accepted' || status?.kind === 'progress') return 'progress';
   }

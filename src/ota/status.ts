@@ -96,6 +96,11 @@ export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus 
   }
 }
 
+/** Whether a device refuses because it is in the middle of an update, or has yet to boot one. */
+export function isBusy(code: ErrorCode): boolean {
+  return code === 'DEVICE_UPDATE_BUSY' || code === 'DEVICE_REBOOT_PENDING';
+}
+
 function refusal(
   text: string,
   number: string,

@@ -10,6 +10,8 @@ interface ImageRecord {
   /** The device was seen to run it. */
   readonly had: boolean;
   readonly held?: Exclude<Held, 'ATTEMPTS'>;
+  /** The device had it, until another one was brought on purpose. */
+  readonly replaced?: true;
 }
 
 /** What is remembered of a device as plain data, for a file. */
@@ -58,9 +60,16 @@ export class History {
     return Math.max(0, attempts - this.#of(device, md5).transfers);
   }
 
-  /** Why the image is not sent to the device unless the user allows it again. */
-  heldBecause(device: string, md5: string, attempts: number): Held | undefined {
-    return this.#of(device, md5).held ?? (this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS');
+  /**
+   * Why the image is not sent to the device unless the user allows it again.
+   *
+   * @param asked whether the user asked for the device: only then may an image come back that was replaced on purpose
+   */
+  heldBecause(device: string, md5: string, attempts: number, asked = true): Held | undefined {
+    const { held, replaced } = this.#of(device, md5);
+    if (held !== undefined) return held;
+    if (replaced === true && !asked) return 'REPLACED';
+    return this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS';
   }
 
   /** A transfer is about to begin. Resolves when that is written down: only then is it to be sent. */
@@ -82,8 +91,9 @@ export class History {
 
   async #learn(device: string, md5: string, { state, error }: Update): Promise<void> {
     if (state === 'succeeded') {
-      // What it ran before was replaced on purpose.
-      this.#images.delete(device);
+      for (const [other, { had }] of new Map(this.#images.get(device))) {
+        if (had && other !== md5) void this.#set(device, other, { ...nothing, replaced: true });
+      }
       await this.#set(device, md5, { ...nothing, had: true });
     } else if (state === 'failed' && isHeld(error?.code)) {
       await this.#set(device, md5, { ...this.#of(device, md5), held: error.code });
@@ -125,8 +135,9 @@ export class History {
   }
 
   async #set(device: string, md5: string, record: ImageRecord): Promise<void> {
-    const { transfers, had, held } = this.#of(device, md5);
-    if (record.transfers === transfers && record.had === had && record.held === held) return;
+    const known = this.#of(device, md5);
+    const isKnown = record.transfers === known.transfers && record.had === known.had && record.held === known.held;
+    if (isKnown && record.replaced === known.replaced) return;
     const images = this.#images.get(device) ?? new Map<string, ImageRecord>();
     renew(images, md5, record, MAX_IMAGES);
     const forgotten = renew(this.#images, device, images, MAX_DEVICES);

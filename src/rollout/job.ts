@@ -7,7 +7,7 @@ import { isFinal, reportError, summarize, type Outcome, type State, type Summary
 import { systemClock, type Clock } from './clock';
 import { Ledger, type Entry } from './ledger';
 import { isEnd, Plan, type PlanState } from './plan';
-import { serve, Stop, type Gate } from './serve';
+import { serve, Stop, stopped, type Gate } from './serve';
 import type { RolloutSettings } from './settings';
 import { soakDevice, type SoakEnd } from './soak';
 import type { Hooks, Task } from './task';
@@ -244,7 +244,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       this.#resumed.add(device);
       this.#begin(device);
     }
-    for (const device of this.#plan.soaking) this.#soak(device);
+    for (const device of this.#plan.soaking) this.#track(device, this.#watchCanary(device));
     this.#listen();
     return this.atRest();
   }
@@ -264,7 +264,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   /**
-   * Tries again with devices that have ended without success, and goes on where failures have stopped the job.
+   * Tries again with devices that have ended without success, and goes on where failures have stopped the job. Where there
+   * are none, nothing changes.
    *
    * @param devices all of them when it is left out
    * @returns those with which it begins anew
@@ -275,6 +276,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       .filter((update) => mayRetry(update) && (devices?.includes(update.device) ?? true))
       .map(({ device }) => device)
       .filter((device) => this.#hasEnded(device));
+    if (again.length === 0) return [];
     for (const device of again) this.#task.allowAgain(device);
     this.#plan.resume(this.#clock.now());
     this.#again(again);
@@ -405,8 +407,12 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   async #serve(device: string): Promise<void> {
     const stop = new AbortController();
     this.#stops.set(device, stop);
-    await unlessAborted(AbortSignal.any([stop.signal, this.#abandon.signal]), this.#before(device));
-    const outcome = await this.#locked(device, () => this.#bring(device, stop.signal));
+    const given = AbortSignal.any([stop.signal, this.#abandon.signal]);
+    await unlessAborted(given, this.#before(device));
+    const outcome =
+      given.aborted && !this.#flights.has(device)
+        ? stopped(stop.signal)
+        : await this.#locked(device, () => this.#bring(device, stop.signal));
     this.#stops.delete(device);
     await this.#end(device, outcome);
   }
@@ -484,18 +490,15 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     await this.#save();
     this.emit('progress', update);
     this.emit('result', update);
-    if (this.#plan.ended(device, outcome.state)) this.#soak(device);
+    const isCanary = this.#plan.ended(device, outcome.state);
     this.#advance();
+    if (isCanary) await this.#watchCanary(device);
   }
 
   async #tellLate(device: string, late: Promise<Outcome | undefined>): Promise<void> {
     const outcome = await late;
     const update = outcome && this.#ledger.late(device, outcome);
     if (update !== undefined) this.emit('progress', update);
-  }
-
-  #soak(device: string): void {
-    this.#track(device, this.#watchCanary(device));
   }
 
   async #watchCanary(device: string): Promise<void> {

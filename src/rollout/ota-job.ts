@@ -62,7 +62,7 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
       if (decision.kind === 'skip') {
         return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
       }
-      const hint = heldBecause({ broker, firmware, settings, history }, id);
+      const hint = heldBecause({ broker, firmware, settings, history }, id, asked);
       return hint === undefined ? undefined : { state: 'skipped', reason: 'held', hint };
     },
     exchange: (device, { begin, asked, ...hooks }) => {
@@ -114,8 +114,9 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
 export function heldBecause(
   { broker, firmware, settings, history }: Required<Omit<OtaTaskInput, 'choice'>>,
   device: string,
+  asked = true,
 ): string | undefined {
-  const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts);
+  const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts, asked);
   return held && `${reasons[held]} The action retry sends it all the same.`;
 }
 

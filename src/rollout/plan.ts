@@ -38,6 +38,7 @@ export type StopReason = 'failures' | 'canary';
 /** What is to be known of a plan after a restart, beside what became of its devices: plain data. */
 export interface PlanState {
   readonly mode: Mode;
+  /** What failed last. */
   readonly reason?: StopReason;
   /** Canaries that count. */
   readonly proven: number;
@@ -119,7 +120,7 @@ export class Plan {
   }
 
   get stopReason(): StopReason | undefined {
-    return this.#reason;
+    return this.#mode === 'stopped' ? this.#reason : undefined;
   }
 
   /** Whether every device has ended. */
@@ -155,25 +156,24 @@ export class Plan {
     };
   }
 
-  /** Takes in devices, in this order. One that is known and has not ended is waited for as long as from now on. */
+  /**
+   * Takes in devices, in this order. One that is known is waited for no longer than before: who asks for it every night
+   * is to hear that it was not there.
+   */
   add(ids: readonly string[], now: number): void {
     for (const id of ids) {
-      const known = this.#devices.get(id);
-      if (known !== undefined) {
-        if (!isEnd(known.stage)) known.since = now;
-        continue;
-      }
+      if (this.#devices.has(id)) continue;
       const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now, soaking: false };
       this.#devices.set(id, entry);
       this.#left += 1;
     }
   }
 
-  /** Begins anew with devices that have ended. */
+  /** Begins anew with devices that have ended, but for those that are still watched as canaries. */
   again(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const entry = this.#devices.get(id);
-      if (entry === undefined || !isEnd(entry.stage)) continue;
+      if (entry === undefined || !isEnd(entry.stage) || entry.soaking) continue;
       Object.assign(entry, { stage: 'new', woke: false, since: now });
       this.#left += 1;
     }
@@ -244,10 +244,10 @@ export class Plan {
 
   /** Goes on, also after a stop. What failed before counts no more. */
   resume(now: number): void {
+    this.#failures = 0;
+    this.#reason = undefined;
     if (this.#mode === 'active') return;
     this.#mode = 'active';
-    this.#reason = undefined;
-    this.#failures = 0;
     for (const entry of this.#devices.values()) if (!isEnd(entry.stage)) entry.since = now;
   }
 
@@ -258,6 +258,7 @@ export class Plan {
    */
   due(now: number, open: boolean): Due {
     this.#closedSince = open ? undefined : (this.#closedSince ?? now);
+    this.#stopIfFailed();
     if (this.#mode !== 'active') return { start: [], expired: [] };
     const start: string[] = [];
     let wakeAt = Number.POSITIVE_INFINITY;
@@ -307,12 +308,15 @@ export class Plan {
 
   #fail(reason: StopReason): void {
     this.#failures += 1;
+    if (this.#mode !== 'stopped') this.#reason = reason;
+    this.#stopIfFailed();
+  }
+
+  /** Where nothing is left to be started, nothing is stopped, until something is. */
+  #stopIfFailed(): void {
     const { maxFailures, continuous } = this.#settings;
-    if (maxFailures === 0 || this.#failures < maxFailures || this.#mode === 'stopped') return;
-    // Where nothing is left to be started, nothing is stopped.
-    if (this.#left - this.#running === 0 && !continuous) return;
-    this.#mode = 'stopped';
-    this.#reason = reason;
+    if (maxFailures === 0 || this.#failures < maxFailures) return;
+    if (this.#left > this.#running || continuous) this.#mode = 'stopped';
   }
 
   #run(id: string, entry: Entry): void {

@@ -70,7 +70,8 @@ export async function serve(device: string, input: ServeInput): Promise<Outcome>
   }
 }
 
-function stopped({ reason }: AbortSignal): Outcome {
+/** How a device ends whose signal to stop was given. */
+export function stopped({ reason }: AbortSignal): Outcome {
   return reason instanceof Stop ? reason.outcome : { state: 'canceled' };
 }
 

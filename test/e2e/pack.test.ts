@@ -45,6 +45,7 @@ describe('the package', () => {
       ...beside.map((file) => `dist/${file}`),
       ...(await list('icons')).map((file) => `dist/nodes/${file}`),
       ...(await list('examples')),
+      ...(await list('resources')),
     ];
     assert.deepEqual(new Set(packed), new Set(expected));
     assert.equal(packed.length, expected.length);

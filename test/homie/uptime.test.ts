@@ -35,7 +35,15 @@ describe('upForASecond', () => {
     const ready = { value: 'ready' as const, live: true, at: 1000 };
     assert.equal(upForASecond({ id: 'd', state: ready }, 1500), false);
     assert.equal(upForASecond({ id: 'd', state: ready }, 2000), true);
-    assert.equal(upForASecond({ id: 'd', state: ready, uptime: { value: 1, live: false, at: 0 } }, 1500), true);
+    assert.equal(upForASecond({ id: 'd', state: ready, uptime: { value: 1, live: true, at: 1100 } }, 1500), true);
     assert.equal(upForASecond({ id: 'd', state: { ...ready, value: 'init' } }, 9000), false);
+  });
+
+  it('believes no uptime that is older than the return of the device', () => {
+    const state = { value: 'ready' as const, live: true, at: 1000 };
+    const uptime = { value: 3600, live: true, at: 500 };
+    assert.equal(upForASecond({ id: 'd', state, uptime }, 1500), false);
+    // What is retained comes in any order.
+    assert.equal(upForASecond({ id: 'd', state: { ...state, live: false }, uptime }, 1500), true);
   });
 });

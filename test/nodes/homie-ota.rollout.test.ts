@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
+import { buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
 import { caughtCode, next, payload, running, Scene, state } from './scene';
 
@@ -147,6 +148,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(payload(summary, 'error.code'), 'ROLLOUT_STOPPED');
     assert.match(String(payload(summary, 'text')), /^Too many devices failed/);
     assert.equal(caughtCode(await flow.caught.first()), 'ROLLOUT_STOPPED');
+    await flow.showed('homie-ota.status.stopped');
 
     flow.send({ payload: next, topic: 'next night' });
     assert.equal(payload(await flow.summary.first(about('next night')), 'state'), 'stopped');
@@ -186,6 +188,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     flow.send({ action: 'pause', topic: 'pause' });
     assert.equal(payload(await flow.summary.first(about('pause')), 'state'), 'paused');
     await flow.result.first(of('a', state('succeeded')));
+    await flow.showed('homie-ota.status.paused');
     flow.send({ action: 'status', topic: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'state'), 'paused');
@@ -214,5 +217,25 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const later = await flow.result.first(of('b', state('succeeded')));
     assert.equal(later['topic'], 'update');
     assert.equal(payload(await flow.summary.nth(2), 'state'), 'succeeded');
+  });
+
+  it('tells of several jobs, and of some devices of one, that they are paused', async () => {
+    const later = buildEsp8266Image({ name: 'another', version: '1.1.0', size: 80_000, seed: 3 });
+    const flow = await scene.flow({ device: 'a, b' });
+    flow.send({ payload: next, topic: 'first' });
+    await flow.progress.nth(2, state('waiting'));
+    flow.send({ payload: later, device: 'c', topic: 'second' });
+    await flow.progress.nth(3, state('waiting'));
+    flow.send({ action: 'pause', topic: 'pause' });
+    await flow.summary.first(about('pause'));
+    flow.send({ action: 'status', topic: 'all' });
+    assert.equal(payload(await flow.summary.first(about('all')), 'state'), 'paused');
+    flow.send({ action: 'status', device: 'b', topic: 'one' });
+    const one = await flow.summary.first(about('one'));
+    assert.equal(payload(one, 'state'), 'paused');
+    assert.deepEqual(payload(one, 'counts'), { waiting: 1 });
+    flow.send({ action: 'resume', device: 'c' });
+    flow.send({ action: 'status', topic: 'some' });
+    assert.equal(payload(await flow.summary.first(about('some')), 'state'), 'running');
   });
 });

@@ -67,6 +67,21 @@ describe('the status below a node with jobs', () => {
     });
   });
 
+  it('tells that nothing more is started, once nothing runs', () => {
+    const devices = [failed('NOT_BACK'), device('waiting')];
+    assert.deepEqual(statusOf('homie-ota', devices, 'stopped'), {
+      fill: 'red',
+      shape: 'ring',
+      text: 'homie-ota.status.stopped',
+    });
+    assert.deepEqual(statusOf('homie-config', [device('waiting')], 'paused'), {
+      fill: 'yellow',
+      shape: 'ring',
+      text: 'homie-config.status.paused',
+    });
+    assert.equal(statusOf('homie-ota', [...devices, device('running')], 'stopped').text, '1/3 ✗1');
+  });
+
   for (const { type, locale, phases, reasons, canceled } of [
     {
       type: 'homie-ota',
@@ -92,8 +107,8 @@ describe('the status below a node with jobs', () => {
         ...canceled.map((reason) => device('canceled', { reason })),
         ...Object.keys(catalogue).filter(isErrorCode).map(failed),
       ];
-      for (const one of shown) {
-        const { text = '' } = statusOf(type, [one]);
+      const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));
+      for (const { text = '' } of [...shown.map((one) => statusOf(type, [one])), ...halted]) {
         const displayed = text.startsWith(`${type}.`) ? texts.get(text) : text;
         assert.ok(displayed !== undefined && displayed.length > 0 && displayed.length < 20, `${text}: ${displayed}`);
       }

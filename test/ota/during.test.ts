@@ -5,6 +5,9 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw, running } from './lab';
 
+/** For ids of 18 characters. */
+let unfits = 10_000;
+
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 describeWithBrokers('while an update runs', (start) => {
@@ -131,6 +134,24 @@ describeWithBrokers('while an update runs', (start) => {
       assert.ok(lab.device.image.equals(next));
     }));
 
+  // Each of these a device for whose segments base64 is not made.
+  const unfit: [what: string, image: Buffer, segment: number, code: string][] = [
+    ['comes in the wrong phase', next, 1462, 'BAD_FIRMWARE'],
+    // With an id of 18 characters, header and text have 5 * 1464 + 1 bytes: the last segment is a single "=".
+    ['is never answered', Buffer.alloc(5420, 0xe9), 1464, 'STALLED'],
+  ];
+  for (const [what, bytes, segment, code] of unfit) {
+    it(`never sends base64 again to a device where it ${what}`, () =>
+      withLab({ segment, statsInterval: 1, id: `base64-fails-${(unfits += 1)}` }, async (lab) => {
+        const image = await raw(bytes);
+        const first = await lab.bring(image, { encoding: 'base64', stall: 1000 });
+        assert.equal(codeOf(first.outcome), code);
+        const again = await lab.bring(image, { encoding: 'base64' });
+        assert.deepEqual([again.outcome.state, codeOf(again.outcome)], ['rejected', 'BASE64_FAILED_BEFORE']);
+        assert.equal(lab.device.received.filter(({ total }) => total > 1).length, 1);
+      }));
+  }
+
   it('says so when a device comes back and does not become ready', () =>
     withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
       const topic = `homie/${lab.device.id}/$state`;
@@ -215,6 +236,25 @@ describeWithBrokers('while an update runs', (start) => {
         assert.deepEqual(
           lab.device.received.map(({ total }) => total),
           [large.length, 1, next.length],
+        );
+      } finally {
+        await later.broker.close();
+      }
+    }));
+
+  it('keeps off a device whose firmware answers that it is busy', () =>
+    withLab({ misbehaviour: { loseStatuses: (status) => status.startsWith('400') } }, async (lab) => {
+      const topic = `homie/${lab.device.id}/$implementation/ota/status`;
+      const { connection } = lab.broker;
+      await connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: 5000 });
+      lab.device.on('message', () => void connection.publish(topic, '503 UPDATE_BUSY', { qos: 1, timeout: 5000 }));
+      const later = await lab.later();
+      try {
+        const { outcome } = await later.bring(await raw(next));
+        assert.deepEqual([outcome.state, codeOf(outcome)], ['rejected', 'ANOTHER_UPDATER']);
+        assert.deepEqual(
+          lab.device.received.map(({ total }) => total),
+          [1],
         );
       } finally {
         await later.broker.close();

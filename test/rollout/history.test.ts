@@ -86,11 +86,23 @@ describe('the history of devices and images', () => {
     assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
   });
 
-  it('lets go back to an image that was replaced by one of ours', () => {
+  it('lets the user go back to an image that was replaced by one of ours, and nobody else', () => {
     void history.ended(lamp, oldImage, update('succeeded'));
     void history.ended(lamp, newImage, update('succeeded'));
     history.shows(lamp, oldImage, false);
     assert.equal(history.heldBecause(lamp, oldImage, 2), undefined);
+    assert.equal(history.heldBecause(lamp, oldImage, 2, false), 'REPLACED');
+    void history.ended(lamp, oldImage, update('succeeded'));
+    assert.equal(history.heldBecause(lamp, oldImage, 2, false), undefined);
+    assert.equal(history.heldBecause(lamp, newImage, 2, false), 'REPLACED');
+  });
+
+  it('still holds an image that a device did not take when it takes another one', () => {
+    void history.ended(lamp, newImage, update('failed', 'OLD_FIRMWARE'));
+    void history.begun(lamp, newImage);
+    void history.ended(lamp, oldImage, update('succeeded'));
+    assert.equal(history.heldBecause(lamp, newImage, 5), 'OLD_FIRMWARE');
+    assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
   });
 
   it('keeps all that over a restart', () => {

@@ -96,7 +96,9 @@ describe('a whole home', function () {
     const firmware = await Firmware.from(image(name, '1.1.0'));
     const choice = { runningThisFirmware: true } as const;
     const input = { broker: home.broker, firmware, choice, settings: ota };
-    return home.begin(new OtaJob(input, { ...settings, ...changes }, { clock: home.clock }));
+    const job = new OtaJob(input, { ...settings, ...changes }, { clock: home.clock });
+    await home.begin(job);
+    return job;
   };
 
   for (const seed of [1, 2]) {

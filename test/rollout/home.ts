@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Update } from '../../src/homie/update';
+import type { Summary, Update } from '../../src/homie/update';
 import type { Job, Select } from '../../src/rollout/job';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';
@@ -26,7 +26,7 @@ export class Home {
   readonly results: (Update & { readonly at: number })[] = [];
   readonly #server: TestBroker;
   readonly #changes = new EventEmitter<{ change: [] }>();
-  /** What was last told of each device that is being served. */
+  /** What was last told of each device that is being served, by job and device. */
   readonly #served = new Map<string, Update>();
 
   private constructor(server: TestBroker, clock: TestClock) {
@@ -73,27 +73,24 @@ export class Home {
     });
   }
 
-  /** Runs a job. Resolves when it has found its devices. */
-  async begin<J extends Job>(job: J): Promise<J> {
+  /** Runs a job. @returns its summary to come, as soon as it has found its devices */
+  async begin(job: Job, wrap: (select: Select) => Select = (select) => select): Promise<{ ended: Promise<Summary> }> {
     this.follow(job);
-    await new Promise((resolve, reject) => {
-      const found =
-        (all: Select): Select =>
-        async (signal) => {
-          const devices = await all(signal);
-          setImmediate(resolve);
-          return devices;
-        };
-      job.run(found).catch(reject);
-    });
-    return job;
+    await this.broker.settled();
+    return found((tell) => job.run((all) => tell(wrap(all))));
+  }
+
+  /** Lets a job take in more devices. @returns its summary to come, as soon as they are found */
+  join(job: Job, select: Select): Promise<{ ended: Promise<Summary> }> {
+    return found((tell) => job.admit(tell(select)));
   }
 
   /** Takes part in the events of a job. */
   follow(job: Job): void {
     job.on('progress', (update) => {
-      if (update.state === 'running') this.#served.set(update.device, update);
-      else this.#served.delete(update.device);
+      const key = `${update.job} ${update.device}`;
+      if (update.state === 'running') this.#served.set(key, update);
+      else this.#served.delete(key);
       this.#changes.emit('change');
     });
     job.on('rest', () => this.#changes.emit('change'));
@@ -111,7 +108,7 @@ export class Home {
 
   /** The devices that are being served. */
   get running(): string[] {
-    return [...this.#served.keys()];
+    return [...this.#served.values()].map(({ device }) => device);
   }
 
   /** Resolves with the next thing that happens. */
@@ -167,12 +164,25 @@ export class Home {
   }
 
   get #isInStep(): boolean {
+    const served = new Map([...this.#served.values()].map((update) => [update.device, update]));
     for (const { id, phase } of this.devices.values()) {
-      const update = this.#served.get(id);
+      const update = served.get(id);
       if (update !== undefined) {
         if (update.phase === undefined || update.phase === 'sending') return false;
       } else if (phase === 'connecting' || this.broker.registry.get(id)?.state?.value !== states[phase]) return false;
     }
     return true;
   }
+}
+
+/** Does something that finds devices. Resolves when they are found. */
+function found(work: (tell: (select: Select) => Select) => Promise<Summary>): Promise<{ ended: Promise<Summary> }> {
+  return new Promise((resolve, reject) => {
+    const ended = work((select) => async (signal) => {
+      const devices = await select(signal);
+      setImmediate(() => resolve({ ended }));
+      return devices;
+    });
+    ended.catch(reject);
+  });
 }

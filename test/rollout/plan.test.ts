@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
-import { isEnd, Plan, type End, type PlanSettings } from '../../src/rollout/plan';
+import { Plan, type PlanSettings } from '../../src/rollout/plan';
 
 const usual: PlanSettings = {
   concurrency: 1,
@@ -155,6 +154,47 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(50, true).start, ['b']);
   });
 
+  it('starts nothing that joins when enough have failed, although nothing was left to be stopped', () => {
+    const plan = there({ concurrency: 2 }, ['a', 'b']);
+    plan.due(0, true);
+    plan.ended('a', 'failed');
+    assert.equal(plan.mode, 'active');
+    plan.add(['c'], 0);
+    plan.asks('c', false);
+    assert.deepEqual(plan.due(0, true).start, []);
+    assert.deepEqual([plan.mode, plan.stopReason], ['stopped', 'failures']);
+  });
+
+  it('does not start again what had gone when enough have failed meanwhile', () => {
+    const plan = there({ concurrency: 2 }, ['a', 'b']);
+    plan.due(0, true);
+    plan.ended('a', 'failed');
+    plan.notSent('b', 0);
+    plan.asks('b', true);
+    assert.deepEqual(plan.due(0, true).start, []);
+    assert.equal(plan.mode, 'stopped');
+  });
+
+  it('forgets what failed when it is to go on, also where it was not stopped', () => {
+    const plan = there({ concurrency: 2 }, ['a', 'b']);
+    plan.due(0, true);
+    plan.ended('a', 'failed');
+    plan.resume(0);
+    plan.again(['a'], 0);
+    plan.asks('a', false);
+    assert.deepEqual(plan.due(0, true).start, ['a']);
+  });
+
+  it('does not begin anew with a canary that is watched', () => {
+    const plan = there({ canary: 1 }, ['a', 'b']);
+    plan.due(0, true);
+    plan.ended('a', 'succeeded');
+    plan.again(['a'], 0);
+    assert.equal(plan.stage('a'), 'succeeded');
+    plan.soaked('a');
+    assert.deepEqual(plan.due(0, true).start, ['b']);
+  });
+
   it('takes back a turn that came too late', () => {
     const plan = there({});
     plan.due(0, true);
@@ -170,6 +210,24 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(5000, true), { start: [], expired: [] });
     plan.resume(5000);
     assert.deepEqual(plan.due(5000, true), { start: ['b'], expired: [], wakeAt: 6000 });
+  });
+
+  it('waits no longer for a device that is asked for again', () => {
+    const plan = new Plan({ ...usual, expires: 1000 });
+    plan.add(['a'], 0);
+    plan.away('a', 0);
+    plan.add(['a', 'b'], 900);
+    plan.away('b', 900);
+    assert.deepEqual(plan.due(1000, true).expired, ['a']);
+  });
+
+  it('waits on after a restart for as long as was left', () => {
+    const plan = Plan.restore({ ...usual, expires: 1000 }, new Plan(usual).state(), [
+      { device: 'a', state: 'waiting', since: -600 },
+    ]);
+    plan.away('a', 100);
+    assert.deepEqual(plan.due(399, true).expired, []);
+    assert.deepEqual(plan.due(400, true).expired, ['a']);
   });
 
   it('goes on after a restart as it was', () => {
@@ -191,35 +249,60 @@ describe('a plan', () => {
   });
 });
 
-/** What the user does, in each mode of a plan with a device that waits, one that runs and one that has failed. */
+/** What the user does, in each state of a plan with devices that have failed, run, wait, and are away. */
 describe('steering a plan', () => {
-  const modes = {
-    active: () => undefined,
-    paused: (plan: Plan) => plan.pause(),
-    stopped: (plan: Plan) => {
-      plan.ended('extra', 'failed');
+  const begun = (canary: number): Plan => {
+    const plan = new Plan({ ...usual, concurrency: 5, canary, maxFailures: 2 });
+    plan.add(['failed', 'runs', 'extra', 'waits', 'away'], 0);
+    for (const device of ['failed', 'runs', 'extra']) plan.asks(device, false);
+    plan.due(0, true);
+    plan.ended('failed', 'failed');
+    plan.due(0, true);
+    plan.asks('waits', false);
+    plan.away('away', 0);
+    return plan;
+  };
+  const states = {
+    active: () => begun(0),
+    paused: () => {
+      const plan = begun(0);
+      plan.pause();
+      return plan;
     },
+    stopped: () => {
+      const plan = begun(0);
+      plan.ended('extra', 'failed');
+      return plan;
+    },
+    soaking: () => {
+      const plan = begun(2);
+      assert.equal(plan.ended('extra', 'succeeded'), true);
+      return plan;
+    },
+    closed: () => begun(0),
   };
   const actions = {
     pause: (plan: Plan) => plan.pause(),
     resume: (plan: Plan) => plan.resume(10),
     cancel: (plan: Plan) => ['waits', 'away'].forEach((device) => plan.ended(device, 'canceled')),
+    supersede: (plan: Plan) => plan.ended('waits', 'canceled'),
     retry: (plan: Plan) => {
       plan.resume(10);
-      plan.again(['failed'], 10);
+      plan.again(['failed', 'runs'], 10);
       plan.asks('failed', false);
     },
     join: (plan: Plan) => {
-      plan.add(['waits', 'new'], 10);
+      plan.add(['failed', 'runs', 'waits', 'new'], 10);
       plan.asks('new', false);
     },
   };
   /** The mode after it, and who is served next. */
-  const expected: Record<keyof typeof modes, Record<keyof typeof actions, [mode: string, start: string[]]>> = {
+  const expected: Record<keyof typeof states, Record<keyof typeof actions, [mode: string, start: string[]]>> = {
     active: {
       pause: ['paused', []],
       resume: ['active', ['waits']],
       cancel: ['active', []],
+      supersede: ['active', []],
       retry: ['active', ['failed', 'waits']],
       join: ['active', ['waits', 'new']],
     },
@@ -227,6 +310,7 @@ describe('steering a plan', () => {
       pause: ['paused', []],
       resume: ['active', ['waits']],
       cancel: ['paused', []],
+      supersede: ['paused', []],
       retry: ['active', ['failed', 'waits']],
       join: ['paused', []],
     },
@@ -234,128 +318,50 @@ describe('steering a plan', () => {
       pause: ['stopped', []],
       resume: ['active', ['waits']],
       cancel: ['stopped', []],
+      supersede: ['stopped', []],
       retry: ['active', ['failed', 'waits']],
       join: ['stopped', []],
     },
+    soaking: {
+      pause: ['paused', []],
+      resume: ['active', []],
+      cancel: ['active', []],
+      supersede: ['active', []],
+      retry: ['active', []],
+      join: ['active', []],
+    },
+    closed: {
+      pause: ['paused', []],
+      resume: ['active', []],
+      cancel: ['active', []],
+      supersede: ['active', []],
+      retry: ['active', []],
+      join: ['active', []],
+    },
   };
 
-  for (const mode of ['active', 'paused', 'stopped'] as const) {
-    for (const action of ['pause', 'resume', 'cancel', 'retry', 'join'] as const) {
-      it(`${action} while it is ${mode}`, () => {
-        const plan = new Plan({ ...usual, concurrency: 5, maxFailures: 2 });
-        plan.add(['failed', 'runs', 'extra'], 0);
-        for (const device of ['failed', 'runs', 'extra']) plan.asks(device, false);
-        plan.due(0, true);
-        plan.add(['waits', 'away'], 0);
-        plan.ended('failed', 'failed');
-        plan.asks('waits', false);
-        plan.away('away', 0);
-        modes[mode](plan);
-
+  for (const state of ['active', 'paused', 'stopped', 'soaking', 'closed'] as const) {
+    for (const action of ['pause', 'resume', 'cancel', 'supersede', 'retry', 'join'] as const) {
+      it(`${action} while it is ${state}`, () => {
+        const plan = states[state]();
         actions[action](plan);
-        const [after, start] = expected[mode][action];
+        const [after, start] = expected[state][action];
         assert.equal(plan.mode, after);
-        assert.deepEqual(plan.due(10, true).start, start);
+        assert.deepEqual(plan.due(10, state !== 'closed').start, start);
         assert.equal(plan.stage('runs'), 'running', 'what runs is finished');
+
+        // Whatever it was, it comes to an end when all goes well.
+        plan.resume(20);
+        for (let round = 0; round < 5 && !plan.isDone; round += 1) {
+          for (const device of plan.soaking) plan.soaked(device);
+          for (const device of ['failed', 'runs', 'extra', 'waits', 'away', 'new']) {
+            if (plan.stage(device) === 'running') plan.ended(device, 'succeeded');
+            else plan.asks(device, false);
+          }
+          plan.due(20, true);
+        }
+        assert.equal(plan.isDone, true);
       });
     }
   }
-});
-
-describe('any sequence of events', () => {
-  const devices = ['a', 'b', 'c', 'd', 'e'];
-  const device = fc.constantFrom(...devices);
-  const end = fc.constantFrom<End>('succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled');
-  const event = fc.oneof(
-    fc.record({ kind: fc.constantFrom('asks', 'woke', 'away', 'notSent', 'soaked', 'spoiled', 'dozed'), device }),
-    fc.record({ kind: fc.constant('ended'), device, end }),
-    fc.record({ kind: fc.constant('time'), ms: fc.integer({ min: 1, max: 700 }), open: fc.boolean() }),
-    fc.record({ kind: fc.constantFrom('pause', 'resume', 'retry', 'join'), device }),
-  );
-  const settings = fc.record({
-    concurrency: fc.integer({ min: 1, max: 3 }),
-    canary: fc.integer({ min: 0, max: 3 }),
-    spacing: fc.constantFrom(0, 100),
-    maxFailures: fc.integer({ min: 0, max: 2 }),
-    expires: fc.constantFrom(0, 1000),
-    continuous: fc.constant(false),
-  });
-
-  it('starts a device once until it has ended, never too many, and leaves no job stuck', () => {
-    fc.assert(
-      fc.property(settings, fc.array(event, { maxLength: 60 }), (chosen, events) => {
-        const plan = new Plan(chosen);
-        plan.add(devices, 0);
-        let now = 0;
-        let open = true;
-        const running = (): number => devices.filter((each) => plan.stage(each) === 'running').length;
-        const look = (): void => {
-          const before = new Map(devices.map((each) => [each, plan.stage(each)]));
-          const { start, expired } = plan.due(now, open);
-          for (const each of start) assert.equal(before.get(each), 'asking');
-          if (start.length > 0) assert.ok(open && plan.mode === 'active');
-          assert.ok(running() <= chosen.concurrency);
-          if (plan.inCanary && start.length > 0) {
-            assert.ok(running() + plan.soaking.length <= chosen.canary, 'too many canaries');
-          }
-          for (const each of expired) {
-            assert.notEqual(plan.stage(each), 'running');
-            plan.ended(each, 'timed_out');
-          }
-        };
-        for (const happened of events) {
-          if ('ms' in happened) [now, open] = [now + happened.ms, happened.open];
-          else if ('end' in happened) {
-            // Only what runs can fail or succeed.
-            const { device: id, end: how } = happened;
-            const sent = how === 'failed' || how === 'succeeded';
-            if (!sent || plan.stage(id) === 'running') plan.ended(id, how);
-          } else apply(plan, happened.kind, happened.device, now);
-          look();
-        }
-        // Now all goes well: whoever is not at rest gets through.
-        plan.resume(now);
-        open = true;
-        for (let round = 0; round < 40 && !plan.isDone; round += 1) {
-          for (const each of devices) {
-            const stage = plan.stage(each);
-            if (stage === 'running') plan.ended(each, 'succeeded');
-            else if (stage !== undefined && !isEnd(stage)) plan.asks(each, false);
-          }
-          for (const each of plan.soaking) plan.soaked(each);
-          now += 100;
-          look();
-        }
-        assert.ok(plan.isDone, `stuck: ${devices.map((each) => `${each} ${plan.stage(each)}`).join(', ')}`);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  const apply = (plan: Plan, kind: string, id: string, now: number): void => {
-    switch (kind) {
-      case 'asks':
-        return plan.asks(id, false);
-      case 'woke':
-        return plan.asks(id, true);
-      case 'away':
-        return plan.away(id, now);
-      case 'notSent':
-        return plan.notSent(id, now);
-      case 'soaked':
-        return plan.soaked(id);
-      case 'spoiled':
-        return plan.spoiled(id);
-      case 'dozed':
-        return plan.dozed(id);
-      case 'pause':
-        return plan.pause();
-      case 'resume':
-        return plan.resume(now);
-      case 'retry':
-        return plan.again([id], now);
-      case 'join':
-        return plan.add([id], now);
-    }
-  };
 });

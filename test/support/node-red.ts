@@ -31,6 +31,8 @@ export interface NodeRedOptions {
   /** A free one unless given. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** More settings, as plain data. */
+  readonly settings?: object;
 }
 
 const TIMEOUT = 60_000;
@@ -43,7 +45,7 @@ export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRe
   if (options.flows !== undefined) await writeFile(flowFile, JSON.stringify(options.flows));
   await writeFile(
     path.join(userDir, 'settings.js'),
-    `module.exports = ${JSON.stringify(settings(flowFile), null, 2)};`,
+    `module.exports = ${JSON.stringify({ ...settings(flowFile), ...options.settings }, null, 2)};`,
   );
 
   const red = path.join(root, 'node_modules', options.runtime ?? process.env['NODE_RED'] ?? 'node-red', 'red.js');

@@ -1,0 +1,90 @@
+/** Offers the devices that a homie-broker sees, in the device fields of dialogs. */
+(function () {
+  const t = (key, values) => RED._('@homie-ota/node-red-homie-ota/homie-broker:homie-broker.devices.' + key, values);
+
+  /** More than these are not offered at once: whoever types on sees the rest. */
+  const MOST = 50;
+
+  /** For how long an answer of the server is good, in ms: somebody types meanwhile. */
+  const GOOD = 2000;
+
+  let last = { broker: '', at: -Infinity, offer: undefined };
+
+  function ask(broker) {
+    if (last.broker === broker && performance.now() - last.at < GOOD) return last.offer;
+    const offer = Promise.resolve($.getJSON('homie-ota/brokers/' + encodeURIComponent(broker) + '/devices')).catch(
+      (failed) => ({ state: failed.status === 401 || failed.status === 403 ? 'forbidden' : 'failed', devices: [] }),
+    );
+    last = { broker, at: performance.now(), offer };
+    return offer;
+  }
+
+  /** A line of the list, of text only: names come from whoever may publish on the broker. */
+  function line(...parts) {
+    const row = $('<div>', { class: 'homie-offer' });
+    for (const [name, text] of parts)
+      if (text)
+        $('<span>', { class: 'homie-offer-' + name })
+          .text(text)
+          .appendTo(row);
+    return row;
+  }
+
+  function fits({ id, name, firmware, version, state }, text) {
+    return [id, name, firmware, version, state].some((each) => each && each.toLowerCase().includes(text));
+  }
+
+  async function search(broker, value) {
+    const before = value.slice(0, value.lastIndexOf(',') + 1);
+    const typed = value.slice(before.length).trim().toLowerCase();
+    const { state, reason, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
+    const named = new Set(before.split(',').map((id) => id.trim()));
+    const found = devices.filter((device) => !named.has(device.id) && fits(device, typed));
+    // What is there already needs no offer.
+    if (found.length === 1 && found[0].id.toLowerCase() === typed) return [];
+    const lines = found.slice(0, MOST).map((device) => ({
+      value: before + (before === '' ? '' : ' ') + device.id,
+      label: line(
+        ['id', device.id],
+        ['name', device.name === device.id ? '' : device.name],
+        ['firmware', [device.firmware, device.version].filter(Boolean).join(' ')],
+        ['state', device.state],
+      ),
+    }));
+    const note =
+      found.length > MOST ? t('more', { count: found.length - MOST }) : noteOf(state, reason, devices, found);
+    return note ? [...lines, { value, label: line(['note', note]) }] : lines;
+  }
+
+  function noteOf(state, reason, devices, found) {
+    if (state !== 'connected') return t(state, { reason });
+    if (devices.length === 0) return t('empty');
+    return found.length === 0 ? t('unmatched') : '';
+  }
+
+  /** The id of the broker that is chosen in the open dialog. */
+  function chosen() {
+    const id = $('#node-input-broker').val();
+    return id === '_ADD_' ? '' : id;
+  }
+
+  async function complete(value, done) {
+    done(await search(chosen(), value));
+  }
+
+  /**
+   * The type of a typed input for ids of devices, in which several are set off by commas.
+   *
+   * @param label of the type
+   */
+  window.homieDeviceType = function (label) {
+    return {
+      value: 'str',
+      label,
+      icon: 'red/images/typedInput/az.svg',
+      autoComplete: function (value, done) {
+        void complete(value, done);
+      },
+    };
+  };
+})();
