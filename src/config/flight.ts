@@ -107,7 +107,8 @@ async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd>
     const { state, uptime } = known ?? {};
     if (state !== undefined && !isAway(state.value)) {
       const goesOn = uptime?.live === true && uptime.at >= state.at;
-      return failed(input, new HomieError(goesOn ? 'NOT_APPLIED' : 'UNCONFIRMED'), 'flashed');
+      const code = goesOn ? (flight.received ? 'NOT_APPLIED' : 'NOT_RECEIVED') : 'UNCONFIRMED';
+      return failed(input, new HomieError(code), 'flashed');
     }
     if (!flight.moves) return failed(input, new HomieError('NOT_BACK'), 'unknown');
     const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';

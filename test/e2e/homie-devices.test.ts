@@ -64,9 +64,10 @@ for (const { title, tag, options, dark } of runtimes) {
       const { page } = editor;
       await editor.edit(ids.devices);
       await editor.screenshot(`${tag}-devices-2-dialog`);
-      const texts = { name: 'who is there', device: 'hall-*, old-lamp', firmware: 'my-light' };
+      const texts = { name: 'who is there', firmware: 'my-light' };
       for (const [name, value] of Object.entries(texts)) await page.locator(`#node-input-${name}`).fill(value);
-      await page.locator('.homie-devices-form .red-ui-typedInput-option-trigger').click();
+      await editor.fillTyped('hall-*, old-lamp');
+      await page.locator('.homie-devices-form .red-ui-typedInput-option-trigger:visible').click();
       for (const state of ['disconnected', 'lost']) {
         await page.locator('.red-ui-typedInput-options:visible').getByText(state, { exact: true }).click();
       }
@@ -78,7 +79,14 @@ for (const { title, tag, options, dark } of runtimes) {
       await editor.ok();
       await editor.deploy();
       await editor.reload();
-      const set = { ...texts, state: 'disconnected,lost', outdated: true, events: false, broker: ids.broker };
+      const set = {
+        ...texts,
+        device: 'hall-*, old-lamp',
+        state: 'disconnected,lost',
+        outdated: true,
+        events: false,
+        broker: ids.broker,
+      };
       for (const [name, value] of Object.entries(set)) {
         assert.equal(await editor.property(ids.devices, name), value, name);
       }
@@ -87,9 +95,7 @@ for (const { title, tag, options, dark } of runtimes) {
     it('marks what makes no sense, and says why', async () => {
       const { page } = editor;
       await editor.edit(ids.devices);
-      await page.locator('#node-input-device').fill('a/b');
-      await page.locator('#node-input-device').blur();
-      await page.locator('#node-input-device.input-error').waitFor();
+      await editor.fillTyped('a/b');
       await editor.ok();
       assert.equal(await editor.property(ids.devices, 'valid'), false);
       assert.match(JSON.stringify(await editor.property(ids.devices, 'validationErrors')), /an id has no/);
@@ -100,7 +106,8 @@ for (const { title, tag, options, dark } of runtimes) {
     it('shows the devices at the press of a button, what happens to them, and forgets one', async () => {
       const { page } = editor;
       await editor.edit(ids.devices);
-      for (const name of ['name', 'device', 'firmware']) await page.locator(`#node-input-${name}`).fill('');
+      for (const name of ['name', 'firmware']) await page.locator(`#node-input-${name}`).fill('');
+      await editor.fillTyped('');
       await page.evaluate("$('#node-input-state').typedInput('value', '')");
       await page.locator('#node-input-outdated').uncheck();
       await page.locator('#node-input-events').check();

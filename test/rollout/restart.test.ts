@@ -216,13 +216,17 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   });
 
   describe('with a patch', () => {
-    const configJob = (restored?: Written, patch: object = { name: 'Hall' }): ConfigJob =>
-      new ConfigJob(
-        { broker, patch: readPatch(patch), devices: [device.id], settings: configSettings, history },
-        sequential,
-        { save, ...(restored && { restored }) },
-      );
-    const interruptPatch = async (phase: Phase, meanwhile: () => Promise<unknown>, patch?: object): Promise<Update> => {
+    const configJob = (restored?: Written, patch: object = { name: 'Hall' }, settings = configSettings): ConfigJob =>
+      new ConfigJob({ broker, patch: readPatch(patch), devices: [device.id], settings, history }, sequential, {
+        save,
+        ...(restored && { restored }),
+      });
+    const interruptPatch = async (
+      phase: Phase,
+      meanwhile: () => Promise<unknown>,
+      patch?: object,
+      settings = configSettings,
+    ): Promise<Update> => {
       const first = configJob(undefined, patch);
       void first.run().catch(() => undefined);
       await new Promise<void>((resolve) => {
@@ -236,7 +240,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       await broker.close();
       await meanwhile();
       await connect();
-      const job = configJob(kept, patch);
+      const job = configJob(kept, patch, settings);
       const result = once(job, 'result');
       void job.restart();
       const [update]: Update[] = await result;
@@ -244,7 +248,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       return update;
     };
 
-    for (const phase of ['sending', 'received', 'rebooting'] as const) {
+    for (const phase of ['received', 'rebooting'] as const) {
       it(`finds that it was taken when the process ended while ${phase}`, async () => {
         await open();
         const result = await interruptPatch(phase, booted);
@@ -263,6 +267,14 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
         ['name'],
       );
       assert.deepEqual(result.config?.taken, ['settings']);
+    });
+
+    it('does not claim that it was received when the process ended before it was sent', async () => {
+      await open();
+      const soon = { ...configSettings, reboot: 1_500, ready: 500 };
+      const result = await interruptPatch('sending', async () => {}, { name: 'Hall' }, soon);
+      assert.equal(codeOf(result), 'NOT_RECEIVED');
+      assert.deepEqual(device.patches, []);
     });
 
     it('says that nothing has changed when the device was merely restarted', async () => {
