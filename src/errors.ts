@@ -247,7 +247,7 @@ export const catalogue = {
   ),
   STALLED: entry(
     'The device began to take the firmware and then gave no more sign.',
-    'Check power and Wi-Fi signal of the device. It is watched until it connects anew.',
+    'Check power and Wi-Fi signal of the device. It takes no other job until it connects anew, unless it shows that it is idle.',
     true,
   ),
   LOST_IN_TRANSFER: entry(
