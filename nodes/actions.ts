@@ -165,10 +165,11 @@ export abstract class Actions<Action extends string> {
       save: async (changed) => file?.save(changed),
     });
     file = this.#writeDown(job, work, outbox);
+    this.#jobs.begin(job, order, file);
+    // Who hears of the job may count on it.
+    await file?.save(job);
     this.#tell(job, outbox);
     if (job.summary().devices.length === 0) outbox.send('progress', { job: job.id, state: 'queued' });
-
-    this.#jobs.begin(job, order, file);
     return this.#runs(job, errand, job.run.bind(job), order);
   }
 
@@ -193,9 +194,7 @@ export abstract class Actions<Action extends string> {
     const { store, node } = this.around;
     if (store === undefined || record === undefined) return undefined;
     const head = headOf(record, { node, scope: this.broker().locks.scope, msg: { ...outbox.kept } });
-    const file = store.begin(job.id, head, record.firmware?.image);
-    void file.save(job);
-    return file;
+    return store.begin(job.id, head, record.firmware?.image);
   }
 
   async #restore(): Promise<void> {

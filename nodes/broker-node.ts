@@ -13,6 +13,8 @@ export interface BrokerCredentials {
 /** A `homie-broker` node. */
 export interface BrokerNode extends Node<BrokerCredentials> {
   link: BrokerLink;
+  /** Of the broker; not there when something is wrong with the settings. */
+  url?: string;
 }
 
 /** What the `homie-broker` with this id gives. Never throws. */
@@ -21,6 +23,6 @@ export function linkTo(RED: NodeAPI, id: unknown): BrokerLink {
   return isBrokerNode(node) ? node.link : { error: new HomieError('NO_BROKER') };
 }
 
-function isBrokerNode(node: unknown): node is BrokerNode {
+export function isBrokerNode(node: unknown): node is BrokerNode {
   return typeof node === 'object' && node !== null && 'type' in node && node.type === 'homie-broker' && 'link' in node;
 }

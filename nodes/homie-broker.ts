@@ -4,6 +4,7 @@ import { HomieBroker } from '../src/homie/broker';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
+import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
 
 export = (RED: NodeAPI): void => {
@@ -18,6 +19,7 @@ export = (RED: NodeAPI): void => {
         getNode: (id) => RED.nodes.getNode(id),
       });
       broker = new HomieBroker(settings);
+      this.url = settings.url;
     } catch (error) {
       this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS', String(error)) };
       this.error(`${this.link.error.message} ${this.link.error.hint}`);
@@ -45,6 +47,7 @@ export = (RED: NodeAPI): void => {
   }
 
   offerDevices(RED);
+  offerTest(RED);
   RED.nodes.registerType<BrokerNode, NodeDef, object, BrokerCredentials>('homie-broker', HomieBrokerNode, {
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
   });

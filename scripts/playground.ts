@@ -29,7 +29,7 @@ Firmware  ${firmware.new}
 
 In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
 press "update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
-configuration" press "get", "check" and "set"; in the tab "List devices" press "list". The other two tabs answer these:
+configuration" press "get", "check" and "set", in the tab "List devices" press "list". The other two tabs answer these:
 
   curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light
   curl -d '{"device_stats_interval":120}' -H 'Content-Type: application/json' ${url}/config/garden-light

@@ -1,6 +1,7 @@
 /** One patch on its way to one device. */
 import { HomieError, type ErrorCode } from '../errors';
 import type { OpenEnd } from '../homie/lock';
+import { isReady } from '../homie/presence';
 import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
@@ -28,7 +29,7 @@ export interface SendInput {
  * How it ended.
  *
  * - `taken`: a reboot shown by uptime, and the configuration that holds what was expected
- * - `not_sent`: the connection was gone before anything was sent
+ * - `not_sent`: the connection or the device was gone before anything was sent
  * - `failed`: `open` when the device may still reboot, as `OpenEnd` says; `unproven` when the configuration is as expected,
  *   but no uptime shows the reboot
  */
@@ -85,11 +86,12 @@ export class Sending {
 
   /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
   async #send(): Promise<SendEnd | { error?: HomieError; noSubscribers: boolean }> {
-    const { from, step, settings, report } = this.#input;
+    const { from, step, settings, abandon, report } = this.#input;
     report('sending');
+    const still = (): boolean => !abandon.aborted && isReady(from.broker, from.device);
     const topic = `${from.root}/$implementation/config/set`;
     try {
-      const options = { qos: 1, timeout: settings.sending } as const;
+      const options = { qos: 1, timeout: settings.sending, still } as const;
       return { noSubscribers: (await from.broker.connection.publish(topic, step.text(), options)).noSubscribers };
     } catch (error) {
       if (!(error instanceof HomieError)) throw error;

@@ -84,7 +84,7 @@ export class Connection extends EventEmitter<{
    * before is acknowledged or given up; `timeout` counts from there. When it passes, the connection is cut and made anew.
    *
    * @returns resolves with QoS 1 when the broker has acknowledged, with QoS 0 when it is written
-   * @throws {HomieError} NOT_CONNECTED: nothing was sent. PACKET_TOO_LARGE: the broker takes no message of this size.
+   * @throws {HomieError} NOT_CONNECTED: nothing was sent, also where it made no sense any more when its turn came. PACKET_TOO_LARGE: the broker takes no message of this size.
    * PUBLISH_DENIED, PUBLISH_REFUSED: the broker did not take it. CONNECTION_LOST, PUBLISH_TIMEOUT: whether the broker has it
    * is not known
    */

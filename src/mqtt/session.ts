@@ -11,6 +11,8 @@ export interface PublishOptions {
   readonly retain?: boolean;
   /** In ms. */
   readonly timeout: number;
+  /** Asked when its turn comes: whether it still makes sense. */
+  readonly still?: () => boolean;
 }
 
 export interface Published {
@@ -171,9 +173,14 @@ export class Session {
     });
   }
 
-  #send(topic: string, payload: Buffer | string, { qos, retain = false, timeout }: PublishOptions): Promise<Published> {
+  #send(
+    topic: string,
+    payload: Buffer | string,
+    { qos, retain = false, timeout, still = () => true }: PublishOptions,
+  ): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
+      if (!still()) throw new HomieError('NOT_CONNECTED', 'Its turn came too late; nothing was sent.');
       const pending: Pending = {
         settle: (outcome) => {
           clearTimeout(timer);

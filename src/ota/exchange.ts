@@ -154,11 +154,12 @@ class Exchange {
       return { state: 'rejected', error: inTheMiddle(answer) };
     }
     if (!isReady(broker, device)) return undefined;
-    if (cancel.aborted) return this.#notReady(cancel.reason);
+    const stop = AbortSignal.any([cancel, abandon]);
+    if (stop.aborted) return this.#notReady(stop.reason);
     await this.#input.begin?.(known);
-    if (!isReady(broker, device) || cancel.aborted) {
+    if (!isReady(broker, device) || stop.aborted) {
       this.#input.unsent?.();
-      return cancel.aborted ? this.#notReady(cancel.reason) : undefined;
+      return stop.aborted ? this.#notReady(stop.reason) : undefined;
     }
     report({ state: 'running', attempt: ++this.#attempt });
     const patient = look();
@@ -175,6 +176,7 @@ class Exchange {
       expected,
       before: from.checksum,
       reinstall: decision.reinstall,
+      abandon,
       report,
     });
     return this.#after(end, patient);
@@ -194,7 +196,7 @@ class Exchange {
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return undefined;
       case 'interrupted':
-        return this.#interrupted(end, end.halfDead ? await free(patient).catch(connectionGone) : 'proven');
+        return this.#interrupted(end, !end.halfDead || (await free(patient).catch(connectionGone)) === true);
       case 'stuck': {
         this.#openSince = undefined;
         const last = this.#again(end.error, settings.recoverReboot && !this.#restarted);
@@ -212,15 +214,13 @@ class Exchange {
     }
   }
 
-  /** @param cure what became of the attempt to free the device; undefined when our connection is gone */
-  #interrupted(
-    { error, again }: Extract<TransferEnd, { kind: 'interrupted' }>,
-    cure: 'proven' | 'answered' | 'silent' | undefined,
-  ): Outcome | undefined {
-    if (cure === 'proven' || cure === 'answered') {
+  /** @param idle whether the device is known to be, and to have nothing to boot */
+  #interrupted({ error, again }: Extract<TransferEnd, { kind: 'interrupted' }>, idle: boolean): Outcome | undefined {
+    if (idle) {
       this.#openSince = undefined;
-      return this.#again(error, again && cure === 'proven');
+      return this.#again(error, again);
     }
+    // Where a device sends no statistics, one with an image to boot looks like one that is half dead.
     this.keepLocked('unknown');
     return { state: 'failed', error };
   }

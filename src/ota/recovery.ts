@@ -49,17 +49,16 @@ export async function letGo({
  * Frees a half-dead device: ready, but without statistics and deaf to its properties since its connection was cut in
  * the middle of a transfer (seen on homie-esp8266 ba452ea).
  *
- * @returns `proven` by a live uptime; `answered` where a device sends none; `silent` when it cannot be freed
+ * @returns whether it is proven by a live uptime; a device that sends none is freed all the same
  */
-export async function free(patient: Patient): Promise<'proven' | 'answered' | 'silent'> {
+export async function free(patient: Patient): Promise<boolean> {
   const { broker, device, sight, settings } = patient;
-  if ((await letGo(patient)) !== 'freed') return 'silent';
-  if (broker.registry.get(device)?.uptime === undefined) return 'answered';
+  if ((await letGo(patient)) !== 'freed' || broker.registry.get(device)?.uptime === undefined) return false;
   const until = sight.clock() + settings.ready;
   for (;;) {
     const event = await sight.next(until);
-    if (event === undefined) return 'silent';
-    if (event.attribute === 'uptime' && event.live) return 'proven';
+    if (event === undefined) return false;
+    if (event.attribute === 'uptime' && event.live) return true;
   }
 }
 

@@ -2,6 +2,7 @@ import { HomieError, type ErrorCode } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import type { OpenEnd } from '../homie/lock';
+import { isReady } from '../homie/presence';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
 import { ProgressMeter } from './progress';
@@ -33,6 +34,8 @@ export interface TransferInput {
   /** The device runs this very MD5, and is to install it again. */
   readonly reinstall: boolean;
   readonly sight: Sight;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
 }
 
@@ -40,7 +43,7 @@ export interface TransferInput {
  * How a transfer ended.
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
- * - `not_sent`: the connection was gone before anything was sent
+ * - `not_sent`: the connection or the device was gone before anything was sent
  * - `stuck`: the updater of the device is stuck
  * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
  *   seen live and nothing is pending, so that it can be tried again
@@ -97,16 +100,20 @@ interface Sent {
 
 async function send({
   broker,
+  device,
   topic,
   encoded,
   firmware,
   settings,
+  abandon,
   report,
 }: TransferInput): Promise<Sent | TransferEnd> {
   report({ phase: 'sending' });
   const timeout = settings.sending + firmware.info.size / 20;
+  const still = (): boolean => !abandon.aborted && isReady(broker, device);
   try {
-    const { noSubscribers } = await broker.connection.publish(topic, encoded.payload, { qos: encoded.qos, timeout });
+    const options = { qos: encoded.qos, timeout, still };
+    const { noSubscribers } = await broker.connection.publish(topic, encoded.payload, options);
     return { kind: 'sent', noSubscribers };
   } catch (error) {
     if (!(error instanceof HomieError)) throw error;

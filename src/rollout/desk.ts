@@ -49,7 +49,7 @@ export class Desk {
   takingOver(order: Order, select: Select): Select {
     return async (signal) => {
       const devices = await select(signal);
-      for (const { job, order: older } of this.#older(order)) {
+      for (const { job, order: older } of this.#others(order).older) {
         await job.handOver(devices);
         if (order.forAll && older.forAll) job.close();
       }
@@ -57,13 +57,26 @@ export class Desk {
     };
   }
 
-  /** Resolves when no older job for the same firmware name does anything with a device: what runs is finished. */
-  async finished(order: Order, device: string): Promise<void> {
-    await Promise.all(this.#older(order).map(({ job }) => job.served(device)));
+  /**
+   * Resolves when no older job for the same firmware name does anything with a device: what runs is finished.
+   *
+   * @returns whether the device is to be left to a newer one, which has it or waits for it to appear
+   */
+  async finished(order: Order, device: string): Promise<boolean> {
+    const { older, newer } = this.#others(order);
+    if (newer.some(({ job }) => job.claims(device))) return true;
+    await Promise.all(older.map(({ job }) => job.served(device)));
+    return false;
   }
 
-  #older({ identity, subject }: Order): Entry[] {
-    if (subject === undefined) return [];
-    return [...this.#entries.values()].filter(({ order }) => order.subject === subject && order.identity !== identity);
+  /** The other ones for the same firmware name. */
+  #others(order: Order): { older: Entry[]; newer: Entry[] } {
+    const { identity, subject } = order;
+    if (subject === undefined) return { older: [], newer: [] };
+    const entries = [...this.#entries.values()].filter(
+      ({ order: each }) => each === order || (each.subject === subject && each.identity !== identity),
+    );
+    const own = entries.findIndex(({ order: each }) => each === order);
+    return { older: entries.slice(0, own), newer: entries.slice(own + 1) };
   }
 }

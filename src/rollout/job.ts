@@ -47,8 +47,11 @@ export interface JobOptions {
   readonly clock?: Clock;
   /** Writes down the job as it is; resolves when that is done. It must not reject. */
   readonly save?: (job: Job) => Promise<void>;
-  /** Awaited before a device is taken: another job may have to finish it first. It must not reject. */
-  readonly before?: (device: string) => Promise<void>;
+  /**
+   * Awaited before a device is taken: another job may have to finish it first. Resolves with whether it is to be left to
+   * that one. It must not reject.
+   */
+  readonly before?: (device: string) => Promise<boolean>;
   /** As it was before a restart. */
   readonly restored?: { readonly id: string; readonly state: JobState };
 }
@@ -77,7 +80,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #settings: RolloutSettings;
   readonly #clock: Clock;
   readonly #save: () => Promise<void>;
-  readonly #before: (device: string) => Promise<void>;
+  readonly #before: (device: string) => Promise<boolean>;
   readonly #plan: Plan;
   readonly #ledger: Ledger;
   readonly #startedAt: string;
@@ -114,7 +117,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#settings = settings;
     this.#clock = clock;
     this.#save = async () => save?.(this);
-    this.#before = async (device) => before?.(device);
+    this.#before = async (device) => before?.(device) ?? false;
     this.#startedAt = state?.startedAt ?? clock.date().toISOString();
     this.#begunAt = clock.now() - (state === undefined ? 0 : elapsedOf(state, clock));
     this.#restedAt = this.#begunAt + (state?.elapsed ?? 0);
@@ -307,6 +310,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return { canceled: meant.filter((each) => !tooLate.includes(each)), tooLate };
   }
 
+  /** Whether it has a device, or will take it in when it appears. */
+  claims(id: string): boolean {
+    const device = this.#task.broker.registry.get(id);
+    const listens = this.#settings.continuous && !this.#closed;
+    return this.#ledger.has(id) || (listens && device !== undefined && this.#task.admits(device));
+  }
+
   /** Resolves when the job does nothing with a device. */
   async served(device: string): Promise<void> {
     await this.#serving.get(device);
@@ -408,7 +418,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const stop = new AbortController();
     this.#stops.set(device, stop);
     const given = AbortSignal.any([stop.signal, this.#abandon.signal]);
-    await unlessAborted(given, this.#before(device));
+    const isTaken = await unlessAborted(given, this.#before(device));
+    if (isTaken === true) stop.abort(new Stop({ state: 'canceled', reason: 'superseded' }));
     const outcome =
       given.aborted && !this.#flights.has(device)
         ? stopped(stop.signal)
@@ -624,7 +635,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       this.#unasked.add(id);
       this.#add([id]);
     } else if (this.#hasEnded(id) && this.#task.readyAt(id) !== undefined && this.#task.isWorthAnotherLook(known)) {
-      this.#again([id]);
+      // What another job is doing with it does not concern this one; the device is heard of again.
+      if (this.#task.broker.locks.holder(id) === undefined) this.#again([id]);
     }
   }
 
@@ -651,10 +663,13 @@ function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
   return Math.max(elapsed, clock.date().getTime() - Date.parse(startedAt)) || elapsed;
 }
 
-/** Waits for something, until a signal is aborted. */
-async function unlessAborted(signal: AbortSignal, promise: Promise<void>): Promise<void> {
-  if (signal.aborted) return;
-  await Promise.race([promise, new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))]);
+/** Waits for something, until a signal is aborted: then it is undefined. */
+async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
+  if (signal.aborted) return undefined;
+  const aborted = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  return Promise.race([promise, aborted]);
 }
 
 /** What failed, was not reached or refused; and what is held, since only the user can let it go. */

@@ -32,10 +32,37 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
         { id: 'broker', type: 'homie-broker', host: '127.0.0.1', port: String(broker.port), baseTopic: 'homie/' },
       ],
       settings: {
-        adminAuth: { type: 'credentials', users: [user('reader', 'homie-ota.read'), user('other', 'flows.read')] },
+        adminAuth: {
+          type: 'credentials',
+          users: [
+            user('admin', '*'),
+            user('reader', 'homie-ota.read'),
+            user('writer', 'homie-ota.write'),
+            user('other', 'flows.read'),
+          ],
+        },
       },
     });
     await nodeRed.logged(/connected \(MQTT/);
+    // Credentials come with a deploy only.
+    const flows = [
+      { id: 'flow', type: 'tab', label: 'devices' },
+      { id: 'broker', type: 'homie-broker', host: '127.0.0.1', port: String(broker.port), baseTopic: 'homie/' },
+      {
+        id: 'secret',
+        type: 'homie-broker',
+        host: '127.0.0.1',
+        port: String(broker.port),
+        baseTopic: 'homie/',
+        credentials: { user: 'someone', password: 'kept' },
+      },
+    ];
+    const deployed = await fetch(`${nodeRed.url}/flows`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${await token('admin')}` },
+      body: JSON.stringify(flows),
+    });
+    assert.equal(deployed.status, 204);
   });
   after(async () => {
     await nodeRed.stop();
@@ -59,6 +86,47 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
     fetch(`${nodeRed.url}/homie-ota/brokers/${id}/devices`, {
       headers: bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` },
     });
+
+  const tryOut = (bearer: string | undefined, body: string, type = 'application/json'): Promise<Response> =>
+    fetch(`${nodeRed.url}/homie-ota/test`, {
+      method: 'POST',
+      headers: { 'Content-Type': type, ...(bearer !== undefined && { Authorization: `Bearer ${bearer}` }) },
+      body,
+    });
+  const typed = (more: object = {}): string =>
+    JSON.stringify({ host: '127.0.0.1', port: String(broker.port), baseTopic: 'homie/', ...more });
+
+  it('tries a connection for those who may write only', async () => {
+    assert.equal((await tryOut(undefined, typed())).status, 401);
+    assert.equal((await tryOut(await token('reader'), typed())).status, 401);
+    const response = await tryOut(await token('writer'), typed());
+    assert.equal(response.status, 200);
+    const { connected, devices }: { connected?: unknown; devices?: unknown } = Object(await response.json());
+    assert.deepEqual([connected, devices], [true, 1]);
+  });
+
+  it('refuses what is no form of settings, and what a page of another site could send', async () => {
+    const writer = await token('writer');
+    for (const body of ['[]', '7', '{"host":{}}', '{"host":', `{"host":"${'x'.repeat(2000)}"}`]) {
+      assert.equal((await tryOut(writer, body)).status, 400, body.slice(0, 20));
+    }
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+      assert.equal((await tryOut(writer, typed(), type)).status, 400, type);
+    }
+    assert.equal((await tryOut(writer, typed({ name: 'x'.repeat(6_000_000) }))).status, 413);
+  });
+
+  it('sends a password that the editor does not know to no other broker', async () => {
+    const writer = await token('writer');
+    const body = typed({ id: 'secret', host: 'localhost', password: '__PWRD__' });
+    const { connected, message }: { connected?: unknown; message?: unknown } = Object(
+      await (await tryOut(writer, body)).json(),
+    );
+    assert.equal(connected, false);
+    assert.match(String(message), /password is kept for the deployed one only/);
+    const same = await tryOut(writer, typed({ id: 'secret', password: '__PWRD__', user: 'someone' }));
+    assert.equal(Reflect.get(Object(await same.json()), 'connected'), true);
+  });
 
   it('is answered to those who may read it only', async () => {
     assert.equal((await ask()).status, 401);

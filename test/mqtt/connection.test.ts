@@ -134,6 +134,20 @@ describeWithBrokers('A connection', (start) => {
     );
   });
 
+  it('does not send what makes no sense any more when its turn comes', async () => {
+    const writer = await connect();
+    await writer.subscribe(['h/+']);
+    let sensible = true;
+    const options = { qos: 1, timeout: 5000 } as const;
+    const first = writer.publish('h/1', 'first', options);
+    const second = writer.publish('h/1', 'second', { ...options, still: () => sensible });
+    const third = writer.publish('h/1', 'third', options);
+    sensible = false;
+    await Promise.all([first, assert.rejects(second, { code: 'NOT_CONNECTED' }), third]);
+    while (writer.messages.length < 2) await once(writer, 'message');
+    assert.deepEqual(writer.messages, ['h/1 first', 'h/1 third']);
+  });
+
   it('notices a broker that does not answer any more', async () => {
     const connection = await connect({ keepalive: 1 });
     const lost = disconnected(connection);

@@ -176,8 +176,8 @@ describe('homie-ota, asked to', () => {
 
   it('works on with a device that comes back while it is waited for', async () => {
     const device = await scene.device('my-light', { image: running });
-    const flow = await scene.flow();
     await device.stop();
+    const flow = await scene.flow();
     flow.send({ payload: next });
     await flow.progress.first(state('waiting'));
     const ready = once(device, 'ready');

@@ -166,8 +166,8 @@ describe('homie-ota, when it updates', () => {
 
   it('waits for a device that is offline, until the deadline of the message', async () => {
     const device = await scene.device('my-light');
-    const flow = await scene.flow();
     await device.stop();
+    const flow = await scene.flow();
     flow.send({ payload: next, expires: '0.6' });
     await flow.showed('homie-ota.status.waiting');
     const result = await flow.result.first();

@@ -56,17 +56,20 @@ describe('a reboot that may be pending', () => {
   };
   const busy = { notIdle: true };
 
-  it('keeps a second image away when the 200 was lost with the connection of a busy device', () =>
-    withLab({ misbehaviour: { ...busy, loseStatuses: (status) => status === '200' } }, async (lab) => {
-      lab.device.once('status', function drop(status) {
-        if (status === '200') setImmediate(() => lab.device.dropConnection());
-        else lab.device.once('status', drop);
-      });
-      const { outcome } = await lab.bring(await raw(next));
-      assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
-      assert.equal(images(lab), 1);
-      assert.equal(isPending(lab), true);
-    }));
+  for (const noStatistics of [false, true]) {
+    const what = `a busy device ${noStatistics ? 'without statistics' : ''}`.trimEnd();
+    it(`keeps a second image away when the 200 was lost with the connection of ${what}`, () =>
+      withLab({ misbehaviour: { ...busy, noStatistics, loseStatuses: (status) => status === '200' } }, async (lab) => {
+        lab.device.once('status', function drop(status) {
+          if (status === '200') setImmediate(() => lab.device.dropConnection());
+          else lab.device.once('status', drop);
+        });
+        const { outcome } = await lab.bring(await raw(next));
+        assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+        assert.equal(images(lab), 1);
+        assert.equal(isPending(lab), true);
+      }));
+  }
 
   it('outlasts a mere reconnect, and ends with the reboot', () =>
     withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {

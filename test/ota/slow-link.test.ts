@@ -20,8 +20,8 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
     const proxy = await startProxy(Number(new URL(server.url).port));
     const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, flashDelay: 20, ...options });
     try {
+      proxy.limit(80_000);
       await test(lab, async (meanwhile, settings = {}) => {
-        proxy.limit(80_000);
         let done: Promise<unknown> | undefined;
         const onChange = ({ phase }: Change): void => {
           if (phase === 'sending') done ??= meanwhile(lab.device);
@@ -55,6 +55,44 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
         assert.ok(lab.device.image.equals(next));
       }));
   }
+
+  /** Another firmware goes out first. */
+  const withQueue = (test: (lab: Lab, other: Promise<unknown>) => Promise<void>): Promise<void> =>
+    withSlowLink({}, async (lab) => {
+      const other = lab.broker.connection.publish('other', Buffer.alloc(100_000), { qos: 1, timeout: 10_000 });
+      await test(lab, other);
+      await other;
+    });
+
+  it('a device that has gone when its turn comes is not sent it, but waited for', () =>
+    withQueue(async (lab, other) => {
+      let gone: Promise<void> | undefined;
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') gone ??= lab.device.stop();
+      };
+      const bringing = lab.bring(await raw(next), { attempts: 1 }, { onChange });
+      await other;
+      await gone;
+      await lab.device.restart();
+      const { outcome, changes } = await bringing;
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal(changes.filter(({ phase }) => phase === 'sending').length, 2);
+      assert.equal(lab.device.received.length, 1);
+    }));
+
+  it('what has not gone out yet is not sent any more when the device is watched no longer', () =>
+    withQueue(async (lab, other) => {
+      const abandon = new AbortController();
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') abandon.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { abandon: abandon.signal, onChange });
+      assert.equal(outcome.state, 'canceled');
+      await other;
+      await lab.broker.connection.publish('mark', 'x', { qos: 1, timeout: 5000 });
+      assert.deepEqual(lab.device.received, []);
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+    }));
 
   it('a restart is not taken for the reboot of a busy device into it', () =>
     withSlowLink({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab, bringSlowly) => {

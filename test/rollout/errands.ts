@@ -24,11 +24,13 @@ export interface Errand {
 /** The desk of a node that brings firmware onto the devices of a home. */
 export class Errands {
   readonly desk = new Desk();
-  readonly history = new History();
+  readonly history: History;
   readonly #home: Home;
 
-  constructor(home: Home) {
+  /** @param history nodes share it */
+  constructor(home: Home, history = new History()) {
     this.#home = home;
+    this.history = history;
   }
 
   /**

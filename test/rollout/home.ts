@@ -58,6 +58,12 @@ export class Home {
     return device;
   }
 
+  /** Puts another image onto a device, as with a serial cable. */
+  async replace(device: SimulatedDevice, image: Buffer): Promise<SimulatedDevice> {
+    await device.stop();
+    return this.add(device.id, { image, uptime: 0 });
+  }
+
   /** Lets a device sleep so long, and then be awake so long, on the clock; until it has had a result. */
   lull(device: SimulatedDevice, { awake, asleep }: { awake: number; asleep: number }): void {
     let callOff = (): void => undefined;
@@ -165,7 +171,9 @@ export class Home {
 
   get #isInStep(): boolean {
     const served = new Map([...this.#served.values()].map((update) => [update.device, update]));
-    for (const { id, phase } of this.devices.values()) {
+    for (const device of this.devices.values()) {
+      const { id } = device;
+      const phase = device.finds ? device.phase : 'off';
       const update = served.get(id);
       if (update !== undefined) {
         if (update.phase === undefined || update.phase === 'sending') return false;

@@ -39,6 +39,17 @@ const TIMEOUT = 60_000;
 
 /** Starts a whole Node-RED without a browser, on a free port of 127.0.0.1, which never asks the network for anything. */
 export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRed> {
+  for (;;) {
+    try {
+      return await start(options);
+    } catch (error) {
+      // Somebody else was given the free port meanwhile.
+      if (options.port !== undefined || !/port in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function start(options: NodeRedOptions): Promise<NodeRed> {
   const userDir = options.userDir ?? (await linkedUserDir());
   const port = options.port ?? (await freePort());
   const flowFile = path.join(userDir, 'flows.json');

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import type { NodeAPI } from 'node-red';
+import { HomieError } from '../src/errors';
+import { HomieBroker } from '../src/homie/broker';
+import { findBaseTopics } from '../src/homie/elsewhere';
+import { settle } from '../src/homie/presence';
+import { asHomieError } from './answers';
+import { isBrokerNode, type BrokerNode } from './broker-node';
+import { readBrokerSettings, type BrokerSettings } from './broker-settings';
+
+/** What a connection with certain settings found, or why there is none. */
+type TestAnswer =
+  | {
+      readonly connected: true;
+      readonly baseTopic: string;
+      /** Under the base topic, and how many of them are ready. */
+      readonly devices: number;
+      readonly ready: number;
+      /** Where there are none: other base topics that have some. */
+      readonly elsewhere: readonly string[];
+    }
+  | { readonly connected: false; readonly message: string; readonly hint: string };
+
+/** How long a test may take, in ms. */
+const TIMEOUT = 15_000;
+
+/** What the editor sends for a password that it does not know. */
+const UNCHANGED = '__PWRD__';
+
+/**
+ * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`, and
+ * a body of JSON: a page of another site cannot send one.
+ */
+export function offerTest(RED: NodeAPI): void {
+  RED.httpAdmin.post('/homie-ota/test', RED.auth.needsPermission('homie-ota.write'), (request, response) => {
+    const body: unknown = request.is('application/json') ? request.body : undefined;
+    const fields = fieldsOf(body);
+    if (fields === undefined) {
+      response.status(400).json({ message: 'The settings of a homie-broker are expected as a JSON object of texts.' });
+      return;
+    }
+    void answer(RED, fields).then((result) => response.json(result));
+  });
+}
+
+/** Does not reject. */
+async function answer(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): Promise<TestAnswer> {
+  try {
+    return await test(readSettings(RED, fields));
+  } catch (error) {
+    const { message, hint } = asHomieError(error);
+    return { connected: false, message, hint };
+  }
+}
+
+async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnswer> {
+  // With the same id, the broker would throw the deployed node off.
+  const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(3).toString('hex')}` };
+  const broker = new HomieBroker({ ...settings, ...another });
+  try {
+    broker.start();
+    await settle(broker, AbortSignal.timeout(TIMEOUT));
+    if (broker.status.state === 'disconnected') throw broker.status.error;
+    if (!broker.isSettled) throw new HomieError('NOT_CONNECTED');
+    const devices = [...broker.registry.devices.values()];
+    return {
+      connected: true,
+      baseTopic: broker.baseTopic,
+      devices: devices.length,
+      ready: devices.filter(({ state }) => state?.value === 'ready').length,
+      elsewhere: devices.length > 0 ? [] : await findBaseTopics(broker.connection),
+    };
+  } finally {
+    await broker.close();
+  }
+}
+
+/** @throws {HomieError} BROKER_SETTINGS, INVALID_BASE_TOPIC */
+function readSettings(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): BrokerSettings {
+  const node: unknown = typeof fields['id'] === 'string' ? RED.nodes.getNode(fields['id']) : undefined;
+  const deployed = isBrokerNode(node) ? node : undefined;
+  const { user, password } = fields;
+  const isKept = password === UNCHANGED;
+  const settings = readBrokerSettings({
+    fields,
+    credentials: { user, password: isKept ? deployed?.credentials?.password : password },
+    environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
+    getNode: (id) => RED.nodes.getNode(id),
+  });
+  if (isKept) checkAddress(settings, deployed);
+  return settings;
+}
+
+/** A password that the editor does not know goes nowhere but to the broker that it was given for. */
+function checkAddress({ url, password }: BrokerSettings, deployed: BrokerNode | undefined): void {
+  if (password === undefined || deployed?.url === url) return;
+  throw new HomieError(
+    'BROKER_SETTINGS',
+    'The address was changed, and the password is kept for the deployed one only.',
+    {
+      hint: 'Type the password once more.',
+    },
+  );
+}
+
+function fieldsOf(body: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
+  const fields: [string, unknown][] = Object.entries(body);
+  const areTexts = fields.every(
+    ([, value]) => (typeof value === 'string' && value.length <= 1000) || typeof value === 'boolean',
+  );
+  return areTexts && fields.length <= 20 ? Object.fromEntries(fields) : undefined;
+}

@@ -1,0 +1,43 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Connection } from '../mqtt/connection';
+import { isDeviceId } from './topics';
+
+/** The most levels of a base topic that are looked for. */
+const MAX_LEVELS = 3;
+
+/** How long what is retained is waited for, in ms. */
+const PATIENCE = 700;
+
+/** So many base topics are told. */
+const MOST = 5;
+
+/**
+ * Looks for devices under any base topic of up to three levels, by what is retained at `$homie`, which every Homie device
+ * publishes.
+ *
+ * @param connection that is connected; its subscriptions are as before when this resolves
+ * @returns base topics with their trailing slash, those with the most devices first
+ */
+export async function findBaseTopics(connection: Connection): Promise<string[]> {
+  const counts = new Map<string, number>();
+  const hear = (topic: string, payload: Buffer, retained: boolean): void => {
+    const levels = topic.split('/');
+    const [id = '', last] = levels.slice(-2);
+    if (!retained || payload.length === 0 || last !== '$homie' || !isDeviceId(id)) return;
+    const base = topic.slice(0, -`${id}/$homie`.length);
+    counts.set(base, (counts.get(base) ?? 0) + 1);
+  };
+  const filters = Array.from({ length: MAX_LEVELS }, (_none, levels) => `${'+/'.repeat(levels + 2)}$homie`);
+  connection.on('message', hear);
+  try {
+    await connection.subscribe(filters);
+    await setTimeout(PATIENCE);
+  } finally {
+    connection.off('message', hear);
+    await connection.unsubscribe(filters);
+  }
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, MOST)
+    .map(([base]) => base);
+}

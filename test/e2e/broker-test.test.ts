@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { SimulatedDevice } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { chromiumAvailable, Editor, runtimes } from '../support/editor';
+import { buildEsp8266Image } from '../support/images';
+import { startNodeRed, type NodeRed } from '../support/node-red';
+
+const image = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000 });
+
+for (const { title, tag, options, dark } of runtimes) {
+  describe(`the test button of homie-broker in ${title}`, () => {
+    let broker: AedesBroker;
+    let device: SimulatedDevice;
+    let nodeRed: NodeRed;
+    let editor: Editor;
+
+    before(async function () {
+      if (!chromiumAvailable()) this.skip();
+      broker = await startAedes();
+      device = new SimulatedDevice({ url: broker.url, id: 'kitchen-light', baseTopic: 'house/devices/', image });
+      await device.start();
+      const node = { type: 'homie-ota', z: 'flow', x: 200, y: 80, wires: [[], [], []] };
+      nodeRed = await startNodeRed({
+        ...options,
+        flows: [
+          { id: 'flow', type: 'tab', label: 'test' },
+          { id: 'broker', type: 'homie-broker', host: '127.0.0.1', port: '1', baseTopic: 'homie/' },
+          { id: 'ota', broker: 'broker', device: 'kitchen-light', deviceType: 'str', ...node },
+        ],
+      });
+      editor = await Editor.open(nodeRed.url, { dark });
+      await editor.edit('ota');
+      await editor.editConfig('broker');
+    });
+
+    after(async () => {
+      await editor.close();
+      await nodeRed.stop();
+      await device.stop();
+      await broker.close();
+    });
+
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-broker-test-failed`);
+      assert.deepEqual(editor.complaints, []);
+      assert.deepEqual(editor.foreignRequests, []);
+    });
+
+    const answer = async (typed: Record<string, string>, text: string): Promise<void> => {
+      const { page } = editor;
+      for (const [name, value] of Object.entries(typed)) await page.locator(`#node-config-input-${name}`).fill(value);
+      await page.locator('#homie-broker-test').press('Enter');
+      await page.locator('#homie-broker-answer').getByText(text).waitFor();
+      await page.locator('#homie-broker-test:not([disabled])').waitFor();
+    };
+
+    it('says why there is no connection', async () => {
+      await answer({}, 'mqtt://127.0.0.1:1 cannot be reached');
+      await editor.fits('.homie-broker-form');
+      await editor.screenshot(`${tag}-broker-test`);
+      await answer({ port: 'x' }, 'The port must be a whole number');
+      await answer({ port: '1', baseTopic: 'a+b' }, 'cannot be used');
+    });
+
+    it('says under which other base topic devices are', async () => {
+      const typed = { port: String(broker.port), baseTopic: 'homie/' };
+      await answer(typed, 'there is no device under homie/. Did you mean house/devices/?');
+      await editor.fits('.homie-broker-form');
+    });
+
+    it('says how many devices it found', async () => {
+      await answer({ baseTopic: 'house/devices' }, 'Connected: 1 devices under house/devices/, 1 of them ready.');
+    });
+
+    it('says that there are none at all', async () => {
+      const empty = await startAedes();
+      await answer({ port: String(empty.port) }, 'nor anywhere else');
+      await empty.close();
+    });
+  });
+}

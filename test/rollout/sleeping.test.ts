@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { mosquittoAvailable } from '../support/mosquitto';
+import { Errands, image } from './errands';
+import { Home } from './home';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const [old, fresh] = [image(1), image(2)];
+
+describe('a rollout to devices that sleep', () => {
+  let home: Home;
+  let errands: Errands;
+  let count = 0;
+
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+  beforeEach(async () => {
+    home = await Home.open();
+    errands = new Errands(home);
+  });
+  afterEach(async () => {
+    await errands.close();
+    await home.close();
+  });
+
+  const add = (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> =>
+    home.add(`sleep-${(count += 1)}`, { image: old, ...options });
+  /** Its update lasts long enough for others to wake and to go to sleep. */
+  const slow = { flashDelay: 150 };
+  const asleep = async (): Promise<SimulatedDevice> => {
+    const device = await add();
+    device.prepareToSleep();
+    await home.inStep();
+    return device;
+  };
+  const ids = (...devices: readonly SimulatedDevice[]): string[] => devices.map(({ id }) => id);
+  const ended = (): string[] => home.results.map(({ device, state }) => `${device} ${state}`);
+
+  it('serves first what wakes', async () => {
+    const [busy, patient, sleeper] = [await add(slow), await add(), await asleep()];
+    await errands.ask(fresh, ids(busy, patient, sleeper));
+    await home.inStep();
+    await sleeper.wake();
+    await home.quiet();
+    assert.deepEqual(
+      ended(),
+      ids(busy, sleeper, patient).map((id) => `${id} succeeded`),
+    );
+  });
+
+  it('sends to a device as soon as it wakes, and once', async () => {
+    const sleeper = await add();
+    home.lull(sleeper, { awake: 3_000, asleep: MINUTE - 3_000 });
+    sleeper.prepareToSleep();
+    await home.inStep();
+    const { job } = await errands.ask(fresh, ids(sleeper));
+    await home.pass(MINUTE - 3_001);
+    assert.equal(home.images(sleeper.id), 0);
+    await home.pass(1);
+    assert.deepEqual(ended(), [`${sleeper.id} succeeded`]);
+    assert.equal(home.images(sleeper.id), 1);
+    assert.equal(job.isEnded, true);
+  });
+
+  it('leaves a device for its next wake when no place is free', async () => {
+    const [busy, sleeper, patient] = [await add(slow), await asleep(), await add()];
+    await errands.ask(fresh, ids(busy, sleeper, patient));
+    await home.inStep();
+    await sleeper.wake();
+    await home.inStep();
+    sleeper.prepareToSleep();
+    await home.quiet();
+    assert.deepEqual(
+      ended(),
+      ids(busy, patient).map((id) => `${id} succeeded`),
+    );
+    assert.equal(home.images(sleeper.id), 0);
+    await home.pass(HOUR - 1);
+    await sleeper.wake();
+    await home.quiet();
+    assert.equal(ended().at(-1), `${sleeper.id} succeeded`);
+  });
+
+  it('gives up a device that has not woken in time', async () => {
+    const sleeper = await asleep();
+    await errands.ask(fresh, ids(sleeper));
+    await home.pass(HOUR - 1);
+    assert.deepEqual(ended(), []);
+    await home.pass(1);
+    assert.deepEqual(ended(), [`${sleeper.id} timed_out`]);
+    await sleeper.wake();
+    await home.quiet();
+    assert.equal(home.images(sleeper.id), 0);
+  });
+
+  it('lets a device finish its update although it is time to sleep', async () => {
+    const sleeper = await add(slow);
+    const { job } = await errands.ask(fresh, ids(sleeper));
+    await home.inStep();
+    sleeper.prepareToSleep();
+    await home.quiet();
+    assert.equal(job.summary().devices[0]?.reboot, 'proven');
+    assert.ok(sleeper.image.equals(fresh));
+  });
+
+  it('takes another canary for one that dozes off', async () => {
+    const [sleeper, canary, other] = [await add(), await add(), await add()];
+    await errands.ask(fresh, ids(sleeper, canary, other), { rollout: { canary: 1, soak: 10 * MINUTE } });
+    await home.pass(5 * MINUTE);
+    assert.deepEqual(ended(), [`${sleeper.id} succeeded`]);
+    sleeper.prepareToSleep();
+    await home.pass(10 * MINUTE - 1);
+    assert.deepEqual(ended().slice(1), [`${canary.id} succeeded`]);
+    await home.pass(1);
+    assert.deepEqual(ended().slice(2), [`${other.id} succeeded`]);
+  });
+
+  it('takes for canaries devices that were there all the time, before those that wake', async () => {
+    const bad = { ...slow, misbehaviour: { failWriteAt: 20_000 } };
+    const [first, sleeper, second] = [await add(bad), await asleep(), await add()];
+    const rollout = { canary: 1, soak: 10 * MINUTE, maxFailures: 0 };
+    await errands.ask(fresh, ids(first, sleeper, second), { rollout });
+    await home.inStep();
+    await sleeper.wake();
+    await home.pass(9 * MINUTE);
+    assert.deepEqual(ended(), [`${first.id} failed`, `${second.id} succeeded`]);
+    await home.pass(MINUTE);
+    assert.deepEqual(ended().slice(2), [`${sleeper.id} succeeded`]);
+  });
+});
