@@ -4,8 +4,7 @@ import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+const HOUR = 3_600_000;
 const [old, first, second, third] = [image(1), image(2), image(3), image(4)];
 
 /** Receives an image so slowly that much can happen meanwhile. */
@@ -87,4 +86,90 @@ describe('the jobs of a node', () => {
       assert.deepEqual(errands.ends(older.job), [`${a.id} succeeded`]);
     });
   });
+
+  describe('asked for the same image again', () => {
+    const bad = { misbehaviour: { failWriteAt: 20_000 } };
+
+    it('take it into the same job', async () => {
+      const [a, b] = [await add(slow), await add()];
+      const one = await errands.ask(first, [a.id]);
+      await home.inStep();
+      const two = await errands.ask(first, [b.id, a.id]);
+      assert.equal(two.job, one.job);
+      assert.deepEqual((await two.ended).counts, { succeeded: 2 });
+      assert.deepEqual([home.images(a.id), home.images(b.id)], [1, 1]);
+    });
+
+    it('begin a new job when the old one has ended', async () => {
+      const a = await add();
+      const one = await errands.ask(first, [a.id]);
+      await home.quiet();
+      const two = await errands.ask(first, [a.id]);
+      await home.quiet();
+      assert.notEqual(two.job, one.job);
+      assert.deepEqual(errands.ends(two.job), [`${a.id} skipped up_to_date`]);
+    });
+
+    it('send nothing, three nights in a row, after failures have stopped the job', async () => {
+      const devices = [await add(bad), await add(), await add()];
+      const { job, ended } = await errands.ask(first, 'all', { rollout: { maxFailures: 1 } });
+      assert.equal((await ended).state, 'stopped');
+      for (let night = 0; night < 3; night += 1) {
+        await home.pass(24 * HOUR);
+        devices.push(await add());
+        const tonight = await errands.ask(first, 'all');
+        assert.equal(tonight.job, job);
+        assert.equal((await tonight.ended).error?.code, 'ROLLOUT_STOPPED');
+        assert.deepEqual(
+          devices.map(({ id }) => home.images(id)),
+          devices.map((_, index) => (index === 0 ? 1 : 0)),
+        );
+      }
+      assert.equal(errands.ends(job).length, 1);
+
+      job.resume();
+      await home.quiet();
+      assert.deepEqual(job.summary().counts, { failed: 1, succeeded: 5 });
+    });
+
+    it('start nothing more when enough have failed, although nothing was left to be stopped', async () => {
+      const [a, b, c] = [await add(bad), await add(slow), await add()];
+      const { job } = await errands.ask(first, [a.id, b.id], { rollout: { concurrency: 2, maxFailures: 1 } });
+      while (home.results.length === 0) await home.change();
+      await errands.ask(first, [c.id]);
+      await home.quiet();
+      assert.equal(job.summary().state, 'stopped');
+      assert.equal(home.images(c.id), 0);
+      assert.deepEqual(job.retry(), [a.id]);
+      await home.quiet();
+      assert.equal(home.images(a.id), 2);
+    });
+
+    it('change nothing by a retry where there is nothing to retry', async () => {
+      const [a, b] = [await add(), await add()];
+      await b.stop();
+      const { job } = await errands.ask(first, [b.id]);
+      job.pause();
+      await errands.ask(first, [a.id]);
+      await home.quiet();
+      assert.deepEqual(job.retry(), []);
+      await home.quiet();
+      assert.equal(job.summary().state, 'paused');
+      assert.equal(home.images(a.id), 0);
+    });
+  });
+
+  for (const order of ['given', 'id'] as const) {
+    it(`serve devices ${order === 'id' ? 'by id' : 'in the order in which they are named'}`, async () => {
+      const ids = ['order-c', 'order-a', 'order-b'].map((id) => `${id}-${order}`);
+      for (const id of ids) await home.add(id, { image: old });
+      const { job } = await errands.ask(first, ids, { rollout: { order } });
+      await home.quiet();
+      const expected = order === 'id' ? [...ids].sort() : ids;
+      assert.deepEqual(
+        errands.ends(job),
+        expected.map((id) => `${id} succeeded`),
+      );
+    });
+  }
 });

@@ -171,15 +171,13 @@ export class Home {
 
   get #isInStep(): boolean {
     const served = new Map([...this.#served.values()].map((update) => [update.device, update]));
-    for (const device of this.devices.values()) {
-      const { id } = device;
+    return [...this.devices.values()].every((device) => {
+      const update = served.get(device.id);
+      if (update !== undefined) return update.phase !== undefined && update.phase !== 'sending';
       const phase = device.finds ? device.phase : 'off';
-      const update = served.get(id);
-      if (update !== undefined) {
-        if (update.phase === undefined || update.phase === 'sending') return false;
-      } else if (phase === 'connecting' || this.broker.registry.get(id)?.state?.value !== states[phase]) return false;
-    }
-    return true;
+      if (phase === 'connecting' || (phase === 'ready' && device.flaggedForSleep)) return false;
+      return this.broker.registry.get(device.id)?.state?.value === states[phase];
+    });
   }
 }
 

@@ -92,6 +92,10 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   get phase(): Phase {
     return this.#phase;
   }
+  /** Whether it is about to sleep. */
+  get flaggedForSleep(): boolean {
+    return this.#homie.flaggedForSleep;
+  }
   /** Whether it can connect: its network and its broker are those that its configuration names. */
   get finds(): boolean {
     return this.#board.finds;

@@ -8,7 +8,8 @@ interface Alarm {
 
 /** A clock that stands still until a test moves it on, so that hours pass at once. */
 export class TestClock implements Clock {
-  readonly #start: number;
+  /** What the wall clock showed when `now()` was 0. */
+  #start: number;
   readonly #alarms = new Set<Alarm>();
   #now = 0;
 
@@ -23,6 +24,11 @@ export class TestClock implements Clock {
 
   date(): Date {
     return new Date(this.#start + this.#now);
+  }
+
+  /** Sets the wall clock. */
+  set(date: string): void {
+    this.#start = new Date(date).getTime() - this.#now;
   }
 
   at(time: number, callback: () => void): () => void {
