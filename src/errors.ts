@@ -367,10 +367,6 @@ export const catalogue = {
   ),
 
   // What the device answers
-  OTA_DISABLED: entry(
-    'OTA is disabled on the device.',
-    'Enable it by the configuration patch {"ota":{"enabled":true}}.',
-  ),
   BAD_CHECKSUM: entry(
     'The device found that the content does not match its MD5, or (ESP32) that size or magic byte are wrong.',
     'The firmware was changed on its way, or the image does not fit. Try again.',
