@@ -97,8 +97,11 @@ export class Jobs {
     await Promise.allSettled(
       this.desk.jobs.map(async (job) => {
         const file = this.#files.get(job);
-        await job.abandon(file !== undefined && !forget);
+        const abandoned = job.abandon(file !== undefined && !forget);
         await (forget ? file?.remove() : file?.save(job));
+        // What goes on for long, such as the sending of an image, must not write what a later node has written anew.
+        file?.close();
+        await abandoned;
       }),
     );
     await Promise.allSettled(this.#removals);

@@ -70,6 +70,11 @@ export class JobFile {
     }
   }
 
+  /** Leaves the job to a later node: nothing is written any more, however late it comes. */
+  close(): void {
+    this.#journal.close();
+  }
+
   /** Forgets the job, and its firmware when no other job needs it. */
   async remove(): Promise<void> {
     await this.#journal.remove();

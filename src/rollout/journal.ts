@@ -21,7 +21,7 @@ export class Journal {
   #queue = '';
   #writing: Promise<void> | undefined;
   #failed = false;
-  #removed = false;
+  #closed = false;
   /** The file on the disk is not what it should be: the next write makes it anew. */
   #stale = true;
   readonly #tell: (error: HomieError) => void;
@@ -87,9 +87,14 @@ export class Journal {
     await this.#write();
   }
 
+  /** Leaves the file as it is: nothing is written any more. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** Deletes the file. Nothing is written any more. */
   async remove(): Promise<void> {
-    this.#removed = true;
+    this.#closed = true;
     await this.#writing;
     await rm(this.file, { force: true }).catch(() => undefined);
   }
@@ -104,7 +109,7 @@ export class Journal {
 
   /** Whatever comes while something is being written is written together after it. */
   async #write(): Promise<void> {
-    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#removed) {
+    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed) {
       this.#writing ??= this.#writeQueue();
       await this.#writing;
     }
