@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
+import { settle } from '../homie/presence';
 import { checkDeviceId } from '../homie/topics';
 import { readFile } from './file';
 import { pathText, type JsonObject } from './json';
@@ -19,7 +20,8 @@ export interface DeviceConfig {
 }
 
 /**
- * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`.
+ * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`, and until all that is
+ * retained has come.
  *
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, DEVICE_UNKNOWN, CONFIG_UNKNOWN, CONFIG_UNREADABLE;
  * the reason of the signal
@@ -35,6 +37,7 @@ export async function getConfig(
   const watch = broker.watch(id);
   try {
     for (;;) {
+      if (!broker.isSettled) await settle(broker, signal);
       const known = broker.registry.get(id);
       if (known?.config !== undefined) {
         const file = readFile(known.config.value);

@@ -109,7 +109,7 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
     });
 
   try {
-    await logged(/Started flows/);
+    await Promise.all([logged(/Started flows/), logged(/Server now running/)]);
   } catch (error) {
     await stop();
     throw error;
