@@ -91,8 +91,9 @@ export class History {
 
   async #learn(device: string, md5: string, { state, error }: Update): Promise<void> {
     if (state === 'succeeded') {
-      for (const [other, { had }] of new Map(this.#images.get(device))) {
-        if (had && other !== md5) void this.#set(device, other, { ...nothing, replaced: true });
+      for (const [other, { had, held }] of new Map(this.#images.get(device))) {
+        // What does not run there stays held, whatever runs there now.
+        if (had && other !== md5 && !final.has(held)) void this.#set(device, other, { ...nothing, replaced: true });
       }
       await this.#set(device, md5, { ...nothing, had: true });
     } else if (state === 'failed' && isHeld(error?.code)) {
