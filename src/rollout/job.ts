@@ -95,7 +95,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #serving = new Map<string, Promise<void>>();
   readonly #late: Promise<void>[] = [];
   readonly #abandon = new AbortController();
-  readonly #soaks = new AbortController();
+  #soaks = new AbortController();
   #callOff: () => void = () => undefined;
   #deafen: () => void = () => undefined;
   #advancing = false;
@@ -522,7 +522,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#advance();
   }
 
-  /** Nobody else may reboot it meanwhile. Undefined when that does not matter any more. */
+  /** Nobody else may reboot it meanwhile. Undefined when the job is given up, and a later one may go on with it. */
   async #lockedSoak(device: string): Promise<SoakEnd | undefined> {
     const { broker } = this.#task;
     try {
@@ -534,7 +534,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       const signal = AbortSignal.any([this.#abandon.signal, this.#soaks.signal]);
       return await soakDevice({ broker, device, clock: this.#clock }, this.#settings.soak, signal);
     } catch {
-      return undefined;
+      // When the job has ended, nobody wants to know any more; when it is retried, another canary is taken.
+      return this.#abandon.signal.aborted ? undefined : 'dozed';
     } finally {
       broker.locks.release(device, this.id);
     }
@@ -603,6 +604,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#rest = rest;
     if (this.isEnded) {
       this.#soaks.abort();
+      this.#soaks = new AbortController();
       this.#deafen();
     }
     if (rest !== 'not') void this.#tellRest();
