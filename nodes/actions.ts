@@ -115,7 +115,7 @@ export abstract class Actions<Action extends string> {
    * @param firmware the image that it brings, if it brings one
    * @throws {HomieError} when that cannot be
    */
-  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Pick<Work, 'select' | 'make'>>;
+  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Pick<Work, 'make'>>;
 
   /** @throws {HomieError} when the node has no broker */
   protected broker(): HomieBroker {
@@ -225,18 +225,19 @@ export abstract class Actions<Action extends string> {
     const outbox = this.around.reply(msg);
     this.#tell(job, outbox);
     this.#jobs.begin(job, order, file);
-    for (const [, note] of file.notes()) this.#goOnJoined(job, note);
+    for (const [key, note] of file.notes()) this.#goOnJoined(job, note, () => file.note(key, undefined));
     const running = this.#runs(job, { devices: [], outbox }, job.restart.bind(job), order);
     this.#pending.add(running);
     void running.finally(() => this.#pending.delete(running));
   }
 
-  #goOnJoined(job: Job, note: unknown): void {
+  #goOnJoined(job: Job, note: unknown, told: () => Promise<void>): void {
     const { msg, devices }: { msg?: unknown; devices?: unknown } = Object(note);
     const outbox = this.around.reply({ ...Object(msg) });
     for (const device of Array.isArray(devices) ? devices : []) this.#asked.set(`${job.id} ${device}`, outbox);
     job.once('rest', (summary) => {
       outbox.send('summary', summary);
+      void told();
     });
   }
 

@@ -100,6 +100,19 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(payload(summary, 'counts.canceled'), 2, 'it was one job');
   });
 
+  it('gives whoever joined a summary, too, and but one', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late', topic: 'first' });
+    await flow.progress.first(state('waiting'));
+    flow.send({ payload: next, device: 'later', topic: 'second' });
+    await flow.progress.first((msg) => payload(msg, 'device') === 'later' && state('waiting')(msg));
+    const after = await again(flow);
+    await Promise.all([lively('late'), lively('later')]);
+    await Promise.all(['first', 'second'].map((topic) => after.summary.first((msg) => msg['topic'] === topic)));
+    assert.equal((await after.result.first((msg) => payload(msg, 'device') === 'later'))['topic'], 'second');
+    assert.equal(after.summary.messages.length, 2);
+  });
+
   it('keeps what failed for a retry, and its firmware with it', async () => {
     const device = await lively('stubborn', { misbehaviour: { comesBackWith: strange } });
     const flow = await open();
