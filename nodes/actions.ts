@@ -155,9 +155,9 @@ export abstract class Actions<Action extends string> {
    * @returns the error for `done`, once nothing is left to do
    */
   protected async run(work: Work, errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
-    const { order, select, make } = work;
+    const { order, make } = work;
     const open = this.#jobs.desk.find(order.identity);
-    if (open !== undefined) return this.#join(open, select, errand);
+    if (open !== undefined) return this.#join(open, work, errand);
     const { outbox } = errand;
     let file: JobFile | undefined;
     const job = make({
@@ -244,20 +244,21 @@ export abstract class Actions<Action extends string> {
   /** What is told of a device goes with the message that brought it into the job; whoever joins gets the summary, too. */
   async #join(
     job: Job,
-    select: Select,
+    { order, select }: Pick<Work, 'order' | 'select'>,
     { outbox, devices: named }: Errand,
   ): Promise<HomieError | typeof KEPT | undefined> {
     outbox.send('progress', { job: job.id, state: 'queued' });
     const note = randomUUID();
     try {
-      const summary = await job.admit(async (signal) => {
+      const told: Select = async (signal) => {
         const devices = await select(signal);
         const known = new Set(job.summary().devices.map(({ device }) => device));
         const added = devices.filter((device) => !known.has(device));
         for (const device of added) this.#asked.set(`${job.id} ${device}`, outbox);
         void this.#jobs.fileOf(job)?.note(note, { msg: keptOf({ ...outbox.kept }), devices: added });
         return devices;
-      });
+      };
+      const summary = await job.admit(this.#jobs.desk.takingOver(order, told));
       outbox.send('summary', summary);
       void this.#jobs.fileOf(job)?.note(note, undefined);
       return failureOf(summary);

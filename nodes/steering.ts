@@ -77,10 +77,9 @@ function resume(desk: Desk, question: Question): Summary | Idle {
  * @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID
  */
 function retry(desk: Desk, question: Question): Summary | Idle {
-  const latest = new Map(desk.jobs.flatMap((job) => job.summary().devices.map(({ device }) => [device, job])));
   const asked = meant(desk.jobs, question).map(({ job, devices }) => {
     const all = devices ?? job.summary().devices.map(({ device }) => device);
-    return { job, devices: job.retry(all.filter((device) => latest.get(device) === job)) };
+    return { job, devices: job.retry(all.filter((device) => desk.lastFor(device) === job)) };
   });
   const again = asked.filter(({ devices }) => devices.length > 0);
   const devices = again.flatMap((each) => each.devices);

@@ -13,11 +13,14 @@ export interface Order {
 interface Entry {
   readonly job: Job;
   readonly order: Order;
+  /** When each of its devices was last asked for, counted in requests. */
+  readonly asked: Map<string, number>;
 }
 
 /** The jobs of one node: a request that brings what a job brings joins it, and a newer firmware takes over what waits. */
 export class Desk {
   readonly #entries = new Map<string, Entry>();
+  #requests = 0;
 
   /** From old to new, also those that have ended and can be retried. */
   get jobs(): Job[] {
@@ -31,11 +34,20 @@ export class Desk {
 
   /** The open job that brings the same. */
   find(identity: string): Job | undefined {
-    return [...this.#entries.values()].find(({ job, order }) => order.identity === identity && !job.isEnded)?.job;
+    return this.#find(identity)?.job;
+  }
+
+  /** The job that was last asked for a device, or else the newest one that has it. */
+  lastFor(device: string): Job | undefined {
+    const entries = [...this.#entries.values()];
+    const has = ({ job }: Entry): boolean => job.summary().devices.some((update) => update.device === device);
+    return (lastAsked(entries, device) ?? entries.findLast(has))?.job;
   }
 
   add(job: Job, order: Order): void {
-    this.#entries.set(job.id, { job, order });
+    const request = (this.#requests += 1);
+    const devices = job.summary().devices.filter(({ state }) => state !== 'canceled');
+    this.#entries.set(job.id, { job, order, asked: new Map(devices.map(({ device }) => [device, request])) });
   }
 
   remove(job: Job): void {
@@ -43,40 +55,57 @@ export class Desk {
   }
 
   /**
-   * Lets an order for a newer firmware find its devices: those that wait in older jobs for the same firmware name are
-   * handed over. An older one that is open for devices to come is closed by an order that is for all devices, too.
+   * Lets a request find its devices, whether it begins a job or joins one. Those that wait in other jobs for the same
+   * firmware name, for which they were asked before, are handed over. An older one that is open for devices to come is
+   * closed by an order that is for all devices, too.
    */
   takingOver(order: Order, select: Select): Select {
+    // The later request counts, whichever finds its devices first.
+    const request = (this.#requests += 1);
+    const own = [...this.#entries.values()].find((entry) => entry.order === order) ?? this.#find(order.identity);
+    if (own === undefined) return select;
     return async (signal) => {
       const devices = await select(signal);
-      for (const { job, order: older } of this.#others(order).older) {
-        await job.handOver(devices);
-        if (order.forAll && older.forAll) job.close();
+      const peers = this.#peers(order);
+      const isJoined = own.order !== order;
+      const known = new Set(isJoined ? own.job.summary().devices.map(({ device }) => device) : []);
+      const wanted = devices.filter(
+        (device) => !known.has(device) && (lastAsked(peers, device)?.asked.get(device) ?? 0) <= request,
+      );
+      for (const device of wanted) own.asked.set(device, request);
+      for (const [age, { job, order: other }] of peers.entries()) {
+        if (job === own.job) continue;
+        await job.handOver(wanted);
+        if (order.forAll && other.forAll && age < peers.indexOf(own)) job.close();
       }
       return devices;
     };
   }
 
   /**
-   * Resolves when no older job for the same firmware name does anything with a device: what runs is finished.
+   * Resolves when no other job for the same firmware name does anything with a device: what runs is finished.
    *
-   * @returns whether the device is to be left to a newer one, which has it or waits for it to appear
+   * @returns whether the device is to be left to another one, which was asked for it later, or takes in what appears
    */
   async finished(order: Order, device: string): Promise<boolean> {
-    const { older, newer } = this.#others(order);
-    if (newer.some(({ job }) => job.claims(device))) return true;
-    await Promise.all(older.map(({ job }) => job.served(device)));
+    const peers = this.#peers(order);
+    const taker = lastAsked(peers, device) ?? peers.findLast(({ job }) => job.claims(device));
+    if (taker !== undefined && taker.order !== order) return true;
+    await Promise.all(peers.filter((entry) => entry.order !== order).map(({ job }) => job.served(device)));
     return false;
   }
 
-  /** The other ones for the same firmware name. */
-  #others(order: Order): { older: Entry[]; newer: Entry[] } {
-    const { identity, subject } = order;
-    if (subject === undefined) return { older: [], newer: [] };
-    const entries = [...this.#entries.values()].filter(
-      ({ order: each }) => each === order || (each.subject === subject && each.identity !== identity),
-    );
-    const own = entries.findIndex(({ order: each }) => each === order);
-    return { older: entries.slice(0, own), newer: entries.slice(own + 1) };
+  #find(identity: string): Entry | undefined {
+    return [...this.#entries.values()].find(({ job, order }) => order.identity === identity && !job.isEnded);
   }
+
+  /** All that are for the same firmware name, from old to new. */
+  #peers({ subject }: Order): Entry[] {
+    return subject === undefined ? [] : [...this.#entries.values()].filter(({ order }) => order.subject === subject);
+  }
+}
+
+function lastAsked(entries: readonly Entry[], device: string): Entry | undefined {
+  const asked = entries.filter((entry) => entry.asked.has(device));
+  return asked.sort((a, b) => (a.asked.get(device) ?? 0) - (b.asked.get(device) ?? 0)).at(-1);
 }

@@ -75,6 +75,21 @@ describe('the jobs of a node', () => {
       assert.equal(home.images(a.id), 2);
     });
 
+    it('hand over what waits also to a job that is there already', async () => {
+      const [a, b] = [await add(slow), await add()];
+      const older = await errands.ask(first, [a.id, b.id]);
+      await home.inStep();
+      const c = await add(slow);
+      const newer = await errands.ask(second, [c.id]);
+      await home.inStep();
+      const joined = await errands.ask(second, [b.id]);
+      assert.equal(joined.job, newer.job);
+      await home.quiet();
+      assert.deepEqual(errands.ends(older.job), [`${b.id} canceled superseded`, `${a.id} succeeded`]);
+      assert.equal(home.images(b.id), 1);
+      assert.ok(b.image.equals(second));
+    });
+
     it('cancel a device that they wait for', async () => {
       const a = await add(slow);
       const older = await errands.ask(first, [a.id]);
@@ -143,6 +158,18 @@ describe('the jobs of a node', () => {
       assert.deepEqual(job.retry(), [a.id]);
       await home.quiet();
       assert.equal(home.images(a.id), 2);
+    });
+
+    it('try again what was not reached, although the canary was still watched when the job ended', async () => {
+      const [a, b] = [await add(), await add()];
+      await b.stop();
+      const { job } = await errands.ask(first, [a.id, b.id], { rollout: { canary: 1, soak: 2 * HOUR } });
+      await home.until(() => job.isEnded);
+      assert.deepEqual(errands.ends(job), [`${a.id} succeeded`, `${b.id} timed_out DEVICE_OFFLINE`]);
+      await b.start();
+      assert.deepEqual(job.retry(), [b.id]);
+      await home.quiet();
+      assert.equal(errands.ends(job).at(-1), `${b.id} succeeded`);
     });
 
     it('change nothing by a retry where there is nothing to retry', async () => {

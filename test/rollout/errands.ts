@@ -50,7 +50,8 @@ export class Errands {
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll: devices === 'all' };
     const open = this.desk.find(md5);
     if (open !== undefined) {
-      return { job: open, ...(await this.#home.join(open, (signal) => selectDevices(broker, choice, name, signal))) };
+      const found = this.desk.takingOver(order, (signal) => selectDevices(broker, choice, name, signal));
+      return { job: open, ...(await this.#home.join(open, found)) };
     }
     const job = new OtaJob(
       { broker, firmware, choice, settings: { ...patient, ...ota }, history: this.history },
