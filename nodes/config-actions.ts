@@ -88,7 +88,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const order = { identity: canonical(patch), forAll: false };
     return {
       order,
-      select: (signal) => selectDevices(broker, { devices }, undefined, signal),
+      select: (signal) => selectDevices(broker, { devices }, undefined, signal, rollout.continuous),
       make: (options) => new ConfigJob({ broker, patch, devices, settings, history, incomplete }, rollout, options),
       ...(rollout.persist && { record: { order, keep: rollout.keep, work, ...withoutSecrets(work) } }),
     };

@@ -96,7 +96,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll };
     return {
       order,
-      select: (signal) => selectDevices(broker, choice, name, signal),
+      select: (signal) => selectDevices(broker, choice, name, signal, rollout.continuous),
       make: (options) => new OtaJob({ broker, firmware, choice, settings, history }, rollout, options),
       ...(rollout.persist && {
         record: { order, keep: rollout.keep, work, firmware: { md5, image: firmware.image } },

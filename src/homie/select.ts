@@ -12,6 +12,7 @@ export type DeviceChoice = { readonly devices: readonly string[] } | { readonly 
  * firmware by id. For these waits until what is retained has settled.
  *
  * @param firmwareName the name that the image carries, if it carries one
+ * @param mayBeNone whether none is an answer, too, since more may appear later
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; the reason of the signal
  */
 export async function selectDevices(
@@ -19,8 +20,9 @@ export async function selectDevices(
   choice: DeviceChoice,
   firmwareName: string | undefined,
   signal: AbortSignal,
+  mayBeNone = false,
 ): Promise<string[]> {
-  if ('devices' in choice) return selectNamed(broker, choice.devices, signal);
+  if ('devices' in choice) return selectNamed(broker, choice.devices, signal, mayBeNone);
   if (firmwareName === undefined) {
     throw new HomieError(
       'NOT_HOMIE',
@@ -29,7 +31,7 @@ export async function selectDevices(
   }
   await broker.settled(signal);
   const ids = known(broker, ({ fwName }) => fwName?.value === firmwareName);
-  if (ids.length === 0) {
+  if (ids.length === 0 && !mayBeNone) {
     throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`);
   }
   return ids;
@@ -46,7 +48,12 @@ export function namedDevices(choice: DeviceChoice): string[] {
   return 'devices' in choice ? choice.devices.filter((device) => !isPattern(device)) : [];
 }
 
-async function selectNamed(broker: HomieBroker, named: readonly string[], signal: AbortSignal): Promise<string[]> {
+async function selectNamed(
+  broker: HomieBroker,
+  named: readonly string[],
+  signal: AbortSignal,
+  mayBeNone: boolean,
+): Promise<string[]> {
   if (named.length === 0) throw new HomieError('NO_DEVICE');
   const matches = new Map(named.filter(isPattern).map((pattern) => [pattern, readPattern(pattern)]));
   for (const device of named) if (!matches.has(device)) checkDeviceId(device);
@@ -55,7 +62,7 @@ async function selectNamed(broker: HomieBroker, named: readonly string[], signal
     const match = matches.get(device);
     return match === undefined ? [device] : known(broker, ({ id }) => match(id));
   });
-  if (ids.length === 0) {
+  if (ids.length === 0 && !mayBeNone) {
     throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} is called ${named.join(' or ')}.`);
   }
   return [...new Set(ids)];

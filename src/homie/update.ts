@@ -220,6 +220,7 @@ const verbs = {
 } as const satisfies Record<State, string>;
 
 function sentence(devices: readonly Update[]): string {
+  if (devices.length === 0) return 'No device belongs to it yet.';
   const [only] = devices;
   if (devices.length === 1 && only !== undefined) {
     const detail = only.error?.message ?? (only.reason === undefined ? undefined : only.reason.replaceAll('_', ' '));

@@ -33,17 +33,25 @@ export interface ConfigTaskInput {
  */
 export class ConfigJob extends Job {
   constructor(input: ConfigTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
-    super({ ...options, task: configTask(input), settings, devices: namedDevices({ devices: input.devices }) });
+    super({
+      ...options,
+      task: configTask(input, settings.continuous),
+      settings,
+      devices: namedDevices({ devices: input.devices }),
+    });
   }
 }
 
-function configTask({ broker, patch, devices, settings, history, incomplete }: ConfigTaskInput): Task<ConfigFlight> {
+function configTask(
+  { broker, patch, devices, settings, history, incomplete }: ConfigTaskInput,
+  continuous: boolean,
+): Task<ConfigFlight> {
   const choice: DeviceChoice = { devices };
   const settingsFor = (asked: boolean): ConfigSettings => ({ ...settings, force: settings.force && asked });
   return {
     broker,
     initial: { total: 0 },
-    select: (signal) => selectDevices(broker, choice, undefined, signal),
+    select: (signal) => selectDevices(broker, choice, undefined, signal, continuous),
     admits: (device) => isMeant(choice, device, undefined),
     refuse: () => (incomplete === true ? new HomieError('SECRET_NOT_KEPT') : undefined),
     readyAt: (device) => readyAt(broker, device),

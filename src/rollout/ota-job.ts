@@ -25,11 +25,14 @@ export interface OtaTaskInput {
 /** One firmware for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
 export class OtaJob extends Job {
   constructor(input: OtaTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
-    super({ ...options, task: otaTask(input), settings, devices: namedDevices(input.choice) });
+    super({ ...options, task: otaTask(input, settings.continuous), settings, devices: namedDevices(input.choice) });
   }
 }
 
-function otaTask({ broker, firmware, choice, settings, history = new History() }: OtaTaskInput): Task<Flight> {
+function otaTask(
+  { broker, firmware, choice, settings, history = new History() }: OtaTaskInput,
+  continuous: boolean,
+): Task<Flight> {
   const { name, version, md5: checksum, size } = firmware.info;
   const key = (device: string): string => `${broker.locks.scope}${device}`;
   const settingsFor = (device: string, asked: boolean): OtaSettings => ({
@@ -47,7 +50,7 @@ function otaTask({ broker, firmware, choice, settings, history = new History() }
     },
     select: async (signal) => {
       meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
-      return selectDevices(broker, choice, name, signal);
+      return selectDevices(broker, choice, name, signal, continuous);
     },
     admits: (device) => device.fwName?.value === name && isMeant(choice, device, name),
     refuse: (device) => refuse({ broker, device, firmware, settings }),

@@ -219,6 +219,14 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(payload(await flow.summary.nth(2), 'state'), 'succeeded');
   });
 
+  it('stays open for the first device, too', async () => {
+    const flow = await scene.flow({ device: 'c-*', continuous: true });
+    flow.send({ payload: next });
+    assert.deepEqual(payload(await flow.summary.first(), 'devices'), []);
+    await scene.device('c-1');
+    await flow.result.first(of('c-1', state('succeeded')));
+  });
+
   it('tells of several jobs, and of some devices of one, that they are paused', async () => {
     const later = buildEsp8266Image({ name: 'another', version: '1.1.0', size: 80_000, seed: 3 });
     const flow = await scene.flow({ device: 'a, b' });

@@ -70,6 +70,17 @@ describe('a rollout that stays open', () => {
     assert.equal(errands.ends(job).at(-1), `${b.id} succeeded`);
   });
 
+  it('begins without any device, and takes in the first that appears', async () => {
+    const { job, ended } = await errands.ask(first, 'all', continuous);
+    assert.equal((await ended).text, 'No device belongs to it yet.');
+    assert.equal(job.isEnded, false);
+    await errands.ask(second, ['lamp-*'], continuous);
+    const a = await add();
+    await home.quiet();
+    assert.equal(runs(a), 'second');
+    assert.deepEqual(errands.ends(job), [`${a.id} canceled superseded`]);
+  });
+
   it('is closed by one for a newer firmware that is for all devices, too', async () => {
     const a = await add();
     const older = await errands.ask(first, 'all', continuous);
