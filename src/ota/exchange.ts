@@ -29,8 +29,12 @@ export interface ExchangeInput {
   readonly report: (change: Change) => void;
   /** Awaited before each publish: from then on the device is judged by what it does. */
   readonly begin?: (device: Device) => Promise<void>;
-  /** What was begun was not published after all. */
-  readonly unsent?: () => void;
+  /**
+   * What was begun did not come to the device after all.
+   *
+   * @param missed it was published, and the device had gone to sleep
+   */
+  readonly unsent?: (missed: boolean) => void;
 }
 
 /**
@@ -158,7 +162,7 @@ class Exchange {
     if (stop.aborted) return this.#notReady(stop.reason);
     await this.#input.begin?.(known);
     if (!isReady(broker, device) || stop.aborted) {
-      this.#input.unsent?.();
+      this.#input.unsent?.(false);
       return stop.aborted ? this.#notReady(stop.reason) : undefined;
     }
     report({ state: 'running', attempt: ++this.#attempt });
@@ -191,8 +195,9 @@ class Exchange {
         if (end.open !== undefined) this.keepLocked(end.open);
         return end.outcome;
       case 'not_sent':
+      case 'missed':
         this.#openSince = undefined;
-        this.#input.unsent?.();
+        this.#input.unsent?.(end.kind === 'missed');
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return undefined;
       case 'interrupted':

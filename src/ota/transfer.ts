@@ -44,19 +44,20 @@ export interface TransferInput {
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
  * - `not_sent`: the connection or the device was gone before anything was sent
+ * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
  * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
  *   seen live and nothing is pending, so that it can be tried again
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
-  | { readonly kind: 'not_sent' }
+  | { readonly kind: 'not_sent' | 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
   | { readonly kind: 'interrupted'; readonly error: HomieError; readonly halfDead: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
-  | { readonly kind: 'flashed' | 'another_updater' }
+  | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
   | { readonly kind: 'gone' | 'silent'; readonly begun: boolean }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
 
@@ -65,10 +66,12 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
   const sent = await send(input);
   if (sent.kind !== 'sent') return sent;
 
-  const answer = await untilFlashed(input, performance.now());
+  const answer = await untilFlashed(input, sent, performance.now());
   switch (answer.kind) {
     case 'refused':
       return refused(input, answer.status);
+    case 'asleep':
+      return { kind: 'missed' };
     case 'another_updater':
       return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
     case 'silent':
@@ -131,7 +134,7 @@ async function send({
  * @param sentAt when the broker had all of the image, in ms of `performance.now()`: whatever a device does before that and
  * before its first status, it is still going to be given the image
  */
-async function untilFlashed(input: TransferInput, sentAt: number): Promise<Answer> {
+async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): Promise<Answer> {
   const { broker, device, sight, settings, firmware, encoded, before, report } = input;
   const meter = new ProgressMeter(firmware.info.size, sight.clock());
   // For base64 the device counts with the decoded length before it has seen the padding.
@@ -148,6 +151,9 @@ async function untilFlashed(input: TransferInput, sentAt: number): Promise<Answe
     }
     if (returnedUnseen(sight.advertisement, before)) return { kind: 'gone', begun };
     if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
+    // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
+    const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
+    if (isAsleep && !begun && sent.error === undefined) return { kind: 'asleep' };
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
       if (begun || event.at >= sentAt) return { kind: 'gone', begun };
     }
@@ -175,6 +181,11 @@ async function untilFlashed(input: TransferInput, sentAt: number): Promise<Answe
     begun = true;
     until = sight.clock() + settings.stall;
   }
+}
+
+/** Whether the state of a device is still the one that came then, in ms of `performance.now()`. */
+function isLast({ broker, device }: TransferInput, at: number): boolean {
+  return broker.registry.get(device)?.state?.at === at;
 }
 
 /** Whether a device has come back, while we were not connected, with something to be judged. */

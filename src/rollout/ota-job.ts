@@ -80,8 +80,9 @@ function otaTask(
           flight = flightOf(known);
           await Promise.all([history.begun(key(device), checksum), begin(flight)]);
         },
-        unsent: () => {
-          history.notSent(key(device), checksum);
+        unsent: (missed) => {
+          // An image that is missed counts, lest it goes over the network at every wake.
+          if (!missed) history.notSent(key(device), checksum);
           hooks.unsent();
         },
         report: (change) => {

@@ -80,6 +80,21 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
       assert.equal(lab.device.received.length, 1);
     }));
 
+  it('a device that goes to sleep meanwhile is waited for, and sent it when it wakes', () =>
+    withSlowLink({ sleep: { awake: Infinity, asleep: Infinity } }, async (lab) => {
+      const { device } = lab;
+      let begun = false;
+      const onChange = ({ phase, state }: Change): void => {
+        if (phase === 'sending' && !begun) device.prepareToSleep();
+        if (phase === 'sending') begun = true;
+        if (state === 'waiting' && device.phase === 'asleep') void device.wake();
+      };
+      const { outcome, changes } = await lab.bring(await raw(next), { reboot: 2000 }, { onChange });
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal(changes.filter(({ phase }) => phase === 'sending').length, 2);
+      assert.equal(device.received.length, 1);
+    }));
+
   it('what has not gone out yet is not sent any more when the device is watched no longer', () =>
     withQueue(async (lab, other) => {
       const abandon = new AbortController();

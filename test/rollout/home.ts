@@ -7,6 +7,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { startMosquitto } from '../support/mosquitto';
+import { startProxy, type Proxy } from '../support/proxy';
 
 /** Asleep and awake only when it is told. */
 const told = { awake: Infinity, asleep: Infinity };
@@ -21,6 +22,8 @@ const states = { off: 'lost', ready: 'ready', asleep: 'sleeping' } as const;
 export class Home {
   readonly clock: TestClock;
   readonly broker: HomieBroker;
+  /** Between us and the broker. */
+  readonly link: Proxy;
   readonly devices = new Map<string, SimulatedDevice>();
   /** Every result of the jobs that are followed, and when it came. */
   readonly results: (Update & { readonly at: number })[] = [];
@@ -29,16 +32,19 @@ export class Home {
   /** What was last told of each device that is being served, by job and device. */
   readonly #served = new Map<string, Update>();
 
-  private constructor(server: TestBroker, clock: TestClock) {
+  private constructor(server: TestBroker, link: Proxy, clock: TestClock) {
     this.#server = server;
+    this.link = link;
     this.clock = clock;
-    this.broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    const url = `mqtt://127.0.0.1:${link.port}`;
+    this.broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
     this.broker.registry.on('event', () => this.#changes.emit('change'));
     this.broker.start();
   }
 
   static async open(clock = new TestClock()): Promise<Home> {
-    return new Home(await startMosquitto(), clock);
+    const server = await startMosquitto();
+    return new Home(server, await startProxy(server.port), clock);
   }
 
   /** Adds a device, and waits until it is ready. */
@@ -166,6 +172,7 @@ export class Home {
   async close(): Promise<void> {
     await Promise.all([...this.devices.values()].map((device) => device.stop()));
     await this.broker.close();
+    await this.link.close();
     await this.#server.stop();
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Update } from '../../src/homie/update';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
@@ -128,5 +129,29 @@ describe('a rollout to devices that sleep', () => {
     assert.deepEqual(ended(), [`${first.id} failed`, `${second.id} succeeded`]);
     await home.pass(MINUTE);
     assert.deepEqual(ended().slice(2), [`${sleeper.id} succeeded`]);
+  });
+
+  it('holds no place for a device that sleeps before the image has come, and does not send it for ever', async () => {
+    const [sleeper, other] = [await asleep(), await add()];
+    const { job } = await errands.ask(fresh, ids(sleeper), { rollout: { maxFailures: 1 } });
+    home.link.limit(100_000);
+    const drowse = ({ device, phase }: Update): void => {
+      if (phase === 'sending' && device === sleeper.id) sleeper.prepareToSleep();
+    };
+    job.on('progress', drowse);
+    for (let times = 1; times <= 2; times += 1) {
+      await sleeper.wake();
+      while (sleeper.phase !== 'asleep') await home.change();
+      await home.quiet();
+      assert.deepEqual(ended(), []);
+    }
+    job.off('progress', drowse);
+    await errands.ask(fresh, ids(other));
+    await home.quiet();
+    assert.deepEqual(ended(), [`${other.id} succeeded`]);
+    await sleeper.wake();
+    await home.quiet();
+    assert.deepEqual(errands.ends(job).slice(1), [`${sleeper.id} skipped held`]);
+    assert.equal(home.images(sleeper.id), 0);
   });
 });
