@@ -134,10 +134,14 @@ describe('a rollout to devices that sleep', () => {
   it('holds no place for a device that sleeps before the image has come, and does not send it for ever', async () => {
     const [sleeper, other] = [await asleep(), await add()];
     const { job } = await errands.ask(fresh, ids(sleeper), { rollout: { maxFailures: 1 } });
-    home.link.limit(100_000);
-    const drowse = ({ device, phase }: Update): void => {
-      if (phase === 'sending' && device === sleeper.id) sleeper.prepareToSleep();
+    const drowse = ({ device, state, phase }: Update): void => {
+      if (state !== 'running' || phase !== 'sending' || device !== sleeper.id) return;
+      home.link.stall();
+      sleeper.prepareToSleep();
     };
+    sleeper.on('phase', (phase) => {
+      if (phase === 'asleep') home.link.flow();
+    });
     job.on('progress', drowse);
     for (let times = 1; times <= 2; times += 1) {
       await sleeper.wake();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { on } from 'node:events';
 import { soakDevice, type SoakEnd } from '../../src/rollout/soak';
 import { running } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
@@ -30,8 +30,8 @@ describe('a canary that is watched', () => {
     soakDevice({ broker: home.broker, device: device.id, clock: home.clock }, 10 * MINUTE, signal);
   /** Resolves when we have seen this. */
   const seen = async (device: SimulatedDevice, attribute: string, value?: unknown): Promise<void> => {
-    for (;;) {
-      const [id, event] = await once(home.broker.registry, 'event');
+    // Several may come at once.
+    for await (const [id, event] of on(home.broker.registry, 'event')) {
       if (id === device.id && event.attribute === attribute && (value === undefined || event.value === value)) return;
     }
   };
