@@ -1,7 +1,7 @@
 /** One patch on its way to one device. */
 import { HomieError, type ErrorCode } from '../errors';
 import type { OpenEnd } from '../homie/lock';
-import { isReady } from '../homie/presence';
+import { publishTo } from '../homie/publish';
 import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
@@ -88,11 +88,12 @@ export class Sending {
   async #send(): Promise<SendEnd | { error?: HomieError; noSubscribers: boolean }> {
     const { from, step, settings, abandon, report } = this.#input;
     report('sending');
-    const still = (): boolean => !abandon.aborted && isReady(from.broker, from.device);
     const topic = `${from.root}/$implementation/config/set`;
     try {
-      const options = { qos: 1, timeout: settings.sending, still } as const;
-      return { noSubscribers: (await from.broker.connection.publish(topic, step.text(), options)).noSubscribers };
+      const parcel = { topic, payload: step.text(), qos: 1, timeout: settings.sending } as const;
+      return {
+        noSubscribers: (await publishTo({ broker: from.broker, device: from.device, abandon }, parcel)).noSubscribers,
+      };
     } catch (error) {
       if (!(error instanceof HomieError)) throw error;
       if (error.code === 'NOT_CONNECTED') return { kind: 'not_sent' };

@@ -7,6 +7,8 @@ interface Hold {
   pending?: { readonly end: OpenEnd; readonly since: number };
   /** It sends its uptime, which will tell of a reboot. */
   statistics?: boolean;
+  /** A publish that is still on its way to the broker, and that nobody watches any more. */
+  orphan?: Promise<void>;
 }
 
 /**
@@ -56,7 +58,7 @@ export class DeviceLocks {
     if (hold?.job !== undefined && hold.job !== job) {
       throw busy(id);
     }
-    if (hold?.pending !== undefined) {
+    if (hold?.pending !== undefined || hold?.orphan !== undefined) {
       throw new HomieError('REBOOT_PENDING', `An earlier update of ${id} may still have to be booted.`);
     }
     table().set(this.scope + id, { job });
@@ -88,7 +90,7 @@ export class DeviceLocks {
     const hold = this.#hold(id);
     if (hold?.job !== job) return;
     delete hold.job;
-    if (hold.pending === undefined) table().delete(this.scope + id);
+    this.#keep(id, hold);
   }
 
   /** The job that has the device. */
@@ -103,15 +105,38 @@ export class DeviceLocks {
    * @param statistics whether the device is known to send its uptime
    */
   rebootPending(id: string, end: OpenEnd, since: number, statistics: boolean): void {
-    const { job } = this.#hold(id) ?? {};
-    table().set(this.scope + id, { ...(job !== undefined && { job }), pending: { end, since }, statistics });
+    this.#keep(id, { ...this.#hold(id), pending: { end, since }, statistics });
   }
 
   /** Frees the device: its reboot was seen in another place. */
   rebooted(id: string): void {
-    const hold = this.#hold(id);
-    if (hold?.job === undefined) table().delete(this.scope + id);
-    else table().set(this.scope + id, { job: hold.job });
+    const hold = { ...this.#hold(id) };
+    delete hold.pending;
+    delete hold.statistics;
+    this.#keep(id, hold);
+  }
+
+  /**
+   * Gives the device to nobody until a publish to it, which nobody watches any more, has come to its end. Then it may have
+   * what was published, and stays locked as it does after an end that is `unknown`.
+   *
+   * @param statistics whether the device is known to send its uptime
+   */
+  orphaned(id: string, publish: Promise<unknown>, statistics: boolean): void {
+    const settled = async (): Promise<void> => {
+      await Promise.allSettled([publish]);
+      const hold = { ...this.#hold(id) };
+      if (hold.orphan === orphan) delete hold.orphan;
+      this.#keep(id, hold);
+      this.rebootPending(id, 'unknown', performance.now(), statistics);
+    };
+    const orphan = settled();
+    this.#keep(id, { ...this.#hold(id), orphan });
+  }
+
+  /** Resolves when nothing that nobody watches is on its way to the device. */
+  async unorphaned(id: string): Promise<void> {
+    await this.#hold(id)?.orphan;
   }
 
   isRebootPending(id: string): boolean {
@@ -135,6 +160,12 @@ export class DeviceLocks {
 
   #hold(id: string): Hold | undefined {
     return table().get(this.scope + id);
+  }
+
+  #keep(id: string, hold: Hold): void {
+    const { job, pending, orphan } = hold;
+    if (job === undefined && pending === undefined && orphan === undefined) table().delete(this.scope + id);
+    else table().set(this.scope + id, hold);
   }
 }
 

@@ -2,7 +2,7 @@ import { HomieError, type ErrorCode } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import type { OpenEnd } from '../homie/lock';
-import { isReady } from '../homie/presence';
+import { publishTo } from '../homie/publish';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
 import { ProgressMeter } from './progress';
@@ -113,10 +113,8 @@ async function send({
 }: TransferInput): Promise<Sent | TransferEnd> {
   report({ phase: 'sending' });
   const timeout = settings.sending + firmware.info.size / 20;
-  const still = (): boolean => !abandon.aborted && isReady(broker, device);
   try {
-    const options = { qos: encoded.qos, timeout, still };
-    const { noSubscribers } = await broker.connection.publish(topic, encoded.payload, options);
+    const { noSubscribers } = await publishTo({ broker, device, abandon }, { topic, timeout, ...encoded });
     return { kind: 'sent', noSubscribers };
   } catch (error) {
     if (!(error instanceof HomieError)) throw error;

@@ -433,6 +433,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const hooks = this.#hooks(device, stop);
     const flight = this.#flights.get(device);
     if (flight !== undefined) {
+      await unlessAborted(this.#abandon.signal, task.broker.locks.unorphaned(device));
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
       this.#flights.delete(device);

@@ -57,6 +57,22 @@ describe('The lock of a device', () => {
     assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
   });
 
+  it('outlasts a publish that nobody watches any more, and stays until the device connects after it', async () => {
+    const locks = someLocks();
+    let cut = (): void => undefined;
+    const publish = new Promise<never>((_, reject) => (cut = () => reject(new Error('cut'))));
+    locks.acquire('lamp', 'first');
+    locks.orphaned('lamp', publish, true);
+    locks.release('lamp', 'first');
+    locks.observe('lamp', state('init'));
+    assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
+    cut();
+    await locks.unorphaned('lamp');
+    assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
+    locks.observe('lamp', state('init'));
+    locks.acquire('lamp', 'second');
+  });
+
   it('is freed by a live init', () => {
     const locks = someLocks();
     locks.rebootPending('lamp', 'unknown', performance.now(), true);

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { SimulatedDevice } from '../simulator/device';
 import { buildEsp8266Image } from '../support/images';
+import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
 import { configNode, connected, next, payload, Scene, state } from './scene';
 
@@ -63,6 +64,31 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(payload(result, 'reboot'), 'proven');
     assert.ok(device.image.equals(next));
     assert.equal(device.received.filter(({ total }) => total > 1).length, 1);
+  });
+
+  it('does not wait for an upload, and sends nothing before that has ended', async () => {
+    const device = await lively('uploading');
+    const { port } = Object(scene.broker);
+    const link = await startProxy(Number(port));
+    try {
+      const broker = { ...scene.broker, port: String(link.port) };
+      const flow = await TestFlow.start(broker, { canary: '0', ...settings }, { userDir });
+      await flow.showed(connected);
+      flow.send({ payload: next, device: device.id, topic: 'update' });
+      await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');
+      link.stall();
+      // Only this node is started anew: the connection, on which the image is sent, stays.
+      const after = await flow.deploy(broker, { canary: '0', ...settings, name: 'changed' }, [], 'nodes');
+      assert.doesNotMatch(after.log(), /timed out/);
+      after.send({ payload: next, device: device.id, topic: 'again' });
+      await after.progress.first(({ topic }) => topic === 'again');
+      link.flow();
+      const result = await after.result.first();
+      assert.deepEqual([payload(result, 'state'), payload(result, 'reboot')], ['succeeded', 'proven']);
+      assert.equal(device.received.filter(({ total }) => total > 1).length, 1);
+    } finally {
+      await link.close();
+    }
   });
 
   it('goes on with several devices, each of which has one result', async () => {
