@@ -49,7 +49,10 @@ const layouts = {
 const accesses = {
   'a field without a label': [`<input />`, /label/],
   'a button without a name': [`<button></button>`, /button-name/],
-  'text that is hard to read': [`<p style="color: #999; background: #fff">Hard to read</p>`, /color-contrast/],
+  'text that is hard to read, although the page has no height': [
+    `<style>body { overflow: hidden; height: 0 }</style><p style="color: #999; background: #fff">Hard to read</p>`,
+    /color-contrast/,
+  ],
 } as const;
 
 describe('the checks of pages', () => {
@@ -98,6 +101,11 @@ describe('the checks of pages', () => {
       await assertAccessible(page, '#part', ['#own']);
     });
   }
+
+  it('find that no text can be seen whose contrast could be measured', async () => {
+    await show('<div id="part"><p style="font-size: 0">Text</p></div>');
+    await assert.rejects(assertAccessible(page, '#part'), /no text/);
+  });
 
   it('find that what they look at is not there', async () => {
     await show('<p>Nothing</p>');

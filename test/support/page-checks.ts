@@ -59,10 +59,26 @@ export async function assertLayout(page: Page, part: string): Promise<void> {
   assert.deepEqual(await page.evaluate(`pageLayout(${JSON.stringify(part)})`), []);
 }
 
-interface Violation {
+interface Finding {
   readonly id: string;
-  readonly nodes: readonly { readonly target: readonly unknown[]; readonly failureSummary?: string }[];
+  readonly nodes: readonly {
+    readonly target: readonly unknown[];
+    readonly failureSummary?: string;
+    readonly any: readonly { readonly data: { readonly contrastRatio?: number } | null }[];
+  }[];
 }
+
+/** For axe-core all in a body without height, such as the editor's, is hidden. */
+const run = `async (context, options) => {
+  const { style } = document.body;
+  const { minHeight } = style;
+  style.minHeight = '100vh';
+  try {
+    return await axe.run(context, options);
+  } finally {
+    style.minHeight = minHeight;
+  }
+}`;
 
 /**
  * Asserts that axe-core finds nothing wrong with a part of a page by WCAG 2.1 A and AA: labels, names, roles, contrast.
@@ -74,15 +90,17 @@ export async function assertAccessible(page: Page, part: string, except: readonl
   if ((await page.evaluate("typeof window.axe === 'undefined'")) === true)
     await page.addScriptTag({ content: axeScript });
   const context = JSON.stringify({ include: [part], exclude: except });
-  const options = JSON.stringify({
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
-    resultTypes: ['violations'],
-  });
-  const violations = await page.evaluate<readonly Violation[]>(
-    `axe.run(${context}, ${options}).then(({ violations }) => violations)`,
+  const options = JSON.stringify({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] });
+  const { violations, passes } = await page.evaluate<Record<'violations' | 'passes', readonly Finding[]>>(
+    `(${run})(${context}, ${options}).then(({ violations, passes }) => ({ violations, passes }))`,
   );
   const found = violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} ${target.join(' ')}: ${failureSummary ?? ''}`),
   );
   assert.deepEqual(found, []);
+  const measured = passes
+    .filter(({ id }) => id === 'color-contrast')
+    .flatMap(({ nodes }) => nodes)
+    .filter(({ any }) => any.some(({ data }) => data?.contrastRatio !== undefined));
+  assert.ok(measured.length > 0, `axe-core has seen no text in ${part}`);
 }
