@@ -1,13 +1,15 @@
-import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { root } from './node-red';
+import { assertAccessible, assertLayout, assertQuiet, recordPage, type PageRecord } from './page-checks';
 
 const artifacts = path.join(root, 'artifacts');
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+
+const darkTheme = path.join(__dirname, 'dark-theme.css');
 
 /** How long a page may take to do something, in ms: a machine may be busy with other tests. */
 const TIMEOUT = 90_000;
@@ -35,44 +37,47 @@ export function chromiumAvailable(): boolean {
   return found;
 }
 
+/** A browser without a window. */
+export async function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** How the editor looks to whoever uses it. */
+export interface Appearance {
+  readonly dark?: boolean;
+  /** Of its texts; that of the browser, English, unless given. */
+  readonly language?: 'en-US' | 'de';
+}
+
 /** The editor of Node-RED in a browser, as a person uses it. */
 export class Editor {
-  /** What the page has written as errors and warnings, and what it threw. */
-  readonly complaints: string[] = [];
-  /** Requests to anything but Node-RED itself. */
-  readonly foreignRequests: string[] = [];
+  /** What the page has complained of, and whom it has asked but Node-RED itself. */
+  readonly record: PageRecord;
   /** What Node-RED has told the editor while it was open: statuses, and what debug nodes show. */
   readonly told: string[] = [];
   readonly page: Page;
   readonly #browser: Browser;
+  #dark = false;
 
   private constructor(browser: Browser, page: Page, url: string) {
     this.#browser = browser;
     this.page = page;
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
-    });
+    this.record = recordPage(page, url);
     page.on('websocket', (socket) => {
       socket.on('framereceived', ({ payload }) => this.told.push(payload.toString()));
     });
-    page.on('pageerror', (error) => this.complaints.push(error.message));
-    page.on('request', (request) => {
-      if (/^(https?|wss?):/.test(request.url()) && new URL(request.url()).host !== new URL(url).host) {
-        this.foreignRequests.push(request.url());
-      }
-    });
   }
 
-  static async open(url: string, options: { dark?: boolean } = {}): Promise<Editor> {
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  static async open(url: string, appearance: Appearance = {}): Promise<Editor> {
+    const browser = await openBrowser();
     try {
       const context = await browser.newContext({
         viewport: { width: 1500, height: 950 },
       });
       context.setDefaultTimeout(TIMEOUT);
-      // Node-RED 5; 4 has no dark theme.
-      if (options.dark === true) await context.addInitScript("localStorage.setItem('view-dark-theme', 'dark')");
       const editor = new Editor(browser, await context.newPage(), url);
+      await editor.page.goto(`${url}/favicon.ico`);
+      await editor.#remember(appearance);
       await editor.page.goto(url);
       await editor.loaded();
       return editor;
@@ -80,6 +85,18 @@ export class Editor {
       await browser.close();
       throw error;
     }
+  }
+
+  /** Loads the editor anew, with another theme or language. */
+  async appear(appearance: Appearance): Promise<void> {
+    await this.#remember(appearance);
+    await this.reload();
+  }
+
+  async #remember({ dark = false, language = 'en-US' }: Appearance): Promise<void> {
+    this.#dark = dark;
+    const stored = { 'view-dark-theme': dark ? 'dark' : 'light', 'editor-language': language };
+    await this.page.evaluate(`Object.assign(localStorage, ${JSON.stringify(stored)})`);
   }
 
   async reload(): Promise<void> {
@@ -150,21 +167,14 @@ export class Editor {
     await this.page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first().fill(value);
   }
 
-  /** Asserts that nothing in a dialog reaches beyond its edge or is cut off. */
-  async fits(form: string): Promise<void> {
-    const beyond = await this.page.evaluate(`(() => {
-      const form = document.querySelector(${JSON.stringify(form)});
-      const { left, right } = form.getBoundingClientRect();
-      return [...form.querySelectorAll('*')]
-        .filter((element) => element.checkVisibility())
-        .filter((element) => {
-          const box = element.getBoundingClientRect();
-          const cut = /^(LABEL|SPAN|DIV|SUMMARY|A)$/.test(element.tagName) && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
-          return box.left < left - 1 || box.right > right + 1 || cut;
-        })
-        .map((element) => element.outerHTML.slice(0, 200));
-    })()`);
-    assert.deepEqual(beyond, []);
+  /** Asserts that nothing in a part of the page overlaps, reaches beyond its edge or is cut off. */
+  async fits(part: string): Promise<void> {
+    await assertLayout(this.page, part);
+  }
+
+  /** Asserts that labels, roles and contrast in a part of the page are as they must be, but in what is Node-RED's own. */
+  async accessible(part: string, except: readonly string[] = []): Promise<void> {
+    await assertAccessible(this.page, part, except);
   }
 
   /** Waits until this text stands below a node. */
@@ -217,8 +227,15 @@ export class Editor {
     await this.page.screenshot({ path: path.join(artifacts, `${name}.png`) });
   }
 
+  /** Asserts that the page has neither complained nor asked anybody but Node-RED since this was asserted last. */
+  quiet(): void {
+    assertQuiet(this.record);
+  }
+
+  /** Closes the browser. Throws when the page has complained, or has asked anybody but Node-RED. */
   async close(): Promise<void> {
     await this.#browser.close();
+    this.quiet();
   }
 
   /** Until the trays have slid to their place. */
@@ -233,5 +250,8 @@ export class Editor {
     await this.page.waitForFunction(
       "window.RED && RED.nodes && RED.nodes.getType('homie-ota') && !document.querySelector('#red-ui-loading-progress:not([style*=none])')",
     );
+    const darkAlready = "document.documentElement.classList.contains('nr-theme-dark')";
+    if (this.#dark && (await this.page.evaluate(darkAlready)) !== true)
+      await this.page.addStyleTag({ path: darkTheme });
   }
 }
