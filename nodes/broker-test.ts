@@ -6,6 +6,7 @@ import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
 import { asHomieError } from './answers';
 import { isBrokerNode, type BrokerNode } from './broker-node';
+import { ownPagesOnly } from './own-pages';
 import { readBrokerSettings, type BrokerSettings } from './broker-settings';
 
 /** What a connection with certain settings found, or why there is none. */
@@ -28,19 +29,25 @@ const TIMEOUT = 15_000;
 const UNCHANGED = '__PWRD__';
 
 /**
- * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`, and
- * a body of JSON: a page of another site cannot send one.
+ * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`.
  */
 export function offerTest(RED: NodeAPI): void {
-  RED.httpAdmin.post('/homie-ota/test', RED.auth.needsPermission('homie-ota.write'), (request, response) => {
-    const body: unknown = request.is('application/json') ? request.body : undefined;
-    const fields = fieldsOf(body);
-    if (fields === undefined) {
-      response.status(400).json({ message: 'The settings of a homie-broker are expected as a JSON object of texts.' });
-      return;
-    }
-    void answer(RED, fields).then((result) => response.json(result));
-  });
+  RED.httpAdmin.post(
+    '/homie-ota/test',
+    ownPagesOnly,
+    RED.auth.needsPermission('homie-ota.write'),
+    (request, response) => {
+      const body: unknown = request.is('application/json') ? request.body : undefined;
+      const fields = fieldsOf(body);
+      if (fields === undefined) {
+        response
+          .status(400)
+          .json({ message: 'The settings of a homie-broker are expected as a JSON object of texts.' });
+        return;
+      }
+      void answer(RED, fields).then((result) => response.json(result));
+    },
+  );
 }
 
 /** Does not reject. */

@@ -1,7 +1,7 @@
 import type { HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
 import { namedDevices, selectDevices } from '../src/homie/select';
-import { check } from '../src/ota/check';
+import { check, type CheckSummary } from '../src/ota/check';
 import { defaultSettings, readSettings, type OtaSettings } from '../src/ota/settings';
 import { heldBecause, OtaJob } from '../src/rollout/ota-job';
 import { Releases } from '../src/rollout/releases';
@@ -51,30 +51,46 @@ export class OtaActions extends Actions<'update' | 'check'> {
     await super.close(removed);
   }
 
+  /**
+   * Tells what an update with this message would do to each device, and sends nothing.
+   *
+   * @throws {HomieError} as an update with it would; why there is no connection
+   */
+  async check(msg: Request): Promise<CheckSummary> {
+    const choice = await readChoice(msg, this.#settings.devices(msg));
+    const { firmware, settings, rollout } = await this.#read(msg);
+    const input = { broker: this.brokerInReach(), firmware, settings, history: this.around.history };
+    return check(input.broker, firmware, choice, settings, {
+      signal: this.patience(),
+      heldBecause: (device) => heldBecause(input, device),
+      exclude: rollout.exclude,
+    });
+  }
+
   protected override async perform(
     action: 'update' | 'check',
     errand: Errand,
   ): Promise<HomieError | typeof KEPT | undefined> {
     const { msg, outbox } = errand;
-    const { history } = this.around;
-    const choice = await readChoice(msg, this.#settings.devices(msg));
-    if (action === 'update') errand.devices = namedDevices(choice);
-    const settings = readSettings(settled(this.#settings.ota), msg);
-    const rollout = readRollout(settled(this.#settings.rollout), msg);
-    const broker = this.broker();
-    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] });
-    this.closing.throwIfAborted();
-    const input = { broker, firmware, settings, history };
     if (action === 'check') {
-      const answer = await check(this.brokerInReach(), firmware, choice, settings, {
-        signal: this.patience(),
-        heldBecause: (device) => heldBecause(input, device),
-        exclude: rollout.exclude,
-      });
-      outbox.send('summary', checkAnswer(answer));
+      outbox.send('summary', checkAnswer(await this.check(msg)));
       return undefined;
     }
+    const choice = await readChoice(msg, this.#settings.devices(msg));
+    errand.devices = namedDevices(choice);
+    const { firmware, settings, rollout } = await this.#read(msg);
     return this.run(this.#work(firmware, { choice, settings, rollout }), errand);
+  }
+
+  async #read(
+    msg: Request,
+  ): Promise<{ readonly firmware: Firmware; readonly settings: OtaSettings; readonly rollout: RolloutSettings }> {
+    const settings = readSettings(settled(this.#settings.ota), msg);
+    const rollout = readRollout(settled(this.#settings.rollout), msg);
+    this.broker();
+    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] });
+    this.closing.throwIfAborted();
+    return { firmware, settings, rollout };
   }
 
   protected override async remake(work: Partial<OtaRecord>, image: Buffer | undefined): Promise<Work> {

@@ -1,28 +1,11 @@
 import { createHash } from 'node:crypto';
 import { HomieError } from '../errors';
+import { CHIP_ID, chipName } from './format';
 import { checksumOf, readSegments, requireBytes, requireChecksum } from './segments';
 import { slices } from './slices';
 
 const HEADER = 24;
 const SHA256 = 32;
-
-/** Names by the chip id in an image's header (esptool, IMAGE_CHIP_ID of each target). */
-const CHIPS: Readonly<Record<number, string>> = {
-  0: 'esp32',
-  2: 'esp32s2',
-  5: 'esp32c3',
-  9: 'esp32s3',
-  12: 'esp32c2',
-  13: 'esp32c6',
-  16: 'esp32h2',
-  18: 'esp32p4',
-  20: 'esp32c61',
-  23: 'esp32c5',
-  25: 'esp32h21',
-  28: 'esp32h4',
-  31: 'esp32e22',
-  32: 'esp32s31',
-};
 
 /**
  * Checks an application image for a chip of the ESP32 family: 24 bytes of header, the segments, their checksum, and a
@@ -36,8 +19,7 @@ export async function inspectEsp32(
   image: Buffer,
 ): Promise<{ chip: string; end: number; flashSize: number | undefined }> {
   requireBytes(image, HEADER, 'the header');
-  const chipId = image.readUInt16LE(12);
-  const chip = CHIPS[chipId] ?? `esp32-${chipId}`;
+  const chip = chipName(image.readUInt16LE(CHIP_ID));
   const flashSize = flashSizeOf(image.readUInt8(3) >> 4);
   const segments = readSegments(image, image.readUInt8(1), HEADER);
   requireChecksum(await checksumOf(segments), segments.checksum, 'the image');

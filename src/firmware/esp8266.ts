@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import { crc32 } from './checksum';
-import { MAGIC } from './format';
+import { FIRST_ADDRESS, isEsp8266Address, MAGIC } from './format';
 import { checksumOf, readSegments, requireBytes, requireChecksum, type Segments } from './segments';
 
 const HEADER = 8;
@@ -24,13 +24,9 @@ const FLASH_SIZES: Readonly<Record<number, number>> = {
   9: 16 * 1024 * 1024,
 };
 
-/**
- * Whether an image is for the ESP8266: the 4 bytes behind its 8-byte header are then the address of its first segment,
- * in RAM, ROM or mapped flash. On the ESP32 flash pin settings stand there, which are 0xEE or near 0.
- */
+/** Whether an image is for the ESP8266. */
 export function isEsp8266(image: Buffer): boolean {
-  const address = image.readUInt32LE(HEADER);
-  return address >= 0x3ff00000 && address < 0x40400000;
+  return isEsp8266Address(image.readUInt32LE(FIRST_ADDRESS));
 }
 
 /**

@@ -1,3 +1,5 @@
+import { MARKS, MAX_TEXT } from './format';
+
 /** What an image tells of itself. */
 export interface Marks {
   /** Whether it carries the signature of Homie for ESP8266. */
@@ -7,16 +9,12 @@ export interface Marks {
   readonly brand?: string;
 }
 
-/** The bytes around each text (homie-esp8266 Homie.hpp, Homie_setFirmware and Homie_setBrand). */
-const NAME = [Buffer.from('bf84e41354', 'hex'), Buffer.from('93446ba775', 'hex')] as const;
-const VERSION = [Buffer.from('6a3f3e0ee1', 'hex'), Buffer.from('b03048d41a', 'hex')] as const;
-const BRAND = [Buffer.from('fb2af568c0', 'hex'), Buffer.from('6e2f0feb2d', 'hex')] as const;
+const NAME = bytesOf(MARKS.name);
+const VERSION = bytesOf(MARKS.version);
+const BRAND = bytesOf(MARKS.brand);
 
 /** homie-esp8266 Homie.cpp, __HOMIE_SIGNATURE. */
 const SIGNATURE = '%HOMIE_ESP8266_FW%';
-
-/** The longest is a name, with 32 bytes (homie-esp8266 Limits.hpp); forks may allow more. */
-const MAX_TEXT = 64;
 
 /**
  * Finds the marks that the Homie library leaves in an image.
@@ -47,4 +45,8 @@ function textBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer]):
     start = image.indexOf(before, Math.max(start, end - MAX_TEXT - before.length));
   }
   return undefined;
+}
+
+function bytesOf([before, after]: readonly [string, string]): readonly [Buffer, Buffer] {
+  return [Buffer.from(before, 'hex'), Buffer.from(after, 'hex')];
 }

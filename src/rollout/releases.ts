@@ -35,11 +35,17 @@ const known = new WeakMap<HomieBroker, Releases>();
 export class Releases {
   readonly #latest = new Map<string, Release>();
   readonly #desks = new Set<Desk>();
+  #revision = 0;
 
   static of(broker: HomieBroker): Releases {
     const releases = known.get(broker) ?? new Releases();
     known.set(broker, releases);
     return releases;
+  }
+
+  /** Another one whenever a firmware was given. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** A firmware is meant for the devices that run one of its name. The image itself is not kept. */
@@ -49,6 +55,7 @@ export class Releases {
     const checksums = firmware.alternativeChecksums().then((others) => new Set([md5, ...others]));
     this.#latest.delete(name);
     this.#latest.set(name, { version, checksums });
+    this.#revision += 1;
     const [oldest] = this.#latest.keys();
     if (this.#latest.size > MAX_NAMES && oldest !== undefined) this.#latest.delete(oldest);
   }
@@ -77,6 +84,22 @@ export class Releases {
       updates.set(device.id, { installed_version, latest_version, ...where });
     }
     return updates;
+  }
+
+  /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
+  lastUpdates(): ReadonlyMap<string, Update> {
+    const last = new Map<string, Update>();
+    for (const update of [...this.#desks].flatMap((desk) => desk.jobs.flatMap((job) => job.summary().devices))) {
+      const other = last.get(update.device);
+      const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
+      if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
+    }
+    return last;
+  }
+
+  /** Whether a job has not ended. */
+  get isBusy(): boolean {
+    return [...this.#desks].some((desk) => desk.open.length > 0);
   }
 
   /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */

@@ -1,0 +1,102 @@
+import type { NodeAPI } from 'node-red';
+import { Firmware } from '../src/firmware/firmware';
+import { readUpload } from './firmware-upload';
+import { Stage, type Staged } from './firmware-stage';
+import { ownPagesOnly } from './own-pages';
+import { Feeds } from './sidebar-feed';
+import { planUpdate, startUpdate } from './sidebar-plan';
+import { Refused, refusalOf } from './sidebar-refusal';
+
+/** More files than these do not come in at the same time. */
+const MAX_UPLOADS = 2;
+
+/**
+ * What the sidebar asks for. To look needs the permission `homie-ota.read`, to bring a firmware and to start an update
+ * `homie-ota.write`.
+ */
+export = (RED: NodeAPI): void => {
+  const feeds = new Feeds(RED);
+  const stage = new Stage();
+  let uploads = 0;
+  const read = RED.auth.needsPermission('homie-ota.read');
+  const write = RED.auth.needsPermission('homie-ota.write');
+
+  RED.httpAdmin.get('/homie-ota/brokers/:id/table', ownPagesOnly, read, (request, response) => {
+    const { since } = request.query;
+    answer(response, async () => feeds.read(String(request.params.id), typeof since === 'string' ? since : undefined));
+  });
+
+  RED.httpAdmin.post('/homie-ota/firmware', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      if (!request.is('application/octet-stream')) throw new Refused('malformed');
+      const { id, firmware } = stage.add(await Firmware.from(await upload(request)));
+      return { id, firmware: firmware.info };
+    });
+  });
+  const upload = async (request: Parameters<typeof readUpload>[0]): Promise<Buffer> => {
+    if (uploads >= MAX_UPLOADS) throw new Refused('busy');
+    uploads += 1;
+    try {
+      return await readUpload(request);
+    } finally {
+      uploads -= 1;
+    }
+  };
+
+  RED.httpAdmin.post('/homie-ota/firmware/:id/plan', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      const { node, devices } = fieldsOf(request);
+      if (devices !== 'node' && devices !== 'firmware') throw new Refused('malformed');
+      return planUpdate(RED, staged(request.params.id), text(node), devices);
+    });
+  });
+
+  RED.httpAdmin.post('/homie-ota/firmware/:id/start', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      const { node, plan } = fieldsOf(request);
+      const found = staged(request.params.id);
+      const devices = startUpdate(RED, found, text(node), text(plan));
+      stage.remove(found.id);
+      return { devices };
+    });
+  });
+
+  RED.httpAdmin.delete('/homie-ota/firmware/:id', ownPagesOnly, write, (request, response) => {
+    stage.remove(String(request.params.id));
+    response.status(204).end();
+  });
+
+  const staged = (id: unknown): Staged => {
+    const found = stage.get(String(id));
+    if (found === undefined) throw new Refused('unstaged');
+    return found;
+  };
+};
+
+/** What is answered to a request. */
+interface Reply {
+  status(code: number): this;
+  json(body: unknown): unknown;
+}
+
+/** Answers with what `work` finds, or with why it is refused. */
+function answer(response: Reply, work: () => Promise<object>): void {
+  const failed = (error: unknown): void => {
+    const { status, body } = refusalOf(error);
+    response.status(status).json(body);
+  };
+  work().then((body) => response.json(body), failed);
+}
+
+/** @throws {Refused} */
+function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Readonly<Record<string, unknown>> {
+  const { body } = request;
+  if (!request.is('application/json') || typeof body !== 'object' || body === null) throw new Refused('malformed');
+  return { ...body };
+}
+
+/** @throws {Refused} */
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value.length > 100) throw new Refused('malformed');
+  return value;
+}

@@ -1,0 +1,34 @@
+/** What is looked at of a request. */
+interface Asked {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+interface Answered {
+  status(code: number): this;
+  json(body: unknown): unknown;
+}
+
+/**
+ * Lets through what comes from Node-RED's own pages, or from no page at all. Node-RED allows every site to call its admin API
+ * (CORS with any origin), so that where nobody has to log in, a page of any site could start something.
+ */
+export function ownPagesOnly(request: Asked, response: Answered, next: () => void): void {
+  if (isOwn(request)) {
+    next();
+    return;
+  }
+  response.status(403).json({
+    code: 'cross_site',
+    message: 'This request comes from a page of another site.',
+    hint: 'Use the editor of this Node-RED. Behind a proxy without HTTPS, let the proxy pass on the Host header.',
+  });
+}
+
+function isOwn({ headers }: Asked): boolean {
+  // Browsers tell it where the connection is secure, whatever a proxy has made of the Host header.
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
+  const { origin, host } = headers;
+  if (origin === undefined) return true;
+  return typeof origin === 'string' && URL.canParse(origin) && new URL(origin).host === host;
+}

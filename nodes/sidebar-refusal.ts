@@ -1,0 +1,43 @@
+import { HomieError } from '../src/errors';
+import { asHomieError } from './answers';
+
+/** Why the sidebar is refused something that has nothing to do with firmware or devices. */
+const reasons = {
+  malformed: [400, 'This request makes no sense.', 'Reload the editor.'],
+  unstaged: [404, 'This upload is not kept any more.', 'Give the file once more.'],
+  undeployed: [404, 'There is no such homie-ota node.', 'Deploy the flow, or choose another node.'],
+  changed: [409, 'What was shown is not what would be done now.', 'Look at the devices once more, and confirm then.'],
+  nothing: [409, 'No device would be updated.', 'Choose other devices, or another node.'],
+  busy: [429, 'Too many files are uploaded at the same time.', 'Wait until one of them has come.'],
+} as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
+
+/** A request that is refused. */
+export class Refused extends Error {
+  readonly reason: keyof typeof reasons;
+
+  constructor(reason: keyof typeof reasons) {
+    super(reasons[reason][1]);
+    this.reason = reason;
+  }
+}
+
+/** How a failed request is answered. */
+export interface Refusal {
+  /** Of HTTP. */
+  readonly status: number;
+  readonly body: { readonly code: string; readonly message: string; readonly hint: string };
+}
+
+export function refusalOf(error: unknown): Refusal {
+  if (error instanceof Refused) {
+    const [status, message, hint] = reasons[error.reason];
+    return { status, body: { code: error.reason, message, hint } };
+  }
+  const { code, message, hint } = asHomieError(error);
+  return { status: statusOf(code), body: { code, message, hint } };
+}
+
+function statusOf(code: HomieError['code']): number {
+  if (code === 'FIRMWARE_TOO_LARGE') return 413;
+  return code === 'UNEXPECTED' ? 500 : 400;
+}
