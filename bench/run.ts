@@ -5,6 +5,11 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, Figure } from './figure';
 import { footprint } from './figures/footprint';
+import { growth } from './figures/growth';
+import { inspection } from './figures/inspection';
+import { inventory } from './figures/inventory';
+import { loading } from './figures/loading';
+import { proof } from './figures/proof';
 import { throughput } from './figures/throughput';
 import { transfer } from './figures/transfer';
 import { machine } from './machine';
@@ -22,7 +27,7 @@ tells only whether the benchmark ran to its end.
   --python PATH      a Python with paho-mqtt for it [python3]
   --help             this text`;
 
-const figures: readonly Figure[] = [transfer, throughput, footprint];
+const figures: readonly Figure[] = [transfer, proof, throughput, footprint, inventory, inspection, growth, loading];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
