@@ -45,14 +45,18 @@ export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
   if (image[0] !== MAGIC) throw new HomieError('FIRMWARE_MAGIC');
   requireBytes(image, SMALLEST_HEADER, 'the header');
-  const structure = isEsp8266(image)
-    ? { chip: 'esp8266', family: 'esp8266' as const, ...(await inspectEsp8266(image)) }
-    : { family: 'esp32' as const, ...(await inspectEsp32(image)) };
+  const [structure, checksum] = await Promise.all([structureOf(image), md5(image)]);
   return {
     ...structure,
     size: image.length,
-    md5: await md5(image),
+    md5: checksum,
     flashMode: FLASH_MODES[image.readUInt8(2)] ?? 'unknown',
     ...readMarks(image.subarray(0, structure.end)),
   };
+}
+
+async function structureOf(image: Buffer): Promise<Pick<FirmwareInfo, 'chip' | 'family' | 'end' | 'flashSize'>> {
+  return isEsp8266(image)
+    ? { chip: 'esp8266', family: 'esp8266', ...(await inspectEsp8266(image)) }
+    : { family: 'esp32', ...(await inspectEsp32(image)) };
 }

@@ -1,4 +1,5 @@
-import semver from 'semver';
+import lt from 'semver/functions/lt';
+import valid from 'semver/functions/valid';
 import { HomieError } from '../errors';
 import type { Image } from './image';
 import type { Device } from '../homie/device';
@@ -56,7 +57,5 @@ export function incompatibility(device: Device, { info }: Image): HomieError | u
 
 /** Versions of Homie firmwares are free text: only where both are valid semver is there an order. */
 export function isOlder(version: string | undefined, than: string): boolean {
-  return (
-    version !== undefined && semver.valid(version) !== null && semver.valid(than) !== null && semver.lt(version, than)
-  );
+  return version !== undefined && valid(version) !== null && valid(than) !== null && lt(version, than);
 }

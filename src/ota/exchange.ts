@@ -135,7 +135,6 @@ class Exchange {
     report({ from });
 
     const { md5 } = firmware.info;
-    const expected = new Set([md5, ...(await firmware.alternativeChecksums())]);
     const decision = await decide(known, firmware, settings);
     if (decision.kind === 'skip') {
       // It booted what an earlier attempt of this job had brought.
@@ -157,6 +156,7 @@ class Exchange {
       if (answer === undefined || answer === 'freed' || answer === 'gone') return undefined;
       return { state: 'rejected', error: inTheMiddle(answer) };
     }
+    const expected = new Set([md5, ...(await firmware.alternativeChecksums())]);
     if (!isReady(broker, device)) return undefined;
     const stop = AbortSignal.any([cancel, abandon]);
     if (stop.aborted) return this.#notReady(stop.reason);

@@ -32,9 +32,11 @@ export interface StoredJob {
 /** Where a job is written down. */
 export class JobFile {
   readonly #journal: Journal;
-  readonly #begun: Promise<void>;
   readonly #removed: () => Promise<void>;
   readonly #written = new Map<string, DeviceState>();
+  #writing: Promise<void>;
+  /** What is to be written after that. */
+  #next: Promise<void> | undefined;
 
   /**
    * @param begun resolves when all is written down that the job needs from its start
@@ -42,13 +44,24 @@ export class JobFile {
    */
   constructor(journal: Journal, begun: Promise<void>, removed: () => Promise<void>) {
     this.#journal = journal;
-    this.#begun = begun;
+    this.#writing = begun;
     this.#removed = removed;
   }
 
-  /** Writes down what has changed. Resolves when that is done, or cannot be done. */
-  async save(job: Job): Promise<void> {
-    await this.#begun;
+  /**
+   * Writes down what has changed. Resolves when that is done, or cannot be done. Whatever changes while something is being
+   * written is written together after it: each time, all devices are looked at.
+   */
+  save(job: Job): Promise<void> {
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined;
+      this.#writing = this.#write(job);
+      return this.#writing;
+    });
+    return this.#next;
+  }
+
+  async #write(job: Job): Promise<void> {
     const { devices, ...rest } = job.state();
     const changed = devices.filter((device) => !isSame(device, this.#written.get(device.entry.device)));
     for (const device of changed) this.#written.set(device.entry.device, device);

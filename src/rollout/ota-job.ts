@@ -40,18 +40,19 @@ function otaTask(
     force: settings.force && asked,
     attempts: history.mayTransfer(key(device), checksum, settings.attempts),
   });
-  /** Every checksum that a device running the image may report. */
+  /** Every checksum that a device running the image may report, as far as that had to be known. */
   let meaning: ReadonlySet<string> = new Set([checksum]);
+  const means = async (reported: string): Promise<boolean> => {
+    if (reported !== checksum) meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
+    return meaning.has(reported);
+  };
   return {
     broker,
     initial: {
       total: size,
       to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
     },
-    select: async (signal) => {
-      meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
-      return selectDevices(broker, choice, name, signal, continuous);
-    },
+    select: (signal) => selectDevices(broker, choice, name, signal, continuous),
     admits: (device) => device.fwName?.value === name && isMeant(choice, device, name),
     refuse: (device) => refuse({ broker, device, firmware, settings }),
     readyAt: (device) => (isReady(broker, device) ? 0 : undefined),
@@ -61,7 +62,7 @@ function otaTask(
       if (device === undefined) return undefined;
       const decision = await decide(device, firmware, settingsFor(id, asked));
       if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
-      if (device.checksum !== undefined) history.shows(key(id), checksum, meaning.has(device.checksum.value));
+      if (device.checksum !== undefined) history.shows(key(id), checksum, await means(device.checksum.value));
       if (decision.kind === 'skip') {
         return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
       }

@@ -64,7 +64,6 @@ interface Entry {
   woke: boolean;
   /** Since when it could not be served, in ms. */
   since: number;
-  soaking: boolean;
 }
 
 /**
@@ -75,8 +74,9 @@ export class Plan {
   readonly #settings: PlanSettings;
   readonly #devices = new Map<string, Entry>();
   readonly #asking = new Set<string>();
+  /** Canaries that are watched. */
+  readonly #soaking = new Set<string>();
   #running = 0;
-  #soaking = 0;
   #left = 0;
   #mode: Mode = 'active';
   #reason: StopReason | undefined;
@@ -110,7 +110,7 @@ export class Plan {
       const entry = plan.#entry(device);
       if (state === 'running') plan.#run(device, entry);
       else if (isEnd(state)) plan.#leave(entry, state);
-      if (soaking.includes(device)) plan.#soak(entry);
+      if (soaking.includes(device)) plan.#soaking.add(device);
     }
     return plan;
   }
@@ -134,7 +134,7 @@ export class Plan {
   }
 
   get soaking(): readonly string[] {
-    return [...this.#devices].filter(([, { soaking }]) => soaking).map(([id]) => id);
+    return [...this.#soaking];
   }
 
   stage(id: string): Stage | undefined {
@@ -163,7 +163,7 @@ export class Plan {
   add(ids: readonly string[], now: number): void {
     for (const id of ids) {
       if (this.#devices.has(id)) continue;
-      const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now, soaking: false };
+      const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now };
       this.#devices.set(id, entry);
       this.#left += 1;
     }
@@ -173,7 +173,7 @@ export class Plan {
   again(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const entry = this.#devices.get(id);
-      if (entry === undefined || !isEnd(entry.stage) || entry.soaking) continue;
+      if (entry === undefined || !isEnd(entry.stage) || this.#soaking.has(id)) continue;
       Object.assign(entry, { stage: 'new', woke: false, since: now });
       this.#left += 1;
     }
@@ -218,23 +218,23 @@ export class Plan {
     this.#asking.delete(id);
     if (end === 'failed') this.#fail('failures');
     if (end !== 'succeeded' || !this.inCanary) return false;
-    this.#soak(entry);
+    this.#soaking.add(id);
     return true;
   }
 
   /** A canary has stayed well. */
   soaked(id: string): void {
-    if (this.#soakEnds(id)) this.#proven += 1;
+    if (this.#soaking.delete(id)) this.#proven += 1;
   }
 
   /** A canary has not stayed well. */
   spoiled(id: string): void {
-    if (this.#soakEnds(id)) this.#fail('canary');
+    if (this.#soaking.delete(id)) this.#fail('canary');
   }
 
   /** A canary has gone to sleep, so that it proves nothing; another one is taken. */
   dozed(id: string): void {
-    this.#soakEnds(id);
+    this.#soaking.delete(id);
   }
 
   /** Starts nothing more until `resume`. */
@@ -287,7 +287,7 @@ export class Plan {
   get #free(): number {
     const places = this.#settings.concurrency - this.#running;
     if (!this.inCanary) return places;
-    return Math.min(places, this.#settings.canary - this.#proven - this.#running - this.#soaking);
+    return Math.min(places, this.#settings.canary - this.#proven - this.#running - this.#soaking.size);
   }
 
   /** Those that ask, in the order in which they are served. A canary must be able to stay, so there those that woke are last. */
@@ -328,19 +328,6 @@ export class Plan {
   #leave(entry: Entry, end: End): void {
     entry.stage = end;
     this.#left -= 1;
-  }
-
-  #soak(entry: Entry): void {
-    entry.soaking = true;
-    this.#soaking += 1;
-  }
-
-  #soakEnds(id: string): boolean {
-    const entry = this.#devices.get(id);
-    if (entry?.soaking !== true) return false;
-    entry.soaking = false;
-    this.#soaking -= 1;
-    return true;
   }
 
   #waiting(id: string): Entry | undefined {

@@ -31,7 +31,7 @@ describe('inspect', () => {
     });
     await inspect(image);
     clearImmediate(timer);
-    // Checksum, CRC32 and MD5 each pass over the image, 128 KiB at a time.
-    assert.ok(turns > 80, `${turns} turns`);
+    // Checksum and CRC32 pass over the image one after the other, 128 KiB at a time, and MD5 meanwhile.
+    assert.ok(turns > 50, `${turns} turns`);
   });
 });

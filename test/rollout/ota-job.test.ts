@@ -56,6 +56,19 @@ describeWithBrokers('a job of several devices', (start) => {
     return { results, progress };
   };
 
+  it('hashes the image in no other way where the device reports its MD5', async () => {
+    const device = await add({ image: fresh });
+    await broker.settled();
+    const { image, info } = firmware;
+    const hashed = { image, info, alternativeChecksums: () => Promise.reject(new Error('It was hashed')) };
+    const input = { broker, firmware: hashed, choice: { devices: [device.id] }, settings: patient };
+    const { results } = await run(new OtaJob(input, sequential));
+    assert.deepEqual(
+      results.map(({ reason }) => reason),
+      ['up_to_date'],
+    );
+  });
+
   it('brings the image onto one after the other, and gives one result for each', async () => {
     const [a, b, c] = [await add(), await add(), await add()];
     await broker.settled();

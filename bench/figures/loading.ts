@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { alternate, median } from '../arithmetic';
+import type { Figure } from '../figure';
+import { ms } from '../text';
+
+const root = path.resolve(__dirname, '../..');
+
+/** Loads mqtt as Node-RED has done already, or the nodes as Node-RED does; prints how long that took, in ms. */
+const scripts = {
+  ours: `const { nodes } = require('./package.json')['node-red'];
+    const RED = new Proxy(() => RED, { get: (_, name) => (name === Symbol.toPrimitive ? () => '' : RED) });
+    const begun = performance.now();
+    for (const file of Object.values(nodes)) require('./' + file)(RED);
+    console.log(performance.now() - begun);`,
+  mqtt: `const begun = performance.now();
+    require('mqtt');
+    console.log(performance.now() - begun);`,
+};
+
+/** What the package adds to the start of Node-RED, beyond mqtt.js. */
+export const loading: Figure = {
+  number: 8,
+  title: 'Loading the package',
+  async measure(bench) {
+    const load = (script: string) => async (): Promise<number> => {
+      const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: root });
+      return Number(stdout);
+    };
+    const contestants = { ours: load(scripts.ours), mqtt: load(scripts.mqtt) };
+    await alternate(1, contestants);
+    const { ours, mqtt } = await alternate(bench.quick ? 3 : 15, contestants);
+    return [
+      {
+        what: 'time beyond that of mqtt.js',
+        value: median(ours) - median(mqtt),
+        unit: 'ms',
+        limit: { atMost: 60 },
+        note: `${ms(median(ours))} / ${ms(median(mqtt))}`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,82 @@
+/** Measures how quick and how small the package is, each figure against a baseline of the same run: docs/benchmarks.md. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Bench, Figure } from './figure';
+import { footprint } from './figures/footprint';
+import { growth } from './figures/growth';
+import { inspection } from './figures/inspection';
+import { inventory } from './figures/inventory';
+import { loading } from './figures/loading';
+import { proof } from './figures/proof';
+import { throughput } from './figures/throughput';
+import { transfer } from './figures/transfer';
+import { machine } from './machine';
+import { rowsOf, tableOf, type Report, type Row } from './report';
+
+const USAGE = `Usage: npm run bench -- [options]
+
+Measures the speed and the size of the package, and prints a table. A figure that is missed is marked; the exit code
+tells only whether the benchmark ran to its end.
+
+  --only NUMBERS     these figures only, with commas between them
+  --quick            less of everything: whether it runs is what counts, not what comes out
+  --json             prints JSON in place of the table
+  --reference PATH   ota_updater.py of Homie for ESP8266, for figure 2
+  --python PATH      a Python with paho-mqtt for it [python3]
+  --help             this text`;
+
+const figures: readonly Figure[] = [transfer, proof, throughput, footprint, inventory, inspection, growth, loading];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      reference: { type: 'string' },
+      python: { type: 'string', default: 'python3' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
+  const measured = machine();
+  const chosen = choose(values.only);
+  const folder = await mkdtemp(path.join(tmpdir(), 'bench-'));
+  const bench: Bench = { quick: values.quick, reference: values.reference, python: values.python, folder };
+  const rows: Row[] = [];
+  try {
+    for (const figure of chosen) {
+      const begun = performance.now();
+      rows.push(...rowsOf(figure, await figure.measure(bench)));
+      console.error(`${figure.number}. ${figure.title}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const report: Report = { machine: measured, quick: values.quick, rows };
+  if (values.json) console.log(JSON.stringify(report, undefined, 2));
+  else console.log(`${describe(report)}\n\n${tableOf(rows)}`);
+}
+
+function choose(only: string | undefined): readonly Figure[] {
+  if (only === undefined) return figures;
+  const numbers = only.split(',').map(Number);
+  const unknown = numbers.find((number) => !figures.some((figure) => figure.number === number));
+  if (unknown !== undefined) throw new Error(`There is no figure ${unknown}.`);
+  return figures.filter(({ number }) => numbers.includes(number));
+}
+
+function describe({ machine: { cpu, cores, node, mosquitto, load }, quick }: Report): string {
+  const how = quick ? ' (quick: the figures mean little)' : '';
+  return `${cores} x ${cpu}, Node.js ${node}, mosquitto ${mosquitto}, load ${load.toFixed(1)} before it began${how}`;
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+});
