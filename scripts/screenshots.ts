@@ -6,19 +6,25 @@ import { root } from '../test/support/node-red';
 import { setScene } from './scene';
 
 const folder = path.join(root, 'docs/images');
+const file = (name: string): string => path.join(folder, `${name}.png`);
 
-/** A node of the flow in the editor, by its type and its name. */
-function find(type: string, name: string): string {
-  return `RED.nodes.filterNodes({ type: ${JSON.stringify(type)} }).find((node) => node.name === ${JSON.stringify(name)})`;
+/** An expression for the first node of a type, in the tab of an example. */
+function find(type: string, tab: string, name?: string): string {
+  const fits = name === undefined ? '' : ` && node.name === ${JSON.stringify(name)}`;
+  return `RED.nodes.filterNodes({ type: ${JSON.stringify(type)} })
+    .find((node) => RED.nodes.workspace(node.z).label === ${JSON.stringify(tab)}${fits})`;
 }
 
 async function main(): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const scene = await setScene(['Update one device']);
+  const scene = await setScene(['Update one device', 'Change a configuration', 'List devices']);
   try {
     const editor = await Editor.open(scene.nodeRed.url);
     try {
-      await takePictures(editor);
+      await flowWhileUpdating(editor);
+      await dialogs(editor);
+      await deviceList(editor);
+      await connectionTest(editor);
     } finally {
       await editor.close();
     }
@@ -27,23 +33,79 @@ async function main(): Promise<void> {
   }
 }
 
-async function takePictures(editor: Editor): Promise<void> {
-  const { page } = editor;
+/** The whole editor, with the example flow in it. */
+async function flowWhileUpdating({ page }: Editor): Promise<void> {
+  const ota = find('homie-ota', 'Update one device');
   await page.setViewportSize({ width: 1420, height: 640 });
-  const ota = "RED.nodes.filterNodes({ type: 'homie-ota' })[0]";
   await page.evaluate("RED.sidebar.show('debug')");
-  await page.evaluate("document.querySelector('#red-ui-palette-container-homie').scrollIntoView()");
+  await page.locator('#red-ui-palette-search input').first().pressSequentially('homie');
+  await page
+    .locator('#red-ui-palette-container .red-ui-palette-node[data-palette-type="inject"]')
+    .waitFor({ state: 'hidden' });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
-
-  await page.evaluate(`fetch('inject/' + ${find('inject', 'update')}.id, { method: 'POST' })`);
+  await page.evaluate(`fetch('inject/' + ${find('inject', 'Update one device', 'update')}.id, { method: 'POST' })`);
   await page.waitForFunction(`/^[6-8]\\d %/.test(${ota}.status?.text)`);
-  await page.screenshot({ path: path.join(folder, 'flow.png') });
-
+  await page.screenshot({ path: file('flow') });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
-  const id = await page.evaluate(`${ota}.id`);
-  await editor.edit(String(id));
+}
+
+/** The dialog of each node of the palette. */
+async function dialogs(editor: Editor): Promise<void> {
+  await editor.page.setViewportSize({ width: 1420, height: 1000 });
+  for (const [type, tab] of [
+    ['homie-ota', 'Update one device'],
+    ['homie-config', 'Change a configuration'],
+    ['homie-devices', 'List devices'],
+  ] as const) {
+    await open(editor, find(type, tab));
+    await takeTray(editor, type);
+    await editor.cancel();
+  }
+}
+
+/** The devices that the device field offers. */
+async function deviceList(editor: Editor): Promise<void> {
+  const { page } = editor;
+  await open(editor, find('homie-ota', 'Update one device'));
+  const field = page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first();
+  await field.fill('');
+  await field.press('ArrowDown');
+  await page.locator('.red-ui-autoComplete-container .homie-offer').nth(2).waitFor();
+  await takeTray(editor, 'device-list');
+  await field.press('Escape');
+  await editor.cancel();
+}
+
+/** The dialog of homie-broker, after its test has answered. */
+async function connectionTest(editor: Editor): Promise<void> {
+  const { page } = editor;
+  await open(editor, find('homie-ota', 'Update one device'));
+  await editor.editConfig('broker');
+  await page.locator('#homie-broker-test').click();
+  await page.locator('#homie-broker-answer[data-mood="good"]').waitFor();
+  await takeTray(editor, 'homie-broker');
+  await editor.cancel();
+  await editor.cancel();
+}
+
+async function open(editor: Editor, node: string): Promise<void> {
+  await editor.edit(String(await editor.page.evaluate(`${node}.id`)));
+}
+
+/** The upper dialog, no higher than what is in it. */
+async function takeTray({ page }: Editor, name: string): Promise<void> {
   const tray = page.locator('.red-ui-tray').last();
-  await tray.screenshot({ path: path.join(folder, 'homie-ota.png') });
+  const box = await tray.boundingBox();
+  const bottom: unknown = await tray.evaluate((element) => {
+    const offers = document.querySelectorAll('.red-ui-autoComplete-container');
+    const parts = [...Array.from(element.querySelectorAll('.homie-form *')), ...Array.from(offers)];
+    return Math.max(
+      ...parts.filter((part) => part.checkVisibility()).map((part) => part.getBoundingClientRect().bottom),
+    );
+  });
+  if (box === null) throw new Error('no dialog is open');
+  const height = Math.min(box.height, Number(bottom) - box.y + 16);
+  await page.screenshot({ path: file(name), clip: { ...box, height } });
 }
 
 main().catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /**
  * Every error of the package, in one place: a stable code, what it means, what to do about it, and whether
- * the same call may work later without anything being changed. The README's catalogue is made from this list.
+ * the same call may work later without anything being changed. The catalogue in docs/errors.md is made from this list.
  */
 export const catalogue = {
   // What the flow asks for

@@ -18,6 +18,8 @@ export interface MosquittoOptions {
   password?: { username: string; password: string };
   /** Lines of an ACL file. */
   acl?: string[];
+  /** All lines of its configuration file, instead of those that the other options make; it must listen on `port`. */
+  whole?: string[];
 }
 
 /** Not what it logs of every packet. */
@@ -112,9 +114,11 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
 }
 
 function configurationLines(options: MosquittoOptions, folder: string, port: number): string[] {
-  const { config = [], persistence = false, tls, password, acl } = options;
-  const lines = [`listener ${port} 127.0.0.1`, 'log_dest stderr', ...logTypes];
+  const { config = [], persistence = false, tls, password, acl, whole } = options;
+  const lines = ['log_dest stderr', ...logTypes];
   if (process.getuid?.() === 0) lines.push('user root');
+  if (whole !== undefined) return [...lines, ...whole, ''];
+  lines.unshift(`listener ${port} 127.0.0.1`);
   lines.push(`allow_anonymous ${password === undefined}`);
   if (tls !== undefined) {
     lines.push(`cafile ${tls.ca}`, `certfile ${tls.cert}`, `keyfile ${tls.key}`);
