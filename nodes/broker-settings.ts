@@ -108,7 +108,7 @@ function text({ fields, environment }: BrokerSource, name: string): string {
 /** A user name or password is taken as it is, since any text may be one; Node-RED has put the variables in. */
 function secret({ credentials }: BrokerSource, name: 'user' | 'password'): string {
   const value = asText(credentials[name]) ?? '';
-  const variable = /^\$\{([^}]+)\}$/.exec(value)?.[1];
+  const variable = /^\$\{([^{}]+)\}$/.exec(value)?.[1];
   if (variable !== undefined) {
     throw invalid(`The field ${name} cannot be read: the environment variable ${variable} is not set.`);
   }

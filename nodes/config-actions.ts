@@ -131,7 +131,8 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const failed = [first, ...more];
     this.showFailed(failed.map(({ reason }) => reason));
     const { code, hint, cause } = first.reason;
-    const text = failed.map(({ device, reason }) => `${device}: ${reason.message}`).join(' ');
+    const shown = failed.slice(0, 5).map(({ device, reason }) => `${device}: ${reason.message}`);
+    const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
     return new HomieError(code, text, { hint, cause });
   }
 }

@@ -1,5 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import type { ConnectionStatus } from '../src/mqtt/connection';
+import { plainText } from '../src/plain-text';
 import { linkTo } from './broker-node';
 
 /** A device as the editor offers it. */
@@ -41,9 +42,9 @@ function offer(RED: NodeAPI, id: unknown): Offer {
   const { status, registry } = link.broker;
   const devices = [...registry.devices.values()].map(({ id: device, name, fwName, fwVersion, state }) => ({
     id: device,
-    ...(name && { name: name.value }),
-    ...(fwName && { firmware: fwName.value }),
-    ...(fwVersion && { version: fwVersion.value }),
+    ...(name && { name: plainText(name.value) }),
+    ...(fwName && { firmware: plainText(fwName.value) }),
+    ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(state && { state: state.value }),
   }));
   return {

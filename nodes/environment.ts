@@ -8,7 +8,7 @@ export type Environment = (name: string) => unknown;
  * @throws {Error} when a variable is not set: its name in a topic or as a password would be found out late
  */
 export function expand(text: string, environment: Environment): string {
-  return text.replaceAll(/\$\{([^}]+)\}/g, (_whole, name: string) => {
+  return text.replaceAll(/\$\{([^{}]+)\}/g, (_whole, name: string) => {
     const value = asText(environment(name));
     if (value === undefined) throw new Error(`the environment variable ${name} is not set`);
     return value;

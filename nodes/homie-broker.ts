@@ -1,6 +1,7 @@
 import type { NodeAPI, NodeDef } from 'node-red';
 import { HomieError } from '../src/errors';
 import { HomieBroker } from '../src/homie/broker';
+import { MAX_DEVICES } from '../src/homie/registry';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
@@ -31,6 +32,11 @@ export = (RED: NodeAPI): void => {
     this.link = { broker };
     const log = changeLog(this);
     broker.on('status', log);
+    broker.registry.once('full', () => {
+      this.warn(
+        `more than ${MAX_DEVICES} devices under ${broker.baseTopic}: somebody may publish there what is none; those not heard of for longest are forgotten`,
+      );
+    });
     broker.start();
     this.on('close', (_removed: boolean, done: () => void) => {
       void close(done);

@@ -1,3 +1,5 @@
+import { plainText } from './plain-text';
+
 /**
  * Every error of the package, in one place: a stable code, what it means, what to do about it, and whether
  * the same call may work later without anything being changed. The catalogue in docs/errors.md is made from this list.
@@ -432,9 +434,12 @@ export interface HomieErrorOptions {
   cause?: unknown;
 }
 
+/** The longest sentence, in characters: it may name many devices, or what somebody has published. */
+const MAX_MESSAGE = 2000;
+
 /**
  * An error with a stable code, a sentence for people, and a hint that says what to do.
- * `message` never holds a secret.
+ * `message` never holds a secret. It is one line of plain text, and so are `hint` and `status`.
  */
 export class HomieError extends Error {
   override readonly name = 'HomieError';
@@ -449,11 +454,12 @@ export class HomieError extends Error {
    * @param message the sentence; the catalogue's own when it is left out
    */
   constructor(code: ErrorCode, message?: string, options: HomieErrorOptions = {}) {
-    super(message ?? catalogue[code].meaning, options.cause === undefined ? undefined : { cause: options.cause });
+    const sentence = plainText(message ?? catalogue[code].meaning, MAX_MESSAGE);
+    super(sentence, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint ?? catalogue[code].hint;
+    this.hint = plainText(options.hint ?? catalogue[code].hint);
     this.retryable = catalogue[code].retryable;
-    this.status = options.status;
+    this.status = options.status === undefined ? undefined : plainText(options.status);
     this.phase = options.phase;
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Connection } from '../mqtt/connection';
-import { isDeviceId } from './topics';
+import { plainText } from '../plain-text';
+import { isDeviceId, normalizeBaseTopic } from './topics';
 
 /** The most levels of a base topic that are looked for. */
 const MAX_LEVELS = 3;
@@ -8,8 +9,9 @@ const MAX_LEVELS = 3;
 /** How long what is retained is waited for, in ms. */
 const PATIENCE = 700;
 
-/** So many base topics are told. */
+/** So many base topics are told, and so many are counted. */
 const MOST = 5;
+const MOST_COUNTED = 1000;
 
 /**
  * Looks for devices under any base topic of up to three levels, by what is retained at `$homie`, which every Homie device
@@ -25,7 +27,8 @@ export async function findBaseTopics(connection: Connection): Promise<string[]> 
     const [id = '', last] = levels.slice(-2);
     if (!retained || payload.length === 0 || last !== '$homie' || !isDeviceId(id)) return;
     const base = topic.slice(0, -`${id}/$homie`.length);
-    counts.set(base, (counts.get(base) ?? 0) + 1);
+    const count = counts.get(base);
+    if (count !== undefined || (counts.size < MOST_COUNTED && isUsable(base))) counts.set(base, (count ?? 0) + 1);
   };
   const filters = Array.from({ length: MAX_LEVELS }, (_none, levels) => `${'+/'.repeat(levels + 2)}$homie`);
   connection.on('message', hear);
@@ -40,4 +43,13 @@ export async function findBaseTopics(connection: Connection): Promise<string[]> 
     .sort(([, a], [, b]) => b - a)
     .slice(0, MOST)
     .map(([base]) => base);
+}
+
+/** Whether it can be offered to people: anybody may have made it up. */
+function isUsable(base: string): boolean {
+  try {
+    return normalizeBaseTopic(base) === base && plainText(base) === base;
+  } catch {
+    return false;
+  }
 }

@@ -5,9 +5,9 @@ import { attributes, keep, topicReaders, type Facts, type TopicReader, type Valu
 import { DeviceWatch } from './watch';
 
 /** How many devices are remembered. */
-const MAX_DEVICES = 20_000;
+export const MAX_DEVICES = 20_000;
 
-/** How long it is believed that no device can be forgotten, in ms. */
+/** How long it is believed that no device, or hardly one, can be forgotten, in ms: it takes a look at all of them. */
 const FULL = 1000;
 
 /** Topics that a device publishes only while it advertises itself, after each connect. */
@@ -51,16 +51,21 @@ class KnownDevice implements Device, Facts {
 /**
  * What is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state of a device was
  * cleared at the broker, which then knows nothing of it any more. Whatever is published there, it does not throw, and memory is
- * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number the device
- * that was heard of longest ago goes, but never one with a live state or a watch.
+ * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number, which it tells
+ * once by `full`, the device that was heard of longest ago goes, but never one with a live state; one with a watch is always known.
  */
-export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEvent]; gone: [device: Device] }> {
+export class Registry extends EventEmitter<{
+  event: [id: string, event: DeviceEvent];
+  gone: [device: Device];
+  full: [];
+}> {
   readonly #base: string;
   readonly #limit: number;
   readonly #devices = new Map<string, KnownDevice>();
   #lastReader: TopicReader | undefined;
-  /** When it was last found that no device can be forgotten. */
-  #fullSince = Number.NEGATIVE_INFINITY;
+  #isFull = false;
+  /** When it may be looked again for devices that can be forgotten. */
+  #lookAgainAt = 0;
   /** Devices whose state comes from `$online` of Homie 2. */
   readonly #homie2 = new Set<string>();
   readonly #watches = new Map<string, Set<DeviceWatch>>();
@@ -187,7 +192,7 @@ export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEv
   }
 
   #enter(id: string): KnownDevice | undefined {
-    if (!isDeviceId(id) || !this.#makeRoom()) return undefined;
+    if (!isDeviceId(id) || !(this.#makeRoom() || this.#watches.has(id))) return undefined;
     // A copy: a slice would keep the whole topic in memory.
     const device = new KnownDevice(Buffer.from(id).toString());
     this.#devices.set(device.id, device);
@@ -212,15 +217,18 @@ export class Registry extends EventEmitter<{ event: [id: string, event: DeviceEv
   /** Forgets a hundredth of the devices when there are too many, so that it is not done for each that comes. */
   #makeRoom(): boolean {
     if (this.#devices.size < this.#limit) return true;
+    if (!this.#isFull) this.emit('full');
+    this.#isFull = true;
     const now = performance.now();
-    if (now - this.#fullSince < FULL) return false;
+    if (now < this.#lookAgainAt) return false;
+    const some = Math.ceil(this.#limit / 100);
     const oldest = [...this.#devices.values()]
       .filter(({ id, state }) => state?.live !== true && !this.#watches.has(id))
       .map((device) => ({ id: device.id, heardAt: heardAt(device) }))
       .sort((a, b) => a.heardAt - b.heardAt)
-      .slice(0, Math.ceil(this.#limit / 100));
+      .slice(0, some);
     for (const { id } of oldest) this.#forget(id);
-    if (oldest.length === 0) this.#fullSince = now;
+    if (oldest.length < some) this.#lookAgainAt = now + FULL;
     return oldest.length > 0;
   }
 }

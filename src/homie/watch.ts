@@ -1,7 +1,8 @@
 import type { DeviceEvent } from './device';
 
-/** How many events wait to be read. When nobody reads for long, the oldest go. */
+/** How many events wait to be read, and how many characters of text in them. When nobody reads for long, the oldest go. */
 const MAX_WAITING = 1000;
+const MAX_TEXT = 256 * 1024;
 
 /** The longest time that a timer takes, in ms. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -9,6 +10,8 @@ const MAX_TIMER = 2 ** 31 - 1;
 /** Collects the events of one device in order, so that an exchange can be written from top to bottom. */
 export class DeviceWatch {
   readonly #waiting: DeviceEvent[] = [];
+  /** Characters of text in what waits. */
+  #text = 0;
   readonly #closed: () => void;
   #wake: (() => void) | undefined;
 
@@ -19,8 +22,9 @@ export class DeviceWatch {
 
   /** Takes in an event. For the registry. */
   push(event: DeviceEvent): void {
-    if (this.#waiting.length >= MAX_WAITING) this.#waiting.shift();
     this.#waiting.push(event);
+    this.#text += textOf(event);
+    while (this.#waiting.length > MAX_WAITING || this.#text > MAX_TEXT) this.#take();
     this.#wake?.();
   }
 
@@ -34,7 +38,7 @@ export class DeviceWatch {
   async next(until: number, signal?: AbortSignal): Promise<DeviceEvent | undefined> {
     for (;;) {
       signal?.throwIfAborted();
-      const event = this.#waiting.shift();
+      const event = this.#take();
       if (event !== undefined) return event;
       const remaining = until - performance.now();
       if (remaining <= 0) return undefined;
@@ -46,6 +50,13 @@ export class DeviceWatch {
   close(): void {
     this.#closed();
     this.#waiting.length = 0;
+    this.#text = 0;
+  }
+
+  #take(): DeviceEvent | undefined {
+    const event = this.#waiting.shift();
+    if (event !== undefined) this.#text -= textOf(event);
+    return event;
   }
 
   /** Until an event, the end of the time, or an abort. */
@@ -62,4 +73,8 @@ export class DeviceWatch {
       this.#wake = wake;
     });
   }
+}
+
+function textOf({ value }: DeviceEvent): number {
+  return typeof value === 'string' ? value.length : 0;
 }

@@ -32,6 +32,9 @@ const schemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'] as const;
 const CONNECT_TIMEOUT = 20_000;
 const KEEPALIVE = 60;
 
+/** The largest message that is taken, in bytes: a retained firmware in base64 is to be found, and anybody may publish more. */
+const MAX_PACKET = 32 * 1024 * 1024;
+
 /**
  * What mqtt.js is given for one network connection. It never reconnects by itself: it would repeat what was not
  * acknowledged.
@@ -60,6 +63,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
     ...(websocket && { path: `${url.pathname}${url.search}`, wsOptions: { ...security } }),
     ...security,
     protocolVersion,
+    ...(protocolVersion === 5 && { properties: { maximumPacketSize: MAX_PACKET } }),
     clientId,
     keepalive,
     connectTimeout,

@@ -9,6 +9,7 @@ import { matchAny } from '../homie/pattern';
 import { selectDevices, type DeviceChoice } from '../homie/select';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../homie/update';
+import { plainText } from '../plain-text';
 
 /** What would happen to a device. */
 export type CheckVerdict =
@@ -137,5 +138,6 @@ const reasons = {
 } as const;
 
 function describe({ state, fwName, fwVersion }: Device): string {
-  return `${state?.value ?? 'unknown'}${fwName === undefined ? '' : `, ${fwName.value} ${fwVersion?.value ?? ''}`.trimEnd()}`;
+  const firmware = fwName === undefined ? '' : `, ${fwName.value} ${fwVersion?.value ?? ''}`.trimEnd();
+  return plainText(`${state?.value ?? 'unknown'}${firmware}`);
 }

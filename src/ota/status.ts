@@ -109,12 +109,17 @@ function refusal(
   implementation: string,
 ): OtaStatus {
   if (word === 'INTERNAL_ERROR') {
-    const hint = internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'][detail ?? ''];
+    const hint = own(internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'], detail ?? '');
     const stuck = detail === '0' || (detail === '15' && implementation !== 'esp32');
     return { kind: 'refused', text, code: 'INTERNAL_ERROR', stuck, ...(hint !== undefined && { hint }) };
   }
-  const known = Object.hasOwn(codes, word) ? codes[word] : undefined;
   const code =
-    known ?? (number === '408' ? 'DEVICE_TIMEOUT' : number === '503' ? 'DEVICE_UPDATE_BUSY' : 'UNKNOWN_STATUS');
+    own(codes, word) ??
+    (number === '408' ? 'DEVICE_TIMEOUT' : number === '503' ? 'DEVICE_UPDATE_BUSY' : 'UNKNOWN_STATUS');
   return { kind: 'refused', text, code, stuck: false };
+}
+
+/** What a device says may be the name of something that every object inherits. */
+function own<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -73,6 +73,19 @@ describe('parseStatus', () => {
     assert.match(hint('esp32') ?? '', /called in a wrong way/);
   });
 
+  it('finds nothing in a number that is the name of what every object has', () => {
+    for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      assert.deepEqual(parseStatus(`500 INTERNAL_ERROR ${word}`), {
+        kind: 'refused',
+        text: `500 INTERNAL_ERROR ${word}`,
+        code: 'INTERNAL_ERROR',
+        stuck: false,
+      });
+      const status = parseStatus(`500 ${word} ${word}`);
+      assert.equal(status?.kind === 'refused' && status.code, 'UNKNOWN_STATUS');
+    }
+  });
+
   it('takes an unknown number below 400 for a sign of life and nothing more', () => {
     assert.equal(parseStatus('102 PROCESSING')?.kind, 'other');
     assert.equal(parseStatus('206 nonsense')?.kind, 'other');
