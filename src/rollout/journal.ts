@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../errors';
 
@@ -7,6 +7,9 @@ const VERSION = 1;
 
 /** A file is written anew when it has more than so many bytes, and four times as many as its content needs. */
 const COMPACT_ABOVE = 256 * 1024;
+
+/** How long a file stays open after a write, in ms: in a rollout one follows another. */
+const LINGER = 200;
 
 /**
  * Plain data by keys, kept in a file that only the owner can read. Each change is one line at its end, so that a change
@@ -20,6 +23,8 @@ export class Journal {
   #content = 0;
   #queue = '';
   #writing: Promise<void> | undefined;
+  #handle: FileHandle | undefined;
+  #idle: NodeJS.Timeout | undefined;
   #failed = false;
   #closed = false;
   /** The file on the disk is not what it should be: the next write makes it anew. */
@@ -90,12 +95,14 @@ export class Journal {
   /** Leaves the file as it is: nothing is written any more. */
   close(): void {
     this.#closed = true;
+    if (this.#writing === undefined) void this.#letGo();
   }
 
   /** Deletes the file. Nothing is written any more. */
   async remove(): Promise<void> {
     this.#closed = true;
     await this.#writing;
+    await this.#letGo();
     await rm(this.file, { force: true }).catch(() => undefined);
   }
 
@@ -120,20 +127,38 @@ export class Journal {
     this.#queue = '';
     try {
       if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
-      else await appendFile(this.file, text, { mode: 0o600, flush: true });
+      else await this.#append(text);
       this.#size += Buffer.byteLength(text);
       this.#failed = false;
     } catch (error) {
       // Half of it may be there.
       this.#stale = true;
+      await this.#letGo();
       if (!this.#failed) this.#tell(notWritten(this.file, error));
       this.#failed = true;
     } finally {
       this.#writing = undefined;
+      if (this.#closed) void this.#letGo();
+      else this.#idle = setTimeout(() => void this.#letGo(), LINGER).unref();
     }
   }
 
+  async #append(text: string): Promise<void> {
+    clearTimeout(this.#idle);
+    this.#handle ??= await open(this.file, 'a', 0o600);
+    await this.#handle.appendFile(text);
+    await this.#handle.datasync();
+  }
+
+  async #letGo(): Promise<void> {
+    clearTimeout(this.#idle);
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close().catch(() => undefined);
+  }
+
   async #rewrite(): Promise<void> {
+    await this.#letGo();
     const text = `${JSON.stringify({ version: VERSION })}\n${[...this.#lines.values()].join('')}`;
     await writeWhole(this.file, text);
     this.#stale = false;

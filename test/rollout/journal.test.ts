@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -51,6 +51,20 @@ describe('a journal', () => {
         assert.deepEqual(new Map(await reopened()), expected);
       }),
       { numRuns: 40 },
+    );
+  });
+
+  it('has let go of its file when it is removed', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const journal = new Journal(file);
+    await journal.set('a', 1);
+    await journal.set('a', 2);
+    await journal.remove();
+    const descriptors = await readdir('/proc/self/fd');
+    const open = await Promise.all(descriptors.map((each) => readlink(`/proc/self/fd/${each}`).catch(() => '')));
+    assert.deepEqual(
+      open.filter((each) => each.startsWith(folder)),
+      [],
     );
   });
 
