@@ -669,10 +669,16 @@ function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
 /** Waits for something, until a signal is aborted: then it is undefined. */
 async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   if (signal.aborted) return undefined;
+  // Node.js keeps a signal of AbortSignal.any for as long as somebody listens to it.
+  const heard = new AbortController();
   const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    signal.addEventListener('abort', () => resolve(undefined), { signal: heard.signal });
   });
-  return Promise.race([promise, aborted]);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    heard.abort();
+  }
 }
 
 /** What failed, was not reached or refused; and what is held, since only the user can let it go. */
