@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { moment, restartShown, type Departure } from '../homie/elapsed';
+import { moment, restartRuledOut, restartShown, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { isAway, Sight } from '../homie/sight';
 import type { Change, ConfigReport, Outcome } from '../homie/update';
@@ -106,9 +106,13 @@ async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd>
     if ((await sight.next(until)) !== undefined) continue;
     const { state, uptime } = known ?? {};
     if (state !== undefined && !isAway(state.value)) {
-      const goesOn = uptime?.live === true && uptime.at >= state.at;
-      const code = goesOn ? (flight.received ? 'NOT_APPLIED' : 'NOT_RECEIVED') : 'UNCONFIRMED';
-      return failed(input, new HomieError(code), 'flashed');
+      if (uptime?.live !== true || uptime.at < state.at) return failed(input, new HomieError('UNCONFIRMED'), 'flashed');
+      if (!flight.received) return failed(input, new HomieError('NOT_RECEIVED'), 'flashed');
+      const now = { moment: moment(), ms: performance.now() };
+      const error = restartRuledOut(flight, uptime, now)
+        ? new HomieError('NOT_APPLIED')
+        : new HomieError('REBOOT_UNPROVEN', UNTOLD);
+      return failed(input, error, 'flashed');
     }
     if (!flight.moves) return failed(input, new HomieError('NOT_BACK'), 'unknown');
     const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
@@ -138,6 +142,7 @@ function read(input: JudgeInput, { state, config, uptime }: Device): ConfigFligh
   return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven', config: report } };
 }
 
+const UNTOLD = 'The device received the patch; whether it rebooted since cannot be told.';
 const RESTARTED = 'The device restarted, and has the configuration of before: the patch most likely did not reach it.';
 const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
 

@@ -42,3 +42,12 @@ export function restartShown(
   const elapsed = elapsedSince(at, now.moment) - (now.ms - uptime.at) / 1000;
   return uptime.value + ROUNDING <= elapsed;
 }
+
+/** Whether an uptime that came live rules that out: the device had been up before. */
+export function restartRuledOut(
+  { at }: Departure,
+  uptime: Uptime,
+  now: { readonly moment: Moment; readonly ms: number },
+): boolean {
+  return now.moment >= at && uptime.value >= now.moment - at - (now.ms - uptime.at) / 1000 + ROUNDING;
+}

@@ -29,6 +29,8 @@ export class Sight {
   readonly #signal: AbortSignal;
   /** ms of `performance.now()`: what came before is not seen. */
   readonly #begunAt = performance.now();
+  /** What came before is not for what was published, in ms of `performance.now()`. */
+  #from: number;
   #since: number;
   #advertisement: Advertisement | undefined;
   /** The last live `init`. */
@@ -45,6 +47,7 @@ export class Sight {
   constructor(watch: DeviceWatch, signal: AbortSignal, upBefore = false) {
     this.#watch = watch;
     this.#signal = signal;
+    this.#from = this.#begunAt;
     this.#since = rebootsCount(this.#begunAt, upBefore);
   }
 
@@ -78,9 +81,17 @@ export class Sight {
     return rebootShown(uptime, this.#since, true);
   }
 
+  /** Whether an uptime neither shows such a reboot nor rules it out: the device had just booted before. */
+  leavesOpen(uptime: Uptime): boolean {
+    return !this.rebooted(uptime) && rebootShown(uptime, this.#from, true);
+  }
+
   /** The device shows that it has what was published, so none of its connects before was for that. */
   received(): void {
-    if (this.#connectedAt !== undefined) this.#since = rebootsCount(this.#connectedAt, false);
+    if (this.#connectedAt !== undefined) {
+      this.#from = this.#connectedAt;
+      this.#since = rebootsCount(this.#connectedAt, false);
+    }
     this.expectAnother();
   }
 

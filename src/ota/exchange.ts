@@ -7,7 +7,7 @@ import type { DeviceWatch } from '../homie/watch';
 import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
 import { isReady, untilReady } from '../homie/presence';
-import { free, letGo, restart, type Patient } from './recovery';
+import { connectionGone, free, letGo, release, restart, type Patient } from './recovery';
 import type { OtaSettings } from './settings';
 import type { OpenEnd } from '../homie/lock';
 import { Sight } from '../homie/sight';
@@ -35,6 +35,8 @@ export interface ExchangeInput {
    * @param missed it was published, and the device had gone to sleep
    */
   readonly unsent?: (missed: boolean) => void;
+  /** The device has said that the image is flashed. */
+  readonly flashed?: () => void;
 }
 
 /**
@@ -182,6 +184,7 @@ class Exchange {
       reinstall: decision.reinstall,
       abandon,
       report,
+      flashed: this.#input.flashed,
     });
     return this.#after(end, patient);
   }
@@ -202,6 +205,10 @@ class Exchange {
         return undefined;
       case 'interrupted':
         return this.#interrupted(end, !end.halfDead || (await free(patient).catch(connectionGone)) === true);
+      case 'unseen':
+        await release(patient).catch(connectionGone);
+        this.keepLocked('unknown');
+        return { state: 'failed', error: end.error };
       case 'stuck': {
         this.#openSince = undefined;
         const last = this.#again(end.error, settings.recoverReboot && !this.#restarted);
@@ -285,13 +292,7 @@ function deviceFailed(end: TransferEnd): boolean {
   if (end.kind === 'interrupted') return end.error.code === 'STALLED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
   const { code, status } = end.outcome.error;
-  return status !== undefined || code === 'NOT_ACCEPTED';
-}
-
-/** A publish that failed for want of a connection: the device is waited for again. */
-function connectionGone(error: unknown): undefined {
-  const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
-  if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
+  return status !== undefined || code === 'NOT_ACCEPTED' || code === 'STALLED';
 }
 
 /** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */

@@ -1,7 +1,7 @@
 import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { elapsedSince, moment, restartShown, type Departure } from '../homie/elapsed';
+import { elapsedSince, moment, restartRuledOut, restartShown, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { settle } from '../homie/presence';
 import { Sight } from '../homie/sight';
@@ -49,8 +49,8 @@ type Sign =
   | { readonly kind: 'away' }
   /** It says what runs on it too little, or not live. */
   | { readonly kind: 'unclear'; readonly missing?: 'checksum' }
-  /** It has an image to boot. */
-  | { readonly kind: 'flashed' }
+  /** It has an image to boot; or has booted, if that is `open`. */
+  | { readonly kind: 'flashed'; readonly open: boolean }
   /** It runs what it ran before. `restarted`: and was restarted since. */
   | { readonly kind: 'as_before'; readonly restarted: boolean };
 
@@ -151,10 +151,9 @@ function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<
   if (device?.state?.value !== 'ready') return { kind: 'away' };
   const { checksum, state, uptime } = device;
   if (checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
-  const restarted =
-    uptime?.live === true &&
-    uptime.at >= state.at &&
-    restartShown(flight, uptime, { moment: moment(), ms: performance.now() });
+  const now = { moment: moment(), ms: performance.now() };
+  const shown = uptime?.live === true && uptime.at >= state.at ? uptime : undefined;
+  const restarted = shown !== undefined && restartShown(flight, shown, now);
   const isNew = identify(checksum.value, expected, flight.before) === 'new';
 
   if (checksum.value !== flight.before) {
@@ -168,7 +167,7 @@ function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<
   if (!isFlashed(device, flight)) return { kind: 'as_before', restarted };
   return restarted
     ? { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OLD_FIRMWARE') } }
-    : { kind: 'flashed' };
+    : { kind: 'flashed', open: shown === undefined || !restartRuledOut(flight, shown, now) };
 }
 
 function isFlashed({ otaStatus }: Device, flight: Flight): boolean {
@@ -181,12 +180,15 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
   return { kind: 'ended', outcome: { state: 'succeeded', reboot } };
 }
 
+const UNTOLD =
+  'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
+
 function inVain(sign: Sign): FlightEnd {
   switch (sign.kind) {
     case 'away':
       return ended(new HomieError('NOT_BACK'), 'unknown');
     case 'flashed':
-      return ended(new HomieError('NOT_REBOOTED'), 'flashed');
+      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : new HomieError('NOT_REBOOTED'), 'flashed');
     case 'unclear':
       return ended(new HomieError(sign.missing === undefined ? 'UNCONFIRMED' : 'CHECKSUM_MISSING'), 'unknown');
     default:

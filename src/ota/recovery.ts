@@ -1,5 +1,7 @@
+import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { OtaSettings } from './settings';
+import { isReady } from '../homie/presence';
 import { isAway, type Sight } from '../homie/sight';
 import { isBusy, parseStatus } from './status';
 import { rebootShown, upForASecond } from '../homie/uptime';
@@ -45,6 +47,18 @@ export async function letGo({
   }
 }
 
+/** How often a device is asked to let go. */
+const ASKED = 3;
+
+/** The same; where a connection is lost meanwhile, it is asked again. @returns whether it let go */
+export async function release(patient: Patient): Promise<boolean> {
+  for (let asked = 1; ; asked += 1) {
+    const answer = await letGo(patient).catch(connectionGone);
+    if (answer !== undefined && answer !== 'gone') return answer === 'freed';
+    if (asked === ASKED || !(await isBack(patient))) return false;
+  }
+}
+
 /**
  * Frees a half-dead device: ready, but without statistics and deaf to its properties since its connection was cut in
  * the middle of a transfer (seen on homie-esp8266 ba452ea).
@@ -52,14 +66,33 @@ export async function letGo({
  * @returns whether it is proven by a live uptime; a device that sends none is freed all the same
  */
 export async function free(patient: Patient): Promise<boolean> {
-  const { broker, device, sight, settings } = patient;
-  if ((await letGo(patient)) !== 'freed' || broker.registry.get(device)?.uptime === undefined) return false;
+  const { broker, device } = patient;
+  return (await release(patient)) && broker.registry.get(device)?.uptime !== undefined && showsUptime(patient);
+}
+
+async function showsUptime({ sight, settings }: Patient): Promise<boolean> {
   const until = sight.clock() + settings.ready;
+  // Where it has connected anew meanwhile, it has sent its uptime at once, or is half dead.
+  if (sight.advertisement?.uptime !== undefined) return true;
   for (;;) {
     const event = await sight.next(until);
     if (event === undefined) return false;
     if (event.attribute === 'uptime' && event.live) return true;
   }
+}
+
+async function isBack({ broker, device, sight, settings }: Patient): Promise<boolean> {
+  const until = sight.clock() + settings.ready;
+  do {
+    if ((await sight.next(until)) === undefined) return false;
+  } while (sight.advertisement?.readyAt === undefined || !isReady(broker, device));
+  return true;
+}
+
+/** A publish that failed for want of a connection. */
+export function connectionGone(error: unknown): undefined {
+  const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
+  if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
 }
 
 /**

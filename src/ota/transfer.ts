@@ -37,6 +37,8 @@ export interface TransferInput {
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
+  /** The device has said that the image is flashed. */
+  readonly flashed?: (() => void) | undefined;
 }
 
 /**
@@ -46,19 +48,22 @@ export interface TransferInput {
  * - `not_sent`: the connection or the device was gone before anything was sent
  * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
+ * - `unseen`: our own connection was lost, and no sign of the device came: it may be half dead, or have an image to boot
  * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
  *   seen live and nothing is pending, so that it can be tried again
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
   | { readonly kind: 'not_sent' | 'missed' }
-  | { readonly kind: 'stuck'; readonly error: HomieError }
+  | { readonly kind: 'stuck' | 'unseen'; readonly error: HomieError }
   | { readonly kind: 'interrupted'; readonly error: HomieError; readonly halfDead: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
   | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
-  | { readonly kind: 'gone' | 'silent'; readonly begun: boolean }
+  | { readonly kind: 'gone'; readonly begun: boolean }
+  /** `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. */
+  | { readonly kind: 'silent'; readonly begun: boolean; readonly worksAgain: boolean }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
 
 /** Sends the image once, and watches the device until it is known what became of it. */
@@ -75,14 +80,17 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'another_updater':
       return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
     case 'silent':
+      if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
       if (answer.begun) return { kind: 'interrupted', error: new HomieError('STALLED'), halfDead: true, again: false };
+      if (input.sight.blinked) return { kind: 'unseen', error: unanswered(input, sent) };
       return {
         kind: 'ended',
         outcome: { state: 'failed', error: unanswered(input, sent) },
-        open: sent.error === undefined && !input.sight.blinked ? 'unheard' : 'unknown',
+        open: sent.error === undefined ? 'unheard' : 'unknown',
       };
     case 'flashed':
+      input.flashed?.();
       input.report({
         progress: { written: input.firmware.info.size, estimated: false, percent: FLASHED, remaining: 0 },
       });
@@ -138,12 +146,13 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   // For base64 the device counts with the decoded length before it has seen the padding.
   const totals = new Set([firmware.info.size, Math.floor(encoded.payload.length / 4) * 3]);
   let begun = false;
+  let worksAgain = false;
   let until = sight.clock() + settings.accepted;
 
   for (;;) {
     const event = await sight.next(begun ? Math.min(until, sight.clock() + ESTIMATE_EVERY) : until);
     if (event === undefined) {
-      if (sight.clock() >= until) return { kind: sight.gone ? 'gone' : 'silent', begun };
+      if (sight.clock() >= until) return sight.gone ? { kind: 'gone', begun } : { kind: 'silent', begun, worksAgain };
       report({ progress: meter.estimate(sight.clock()) });
       continue;
     }
@@ -155,6 +164,8 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
       if (begun || event.at >= sentAt) return { kind: 'gone', begun };
     }
+    // While an update runs, no statistics are sent.
+    if (event.attribute === 'uptime' && event.live && begun) worksAgain = true;
     if (event.attribute !== 'otaStatus' || !event.live) continue;
 
     const status = parseStatus(event.value, broker.registry.get(device)?.implementation?.value);
@@ -271,7 +282,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
     // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
-    ambiguous ||= back.live && back.uptime === undefined;
+    ambiguous ||= back.live && (back.uptime === undefined || sight.leavesOpen(back.uptime));
     sight.expectAnother();
   }
 }

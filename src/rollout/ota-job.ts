@@ -86,9 +86,8 @@ function otaTask(
           if (!missed) history.notSent(key(device), checksum);
           hooks.unsent();
         },
-        report: (change) => {
-          hooks.report(change);
-          if (change.phase !== 'rebooting' || flight?.flashed !== false) return;
+        flashed: () => {
+          if (flight === undefined) return;
           flight = { ...flight, flashed: true };
           void begin(flight);
         },

@@ -185,6 +185,14 @@ const rows: Row[] = [
     runs: 'old',
   },
   {
+    title: 'a device that had just booted, and comes back with the old firmware',
+    device: { uptime: 0, misbehaviour: { comesBackWith: running } },
+    settings: { reboot: 600 },
+    expected: 'REBOOT_UNPROVEN',
+    runs: 'old',
+    locked: true,
+  },
+  {
     title: 'a device that comes back with another firmware',
     device: { misbehaviour: { comesBackWith: buildEsp8266Image({ name: 'other', seed: 9 }) } },
     expected: 'OTHER_FIRMWARE',

@@ -118,6 +118,15 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       update.phase === phase;
   const images = (): number => device.received.filter(({ total }) => total > 1).length;
   const booted = (): Promise<unknown> => once(device, 'ready');
+  /** Resolves when the device has rebooted, and says that it has been up for so many seconds since. */
+  const hasBeenUpFor = async (seconds: number): Promise<void> => {
+    if (device.hasToBoot) await once(device, 'boot');
+    await new Promise<void>((resolve) => {
+      device.on('publish', (topic, payload) => {
+        if (topic === '$stats/uptime' && Number(payload) === seconds) resolve();
+      });
+    });
+  };
 
   for (const phase of ['sending', 'accepted', 'flashing', 'rebooting', 'verifying'] as const) {
     it(`finds that the image runs when the process ended while ${phase}`, async () => {
@@ -153,6 +162,15 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     await open({ misbehaviour: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
       await booted();
+    });
+    assert.equal(codeOf(result), 'succeeded');
+    assert.equal(images(), 2);
+  });
+
+  it('does not take a device that was lost in the middle for one that was flashed', async () => {
+    await open({ misbehaviour: { crashAt: 30_000 } });
+    const result = await interrupt(inPhase('rebooting'), async () => {
+      if (device.phase !== 'ready') await booted();
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.equal(images(), 2);
@@ -198,6 +216,14 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     await open({ misbehaviour: { notIdle: true } });
     const result = await interrupt(inPhase('rebooting'), undefined, brief);
     assert.equal(codeOf(result), 'NOT_REBOOTED');
+    assert.equal(broker.locks.isRebootPending(device.id), true);
+    assert.equal(images(), 1);
+  });
+
+  it('does not claim that a device has not rebooted whose uptime cannot tell', async () => {
+    await open({ uptime: 2, misbehaviour: { comesBackWith: running } });
+    const result = await interrupt(inPhase('rebooting'), () => hasBeenUpFor(4), brief);
+    assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
     assert.equal(broker.locks.isRebootPending(device.id), true);
     assert.equal(images(), 1);
   });
@@ -257,6 +283,13 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
         assert.equal(device.patches.length, 1);
       });
     }
+
+    it('does not claim that it did not reboot where its uptime cannot tell', async () => {
+      await open({ uptime: 2 });
+      const settings = { ...configSettings, reboot: 1_000, ready: 500 };
+      const result = await interruptPatch('received', () => hasBeenUpFor(4), undefined, settings);
+      assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
+    });
 
     it('says that a value was lost', async () => {
       await open({ misbehaviour: { forgets: 'name' } });

@@ -31,6 +31,8 @@ interface DeviceEvents {
   status: [text: string];
   /** The connection has ended, or did not come about. */
   disconnected: [error: Error | undefined];
+  /** So many bytes of a firmware message have come, and were dealt with. */
+  part: [topic: string, bytes: number, total: number];
   /** A message has come to its end, whatever became of it. */
   message: [topic: string];
 }
@@ -62,7 +64,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.#bootedAt = performance.now() - (options.uptime ?? 0) * 1000;
     this.#homie = this.#startHomie();
     this.#sleep = new SleepTimer(options.sleep);
-    this.#uplink = new Uplink(() => this.#linkOptions());
+    this.#uplink = new Uplink(() => this.#linkOptions(), options.backoff);
     this.#uplink.on('link', (link) => this.#converse(link));
     this.#uplink.on('lost', (error) => this.#lost(error));
   }
@@ -91,6 +93,14 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
   get phase(): Phase {
     return this.#phase;
+  }
+  /** Whether it takes itself to be in the middle of an update: it is half dead when nothing of one is on its way. */
+  get isUpdating(): boolean {
+    return this.#homie.ota.ongoing;
+  }
+  /** Whether it has an image or a patch to boot. */
+  get hasToBoot(): boolean {
+    return this.#homie.flaggedForReboot;
   }
   /** Whether it is about to sleep. */
   get flaggedForSleep(): boolean {
@@ -186,6 +196,13 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   /** Cuts the connection; the device runs on and connects anew. */
   dropConnection(): void {
     this.#uplink.current?.destroy();
+  }
+
+  /** The device crashes, and boots again without a word to the broker. One that does not run does nothing. */
+  crash(): void {
+    if (this.#phase === 'off' || this.#phase === 'asleep') return;
+    this.#uplink.current?.freeze();
+    this.#reboot();
   }
 
   /** Homie.setIdle() in the sketch. */
@@ -298,6 +315,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #notice(link: Link, topic: string, bytes: number, total: number): void {
     if (topic.startsWith(`${this.#homie.root}/$implementation/ota/firmware/`)) {
       noteTransfer(this.received, topic, bytes, total);
+      this.emit('part', topic, bytes, total);
       this.#befall(link, bytes);
     }
     if (bytes === total) this.emit('message', topic);

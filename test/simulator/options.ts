@@ -31,6 +31,8 @@ export interface DeviceOptions {
   uptime?: number;
   /** Milliseconds from a boot to the first connection. Default 50. */
   bootDelay?: number;
+  /** Milliseconds of the pause before the second attempt to connect; the others grow with it. Default 1000. */
+  backoff?: number;
   /** Milliseconds for each 4 KiB that is written to the flash. */
   flashDelay?: number;
   /** Bytes that are free beside the running image. */

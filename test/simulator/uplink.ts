@@ -12,16 +12,21 @@ interface UplinkEvents {
 /** Keeps a running device connected, and remembers the sockets that it left open when it died. */
 export class Uplink extends EventEmitter<UplinkEvents> {
   readonly #options: () => LinkOptions;
+  readonly #backoff: number;
   readonly #links = new Set<Link>();
   #current: Link | undefined;
   #running = new AbortController();
   /** Connections that were tried since the last one that came about. */
   #attempts = 0;
 
-  /** @param options asked anew for each connection */
-  constructor(options: () => LinkOptions) {
+  /**
+   * @param options asked anew for each connection
+   * @param backoff ms
+   */
+  constructor(options: () => LinkOptions, backoff = 1000) {
     super();
     this.#options = options;
+    this.#backoff = backoff;
   }
 
   get current(): Link | undefined {
@@ -78,8 +83,8 @@ export class Uplink extends EventEmitter<UplinkEvents> {
     this.emit('lost', error);
     if (signal.aborted) return;
     // At once, then after 1, 4, 9 … 36 s: homie-esp8266 ExponentialBackoffTimer.cpp.
-    const seconds = Math.min(this.#attempts, 6) ** 2;
+    const pauses = Math.min(this.#attempts, 6) ** 2;
     this.#attempts += 1;
-    void this.#connectAfter(seconds * 1000);
+    void this.#connectAfter(pauses * this.#backoff);
   }
 }
