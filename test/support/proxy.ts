@@ -26,10 +26,11 @@ export interface Proxy {
  * Starts a proxy on a free port of 127.0.0.1.
  *
  * @param closeAt says by the first bytes of a client whether its connection is closed at once
+ * @param listen makes, for each connection, what is called with whatever comes from its client
  */
 export async function startProxy(
   target: number,
-  { closeAt }: { closeAt?: (first: Buffer) => boolean } = {},
+  { closeAt, listen }: { closeAt?: (first: Buffer) => boolean; listen?: () => (chunk: Buffer) => void } = {},
 ): Promise<Proxy> {
   const links = new Set<Link>();
   let connections = 0;
@@ -40,6 +41,8 @@ export async function startProxy(
     const link = new Link(client, connect(target, '127.0.0.1'), rate, (bytes) => (received += bytes));
     links.add(link);
     client.once('data', (first: Buffer) => closeAt?.(first) === true && client.destroy());
+    const heard = listen?.();
+    if (heard !== undefined) client.on('data', heard);
     link.client.once('close', () => links.delete(link));
   });
   server.listen(0, '127.0.0.1');

@@ -1,0 +1,138 @@
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { statements } from '../test/chaos/check';
+import { draw } from '../test/chaos/draw';
+import { digest, script } from '../test/chaos/plan';
+import { soak } from '../test/chaos/soak';
+import type { Done } from '../test/chaos/worker';
+
+const USAGE = `Usage: npm run chaos -- [options]
+
+Lets random faults befall random fleets of simulated devices on a real mosquitto while firmware and patches are brought
+to them, and checks after each run that what this package promises holds. The same seed gives the same devices, faults
+and moments. A run that violates something is printed, and repeated by --seed and --only.
+
+  --seed NUMBER     [a fresh one]
+  --runs NUMBER     how many [40]
+  --from NUMBER     the first one [0]
+  --only NUMBER     this one only
+  --jobs NUMBER     how many at a time [6]
+  --plan            prints the plans and their digest, and does nothing
+  --soak            500 updates in one process: the heap must not grow
+  --help            this text`;
+
+const WORKER = path.resolve(__dirname, '../test/chaos/worker.ts');
+
+function number(name: string, value: string): number {
+  const parsed = Number(value);
+  if (!Number.isSafeInteger(parsed) || parsed < 0) throw new Error(`--${name} is a whole number from 0 on`);
+  return parsed;
+}
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      runs: { type: 'string', default: '40' },
+      from: { type: 'string', default: '0' },
+      only: { type: 'string' },
+      jobs: { type: 'string', default: '6' },
+      plan: { type: 'boolean', default: false },
+      soak: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const only = values.only === undefined ? undefined : number('only', values.only);
+  const from = only ?? number('from', values.from);
+  return {
+    seed: values.seed === undefined ? randomInt(1_000_000_000) : number('seed', values.seed),
+    runs: Array.from({ length: only === undefined ? number('runs', values.runs) : 1 }, (_none, index) => from + index),
+    jobs: Math.max(1, number('jobs', values.jobs)),
+    plan: values.plan,
+    soak: values.soak,
+    help: values.help,
+  };
+}
+
+/** Lets one process do runs until none is left. */
+async function employ(seed: number, runs: number[], tell: (done: Done) => void): Promise<void> {
+  let child: ChildProcess | undefined;
+  for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
+    child ??= fork(WORKER, { execArgv: ['--import', 'tsx'] });
+    const worker = child;
+    const ended = new AbortController();
+    const answer = once(worker, 'message', { signal: ended.signal });
+    worker.once('exit', () => ended.abort());
+    worker.send({ seed, run });
+    const done: Done | undefined = await answer.then(
+      ([message]: Done[]) => message,
+      () => undefined,
+    );
+    worker.removeAllListeners('exit');
+    if (done === undefined) child = undefined;
+    tell(done ?? lost(seed, run));
+  }
+  child?.disconnect();
+}
+
+function lost(seed: number, run: number): Done {
+  return {
+    seed,
+    run,
+    violations: [{ statement: 'UPROAR', what: 'the process has ended' }],
+    trail: [],
+    lag: 0,
+    ends: [],
+    duration: 0,
+  };
+}
+
+async function main(): Promise<void> {
+  const { seed, runs, jobs, plan, soak: isSoak, help } = readArguments();
+  if (help) {
+    console.log(USAGE);
+    return;
+  }
+  if (isSoak) {
+    process.exitCode = (await soak((line) => console.log(line))) ? 0 : 1;
+    return;
+  }
+  const plans = runs.map((run) => draw(seed, run));
+  console.log(`seed ${seed}, ${plans.length} runs, plan ${digest(plans)}`);
+  if (plan) {
+    for (const each of plans) console.log(script(each));
+    return;
+  }
+  // A Node-RED loads what is built.
+  if (plans.some(({ host }) => host === 'node-red')) execFileSync('npm', ['run', '--silent', 'build']);
+  const begun = performance.now();
+  const left = [...runs];
+  const ends = new Map<string, number>();
+  let violated = 0;
+  const tell = ({ run, violations, trail, lag, ends: those }: Done): void => {
+    for (const end of those) ends.set(end, (ends.get(end) ?? 0) + 1);
+    if (violations.length === 0) return;
+    violated += 1;
+    console.log(script(draw(seed, run)));
+    for (const { statement, what } of violations) console.log(`  VIOLATED: ${statements[statement]}: ${what}`);
+    for (const line of trail.filter((each) => !each.includes(' status 206 '))) console.log(`    ${line}`);
+    console.log(`  the process stood still for ${lag.toFixed(0)} ms at most`);
+    console.log(`  again: npm run chaos -- --seed ${seed} --only ${run}\n`);
+  };
+  await Promise.all(Array.from({ length: Math.min(jobs, runs.length) }, () => employ(seed, left, tell)));
+  const seconds = (performance.now() - begun) / 1000;
+  const sorted = [...ends].sort(([, a], [, b]) => b - a);
+  console.log(sorted.map(([end, count]) => `${count} ${end}`).join(', '));
+  console.log(
+    `seed ${seed}: ${plans.length} runs, ${violated} with a violation, ${seconds.toFixed(0)} s, ${(seconds / plans.length).toFixed(2)} s a run`,
+  );
+  process.exitCode = violated === 0 ? 0 : 1;
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+});

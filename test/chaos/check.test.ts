@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { check, statements, type Statement } from './check';
+import type { RunRecord, Seen, Verdict } from './record';
+
+const [OLD, NEW, STRANGE] = ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)];
+const device = 'lamp';
+const file = (brightness: number): string => JSON.stringify({ ota: { enabled: true }, settings: { brightness } });
+
+/** A step of a run, at its turn: seconds lie between two. */
+type Step = (at: number) => Seen;
+
+const boot =
+  (checksum: string, brightness = 1): Step =>
+  (at) => ({ kind: 'boot', at, device, checksum, file: file(brightness) });
+const sending: Step = (at) => ({ kind: 'sending', at, device, job: 'job', what: NEW });
+const published: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: false });
+const repeated: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: true });
+const patch: Step = (at) => ({ kind: 'published', at, device, what: 'patch', dup: false });
+const status =
+  (text: string): Step =>
+  (at) => ({ kind: 'status', at, device, status: text });
+const image =
+  (pending = false): Step =>
+  (at) => ({ kind: 'image', at, device, md5: NEW, pending });
+const whole: Step = (at) => ({ kind: 'whole image', at, device, md5: NEW });
+const other: Step = (at) => ({ kind: 'other', at, device });
+const allowed: Step = (at) => ({ kind: 'allowed', at, device });
+const verdict =
+  (state: Verdict['state'], more: Partial<Verdict> = {}): Step =>
+  (at) => ({ kind: 'verdict', at, device, job: 'job', state, attempt: 1, before: OLD, image: [NEW], ...more });
+const change =
+  (state: Verdict['state'], more: Partial<Verdict> = {}): Step =>
+  (at) => ({
+    kind: 'verdict',
+    at,
+    device,
+    job: 'job',
+    state,
+    attempt: 1,
+    patch: { settings: { brightness: 2 } },
+    ...more,
+  });
+const failed = (code: string, more: Partial<Verdict> = {}): Step => verdict('failed', { code, ...more });
+
+const nothing: RunRecord = { attempts: 2, seen: [], unfinished: [], left: [], uproar: [], leaks: [] };
+const run = (steps: readonly Step[], more: Partial<RunRecord> = {}): RunRecord => ({
+  ...nothing,
+  seen: steps.map((step, index) => step(1000 * index)),
+  ...more,
+});
+const violated = (record: RunRecord): string[] => check(record).map(({ statement }) => statement);
+
+/** Of each statement: what is right, and what is caught. */
+const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record<string, RunRecord> }> = {
+  SUCCEEDED: {
+    right: {
+      'an image that was sent and booted': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(NEW),
+        verdict('succeeded', { reboot: 'proven' }),
+      ]),
+      'a patch that was sent and booted': run([boot(OLD), patch, boot(OLD, 2), change('succeeded')]),
+    },
+    wrong: {
+      'an image that was not booted': run([boot(OLD), sending, published, verdict('succeeded', { reboot: 'proven' })]),
+      'an image after which the old one was booted': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(OLD),
+        verdict('succeeded'),
+      ]),
+      'an image that ran, and is replaced since': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(NEW),
+        boot(STRANGE),
+        boot(STRANGE),
+        verdict('succeeded'),
+      ]),
+      'a reinstallation that was not booted': run([
+        boot(NEW),
+        sending,
+        published,
+        verdict('succeeded', { reboot: 'proven' }),
+      ]),
+      'a patch that was not booted': run([boot(OLD), patch, change('succeeded')]),
+      'a patch of which nothing came': run([boot(OLD), patch, boot(OLD), change('succeeded')]),
+    },
+  },
+  NAMED: {
+    right: {
+      'the old firmware': run([boot(OLD), sending, published, boot(OLD), failed('OLD_FIRMWARE')]),
+      'another firmware': run([boot(OLD), sending, published, boot(STRANGE), failed('OTHER_FIRMWARE')]),
+      'no reboot': run([boot(OLD), sending, published, failed('NOT_REBOOTED')]),
+      'what the device said': run([
+        boot(OLD),
+        sending,
+        published,
+        status('500 FLASH_ERROR'),
+        failed('FLASH_ERROR', { status: '500 FLASH_ERROR' }),
+      ]),
+      'an image that is there already': run([boot(NEW), verdict('skipped', { reason: 'up_to_date' })]),
+      'nothing at all': run([boot(OLD), sending, published, boot(NEW), failed('NOT_BACK')]),
+      'a value that was lost': run([boot(OLD), patch, boot(OLD), change('failed', { code: 'VALUE_LOST' })]),
+    },
+    wrong: {
+      'the old firmware, where the new one runs': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(NEW),
+        failed('OLD_FIRMWARE'),
+      ]),
+      'the old firmware, where nothing was booted': run([boot(OLD), sending, published, failed('OLD_FIRMWARE')]),
+      'another firmware, where the new one runs': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(NEW),
+        failed('OTHER_FIRMWARE'),
+      ]),
+      'a loss in the middle, where the new one runs': run([
+        boot(OLD),
+        sending,
+        published,
+        boot(NEW),
+        failed('LOST_IN_TRANSFER'),
+      ]),
+      'no reboot, where there was one': run([boot(OLD), sending, published, boot(OLD), failed('NOT_REBOOTED')]),
+      'what the device did not say': run([
+        boot(OLD),
+        sending,
+        published,
+        status('200'),
+        failed('FLASH_ERROR', { status: '500 FLASH_ERROR' }),
+      ]),
+      'an image that is not there': run([boot(OLD), verdict('skipped', { reason: 'up_to_date' })]),
+      'a configuration that is not there': run([boot(OLD), change('skipped', { reason: 'no_change' })]),
+      'a ban on updates that is not there': run([boot(OLD), verdict('skipped', { reason: 'ota_disabled' })]),
+      'a value as lost that is there': run([boot(OLD), patch, boot(OLD, 2), change('failed', { code: 'VALUE_LOST' })]),
+      'a patch as not applied that was booted': run([
+        boot(OLD),
+        patch,
+        boot(OLD, 2),
+        change('failed', { code: 'NOT_APPLIED' }),
+      ]),
+    },
+  },
+  UNSENT: {
+    right: { 'a device to which nothing was sent': run([boot(OLD), verdict('timed_out', { attempt: 0 })]) },
+    wrong: { 'a device that was sent to': run([boot(OLD), sending, published, verdict('timed_out', { attempt: 0 })]) },
+  },
+  ENDED: {
+    right: { 'nothing left': nothing },
+    wrong: { 'a job that hangs': run([], { unfinished: ['a job'] }) },
+  },
+  ATTEMPTS: {
+    right: {
+      'as often as allowed': run([sending, published, sending, published]),
+      'anew when a person allows it': run([sending, published, sending, published, allowed, sending, published]),
+      'anew when it ran': run([sending, published, sending, published, boot(NEW), sending, published]),
+    },
+    wrong: { 'more often': run([sending, published, sending, published, sending, published]) },
+  },
+  TWICE: {
+    right: { 'once each': run([sending, published, whole, sending, published, whole]) },
+    wrong: {
+      'what was not begun': run([sending, published, published]),
+      'what is marked as repeated': run([sending, repeated]),
+      'what came twice': run([sending, published, whole, whole]),
+    },
+  },
+  PENDING: {
+    right: {
+      'a device that has nothing to boot': run([sending, published, image()]),
+      'a device that somebody else has sent something': run([other, sending, published, image(true)]),
+    },
+    wrong: { 'a device that has something to boot': run([sending, published, image(true)]) },
+  },
+  HALF_DEAD: {
+    right: {
+      'a device that is off': run([], { left: [{ device, there: false, halfDead: true }] }),
+      'a device that somebody else left so': run([other], { left: [{ device, there: true, halfDead: true }] }),
+    },
+    wrong: { 'a device that is there': run([], { left: [{ device, there: true, halfDead: true }] }) },
+  },
+  LOCKED: {
+    right: { 'a device that is free': run([], { left: [{ device, there: true, halfDead: false }] }) },
+    wrong: { 'a device that is held': run([], { left: [{ device, there: true, halfDead: false, lockedBy: 'job' }] }) },
+  },
+  UPROAR: {
+    right: { none: nothing },
+    wrong: {
+      'a rejection': run([], { uproar: ['Error'] }),
+      'a defect': run([boot(OLD), failed('UNEXPECTED')]),
+    },
+  },
+  LEAKS: {
+    right: { none: nothing },
+    wrong: { 'a timer': run([], { leaks: ['Timeout'] }) },
+  },
+};
+
+describe('what is checked after each run of chaos', () => {
+  for (const [statement, { right, wrong }] of Object.entries(cases)) {
+    const title = Object.entries(statements).find(([name]) => name === statement)?.[1] ?? '';
+    describe(title, () => {
+      for (const [what, record] of Object.entries(right)) {
+        it(`lets pass: ${what}`, () => assert.deepEqual(violated(record), []));
+      }
+      for (const [what, record] of Object.entries(wrong)) {
+        it(`catches: ${what}`, () => assert.deepEqual(violated(record), [statement]));
+      }
+    });
+  }
+
+  it('takes what a device ran a moment ago for what is on its way', () => {
+    const seen = run([boot(OLD), sending, published, boot(NEW)]).seen;
+    const late: Seen[] = [
+      ...seen,
+      { kind: 'boot', at: 3400, device, checksum: STRANGE, file: file(1) },
+      { kind: 'verdict', at: 3500, device, job: 'job', state: 'succeeded', attempt: 1, before: OLD, image: [NEW] },
+    ];
+    assert.deepEqual(violated({ ...nothing, seen: late }), []);
+  });
+});

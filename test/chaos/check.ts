@@ -1,0 +1,206 @@
+import type { Left, RunRecord, Seen, Verdict } from './record';
+
+/** The statements that hold for every run. */
+export const statements = {
+  SUCCEEDED: 'what succeeded runs on the device, which has booted it since it was sent',
+  NAMED: 'a verdict that names what runs on a device, or what it said, names it rightly',
+  UNSENT: 'nothing was sent where that is said',
+  ENDED: 'every job ends, or waits for a reason, and every message has its answer',
+  ATTEMPTS: 'no image is sent more often than allowed',
+  TWICE: 'the client delivers nothing twice',
+  PENDING: 'no image is sent to a device that has something to boot',
+  HALF_DEAD: 'no device is left half dead',
+  LOCKED: 'no device is left to a job that has ended',
+  UPROAR: 'nothing is rejected or thrown that nobody deals with',
+  LEAKS: 'no listener, timer or socket is left',
+} as const;
+export type Statement = keyof typeof statements;
+
+export interface Violation {
+  readonly statement: Statement;
+  readonly what: string;
+}
+
+/** How long something may be on its way from a device to us, in ms: what is said of it may be as old. */
+const ON_ITS_WAY = 500;
+
+/** What a run violates. */
+export function check(record: RunRecord): Violation[] {
+  const seen = record.seen;
+  const verdicts = seen.filter((each) => each.kind === 'verdict');
+  const devices = [...new Set(seen.map(({ device }) => device))];
+  return [
+    ...verdicts.flatMap((verdict) => judge(verdict, seen)),
+    ...all('ENDED', record.unfinished),
+    ...devices.flatMap((device) => all('ATTEMPTS', tooOften(seen, device, record.attempts))),
+    ...devices.flatMap((device) => all('TWICE', twice(seen, device))),
+    ...all('PENDING', pending(seen)),
+    ...all(
+      'HALF_DEAD',
+      record.left.filter((each) => isHalfDead(each, seen)).map(({ device }) => `${device} is half dead`),
+    ),
+    ...all(
+      'LOCKED',
+      record.left.flatMap(({ device, lockedBy }) => (lockedBy === undefined ? [] : [`${device} by ${lockedBy}`])),
+    ),
+    ...all('UPROAR', record.uproar),
+    ...all('LEAKS', record.leaks),
+  ];
+}
+
+function all(statement: Statement, whats: readonly string[]): Violation[] {
+  return whats.map((what) => ({ statement, what }));
+}
+
+type Of<Kind extends Seen['kind']> = Extract<Seen, { kind: Kind }>;
+
+function ofDevice<Kind extends Seen['kind']>(seen: readonly Seen[], kind: Kind, device: string): Of<Kind>[] {
+  return seen.filter((each): each is Of<Kind> => each.kind === kind && each.device === device);
+}
+
+/** What is wrong with a verdict, by what the device really did until then. */
+function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
+  const { device, state, code, reason, image, patch } = verdict;
+  const before = seen.slice(0, seen.indexOf(verdict));
+  const boots = ofDevice(before, 'boot', device);
+  /** What it ran last, or a moment ago. */
+  const lately = boots.filter((_boot, index) => (boots[index + 1]?.at ?? Infinity) >= verdict.at - ON_ITS_WAY);
+  const told = `${device}: ${[state, code ?? reason, verdict.reboot, verdict.status].filter(Boolean).join(' ')}`;
+  const shows = `it runs ${lately.map(({ checksum, file }) => `${checksum} with ${file}`).join(', before that ')}`;
+  const wrong = (statement: Statement, isRight: boolean): Violation[] =>
+    isRight ? [] : [{ statement, what: `${told}, but ${shows}` }];
+
+  const sent = ofDevice(before, 'published', device).filter(({ what }) => what === (image?.[0] ?? 'patch'));
+  const runs = lately.filter(({ checksum }) => image?.includes(checksum));
+  const has = lately.filter(({ file }) => patch === undefined || holds(parse(file), patch));
+  const since = (boot: Of<'boot'>): boolean => sent.some(({ at }) => at <= boot.at);
+  const asBefore = lately.some(({ checksum }) => checksum === verdict.before);
+  /** What somebody else changes is found, too. */
+  const others = ofDevice(before, 'other', device).length > 0;
+  /** Of what was sent, all has come to the device, and it has not booted since. */
+  const notBooted = !boots.some((boot) => since(boot) && boot.at < verdict.at - ON_ITS_WAY && boot.at > lastSent(sent));
+
+  if (state === 'succeeded') {
+    const proven =
+      image === undefined ? has.filter(since) : runs.filter((boot) => verdict.reboot !== 'proven' || since(boot));
+    return wrong('SUCCEEDED', proven.length > 0);
+  }
+  if (state === 'skipped' && reason === 'up_to_date') return wrong('NAMED', runs.length > 0);
+  if (state === 'skipped' && reason === 'no_change') return wrong('NAMED', has.length > 0);
+  if (state === 'skipped' && reason === 'ota_disabled') {
+    return wrong(
+      'NAMED',
+      lately.some(({ file }) => !holds(parse(file), { ota: { enabled: true } })),
+    );
+  }
+  if (state === 'timed_out' || state === 'rejected' || state === 'canceled') {
+    const ours = ofDevice(before, 'sending', device).filter(({ job }) => job === verdict.job);
+    const isSaid = verdict.attempt === 0 && state !== 'canceled';
+    return isSaid && ours.length > 0 && ours.every(({ at }) => sent.some((each) => each.at >= at))
+      ? [{ statement: 'UNSENT', what: `${told}, but it was sent to` }]
+      : [];
+  }
+  const spoken = verdict.status;
+  if (spoken !== undefined && !ofDevice(before, 'status', device).some(({ status }) => status === spoken)) {
+    return [{ statement: 'NAMED', what: `${told}, but it never said that` }];
+  }
+  switch (code) {
+    case 'UNEXPECTED':
+      return [{ statement: 'UPROAR', what: told }];
+    case 'OLD_FIRMWARE':
+      return wrong('NAMED', asBefore && lately.some(since));
+    case 'OTHER_FIRMWARE':
+      return wrong(
+        'NAMED',
+        lately.some(({ checksum }) => checksum !== verdict.before && !image?.includes(checksum)),
+      );
+    case 'LOST_IN_TRANSFER':
+    case 'REBOOT_UNPROVEN':
+      return image === undefined ? [] : wrong('NAMED', asBefore);
+    case 'NOT_REBOOTED':
+    case 'NOT_APPLIED':
+      return wrong('NAMED', notBooted);
+    case 'VALUE_LOST':
+      return others
+        ? []
+        : wrong(
+            'NAMED',
+            lately.some(({ file }) => patch !== undefined && !holds(parse(file), patch)),
+          );
+    default:
+      return [];
+  }
+}
+
+function lastSent(sent: readonly { readonly at: number }[]): number {
+  return sent.at(-1)?.at ?? Infinity;
+}
+
+function parse(file: string): unknown {
+  try {
+    return JSON.parse(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a configuration holds all of a patch. */
+function holds(config: unknown, patch: object): boolean {
+  const values: Record<string, unknown> = { ...Object(config) };
+  return Object.entries(patch).every(([key, value]) =>
+    typeof value === 'object' && value !== null ? holds(values[key], value) : values[key] === value,
+  );
+}
+
+/** Counted since the device ran the image, or a person wanted it again. */
+function tooOften(seen: readonly Seen[], device: string, attempts: number): string[] {
+  const counts = new Map<string, number>();
+  const violations: string[] = [];
+  for (const each of seen) {
+    if (each.device !== device) continue;
+    if (each.kind === 'allowed') counts.clear();
+    if (each.kind === 'boot') counts.delete(each.checksum);
+    if (each.kind !== 'published' || each.what === 'patch') continue;
+    const count = (counts.get(each.what) ?? 0) + 1;
+    counts.set(each.what, count);
+    if (count > attempts) violations.push(`${each.what} to ${device}: time ${count} of ${attempts}`);
+  }
+  return violations;
+}
+
+/** Whatever is on the wire was begun by a job, once, and comes to the device no more often. */
+function twice(seen: readonly Seen[], device: string): string[] {
+  const published = ofDevice(seen, 'published', device);
+  const begun = ofDevice(seen, 'sending', device);
+  // Node-RED does not tell of each progress.
+  const allTold = seen.some(({ kind }) => kind === 'sending');
+  const whole = ofDevice(seen, 'whole image', device);
+  const count = (of: readonly object[], what: string, key: 'what' | 'md5'): number =>
+    of.filter((each) => Reflect.get(each, key) === what).length;
+  return [...new Set(published.map(({ what }) => what))].flatMap((what) => {
+    const [out, meant, came] = [count(published, what, 'what'), count(begun, what, 'what'), count(whole, what, 'md5')];
+    return [
+      ...(published.some((each) => each.what === what && each.dup)
+        ? [`${what} to ${device} is repeated by the client`]
+        : []),
+      ...(what !== 'patch' && allTold && out > meant
+        ? [`${what} to ${device}: ${out} times, begun ${meant} times`]
+        : []),
+      ...(came > out ? [`${what} came to ${device} ${came} times, sent ${out} times`] : []),
+    ];
+  });
+}
+
+/** Where nobody else is at work. */
+function pending(seen: readonly Seen[]): string[] {
+  const others = new Set(seen.filter(({ kind }) => kind === 'other').map(({ device }) => device));
+  return seen
+    .filter((each): each is Of<'image'> => each.kind === 'image')
+    .filter((each) => each.pending && !others.has(each.device))
+    .map(({ device, md5 }) => `${md5} came to ${device}, which had something to boot`);
+}
+
+/** Where nobody else was at work. */
+function isHalfDead({ device, there, halfDead }: Left, seen: readonly Seen[]): boolean {
+  return there && halfDead && !seen.some((each) => each.kind === 'other' && each.device === device);
+}

@@ -1,0 +1,248 @@
+import { connectAsync, type MqttClient } from 'mqtt';
+import { SimulatedDevice } from '../simulator/device';
+import { startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { startProxy, type Proxy } from '../support/proxy';
+import { image, md5, type Family } from './images';
+import type { Moments } from './moments';
+import type { DevicePlan, Plan } from './plan';
+import type { Left, Seen } from './record';
+
+/** A device, how it was made, and its place in the plan. */
+export interface Dweller {
+  readonly index: number;
+  readonly plan: DevicePlan;
+  readonly device: SimulatedDevice;
+}
+
+/** The broker and the devices of a run, and all that befalls them. */
+export class Home {
+  readonly plan: Plan;
+  readonly broker: Mosquitto;
+  readonly dwellers: readonly Dweller[];
+  readonly #see: (seen: Seen) => void;
+  readonly #moments: Moments;
+  readonly #links: Proxy;
+  #stranger: MqttClient | undefined;
+
+  private constructor(plan: Plan, broker: Mosquitto, links: Proxy, see: (seen: Seen) => void, moments: Moments) {
+    this.plan = plan;
+    this.broker = broker;
+    this.#links = links;
+    this.#see = see;
+    this.#moments = moments;
+    this.dwellers = plan.devices.map((device, index) => ({ index, plan: device, device: this.#build(device, index) }));
+    for (const dweller of this.dwellers) this.#watch(dweller);
+  }
+
+  /** Resolves when all devices are ready but for those that are to come later. */
+  static async open(plan: Plan, see: (seen: Seen) => void, moments: Moments): Promise<Home> {
+    const broker = await startMosquitto({ persistence: plan.broker.persistence });
+    const home = new Home(plan, broker, await startProxy(broker.port), see, moments);
+    await home.#leaveRetained();
+    await Promise.all(home.dwellers.map((dweller) => home.#moveIn(dweller)));
+    return home;
+  }
+
+  /** The id of a device of the plan. */
+  static id({ seed, run }: Plan, index: number): string {
+    return `c${seed}-${run}-${index}`;
+  }
+
+  id(index: number): string {
+    return Home.id(this.plan, index);
+  }
+
+  at(index: number): SimulatedDevice | undefined {
+    return this.dwellers[index]?.device;
+  }
+
+  /** Whether anybody is connected. */
+  get isLively(): boolean {
+    return this.dwellers.some(({ device }) => device.phase === 'ready');
+  }
+
+  cutDevices(): void {
+    this.#links.cut();
+  }
+
+  /** Their connections stay open, and nothing goes through. */
+  stallDevices(): void {
+    this.#links.stall();
+  }
+
+  /** Those that were stalled are found dead. */
+  endStall(): void {
+    this.#links.cut();
+  }
+
+  /** The power of a device is off until it is switched on. */
+  async switchOff(index: number): Promise<void> {
+    await this.at(index)?.stop();
+  }
+
+  async switchOn(index: number): Promise<void> {
+    const device = this.at(index);
+    if (device?.phase === 'off') await device.restart().catch(() => undefined);
+  }
+
+  /** A second updater publishes something to a device. */
+  async strike(index: number, topic: string, payload: string | Buffer): Promise<void> {
+    const device = this.id(index);
+    this.#see({ kind: 'other', at: performance.now(), device });
+    this.#stranger ??= await connectAsync(this.broker.url, { reconnectPeriod: 50 });
+    this.#stranger.on('error', () => undefined);
+    await this.#stranger.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
+  }
+
+  /** A second updater brings another firmware. */
+  async bringOther(index: number): Promise<void> {
+    const other = image('other', this.#family(index), this.plan.size);
+    await this.strike(index, `$implementation/ota/firmware/${md5(other)}`, other);
+  }
+
+  left(): Left[] {
+    const held: unknown = Reflect.get(globalThis, Symbol.for('@homie-ota/node-red-homie-ota/locks/1'));
+    const locks = held instanceof Map ? [...held] : [];
+    return this.dwellers.map(({ device }) => {
+      const { job }: { job?: unknown } = Object(locks.find(([key]) => String(key).endsWith(`/${device.id}`))?.[1]);
+      return {
+        device: device.id,
+        there: device.phase === 'ready',
+        halfDead: device.isUpdating,
+        ...(typeof job === 'string' && { lockedBy: job }),
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.dwellers.map(({ device }) => device.stop()));
+    await this.#stranger?.endAsync(true);
+    await this.#links.close();
+    await this.broker.stop();
+  }
+
+  #family(index: number): Family {
+    return this.plan.devices[index]?.implementation ?? 'esp8266';
+  }
+
+  #build(plan: DevicePlan, index: number): SimulatedDevice {
+    const { implementation, mishap, sleep, noStatistics, otaDisabled } = plan;
+    const device = new SimulatedDevice({
+      url: `mqtt://127.0.0.1:${this.#links.port}`,
+      id: this.id(index),
+      image: image('running', implementation, this.plan.size),
+      implementation,
+      core: plan.core,
+      homie: plan.homie,
+      segment: plan.segment,
+      uptime: plan.uptime,
+      bootDelay: plan.bootDelay,
+      flashDelay: plan.flashDelay,
+      backoff: 30,
+      statsInterval: 1,
+      keepalive: 1,
+      ...(sleep !== undefined && { sleep }),
+      config: {
+        ota: { enabled: otaDisabled !== true },
+        settings: { percentage: 5 },
+      },
+      misbehaviour: {
+        ...(noStatistics !== undefined && { noStatistics }),
+        ...this.#misbehaviour(mishap, implementation),
+      },
+    });
+    if (mishap?.what === 'busy') this.#moments.on(mishap.until, () => device.setIdle(true));
+    return device;
+  }
+
+  #misbehaviour(mishap: DevicePlan['mishap'], family: Family): object {
+    switch (mishap?.what) {
+      case 'drop':
+        return { dropAt: mishap.at, times: mishap.times };
+      case 'crash':
+        return { crashAt: mishap.at, times: mishap.times };
+      case 'hang':
+        return { hangAt: mishap.at };
+      case 'bad flash':
+        return { failWriteAt: mishap.at };
+      case 'loses': {
+        const lost = mishap.statuses;
+        return { loseStatuses: (status: string) => lost.some((each) => status.startsWith(each)) };
+      }
+      case 'never back':
+        return { neverBack: true };
+      case 'comes back with another':
+        return { comesBackWith: image('strange', family, this.plan.size) };
+      case 'comes back as before':
+        return { comesBackWith: image('running', family, this.plan.size) };
+      case 'silent reboot':
+        return { reboot: 'silent' };
+      case 'deaf':
+        return { deaf: true };
+      case 'busy':
+        return { notIdle: true };
+      case undefined:
+        return {};
+    }
+  }
+
+  #watch({ index, device }: Dweller): void {
+    const moments = this.#moments;
+    const id = this.id(index);
+    const see = this.#see;
+    const at = (): number => performance.now();
+    device.on('boot', (checksum) => {
+      see({ kind: 'boot', at: at(), device: id, checksum, file: device.file });
+      moments.tell('boot', index);
+    });
+    device.on('ready', () => moments.tell('ready', index));
+    device.on('disconnected', () => moments.tell('offline', index));
+    device.on('publish', (topic, payload) => {
+      if (topic === '$state' && payload === 'init') moments.tell('init', index);
+      if (topic === '$stats/signal') moments.tell('statistics', index);
+    });
+    device.on('status', (status) => {
+      see({ kind: 'status', at: at(), device: id, status });
+      const [code] = status.split(' ');
+      if (code === '202' || code === '206' || code === '200') moments.tell(code, index);
+      else moments.tell('refused', index);
+    });
+    let images = 0;
+    device.on('part', (topic, bytes, total) => {
+      const checksum = topic.split('/').at(-1)?.toLowerCase() ?? '';
+      if (total <= 1) return;
+      if (device.received.length > images) {
+        images = device.received.length;
+        see({ kind: 'image', at: at(), device: id, md5: checksum, pending: device.hasToBoot && bytes < total });
+        moments.tell('image', index);
+      }
+      if (bytes === total) see({ kind: 'whole image', at: at(), device: id, md5: checksum });
+    });
+    let patches = 0;
+    device.on('message', () => {
+      if (device.patches.length === patches) return;
+      patches = device.patches.length;
+      see({ kind: 'patched', at: at(), device: id, patch: device.patches.at(-1) ?? '' });
+      moments.tell('patched', index);
+    });
+  }
+
+  async #moveIn({ index, plan, device }: Dweller): Promise<void> {
+    if (plan.absentUntil !== undefined) this.#moments.on(plan.absentUntil, () => void this.switchOn(index));
+    else await device.start().catch(() => undefined);
+  }
+
+  async #leaveRetained(): Promise<void> {
+    const left = this.plan.devices.flatMap(({ retained }, index) => retained.map((each) => ({ index, ...each })));
+    if (left.length === 0) return;
+    const client = await connectAsync(this.broker.url, { reconnectPeriod: 0 });
+    for (const { index, topic, payload } of left) {
+      const text = payload === 'NEXT' ? md5(image('next', this.#family(index), this.plan.size)) : payload;
+      if (topic.endsWith('config/set') || topic.includes('/ota/firmware/')) {
+        this.#see({ kind: 'other', at: performance.now(), device: this.id(index) });
+      }
+      await client.publishAsync(`homie/${this.id(index)}/${topic}`, text, { qos: 1, retain: true });
+    }
+    await client.endAsync();
+  }
+}

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { buildEsp32Image, buildEsp8266Image } from '../support/images';
+
+export type Family = 'esp8266' | 'esp32';
+
+/** `running` is what devices start with, `next` and `newest` are brought by us, `other` by somebody else, `strange` by nobody. */
+export const roles = ['running', 'next', 'newest', 'other', 'strange'] as const;
+export type Role = (typeof roles)[number];
+
+const built = new Map<string, Buffer>();
+const meanings = new Map<string, readonly string[]>();
+
+/** @param size bytes */
+export function image(role: Role, family: Family, size: number): Buffer {
+  const name = `${role} ${family} ${size}`;
+  const known = built.get(name);
+  if (known !== undefined) return known;
+  const index = roles.indexOf(role);
+  const build = family === 'esp32' ? buildEsp32Image : buildEsp8266Image;
+  const bytes = build({ name: `chaos-${family}`, version: `1.${index}.0`, size: size + index * 1600, seed: index + 1 });
+  built.set(name, bytes);
+  meanings.set(md5(bytes), checksums(bytes));
+  return bytes;
+}
+
+export function md5(bytes: Buffer): string {
+  return createHash('md5').update(bytes).digest('hex');
+}
+
+/** What a device may report when it runs the image with this MD5. */
+export function meaningOf(checksum: string): readonly string[] {
+  return meanings.get(checksum) ?? [checksum];
+}
+
+/** A device keeps its own flash mode, which is byte 2. */
+function checksums(bytes: Buffer): string[] {
+  const all = [0, 1, 2, 3].map((mode) => {
+    const copy = Buffer.from(bytes);
+    copy[2] = mode;
+    return md5(copy);
+  });
+  return [...new Set([md5(bytes), ...all])];
+}

@@ -1,0 +1,178 @@
+import { EventEmitter, once } from 'node:events';
+import { cpSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Actions } from '../../nodes/actions';
+import type { Job } from '../../src/rollout/job';
+import { JobStore } from '../../src/rollout/store';
+import type { Proxy } from '../support/proxy';
+import { Deployment, outbox } from './deployment';
+import { listen } from './listen';
+import { messageOf } from './messages';
+import type { Line, Ours, Surroundings } from './ours';
+import type { ErrandPlan } from './plan';
+
+/** Our side in this process: all of the package but Node-RED, with files of its own. */
+export class Library implements Ours {
+  readonly #around: Surroundings;
+  readonly #changes = new EventEmitter<{ change: [] }>();
+  readonly #answers = new Set<string>();
+  readonly #leaks: string[] = [];
+  #folder: string;
+  #store: JobStore;
+  #proxy: Proxy;
+  #deployment: Deployment;
+  /** One change of the process after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #count = 0;
+
+  private constructor(around: Surroundings, folder: string, proxy: Proxy) {
+    this.#around = around;
+    this.#folder = folder;
+    this.#proxy = proxy;
+    this.#store = this.#openStore();
+    this.#deployment = this.#deploy();
+  }
+
+  static async open(around: Surroundings): Promise<Library> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
+    return new Library(around, path.join(folder, '0'), await listen(around));
+  }
+
+  get line(): Line {
+    return this.#proxy;
+  }
+
+  async ask(errand: ErrandPlan): Promise<void> {
+    const { home } = this.#around;
+    const name = `${errand.what} ${(this.#count += 1)}`;
+    await this.#answer(errand.what === 'set' ? 'config' : 'ota', name, messageOf(home.plan, errand));
+  }
+
+  async steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void> {
+    const { home, see } = this.#around;
+    const named = device === undefined ? {} : { device: home.id(device) };
+    if (action === 'retry') {
+      const meant = device === undefined ? home.dwellers.map(({ index }) => index) : [device];
+      for (const index of meant) see({ kind: 'allowed', at: performance.now(), device: home.id(index) });
+    }
+    const name = `${action} ${(this.#count += 1)}`;
+    await Promise.all(
+      (['ota', 'config'] as const).map((node) => this.#answer(node, `${name} ${node}`, { action, ...named })),
+    );
+  }
+
+  redeploy(): Promise<void> {
+    return this.#next(async () => {
+      this.#leaks.push(...(await this.#deployment.close()));
+    });
+  }
+
+  restart(): Promise<void> {
+    return this.#next(async () => {
+      this.#leaks.push(...(await this.#deployment.close()));
+      forgetLocks();
+      this.#store = this.#openStore();
+    });
+  }
+
+  /** What it has written stays as it is at this moment, and nothing of it goes out any more. */
+  kill(): Promise<void> {
+    return this.#next(async () => {
+      const old = this.#deployment;
+      old.isAlive = false;
+      const cut = this.#proxy.close();
+      const folder = path.join(path.dirname(this.#folder), String((this.#count += 1)));
+      cpSync(this.#folder, folder, { recursive: true, force: true });
+      await Promise.all([cut, old.close()]);
+      forgetLocks();
+      this.#folder = folder;
+      this.#store = this.#openStore();
+      this.#proxy = await listen(this.#around);
+    });
+  }
+
+  async quiet(): Promise<void> {
+    for (;;) {
+      await this.#turn;
+      // A message is answered only when the jobs of before go on.
+      await this.#deployment.actions.ota.handle({ action: 'status' }, outbox({}));
+      await this.#deployment.actions.config.handle({ action: 'status' }, outbox({}));
+      if (this.#busy.length === 0) return;
+      await once(this.#changes, 'change');
+    }
+  }
+
+  async finish(): Promise<string[]> {
+    if (this.#deployment.open.length > 0) await this.steer('cancel');
+    for (let tries = 0; tries < 100 && this.#deployment.open.length > 0; tries += 1) await delay(50);
+    return this.unfinished();
+  }
+
+  unfinished(): string[] {
+    const jobs = this.#deployment.open.map((job) => {
+      const { text, state, stage } = job.summary();
+      return `a job has not ended (${state} ${stage}): ${text}`;
+    });
+    return [...jobs, ...[...this.#answers].map((name) => `no answer to: ${name}`)];
+  }
+
+  async close(): Promise<string[]> {
+    await this.#turn;
+    this.#leaks.push(...(await this.#deployment.close()));
+    await this.#proxy.close();
+    await rm(path.dirname(this.#folder), { recursive: true, force: true });
+    return this.#leaks;
+  }
+
+  /** Jobs that do not wait for a person. */
+  get #busy(): Job[] {
+    return this.#deployment.open.filter((job) => !['stopped', 'paused'].includes(job.summary().state));
+  }
+
+  async #answer(node: 'ota' | 'config', name: string, message: Record<string, unknown>): Promise<void> {
+    const deployment = this.#deployment;
+    if (!deployment.isAlive) return;
+    const actions: Actions<string> = deployment.actions[node];
+    this.#answers.add(name);
+    const answer = await actions.handle(message, outbox(message));
+    this.#answers.delete(name);
+    if (answer instanceof Error && answer.code === 'UNEXPECTED') {
+      this.#around.complain(
+        `${name}: ${answer.stack} ${String(answer.cause instanceof Error ? answer.cause.stack : answer.cause)}`,
+      );
+    }
+    this.#changes.emit('change');
+  }
+
+  #next(end: () => Promise<void>): Promise<void> {
+    this.#turn = this.#change(this.#turn, end);
+    return this.#turn;
+  }
+
+  async #change(before: Promise<void>, end: () => Promise<void>): Promise<void> {
+    await before;
+    await end();
+    this.#deployment.isAlive = false;
+    this.#deployment = this.#deploy();
+    this.#changes.emit('change');
+  }
+
+  #deploy(): Deployment {
+    return new Deployment(this.#proxy.port, this.#store, this.#around, () => this.#changes.emit('change'));
+  }
+
+  #openStore(): JobStore {
+    return new JobStore(this.#folder, (error) =>
+      this.#around.complain(`told: ${error.code} ${error.message} ${String(error.cause)}`),
+    );
+  }
+}
+
+/** A process that has just begun knows of none. */
+function forgetLocks(): void {
+  const held: unknown = Reflect.get(globalThis, Symbol.for('@homie-ota/node-red-homie-ota/locks/1'));
+  if (held instanceof Map) held.clear();
+}

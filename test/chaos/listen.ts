@@ -1,0 +1,32 @@
+import { startProxy, type Proxy } from '../support/proxy';
+import type { Surroundings } from './ours';
+import { Tap, type Publish } from './tap';
+
+/** A way to the broker for our side: what is published over it is taken down. */
+export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
+  const read = ({ topic }: Publish): { device: string; what: string } | undefined => {
+    const [, device = '', path_ = ''] = /^homie\/([^/]+)\/\$implementation\/(.*)$/.exec(topic) ?? [];
+    const [, checksum] = /^ota\/firmware\/([0-9a-fA-F]{32})$/.exec(path_) ?? [];
+    if (checksum !== undefined) return { device, what: checksum.toLowerCase() };
+    return path_ === 'config/set' ? { device, what: 'patch' } : undefined;
+  };
+  return startProxy(home.broker.port, {
+    listen: () => {
+      const tap = new Tap(
+        (publish) => {
+          const known = read(publish);
+          if (known === undefined) return;
+          moments.tell(
+            known.what === 'patch' ? 'patch' : 'sent',
+            home.dwellers.find(({ device }) => device.id === known.device)?.index,
+          );
+        },
+        (publish) => {
+          const known = read(publish);
+          if (known !== undefined) see({ kind: 'published', at: performance.now(), ...known, dup: publish.dup });
+        },
+      );
+      return (chunk) => tap.hear(chunk);
+    },
+  });
+}

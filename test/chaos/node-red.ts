@@ -1,0 +1,220 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Update } from '../../src/homie/update';
+import { freePort } from '../support/mosquitto';
+import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
+import type { Proxy } from '../support/proxy';
+import { listen } from './listen';
+import { messageOf, patches } from './messages';
+import type { Line, Ours, Surroundings } from './ours';
+import type { ErrandPlan } from './plan';
+import { verdictOf } from './witness';
+
+/** Our side in a real Node-RED, in a process of its own. */
+export class RealNodeRed implements Ours {
+  readonly #around: Surroundings;
+  readonly #userDir: string;
+  readonly #proxy: Proxy;
+  readonly #results: Server;
+  readonly #flows: readonly object[];
+  readonly #port: number;
+  #nodeRed: NodeRed;
+  /** One change of the process after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  #unfinished: string[] = [];
+
+  private constructor(
+    around: Surroundings,
+    parts: { userDir: string; proxy: Proxy; results: Server; flows: readonly object[]; port: number; nodeRed: NodeRed },
+  ) {
+    this.#around = around;
+    this.#userDir = parts.userDir;
+    this.#proxy = parts.proxy;
+    this.#results = parts.results;
+    this.#flows = parts.flows;
+    this.#port = parts.port;
+    this.#nodeRed = parts.nodeRed;
+  }
+
+  static async open(around: Surroundings): Promise<RealNodeRed> {
+    const userDir = await linkedUserDir();
+    const proxy = await listen(around);
+    const results = createServer((socket) => hear(socket, around));
+    results.listen(0, '127.0.0.1');
+    await once(results, 'listening');
+    const address = results.address();
+    const resultsPort = typeof address === 'object' && address !== null ? address.port : 0;
+    const flows = flow(proxy.port, resultsPort, around.home.plan.protocolVersion);
+    const port = await freePort();
+    const nodeRed = await startNodeRed({ userDir, flows, port });
+    return new RealNodeRed(around, { userDir, proxy, results, flows, port, nodeRed });
+  }
+
+  get line(): Line {
+    return this.#proxy;
+  }
+
+  async ask(errand: ErrandPlan): Promise<void> {
+    const { payload, ...message } = messageOf(this.#around.home.plan, errand);
+    if (errand.what === 'update') await this.#post('ota', message, payload);
+    else await this.#post('config', { ...message, version: errand.version }, payload);
+  }
+
+  async steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void> {
+    const named = device === undefined ? {} : { device: this.#around.home.id(device) };
+    await Promise.all((['ota', 'config'] as const).map((node) => this.#post(node, { action, ...named }, '')));
+  }
+
+  redeploy(): Promise<void> {
+    return this.#next(async () => {
+      const headers = { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'full' };
+      await fetch(`${this.#nodeRed.url}/flows`, { method: 'POST', headers, body: JSON.stringify(this.#flows) });
+    });
+  }
+
+  restart(): Promise<void> {
+    return this.#next(async () => {
+      await this.#nodeRed.stop();
+      await this.#start();
+    });
+  }
+
+  kill(): Promise<void> {
+    return this.#next(async () => {
+      await this.#nodeRed.kill();
+      await this.#start();
+    });
+  }
+
+  /** No job runs, seen twice, since a message may be on its way to its node. */
+  async quiet(): Promise<void> {
+    for (let times = 0; times < 2;) {
+      await this.#turn;
+      const states = await this.#states();
+      times = states.some((state) => state === 'running') ? 0 : times + 1;
+      await delay(200);
+    }
+  }
+
+  async finish(): Promise<string[]> {
+    await this.steer('cancel');
+    for (let tries = 0; tries < 50; tries += 1) {
+      const states = await this.#states();
+      this.#unfinished = states.filter((state) => ['running', 'stopped', 'paused'].includes(state));
+      if (this.#unfinished.length === 0) break;
+      await delay(100);
+    }
+    return this.unfinished();
+  }
+
+  unfinished(): string[] {
+    return this.#unfinished.map((state) => `a job of Node-RED has not ended (${state})`);
+  }
+
+  async close(): Promise<string[]> {
+    await this.#turn;
+    await this.#nodeRed.stop();
+    const log = this.#nodeRed.log();
+    await this.#proxy.close();
+    this.#results.close();
+    await rm(this.#userDir, { recursive: true, force: true });
+    if (/UNEXPECTED|uncaught|unhandled|TypeError/i.test(log)) this.#around.complain(`Node-RED: ${log.slice(-4000)}`);
+    return [];
+  }
+
+  #next(change: () => Promise<void>): Promise<void> {
+    this.#turn = after(this.#turn, change);
+    return this.#turn;
+  }
+
+  async #start(): Promise<void> {
+    this.#nodeRed = await startNodeRed({ userDir: this.#userDir, flows: this.#flows, port: this.#port });
+  }
+
+  /** What the jobs of each node do. */
+  async #states(): Promise<string[]> {
+    const answers = await Promise.all(
+      (['ota', 'config'] as const).map((node) => this.#post(node, { action: 'status' }, '')),
+    );
+    return answers.map((answer) => {
+      const { state }: { state?: unknown } = Object(answer);
+      return typeof state === 'string' ? state : 'running';
+    });
+  }
+
+  /** Sends a message to a node. @returns its answer at once, if there is one; undefined while Node-RED is away */
+  async #post(node: 'ota' | 'config', message: object, body: unknown): Promise<unknown> {
+    const query = new URLSearchParams({ message: JSON.stringify(message) });
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    const bytes = body instanceof Buffer ? new Uint8Array(body) : JSON.stringify(body);
+    try {
+      const signal = AbortSignal.timeout(10_000);
+      const response = await fetch(`${this.#nodeRed.url}/${node}?${query}`, {
+        method: 'POST',
+        headers,
+        body: bytes,
+        signal,
+      });
+      return await response.json();
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+async function after(before: Promise<void>, change: () => Promise<void>): Promise<void> {
+  await before;
+  await change();
+}
+
+/** Takes down the results that come over a connection, one JSON a line. */
+function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
+  socket.on('error', () => undefined);
+  createInterface({ input: socket }).on('line', (line: string) => {
+    try {
+      const told: { update: Update; version?: number } = JSON.parse(line);
+      see(verdictOf(told.update, told.version === undefined ? undefined : patches[told.version === 1 ? 0 : 1]));
+      moments.tell('result');
+    } catch (error) {
+      // A line may be cut off by a kill.
+      if (!(error instanceof SyntaxError)) complain(String(error));
+    }
+  });
+}
+
+/** A flow that takes messages by HTTP, answers each with the first that comes of it, and sends all results over TCP. */
+function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): object[] {
+  const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
+  const broker = { host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/', keepalive: '1' };
+  const device = { broker: 'broker', device: 'device', deviceType: 'msg' };
+  const read = 'Object.assign(msg, JSON.parse(msg.req.query.message)); return msg;';
+  const text = 'msg.payload = msg.payload.toString(); return msg;';
+  return [
+    { id: 'flow', type: 'tab', label: 'chaos' },
+    { id: 'broker', type: 'homie-broker', ...broker, protocolVersion: String(protocolVersion) },
+    ...['ota', 'config'].flatMap((name) => [
+      node(`${name} in`, 'http in', { url: `/${name}`, method: 'post', wires: [[`${name} read`]] }),
+      node(`${name} read`, 'function', {
+        func: name === 'ota' ? read : read.replace('return msg;', text),
+        outputs: 1,
+        wires: [[name]],
+      }),
+      node(name, `homie-${name}`, { ...device, wires: [['line'], ['once'], ['once']] }),
+    ]),
+    node('line', 'function', {
+      func: "return { payload: JSON.stringify({ update: msg.payload, version: msg.version }) + '\\n' };",
+      outputs: 1,
+      wires: [['tcp']],
+    }),
+    node('tcp', 'tcp out', { host: '127.0.0.1', port: String(resultsPort), beserver: 'client', end: false, wires: [] }),
+    node('once', 'function', {
+      func: 'if (!msg.res || context.get(msg._msgid)) return; context.set(msg._msgid, true); return msg;',
+      outputs: 1,
+      wires: [['answer']],
+    }),
+    node('answer', 'http response', { wires: [] }),
+  ];
+}

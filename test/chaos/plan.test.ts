@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { draw } from './draw';
+import { Moments } from './moments';
+import { digest, script } from './plan';
+import { slope } from './soak';
+import { Tap } from './tap';
+
+const plans = (seed: number) => Array.from({ length: 200 }, (_none, run) => draw(seed, run));
+
+describe('a plan of chaos', () => {
+  it('is the same for the same seed', () => {
+    assert.equal(digest(plans(7)), digest(plans(7)));
+    assert.notEqual(digest(plans(7)), digest(plans(8)));
+  });
+
+  it('is the same for the same run, whichever others there are', () => {
+    assert.deepEqual(plans(7)[150], draw(7, 150));
+  });
+
+  it('has fleets of both chips, of 1 to 30 devices, updates and patches, in binary and base64, and sleeping devices', () => {
+    const all = plans(7);
+    const counts = all.map(({ devices }) => devices.length);
+    assert.equal(Math.min(...counts), 1);
+    assert.ok(Math.max(...counts) > 25 && Math.max(...counts) <= 30);
+    const devices = all.flatMap((plan) => plan.devices);
+    const errands = all.flatMap((plan) => plan.errands);
+    assert.deepEqual(new Set(devices.map(({ implementation }) => implementation)), new Set(['esp8266', 'esp32']));
+    assert.deepEqual(new Set(errands.map(({ what }) => what)), new Set(['update', 'set']));
+    assert.deepEqual(new Set(errands.map(({ encoding }) => encoding)), new Set(['binary', 'base64']));
+    assert.ok(devices.some(({ sleep }) => sleep !== undefined));
+  });
+
+  it('has every fault', () => {
+    const faults = new Set(plans(7).flatMap(({ blows }) => blows.map(({ fault }) => fault.what)));
+    assert.equal(faults.size, 26, [...faults].join(', '));
+  });
+
+  it('tells its devices and its faults in order', () => {
+    const plan = plans(7).find(({ blows }) => blows.length > 1);
+    assert.ok(plan !== undefined);
+    const lines = script(plan).split('\n');
+    assert.equal(lines.length, 1 + plan.devices.length + plan.errands.length + plan.blows.length);
+  });
+});
+
+describe('a moment', () => {
+  it('comes when something has happened so often, at one device or at any', async () => {
+    const moments = new Moments();
+    const acts: string[] = [];
+    moments.on({ event: 'ready', nth: 2 }, () => acts.push('any'));
+    moments.on({ event: 'ready', device: 1, nth: 2 }, () => acts.push('one'));
+    moments.tell('ready', 0);
+    moments.tell('boot', 1);
+    moments.tell('ready', 1);
+    await Promise.resolve();
+    assert.deepEqual(acts, ['any']);
+    moments.tell('ready', 1);
+    moments.tell('ready', 1);
+    await Promise.resolve();
+    assert.deepEqual(acts, ['any', 'one']);
+  });
+
+  it('that ends a fault comes in any case', () => {
+    const moments = new Moments();
+    const acts: string[] = [];
+    moments.on({ event: 'ready', nth: 1 }, () => acts.push('fault'));
+    moments.mend({ event: 'ready', nth: 1 }, () => acts.push('end'));
+    assert.equal(moments.mendAll(), true);
+    assert.equal(moments.mendAll(), false);
+    assert.deepEqual(acts, ['end']);
+  });
+});
+
+describe('a tap', () => {
+  /** PINGREQ, then PUBLISH with QoS 1 to `a/b` with four bytes, then the same with DUP. */
+  const bytes = Buffer.concat([
+    Buffer.from([0xc0, 0]),
+    Buffer.from([0x32, 11, 0, 3]),
+    Buffer.from('a/b'),
+    Buffer.from([0, 1, 1, 2, 3, 4]),
+    Buffer.from([0x3a, 11, 0, 3]),
+    Buffer.from('a/b'),
+    Buffer.from([0, 1, 1, 2, 3, 4]),
+  ]);
+
+  for (const size of [1, 3, bytes.length]) {
+    it(`hears what is published, in pieces of ${size} bytes`, () => {
+      const heard: string[] = [];
+      const tap = new Tap(
+        ({ topic, dup }) => heard.push(`begun ${topic} ${dup}`),
+        ({ topic }) => heard.push(`passed ${topic}`),
+      );
+      for (let at = 0; at < bytes.length; at += size) tap.hear(bytes.subarray(at, at + size));
+      assert.deepEqual(heard, ['begun a/b false', 'passed a/b', 'begun a/b true', 'passed a/b']);
+    });
+  }
+});
+
+describe('the slope of a soak', () => {
+  it('is that of the straight line through its samples', () => {
+    assert.equal(
+      slope([
+        [100, 5],
+        [200, 5],
+        [300, 5],
+      ]),
+      0,
+    );
+    assert.equal(
+      slope([
+        [100, 1000],
+        [200, 1500],
+        [300, 2000],
+      ]),
+      5,
+    );
+  });
+});

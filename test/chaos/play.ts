@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { setRight } from './clock';
+import { befall } from './faults';
+import { Home } from './home';
+import { Library } from './library';
+import { Moments } from './moments';
+import { RealNodeRed } from './node-red';
+import type { Ours } from './ours';
+import type { Plan } from './plan';
+import type { Left, RunRecord, Seen } from './record';
+
+/** A run that takes longer has a job that does not end, in ms. */
+const PATIENCE = 60_000;
+/** When nothing happens for so long, whatever was to end by then ends, in ms. */
+const STANDSTILL = 4000;
+
+/** What comes of our side. */
+const ourDoing: ReadonlySet<Seen['kind']> = new Set<Seen['kind']>(['sending', 'published', 'image', 'verdict']);
+
+/** Lets a plan happen. The process must do nothing else meanwhile. @returns what was seen */
+export async function play(plan: Plan): Promise<RunRecord> {
+  const uproar: string[] = [];
+  const complain = (error: unknown): void =>
+    void uproar.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const alarms = ['unhandledRejection', 'uncaughtException', 'warning'] as const;
+  for (const alarm of alarms) process.on(alarm, complain);
+  const before = resources();
+  try {
+    const record = await happen(plan, complain);
+    const leaks = await left(before);
+    return { ...record, uproar, leaks: [...record.leaks, ...leaks] };
+  } finally {
+    setRight();
+    for (const alarm of alarms) process.off(alarm, complain);
+  }
+}
+
+async function happen(plan: Plan, complain: (what: unknown) => void): Promise<RunRecord> {
+  const seen: Seen[] = [];
+  let last = performance.now();
+  const see = (each: Seen): void => {
+    if (ourDoing.has(each.kind)) last = performance.now();
+    seen.push(each);
+  };
+  const moments = new Moments();
+  const home = await Home.open(plan, see, moments);
+  const around = { home, see, moments, complain };
+  const ours: Ours = await (plan.host === 'library' ? Library : RealNodeRed).open(around);
+  const going = new Set<Promise<unknown>>();
+  const track = (work: Promise<unknown>): void => {
+    const done = work.catch(complain).finally(() => going.delete(done));
+    going.add(done);
+  };
+  const scene = { home, ours, moments, track };
+  for (const { at, fault } of plan.blows) moments.on(at, () => track(befall(fault, scene)));
+  for (const errand of plan.errands) {
+    const ask = (): void => track(ours.ask(errand));
+    if (errand.at === undefined) ask();
+    else moments.on(errand.at, ask);
+  }
+
+  const quiet = (async (): Promise<'quiet'> => {
+    do {
+      await Promise.all(going);
+      await ours.quiet();
+      // What comes later does not come any more; but what was broken is mended, and may bring something about.
+    } while (moments.mendAll() || going.size > 0);
+    return 'quiet';
+  })();
+  const watch = setInterval(() => {
+    if (performance.now() - last < STANDSTILL) return;
+    last = performance.now();
+    moments.mendAll();
+  }, 500);
+  const over = new AbortController();
+  const end = await Promise.race([quiet, delay(PATIENCE, 'late' as const, { signal: over.signal })]);
+  over.abort();
+  clearInterval(watch);
+  moments.end();
+  const unfinished = end === 'quiet' ? await ours.finish() : ours.unfinished();
+  const leftOver = await atLast(home);
+  const leaks = await ours.close();
+  await home.close();
+  return { attempts: plan.attempts, seen, unfinished, left: leftOver, uproar: [], leaks };
+}
+
+/** How the devices are left: those that take something are given the time. */
+async function atLast(home: Home): Promise<Left[]> {
+  for (let tries = 0; ; tries += 1) {
+    const devices = home.left();
+    if (tries === 30 || devices.every(({ there, halfDead }) => !there || !halfDead)) return devices;
+    await delay(100);
+  }
+}
+
+function resources(): string[] {
+  return process.getActiveResourcesInfo().sort();
+}
+
+/** What is there now and was not before. Sockets take a moment to close, and files to be written. */
+async function left(before: readonly string[]): Promise<string[]> {
+  for (let tries = 0; ; tries += 1) {
+    const now = resources();
+    for (const each of before) {
+      const at = now.indexOf(each);
+      if (at >= 0) now.splice(at, 1);
+    }
+    if (now.length === 0 || tries === 300) return now;
+    await delay(10);
+  }
+}

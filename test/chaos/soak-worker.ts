@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Jobs } from '../../nodes/jobs';
+import { OtaActions } from '../../nodes/ota-actions';
+import { Outbox } from '../../nodes/outbox';
+import { HomieBroker } from '../../src/homie/broker';
+import { defaultSettings } from '../../src/ota/settings';
+import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
+import { JobStore } from '../../src/rollout/store';
+import { image } from './images';
+
+export const DEVICES = 10;
+const UPDATES = 500;
+const EVERY = 100;
+
+export interface SoakOrder {
+  readonly url: string;
+}
+
+export interface Sample {
+  readonly updates: number;
+  readonly succeeded: number;
+  /** Bytes. */
+  readonly heap: number;
+}
+
+/** Brings one image after the other onto all devices, as a node does, and tells its parent of its heap. */
+process.on('message', ({ url }: SoakOrder) => {
+  void work(url).finally(() => process.disconnect());
+});
+
+async function work(url: string): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'soak-'));
+  const broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
+  const store = new JobStore(folder, (error) => {
+    throw error;
+  });
+  let succeeded = 0;
+  const outbox = (): Outbox =>
+    new Outbox(
+      { _msgid: '' },
+      (msg) => structuredClone(msg),
+      ([result]) => {
+        const { state }: { state?: unknown } = Object(result?.payload);
+        if (state === 'succeeded') succeeded += 1;
+      },
+    );
+  const actions = new OtaActions(
+    { ota: defaultSettings, rollout: rolloutDefaults, devices: () => ({ devices: async () => ['soak-*'] }) },
+    { link: { broker }, jobs: new Jobs(() => undefined), node: 'soak', store, history: store.history, reply: outbox },
+  );
+  broker.start();
+  actions.start();
+  await broker.settled();
+  for (let updates = 0; updates < UPDATES;) {
+    const payload = image(updates % (2 * DEVICES) === 0 ? 'next' : 'running', 'esp8266', 40_000);
+    await actions.handle({ payload, concurrency: DEVICES, canary: 0, allowDowngrade: true }, outbox());
+    updates += DEVICES;
+    if (updates % EVERY !== 0) continue;
+    const sample: Sample = { updates, succeeded, heap: await heap() };
+    process.send?.(sample);
+  }
+  await actions.close(false);
+  await broker.close();
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** What is used after a collection, in bytes. */
+async function heap(): Promise<number> {
+  for (let times = 0; times < 3; times += 1) {
+    await new Promise(setImmediate);
+    globalThis.gc?.();
+  }
+  return process.memoryUsage().heapUsed;
+}

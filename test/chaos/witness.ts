@@ -1,0 +1,55 @@
+import type { Update } from '../../src/homie/update';
+import { meaningOf } from './images';
+import type { Seen, Verdict } from './record';
+
+/** Takes down what is told of a job. */
+export class Witness {
+  readonly #what: string;
+  readonly #patch: object | undefined;
+  readonly #see: (seen: Seen) => void;
+  /** What was last told of each device. */
+  readonly #last = new Map<string, string>();
+
+  /** @param identity of what the job brings: the MD5 of an image, or the text of a patch */
+  constructor(identity: string, see: (seen: Seen) => void) {
+    const isPatch = identity.startsWith('{');
+    this.#what = isPatch ? 'patch' : identity;
+    this.#patch = isPatch ? Object(JSON.parse(identity)) : undefined;
+    this.#see = see;
+  }
+
+  progress(update: Update): void {
+    const { device, job, state, phase, attempt } = update;
+    if (update.late === true) this.result(update);
+    const told = `${state} ${phase} ${attempt}`;
+    if (this.#last.get(device) === told) return;
+    this.#last.set(device, told);
+    if (state === 'running' && phase === 'sending') {
+      this.#see({ kind: 'sending', at: performance.now(), device, job, what: this.#what });
+    }
+  }
+
+  result(update: Update): void {
+    this.#see(verdictOf(update, this.#patch));
+  }
+}
+
+/** @param patch what was to be changed, if that is what it was about */
+export function verdictOf(update: Update, patch: object | undefined): Verdict {
+  const { device, job, state, error, reason, reboot, attempt, from, to } = update;
+  return {
+    kind: 'verdict',
+    at: performance.now(),
+    device,
+    job,
+    state,
+    attempt,
+    ...(error !== undefined && { code: error.code }),
+    ...(error?.status !== undefined && { status: error.status }),
+    ...(reason !== undefined && { reason }),
+    ...(reboot !== undefined && { reboot }),
+    ...(from.checksum !== undefined && { before: from.checksum }),
+    ...(to?.checksum !== undefined && { image: meaningOf(to.checksum) }),
+    ...(patch !== undefined && { patch }),
+  };
+}
