@@ -151,8 +151,8 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
     },
   },
   UNSENT: {
-    right: { 'a device to which nothing was sent': run([boot(OLD), verdict('timed_out', { attempt: 0 })]) },
-    wrong: { 'a device that was sent to': run([boot(OLD), sending, published, verdict('timed_out', { attempt: 0 })]) },
+    right: { 'a device to which nothing was sent': run([boot(OLD), verdict('rejected', { attempt: 0 })]) },
+    wrong: { 'a device that was sent to': run([boot(OLD), sending, published, verdict('rejected', { attempt: 0 })]) },
   },
   ENDED: {
     right: { 'nothing left': nothing },

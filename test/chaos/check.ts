@@ -4,7 +4,7 @@ import type { Left, RunRecord, Seen, Verdict } from './record';
 export const statements = {
   SUCCEEDED: 'what succeeded runs on the device, which has booted it since it was sent',
   NAMED: 'a verdict that names what runs on a device, or what it said, names it rightly',
-  UNSENT: 'nothing was sent where that is said',
+  UNSENT: 'nothing was sent to a device for which it is refused',
   ENDED: 'every job ends, or waits for a reason, and every message has its answer',
   ATTEMPTS: 'no image is sent more often than allowed',
   TWICE: 'the client delivers nothing twice',
@@ -93,12 +93,11 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
       lately.some(({ file }) => !holds(parse(file), { ota: { enabled: true } })),
     );
   }
-  if (state === 'timed_out' || state === 'rejected' || state === 'canceled') {
+  if (state === 'timed_out' || state === 'canceled') return [];
+  if (state === 'rejected') {
     const ours = ofDevice(before, 'sending', device).filter(({ job }) => job === verdict.job);
-    const isSaid = verdict.attempt === 0 && state !== 'canceled';
-    return isSaid && ours.length > 0 && ours.every(({ at }) => sent.some((each) => each.at >= at))
-      ? [{ statement: 'UNSENT', what: `${told}, but it was sent to` }]
-      : [];
+    const isSent = verdict.attempt === 0 && ours.some(({ at }) => sent.some((each) => each.at >= at));
+    return isSent ? [{ statement: 'UNSENT', what: `${told}, but it was sent to` }] : [];
   }
   const spoken = verdict.status;
   if (spoken !== undefined && !ofDevice(before, 'status', device).some(({ status }) => status === spoken)) {
