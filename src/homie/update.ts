@@ -183,6 +183,11 @@ export function isFinal(state: State): boolean {
   return finalStates.has(state);
 }
 
+/** Whether this is the name of a state. */
+export function isState(name: unknown): name is State {
+  return typeof name === 'string' && Object.hasOwn(verbs, name);
+}
+
 /** The error as plain data. */
 export function reportError(error: HomieError, phase?: Phase): ErrorReport {
   return {

@@ -1,5 +1,6 @@
 import { HomieError } from '../errors';
 import { isDeviceId } from '../homie/topics';
+import { isState } from '../homie/update';
 import type { DeviceState, Job, JobState } from './job';
 import type { Journal } from './journal';
 
@@ -134,7 +135,7 @@ function isRestName(value: unknown): boolean {
 
 function isDeviceState(value: unknown): value is DeviceState {
   const { device, state, startedAt } = fields(fields(value)['entry']);
-  return typeof device === 'string' && isDeviceId(device) && typeof state === 'string' && typeof startedAt === 'string';
+  return typeof device === 'string' && isDeviceId(device) && isState(state) && typeof startedAt === 'string';
 }
 
 function isObject(value: unknown): value is object {

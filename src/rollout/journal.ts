@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../errors';
 
@@ -10,6 +10,10 @@ const COMPACT_ABOVE = 256 * 1024;
 
 /** How long a file stays open after a write, in ms: in a rollout one follows another. */
 const LINGER = 200;
+
+/** What is larger, in bytes, or nested deeper was not written here. */
+const MAX_FILE = 256 * 1024 * 1024;
+const MAX_NESTING = 1000;
 
 /**
  * Plain data by keys, kept in a file that only the owner can read. Each change is one line at its end, so that a change
@@ -50,7 +54,7 @@ export class Journal {
     const journal = new Journal(file, tell);
     let text: string;
     try {
-      text = await readFile(file, 'utf8');
+      text = (await readWhole(file, MAX_FILE)).toString();
     } catch (error) {
       if (isMissing(error)) return journal;
       throw new HomieError('JOB_FILE_UNREADABLE', `${file} cannot be read (${reasonOf(error)}).`, { cause: error });
@@ -166,11 +170,28 @@ export class Journal {
   }
 }
 
-/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder. */
+/**
+ * Reads a file. No link is followed, and nothing waited for that is no file.
+ *
+ * @param most bytes
+ */
+export async function readWhole(file: string, most: number): Promise<Buffer> {
+  const found = await lstat(file);
+  if (!found.isFile()) throw new Error('it is no file');
+  if (found.size > most) throw new Error(`it has ${found.size} bytes`);
+  return readFile(file);
+}
+
+/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder, or closes it to others. */
 export async function writeWhole(file: string, content: string | Buffer): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const folder = path.dirname(file);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // It may be somebody else's.
+  await chmod(folder, 0o700).catch(() => undefined);
   const written = `${file}.new`;
-  const handle = await open(written, 'w', 0o600);
+  // What an earlier process has left, or a link to another file, is not written into.
+  await rm(written, { force: true });
+  const handle = await open(written, 'wx', 0o600);
   try {
     await handle.writeFile(content);
     await handle.sync();
@@ -190,7 +211,8 @@ export function isMissing(error: unknown): boolean {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
+  return String(error);
 }
 
 function* readLines(file: string, [first = '', ...lines]: readonly string[]): Generator<[string, string | undefined]> {
@@ -207,6 +229,7 @@ function* readLines(file: string, [first = '', ...lines]: readonly string[]): Ge
 }
 
 function parse(file: string, line: string): unknown {
+  if (nestingOf(line) > MAX_NESTING) throw damaged(file);
   try {
     return JSON.parse(line);
   } catch (error) {
@@ -216,4 +239,19 @@ function parse(file: string, line: string): unknown {
 
 function damaged(file: string, cause?: unknown): HomieError {
   return new HomieError('JOB_FILE_DAMAGED', `${file} is damaged.`, { cause });
+}
+
+/** How many levels of JSON there are at most: the engine can read more than can be copied. */
+function nestingOf(json: string): number {
+  // Each level has its bracket.
+  if (json.length <= MAX_NESTING) return 0;
+  let [depth, most, quoted] = [0, 0, false];
+  for (let index = 0; index < json.length; index += 1) {
+    const character = json[index];
+    if (character === '"') quoted = !quoted;
+    else if (quoted) index += character === '\\' ? 1 : 0;
+    else if (character === '[' || character === '{') most = Math.max(most, (depth += 1));
+    else if (character === ']' || character === '}') depth -= 1;
+  }
+  return most;
 }

@@ -1,11 +1,12 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../errors';
 import { md5 } from '../firmware/checksum';
+import { MAX_IMAGE } from '../firmware/format';
 import { DeviceLocks } from '../homie/lock';
 import { History } from './history';
 import { JobFile, readJob, type JobHead, type StoredJob } from './job-file';
-import { isMissing, Journal, notWritten, writeWhole } from './journal';
+import { isMissing, Journal, notWritten, readWhole, writeWhole } from './journal';
 
 /**
  * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
@@ -72,7 +73,7 @@ export class JobStore {
    */
   async firmware(checksum: string): Promise<Buffer> {
     const file = this.#firmwareFile(checksum);
-    const image = await readFile(file).catch((error: unknown) => {
+    const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
       throw new HomieError('FIRMWARE_NOT_KEPT', `${file} cannot be read.`, { cause: error });
     });
     if ((await md5(image)) === checksum) return image;
@@ -150,7 +151,6 @@ export class JobStore {
   async #keepFirmware(checksum: string, image: Buffer): Promise<void> {
     const file = this.#firmwareFile(checksum);
     try {
-      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
       const kept = await this.firmware(checksum).catch(() => undefined);
       if (kept === undefined) await writeWhole(file, image);
     } catch (error) {
