@@ -14,7 +14,9 @@ export interface FleetRuns {
   readonly size: number;
   /** From the first publish to the last byte of the last device, in ms. */
   readonly ours: readonly number[];
-  readonly baseline: readonly number[];
+  /** By a loop that keeps as many devices under way, and by one that keeps as many publishes. */
+  readonly waiting: readonly number[];
+  readonly flooding: readonly number[];
   readonly costs: readonly Costs[];
 }
 
@@ -38,7 +40,19 @@ async function run(bench: Bench): Promise<FleetRuns> {
   const { folder } = bench;
   const scene = await Scene.open({ folder, count: devices, size: SIZE, reboot: 50 });
   try {
-    const results = await alternate<'ours' | 'client', Run>(bench.quick ? 1 : 5, {
+    const baseline = (waits: boolean) => async (): Promise<Run> => {
+      const contestant = await Contestant.start<typeof Client>('client');
+      try {
+        await contestant.ask('open', scene.url);
+        const time = await scene.brings(devices, (image) =>
+          contestant.ask('publish', { image, count: devices, concurrency, waits }),
+        );
+        return { time };
+      } finally {
+        await contestant.stop();
+      }
+    };
+    const results = await alternate<'ours' | 'waiting' | 'flooding', Run>(bench.quick ? 1 : 5, {
       // A fresh process each time: the first rollout of a Node-RED is what counts, with all that grows in it.
       ours: async () => {
         const contestant = await Contestant.start<typeof Package>('package');
@@ -55,25 +69,15 @@ async function run(bench: Bench): Promise<FleetRuns> {
           await contestant.stop();
         }
       },
-      client: async () => {
-        const contestant = await Contestant.start<typeof Client>('client');
-        try {
-          await contestant.ask('open', scene.url);
-          return {
-            time: await scene.brings(devices, (image) =>
-              contestant.ask('publish', { image, count: devices, concurrency }),
-            ),
-          };
-        } finally {
-          await contestant.stop();
-        }
-      },
+      waiting: baseline(true),
+      flooding: baseline(false),
     });
     return {
       devices,
       size: SIZE,
       ours: results.ours.map(({ time }) => time),
-      baseline: results.client.map(({ time }) => time),
+      waiting: results.waiting.map(({ time }) => time),
+      flooding: results.flooding.map(({ time }) => time),
       costs: results.ours.flatMap(({ costs }) => costs ?? []),
     };
   } finally {

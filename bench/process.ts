@@ -64,7 +64,7 @@ export class Contestant<H extends Handlers> {
   /** @param name of a file in `processes/`, whose handlers are H */
   static async start<H extends Handlers>(name: string, flags: readonly string[] = []): Promise<Contestant<H>> {
     const child = fork(path.join(__dirname, 'processes', `${name}.ts`), {
-      execArgv: ['--import', 'tsx', ...flags],
+      execArgv: ['--require', require.resolve('tsx/cjs'), ...flags],
       serialization: 'advanced',
     });
     await once(child, 'spawn');

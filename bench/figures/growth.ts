@@ -35,7 +35,7 @@ export const growth: Figure = {
       };
       // One rollout to a few devices is too short to be measured. An even number: all devices run the same again.
       const contestants = { few: rollouts(few, 10), some: rollouts(some, 2), many: rollouts(many, 2) };
-      await alternate(1, contestants);
+      await alternate(2, { few: contestants.few, some: contestants.some });
       const results = await alternate(bench.quick ? 1 : 5, contestants);
       const costs = [results.few, results.some, results.many].map(median);
       return [

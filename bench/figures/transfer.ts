@@ -41,7 +41,9 @@ export const transfer: Figure = {
       },
       client: async (): Promise<number[]> => {
         await client.ask('open', scene.url);
-        const times = await repeat(() => scene.brings(1, (image) => client.ask('publish', { image, ...round })));
+        const times = await repeat(() =>
+          scene.brings(1, (image) => client.ask('publish', { image, ...round, waits: false })),
+        );
         await client.ask('close');
         return times;
       },
