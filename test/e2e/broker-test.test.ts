@@ -6,7 +6,7 @@ import { startNodeRed, type NodeRed } from '../support/node-red';
 
 const image = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000 });
 
-for (const { title, tag, options, dark } of runtimes) {
+for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
   describe(`the test button of homie-broker in ${title}`, () => {
     let broker: AedesBroker;
     let device: SimulatedDevice;
@@ -27,7 +27,7 @@ for (const { title, tag, options, dark } of runtimes) {
           { id: 'ota', broker: 'broker', device: 'kitchen-light', deviceType: 'str', ...node },
         ],
       });
-      editor = await Editor.open(nodeRed.url, { dark });
+      editor = await Editor.open(nodeRed.url);
       await editor.edit('ota');
       await editor.editConfig('broker');
     });
@@ -67,7 +67,7 @@ for (const { title, tag, options, dark } of runtimes) {
     });
 
     it('says how many devices it found', async () => {
-      await answer({ baseTopic: 'house/devices' }, 'Connected: 1 devices under house/devices/, 1 of them ready.');
+      await answer({ baseTopic: 'house/devices' }, 'Connected. Devices under house/devices/: 1, of them ready: 1.');
     });
 
     it('says that there are none at all', async () => {

@@ -23,7 +23,7 @@ const ids = {
 const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
 
-for (const { title, tag, options, dark } of runtimes) {
+for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
   describe(`the editor of ${title}`, () => {
     let folder: string;
     let broker: AedesBroker;
@@ -45,7 +45,7 @@ for (const { title, tag, options, dark } of runtimes) {
       });
       await device.start();
       nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' } });
-      editor = await Editor.open(nodeRed.url, { dark });
+      editor = await Editor.open(nodeRed.url);
     });
 
     after(async () => {
@@ -70,71 +70,21 @@ for (const { title, tag, options, dark } of runtimes) {
       await editor.screenshot(`${tag}-1-example`);
     });
 
-    it('keeps all that is set in homie-ota', async () => {
+    it('shows what everybody sets, has the rest folded, and says for how long it waits', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);
       assert.deepEqual(await editor.unfolded('.homie-ota-form'), []);
       await editor.screenshot(`${tag}-2-homie-ota`);
       await editor.unfold('.homie-ota-form');
-      await page.locator('#node-input-name').fill('bring firmware');
-      const on = { force: true, allowDowngrade: true, allowIncompatible: true, continuous: true };
-      const off = { recoverReboot: false, persist: false };
-      for (const name of Object.keys(on)) await page.locator(`#node-input-${name}`).check();
-      for (const name of Object.keys(off)) await page.locator(`#node-input-${name}`).uncheck();
-      const choices = { encoding: 'base64', order: 'id' };
-      for (const [name, value] of Object.entries(choices))
-        await page.locator(`#node-input-${name}`).selectOption(value);
       assert.equal(await page.locator('#node-input-expires').getAttribute('placeholder'), '3600');
       await page.locator('#node-input-window').fill('22:30-05:00, 13:00-14:00');
       assert.equal(await page.locator('#node-input-expires').getAttribute('placeholder'), '259200');
-      const texts = {
-        window: '22:30-05:00, 13:00-14:00',
-        exclude: 'garden-*, cellar',
-        concurrency: '4',
-        canary: '2',
-        soak: '90',
-        spacing: '1.5',
-        maxFailures: '3',
-        keep: '14',
-        attempts: '3',
-        expires: '60',
-        sending: '61',
-        accepted: '62',
-        stall: '63',
-        reboot: '64',
-        ready: '65.5',
-      };
-      for (const [name, value] of Object.entries(texts)) await page.locator(`#node-input-${name}`).fill(value);
-      await editor.fillTyped('kitchen-*, garden-light');
-      await editor.screenshot(`${tag}-3-homie-ota-all`);
-      for (const part of ['several', 'when', 'deadlines'])
-        await editor.picture(`#homie-ota-${part}`, `${tag}-3-homie-ota-${part}`);
-      await editor.fits('.homie-ota-form');
+      await page.locator('#node-input-canary').fill('2');
       await editor.ok();
-      assert.equal(await editor.property(ids.ota, 'valid'), true);
-      await editor.deploy();
-      await editor.reload();
-
-      const settings = { ...on, ...off, ...choices, ...texts };
-      for (const name of [...ota.settingNames, ...rollout.settingNames]) assert.ok(name in settings, name);
-      const set = {
-        name: 'bring firmware',
-        device: 'kitchen-*, garden-light',
-        deviceType: 'str',
-        broker: ids.broker,
-        ...settings,
-      };
-      for (const [name, value] of Object.entries(set)) assert.equal(await editor.property(ids.ota, name), value, name);
       await editor.edit(ids.ota);
-      for (const [name, value] of Object.entries({ ...texts, ...choices })) {
-        assert.equal(await page.locator(`#node-input-${name}`).inputValue(), value, name);
-      }
-      for (const [name, value] of Object.entries({ ...on, ...off })) {
-        assert.equal(await page.locator(`#node-input-${name}`).isChecked(), value, name);
-      }
-      const parts = ['install', 'several', 'when', 'transfer', 'deadlines'].map((part) => `homie-ota-${part}`);
-      assert.deepEqual(await editor.unfolded('.homie-ota-form'), parts);
+      assert.deepEqual(await editor.unfolded('.homie-ota-form'), ['homie-ota-several', 'homie-ota-when']);
       await editor.cancel();
+      await page.evaluate("RED.actions.invoke('core:undo')");
     });
 
     it('shows what is usual where a flow that was made elsewhere leaves it out', async () => {
@@ -152,51 +102,21 @@ for (const { title, tag, options, dark } of runtimes) {
       await page.evaluate(`RED.nodes.remove(${JSON.stringify(id)})`);
     });
 
-    it('keeps all that is set in homie-broker', async () => {
+    it('proposes the usual port with TLS and without', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);
       await editor.editConfig('broker');
-      await editor.screenshot(`${tag}-4-homie-broker`);
-      await editor.unfold('.homie-broker-form');
-      const texts = {
-        name: 'at home',
-        host: 'broker.lan',
-        clientid: 'me',
-        keepalive: '30',
-        baseTopic: 'house/${SITE}/',
-        user: 'anna',
-        password: 'secret',
-      };
-      for (const [name, value] of Object.entries(texts)) await page.locator(`#node-config-input-${name}`).fill(value);
+      const port = page.locator('#node-config-input-port');
       await page.locator('#node-config-input-usetls').check();
-      assert.equal(await page.locator('#node-config-input-port').inputValue(), '8883');
-      await page.locator('#node-config-input-port').fill('8884');
-      await page.locator('#node-config-input-protocolVersion').selectOption('5');
-      await editor.screenshot(`${tag}-5-homie-broker-all`);
-      await editor.fits('.homie-broker-form');
-      await editor.ok();
-      await editor.ok();
-      await editor.deploy();
-      await editor.reload();
-
-      const { user, password: _, ...visible } = texts;
-      for (const [name, value] of Object.entries({
-        ...visible,
-        port: '8884',
-        usetls: true,
-        protocolVersion: '5',
-        connection: 'own',
-      })) {
-        assert.equal(await editor.property(ids.broker, name), value, name);
-      }
-      await editor.edit(ids.ota);
-      await editor.editConfig('broker');
-      assert.equal(await page.locator('#node-config-input-user').inputValue(), user);
-      assert.equal(await page.locator('#node-config-input-password').inputValue(), '__PWRD__');
+      assert.equal(await port.inputValue(), '8883');
+      await port.fill('8884');
+      await page.locator('#node-config-input-usetls').uncheck();
+      assert.equal(await port.inputValue(), '8884');
+      await page.locator('#node-config-input-host').fill('wss://broker.lan/mqtt');
+      assert.equal(await port.isDisabled(), true);
+      assert.equal(await page.locator('#node-config-input-usetls').isChecked(), true);
       await editor.cancel();
       await editor.cancel();
-      const flows = await (await fetch(`${nodeRed.url}/flows`)).text();
-      assert.ok(!flows.includes('secret') && !flows.includes('anna'));
     });
 
     it('takes the settings of an mqtt-broker node instead', async () => {
@@ -272,16 +192,8 @@ for (const { title, tag, options, dark } of runtimes) {
     it('updates a device at the press of a button, and shows it in the debug sidebar', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);
-      await editor.unfold('.homie-ota-form');
-      for (const name of ['force', 'allowDowngrade', 'allowIncompatible', 'continuous'])
-        await page.locator(`#node-input-${name}`).uncheck();
-      await page.locator('#node-input-window').fill('');
-      await page.locator('#node-input-encoding').selectOption('binary');
       await editor.fillTyped('kitchen-light');
       await editor.editConfig('broker');
-      await editor.unfold('.homie-broker-form');
-      await page.locator('#node-config-input-usetls').uncheck();
-      await page.locator('#node-config-input-protocolVersion').selectOption('auto');
       for (const [name, value] of Object.entries({
         host: '127.0.0.1',
         port: String(broker.port),

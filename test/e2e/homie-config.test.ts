@@ -175,7 +175,7 @@ for (const { title, tag, options, dark } of runtimes) {
         /a number of seconds/,
         /Leave alone: /,
         /Window: from and to/,
-        /a whole number of bytes/,
+        /Credentials: a whole number/,
       ])
         assert.match(errors, sentence);
       await page.evaluate("RED.actions.invoke('core:undo')");

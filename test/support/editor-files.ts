@@ -21,32 +21,46 @@ export interface EditorFiles {
   readonly validate: (name: string, value: unknown) => unknown;
 }
 
-/** Reads what the editor is given of a node, and registers its type as the editor would, without a dialog open. */
-export function editorFiles(type: string): EditorFiles {
-  const read = (file: string): string => readFileSync(path.join(root, 'nodes', file), 'utf8');
-  const html = read(`${type}.html`);
-  const locale: unknown = JSON.parse(read(`locales/en-US/${type}.json`));
-  const text = (key: string): string | undefined => {
-    const found = key.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), locale);
+/**
+ * Reads what the editor is given of a node, and registers its type as the editor would, without a dialog open.
+ *
+ * @param language of the texts
+ */
+export function editorFiles(type: string, language = 'en-US'): EditorFiles {
+  const html = read(`nodes/${type}.html`);
+  const locales = new Map<string, unknown>();
+  const textOf = (of: string, key: string): string | undefined => {
+    if (!locales.has(of)) locales.set(of, JSON.parse(read(`nodes/locales/${language}/${of}.json`)));
+    const found = key.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), locales.get(of));
     return typeof found === 'string' ? found : undefined;
   };
-  const defaults = register(html, text);
+  const defaults = register(html, textOf);
   const usual = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
   return {
     html,
-    help: read(`locales/en-US/${type}.html`),
-    text,
+    help: read(`nodes/locales/${language}/${type}.html`),
+    text: (key) => textOf(type, key),
     defaults,
     validate: (name, value) =>
       defaults[name]?.validate?.call({ ...usual, deviceType: 'str', [name]: value }, value, {}),
   };
 }
 
-function register(html: string, text: EditorFiles['text']): Record<string, Property> {
-  const [, script = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(html) ?? [];
+function read(file: string): string {
+  return readFileSync(path.join(root, file), 'utf8');
+}
+
+function register(html: string, textOf: (type: string, key: string) => string | undefined): Record<string, Property> {
+  const loaded = [...html.matchAll(/<script src="(resources\/)@homie-ota\/node-red-homie-ota\/([^"]+)"/g)].map(
+    ([, folder = '', file = '']) => read(folder + file),
+  );
+  const [, inline = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(html) ?? [];
   let defaults: Record<string, Property> = {};
   const RED = {
-    _: (key: string) => text(key.slice(key.indexOf(':') + 1)),
+    _: (key: string, values: Readonly<Record<string, unknown>> = {}) => {
+      const [, type = '', name = ''] = /([\w-]+):(.+)$/.exec(key) ?? [];
+      return textOf(type, name)?.replace(/__(\w+)__/g, (_all, value: string) => String(values[value])) ?? key;
+    },
     utils: { validatePropertyExpression: (expression: string) => /^[\w.]+$/.test(expression) },
     nodes: {
       registerType: (_type: string, definition: { readonly defaults: Record<string, Property> }) => {
@@ -54,6 +68,8 @@ function register(html: string, text: EditorFiles['text']): Record<string, Prope
       },
     },
   };
-  runInNewContext(script, { RED, $: () => ({ closest: () => [] }) });
+  const context: Record<string, unknown> = { RED, $: () => ({ closest: () => [] }) };
+  context['window'] = context;
+  runInNewContext([...loaded, inline].join('\n'), context);
   return defaults;
 }
