@@ -34,8 +34,7 @@
 
   /** Spans of the day with commas between them. */
   function isWindow(text) {
-    const time = '([01]?\\d|2[0-3]):([0-5]\\d)';
-    const span = new RegExp('^\\s*' + time + '\\s*-\\s*(?:' + time + '|24:00)\\s*$');
+    const span = /^\s*([01]?\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]?\d|2[0-3]):([0-5]\d)|24:00)\s*$/;
     const isSpan = (part) => {
       const [, hour, minute, untilHour, untilMinute] = span.exec(part) ?? [];
       return hour !== undefined && (Number(hour) !== Number(untilHour) || minute !== untilMinute);
