@@ -22,6 +22,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       userDir = await dashboardUserDir();
       nodeRed = await startNodeRed({ ...options, userDir, settings: dashboardSettings });
       editor = await Editor.open(nodeRed.url);
+      await editor.page.setViewportSize({ width: 1700, height: 1200 });
     });
     after(async () => {
       await editor.close();
@@ -72,6 +73,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         await page.waitForFunction(show);
         await editor.settled();
         assert.deepEqual(await page.evaluate(untidy), [], name);
+        await page.evaluate("$('#red-ui-notifications').empty()");
         await editor.screenshot(`${tag}-examples-${index + 1}`);
       }
       assert.equal(await page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
