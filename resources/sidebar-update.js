@@ -243,7 +243,6 @@ export class Update {
     );
   }
 
-  /** In its place comes the way back: who clicks twice starts nothing. */
   #confirmation(ids) {
     const { name, version } = this.#file.staged.firmware;
     const node = labelOf(this.#nodes().find(({ id }) => id === this.#node));
@@ -356,11 +355,15 @@ function labelOf(node) {
   return [RED.utils.getNodeLabel(node, node.id), flow].filter(Boolean).join(' – ');
 }
 
+/** The second half of a double click does nothing: it was not meant for what has come into this place. */
 function button(key, label, clicked, attributes = {}, ...children) {
   const { class: name = '', ...others } = attributes;
+  const onclick = ({ detail }) => {
+    if (detail < 2) clicked();
+  };
   return el(
     'button',
-    { type: 'button', class: `homie-button ${name}`, 'data-key': key, onclick: clicked, ...others },
+    { type: 'button', class: `homie-button ${name}`, 'data-key': key, onclick, ...others },
     ...children,
     label,
   );
