@@ -213,6 +213,9 @@ function rowOf(
   };
 }
 
+/** How a device may end without anything being wrong. */
+const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succeeded', 'skipped', 'canceled']);
+
 /** The job that has a device tells more than what was given for its firmware, until it has ended well. */
 function updateOf(update: Update | undefined, release: DeviceUpdate | undefined): RowUpdate | undefined {
   const available =
@@ -224,8 +227,8 @@ function updateOf(update: Update | undefined, release: DeviceUpdate | undefined)
       : undefined;
   if (update === undefined) return available;
   const { state, phase, progress, to, reason, error, reboot } = update;
-  if (available !== undefined && (state === 'succeeded' || state === 'skipped' || state === 'canceled'))
-    return available;
+  const isOther = state === 'succeeded' || available?.version !== to?.version;
+  if (available !== undefined && endedWell.has(state) && isOther) return available;
   return {
     state,
     ...(phase !== undefined && { phase }),

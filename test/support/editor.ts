@@ -47,6 +47,8 @@ export interface Appearance {
   readonly dark?: boolean;
   /** Of its texts; that of the browser, English, unless given. */
   readonly language?: 'en-US' | 'de';
+  /** With which somebody has logged in. */
+  readonly token?: string;
 }
 
 /** The editor of Node-RED in a browser, as a person uses it. */
@@ -93,10 +95,11 @@ export class Editor {
     await this.reload();
   }
 
-  async #remember({ dark = false, language = 'en-US' }: Appearance): Promise<void> {
+  async #remember({ dark = false, language = 'en-US', token }: Appearance): Promise<void> {
     this.#dark = dark;
     const stored = { 'view-dark-theme': dark ? 'dark' : 'light', 'editor-language': language };
-    await this.page.evaluate(`Object.assign(localStorage, ${JSON.stringify(stored)})`);
+    const login = token === undefined ? {} : { 'auth-tokens': JSON.stringify({ access_token: token }) };
+    await this.page.evaluate(`Object.assign(localStorage, ${JSON.stringify({ ...stored, ...login })})`);
   }
 
   async reload(): Promise<void> {

@@ -134,7 +134,8 @@
     const found = [];
     const bounds = part.getBoundingClientRect();
     for (const { element, holder, box, name } of [...controls(part), ...lines(part)]) {
-      if (box.left < bounds.left - TOUCH || box.right > bounds.right + TOUCH) found.push(name + ' reaches beyond');
+      const isBeyond = box.left < bounds.left - TOUCH || box.right > bounds.right + TOUCH;
+      if (isBeyond && !shortened(element, part)) found.push(name + ' reaches beyond');
       for (const up of around(holder, part)) {
         const { overflowX, overflowY } = getComputedStyle(up);
         const edge = up.tagName === 'BUTTON' ? rect(up.getBoundingClientRect()) : inside(up);

@@ -1,0 +1,49 @@
+import { t } from './sidebar-dom.js';
+
+/** What an update is worth in the order of the table: what needs a look comes first. */
+const ranks = [
+  'running',
+  'failed',
+  'timed_out',
+  'rejected',
+  'waiting',
+  'queued',
+  'available',
+  'canceled',
+  'skipped',
+  'succeeded',
+];
+
+const rank = ({ update }) => (update === undefined ? ranks.length : ranks.indexOf(update.state));
+
+/** What the table is sorted by: numbers or texts. */
+export const columns = {
+  name: (row) => row.name ?? row.id,
+  state: (row) => t(`state.${row.state}`),
+  firmware: (row) => row.firmware ?? '',
+  version: (row) => row.version ?? '',
+  checksum: (row) => row.checksum ?? '',
+  seen: (row) => -(row.seen ?? 0),
+  update: (row) => rank(row) * 101 + (100 - (row.update?.progress ?? 0)),
+};
+
+/** The rows that are asked for, in order. */
+export function arrange(rows, { text, state, firmware, column, descending }) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = (row) =>
+    (state === '' || row.state === state) &&
+    (firmware === '' || row.firmware === firmware) &&
+    words.every((word) => searched(row).includes(word));
+  const { compare } = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });
+  const value = columns[column];
+  const order = (a, b) => {
+    const [x, y] = [value(a), value(b)];
+    const by = typeof x === 'number' ? x - y : compare(x, y);
+    return (descending ? -by : by) || compare(a.id, b.id);
+  };
+  return rows.filter(fits).sort(order);
+}
+
+function searched({ id, name, state, firmware, version, checksum }) {
+  return [id, name, state, firmware, version, checksum].join('\n').toLowerCase();
+}

@@ -1,0 +1,81 @@
+import { t } from './sidebar-dom.js';
+import { glance } from './sidebar-firmware.js';
+
+/** Bytes. */
+const MOST = 16 * 1024 * 1024;
+
+/**
+ * Looks at a file, and brings it to Node-RED, which inspects it.
+ *
+ * @param seen called with what the file says of itself
+ * @param progress called with 0 to 100
+ * @param signal breaks it off
+ * @returns what Node-RED answers: `{ id, firmware }`
+ * @throws {Failure}
+ */
+export async function bring(file, { seen, progress, signal }) {
+  if (file.size > MOST) throw new Failure({ message: t('tooLarge') });
+  const bytes = await file.arrayBuffer();
+  const sight = glance(bytes);
+  seen(sight);
+  const answer = await send(bytes, progress, signal);
+  // Of what is packed, Node-RED has the MD5 of what is in it.
+  if (sight.chip !== undefined && answer.firmware.md5 !== sight.md5) throw new Failure({ message: t('damaged') });
+  return answer;
+}
+
+/** Why Node-RED refuses something, in a sentence and what to do about it. */
+export class Failure extends Error {
+  constructor({ message, hint = '', code = '' }) {
+    super(message);
+    this.hint = hint;
+    this.code = code;
+  }
+}
+
+/** Asks Node-RED. @throws {Failure} */
+export async function ask(path, body) {
+  try {
+    return await $.ajax({
+      url: `homie-ota/firmware/${path}`,
+      method: 'POST',
+      contentType: 'application/json',
+      data: JSON.stringify(body),
+      dataType: 'json',
+    });
+  } catch (failed) {
+    throw failure(failed);
+  }
+}
+
+/** Node-RED need not keep it any more. */
+export function discard(id) {
+  $.ajax({ url: `homie-ota/firmware/${encodeURIComponent(id)}`, method: 'DELETE' }).catch(() => undefined);
+}
+
+async function send(bytes, progress, signal) {
+  const request = $.ajax({
+    url: 'homie-ota/firmware',
+    method: 'POST',
+    contentType: 'application/octet-stream',
+    data: bytes,
+    processData: false,
+    dataType: 'json',
+    xhr: () => {
+      const xhr = $.ajaxSettings.xhr();
+      xhr.upload.addEventListener('progress', ({ loaded, total }) => progress((loaded / total) * 100));
+      return xhr;
+    },
+  });
+  signal.addEventListener('abort', () => request.abort());
+  try {
+    return await request;
+  } catch (failed) {
+    throw failure(failed);
+  }
+}
+
+function failure({ status, responseJSON }) {
+  if (responseJSON?.message !== undefined) return new Failure(responseJSON);
+  return new Failure({ message: t(status === 401 || status === 403 ? 'mayNotWrite' : 'unreachable') });
+}
