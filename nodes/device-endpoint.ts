@@ -2,6 +2,7 @@ import type { NodeAPI } from 'node-red';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import { plainText } from '../src/plain-text';
 import { linkTo } from './broker-node';
+import { ownPagesOnly } from './own-pages';
 
 /** A device as the editor offers it. */
 interface OfferedDevice {
@@ -24,6 +25,7 @@ interface Offer {
 export function offerDevices(RED: NodeAPI): void {
   RED.httpAdmin.get(
     '/homie-ota/brokers/:id/devices',
+    ownPagesOnly,
     RED.auth.needsPermission('homie-ota.read'),
     (request, response) => {
       response.json(offer(RED, request.params.id));

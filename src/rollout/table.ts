@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
 import { isFinal, type Update } from '../homie/update';
+import { plainText } from '../plain-text';
 import { Releases, type DeviceUpdate } from './releases';
 
 /** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
@@ -203,10 +204,10 @@ function rowOf(
   if (state === undefined) return undefined;
   return {
     id,
-    ...(name && { name: name.value }),
+    ...(name && { name: plainText(name.value) }),
     state: state.value,
-    ...(fwName && { firmware: fwName.value }),
-    ...(fwVersion && { version: fwVersion.value }),
+    ...(fwName && { firmware: plainText(fwName.value) }),
+    ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(checksum && { checksum: checksum.value }),
     ...(seenAt !== undefined && { seen: Math.round((now.wall - now.monotonic + seenAt) / 1000) * 1000 }),
     ...(update && { update }),

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { keptOf } from '../../nodes/job-files';
+import { withoutPayload } from '../../nodes/outbox';
+import { readDevices } from '../../nodes/request';
+import { readRecord } from '../../nodes/work';
+import { checkPatch } from '../../src/config/check';
+import { mergePatch, readPatch } from '../../src/config/patch';
+import { maskObject } from '../../src/config/secrets';
+import { readPattern } from '../../src/homie/pattern';
+import { firmwareTopic, isDeviceId, normalizeBaseTopic } from '../../src/homie/topics';
+import { defaultSettings, readSettings } from '../../src/ota/settings';
+import { History } from '../../src/rollout/history';
+import { hostileNames } from './hostile';
+
+const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
+const names = fc.oneof(fc.constantFrom(...hostileNames), fc.string({ unit: 'binary', maxLength: 80 }));
+
+function pollutes(): boolean {
+  return 'polluted' in {} || Object.getPrototypeOf(Object.prototype) !== null;
+}
+
+describe('A name that somebody has chosen', () => {
+  it('is one level of a topic, or refused as a device', () => {
+    fc.assert(
+      fc.property(names, (id) => {
+        if (!isDeviceId(id)) return;
+        const levels = `homie/${id}`.split('/');
+        assert.deepEqual(levels, ['homie', id]);
+        assert.doesNotMatch(id, /[+#*\s\p{Cc}\p{Cs}]|^\$/u);
+        if (Buffer.byteLength(id) > 40) return;
+        assert.equal(firmwareTopic('homie/', id, md5).split('/').length, 6);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('is never more than the devices that it says', () => {
+    for (const id of hostileNames.filter((name) => !isDeviceId(name))) {
+      assert.throws(() => readPattern(id), { code: 'INVALID_DEVICE_ID' }, id.slice(0, 20));
+      assert.throws(() => readPattern(`${id}/*`), { code: 'INVALID_DEVICE_ID' }, id.slice(0, 20));
+    }
+    for (const nothing of ['', ' ', [], [null], [''], ',', undefined, null]) {
+      assert.throws(() => readDevices(nothing), { code: 'NO_DEVICE' });
+    }
+    for (const strange of [[{ toString: () => '*' }], 7, {}, [['*']]]) {
+      assert.throws(() => readDevices(strange), { code: 'INVALID_DEVICE_ID' });
+    }
+  });
+
+  it('makes a base topic without wildcards, or none', () => {
+    fc.assert(
+      fc.property(names, (name) => {
+        let topic;
+        try {
+          topic = normalizeBaseTopic(name);
+        } catch (error) {
+          assert.equal(Reflect.get(Object(error), 'code'), 'INVALID_BASE_TOPIC');
+          return;
+        }
+        assert.match(topic, /^[^$+#\p{Cc}][^+#\p{Cc}]*\/$|^\/$/u);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('changes no prototype, as a property of a message, a patch, a job or a device', () => {
+    const evil: unknown = JSON.parse(
+      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":{"__proto__":{"polluted":1}}}',
+    );
+    const msg: Record<string, unknown> = Object(evil);
+    withoutPayload({ ...msg, payload: evil });
+    readSettings(defaultSettings, msg);
+    assert.ok(Object.hasOwn(keptOf(msg), '__proto__'));
+    readRecord({ order: { identity: 'x', ...msg }, msg, work: msg });
+    const patch = readPatch(evil);
+    const merged = mergePatch(patch, mergePatch(readPatch({}), patch));
+    assert.ok(Object.hasOwn(merged, '__proto__'));
+    maskObject(merged);
+    checkPatch({ config: JSON.stringify(evil), patch: evil, otherDeviceIds: hostileNames, force: true });
+    const history = new History();
+    for (const name of hostileNames) history.restore(name, msg);
+    assert.deepEqual(history.lastResults('constructor'), []);
+    assert.ok(!pollutes());
+  });
+});

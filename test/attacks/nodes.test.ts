@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import fc from 'fast-check';
+import mqtt from 'mqtt';
+import helper from 'node-red-node-test-helper';
+import { catalogue } from '../../src/errors';
+import { md5 } from '../../src/firmware/checksum';
+import { Inbox, type TestFlow } from '../nodes/flow';
+import { configNode, next, payload, running, Scene } from '../nodes/scene';
+import type { SimulatedDevice } from '../simulator/device';
+import { hostileMessages } from './hostile';
+
+/** Messages a burst, and ms between two of them. */
+const BURST = 40;
+const PAUSE = 20;
+
+const place = { z: 'flow', broker: 'broker', x: 0, y: 0 };
+const patient = { sending: '8', accepted: '4', stall: '4', reboot: '6', ready: '4', received: '4', expires: '20' };
+
+const final = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'];
+
+/** What no text below a node may be longer than, unless it names one of a locale. */
+const LONGEST_STATUS = 19;
+
+describe('Nodes at work, while somebody publishes all that is subscribed,', () => {
+  let scene: Scene;
+  let flow: TestFlow;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+  });
+  afterEach(() => scene.close());
+
+  const start = async (): Promise<void> => {
+    const more = [
+      {
+        id: 'config',
+        ...configNode,
+        ...patient,
+        device: '',
+        deviceType: 'str',
+        ...place,
+        wires: [['configured'], [], []],
+      },
+      { id: 'configured', type: 'helper', ...place },
+      {
+        id: 'devices',
+        type: 'homie-devices',
+        events: true,
+        device: '',
+        state: '',
+        ...place,
+        wires: [['listed'], ['event']],
+      },
+      { id: 'listed', type: 'helper', ...place },
+      { id: 'event', type: 'helper', ...place },
+    ];
+    flow = await scene.flow({ ...patient, device: '', concurrency: '20', maxFailures: '0' }, { more });
+  };
+
+  /** Publishes hostile messages until it is stopped. @returns stops it, and gives how many there were */
+  const attack = async (devices: readonly string[]): Promise<() => Promise<number>> => {
+    const { host, port, baseTopic }: { host?: string; port?: string; baseTopic?: string } = scene.broker;
+    const client = await mqtt.connectAsync(`mqtt://${host}:${port}`, { reconnectPeriod: 0 });
+    const messages = hostileMessages(baseTopic ?? '', devices).filter(
+      // These no client may publish.
+      ({ topic, payload: { length } }) => !/[+#\0]/.test(topic) && topic.length < 60_000 && length < 100_000,
+    );
+    let count = 0;
+    const end = new AbortController();
+    const run = async (): Promise<void> => {
+      for (; !end.signal.aborted; count += BURST) {
+        for (const each of fc.sample(messages, BURST))
+          client.publish(each.topic, each.payload, { retain: each.retained });
+        await setTimeout(PAUSE);
+      }
+    };
+    const under = run();
+    return async () => {
+      end.abort();
+      await under;
+      await client.endAsync(true);
+      return count;
+    };
+  };
+
+  const ended = (inbox: Inbox, device: string): Promise<unknown> =>
+    inbox
+      .first((msg) => payload(msg, 'device') === device && final.includes(String(payload(msg, 'state'))))
+      .then((msg) => msg.payload);
+
+  it('jobs end in time and cleanly, and only what is proven is told to have succeeded', async function () {
+    this.timeout(90_000);
+    const ids = Array.from({ length: 6 }, (_none, index) => index);
+    const options = { flashDelay: 20, statsInterval: 1 };
+    const updated = await Promise.all(ids.map((each) => scene.device(`updated-${each}`, options)));
+    const configured = await Promise.all(ids.map((each) => scene.device(`configured-${each}`, options)));
+    await start();
+    const stop = await attack([...updated, ...configured].map(({ id }) => id));
+    const inbox = new Inbox(helper.getNode('configured'));
+
+    const names = (devices: readonly SimulatedDevice[]): string[] => devices.map(({ id }) => id);
+    flow.send({ payload: next, device: names(updated) });
+    flow.sendTo('config', { payload: { settings: { percentage: 77 } }, device: names(configured) });
+    const updates = await Promise.all(updated.map(({ id }) => ended(flow.result, id)));
+    const changes = await Promise.all(configured.map(({ id }) => ended(inbox, id)));
+    await flow.done();
+    assert.ok((await stop()) > 1000);
+
+    const images = [await md5(running), await md5(next)];
+    for (const [index, device] of updated.entries()) {
+      const { state, error }: { state?: unknown; error?: { code?: string } } = Object(updates[index]);
+      // Until it runs what it has been given.
+      while (device.phase === 'connecting') await once(device, 'phase');
+      assert.ok(images.includes(device.checksum), 'it runs an image that was meant for it');
+      if (state === 'succeeded') assert.equal(device.checksum, images[1]);
+      if (state === 'failed') assert.ok(Object.hasOwn(catalogue, error?.code ?? ''), error?.code);
+      assert.notEqual(error?.code, 'UNEXPECTED');
+    }
+    for (const [index, device] of configured.entries()) {
+      const { state, error }: { state?: unknown; error?: { code?: string } } = Object(changes[index]);
+      if (state === 'succeeded') assert.match(device.file, /"percentage":77/);
+      assert.notEqual(error?.code, 'UNEXPECTED');
+    }
+    assert.doesNotMatch(flow.log(), /UNEXPECTED|TypeError|RangeError/);
+  });
+
+  it('they go on working, and show and log nothing that was published', async function () {
+    this.timeout(60_000);
+    const device = await scene.device('steady', { statsInterval: 1 });
+    await start();
+    const stop = await attack(['another', 'one-more']);
+    const [listed, events] = [new Inbox(helper.getNode('listed')), new Inbox(helper.getNode('event'))];
+    const configs = new Inbox(helper.getNode('configured'));
+    for (let round = 1; round <= 5; round += 1) {
+      flow.send({ action: 'check', payload: next, device: '*' });
+      flow.sendTo('config', { action: 'get', device: 'steady' });
+      flow.sendTo('devices', {});
+      await Promise.all([flow.summary.nth(round), configs.nth(round), listed.nth(round)]);
+    }
+    flow.send({ payload: next, device: 'steady' });
+    assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+    assert.equal(device.checksum, await md5(next));
+    await stop();
+    assert.ok(events.messages.length > 0);
+    for (const { text = '' } of flow.statuses) {
+      assert.ok(text.length <= LONGEST_STATUS || /^(homie-ota|node-red):?[\w.:-]+$/.test(text), text);
+    }
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(flow.log().replaceAll('\n', ' '), /[\u0000-\u001F\u007F-\u009F\u202A-\u202E]/);
+    assert.ok(!('polluted' in {}));
+  });
+});
