@@ -57,7 +57,8 @@ function checkCurl(command: string): void {
   const urls = examples.flatMap(({ type, url }) => (type === 'http in' && url !== undefined ? [url] : []));
   const fits = urls.some((url) => new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`).test(pathname));
   assert.ok(fits, `${pathname} is none of ${urls.join(', ')}`);
-  assert.match(command, /-H 'Content-Type: application\/(octet-stream|json)'/);
+  if (/ (-d|--data-binary) /.test(command))
+    assert.match(command, /-H 'Content-Type: application\/(octet-stream|json)'/);
 }
 
 describe('the blocks of code in the documentation', () => {
