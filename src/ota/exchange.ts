@@ -207,7 +207,7 @@ class Exchange {
         return this.#interrupted(end, !end.halfDead || (await free(patient).catch(connectionGone)) === true);
       case 'unseen':
         await release(patient).catch(connectionGone);
-        this.keepLocked('unknown');
+        this.keepLocked(patient.sight.blinked ? 'unknown' : end.open);
         return { state: 'failed', error: end.error };
       case 'stuck': {
         this.#openSince = undefined;
@@ -290,6 +290,7 @@ function rememberBase64Failure(broker: HomieBroker, device: string): void {
 /** Whether the device was given the image and did not take it. */
 function deviceFailed(end: TransferEnd): boolean {
   if (end.kind === 'interrupted') return end.error.code === 'STALLED';
+  if (end.kind === 'unseen') return end.error.code === 'NOT_ACCEPTED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
   const { code, status } = end.outcome.error;
   return status !== undefined || code === 'NOT_ACCEPTED' || code === 'STALLED';

@@ -48,14 +48,15 @@ export interface TransferInput {
  * - `not_sent`: the connection or the device was gone before anything was sent
  * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
- * - `unseen`: our own connection was lost, and no sign of the device came: it may be half dead, or have an image to boot
+ * - `unseen`: no sign of the device came: where connections were lost, it may be half dead, or have an image to boot
  * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
  *   seen live and nothing is pending, so that it can be tried again
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
   | { readonly kind: 'not_sent' | 'missed' }
-  | { readonly kind: 'stuck' | 'unseen'; readonly error: HomieError }
+  | { readonly kind: 'stuck'; readonly error: HomieError }
+  | { readonly kind: 'unseen'; readonly error: HomieError; readonly open: OpenEnd }
   | { readonly kind: 'interrupted'; readonly error: HomieError; readonly halfDead: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
@@ -83,11 +84,11 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
       if (answer.begun) return { kind: 'interrupted', error: new HomieError('STALLED'), halfDead: true, again: false };
-      if (input.sight.blinked) return { kind: 'unseen', error: unanswered(input, sent) };
+      // So it may be, too, where ours is dead and nobody has noticed yet.
       return {
-        kind: 'ended',
-        outcome: { state: 'failed', error: unanswered(input, sent) },
-        open: sent.error === undefined ? 'unheard' : 'unknown',
+        kind: 'unseen',
+        error: unanswered(input, sent),
+        open: sent.error === undefined && !input.sight.blinked ? 'unheard' : 'unknown',
       };
     case 'flashed':
       input.flashed?.();

@@ -151,7 +151,16 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
     },
   },
   UNSENT: {
-    right: { 'a device to which nothing was sent': run([boot(OLD), verdict('rejected', { attempt: 0 })]) },
+    right: {
+      'a device to which nothing was sent': run([boot(OLD), verdict('rejected', { attempt: 0 })]),
+      'a device that is refused when it is tried again': run([
+        boot(OLD),
+        sending,
+        published,
+        failed('STALLED'),
+        verdict('rejected', { attempt: 0 }),
+      ]),
+    },
     wrong: { 'a device that was sent to': run([boot(OLD), sending, published, verdict('rejected', { attempt: 0 })]) },
   },
   ENDED: {

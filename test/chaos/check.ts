@@ -95,7 +95,9 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   }
   if (state === 'timed_out' || state === 'canceled') return [];
   if (state === 'rejected') {
-    const ours = ofDevice(before, 'sending', device).filter(({ job }) => job === verdict.job);
+    // A job that tries again has ended with the device before.
+    const last = ofDevice(before, 'verdict', device).findLast(({ job }) => job === verdict.job)?.at ?? 0;
+    const ours = ofDevice(before, 'sending', device).filter(({ job, at }) => job === verdict.job && at >= last);
     const isSent = verdict.attempt === 0 && ours.some(({ at }) => sent.some((each) => each.at >= at));
     return isSent ? [{ statement: 'UNSENT', what: `${told}, but it was sent to` }] : [];
   }

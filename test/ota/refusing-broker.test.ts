@@ -22,7 +22,7 @@ describe('a broker that does not take the firmware', () => {
       const lab = await Lab.open(mosquitto.url, {}, { protocolVersion });
       try {
         const brought = await lab.bring(await raw(next), quick);
-        assert.deepEqual(lab.device.received, []);
+        assert.equal(lab.device.received.filter(({ total }) => total > 1).length, 0);
         return brought;
       } finally {
         await lab.close();
