@@ -29,52 +29,54 @@ export async function crc32(...parts: Buffer[]): Promise<number> {
   return crc >>> 0;
 }
 
-// Loops by index and four bytes at a time: over millions of bytes, iterators and single bytes take several times as long.
+// Loops by index and several bytes at a time: over millions of bytes, iterators and single bytes take several times as long.
 
 function xorSlice(bytes: Buffer, start: number): number {
-  const whole = bytes.length - (bytes.length % 4);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let words = 0;
-  for (let index = 0; index < whole; index += 4) words ^= view.getInt32(index);
-  let result = start ^ (words & 0xff) ^ ((words >>> 8) & 0xff) ^ ((words >>> 16) & 0xff) ^ (words >>> 24);
-  for (let index = whole; index < bytes.length; index += 1) result ^= view.getUint8(index);
+  // A view of words begins at a word.
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.length / 4));
+  let all = 0;
+  for (let index = 0; index < words.length; index += 1) all ^= words[index] ?? 0;
+  let result = start ^ (all & 0xff) ^ ((all >>> 8) & 0xff) ^ ((all >>> 16) & 0xff) ^ (all >>> 24);
+  for (let index = words.length * 4; index < bytes.length; index += 1) result ^= bytes[index] ?? 0;
   return result;
 }
 
 function crcSlice(bytes: Buffer, start: number): number {
-  const whole = bytes.length - (bytes.length % 4);
+  const whole = bytes.length - (bytes.length % 8);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let crc = start;
-  for (let index = 0; index < whole; index += 4) {
-    const next = crc ^ view.getInt32(index);
+  for (let index = 0; index < whole; index += 8) {
+    const one = crc ^ view.getInt32(index);
+    const two = view.getInt32(index + 4);
     crc =
-      entry(CRC_AFTER_3, next >>> 24) ^
-      entry(CRC_AFTER_2, (next >>> 16) & 0xff) ^
-      entry(CRC_AFTER_1, (next >>> 8) & 0xff) ^
-      entry(CRC_TABLE, next & 0xff);
+      entry(7, one >>> 24) ^
+      entry(6, (one >>> 16) & 0xff) ^
+      entry(5, (one >>> 8) & 0xff) ^
+      entry(4, one & 0xff) ^
+      entry(3, two >>> 24) ^
+      entry(2, (two >>> 16) & 0xff) ^
+      entry(1, (two >>> 8) & 0xff) ^
+      entry(0, two & 0xff);
   }
   for (let index = whole; index < bytes.length; index += 1) {
-    crc = (crc << 8) ^ entry(CRC_TABLE, (crc >>> 24) ^ view.getUint8(index));
+    crc = (crc << 8) ^ entry(0, (crc >>> 24) ^ view.getUint8(index));
   }
   return crc;
 }
 
-function entry(table: Int32Array, byte: number): number {
-  return table[byte] ?? 0;
+/** The CRC that a byte leaves when so many zeros follow it. */
+function entry(zeros: number, byte: number): number {
+  return CRC_TABLE[zeros * 256 + byte] ?? 0;
 }
 
-/** The CRC that a byte leaves. */
-const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+const CRC_TABLE = new Int32Array(8 * 256);
+for (let byte = 0; byte < 256; byte += 1) {
   let crc = byte << 24;
   for (let bit = 0; bit < 8; bit += 1) crc = crc < 0 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
-  return crc;
-});
-
-/** The same, when one, two or three zeros follow the byte. */
-const CRC_AFTER_1 = followed(CRC_TABLE);
-const CRC_AFTER_2 = followed(CRC_AFTER_1);
-const CRC_AFTER_3 = followed(CRC_AFTER_2);
-
-function followed(table: Int32Array): Int32Array {
-  return table.map((crc) => (crc << 8) ^ entry(CRC_TABLE, crc >>> 24));
+  CRC_TABLE[byte] = crc;
+}
+for (let index = 256; index < CRC_TABLE.length; index += 1) {
+  const before = CRC_TABLE[index - 256] ?? 0;
+  CRC_TABLE[index] = (before << 8) ^ entry(0, before >>> 24);
 }

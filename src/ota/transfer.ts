@@ -312,7 +312,7 @@ function concluded(
   { begun, sent }: Course,
   input: TransferInput,
 ): TransferEnd {
-  const error = new HomieError('LOST_IN_TRANSFER');
+  const lost = (): HomieError => new HomieError('LOST_IN_TRANSFER');
   switch (verdict.kind) {
     case 'succeeded':
       return { kind: 'ended', outcome: { state: 'succeeded', reboot: verdict.reboot } };
@@ -325,13 +325,13 @@ function concluded(
       return { kind: 'ended', outcome, ...(verdict.code === 'UNCONFIRMED' && { open: 'unknown' }) };
     }
     case 'half_dead':
-      return { kind: 'interrupted', error, halfDead: true, again: live };
+      return { kind: 'interrupted', error: lost(), halfDead: true, again: live };
     case 'rebooted':
-      return { kind: 'interrupted', error, halfDead: false, again: live };
+      return { kind: 'interrupted', error: lost(), halfDead: false, again: live };
     case 'reconnected':
       // It works, so the update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
-      if (begun) return { kind: 'ended', outcome: { state: 'failed', error }, open: 'flashed' };
-      if (live) return { kind: 'interrupted', error, halfDead: false, again: true };
+      if (begun) return { kind: 'ended', outcome: { state: 'failed', error: lost() }, open: 'flashed' };
+      if (live) return { kind: 'interrupted', error: lost(), halfDead: false, again: true };
       return { kind: 'ended', outcome: { state: 'failed', error: unanswered(input, sent) }, open: 'unknown' };
   }
 }

@@ -31,7 +31,7 @@ describe('inspect', () => {
     });
     await inspect(image);
     clearImmediate(timer);
-    // Checksum and CRC32 pass over the image one after the other, 128 KiB at a time, and MD5 meanwhile.
-    assert.ok(turns > 50, `${turns} turns`);
+    // Checksum and CRC32 pass over the image one after the other, 512 KiB at a time, and MD5 meanwhile.
+    assert.ok(turns > 12, `${turns} turns`);
   });
 });
