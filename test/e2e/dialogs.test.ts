@@ -141,7 +141,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     /** A dialog with credentials is open before they are there; then its fields are filled in. */
     const configOpened = async (): Promise<void> => {
       await editor.page.locator('#node-config-dialog-ok').waitFor();
-      await editor.page.locator('.homie-broker-form .homie-hint[id]').first().waitFor();
+      await editor.page.locator('.homie-broker-form .homie-hint[id]').first().waitFor({ state: 'attached' });
       await editor.settled();
     };
 
