@@ -135,7 +135,13 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     const open = async (type: Dialog, id: string): Promise<void> => {
       if (type !== 'homie-broker') return editor.edit(id);
       await editor.page.evaluate(`RED.editor.editConfig('', 'homie-broker', ${JSON.stringify(id)})`);
+      await configOpened();
+    };
+
+    /** A dialog with credentials is open before they are there; then its fields are filled in. */
+    const configOpened = async (): Promise<void> => {
       await editor.page.locator('#node-config-dialog-ok').waitFor();
+      await editor.page.locator('.homie-broker-form .homie-hint[id]').first().waitFor({ state: 'attached' });
       await editor.settled();
     };
 
@@ -167,6 +173,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
             await page.locator('#homie-broker-answer[data-mood=good]').waitFor();
             await page.locator('#node-config-input-usetls').check();
           }
+          assert.equal(await page.locator(`${form} details:not([open])`).count(), 0);
           await editor.fits(form);
           await accessible(form);
           await editor.picture(form, `${tag}-${look}-${type}`);
@@ -240,8 +247,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.page.locator('#node-input-broker').selectOption('broker');
       await tabTo('#node-input-btn-broker-edit');
       await keyboard.press('Enter');
-      await editor.page.locator('#node-config-dialog-ok').waitFor();
-      await editor.settled();
+      await configOpened();
       await tabTo('#homie-broker-test');
       await keyboard.press('Enter');
       await editor.page.locator('#homie-broker-answer').getByText('Connected.').waitFor();
