@@ -56,8 +56,8 @@ export abstract class Actions<Action extends string> {
   /** What is to be waited for when the node is closed. */
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
-  /** Who asked for a device, by job and device, where it was not who began the job. */
-  readonly #asked = new Map<string, Outbox>();
+  /** Who asked for which device of a job, where it was not who began the job. */
+  readonly #asked = new WeakMap<Job, Map<string, Outbox>>();
 
   constructor(around: Surroundings) {
     this.around = around;
@@ -234,7 +234,7 @@ export abstract class Actions<Action extends string> {
   #goOnJoined(job: Job, note: unknown, told: () => Promise<void>): void {
     const { msg, devices }: { msg?: unknown; devices?: unknown } = Object(note);
     const outbox = this.around.reply({ ...Object(msg) });
-    for (const device of Array.isArray(devices) ? devices : []) this.#asked.set(`${job.id} ${device}`, outbox);
+    for (const device of Array.isArray(devices) ? devices : []) this.#askedBy(job).set(device, outbox);
     job.once('rest', (summary) => {
       outbox.send('summary', summary);
       void told();
@@ -254,7 +254,7 @@ export abstract class Actions<Action extends string> {
         const devices = await select(signal);
         const known = new Set(job.summary().devices.map(({ device }) => device));
         const added = devices.filter((device) => !known.has(device));
-        for (const device of added) this.#asked.set(`${job.id} ${device}`, outbox);
+        for (const device of added) this.#askedBy(job).set(device, outbox);
         void this.#jobs.fileOf(job)?.note(note, { msg: keptOf({ ...outbox.kept }), devices: added });
         return devices;
       };
@@ -268,10 +268,16 @@ export abstract class Actions<Action extends string> {
     }
   }
 
+  #askedBy(job: Job): Map<string, Outbox> {
+    const known = this.#asked.get(job) ?? new Map<string, Outbox>();
+    this.#asked.set(job, known);
+    return known;
+  }
+
   /** Sends on what a job tells. */
   #tell(job: Job, outbox: Outbox): void {
     const limit = new ProgressLimit();
-    const askedBy = ({ device }: Update): Outbox => this.#asked.get(`${job.id} ${device}`) ?? outbox;
+    const askedBy = ({ device }: Update): Outbox => this.#askedBy(job).get(device) ?? outbox;
     const progress = (update: Update): void => {
       if (limit.admits(update, performance.now())) askedBy(update).send('progress', update);
     };
