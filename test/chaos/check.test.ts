@@ -193,6 +193,9 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
   HALF_DEAD: {
     right: {
       'a device that is off': run([], { left: [{ device, there: false, halfDead: true }] }),
+      'a device that came back after its deadline': run([boot(OLD), sending, published, failed('NOT_BACK')], {
+        left: [{ device, there: true, halfDead: true }],
+      }),
       'a device that somebody else left so': run([other], { left: [{ device, there: true, halfDead: true }] }),
     },
     wrong: { 'a device that is there': run([], { left: [{ device, there: true, halfDead: true }] }) },

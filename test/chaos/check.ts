@@ -201,7 +201,9 @@ function pending(seen: readonly Seen[]): string[] {
     .map(({ device, md5 }) => `${md5} came to ${device}, which had something to boot`);
 }
 
-/** Where nobody else was at work. */
+/** Where nobody else was at work. One that came back after its deadline is let go by the next job. */
 function isHalfDead({ device, there, halfDead }: Left, seen: readonly Seen[]): boolean {
-  return there && halfDead && !seen.some((each) => each.kind === 'other' && each.device === device);
+  if (!there || !halfDead || ofDevice(seen, 'other', device).length > 0) return false;
+  const code = ofDevice(seen, 'verdict', device).at(-1)?.code;
+  return code !== 'NOT_BACK' && code !== 'NOT_READY';
 }
