@@ -36,7 +36,7 @@ async function send<T>(url: string, devices: string, content: Uint8Array<ArrayBu
 async function main(): Promise<void> {
   const begun = performance.now();
   say(
-    'A broker, six simulated devices, and Node-RED with two example flows, "Take firmware by HTTP" and "Take patches by HTTP":',
+    'A broker, six simulated devices, and Node-RED with two flows, "Take firmware by HTTP" and "Take patches by HTTP":',
   );
   const scene = await setScene(['Take firmware by HTTP', 'Take patches by HTTP'], { more: staircase, ota: rollout });
   try {

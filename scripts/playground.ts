@@ -10,7 +10,7 @@ const attic = { id: 'attic-light', name: 'Attic light', sleep: { awake: 2_000, a
 async function main(): Promise<void> {
   const scene = await setScene(
     [
-      'Update one device',
+      '1 - Update one device',
       'Steer a rollout',
       'Change a configuration',
       'List devices',
@@ -27,7 +27,7 @@ Broker    ${scene.mqttUrl}
 Devices   ${scene.devices.map(({ id }) => id).join(', ')}
 Firmware  ${firmware.new}
 
-In the tab "Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
+In the tab "1 - Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
 press "update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
 configuration" press "get", "check" and "set"; in the tab "List devices" press "list". The other two tabs answer these:
 

@@ -35,7 +35,7 @@ export interface SceneOptions {
 /**
  * Sets the scene: `kitchen-light` and `garden-light` run the old firmware, `hall-light` the new one.
  *
- * @param examples names of the flows in examples/, each of which gets a tab
+ * @param examples names of the flows in examples/ and scripts/flows/, each of which gets a tab
  */
 export async function setScene(
   examples: readonly string[],
@@ -81,9 +81,12 @@ const pace = { flashDelay: 45, bootDelay: 1_500, statsInterval: 10 };
 
 type FlowNode = Readonly<Record<string, unknown>>;
 
-/** An example, with the broker, the device and the file of the scene in it. */
+/** A flow of examples/, or one of ours, with the broker, the device and the file of the scene in it. */
 async function example(name: string, port: number, ota: FlowNode): Promise<FlowNode[]> {
-  const flow: FlowNode[] = JSON.parse(await readFile(path.join(root, 'examples', `${name}.json`), 'utf8'));
+  const [file = ''] = ['examples', 'scripts/flows']
+    .map((folder) => path.join(root, folder, `${name}.json`))
+    .filter((each) => existsSync(each));
+  const flow: FlowNode[] = JSON.parse(await readFile(file, 'utf8'));
   return flow.map((node) => {
     switch (node['type']) {
       case 'homie-broker':

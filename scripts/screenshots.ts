@@ -17,7 +17,7 @@ function find(type: string, tab: string, name?: string): string {
 
 async function main(): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const scene = await setScene(['Update one device', 'Change a configuration', 'List devices']);
+  const scene = await setScene(['1 - Update one device', 'Change a configuration', 'List devices']);
   try {
     const editor = await Editor.open(scene.nodeRed.url);
     try {
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
 
 /** The whole editor, with the example flow in it. */
 async function flowWhileUpdating({ page }: Editor): Promise<void> {
-  const ota = find('homie-ota', 'Update one device');
+  const ota = find('homie-ota', '1 - Update one device');
   await page.setViewportSize({ width: 1420, height: 640 });
   await page.evaluate("RED.sidebar.show('debug')");
   await page.locator('#red-ui-palette-search input').first().pressSequentially('homie');
@@ -43,7 +43,7 @@ async function flowWhileUpdating({ page }: Editor): Promise<void> {
     .locator('#red-ui-palette-container .red-ui-palette-node[data-palette-type="inject"]')
     .waitFor({ state: 'hidden' });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
-  await page.evaluate(`fetch('inject/' + ${find('inject', 'Update one device', 'update')}.id, { method: 'POST' })`);
+  await page.evaluate(`fetch('inject/' + ${find('inject', '1 - Update one device', 'update')}.id, { method: 'POST' })`);
   await page.waitForFunction(`/^[6-8]\\d %/.test(${ota}.status?.text)`);
   await page.screenshot({ path: file('flow') });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
@@ -53,7 +53,7 @@ async function flowWhileUpdating({ page }: Editor): Promise<void> {
 async function dialogs(editor: Editor): Promise<void> {
   await editor.page.setViewportSize({ width: 1420, height: 1000 });
   for (const [type, tab] of [
-    ['homie-ota', 'Update one device'],
+    ['homie-ota', '1 - Update one device'],
     ['homie-config', 'Change a configuration'],
     ['homie-devices', 'List devices'],
   ] as const) {
@@ -66,7 +66,7 @@ async function dialogs(editor: Editor): Promise<void> {
 /** The devices that the device field offers. */
 async function deviceList(editor: Editor): Promise<void> {
   const { page } = editor;
-  await open(editor, find('homie-ota', 'Update one device'));
+  await open(editor, find('homie-ota', '1 - Update one device'));
   const field = page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first();
   await field.fill('');
   await field.press('ArrowDown');
@@ -79,7 +79,7 @@ async function deviceList(editor: Editor): Promise<void> {
 /** The dialog of homie-broker, after its test has answered. */
 async function connectionTest(editor: Editor): Promise<void> {
   const { page } = editor;
-  await open(editor, find('homie-ota', 'Update one device'));
+  await open(editor, find('homie-ota', '1 - Update one device'));
   await editor.editConfig('broker');
   await page.locator('#homie-broker-test').click();
   await page.locator('#homie-broker-answer[data-mood="good"]').waitFor();

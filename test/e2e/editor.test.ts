@@ -62,7 +62,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     it('imports the example, complete and without a node that it does not know', async () => {
-      await editor.import(await readFile(path.join(root, 'examples/Update one device.json'), 'utf8'));
+      await editor.import(await readFile(path.join(root, 'examples/1 - Update one device.json'), 'utf8'));
       await editor.page.evaluate(`RED.workspaces.show('${ids.tab}')`);
       assert.deepEqual(await editor.page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
       assert.equal(await editor.property(ids.ota, 'valid'), true);
@@ -238,7 +238,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     for (const [name, picture] of [
-      ['Nightly update of all devices', '11-nightly'],
+      ['2 - Nightly update of all devices', '11-nightly'],
       ['Steer a rollout', '12-steer'],
     ] as const) {
       it(`imports ${name}, too, and finds nothing wrong with it`, async () => {

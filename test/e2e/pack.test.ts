@@ -61,7 +61,7 @@ describe('the package', () => {
         const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-ota'];
         assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(types));
         for (const [type, example] of [
-          ['homie-ota', 'Update one device'],
+          ['homie-ota', '1 - Update one device'],
           ['homie-config', 'Change a configuration'],
           ['homie-devices', 'List devices'],
         ] as const) {

@@ -1,79 +1,121 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { editorFiles } from '../support/editor-files';
-import { root } from '../support/node-red';
-
-interface Node {
-  readonly id: string;
-  readonly type: string;
-  readonly z?: string;
-  readonly wires?: readonly (readonly string[])[];
-  readonly [property: string]: unknown;
-}
+import { examples, readExample } from './examples-stage';
 
 /** Nodes of the core that an example may use. */
 const core = new Set([
   'tab',
+  'group',
   'comment',
   'inject',
   'debug',
   'catch',
+  'complete',
+  'status',
+  'link in',
+  'link out',
   'change',
   'switch',
+  'function',
+  'join',
+  'rbe',
+  'json',
+  'file',
   'file in',
   'http in',
   'http response',
-  'mqtt out',
-  'mqtt-broker',
 ]);
 const own = new Map(
   ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'].map((type) => [type, editorFiles(type)]),
 );
+const dashboard = '4 - Dashboard';
 
-const files = readdirSync(path.join(root, 'examples')).filter((file) => file.endsWith('.json'));
+describe('the examples', () => {
+  it('are nine stories in their order, and then one for each thing to try', () => {
+    assert.deepEqual(examples, [
+      '1 - Update one device',
+      '2 - Nightly update of all devices',
+      '3 - Update when a build server says so',
+      '4 - Dashboard',
+      '5 - Move all devices to another Wi-Fi network',
+      '6 - Back up and restore configurations',
+      '7 - Update devices that sleep',
+      '8 - Handle errors',
+      '9 - Enable OTA, update, disable it again',
+      'Change a configuration',
+      'List devices',
+      'Steer a rollout',
+    ]);
+  });
 
-for (const file of files) {
-  describe(`the example ${path.basename(file, '.json')}`, () => {
-    const nodes: Node[] = JSON.parse(readFileSync(path.join(root, 'examples', file), 'utf8'));
+  it('use each node of the palette', () => {
+    const types = new Set(examples.flatMap(readExample).map(({ type }) => type));
+    for (const type of own.keys()) assert.ok(types.has(type), type);
+  });
+
+  it('can be imported side by side: no id is in two of them, and no address', () => {
+    const nodes = examples.flatMap(readExample);
+    assert.equal(new Set(nodes.map(({ id }) => id)).size, nodes.length);
+    const requests = nodes.filter(({ type }) => type === 'http in');
+    const addresses = requests.map((node) => `${String(node['method'])} ${String(node['url'])}`);
+    assert.equal(new Set(addresses).size, addresses.length);
+  });
+});
+
+for (const name of examples) {
+  describe(`the example ${name}`, () => {
+    const nodes = readExample(name);
+    const placed = nodes.filter((node) => 'x' in node && node.type !== 'group');
 
     it('has a tab of its name, and tells in a comment what to do', () => {
-      assert.equal(nodes.find(({ type }) => type === 'tab')?.['label'], path.basename(file, '.json'));
-      assert.match(String(nodes.find(({ type }) => type === 'comment')?.['name']), /\(read me\)$/);
-      assert.match(String(nodes.find(({ type }) => type === 'comment')?.['info']), /^1\. .*\n2\. /);
+      assert.equal(nodes.find(({ type }) => type === 'tab')?.['label'], name);
+      const comments = nodes.filter(({ type }) => type === 'comment');
+      assert.equal(comments.length, 1);
+      assert.match(String(comments[0]?.['name']), /\(read me\)$/);
+      assert.match(String(comments[0]?.['info']), /^1\. [^]*\n2\. /);
     });
 
-    it('is made of nodes of the core and of this package only', () => {
-      for (const { type } of nodes) assert.ok(core.has(type) || own.has(type), type);
+    it('is made of nodes of the core and of this package only, but for those of the dashboard', () => {
+      for (const { type } of nodes) {
+        assert.ok(core.has(type) || own.has(type) || (name === dashboard && type.startsWith('ui-')), type);
+      }
       assert.ok(nodes.some(({ type }) => own.has(type)));
     });
 
     it('is complete: whatever is referred to is there', () => {
       const ids = new Set(nodes.map(({ id }) => id));
-      assert.equal(ids.size, nodes.length);
-      for (const { wires = [], z, ...node } of nodes) {
-        const scope: unknown = node['scope'];
-        const referred = [...wires.flat(), ...(z === undefined ? [] : [z]), ...(Array.isArray(scope) ? scope : [])];
+      for (const node of nodes) {
+        const wires: string[][] = Array.isArray(node['wires']) ? node['wires'] : [];
+        const single = ['z', 'g', 'group', 'page', 'ui', 'theme'].map((property) => node[property]);
+        const several = ['scope', 'links', 'nodes'].map((property) => node[property]);
+        if (own.has(node.type)) single.push(node['broker']);
+        const referred = [...wires.flat(), ...single, ...several.flat()].filter((id) => id !== undefined && id !== '');
         for (const id of referred) assert.ok(ids.has(String(id)), `${node.type} ${String(id)}`);
       }
+    });
+
+    it('has all its nodes in groups, and shows no secret', () => {
+      const groups = nodes.filter(({ type }) => type === 'group');
+      const grouped = groups.flatMap((group): unknown[] => (Array.isArray(group['nodes']) ? group['nodes'] : []));
+      const all = placed.filter(({ type }) => type !== 'comment').map(({ id }) => id);
+      assert.equal(grouped.length, all.length);
+      assert.deepEqual(new Set(grouped), new Set(all));
+      for (const node of nodes) assert.ok(!('credentials' in node), node.type);
+      for (const [, value] of JSON.stringify(nodes).matchAll(/"name":"\w+","value":"([^"]*)","type":"cred"/g))
+        assert.equal(value, '');
     });
 
     it('has all that can be set in its nodes, and what is set makes sense', () => {
       for (const node of nodes) {
         const defaults = own.get(node.type)?.defaults;
         if (defaults === undefined) continue;
-        for (const [name, { validate }] of Object.entries(defaults)) {
-          assert.ok(name in node, `${node.type} ${name}`);
-          if (validate !== undefined) assert.equal(validate.call(node, node[name], {}), true, name);
+        for (const [property, { validate }] of Object.entries(defaults)) {
+          assert.ok(property in node, `${node.type} ${property}`);
+          if (validate !== undefined) assert.equal(validate.call(node, node[property], {}), true, property);
         }
-        const more = Object.keys(node).filter((name) => !(name in defaults));
-        assert.deepEqual(new Set(more), new Set(['id', 'type', ...('x' in node ? ['z', 'x', 'y', 'wires'] : [])]));
+        const more = Object.keys(node).filter((property) => !(property in defaults));
+        assert.deepEqual(new Set(more), new Set(['id', 'type', ...('x' in node ? ['z', 'g', 'x', 'y', 'wires'] : [])]));
       }
     });
   });
 }
-
-it('there is an example for each node of the palette', () => {
-  const all = files.map((file) => readFileSync(path.join(root, 'examples', file), 'utf8')).join('\n');
-  for (const type of own.keys()) assert.ok(all.includes(`"type": "${type}"`), type);
-});

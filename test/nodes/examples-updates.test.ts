@@ -1,0 +1,425 @@
+import assert from 'node:assert/strict';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { buildEsp8266Image } from '../support/images';
+import { Stage } from './examples-stage';
+import { next, payload, running, state } from './scene';
+
+const older = buildEsp8266Image({ name: 'my-light', version: '1.0.9', size: 60_000, seed: 4 });
+const final = buildEsp8266Image({ name: 'my-light', version: 'final', size: 60_000, seed: 5 });
+const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 6 });
+const nextPlug = buildEsp8266Image({ name: 'my-plug', version: '1.10.0', size: 60_000, seed: 7 });
+const olderPlug = buildEsp8266Image({ name: 'my-plug', version: '1.9.0', size: 60_000, seed: 8 });
+
+const text = (pattern: RegExp) => (msg: { payload?: unknown }) => pattern.test(String(payload(msg, 'text')));
+
+describe('an example of updates', () => {
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = await Stage.open();
+    await writeFile(stage.file('firmware.bin'), next);
+  });
+  afterEach(() => stage.close());
+
+  describe('1 - Update one device', () => {
+    it('tells what an update would do, and then does it', async () => {
+      const device = await stage.device('my-light');
+      await stage.play('1 - Update one device');
+      stage.press('check');
+      await stage.shown('summary').first(text(/^my-light: It would be updated\.$/));
+      assert.equal(device.received.length, 0);
+      stage.press('update');
+      await stage.shown('result').first(state('succeeded'));
+      assert.deepEqual(device.image, next);
+      assert.ok(stage.shown('progress').messages.length > 2);
+    });
+
+    it('shows why a file cannot be read, and what is wrong with one that is no firmware', async () => {
+      await stage.device('my-light');
+      await rm(stage.file('firmware.bin'));
+      await stage.play('1 - Update one device');
+      stage.press('update');
+      assert.match(String(errorOf(await stage.shown('error').first())), /ENOENT/);
+      await writeFile(stage.file('firmware.bin'), '<!DOCTYPE html><html></html>');
+      stage.press('update');
+      assert.equal(payload(await stage.shown('result').first(), 'error.code'), 'FIRMWARE_IS_HTML');
+    });
+
+    it('cancels what waits', async () => {
+      await stage.play('1 - Update one device');
+      stage.press('update');
+      await stage.shown('progress').first(state('waiting'));
+      stage.press('cancel');
+      await stage.shown('result').first(state('canceled'));
+    });
+  });
+
+  describe('2 - Nightly update of all devices', () => {
+    const name = '2 - Nightly update of all devices';
+    const quick = { 'all devices': { soak: '0', window: '' } };
+    const play = (nodes: Record<string, object> = {}): Promise<void> =>
+      stage.play(name, { env: { FIRMWARE_FOLDER: stage.folder }, nodes: { ...quick, ...nodes } });
+    const sent = (devices: readonly { readonly received: readonly unknown[] }[]): number[] =>
+      devices.map(({ received }) => received.length);
+    const notified = async (pattern: RegExp): Promise<void> => {
+      await stage.shown('notify me').first((msg) => pattern.test(String(msg.payload)));
+    };
+
+    it('brings the highest version of each firmware onto all devices that run it', async () => {
+      await writeFile(stage.file('older.bin'), older);
+      await writeFile(stage.file('plug-1.10.BIN'), nextPlug);
+      await writeFile(stage.file('plug-1.9.bin'), olderPlug);
+      await writeFile(stage.file('notes.txt'), 'not for devices');
+      const lights = [await stage.device('a'), await stage.device('b')];
+      const socket = await stage.device('c', { image: plug });
+      await play();
+
+      stage.press('check');
+      await stage.shown('summary').first(text(/^2 devices: 2 update\.$/));
+      await stage.shown('summary').first(text(/^c: It would be updated\.$/));
+      assert.deepEqual(sent([...lights, socket]), [0, 0, 0]);
+
+      stage.press('every night');
+      await stage.shown('summary').first(text(/^2 devices: 2 updated \(a, b\)\.$/));
+      await stage.shown('summary').first(text(/^c: .*updated/i));
+      for (const light of lights) assert.deepEqual(light.image, next);
+      assert.deepEqual(socket.image, nextPlug);
+      assert.deepEqual(sent([...lights, socket]), [1, 1, 1]);
+      assert.deepEqual(stage.shown('notify me').messages, []);
+    });
+
+    it('refuses a firmware whose highest version cannot be told, and updates the others all the same', async () => {
+      await writeFile(stage.file('final.bin'), final);
+      await writeFile(stage.file('plug.bin'), nextPlug);
+      const light = await stage.device('a');
+      const socket = await stage.device('c', { image: plug });
+      await play();
+      stage.press('every night');
+      await notified(
+        /^my-light is not updated: .* cannot be told: final \(.*final\.bin\), 1\.1\.0 \(.*firmware\.bin\)\.$/,
+      );
+      await stage.shown('result').first(state('succeeded'));
+      assert.deepEqual(sent([light, socket]), [0, 1]);
+    });
+
+    it('refuses two images of one version, unless they are the same', async () => {
+      await writeFile(stage.file('twin.bin'), buildEsp8266Image({ name: 'my-light', version: '1.1.0', seed: 9 }));
+      const light = await stage.device('a');
+      await play();
+      stage.press('every night');
+      await notified(/^my-light is not updated: .*1\.1\.0.*1\.1\.0/);
+      assert.deepEqual(sent([light]), [0]);
+      await writeFile(stage.file('twin.bin'), next);
+      stage.press('every night');
+      await stage.shown('result').first(state('succeeded'));
+      assert.deepEqual(light.image, next);
+    });
+
+    it('reports what is not a firmware, and goes on with the others', async () => {
+      await writeFile(stage.file('page.bin'), '<!DOCTYPE html><html></html>');
+      await writeFile(stage.file('nobody-runs-it.bin'), nextPlug);
+      await mkdir(stage.file('folder.bin'));
+      await symlink(stage.file('firmware.bin'), stage.file('link.bin'));
+      const light = await stage.device('a');
+      await play();
+      stage.press('every night');
+      await stage.shown('result').first(state('succeeded'));
+      const told = stage.shown('notify me').messages.map((msg) => String(msg.payload));
+      assert.equal(told.length, 1);
+      assert.match(told[0] ?? '', /^\S+page\.bin: This is an HTML page[^:]*$/);
+      assert.deepEqual(light.image, next);
+    });
+
+    it('reports a folder that is empty, or that is not there', async () => {
+      await rm(stage.file('firmware.bin'));
+      await play();
+      stage.press('every night');
+      await notified(/^There is no firmware in /);
+      await rm(stage.folder, { recursive: true });
+      stage.press('every night');
+      await notified(/^The firmware cannot be read: .*ENOENT/);
+    });
+
+    it('sends no file that was replaced after it was looked at', async () => {
+      await writeFile(stage.file('replacement'), older);
+      const light = await stage.device('a');
+      await play({ 'read it': { filename: stage.file('replacement'), filenameType: 'str' } });
+      stage.press('every night');
+      const refused = await stage.shown('notify me').first();
+      assert.match(String(refused.payload), /MD5|checksum/i);
+      assert.deepEqual(sent([light]), [0]);
+    });
+
+    it('tells when an update failed, leaves the others alone night after night, and goes on by retry', async () => {
+      const bad = await stage.device('a', { misbehaviour: { comesBackWith: running } });
+      const good = await stage.device('b');
+      await play();
+      stage.press('every night');
+      await notified(/Too many devices failed, so no more are started\./);
+      assert.deepEqual(sent([bad, good]), [1, 0]);
+      const before = stage.shown('notify me').messages.length;
+      stage.press('every night');
+      await stage.shown('notify me').nth(before + 1);
+      assert.deepEqual(sent([bad, good]), [1, 0]);
+
+      bad.misbehaviour = {};
+      stage.press('retry');
+      await stage.shown('summary').first(text(/^2 devices: 2 updated \(a, b\)\.$/));
+      assert.deepEqual([bad.image, good.image], [next, next]);
+    });
+
+    it('begins nothing outside of its window', async () => {
+      const light = await stage.device('a');
+      // Later today, or tomorrow.
+      const hour = (new Date().getHours() + 2) % 24;
+      const window = `${String(hour).padStart(2, '0')}:00-${String((hour + 1) % 24).padStart(2, '0')}:00`;
+      await stage.play(name, {
+        env: { FIRMWARE_FOLDER: stage.folder },
+        nodes: { 'all devices': { window, expires: '1' } },
+      });
+      stage.press('every night');
+      await stage.shown('result').first((msg) => payload(msg, 'error.code') === 'WINDOW_CLOSED');
+      assert.deepEqual(sent([light]), [0]);
+    });
+  });
+
+  describe('3 - Update when a build server says so', () => {
+    const name = '3 - Update when a build server says so';
+    const token = 'b91f0e5d7c3a4f68';
+    const quick = { 'homie-ota': { soak: '0' } };
+    const post = (body: Buffer | string, headers: Record<string, string> = {}, query = ''): Promise<Response> =>
+      stage.request(`/firmware${query}`, {
+        method: 'POST',
+        body: new Uint8Array(Buffer.from(body)),
+        headers: { 'content-type': 'application/octet-stream', ...headers },
+      });
+    const ask = (job: string): Promise<Response> =>
+      stage.request(`/firmware/${job}`, { headers: { authorization: `Bearer ${token}` } });
+    const authorized = { authorization: `Bearer ${token}` };
+
+    it('answers at once with the job, tells how it goes on, and updates all that run the firmware', async () => {
+      const slow = await stage.device('a', { flashDelay: 60 });
+      const other = await stage.device('b', { flashDelay: 10 });
+      await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick });
+      const answer = await post(next, authorized);
+      const { job }: { job: string } = JSON.parse(await answer.text());
+      assert.equal(answer.status, 202);
+      assert.equal(answer.headers.get('location'), `/firmware/${job}`);
+      assert.deepEqual(slow.image, running);
+
+      const status = await ask(job);
+      assert.equal(status.status, 200);
+      assert.match(await status.text(), /"state":"(queued|running)"/);
+      await stage.shown('summary').first(state('succeeded'));
+      assert.match(await (await ask(job)).text(), /"state":"succeeded"/);
+      assert.deepEqual([slow.image, other.image], [next, next]);
+      assert.equal((await ask('no-such-job')).status, 404);
+      assert.equal(stage.shown('summary').messages.length, 1);
+    });
+
+    it('takes one device by the address', async () => {
+      const [a, b] = [await stage.device('a'), await stage.device('b')];
+      await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick });
+      assert.equal((await post(next, authorized, '?device=b')).status, 202);
+      await stage.shown('summary').first(state('succeeded'));
+      assert.deepEqual([a.image, b.image], [running, next]);
+    });
+
+    it('refuses who has not the token, and never shows it', async () => {
+      const device = await stage.device('a');
+      await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick });
+      for (const authorization of [
+        '',
+        token,
+        `Bearer ${token.slice(1)}`,
+        `Bearer ${token} `.toUpperCase(),
+        'Bearer ',
+      ]) {
+        const answer = await post(next, authorization === '' ? {} : { authorization });
+        assert.equal(answer.status, 401, authorization);
+        assert.doesNotMatch(await answer.text(), new RegExp(token));
+      }
+      assert.equal((await stage.request('/firmware/some-job')).status, 401);
+      assert.equal(device.received.length, 0);
+      await post(next, authorized);
+      await stage.shown('summary').first(state('succeeded'));
+      assert.ok(!stage.everything().includes(token));
+    });
+
+    it('refuses everybody where no token is set', async () => {
+      const device = await stage.device('a');
+      await stage.play(name, { nodes: quick });
+      for (const authorization of ['Bearer ', 'Bearer undefined', `Bearer ${token}`]) {
+        const answer = await post(next, { authorization });
+        assert.equal(answer.status, 503, authorization);
+        assert.match(await answer.text(), /BUILD_TOKEN is not set/);
+      }
+      assert.equal(device.received.length, 0);
+    });
+
+    it('refuses what is not a firmware, or is for nobody, with the reason', async () => {
+      await stage.device('a');
+      await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick });
+      for (const [body, code] of [
+        ['<!DOCTYPE html><html></html>', 'FIRMWARE_IS_HTML'],
+        ['', 'FIRMWARE_EMPTY'],
+        [next.subarray(0, 50_000), 'FIRMWARE_TRUNCATED'],
+      ] as const) {
+        const answer = await post(body, authorized);
+        assert.equal(answer.status, 422, code);
+        assert.match(await answer.text(), new RegExp(code));
+      }
+    });
+  });
+
+  describe('7 - Update devices that sleep', () => {
+    it('waits for devices that sleep, tells so, and updates them when they wake', async () => {
+      const sensor = await stage.device('attic-sensor', { sleep: { awake: Infinity, asleep: Infinity } });
+      const other = await stage.device('attic-light');
+      const asleep = new Promise<void>((resolve) => {
+        sensor.on('phase', (phase) => phase === 'asleep' && resolve());
+      });
+      await stage.play('7 - Update devices that sleep');
+      sensor.prepareToSleep();
+      await asleep;
+      await stage.shown('asleep or awake').first(({ payload: said }) => said === 'attic-sensor is sleeping');
+
+      stage.press('update');
+      await stage.shown('progress').first(state('waiting'));
+      stage.press('status');
+      await stage.shown('summary').first(text(/1 waiting|waiting/));
+      assert.equal(sensor.received.length, 0);
+
+      await sensor.wake();
+      await stage.shown('result').first(state('succeeded'));
+      assert.deepEqual([sensor.image, other.image], [next, running]);
+      await stage.shown('asleep or awake').first(({ payload: said }) => said === 'attic-sensor is ready');
+    });
+
+    it('cancels the waiting', async () => {
+      const sensor = await stage.device('attic-sensor');
+      const gone = once(sensor, 'disconnected');
+      await stage.play('7 - Update devices that sleep');
+      sensor.prepareToSleep();
+      await gone;
+      await stage.shown('asleep or awake').first();
+      stage.press('update');
+      await stage.shown('progress').first(state('waiting'));
+      stage.press('cancel');
+      await stage.shown('result').first(state('canceled'));
+      assert.equal(sensor.received.length, 0);
+    });
+  });
+
+  describe('8 - Handle errors', () => {
+    it('lets Catch, Complete and Status each have its say', async () => {
+      const device = await stage.device('my-light');
+      await stage.play('8 - Handle errors');
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'node-red:common.status.connected');
+
+      stage.press('not a firmware');
+      assert.match(String(errorOf(await stage.shown('wrong file').first())), /^my-light|text/);
+      stage.press('nobody');
+      assert.match(String(errorOf(await stage.shown('not reached: try later').first())), /nobody/);
+      stage.press('unknown action');
+      assert.match(String(errorOf(await stage.shown('look at it').first())), /"explode"/);
+      assert.deepEqual(stage.shown('ended well').messages, []);
+      assert.equal(device.received.length, 0);
+
+      stage.press('update');
+      await stage.shown('ended well').first();
+      assert.deepEqual(device.image, next);
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'homie-ota.status.succeeded');
+      const caught = ['wrong file', 'not reached: try later', 'look at it'].map(
+        (each) => stage.shown(each).messages.length,
+      );
+      assert.deepEqual([...caught, stage.shown('ended well').messages.length], [1, 1, 1, 1]);
+    });
+  });
+
+  describe('9 - Enable OTA, update, disable it again', () => {
+    const name = '9 - Enable OTA, update, disable it again';
+    const off = { ota: { enabled: false } };
+    const quick = { 'enable OTA': { soak: '0' }, update: { soak: '0' }, 'disable OTA': { soak: '0' } };
+    const patches = (device: { readonly patches: readonly string[] }): unknown[] =>
+      device.patches.map((patch): unknown => JSON.parse(patch));
+    const [enabled, disabled] = [{ ota: { enabled: true } }, off];
+    const isOn = (device: { readonly file: string }): unknown => JSON.parse(device.file).ota.enabled;
+
+    it('does the three things in their order, and only then is done', async () => {
+      const device = await stage.device('my-light', { config: off });
+      await stage.play(name, { nodes: quick });
+      stage.press('update');
+      await stage.shown('done').first();
+      assert.deepEqual(patches(device), [enabled, disabled]);
+      assert.deepEqual([device.image, isOn(device), device.received.length], [next, false, 1]);
+      assert.deepEqual(stage.shown('notify me').messages, []);
+    });
+
+    it('disables OTA again when the update failed, and says so', async () => {
+      const device = await stage.device('my-light', { config: off, freeSpace: 10_000 });
+      await stage.play(name, { nodes: quick });
+      stage.press('update');
+      const said = await stage.shown('notify me').first();
+      assert.match(String(said.payload), /^OTA is off again, but: my-light/);
+      assert.deepEqual([patches(device), isOn(device), device.image], [[enabled, disabled], false, running]);
+    });
+
+    it('says so when OTA may still be on', async () => {
+      const device = await stage.device('my-light', { config: off });
+      await stage.play(name, { nodes: { ...quick, 'disable OTA': { soak: '0', allowRisky: false } } });
+      stage.press('update');
+      assert.match(String((await stage.shown('notify me').first()).payload), /^OTA may still be on! my-light/);
+      assert.equal(isOn(device), true);
+    });
+
+    it('touches nothing where the firmware is none, is not there, or runs already', async () => {
+      const device = await stage.device('my-light', { config: off, image: next });
+      await stage.play(name, { nodes: quick });
+      const said = async (count: number): Promise<string> =>
+        String((await stage.shown('notify me').nth(count)).payload);
+      stage.press('update');
+      assert.match(await said(1), /^Nothing was sent\. my-light: It runs this image already\.$/);
+      await writeFile(stage.file('firmware.bin'), 'no firmware');
+      stage.press('update');
+      assert.match(await said(2), /^Nothing was sent\. .*text/);
+      await rm(stage.file('firmware.bin'));
+      stage.press('update');
+      assert.match(await said(3), /^Nothing was sent\. .*ENOENT/);
+      assert.deepEqual([device.patches.length, device.received.length], [0, 0]);
+    });
+  });
+
+  describe('Steer a rollout', () => {
+    it('pauses, goes on, cancels, and tells of it', async () => {
+      const [garden, hall] = [await stage.device('garden-light'), await stage.device('hall-light')];
+      await stage.play('Steer a rollout', { nodes: { 'homie-ota': { canary: '0', order: 'id', spacing: '3600' } } });
+      const summary = async (press: string, pattern: RegExp): Promise<void> => {
+        stage.press(press);
+        await stage.shown('summary').first(text(pattern));
+      };
+      await summary('check', /^2 devices: 2 update\.$/);
+      await summary('pause', /^No job is under way\.$/);
+      stage.press('update');
+      await stage.shown('result').first(state('succeeded'));
+      await summary('pause', /^Paused: what runs is finished/);
+      stage.press('status');
+      await stage.shown('summary').first(state('paused'));
+      await summary('cancel one', /^Nothing was left to cancel\.$/);
+      await summary('resume', /^Goes on\.$/);
+      await summary('cancel', /^Canceled: hall-light\.$/);
+      await summary('retry', /^Nothing was left to retry\.$/);
+      assert.deepEqual([garden.image, hall.image], [next, running]);
+    });
+  });
+});
+
+/** What a catch node has told. */
+function errorOf(msg: object): unknown {
+  return Reflect.get(Object(Reflect.get(msg, 'error')), 'message');
+}
+
+/** What a status node has told. */
+function statusOf(msg: object): unknown {
+  return Reflect.get(Object(Reflect.get(msg, 'status')), 'text');
+}
