@@ -23,6 +23,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       nodeRed = await startNodeRed({ ...options, userDir, settings: dashboardSettings });
       editor = await Editor.open(nodeRed.url);
       await editor.page.setViewportSize({ width: 1700, height: 1200 });
+      // What it says of each import would cover the pictures.
+      await editor.page.evaluate("$('#red-ui-notifications').hide()");
     });
     after(async () => {
       await editor.close();
@@ -73,7 +75,6 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         await page.waitForFunction(show);
         await editor.settled();
         assert.deepEqual(await page.evaluate(untidy), [], name);
-        await page.evaluate("$('#red-ui-notifications').empty()");
         await editor.screenshot(`${tag}-examples-${index + 1}`);
       }
       assert.equal(await page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
