@@ -3,9 +3,11 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Editor } from '../test/support/editor';
 import { root } from '../test/support/node-red';
-import { setScene } from './scene';
+import { firmware, setScene } from './scene';
 
 const folder = path.join(root, 'docs/images');
+/** The example that the pictures show. */
+const first = '1 - Update one device';
 const file = (name: string): string => path.join(folder, `${name}.png`);
 
 /** An expression for the first node of a type, in the tab of an example. */
@@ -17,7 +19,7 @@ function find(type: string, tab: string, name?: string): string {
 
 async function main(): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const scene = await setScene(['1 - Update one device', 'Change a configuration', 'List devices']);
+  const scene = await setScene([first, 'Change a configuration', 'List devices']);
   try {
     const editor = await Editor.open(scene.nodeRed.url);
     try {
@@ -25,6 +27,7 @@ async function main(): Promise<void> {
       await dialogs(editor);
       await deviceList(editor);
       await connectionTest(editor);
+      await sidebar(editor);
     } finally {
       await editor.close();
     }
@@ -35,7 +38,7 @@ async function main(): Promise<void> {
 
 /** The whole editor, with the example flow in it. */
 async function flowWhileUpdating({ page }: Editor): Promise<void> {
-  const ota = find('homie-ota', '1 - Update one device');
+  const ota = find('homie-ota', first);
   await page.setViewportSize({ width: 1420, height: 640 });
   await page.evaluate("RED.sidebar.show('debug')");
   await page.locator('#red-ui-palette-search input').first().pressSequentially('homie');
@@ -43,7 +46,7 @@ async function flowWhileUpdating({ page }: Editor): Promise<void> {
     .locator('#red-ui-palette-container .red-ui-palette-node[data-palette-type="inject"]')
     .waitFor({ state: 'hidden' });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
-  await page.evaluate(`fetch('inject/' + ${find('inject', '1 - Update one device', 'update')}.id, { method: 'POST' })`);
+  await page.evaluate(`fetch('inject/' + ${find('inject', first, 'update')}.id, { method: 'POST' })`);
   await page.waitForFunction(`/^[6-8]\\d %/.test(${ota}.status?.text)`);
   await page.screenshot({ path: file('flow') });
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
@@ -53,7 +56,7 @@ async function flowWhileUpdating({ page }: Editor): Promise<void> {
 async function dialogs(editor: Editor): Promise<void> {
   await editor.page.setViewportSize({ width: 1420, height: 1000 });
   for (const [type, tab] of [
-    ['homie-ota', '1 - Update one device'],
+    ['homie-ota', first],
     ['homie-config', 'Change a configuration'],
     ['homie-devices', 'List devices'],
   ] as const) {
@@ -66,7 +69,7 @@ async function dialogs(editor: Editor): Promise<void> {
 /** The devices that the device field offers. */
 async function deviceList(editor: Editor): Promise<void> {
   const { page } = editor;
-  await open(editor, find('homie-ota', '1 - Update one device'));
+  await open(editor, find('homie-ota', first));
   const field = page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first();
   await field.fill('');
   await field.press('ArrowDown');
@@ -79,13 +82,28 @@ async function deviceList(editor: Editor): Promise<void> {
 /** The dialog of homie-broker, after its test has answered. */
 async function connectionTest(editor: Editor): Promise<void> {
   const { page } = editor;
-  await open(editor, find('homie-ota', '1 - Update one device'));
+  await open(editor, find('homie-ota', first));
   await editor.editConfig('broker');
   await page.locator('#homie-broker-test').click();
   await page.locator('#homie-broker-answer[data-mood="good"]').waitFor();
   await takeTray(editor, 'homie-broker');
   await editor.cancel();
   await editor.cancel();
+}
+
+/** The sidebar, with a firmware that was dropped there. */
+async function sidebar({ page }: Editor): Promise<void> {
+  const tab = page.locator('.homie-sidebar');
+  await page.setViewportSize({ width: 1420, height: 1080 });
+  await page.evaluate("RED.actions.invoke('homie-ota:show-devices')");
+  await tab.locator('.homie-broker select').selectOption({ index: 0 });
+  await tab.locator('.homie-row').nth(2).waitFor();
+  const chooser = page.waitForEvent('filechooser');
+  await tab.locator('[data-key=choose]').click();
+  await (await chooser).setFiles(firmware.new);
+  await page.getByRole('radio', { name: 'For all devices that run my-light' }).check();
+  await tab.locator('[data-key=start]').waitFor();
+  await tab.screenshot({ path: file('sidebar') });
 }
 
 async function open(editor: Editor, node: string): Promise<void> {

@@ -12,7 +12,7 @@ function destination(page: string, target: string): { file: string; anchor: stri
 }
 
 /** Pages that need no link in the README: itself, and what the benchmark writes its results into. */
-const known = ['README.md', 'docs/benchmarks.md'];
+const known = ['README.md'];
 
 const isForeign = (target: string): boolean => /^[a-z]+:/i.test(target);
 

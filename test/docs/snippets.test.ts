@@ -102,10 +102,7 @@ describe('the commands in the text of the documentation', () => {
 });
 
 describe('the examples in the documentation', () => {
-  // They may be numbered.
-  const names = readdirSync(path.join(root, 'examples')).map((file) =>
-    path.basename(file, '.json').replace(/^\d+ - /, ''),
-  );
+  const names = readdirSync(path.join(root, 'examples')).map((file) => path.basename(file, '.json'));
 
   it('are each told of, by their names', () => {
     const told = pages.map(prose).join('\n');
