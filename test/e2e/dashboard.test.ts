@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { chromiumAvailable, openBrowser, runtimes } from '../support/editor';
+import { buildEsp8266Image } from '../support/images';
+import { root, startNodeRed, type NodeRed } from '../support/node-red';
+import { assertQuiet, recordPage, type PageRecord } from '../support/page-checks';
+import { dashboardSettings, dashboardUserDir } from './dashboard-user-dir';
+
+const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+/** Larger than what comes through without the setting that the readme asks for. */
+const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 1_200_000, seed: 2 });
+const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });
+const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 4 });
+
+/** What the file input of Dashboard 2 itself warns of, whatever flow it is in. */
+const ofTheirs = /^undefined is not a valid value\. Rule functions must return boolean true or a string\.$/;
+
+for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
+  describe(`the dashboard of the example in ${title}`, () => {
+    let folder: string;
+    let userDir: string;
+    let broker: AedesBroker;
+    let nodeRed: NodeRed;
+    let browser: Browser;
+    let page: Page;
+    const devices: SimulatedDevice[] = [];
+    let record: PageRecord;
+
+    const device = async (id: string, more: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+      const made = new SimulatedDevice({ url: broker.url, id, image: running, uptime: 3600, flashDelay: 4, ...more });
+      devices.push(made);
+      await made.start();
+      return made;
+    };
+    let attic: SimulatedDevice;
+    let cellar: SimulatedDevice;
+
+    before(async function () {
+      if (!chromiumAvailable()) this.skip();
+      folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-dashboard-'));
+      const files = { 'next.bin': next, 'later.bin': later, 'page.bin': '<!DOCTYPE html><html></html>' };
+      for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content);
+      broker = await startAedes();
+      // Slow enough for the table, which looks every two seconds, to see it being updated.
+      attic = await device('attic-light', { name: 'Attic', flashDelay: 15 });
+      cellar = await device('cellar-light');
+      await device('hall-plug', { image: plug });
+      const example: Record<string, unknown>[] = JSON.parse(
+        await readFile(path.join(root, 'examples/4 - Dashboard.json'), 'utf8'),
+      );
+      const flows = example.map((node) => ({
+        ...node,
+        ...(node['type'] === 'homie-broker' && { host: '127.0.0.1', port: String(broker.port) }),
+        ...(node['type'] === 'homie-ota' && { soak: '1' }),
+      }));
+      userDir = await dashboardUserDir();
+      nodeRed = await startNodeRed({ ...options, userDir, flows, settings: dashboardSettings });
+
+      browser = await openBrowser();
+      page = await browser.newPage({ viewport: { width: 1300, height: 900 } });
+      page.setDefaultTimeout(90_000);
+      record = recordPage(page, nodeRed.url);
+      await page.goto(`${nodeRed.url}/dashboard`);
+    });
+    after(async () => {
+      await browser.close();
+      await nodeRed.stop();
+      for (const each of devices) await each.stop();
+      await broker.close();
+      for (const each of [folder, userDir]) await rm(each, { recursive: true, force: true });
+    });
+    afterEach(async function () {
+      if (this.currentTest?.state === 'failed') await picture('failed');
+      const complaints = record.complaints.splice(0).filter((complaint) => !ofTheirs.test(complaint));
+      assertQuiet({ ...record, complaints });
+    });
+
+    const picture = (name: string): Promise<Buffer> =>
+      page.screenshot({ path: path.join(root, 'artifacts', `${tag}-dashboard-${name}.png`) });
+    const row = (id: string): Locator => page.locator('.nrdb-ui-table-wrapper tbody tr', { hasText: id });
+    const button = (name: string): Locator => page.locator('.nrdb-ui-button').getByRole('button', { name });
+    const says = (text: string | RegExp): Promise<void> => page.locator('.nrdb-ui-text').getByText(text).waitFor();
+    const question = (): Locator => page.locator('.nrdb-ui-notification');
+    const upload = async (name: string): Promise<void> => {
+      const another = page.getByText('Upload Another File');
+      if (await another.isVisible()) await another.click();
+      await page.locator('input[type=file]').setInputFiles(path.join(folder, name));
+      await page.getByRole('button', { name: 'Upload', exact: true }).click();
+    };
+    const answer = async (asked: RegExp, name: string): Promise<void> => {
+      await question().getByText(asked).waitFor();
+      await question().getByRole('button', { name }).click();
+      await question().getByText(asked).waitFor({ state: 'hidden' });
+    };
+    const images = (): (string | undefined)[] =>
+      [attic, cellar].map(
+        ({ image }) => ['1.0.0', '1.1.0', '1.2.0'][[running, next, later].findIndex((each) => each.equals(image))],
+      );
+
+    it('shows all devices, with what they run', async () => {
+      await row('attic-light').getByText('my-light 1.0.0').waitFor();
+      await row('attic-light').getByText('Attic', { exact: true }).waitFor();
+      await row('hall-plug').getByText('my-plug 1.0.0').waitFor();
+      await row('cellar-light').getByText(cellar.checksum.slice(0, 8)).waitFor();
+    });
+
+    it('asks for a firmware before anything else', async () => {
+      await button('Update all').click();
+      await says('Upload a firmware first.');
+    });
+
+    it('refuses what is not a firmware, with the reason', async () => {
+      await upload('page.bin');
+      await says(/^This is an HTML page/);
+      await picture('1-refused');
+      await button('Update all').click();
+      assert.equal(await question().isVisible(), false);
+    });
+
+    it('tells what a firmware is and what it would do, and sends nothing', async () => {
+      await upload('next.bin');
+      await says(/^my-light 1\.1\.0, 1200 kB, MD5 [0-9a-f]{32}\. 2 devices: 2 update\.$/);
+      await button('Update all').click();
+      await question()
+        .getByText(/^Update all/)
+        .waitFor();
+      await page.waitForFunction("document.getAnimations().every(({ playState }) => playState !== 'running')");
+      await picture('2-question');
+      await answer(/^Update all devices that run it to my-light 1\.1\.0\?$/, 'No');
+      assert.deepEqual([attic.received.length, cellar.received.length], [0, 0]);
+    });
+
+    it('updates all that run it after a confirmation, and shows how it goes', async () => {
+      await button('Update all').click();
+      await answer(/^Update all devices/, 'Yes, update');
+      await page
+        .locator('.nrdb-ui-progress-wrapper')
+        .getByText(/attic-light: flashing: [1-9]\d%/)
+        .waitFor();
+      await row('attic-light').getByText('updating').waitFor();
+      await picture('3-progress');
+      await says(/^2 devices: 2 updated \(attic-light, cellar-light\)\.$/);
+      assert.deepEqual(images(), ['1.1.0', '1.1.0']);
+      await row('attic-light').getByText('my-light 1.1.0').waitFor();
+      await row('cellar-light').getByText('my-light 1.1.0').waitFor();
+      await picture('4-done');
+    });
+
+    it('updates one device by its button in the table', async () => {
+      await upload('later.bin');
+      await says(/^my-light 1\.2\.0/);
+      await row('cellar-light').getByRole('button', { name: 'Update' }).click();
+      await answer(/^Update cellar-light to my-light 1\.2\.0\?$/, 'Yes, update');
+      await row('cellar-light').getByText('my-light 1.2.0').waitFor();
+      assert.deepEqual(images(), ['1.1.0', '1.2.0']);
+    });
+
+    it('counts an answer for the firmware that was asked about only', async () => {
+      await button('Update all').click();
+      await question()
+        .getByText(/to my-light 1\.2\.0\?$/)
+        .waitFor();
+      await upload('next.bin');
+      await says(/^my-light 1\.1\.0/);
+      await answer(/to my-light 1\.2\.0\?$/, 'Yes, update');
+      // Of all devices, although the question before was about one.
+      await says(/^msg\.checksum is /);
+      assert.deepEqual(images(), ['1.1.0', '1.2.0']);
+    });
+
+    it('takes nothing else from a browser than the answer', async () => {
+      const before = attic.received.length;
+      const forced = { payload: 'confirm_clicked', checksum: attic.checksum, device: 'attic-light', force: true };
+      await page.evaluate(
+        `document.querySelector('#app').__vue_app__._context.provides.$socket.emit('widget-action', ${JSON.stringify(await confirmId())}, ${JSON.stringify(forced)})`,
+      );
+      await says(/^attic-light: .*(already|up to date)/i);
+      assert.equal(attic.received.length, before);
+    });
+    const confirmId = async (): Promise<string> => {
+      const example: { id: string; type: string }[] = JSON.parse(
+        await readFile(path.join(root, 'examples/4 - Dashboard.json'), 'utf8'),
+      );
+      return example.find(({ type }) => type === 'ui-notification')?.id ?? '';
+    };
+
+    it('has no widget that lies on another, nor reaches beyond its group', async () => {
+      const untidy = await page.evaluate(`(() => {
+        const groups = [...document.querySelectorAll('.nrdb-ui-group')];
+        const rect = (element) => element.getBoundingClientRect();
+        return groups.flatMap((group) => {
+          const widgets = [...group.querySelectorAll('.nrdb-ui-widget')];
+          const { left, right, top, bottom } = rect(group);
+          return widgets.flatMap((a, index) => {
+            const at = rect(a);
+            const out = at.left < left - 1 || at.right > right + 1 || at.top < top - 1 || at.bottom > bottom + 1;
+            const on = widgets.slice(index + 1).filter((b) => {
+              const other = rect(b);
+              return at.left < other.right - 1 && other.left < at.right - 1 && at.top < other.bottom - 1 && other.top < at.bottom - 1;
+            });
+            return [...(out ? [a.id + ' reaches beyond its group'] : []), ...on.map((b) => a.id + ' lies on ' + b.id)];
+          });
+        });
+      })()`);
+      assert.deepEqual(untidy, []);
+    });
+  });
+}
