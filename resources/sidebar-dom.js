@@ -3,9 +3,10 @@ export function t(key, values) {
   return RED._('@homie-ota/node-red-homie-ota/homie-sidebar:homie-sidebar.' + key, values);
 }
 
-/** A text that says how many: `<key>_one` or `<key>_other`. */
+/** A text that says how many: `<key>.one` or `<key>.other`. */
 export function count(key, number, values) {
-  return t(`${key}.${number === 1 ? 'one' : 'other'}`, { ...values, number: number.toLocaleString(language()) });
+  const form = number === 1 ? 'one' : 'other';
+  return t(`${key}.${form}`, { ...values, number: number.toLocaleString(language()) });
 }
 
 export function language() {

@@ -46,7 +46,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const files = { 'next.bin': next, 'later.bin': later, 'page.bin': '<!DOCTYPE html><html></html>' };
       for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content);
       broker = await startAedes();
-      [attic, cellar] = [await device('attic-light', { name: 'Attic' }), await device('cellar-light')];
+      // Slow enough for the table, which looks every two seconds, to see it being updated.
+      attic = await device('attic-light', { name: 'Attic', flashDelay: 15 });
+      cellar = await device('cellar-light');
       await device('hall-plug', { image: plug });
       const example: Record<string, unknown>[] = JSON.parse(
         await readFile(path.join(root, 'examples/4 - Dashboard.json'), 'utf8'),
