@@ -93,8 +93,9 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {
-    const state = device.state.value;
-    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time, but ${state}; nothing was sent.`);
+    // It may have become ready just now.
+    const but = what === undefined ? '' : `, but ${device.state.value}`;
+    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}; nothing was sent.`);
   }
   return new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}; nothing was sent.`);
 }

@@ -548,7 +548,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** Why a device was waited for in vain. */
   #inVain(device: string): HomieError {
-    return this.#task.readyAt(device) === undefined ? this.#task.missing(device) : new HomieError('WINDOW_CLOSED');
+    const isThere = this.#task.readyAt(device) !== undefined;
+    return isThere && !this.#isOpen() ? new HomieError('WINDOW_CLOSED') : this.#task.missing(device);
   }
 
   #isOpen(): boolean {

@@ -116,4 +116,21 @@ describe('whatever messages come, and whatever devices do', () => {
       { numRuns: 1000 },
     );
   });
+
+  it('none is said to have waited for a window where there is none', async () => {
+    const life = new StillLife(ids);
+    try {
+      life.is('a', 'lost');
+      life.ask('1'.repeat(32), ['a'], {}, false);
+      await life.settle();
+      // It comes in the moment in which its time is up.
+      life.is('a', 'ready');
+      await life.pass(1000);
+      await life.settle();
+      const [job] = life.desk.jobs;
+      assert.equal(job?.summary().devices[0]?.error?.code, 'DEVICE_OFFLINE');
+    } finally {
+      await life.close();
+    }
+  });
 });
