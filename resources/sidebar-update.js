@@ -61,6 +61,12 @@ export class Update {
     }
   }
 
+  /** Another broker was chosen: its nodes are others. */
+  follow() {
+    if (this.#file?.staged === undefined) this.render();
+    else void this.#look();
+  }
+
   /** Shows how far what was started is. */
   refresh() {
     if (this.#started === undefined) return;
@@ -178,7 +184,7 @@ export class Update {
           name: 'homie-sidebar-meant',
           value,
           checked: value === this.#meant,
-          'data-key': value,
+          'data-key': `meant-${value}`,
           onchange: () => {
             this.#meant = value;
             void this.#look();
@@ -194,9 +200,8 @@ export class Update {
       el('label', { class: 'homie-with', for: 'homie-sidebar-node' }, t('with'), chooseNode),
       isChanged && note('info-circle', t('undeployedChanges')),
       el(
-        'fieldset',
-        {},
-        el('legend', { class: 'homie-unseen' }, t('meant.legend')),
+        'div',
+        { class: 'homie-meant', role: 'radiogroup', 'aria-label': t('meant.legend') },
         choice('node', t('meant.node')),
         choice('firmware', t('meant.firmware', { name })),
       ),

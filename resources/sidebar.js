@@ -19,7 +19,7 @@ export function open(root) {
     onchange: ({ target }) => {
       RED.settings.setLocal(CHOSEN, target.value);
       feed.follow(target.value);
-      update?.render();
+      update?.follow();
     },
   });
   const chosen = el('label', { class: 'homie-broker' }, icon('globe'), brokers);
