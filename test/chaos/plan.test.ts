@@ -115,4 +115,9 @@ describe('the slope of a soak', () => {
       5,
     );
   });
+
+  it('does not follow one sample that is far off', () => {
+    const steady = [100, 200, 300, 400].map((updates) => [updates, 10 * updates] as const);
+    assert.equal(slope([...steady, [500, 1_000_000]]), 10);
+  });
 });

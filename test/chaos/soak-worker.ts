@@ -10,12 +10,12 @@ import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
 import { JobStore } from '../../src/rollout/store';
 import { image } from './images';
 
-export const DEVICES = 10;
 const UPDATES = 500;
 const EVERY = 100;
 
 export interface SoakOrder {
   readonly url: string;
+  readonly devices: number;
 }
 
 export interface Sample {
@@ -26,11 +26,11 @@ export interface Sample {
 }
 
 /** Brings one image after the other onto all devices, as a node does, and tells its parent of its heap. */
-process.on('message', ({ url }: SoakOrder) => {
-  void work(url).finally(() => process.disconnect());
+process.on('message', (order: SoakOrder) => {
+  void work(order).finally(() => process.disconnect());
 });
 
-async function work(url: string): Promise<void> {
+async function work({ url, devices }: SoakOrder): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'soak-'));
   const broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
   const store = new JobStore(folder, (error) => {
@@ -54,9 +54,9 @@ async function work(url: string): Promise<void> {
   actions.start();
   await broker.settled();
   for (let updates = 0; updates < UPDATES;) {
-    const payload = image(updates % (2 * DEVICES) === 0 ? 'next' : 'running', 'esp8266', 40_000);
-    await actions.handle({ payload, concurrency: DEVICES, canary: 0, allowDowngrade: true }, outbox());
-    updates += DEVICES;
+    const payload = image(updates % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
+    await actions.handle({ payload, concurrency: devices, canary: 0, allowDowngrade: true }, outbox());
+    updates += devices;
     if (updates % EVERY !== 0) continue;
     const sample: Sample = { updates, succeeded, heap: await heap() };
     process.send?.(sample);
