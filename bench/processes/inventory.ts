@@ -56,7 +56,7 @@ export const handlers = serve({
     const begunAt = now();
     const client = mqtt.connect(url, { protocolVersion: 5, reconnectPeriod: 0 });
     const subscribed = new Promise<void>((resolve, reject) => {
-      client.once('connect', () => subscribe(client).then(resolve, reject));
+      client.once('connect', () => void subscribe(client).then(resolve, reject));
     });
     await countTo(messages, (count) => client.on('message', count));
     const time = now() - begunAt;
