@@ -237,22 +237,6 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.screenshot(`${tag}-10-help`);
     });
 
-    for (const [name, picture] of [
-      ['2 - Nightly update of all devices', '11-nightly'],
-      ['Steer a rollout', '12-steer'],
-    ] as const) {
-      it(`imports ${name}, too, and finds nothing wrong with it`, async () => {
-        const example = await readFile(path.join(root, 'examples', `${name}.json`), 'utf8');
-        await editor.import(example);
-        const [tab]: { id: string }[] = JSON.parse(example);
-        await editor.page.evaluate(`RED.workspaces.show('${tab?.id ?? ''}')`);
-        const invalid = 'RED.nodes.filterNodes({}).filter(({ valid }) => valid === false).map(({ name }) => name)';
-        assert.deepEqual(await editor.page.evaluate(invalid), []);
-        await editor.notificationsGone();
-        await editor.screenshot(`${tag}-${picture}`);
-      });
-    }
-
     it('leaves no warning in the log of Node-RED', () => {
       const strange = nodeRed
         .log()

@@ -13,7 +13,7 @@ const { hashSync }: { hashSync: (text: string, rounds: number) => string } = req
 const image = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000 });
 const password = 'for-tests-only';
 
-for (const { title, tag, options, dark } of runtimes.filter((runtime) => !runtime.dark)) {
+for (const { title, tag, options, dark } of runtimes.filter((runtime) => runtime.tag === '4')) {
   describe(`the sidebar of those who may not do everything in ${title}`, () => {
     let broker: AedesBroker;
     let device: SimulatedDevice;

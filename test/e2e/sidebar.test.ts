@@ -19,7 +19,8 @@ const row = `${sidebar} .homie-row`;
 const key = (name: string): string => `${sidebar} [data-key="${name}"]`;
 const strange = '<img src="http://127.0.0.1:9/x" onerror="alert(1)">';
 
-for (const { title, tag, options, dark } of runtimes) {
+// Each line of Node-RED in one of the two themes.
+for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
   describe(`the sidebar in ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;

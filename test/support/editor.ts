@@ -121,14 +121,14 @@ export class Editor {
   async edit(id: string): Promise<void> {
     await this.page.evaluate(`RED.editor.edit(RED.nodes.node(${JSON.stringify(id)}))`);
     await this.page.locator('#node-dialog-ok').waitFor();
-    await this.settled();
+    await this.opened();
   }
 
   /** From the dialog of a node, opens that of the config node that it uses. */
   async editConfig(property: string): Promise<void> {
     await this.page.locator(`#node-input-btn-${property}-edit`).click();
     await this.page.locator('#node-config-dialog-ok').waitFor();
-    await this.settled();
+    await this.opened();
   }
 
   /** Closes the upper dialog by its Done or Update. */
@@ -246,6 +246,12 @@ export class Editor {
     await this.page.waitForFunction(
       "document.getAnimations().every((animation) => animation.playState !== 'running') && $(':animated').length === 0",
     );
+  }
+
+  /** A dialog that has opened takes the focus, some time later: what is pressed before that goes astray. */
+  private async opened(): Promise<void> {
+    await this.page.waitForFunction("$('.red-ui-tray-body').last()[0].contains(document.activeElement)");
+    await this.settled();
   }
 
   private async loaded(): Promise<void> {
