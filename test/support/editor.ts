@@ -248,9 +248,14 @@ export class Editor {
     );
   }
 
-  /** A dialog that has opened takes the focus, some time later: what is pressed before that goes astray. */
+  /**
+   * A dialog that has opened takes the focus some time later, is sized anew, and is then raised: what is pressed before that
+   * goes astray, and a menu is closed.
+   */
   private async opened(): Promise<void> {
-    await this.page.waitForFunction("$('.red-ui-tray-body').last()[0].contains(document.activeElement)");
+    await this.page.waitForFunction(
+      "$('.red-ui-tray-body').last()[0].contains(document.activeElement) && $('#red-ui-editor-stack').css('zIndex') === '13'",
+    );
     await this.settled();
   }
 
