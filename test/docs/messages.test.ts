@@ -45,10 +45,10 @@ describe('a message in the documentation', () => {
       const msg = message(block);
       const flow = await scene.flow({ device: '*-light' });
       flow.send({ ...msg, ...(['status', 'retry'].includes(String(msg['action'])) ? {} : { payload: next }) });
-      // It would wait for the night.
+      // By day it would wait for the night.
       const waits = msg['window'] !== undefined;
       if (waits) {
-        answered(await flow.progress.nth(3));
+        answered(await flow.progress.first());
         flow.send({ action: 'cancel' });
       }
       answered(await flow.summary.first());

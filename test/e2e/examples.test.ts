@@ -74,6 +74,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         })()`;
         await page.waitForFunction(show);
         await editor.settled();
+        // It is drawn some time after it is shown. What is still wrong then is told by the assertion.
+        await page.waitForFunction(`(${untidy}).length === 0`, undefined, { timeout: 20_000 }).catch(() => undefined);
         assert.deepEqual(await page.evaluate(untidy), [], name);
         await editor.screenshot(`${tag}-examples-${index + 1}`);
       }

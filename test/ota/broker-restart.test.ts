@@ -13,8 +13,8 @@ const moments: Record<string, (change: Change) => boolean> = {
   verifying: ({ phase }) => phase === 'verifying',
 };
 
-/** Where the device was back before we were, not all can be told. */
-const claimNothing = ['CLOSED_AT_PUBLISH', 'UNCONFIRMED'];
+/** Where the device was back before we were, not all can be told: it may look as if it had given no more sign. */
+const claimNothing = ['CLOSED_AT_PUBLISH', 'UNCONFIRMED', 'STALLED'];
 
 for (const persistence of [false, true]) {
   describe(`a broker that is killed and comes back, ${persistence ? 'with' : 'without'} persistence`, () => {
