@@ -111,13 +111,14 @@ async function main(): Promise<void> {
   const begun = performance.now();
   const left = [...runs];
   const ends = new Map<string, number>();
-  let violated = 0;
+  const violated: string[] = [];
   const tell = ({ run, violations, trail, lag, ends: those }: Done): void => {
     for (const end of those) ends.set(end, (ends.get(end) ?? 0) + 1);
     if (violations.length === 0) return;
-    violated += 1;
+    const lines = violations.map(({ statement, what }) => `VIOLATED: ${statements[statement]}: ${what}`);
+    violated.push(...lines.map((line) => `run ${run}: ${line}`));
     console.log(script(draw(seed, run)));
-    for (const { statement, what } of violations) console.log(`  VIOLATED: ${statements[statement]}: ${what}`);
+    for (const line of lines) console.log(`  ${line}`);
     for (const line of trail.filter((each) => !each.includes(' status 206 '))) console.log(`    ${line}`);
     console.log(`  the process stood still for ${lag.toFixed(0)} ms at most`);
     console.log(`  again: npm run chaos -- --seed ${seed} --only ${run}\n`);
@@ -126,10 +127,11 @@ async function main(): Promise<void> {
   const seconds = (performance.now() - begun) / 1000;
   const sorted = [...ends].sort(([, a], [, b]) => b - a);
   console.log(sorted.map(([end, count]) => `${count} ${end}`).join(', '));
+  for (const line of violated) console.log(line);
   console.log(
-    `seed ${seed}: ${plans.length} runs, ${violated} with a violation, ${seconds.toFixed(0)} s, ${(seconds / plans.length).toFixed(2)} s a run`,
+    `seed ${seed}: ${plans.length} runs, ${violated.length} violations, ${seconds.toFixed(0)} s, ${(seconds / plans.length).toFixed(2)} s a run`,
   );
-  process.exitCode = violated === 0 ? 0 : 1;
+  process.exitCode = violated.length === 0 ? 0 : 1;
 }
 
 main().catch((error: unknown) => {

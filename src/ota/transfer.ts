@@ -283,7 +283,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
     // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
-    ambiguous ||= back.live && (back.uptime === undefined || sight.leavesOpen(back.uptime));
+    ambiguous = back.uptime === undefined || sight.leavesOpen(back.uptime);
     sight.expectAnother();
   }
 }

@@ -127,9 +127,12 @@ export class Library implements Ours {
     return this.#leaks;
   }
 
-  /** Jobs that do not wait for a person. */
+  /** Jobs that do not wait for a person only. */
   get #busy(): Job[] {
-    return this.#deployment.open.filter((job) => !['stopped', 'paused'].includes(job.summary().state));
+    return this.#deployment.open.filter((job) => {
+      const { state, counts } = job.summary();
+      return !['stopped', 'paused'].includes(state) || counts.running !== undefined;
+    });
   }
 
   async #answer(node: 'ota' | 'config', name: string, message: Record<string, unknown>): Promise<void> {

@@ -140,8 +140,9 @@ export class RealNodeRed implements Ours {
       (['ota', 'config'] as const).map((node) => this.#post(node, { action: 'status' }, '')),
     );
     return answers.map((answer) => {
-      const { state }: { state?: unknown } = Object(answer);
-      return typeof state === 'string' ? state : 'running';
+      const { state, counts }: { state?: unknown; counts?: object } = Object(answer);
+      const isRunning = typeof state !== 'string' || Object.hasOwn(counts ?? {}, 'running');
+      return isRunning ? 'running' : state;
     });
   }
 

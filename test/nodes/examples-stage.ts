@@ -113,6 +113,8 @@ export class Stage {
     this.#flow = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
     const [tab] = this.#flow;
     const serve: NodeModule = (RED) => void this.#server.on('request', RED.httpNode);
+    // A test before may have had a user directory.
+    helper.settings({});
     await helper.load([serve, ...core, homieBroker, homieConfig, homieDevices, homieOta], listeners, {});
     await helper.setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
     for (const node of this.#flow.filter(({ type }) => !['tab', 'group'].includes(type))) {
