@@ -51,6 +51,8 @@ export class Sending {
   readonly #there: Sight;
   /** The device has said that it has received the patch. */
   #received = false;
+  /** It came back, and whether by a reboot cannot be told. */
+  #ambiguous = false;
 
   constructor(input: SendInput) {
     const { from, to, abandon } = input;
@@ -156,6 +158,7 @@ export class Sending {
   #judge({ config, uptime, live }: Advertisement): SendEnd | undefined {
     const { step, settings } = this.#input;
     const reboot = uptime && this.#here.rebooted(uptime);
+    this.#ambiguous = uptime !== undefined && this.#here.leavesOpen(uptime);
     if (reboot === false) return undefined;
     if (config === undefined) {
       return reboot === true
@@ -190,6 +193,7 @@ export class Sending {
     }
     if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
     if (!this.#received) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
+    if (this.#ambiguous) return failed(because('REBOOT_UNPROVEN', messages.AMBIGUOUS), 'flashed');
     return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
   }
 
@@ -208,6 +212,8 @@ export class Sending {
 
 const messages = {
   REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
+  AMBIGUOUS:
+    'The device received the patch and came back; it had just booted before, so that whether it rebooted since cannot be told.',
   UNCONFIRMED:
     'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
   NOT_RECEIVED:

@@ -4,7 +4,7 @@ import type { Change, Outcome } from '../../src/homie/update';
 import { codeOf, Lab } from '../ota/lab';
 import type { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { startProxy } from '../support/proxy';
+import { startProxy, type Proxy } from '../support/proxy';
 import { bring, quick } from './lab';
 
 describeWithBrokers('while a patch waits for its turn behind a firmware', (start) => {
@@ -21,7 +21,7 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
         const other = lab.broker.connection.publish('other', Buffer.alloc(80_000), { qos: 1, timeout: 10_000 });
         let done: Promise<unknown> | undefined;
         const onChange = ({ phase }: Change): void => {
-          if (phase === 'sending') done ??= meanwhile(lab.device);
+          if (phase === 'sending') done ??= meanwhile(lab.device, proxy);
         };
         const abandon = new AbortController();
         const { outcome, late } = await bring(lab, patch, settings, { abandon: abandon.signal, onChange });
@@ -36,7 +36,7 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
   };
   type BringSlowly = (
     patch: object,
-    meanwhile: (device: SimulatedDevice) => Promise<unknown>,
+    meanwhile: (device: SimulatedDevice, proxy: Proxy) => Promise<unknown>,
     settings?: object,
   ) => Promise<Outcome>;
 
@@ -45,6 +45,20 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
       const outcome = await bringSlowly({ name: 'New' }, (device) => device.restart());
       assert.equal(codeOf(outcome), 'succeeded');
       assert.deepEqual(lab.device.patches, ['{"name":"New"}']);
+    }));
+
+  it('two restarts in a row are not told apart', () =>
+    withLab(async (lab, bringSlowly) => {
+      const outcome = await bringSlowly(
+        { name: 'New' },
+        async (device, proxy) => {
+          await device.restart();
+          proxy.limit(10_000_000);
+        },
+        { ...quick, reboot: 2000 },
+      );
+      assert.equal(JSON.parse(lab.device.file).name, 'New');
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
     }));
 
   it('a reconnect of the device does not hide that it refuses the patch', () =>

@@ -92,7 +92,7 @@ describe('a reboot that may be pending', () => {
         { reboot: 800 },
         { onChange: ({ phase }) => phase === 'rebooting' && proxy.cut() },
       );
-      assert.equal(codeOf(outcome), 'NOT_REBOOTED');
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
       assert.equal(isPending(lab), true);
     }));
 
