@@ -129,8 +129,9 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       if (flight !== undefined) this.#flights.set(entry.device, flight);
       if (unasked === true) this.#unasked.add(entry.device);
     }
-    this.#plan =
-      state === undefined ? new Plan(settings) : Plan.restore(settings, state.plan, this.#waits(state.devices));
+    // Devices that were named, but not taken in yet, are still to come.
+    const waits = state?.admitted === true ? this.#waits(state.devices) : [];
+    this.#plan = state === undefined ? new Plan(settings) : Plan.restore(settings, state.plan, waits);
     for (const device of devices) if (!this.#ledger.has(device)) this.#ledger.enter(device);
     this.#gate = {
       away: (device) => {
@@ -205,9 +206,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    *
    * @param wrap lets others have a say in which devices are meant
    * @returns the summary; the failure of a device is part of it
-   * @throws {HomieError} when the devices cannot be found, before anything was sent
+   * @throws {HomieError} when the devices cannot be found, before anything was sent; an AbortError when the job is kept
+   *   for later
    */
   async run(wrap: (select: Select) => Select = (select) => select): Promise<Summary> {
+    this.#throwIfKept();
     this.#listen();
     return this.admit(wrap((signal) => this.#task.select(signal)));
   }
@@ -220,6 +223,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    */
   async admit(select: Select): Promise<Summary> {
     const found = await select(this.#abandon.signal);
+    this.#throwIfKept();
     this.#add(this.#settings.order === 'id' ? [...found].sort() : found);
     return this.atRest();
   }
@@ -228,6 +232,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   async atRest(): Promise<Summary> {
     this.#look();
     if (this.#rest !== 'not') return this.summary();
+    this.#throwIfKept();
     return new Promise((resolve, reject) => {
       const given = (): void => {
         if (this.#kept) reject(this.#abandon.signal.reason);
@@ -353,6 +358,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#abandon.abort();
     this.#callOff();
     await Promise.all([...this.#serving.values(), ...this.#late]);
+  }
+
+  #throwIfKept(): void {
+    if (this.#kept) this.#abandon.signal.throwIfAborted();
   }
 
   /** ms since it began, until nothing was left to do. */

@@ -228,6 +228,17 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 1);
   });
 
+  it('begins when the process ended before it had begun', async () => {
+    await open();
+    const first = otaJob();
+    await save(first);
+    await first.abandon(true);
+    await assert.rejects(first.run(), { name: 'AbortError' });
+    assert.equal(device.received.length, 0);
+    const { devices, state } = await otaJob(written).restart();
+    assert.deepEqual([devices.map((each) => each.device), state], [[device.id], 'succeeded']);
+  });
+
   it('waits on for a device to which nothing was sent', async () => {
     await open();
     const id = device.id;
