@@ -16,36 +16,47 @@ export interface Scene {
 export async function befall(fault: Fault, scene: Scene): Promise<void> {
   const { home, ours, moments } = scene;
   const { line } = ours;
-  /** Ends it when that is to be; at once where nobody is there to bring it about. */
-  const until = (end: () => void): void => {
-    if (!('until' in fault) || !home.isLively) end();
-    else moments.mend(fault.until, end);
+  /** Brings it about, and ends it when that is to be; at once where nobody is there to bring the end about. */
+  const last = async (begin: () => unknown, end: () => void): Promise<void> => {
+    const awaited = 'until' in fault && home.isLively;
+    if (awaited) moments.mend(fault.until, end);
+    await begin();
+    if (!awaited) end();
   };
   switch (fault.what) {
-    case 'broker killed': {
-      until(() => scene.track(home.broker.restart()));
-      return home.broker.kill();
-    }
+    case 'broker killed':
+      return last(
+        () => home.broker.kill(),
+        () => scene.track(home.broker.restart()),
+      );
     case 'broker frozen':
-      home.broker.freeze();
-      return until(() => home.broker.thaw());
+      return last(
+        () => home.broker.freeze(),
+        () => home.broker.thaw(),
+      );
     case 'cut':
       return line.cut();
     case 'truncated':
       return line.cutAfter(fault.bytes);
     case 'stalled':
-      line.stall();
-      return until(() => line.flow());
+      return last(
+        () => line.stall(),
+        () => line.flow(),
+      );
     case 'muted':
       return line.mute();
     case 'slow':
-      line.limit(fault.bytesPerSecond);
-      return until(() => line.limit(Infinity));
+      return last(
+        () => line.limit(fault.bytesPerSecond),
+        () => line.limit(Infinity),
+      );
     case 'devices cut':
       return home.cutDevices();
     case 'devices stalled':
-      home.stallDevices();
-      return until(() => home.endStall());
+      return last(
+        () => home.stallDevices(),
+        () => home.endStall(),
+      );
     case 'dropped':
       return home.at(fault.device)?.dropConnection();
     case 'crashed':
@@ -55,8 +66,10 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
     case 'idle':
       return home.at(fault.device)?.setIdle(true);
     case 'off':
-      until(() => scene.track(home.switchOn(fault.device)));
-      return home.switchOff(fault.device);
+      return last(
+        () => home.switchOff(fault.device),
+        () => scene.track(home.switchOn(fault.device)),
+      );
     case 'other firmware':
       return home.bringOther(fault.device);
     case 'other patch':
@@ -70,8 +83,10 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
     case 'killed':
       return ours.kill();
     case 'paused':
-      until(() => scene.track(ours.steer('resume')));
-      return ours.steer('pause');
+      return last(
+        () => ours.steer('pause'),
+        () => scene.track(ours.steer('resume')),
+      );
     case 'canceled':
       return ours.steer('cancel');
     case 'retried':
