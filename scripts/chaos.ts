@@ -75,7 +75,7 @@ async function employ(seed: number, runs: number[], tell: (done: Done) => void):
     if (done === undefined) child = undefined;
     tell(done ?? lost(seed, run));
   }
-  child?.disconnect();
+  child?.kill();
 }
 
 function lost(seed: number, run: number): Done {
