@@ -91,7 +91,8 @@ export interface MoveReport {
 
 /** What an exchange with a device tells while it runs. */
 export interface Change {
-  readonly state?: 'waiting' | 'running';
+  /** `queued`: it waits for its turn once more. */
+  readonly state?: 'queued' | 'waiting' | 'running';
   readonly phase?: Phase;
   readonly progress?: Progress;
   /** 0 to 100, where nothing is transferred that could be measured. */

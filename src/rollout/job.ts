@@ -446,6 +446,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
       this.#flights.delete(device);
+      hooks.report({ state: 'queued' });
       void this.#save();
       this.#gate.notSent(device);
     }

@@ -71,9 +71,19 @@ export class Ledger {
     const entry = this.#entries.get(device);
     if (entry === undefined) return undefined;
     const { percent = share ?? 0, ...written } = progress ?? {};
-    const next: Entry = { ...entry, ...change, ...written, progress: Math.max(entry.progress, percent) };
-    this.#entries.set(device, next);
-    return this.#update(next);
+    const { phase, remaining, ...next }: Entry = {
+      ...entry,
+      ...change,
+      ...written,
+      progress: Math.max(entry.progress, percent),
+    };
+    // Whoever waits is at no point of an exchange.
+    const atWork = next.state === 'running' && {
+      ...(phase !== undefined && { phase }),
+      ...(remaining !== undefined && { remaining }),
+    };
+    this.#entries.set(device, { ...next, ...atWork });
+    return this.#update({ ...next, ...atWork });
   }
 
   end(device: string, outcome: Outcome): Update | undefined {

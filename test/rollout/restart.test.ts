@@ -158,6 +158,33 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 2);
   });
 
+  it('is at work no longer with a device that waits for its turn to be sent the image again', async () => {
+    await open({ misbehaviour: { dropAt: 30_000 } });
+    const first = otaJob();
+    const accepted = new Promise<void>((resolve) => {
+      first.on('progress', ({ phase }) => phase === 'accepted' && resolve());
+    });
+    void first.run().catch(() => undefined);
+    await accepted;
+    const kept = written;
+    await first.abandon(true);
+    await broker.close();
+    await booted();
+    await connect();
+
+    const job = otaJob(kept);
+    job.pause();
+    const queued = new Promise<Update>((resolve) => {
+      job.on('progress', (update) => update.state === 'queued' && resolve(update));
+    });
+    const done = job.restart();
+    assert.equal((await queued).phase, undefined);
+    assert.deepEqual(job.summary().counts, { queued: 1 });
+    job.resume();
+    assert.equal((await done).state, 'succeeded');
+    assert.equal(images(), 2);
+  });
+
   it('sends it again to a device that crashed in the middle', async () => {
     await open({ misbehaviour: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
