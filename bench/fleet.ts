@@ -43,7 +43,7 @@ async function run(bench: Bench): Promise<FleetRuns> {
     const baseline = (waits: boolean) => async (): Promise<Run> => {
       const contestant = await Contestant.start<typeof Client>('client');
       try {
-        await contestant.ask('open', scene.url);
+        await contestant.ask('open', { url: scene.url });
         const time = await scene.brings(devices, (image) =>
           contestant.ask('publish', { image, count: devices, concurrency, waits }),
         );

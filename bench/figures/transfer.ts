@@ -29,6 +29,14 @@ export const transfer: Figure = {
       return times;
     };
     const round = { count: 1, concurrency: 1 };
+    const bare = (follows: boolean) => async (): Promise<number[]> => {
+      await client.ask('open', { url: scene.url, follows });
+      const times = await repeat(() =>
+        scene.brings(1, (image) => client.ask('publish', { image, ...round, waits: false })),
+      );
+      await client.ask('close');
+      return times;
+    };
     const contestants = {
       // Only who is measured is connected.
       ours: async (): Promise<number[]> => {
@@ -39,14 +47,8 @@ export const transfer: Figure = {
         await ours.ask('close');
         return times;
       },
-      client: async (): Promise<number[]> => {
-        await client.ask('open', scene.url);
-        const times = await repeat(() =>
-          scene.brings(1, (image) => client.ask('publish', { image, ...round, waits: false })),
-        );
-        await client.ask('close');
-        return times;
-      },
+      client: bare(false),
+      follower: bare(true),
       command: () => repeat(() => scene.brings(1, ({ file, md5 }) => publishFile(scene, file, md5))),
       // The device refuses it at once: its time is that of the start of mosquitto_pub.
       start: () => repeat(() => startOf(scene, begin)),
@@ -54,23 +56,27 @@ export const transfer: Figure = {
     try {
       await alternate(1, contestants);
       const results = await alternate(blocks, contestants);
-      const [own, bare, command, start] = [results.ours, results.client, results.command, results.start].map((all) =>
-        all.flat(),
-      );
-      const withoutStart = median(command ?? []) - median(start ?? []);
+      const all = (name: keyof typeof contestants): number[] => results[name].flat();
+      const [own, withoutStart] = [median(all('ours')), median(all('command')) - median(all('start'))];
       return [
         {
           what: 'against a bare publish of mqtt.js',
-          value: ratio(own ?? [], bare ?? []),
+          value: ratio(all('ours'), all('client')),
           unit: 'x',
           limit: { atMost: 1.05 },
-          note: `${ms(median(own ?? []))} / ${ms(median(bare ?? []))}`,
+          note: `${ms(own)} / ${ms(median(all('client')))}`,
+        },
+        {
+          what: 'against one that is told how far the device is, too',
+          value: ratio(all('ours'), all('follower')),
+          unit: 'x',
+          note: `${ms(own)} / ${ms(median(all('follower')))}`,
         },
         {
           what: 'against mosquitto_pub -f, without its start',
-          value: median(own ?? []) / withoutStart,
+          value: own / withoutStart,
           unit: 'x',
-          note: `${ms(median(own ?? []))} / ${ms(withoutStart)}; its start takes ${ms(median(start ?? []))}`,
+          note: `${ms(own)} / ${ms(withoutStart)}; its start takes ${ms(median(all('start')))}`,
         },
       ];
     } finally {

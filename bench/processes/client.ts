@@ -19,12 +19,13 @@ export interface PublishInput {
 }
 
 export const handlers = serve({
-  open: async (url: string): Promise<void> => {
+  /** @param follows whether it is told how far a device is, too, as the package is */
+  open: async ({ url, follows = false }: { url: string; follows?: boolean }): Promise<void> => {
     client = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
     client.on('message', (topic, payload, { retain }) => {
       if (!retain && payload.toString() === 'ready') waiting.get(topic)?.();
     });
-    await client.subscribeAsync('homie/+/$state');
+    await client.subscribeAsync(['homie/+/$state', ...(follows ? ['homie/+/$implementation/ota/status'] : [])]);
   },
   /** Publishes an image to devices. @returns when the first call was made, in ms of `now` */
   publish: async ({ image, count, concurrency, waits }: PublishInput): Promise<number> => {
