@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { NodeAPI } from 'node-red';
 import type { FirmwareName } from '../src/homie/update';
 import type { CheckVerdict } from '../src/ota/check';
+import { plainText } from '../src/plain-text';
 import { linkTo } from './broker-node';
 import type { Staged } from './firmware-stage';
 import { isOtaNode, type CheckingNode } from './ota-node';
@@ -50,9 +51,19 @@ export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, m
   const { devices } = await node.check({ payload: image, ...(meant === 'firmware' && { matchFirmware: true }) });
   const link = linkTo(RED, node.broker);
   const known = 'broker' in link ? link.broker.registry.devices : new Map<string, never>();
-  const planned = devices.map(({ device: id, ...found }): PlannedDevice => {
+  const planned = devices.map(({ device: id, from: { name: firmware, version, ...from }, ...found }): PlannedDevice => {
     const name = known.get(id)?.name?.value;
-    return { id, ...(name !== undefined && { name }), ...found, included: !leftAlone.has(found.verdict) };
+    return {
+      id,
+      ...found,
+      ...(name !== undefined && { name: plainText(name) }),
+      from: {
+        ...from,
+        ...(firmware !== undefined && { name: plainText(firmware) }),
+        ...(version !== undefined && { version: plainText(version) }),
+      },
+      included: !leftAlone.has(found.verdict),
+    };
   });
   const ids = new Set(planned.map(({ id }) => id));
   const others = [...known.values()].filter(

@@ -1,4 +1,4 @@
-import type { Update } from '../homie/update';
+import { isState, type Update } from '../homie/update';
 
 /** Why an image is not sent again to a device. */
 export type Held = 'OLD_FIRMWARE' | 'OTHER_FIRMWARE' | 'NOT_BACK' | 'ATTEMPTS' | 'REPLACED';
@@ -51,8 +51,8 @@ export class History {
   /** Takes in what was written down of a device; what is none is left out. */
   restore(device: string, record: unknown): void {
     const { images, results }: { images?: unknown; results?: unknown } = Object(record);
-    if (Array.isArray(images) && images.every(isImage)) this.#images.set(device, new Map(images));
-    if (Array.isArray(results) && results.every(isUpdate)) this.#results.set(device, results);
+    if (Array.isArray(images)) this.#images.set(device, new Map(images.filter(isImage)));
+    if (Array.isArray(results)) this.#results.set(device, results.filter(isUpdate));
   }
 
   /** How many more transfers of the image may be begun. */
@@ -176,11 +176,17 @@ function renew<Value>(map: Map<string, Value>, key: string, value: Value, limit:
 
 function isImage(value: unknown): value is [string, ImageRecord] {
   if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
-  const { transfers, had }: { transfers?: unknown; had?: unknown } = Object(value[1]);
-  return typeof transfers === 'number' && typeof had === 'boolean';
+  const { transfers, had, held, replaced }: Partial<Record<keyof ImageRecord, unknown>> = Object(value[1]);
+  return (
+    Number.isSafeInteger(transfers) &&
+    Number(transfers) >= 0 &&
+    typeof had === 'boolean' &&
+    (held === undefined || held === 'REPLACED' || (typeof held === 'string' && isHeld(held))) &&
+    (replaced === undefined || replaced === true)
+  );
 }
 
 function isUpdate(value: unknown): value is Update {
   const { device, state }: { device?: unknown; state?: unknown } = Object(value);
-  return typeof device === 'string' && typeof state === 'string';
+  return typeof device === 'string' && isState(state);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
+import { connectAsync } from 'mqtt';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
@@ -260,6 +261,17 @@ describe('what the sidebar asks Node-RED for, where people have to log in', () =
     assert.deepEqual(await plan('none', 'firmware'), all);
     const { status, body } = await json('writer', `firmware/${id}/plan`, { node: 'none', devices: 'node' });
     assert.deepEqual([status, body['code']], [400, 'NO_DEVICE']);
+  });
+
+  it('cleans the names that are in such an answer', async () => {
+    const stranger = await connectAsync(broker.url);
+    await stranger.publishAsync('homie/kitchen-light/$name', 'Kitchen \u001B[2J', { qos: 1 });
+    await stranger.endAsync();
+    await rows();
+    const { body } = await json('writer', `firmware/${await staged()}/plan`, { node: 'one', devices: 'node' });
+    const [device] = Array.isArray(body['devices']) ? body['devices'] : [];
+    assert.equal(device?.name, 'Kitchen \uFFFD[2J');
+    assert.equal(device?.from.name, 'my-light');
   });
 
   it('refuses what makes no sense with a clear answer', async () => {
