@@ -193,7 +193,9 @@ export class Sending {
     }
     if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
     if (!this.#received) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
-    if (this.#ambiguous) return failed(because('REBOOT_UNPROVEN', messages.AMBIGUOUS), 'flashed');
+    // After a time without a connection of our own it was not seen to be there.
+    const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
+    if (isUnseen) return failed(because('REBOOT_UNPROVEN', messages.AMBIGUOUS), 'flashed');
     return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
   }
 
@@ -212,8 +214,7 @@ export class Sending {
 
 const messages = {
   REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
-  AMBIGUOUS:
-    'The device received the patch and came back; it had just booted before, so that whether it rebooted since cannot be told.',
+  AMBIGUOUS: 'The device received the patch; whether it rebooted since cannot be told.',
   UNCONFIRMED:
     'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
   NOT_RECEIVED:

@@ -271,7 +271,10 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
       statistics: broker.registry.get(device)?.uptime !== undefined,
       verifying: () => report({ phase: 'verifying' }),
     });
-    if (typeof back === 'string') return notBack(back, flashed, sight.gone, ambiguous);
+    if (typeof back === 'string') {
+      // After a time without a connection of our own it was not seen to be there, nor to be away.
+      return notBack(back, flashed, sight.gone, ambiguous || sight.advertisement !== undefined);
+    }
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
 
     const verdict = judge({

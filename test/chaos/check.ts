@@ -204,6 +204,6 @@ function pending(seen: readonly Seen[]): string[] {
 /** Where nobody else was at work. One that came back after its deadline is let go by the next job. */
 function isHalfDead({ device, there, halfDead }: Left, seen: readonly Seen[]): boolean {
   if (!there || !halfDead || ofDevice(seen, 'other', device).length > 0) return false;
-  const code = ofDevice(seen, 'verdict', device).at(-1)?.code;
+  const code = ofDevice(seen, 'verdict', device).findLast(({ attempt }) => attempt > 0)?.code;
   return code !== 'NOT_BACK' && code !== 'NOT_READY';
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connectAsync } from 'mqtt';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
@@ -92,6 +93,23 @@ describe('a reboot that may be pending', () => {
         { reboot: 800 },
         { onChange: ({ phase }) => phase === 'rebooting' && proxy.cut() },
       );
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('is possible when the device was last seen to connect, before our own connection was lost', () =>
+    withProxy({ statsInterval: 600, misbehaviour: busy }, async (lab, proxy) => {
+      const stranger = await connectAsync(server.url);
+      const connects = async (): Promise<void> => {
+        await stranger.publishAsync(`homie/${lab.device.id}/$state`, 'init', { qos: 1, retain: true });
+        proxy.cut();
+      };
+      const { outcome } = await lab.bring(
+        await raw(next),
+        { reboot: 800 },
+        { onChange: ({ phase }) => phase === 'rebooting' && void connects() },
+      );
+      await stranger.endAsync();
       assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
       assert.equal(isPending(lab), true);
     }));
