@@ -39,7 +39,10 @@
     const typed = value.slice(before.length).trim().toLowerCase();
     const { state, reason, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
     const named = new Set(before.split(',').map((id) => id.trim()));
-    const found = devices.filter((device) => !named.has(device.id) && fits(device, typed));
+    // An id with a comma would stand for several devices.
+    const found = devices
+      .filter(({ id }) => !named.has(id) && !id.includes(','))
+      .filter((device) => fits(device, typed));
     // What is there already needs no offer.
     if (found.length === 1 && found[0].id.toLowerCase() === typed) return [];
     const lines = found.slice(0, MOST).map((device) => ({
