@@ -279,7 +279,7 @@ export const catalogue = {
   ),
   REBOOT_UNPROVEN: entry(
     'The device runs the checksum it ran before, and whether it rebooted since cannot be told.',
-    'The device publishes no $stats/uptime, so a reinstallation cannot be proven.',
+    'Only $stats/uptime proves a reboot: the device sends none, or had just booted before, or was out of sight meanwhile. Wait for its statistics or restart it, and look at what it runs.',
   ),
   ANOTHER_UPDATER: entry(
     'Somebody else is updating this device.',

@@ -130,13 +130,13 @@ describe('the history of devices and images', () => {
   it('leaves out what is damaged, and takes in the rest of a record', () => {
     const sound = { transfers: 1, had: true, held: 'REPLACED' };
     const damaged = [{ transfers: -1 }, { transfers: 1.5 }, { had: 'yes' }, { held: 'whatever' }, { replaced: 'no' }];
-    const images = damaged.map((part, index) => [`damaged ${index}`, { ...sound, ...part }]);
+    const images = damaged.map((part, index) => [`damaged ${index}`, { ...sound, ...part }] as const);
     history.restore(lamp, {
       images: [...images, [oldImage, sound]],
       results: [{ device: lamp, state: 'unheard of' }, update('succeeded')],
     });
     assert.equal(history.heldBecause(lamp, oldImage, 2), 'REPLACED');
-    for (const [name] of images) assert.equal(history.mayTransfer(lamp, String(name), 2), 2);
+    for (const [name] of images) assert.equal(history.mayTransfer(lamp, name, 2), 2);
     assert.deepEqual(history.lastResults(lamp), [update('succeeded')]);
   });
 
