@@ -88,6 +88,10 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     clearInterval(again);
   };
 
+  /** One change after the other. */
+  let turn = Promise.resolve();
+  const next = (change: () => Promise<void>): Promise<void> => (turn = turn.catch(() => undefined).then(change));
+
   await run();
   return {
     url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
@@ -95,15 +99,17 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     get pid() {
       return child.pid ?? 0;
     },
-    async stop() {
-      await end('SIGTERM');
-      rmSync(folder, { recursive: true, force: true });
-    },
-    kill: () => end('SIGKILL'),
-    async restart() {
-      await end('SIGTERM');
-      await run();
-    },
+    stop: () =>
+      next(async () => {
+        await end('SIGTERM');
+        rmSync(folder, { recursive: true, force: true });
+      }),
+    kill: () => next(() => end('SIGKILL')),
+    restart: () =>
+      next(async () => {
+        await end('SIGTERM');
+        await run();
+      }),
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
     log: () => log,
