@@ -305,7 +305,7 @@ function notBack(why: 'never' | 'not_ready', flashed: boolean, gone: boolean, am
   return failed(
     'REBOOT_UNPROVEN',
     'flashed',
-    'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.',
+    'The firmware is flashed; whether the device has rebooted since cannot be told.',
   );
 }
 

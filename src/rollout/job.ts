@@ -37,6 +37,10 @@ export interface JobState {
   readonly elapsed: number;
   /** Its devices have been found. */
   readonly admitted: boolean;
+  /** It takes in no device that appears later. */
+  readonly closed?: true;
+  /** All of it was canceled. */
+  readonly canceled?: true;
   readonly rest: Rest;
   readonly plan: PlanState;
   readonly devices: readonly DeviceState[];
@@ -100,8 +104,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   #deafen: () => void = () => undefined;
   #advancing = false;
   #admitted: boolean;
-  #canceled = false;
-  #closed = false;
+  #canceled: boolean;
+  #closed: boolean;
   #kept = false;
   #rest: Rest;
   #restedAt: number;
@@ -123,6 +127,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#restedAt = this.#begunAt + (state?.elapsed ?? 0);
     this.#rest = state?.rest ?? 'not';
     this.#admitted = state?.admitted ?? false;
+    this.#closed = state?.closed === true;
+    this.#canceled = state?.canceled === true;
     this.#ledger = new Ledger(this.id, task.initial, this.#startedAt, () => this.#elapsed);
     this.#ledger.restore(state?.devices.map(({ entry }) => entry) ?? []);
     for (const { entry, flight, unasked } of state?.devices ?? []) {
@@ -180,6 +186,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       startedAt: this.#startedAt,
       elapsed: Math.round(this.#elapsed),
       admitted: this.#admitted,
+      ...(this.#closed && { closed: true }),
+      ...(this.#canceled && { canceled: true }),
       rest: this.#rest,
       plan: this.#plan.state(),
       devices: this.#ledger.entries.map((entry) => this.#deviceState(entry)),
@@ -340,6 +348,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   close(): void {
     this.#closed = true;
     this.#deafen();
+    void this.#save();
     this.#advance();
   }
 
@@ -631,7 +640,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** A continuous job hears of devices that appear, or that show another firmware. */
   #listen(): void {
-    if (!this.#settings.continuous) return;
+    if (!this.#settings.continuous || this.#closed) return;
     const { registry } = this.#task.broker;
     const hear = (device: string, { attribute }: DeviceEvent): void => {
       if (attribute === 'state' || attribute === 'fwName' || attribute === 'checksum') this.#hear(device);

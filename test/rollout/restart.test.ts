@@ -266,6 +266,48 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.deepEqual([devices.map((each) => each.device), state], [[device.id], 'succeeded']);
   });
 
+  it('stays canceled when that was done before it had begun', async () => {
+    await open();
+    const first = otaJob();
+    first.cancel();
+    const kept = written;
+    await first.abandon(true);
+    const { counts } = await otaJob(kept).restart();
+    assert.deepEqual(counts, { canceled: 1 });
+    assert.equal(images(), 0);
+  });
+
+  it('takes in nobody any more when it was to stay open, and was canceled', async () => {
+    await open();
+    const late = `${device.id}-late`;
+    const job = (restored?: Written): OtaJob =>
+      new OtaJob(
+        { broker, firmware, choice: { devices: [late, `${late}-*`] }, settings: patient, history },
+        { ...sequential, continuous: true },
+        { save, ...(restored && { restored }) },
+      );
+    const first = job();
+    const ended = first.run();
+    first.cancel();
+    assert.deepEqual((await ended).counts, { canceled: 1 });
+    const kept = written;
+    await first.abandon(true);
+    await device.stop();
+    device = new SimulatedDevice({ url: server.url, id: `${late}-2`, image: running, uptime: 3600 });
+    const second = job(kept);
+    await second.restart();
+    const ready = new Promise<void>((resolve) => {
+      broker.registry.on('event', (id, { attribute, value }) => {
+        if (id === device.id && attribute === 'state' && value === 'ready') resolve();
+      });
+    });
+    await device.start();
+    await ready;
+    assert.equal(second.isEnded, true);
+    assert.deepEqual(second.summary().counts, { canceled: 1 });
+    await second.abandon();
+  });
+
   it('waits on for a device to which nothing was sent', async () => {
     await open();
     const id = device.id;
