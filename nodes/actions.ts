@@ -98,6 +98,8 @@ export abstract class Actions<Action extends string> {
     // What is canceled ends first, and so does not count as abandoned.
     await setImmediate();
     this.#closing.abort();
+    // What goes on with none of its jobs any more leaves them all to the next node.
+    await this.#restored;
     await Promise.allSettled([this.#jobs.abandon(removed), ...this.#pending]);
   }
 
@@ -203,6 +205,7 @@ export abstract class Actions<Action extends string> {
     await store.open();
     if ('error' in link) return;
     for (const stored of await store.jobsOf(node)) {
+      if (this.#closing.signal.aborted) return;
       try {
         await this.#goOn(stored, store);
       } catch (error) {
@@ -217,6 +220,7 @@ export abstract class Actions<Action extends string> {
     if (head.scope !== this.broker().locks.scope) throw new HomieError('JOB_ELSEWHERE');
     const image = head.firmware === undefined ? undefined : await store.firmware(head.firmware);
     const { make } = await this.remake(work, image);
+    if (this.#closing.signal.aborted) return;
     const job = make({
       restored: { id, state },
       before: (device) => this.#jobs.desk.finished(order, device),

@@ -43,9 +43,11 @@ export const handlers = serve({
   /** Brings an image onto devices, as a node does with the payload of a message. */
   update: async ({ image, count, concurrency }: RolloutInput): Promise<Rollout> => {
     if (broker === undefined || store === undefined) throw new Error('There is no connection.');
+    const devices = Array.from({ length: count }, (_, index) => `${NAME}-${index + 1}`);
+    // Others have replaced it on the devices meanwhile.
+    for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
     const cost = new Cost();
     const firmware = await Firmware.from(await readFile(image.file));
-    const devices = Array.from({ length: count }, (_, index) => `${NAME}-${index + 1}`);
     const choice = { devices };
     const rollout = { ...defaultRollout, concurrency, canary: 0 };
     let file: JobFile | undefined;

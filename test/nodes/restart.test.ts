@@ -91,6 +91,20 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     }
   });
 
+  it('is gone on with by the last node only, when one is closed while it reads what is written down', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'awaited' });
+    await flow.progress.first(state('waiting'));
+    // Only this node is started anew: the connection, on which an image could be sent, stays.
+    const between = await flow.deploy(scene.broker, { canary: '0', ...settings, name: 'once' }, [], 'nodes');
+    const twice = await between.deploy(scene.broker, { canary: '0', ...settings, name: 'twice' }, [], 'nodes');
+    await twice.progress.first(state('waiting'));
+    const device = await lively('awaited');
+    await twice.summary.first();
+    assert.equal(twice.result.messages.length, 1);
+    assert.equal(device.received.filter(({ total }) => total > 1).length, 1);
+  });
+
   it('goes on with several devices, each of which has one result', async () => {
     const devices = await Promise.all(['a', 'b', 'c', 'd'].map((id) => lively(id)));
     let flow = await open();
