@@ -67,7 +67,6 @@ export abstract class Actions<Action extends string> {
   /** Goes on with the jobs of an earlier node of this id. Messages wait until that is done. */
   start(): void {
     this.#restored = this.#restore();
-    this.#pending.add(this.#restored);
   }
 
   /**
@@ -98,7 +97,7 @@ export abstract class Actions<Action extends string> {
     // What is canceled ends first, and so does not count as abandoned.
     await setImmediate();
     this.#closing.abort();
-    // What goes on with none of its jobs any more leaves them all to the next node.
+    // Nothing is gone on with from here: what is still being read is left to the next node.
     await this.#restored;
     await Promise.allSettled([this.#jobs.abandon(removed), ...this.#pending]);
   }

@@ -10,7 +10,7 @@ import { changes, compareConfig } from './compare';
 import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
-import { provenPaths } from './sending';
+import { provenPaths, UNTOLD } from './sending';
 import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
 import type { Step } from './step';
@@ -142,7 +142,6 @@ function read(input: JudgeInput, { state, config, uptime }: Device): ConfigFligh
   return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven', config: report } };
 }
 
-const UNTOLD = 'The device received the patch; whether it rebooted since cannot be told.';
 const RESTARTED = 'The device restarted, and has the configuration of before: the patch most likely did not reach it.';
 const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
 

@@ -195,7 +195,7 @@ export class Sending {
     if (!this.#received) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
     // After a time without a connection of our own it was not seen to be there.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
-    if (isUnseen) return failed(because('REBOOT_UNPROVEN', messages.AMBIGUOUS), 'flashed');
+    if (isUnseen) return failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
     return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
   }
 
@@ -212,9 +212,11 @@ export class Sending {
   }
 }
 
+/** Of a device that may have rebooted unseen. */
+export const UNTOLD = 'The device received the patch; whether it rebooted since cannot be told.';
+
 const messages = {
   REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
-  AMBIGUOUS: 'The device received the patch; whether it rebooted since cannot be told.',
   UNCONFIRMED:
     'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
   NOT_RECEIVED:

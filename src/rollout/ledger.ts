@@ -71,19 +71,12 @@ export class Ledger {
     const entry = this.#entries.get(device);
     if (entry === undefined) return undefined;
     const { percent = share ?? 0, ...written } = progress ?? {};
-    const { phase, remaining, ...next }: Entry = {
-      ...entry,
-      ...change,
-      ...written,
-      progress: Math.max(entry.progress, percent),
-    };
+    const next: Entry = { ...entry, ...change, ...written, progress: Math.max(entry.progress, percent) };
     // Whoever waits is at no point of an exchange.
-    const atWork = next.state === 'running' && {
-      ...(phase !== undefined && { phase }),
-      ...(remaining !== undefined && { remaining }),
-    };
-    this.#entries.set(device, { ...next, ...atWork });
-    return this.#update({ ...next, ...atWork });
+    const { phase: _phase, remaining: _remaining, ...waiting } = next;
+    const changed = next.state === 'running' ? next : waiting;
+    this.#entries.set(device, changed);
+    return this.#update(changed);
   }
 
   end(device: string, outcome: Outcome): Update | undefined {

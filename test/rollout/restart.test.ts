@@ -79,12 +79,8 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       ...(restored && { restored }),
     });
 
-  /** Runs a job until `moment`, ends its process, and goes on in another one. */
-  const interrupt = async (
-    moment: (update: Update) => boolean,
-    meanwhile = async (): Promise<void> => {},
-    settings = patient,
-  ): Promise<Update> => {
+  /** Runs a job until `moment`, and ends its process. @returns what it has written down */
+  const endAt = async (moment: (update: Update) => boolean): Promise<Written> => {
     const first = otaJob();
     const early: Update[] = [];
     first.on('result', (update) => early.push(update));
@@ -99,6 +95,15 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     await first.abandon(true);
     await broker.close();
     assert.deepEqual(early, []);
+    return kept;
+  };
+  /** Runs a job until `moment`, ends its process, and goes on in another one. */
+  const interrupt = async (
+    moment: (update: Update) => boolean,
+    meanwhile = async (): Promise<void> => {},
+    settings = patient,
+  ): Promise<Update> => {
+    const kept = await endAt(moment);
     await meanwhile();
     await connect();
 
@@ -160,15 +165,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
 
   it('is at work no longer with a device that waits for its turn to be sent the image again', async () => {
     await open({ misbehaviour: { dropAt: 30_000 } });
-    const first = otaJob();
-    const accepted = new Promise<void>((resolve) => {
-      first.on('progress', ({ phase }) => phase === 'accepted' && resolve());
-    });
-    void first.run().catch(() => undefined);
-    await accepted;
-    const kept = written;
-    await first.abandon(true);
-    await broker.close();
+    const kept = await endAt(inPhase('accepted'));
     await booted();
     await connect();
 
