@@ -129,9 +129,7 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
       await nodeRed.kill();
       const updated = Promise.all(devices.map(runs));
       await start();
-      await updated;
-
-      const last = await ended(ids);
+      const [last] = await Promise.all([ended(ids), updated]);
       const lines = (await readFile(results, 'utf8')).trim().split('\n');
       const told = lines.map((line): { device: string } => JSON.parse(line)).map(({ device }) => device);
       for (const device of devices) {
@@ -143,13 +141,17 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
     });
   }
 
-  /** Asks for the last results of devices until each has one. */
+  /** Asks for the last results of devices, whenever one publishes something, until each has one. */
   async function ended(ids: readonly string[]): Promise<Record<string, string[]>> {
     for (;;) {
-      const { last }: { last: Record<string, { state: string }[]> } = Object(await ask(ids, 'status'));
+      const answer: unknown = await ask(ids, 'status');
+      const { state, text, last }: { state: string; text: string; last: Record<string, { state: string }[]> } =
+        Object(answer);
+      assert.notEqual(state, 'stopped', `${text}\n${JSON.stringify(answer)}`);
       if (ids.every((id) => last[id]?.length)) {
-        return Object.fromEntries(Object.entries(last).map(([id, updates]) => [id, updates.map(({ state }) => state)]));
+        return Object.fromEntries(Object.entries(last).map(([id, updates]) => [id, updates.map((each) => each.state)]));
       }
+      await events(devices, 1);
     }
   }
 });
@@ -158,12 +160,13 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
 function events(devices: readonly SimulatedDevice[], count: number): Promise<void> {
   return new Promise((resolve) => {
     let seen = 0;
-    for (const device of devices) {
-      device.on('publish', () => {
-        seen += 1;
-        if (seen === count) resolve();
-      });
-    }
+    const see = (): void => {
+      seen += 1;
+      if (seen < count) return;
+      for (const device of devices) device.off('publish', see);
+      resolve();
+    };
+    for (const device of devices) device.on('publish', see);
   });
 }
 
