@@ -83,7 +83,7 @@ export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlight
       // As long as there is no connection of our own, nothing can be told.
       await broker.settled(abandon);
       try {
-        return await follow(input, new Sight(watch, abandon));
+        return await follow(input, new Sight({ broker, watch, signal: abandon }));
       } catch (error) {
         if (!(error instanceof HomieError) || error.code !== 'CONNECTION_LOST') throw error;
       }

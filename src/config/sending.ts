@@ -59,8 +59,8 @@ export class Sending {
     this.#input = input;
     const known = from.broker.registry.get(from.device);
     const upBefore = known !== undefined && upForASecond(known, performance.now());
-    this.#here = new Sight(from.watch, abandon, upBefore);
-    this.#there = to === from ? this.#here : new Sight(to.watch, abandon);
+    this.#here = sightOf(from, abandon, upBefore);
+    this.#there = to === from ? this.#here : sightOf(to, abandon);
   }
 
   /** From when on a reboot may be for the patch, in ms of `performance.now()`. */
@@ -265,6 +265,10 @@ function brief(value: unknown): string {
   if (value === null) return 'missing or null';
   const text = JSON.stringify(value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+function sightOf({ broker, watch }: Place, signal: AbortSignal, upBefore = false): Sight {
+  return new Sight({ broker, watch, signal, upBefore });
 }
 
 /** Whether the device is in this place, as far as is known. */

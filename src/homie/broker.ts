@@ -122,7 +122,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       this.#restored = false;
       this.#settled = false;
       clearTimeout(this.#quiet);
-      this.registry.tellConnection('lost');
+      this.registry.tellConnection({ value: 'lost', heardAt: this.connection.heardAt });
     }
     this.emit('status', status);
   }
@@ -130,7 +130,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   #restore(): void {
     if (this.#restored) return;
     this.#restored = true;
-    this.registry.tellConnection('restored');
+    this.registry.tellConnection({ value: 'restored' });
   }
 
   #subscribed(): void {

@@ -59,10 +59,16 @@ export type Device = {
   readonly seenAt?: number | undefined;
 } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 
+/**
+ * What becomes of our own connection. It may be dead for long before it is known to be lost: what happened after `heardAt`,
+ * when the broker gave its last sign, in ms of `performance.now()`, was not seen.
+ */
+export type ConnectionChange = { readonly value: 'lost'; readonly heardAt: number } | { readonly value: 'restored' };
+
 /** One thing that happened to a device, or to our own connection while we watch it. */
 export type DeviceEvent =
   | { readonly [A in Attribute]: { readonly attribute: A } & Fact<Attributes[A]> }[Attribute]
-  | { readonly attribute: 'connection'; readonly value: 'lost' | 'restored'; readonly at: number };
+  | ({ readonly attribute: 'connection'; readonly at: number } & ConnectionChange);
 
 /** What a device says of the firmware that it runs. */
 export function runningFirmware({ fwName, fwVersion, checksum }: Device): FirmwareName {

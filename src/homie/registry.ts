@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Attribute, Device, DeviceEvent } from './device';
+import type { Attribute, ConnectionChange, Device, DeviceEvent } from './device';
 import { isDeviceId } from './topics';
 import { attributes, keep, topicReaders, type Facts, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
@@ -141,8 +141,8 @@ export class Registry extends EventEmitter<{
   }
 
   /** Tells every watch what became of our own connection. */
-  tellConnection(value: 'lost' | 'restored'): void {
-    const event: DeviceEvent = { attribute: 'connection', value, at: performance.now() };
+  tellConnection(what: ConnectionChange): void {
+    const event: DeviceEvent = { attribute: 'connection', at: performance.now(), ...what };
     for (const watches of this.#watches.values()) {
       for (const watch of watches) watch.push(event);
     }

@@ -1,4 +1,6 @@
 import { HomieError } from '../errors';
+import { unlessAborted } from '../unless-aborted';
+import type { HomieBroker } from './broker';
 import type { DeviceEvent } from './device';
 import type { DeviceWatch } from './watch';
 import { rebootShown, type Uptime } from './uptime';
@@ -23,9 +25,20 @@ export interface Advertisement {
   readonly uptime?: Uptime;
 }
 
+interface SightInput {
+  /** The broker that the watch is of. */
+  readonly broker: HomieBroker;
+  readonly watch: DeviceWatch;
+  /** Rejects `next` when it is aborted. */
+  readonly signal: AbortSignal;
+  /** Whether the device is known to have been up for a second or more. */
+  readonly upBefore?: boolean;
+}
+
 /** What is seen of one device from the moment on in which this was made. Retained messages are never taken for events. */
 export class Sight {
   readonly #watch: DeviceWatch;
+  readonly #broker: HomieBroker;
   readonly #signal: AbortSignal;
   /** ms of `performance.now()`: what came before is not seen. */
   readonly #begunAt = performance.now();
@@ -36,15 +49,15 @@ export class Sight {
   /** The last live `init`. */
   #connectedAt: number | undefined;
   #leftSinceThen = false;
+  /** Since when our own connection is known to have told nothing. */
   #blindSince: number | undefined;
+  /** When it is given up. */
+  #blindUntil = Number.POSITIVE_INFINITY;
   /** ms for which there was no connection of our own. */
   #blind = 0;
 
-  /**
-   * @param signal rejects `next` when it is aborted
-   * @param upBefore whether the device is known to have been up for a second or more
-   */
-  constructor(watch: DeviceWatch, signal: AbortSignal, upBefore = false) {
+  constructor({ broker, watch, signal, upBefore = false }: SightInput) {
+    this.#broker = broker;
     this.#watch = watch;
     this.#signal = signal;
     this.#from = this.#begunAt;
@@ -102,29 +115,42 @@ export class Sight {
   }
 
   /**
-   * The next event of the device, in order.
+   * The next event of the device, in order. That a deadline has passed without one is said only when the broker has answered
+   * since: a connection that is dead, and not yet known to be lost, tells nothing.
    *
-   * @param until on `clock`
-   * @returns undefined when `until` has passed
+   * @param until the deadline, on `clock`
+   * @param pause on `clock`: undefined is returned then already, without asking the broker
+   * @returns undefined when the time has passed
    * @throws {HomieError} CONNECTION_LOST after 180 s without a connection of our own; the reason of the signal
    */
-  async next(until: number): Promise<DeviceEvent | undefined> {
+  async next(until: number, pause = Number.POSITIVE_INFINITY): Promise<DeviceEvent | undefined> {
+    let isHeard = pause < until;
     for (;;) {
-      const since = this.#blindSince;
+      const isBlind = this.#blindSince !== undefined;
       const event = await this.#watch.next(
-        since === undefined ? until + this.#blind : since + BLIND_LIMIT,
+        isBlind ? this.#blindUntil : Math.min(until, pause) + this.#blind,
         this.#signal,
       );
-      if (event === undefined && since !== undefined) {
-        throw new HomieError(
-          'CONNECTION_LOST',
-          'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
-        );
+      if (event === undefined) {
+        if (isBlind) throw connectionLost();
+        if (isHeard) return undefined;
+        await this.#hear();
+        isHeard = true;
+        continue;
       }
-      if (event !== undefined && event.at < this.#begunAt) continue;
-      if (event !== undefined) this.#fold(event);
+      if (event.at < this.#begunAt) continue;
+      this.#fold(event);
       if (this.#blindSince === undefined) return event;
     }
+  }
+
+  /** Resolves when the broker has answered, or the connection is known to be lost. */
+  async #hear(): Promise<void> {
+    const patience = AbortSignal.timeout(BLIND_LIMIT);
+    const answer = this.#broker.connection.ping().catch(() => undefined);
+    await unlessAborted(AbortSignal.any([this.#signal, patience]), answer);
+    this.#signal.throwIfAborted();
+    if (patience.aborted) throw connectionLost();
   }
 
   #fold(event: DeviceEvent): void {
@@ -132,7 +158,8 @@ export class Sight {
     switch (event.attribute) {
       case 'connection':
         if (event.value === 'lost') {
-          this.#blindSince ??= event.at;
+          this.#blindSince ??= Math.max(event.heardAt, this.#begunAt);
+          this.#blindUntil = event.at + BLIND_LIMIT;
         } else {
           if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
           this.#blindSince = undefined;
@@ -177,6 +204,13 @@ export class Sight {
   #time(at: number): number {
     return at - this.#blind;
   }
+}
+
+function connectionLost(): HomieError {
+  return new HomieError(
+    'CONNECTION_LOST',
+    'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
+  );
 }
 
 /**

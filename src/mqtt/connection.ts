@@ -41,6 +41,7 @@ export class Connection extends EventEmitter<{
   /** The version that worked last. */
   #known: 4 | 5 | undefined;
   #failures = 0;
+  #heardAt = performance.now();
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -56,6 +57,11 @@ export class Connection extends EventEmitter<{
 
   get status(): ConnectionStatus {
     return this.#status;
+  }
+
+  /** When something last came from the broker, in ms of `performance.now()`. */
+  get heardAt(): number {
+    return this.#session?.heardAt ?? this.#heardAt;
   }
 
   /** Begins to connect. To be called once. */
@@ -93,6 +99,17 @@ export class Connection extends EventEmitter<{
     return this.#session.publish(topic, payload, options);
   }
 
+  /**
+   * Asks the broker for a sign of life (MQTT 5, section 3.12). A connection keeps the order of what goes over it: when the
+   * answer comes, all that the broker had sent before has come, too.
+   *
+   * @throws {HomieError} NOT_CONNECTED; CONNECTION_LOST when the connection ends before the answer
+   */
+  async ping(): Promise<void> {
+    if (this.#status.state !== 'connected' || this.#session === undefined) throw new HomieError('NOT_CONNECTED');
+    return this.#session.ping();
+  }
+
   /** Ends the connection for good. No socket, listener or timer stays. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -117,6 +134,7 @@ export class Connection extends EventEmitter<{
       message: (topic, payload, retained) => this.emit('message', topic, payload, retained),
       closed: (end) => {
         if (this.#session === session) this.#session = undefined;
+        this.#heardAt = session.heardAt;
         if (this.#closed) return;
         if (openedAt !== undefined && performance.now() - openedAt >= GOOD) this.#failures = 0;
         this.#next(version, end);

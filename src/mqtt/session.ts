@@ -59,6 +59,12 @@ export class Session {
   #last: Promise<unknown> = Promise.resolve();
   /** Packet ids of publishes that reached nobody. */
   readonly #unheard = new Set<number>();
+  /** Those of mqtt.js, too. */
+  #pingsSent = 0;
+  #pingsAnswered = 0;
+  /** By the number of the ping whose answer is waited for. */
+  readonly #pings = new Map<number, { readonly resolve: () => void; readonly reject: (error: HomieError) => void }>();
+  #heardAt = performance.now();
   #started = false;
   #opened = false;
   #ended = false;
@@ -97,6 +103,10 @@ export class Session {
     // mqtt.js gives the reason code of a PUBACK to nobody when it is not an error.
     client.on('packetreceive', (packet) => {
       if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
+      if (packet.cmd === 'pingresp') this.#answered();
+    });
+    client.on('packetsend', ({ cmd }) => {
+      if (cmd === 'pingreq') this.#pingsSent += 1;
     });
     client.on('disconnect', ({ reasonCode }) => {
       if (reasonCode !== 0) this.#disconnect = reasonCode;
@@ -108,6 +118,7 @@ export class Session {
       this.#started = true;
       client.stream.prependListener('data', (bytes: Buffer) => {
         this.#lastBytes = bytes;
+        this.#heardAt = performance.now();
       });
       // mqtt.js keeps errors without a code to itself.
       client.stream.on('error', (error: unknown) => this.#fail(error));
@@ -158,6 +169,20 @@ export class Session {
     return published;
   }
 
+  /** When something last came from the broker, in ms of `performance.now()`. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** See `Connection.ping`. */
+  ping(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
+      this.#client.sendPing();
+      this.#pings.set(this.#pingsSent, { resolve, reject });
+    });
+  }
+
   /** Says good-bye and ends the connection, within a second. Resolves when it is gone. */
   close(): Promise<void> {
     if (this.#ended || !this.#started) return Promise.resolve();
@@ -204,6 +229,12 @@ export class Session {
     });
   }
 
+  #answered(): void {
+    this.#pingsAnswered += 1;
+    this.#pings.get(this.#pingsAnswered)?.resolve();
+    this.#pings.delete(this.#pingsAnswered);
+  }
+
   /** Ends the connection so that what is still on its way does not reach the broker later, not even from the socket. */
   #cut(): void {
     const { stream } = this.#client;
@@ -234,6 +265,7 @@ export class Session {
     this.#ended = true;
     const tooLarge = this.#disconnect === 149;
     for (const { settle } of this.#pending) settle(new HomieError(tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST'));
+    for (const { reject } of this.#pings.values()) reject(new HomieError('CONNECTION_LOST'));
     if (this.#started) this.#client.end(true);
     this.#events.closed({
       error: this.#error,

@@ -150,7 +150,7 @@ class Exchange {
 
     const look = (): Patient => {
       const upBefore = upForASecond(known, performance.now());
-      return { broker, device, settings, sight: new Sight(this.#watch, abandon, upBefore) };
+      return { broker, device, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, upBefore }) };
     };
     if (leftInTheMiddle(known)) {
       const answer = await letGo(look()).catch(connectionGone);

@@ -84,7 +84,7 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
       // As long as there is no connection of our own, nothing can be told.
       await broker.settled(abandon);
       try {
-        return await follow(input, expected, new Sight(watch, abandon));
+        return await follow(input, expected, new Sight({ broker, watch, signal: abandon }));
       } catch (error) {
         if (!(error instanceof HomieError) || !connectionGone.has(error.code)) throw error;
       }
@@ -126,7 +126,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       return { kind: 'again' };
     }
     const now = sight.clock();
-    const event = await sight.next(underWay > 0 ? Math.min(until, now + underWay) : until);
+    const event = await sight.next(until, underWay > 0 ? now + underWay : undefined);
     if (event === undefined && sight.clock() >= until) return inVain(sign);
     if (event?.attribute === 'otaStatus' && event.live) {
       if (parseStatus(event.value)?.kind === 'flashed') flight = { ...flight, flashed: true };

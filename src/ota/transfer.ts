@@ -151,7 +151,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   let until = sight.clock() + settings.accepted;
 
   for (;;) {
-    const event = await sight.next(begun ? Math.min(until, sight.clock() + ESTIMATE_EVERY) : until);
+    const event = await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
     if (event === undefined) {
       if (sight.clock() >= until) return sight.gone ? { kind: 'gone', begun } : { kind: 'silent', begun, worksAgain };
       report({ progress: meter.estimate(sight.clock()) });

@@ -4,6 +4,7 @@ import { HomieError } from '../errors';
 import type { DeviceEvent } from '../homie/device';
 import { matchAny } from '../homie/pattern';
 import { isFinal, reportError, summarize, type Outcome, type State, type Summary, type Update } from '../homie/update';
+import { unlessAborted } from '../unless-aborted';
 import { systemClock, type Clock } from './clock';
 import { Ledger, type Entry } from './ledger';
 import { isEnd, Plan, type PlanState } from './plan';
@@ -684,21 +685,6 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 /** How long ago a job of an earlier process began, in ms. The wall clock may have been set back since. */
 function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
   return Math.max(elapsed, clock.date().getTime() - Date.parse(startedAt)) || elapsed;
-}
-
-/** Waits for something, until a signal is aborted: then it is undefined. */
-async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
-  if (signal.aborted) return undefined;
-  // Node.js keeps a signal of AbortSignal.any for as long as somebody listens to it.
-  const heard = new AbortController();
-  const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { signal: heard.signal });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    heard.abort();
-  }
 }
 
 /** What failed, was not reached or refused; and what is held, since only the user can let it go. */

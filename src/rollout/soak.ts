@@ -2,6 +2,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
 import { rebootShown, upForASecond } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
+import { unlessAborted } from '../unless-aborted';
 import type { Clock } from './clock';
 
 /** How long a canary may be away before it counts as not well, in ms. */
@@ -33,7 +34,7 @@ export async function soakDevice(
   let limit = clock.now() + (well ? soak : AWAY_LIMIT);
   try {
     for (;;) {
-      const event = await nextUntil(watch, clock, limit, signal);
+      const event = await nextUntil({ broker, watch, clock }, limit, signal);
       if (event === undefined) return well ? 'stayed' : 'spoiled';
       if (event.at < since) continue;
       const statistics = broker.registry.get(device)?.uptime !== undefined;
@@ -67,10 +68,12 @@ function read(
   }
 }
 
-/** The next event of a device; undefined when a time on the clock of the rollout has come. */
+/**
+ * The next event of a device; undefined when a time on the clock of the rollout has come, and the broker has answered since:
+ * a connection that is dead, and not yet known to be lost, tells nothing.
+ */
 async function nextUntil(
-  watch: DeviceWatch,
-  clock: Clock,
+  { broker, watch, clock }: { broker: HomieBroker; watch: DeviceWatch; clock: Clock },
   until: number,
   signal: AbortSignal,
 ): Promise<DeviceEvent | undefined> {
@@ -80,8 +83,12 @@ async function nextUntil(
     return await watch.next(Number.POSITIVE_INFINITY, AbortSignal.any([signal, over.signal]));
   } catch (error) {
     if (signal.aborted || !over.signal.aborted) throw error;
-    return undefined;
   } finally {
     callOff();
   }
+  await unlessAborted(
+    signal,
+    broker.connection.ping().catch(() => undefined),
+  );
+  return watch.next(0, signal);
 }

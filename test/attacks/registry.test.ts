@@ -44,7 +44,7 @@ describe('Whatever is published under the base topic,', () => {
     const { registry } = broker;
     const inventory = new Inventory(broker);
     const watch = registry.watch('lamp');
-    const sight = new Sight(watch, new AbortController().signal);
+    const sight = new Sight({ broker, watch, signal: new AbortController().signal });
     registry.on('event', (_id, event) => digest(event));
     inventory.start();
     let received = 0;

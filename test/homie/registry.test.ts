@@ -342,7 +342,7 @@ describe('A watch of the registry', () => {
     const other = registry.watch('lamp');
     live('lamp/$state', 'init');
     live('plug/$state', 'init');
-    registry.tellConnection('lost');
+    registry.tellConnection({ value: 'lost', heardAt: performance.now() });
     live('lamp/$state', 'ready');
     watch.close();
     live('lamp/$state', 'lost');

@@ -157,6 +157,25 @@ describeWithBrokers('A connection', (start) => {
     assert.match(message, /does not answer any more/);
   });
 
+  it('has an answer when all has come that the broker had sent before', async () => {
+    const [writer, reader] = [await connect(), await connect()];
+    await reader.subscribe(['i/+']);
+    const numbers = Array.from({ length: 200 }, (_, i) => `i/1 ${i}`);
+    await Promise.all(numbers.map((each) => writer.publish('i/1', each.slice(4), { qos: 1, timeout: 5000 })));
+    await Promise.all([reader.ping(), reader.ping()]);
+    assert.deepEqual(reader.messages, numbers);
+  });
+
+  it('has no answer of a broker that does not answer any more, until the connection is lost', async () => {
+    const connection = await connect({ keepalive: 1 });
+    const [lost, before] = [disconnected(connection), performance.now()];
+    proxy.mute();
+    await assert.rejects(connection.ping(), { code: 'CONNECTION_LOST' });
+    await lost;
+    assert.ok(connection.heardAt <= before);
+    await assert.rejects(connection.ping(), { code: 'NOT_CONNECTED' });
+  });
+
   it('is closed in a second when the broker does not answer any more', async () => {
     const connection = await connect();
     proxy.stall();

@@ -43,11 +43,12 @@ describe('a reboot that may be pending', () => {
   const withProxy = async (
     options: Partial<DeviceOptions>,
     test: (lab: Lab, proxy: Proxy) => Promise<void>,
-    pause = 20,
+    { pause = 20, keepalive = 60 } = {},
   ): Promise<void> => {
     const proxy = await startProxy(server.port);
     const reconnect = { min: pause, max: pause };
-    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, ...options }, { reconnect });
+    const connection = { reconnect, keepalive };
+    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, ...options }, connection);
     try {
       await test(lab, proxy);
     } finally {
@@ -113,6 +114,27 @@ describe('a reboot that may be pending', () => {
       assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
       assert.equal(isPending(lab), true);
     }));
+
+  it('is not ruled out by a connection that tells nothing, and is not known to be lost yet', () =>
+    withProxy(
+      { statsInterval: 1, misbehaviour: busy },
+      async (lab, proxy) => {
+        const { outcome } = await lab.bring(
+          await raw(next),
+          { reboot: 2500 },
+          {
+            onChange: ({ phase }) => {
+              if (phase !== 'rebooting') return;
+              proxy.mute();
+              lab.device.setIdle(true);
+            },
+          },
+        );
+        assert.deepEqual(outcome, { state: 'succeeded', reboot: 'proven' });
+        assert.equal(isPending(lab), false);
+      },
+      { keepalive: 2 },
+    ));
 
   it('is not taken for the old firmware when a device without statistics reconnects', () =>
     withLab({ misbehaviour: { ...busy, noStatistics: true } }, async (lab) => {
@@ -206,7 +228,7 @@ describe('a reboot that may be pending', () => {
         );
         assert.equal(codeOf(outcome), 'NOT_BACK');
       },
-      400,
+      { pause: 400 },
     ));
 
   it('ends with the next statistics when it was no longer watched just after the reboot', () =>

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { on } from 'node:events';
+import { on, once } from 'node:events';
 import { soakDevice, type SoakEnd } from '../../src/rollout/soak';
 import { running } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
@@ -51,6 +51,21 @@ describe('a canary that is watched', () => {
     await home.pass(9 * MINUTE);
     await restarted(device);
     assert.equal(await soaking, 'spoiled');
+  });
+
+  it('does not count while our own connection is dead without our knowing it', async () => {
+    const device = await add();
+    let end: SoakEnd | undefined;
+    const soaking = soak(device).then((how) => (end = how));
+    home.link.mute();
+    await home.clock.pass(10 * MINUTE);
+    const settled = once(home.broker, 'settled');
+    home.link.cut();
+    await settled;
+    assert.equal(end, undefined);
+    await home.pass(10 * MINUTE);
+    await soaking;
+    assert.equal(end, 'stayed');
   });
 
   it('has its time begin anew when it merely reconnects', async () => {
