@@ -233,12 +233,12 @@ export const catalogue = {
 
   // The exchange with a device
   DEVICE_OFFLINE: entry(
-    'The device was not ready before the job expired; nothing was sent.',
+    'The device was not ready before the job expired.',
     'Check power and Wi-Fi of the device, or let the job wait longer (expires).',
     true,
   ),
   DEVICE_UNKNOWN: entry(
-    'Nothing has been seen of this device; nothing was sent.',
+    'Nothing has been seen of this device.',
     'Check the device id and the base topic of the homie-broker.',
     true,
   ),
@@ -299,7 +299,7 @@ export const catalogue = {
     'Send the firmware as binary, which is the default.',
   ),
   FACTS_MISSING: entry(
-    'The device is ready, but has not published what an update needs to know; nothing was sent.',
+    'The device is ready, but has not published what an update needs to know.',
     'Check that the retained topics of the device reach this user (ACL), or restart the device.',
     true,
   ),
@@ -326,7 +326,7 @@ export const catalogue = {
     'Look at that device; then send the action resume, or a better firmware.',
   ),
   WINDOW_CLOSED: entry(
-    'The maintenance window did not open in time; nothing was sent.',
+    'The maintenance window did not open in time.',
     'Choose a wider window, or let the job wait longer (expires).',
     true,
   ),

@@ -82,20 +82,17 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   const { status } = broker;
   if (status.state !== 'connected') {
     const why = status.state === 'disconnected' ? ` (${status.error.message})` : '';
-    return new HomieError('NOT_CONNECTED', `There was no connection to the broker${why}; nothing was sent.`);
+    return new HomieError('NOT_CONNECTED', `There was no connection to the broker${why}.`);
   }
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
-    return new HomieError(
-      'DEVICE_UNKNOWN',
-      `Nothing has been seen of ${id} under ${broker.baseTopic}; nothing was sent.`,
-    );
+    return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.baseTopic}.`);
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {
     // It may have become ready just now.
     const but = what === undefined ? '' : `, but ${device.state.value}`;
-    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}; nothing was sent.`);
+    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}.`);
   }
-  return new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}; nothing was sent.`);
+  return new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}.`);
 }

@@ -1,7 +1,8 @@
 import { HomieError } from '../errors';
 import { isDeviceId } from '../homie/topics';
 import { isState } from '../homie/update';
-import type { DeviceState, Job, JobState } from './job';
+import type { Job } from './job';
+import type { DeviceState, JobState } from './job-state';
 import type { Journal } from './journal';
 
 /** The keys in the file: `head`, `job`, one for each device, and one for each note. */

@@ -1,51 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, setMaxListeners } from 'node:events';
 import { HomieError } from '../errors';
-import type { DeviceEvent } from '../homie/device';
+import { runningFirmware, type DeviceEvent } from '../homie/device';
 import { matchAny } from '../homie/pattern';
 import { isFinal, reportError, summarize, type Outcome, type State, type Summary, type Update } from '../homie/update';
 import { unlessAborted } from '../unless-aborted';
 import { systemClock, type Clock } from './clock';
+import { elapsedOf, type DeviceState, type JobState, type Rest } from './job-state';
 import { Ledger, type Entry } from './ledger';
-import { isEnd, Plan, type PlanState } from './plan';
+import { isEnd, Plan } from './plan';
 import { serve, Stop, stopped, type Gate } from './serve';
 import type { RolloutSettings } from './settings';
-import { soakDevice, type SoakEnd } from './soak';
+import { soakLocked } from './soak';
 import type { Hooks, Task } from './task';
-import { isOpen, nextOpening } from './window';
-
-/** How often the wall clock is looked at where there is a window, in ms: it may jump. */
-const LOOK_AT_WINDOW = 60_000;
-
-/** Whether something is left to do. */
-type Rest = 'not' | 'stopped' | 'done';
-
-/** One device of a job as plain data, for a file. */
-export interface DeviceState {
-  readonly entry: Entry;
-  /** What was published, and has not come to an end. */
-  readonly flight?: unknown;
-  /** The job found it later, or tries it again. */
-  readonly unasked?: true;
-  /** Since when it is waited for, in ms since the job began. */
-  readonly since?: number;
-}
-
-/** A job as plain data, for a file. */
-export interface JobState {
-  readonly startedAt: string;
-  /** ms. */
-  readonly elapsed: number;
-  /** Its devices have been found. */
-  readonly admitted: boolean;
-  /** It takes in no device that appears later. */
-  readonly closed?: true;
-  /** All of it was canceled. */
-  readonly canceled?: true;
-  readonly rest: Rest;
-  readonly plan: PlanState;
-  readonly devices: readonly DeviceState[];
-}
+import { Opening } from './window';
 
 /** What a job has around it. */
 export interface JobOptions {
@@ -86,6 +54,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #clock: Clock;
   readonly #save: () => Promise<void>;
   readonly #before: (device: string) => Promise<boolean>;
+  readonly #opening: Opening;
   readonly #plan: Plan;
   readonly #ledger: Ledger;
   readonly #startedAt: string;
@@ -121,6 +90,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#task = task;
     this.#settings = settings;
     this.#clock = clock;
+    this.#opening = new Opening(settings.window, clock);
     this.#save = async () => save?.(this);
     this.#before = async (device) => before?.(device) ?? false;
     this.#startedAt = state?.startedAt ?? clock.date().toISOString();
@@ -205,7 +175,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       return { ...all, state: 'stopped', error: reportError(error), text: `${error.message} ${all.text}` };
     }
     if (mode === 'paused') return { ...all, state: 'paused' };
-    if (!this.#isOpen()) return { ...all, stage: 'window', opensAt: this.#opensAt().toISOString() };
+    if (!this.#opening.isOpen) return { ...all, stage: 'window', opensAt: this.#opening.next.toISOString() };
     const stage = this.#plan.soaking.length > 0 ? 'soaking' : this.#plan.inCanary ? 'canary' : 'rollout';
     return { ...all, stage };
   }
@@ -416,8 +386,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const fresh = devices.filter((device) => this.#plan.stage(device) === undefined);
     this.#plan.add(devices, this.#clock.now());
     for (const device of fresh) {
-      if (!this.#ledger.has(device)) this.#ledger.enter(device);
-      if (this.#canceled) this.#track(device, this.#end(device, { state: 'canceled' }));
+      const known = this.#ledger.get(device);
+      if (known === undefined) this.#ledger.enter(device);
+      // It was canceled, or another job has taken it, before the devices were found.
+      if (known !== undefined && isEnd(known.state)) this.#plan.ended(device, known.state);
+      else if (this.#canceled) this.#track(device, this.#end(device, { state: 'canceled' }));
       else if (isExcluded(device)) this.#track(device, this.#end(device, { state: 'skipped', reason: 'excluded' }));
       else this.#begin(device);
     }
@@ -514,7 +487,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   async #end(device: string, outcome: Outcome): Promise<void> {
     // After a restart it is judged by what is written down.
     if (this.#kept) return;
-    const update = this.#ledger.end(device, outcome);
+    const known = this.#task.broker.registry.get(device);
+    const update = this.#ledger.end(device, outcome, known && runningFirmware(known));
     if (update === undefined) return;
     this.#flights.delete(device);
     // Written down first: a result may be missed when the process ends just now, but it never comes twice.
@@ -534,7 +508,9 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   async #watchCanary(device: string): Promise<void> {
-    const end = await this.#lockedSoak(device);
+    const { broker } = this.#task;
+    const soaking = { broker, device, clock: this.#clock, soak: this.#settings.soak, job: this.id };
+    const end = await soakLocked(soaking, this.#abandon.signal, this.#soaks.signal);
     if (end === 'stayed') this.#plan.soaked(device);
     else if (end === 'spoiled') this.#plan.spoiled(device);
     else if (end === 'dozed') this.#plan.dozed(device);
@@ -543,44 +519,15 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#advance();
   }
 
-  /** Nobody else may reboot it meanwhile. Undefined when the job is given up, and a later one may go on with it. */
-  async #lockedSoak(device: string): Promise<SoakEnd | undefined> {
-    const { broker } = this.#task;
-    try {
-      broker.locks.acquire(device, this.id);
-    } catch {
-      return 'dozed';
-    }
-    try {
-      const signal = AbortSignal.any([this.#abandon.signal, this.#soaks.signal]);
-      return await soakDevice({ broker, device, clock: this.#clock }, this.#settings.soak, signal);
-    } catch {
-      // When the job has ended, nobody wants to know any more; when it is retried, another canary is taken.
-      return this.#abandon.signal.aborted ? undefined : 'dozed';
-    } finally {
-      broker.locks.release(device, this.id);
-    }
-  }
-
   #stop(device: string, outcome: Outcome): void {
-    this.#stops.get(device)?.abort(new Stop(outcome));
+    if (this.#admitted) this.#stops.get(device)?.abort(new Stop(outcome));
+    else this.#track(device, this.#end(device, outcome));
   }
 
   /** Why a device was waited for in vain. */
   #inVain(device: string): HomieError {
     const isThere = this.#task.readyAt(device) !== undefined;
-    return isThere && !this.#isOpen() ? new HomieError('WINDOW_CLOSED') : this.#task.missing(device);
-  }
-
-  #isOpen(): boolean {
-    const { window } = this.#settings;
-    return window === undefined || isOpen(window, this.#clock.date());
-  }
-
-  #opensAt(): Date {
-    const { window } = this.#settings;
-    const date = this.#clock.date();
-    return window === undefined ? date : nextOpening(window, date);
+    return isThere && !this.#opening.isOpen ? new HomieError('WINDOW_CLOSED') : this.#task.missing(device);
   }
 
   /** Sees to what is due, once for all that happens at a time. */
@@ -602,21 +549,14 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   #doWhatIsDue(): void {
     const now = this.#clock.now();
-    const { start, expired, wakeAt = Number.POSITIVE_INFINITY } = this.#plan.due(now, this.#isOpen());
+    const { start, expired, wakeAt = Number.POSITIVE_INFINITY } = this.#plan.due(now, this.#opening.isOpen);
     for (const device of start) {
       this.#turns.get(device)?.abort();
       this.#turns.delete(device);
     }
     for (const device of expired) this.#stop(device, { state: 'timed_out', error: this.#inVain(device) });
-    const wake = Math.min(wakeAt, this.#plan.isDone ? Number.POSITIVE_INFINITY : now + this.#untilWindowChanges());
+    const wake = Math.min(wakeAt, this.#plan.isDone ? Number.POSITIVE_INFINITY : now + this.#opening.lookAgainIn);
     if (Number.isFinite(wake)) this.#callOff = this.#clock.at(wake, () => this.#look());
-  }
-
-  /** When to look at the window again, in ms from now: at its opening, and now and then. */
-  #untilWindowChanges(): number {
-    if (this.#settings.window === undefined) return Number.POSITIVE_INFINITY;
-    const opening = this.#opensAt().getTime() - this.#clock.date().getTime();
-    return opening > 0 ? Math.min(opening, LOOK_AT_WINDOW) : LOOK_AT_WINDOW;
   }
 
   #comeToRest(): void {
@@ -680,11 +620,6 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const stage = this.#plan.stage(device);
     return stage !== undefined && isEnd(stage) && !this.#plan.soaking.includes(device);
   }
-}
-
-/** How long ago a job of an earlier process began, in ms. The wall clock may have been set back since. */
-function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
-  return Math.max(elapsed, clock.date().getTime() - Date.parse(startedAt)) || elapsed;
 }
 
 /** What failed, was not reached or refused; and what is held, since only the user can let it go. */

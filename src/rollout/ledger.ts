@@ -1,4 +1,4 @@
-import { reportError, type Change, type Outcome, type Update } from '../homie/update';
+import { reportError, type Change, type FirmwareName, type Outcome, type Update } from '../homie/update';
 
 /** What is known of one device of a job. `duration` is set when it has ended, in ms. */
 export type Entry = Omit<Update, 'duration'> & { readonly duration?: number };
@@ -79,10 +79,12 @@ export class Ledger {
     return this.#update(changed);
   }
 
-  end(device: string, outcome: Outcome): Update | undefined {
+  /** @param runs what the device is known to run, for one that has ended without an exchange */
+  end(device: string, outcome: Outcome, runs: FirmwareName = {}): Update | undefined {
     const entry = this.#entries.get(device);
     if (entry === undefined) return undefined;
-    const ended: Entry = { ...end(entry, outcome), duration: this.#elapsed() };
+    const from = Object.keys(entry.from).length === 0 ? runs : entry.from;
+    const ended: Entry = { ...end({ ...entry, from }, outcome), duration: this.#elapsed() };
     this.#entries.set(device, ended);
     return this.#update(ended);
   }

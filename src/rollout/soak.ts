@@ -11,6 +11,44 @@ const AWAY_LIMIT = 180_000;
 /** `stayed`: well all the time. `dozed`: it went to sleep, and proves nothing. */
 export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
 
+/** A canary, and the job that watches it. */
+interface Soaking {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly clock: Clock;
+  /** ms on the clock. */
+  readonly soak: number;
+  readonly job: string;
+}
+
+/**
+ * Watches a device as `soakDevice` does, and locks it: nobody else may reboot it meanwhile.
+ *
+ * @param abandon a later job may go on with it
+ * @param over nobody wants to know any more
+ * @returns undefined when it was given up by `abandon`
+ */
+export async function soakLocked(
+  { job, soak, ...subject }: Soaking,
+  abandon: AbortSignal,
+  over: AbortSignal,
+): Promise<SoakEnd | undefined> {
+  const { broker, device } = subject;
+  try {
+    broker.locks.acquire(device, job);
+  } catch {
+    return 'dozed';
+  }
+  try {
+    return await soakDevice(subject, soak, AbortSignal.any([abandon, over]));
+  } catch {
+    // When the job is retried, another canary is taken.
+    return abandon.aborted ? undefined : 'dozed';
+  } finally {
+    broker.locks.release(device, job);
+  }
+}
+
 /**
  * Watches whether a device stays ready, without another boot.
  *

@@ -1,10 +1,42 @@
 import { HomieError } from '../errors';
+import type { Clock } from './clock';
 
 /** Spans of the day in local time, each from one minute of the day to another; across midnight where the end is first. */
 export type Window = readonly { readonly from: number; readonly to: number }[];
 
 const DAY = 1440;
 const MINUTE = 60_000;
+
+/** How often the wall clock is looked at, in ms: it may jump. */
+const LOOK_AGAIN = MINUTE;
+
+/** A maintenance window by the wall clock. Without one it is always open. */
+export class Opening {
+  readonly #window: Window | undefined;
+  readonly #clock: Clock;
+
+  constructor(window: Window | undefined, clock: Clock) {
+    this.#window = window;
+    this.#clock = clock;
+  }
+
+  get isOpen(): boolean {
+    return this.#window === undefined || isOpen(this.#window, this.#clock.date());
+  }
+
+  /** When it opens next: now, when it is open. */
+  get next(): Date {
+    const date = this.#clock.date();
+    return this.#window === undefined ? date : nextOpening(this.#window, date);
+  }
+
+  /** When to look at it again, in ms from now: at its opening, and now and then. */
+  get lookAgainIn(): number {
+    if (this.#window === undefined) return Number.POSITIVE_INFINITY;
+    const opening = this.next.getTime() - this.#clock.date().getTime();
+    return opening > 0 ? Math.min(opening, LOOK_AGAIN) : LOOK_AGAIN;
+  }
+}
 
 /**
  * Reads a maintenance window.

@@ -1,3 +1,4 @@
+import { md5 } from '../../src/firmware/checksum';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
@@ -138,6 +139,7 @@ describeWithBrokers('a job of several devices', (start) => {
     );
     assert.equal(results[0]?.state, 'rejected');
     assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
+    assert.deepEqual(results[0]?.from, { name: 'my-light', version: '1.0.0', checksum: await md5(device.image) });
     assert.equal((await ended).state, 'succeeded');
   });
 
@@ -175,6 +177,16 @@ describeWithBrokers('a job of several devices', (start) => {
 
     const { counts } = await ended;
     assert.deepEqual(counts, { succeeded: 1, canceled: 1 });
+    assert.deepEqual(b.received, []);
+  });
+
+  it('cancels a device before the devices are found', async () => {
+    const [a, b] = [await add(), await add()];
+    await broker.settled();
+    const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
+    const ended = job.run();
+    assert.deepEqual(job.cancel(b.id), { canceled: [b.id], tooLate: [] });
+    assert.deepEqual((await ended).counts, { succeeded: 1, canceled: 1 });
     assert.deepEqual(b.received, []);
   });
 
