@@ -89,9 +89,10 @@ export class Home {
   async strike(index: number, topic: string, payload: string | Buffer): Promise<void> {
     const device = this.id(index);
     this.#see({ kind: 'other', at: performance.now(), device });
-    this.#stranger ??= await connectAsync(this.broker.url, { reconnectPeriod: 50 });
-    this.#stranger.on('error', () => undefined);
-    await this.#stranger.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
+    // Where the broker is away, that comes to nothing.
+    this.#stranger ??= await connectAsync(this.broker.url, { reconnectPeriod: 50 }).catch(() => undefined);
+    this.#stranger?.on('error', () => undefined);
+    await this.#stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
   }
 
   /** A second updater brings another firmware. */

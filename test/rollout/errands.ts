@@ -45,6 +45,8 @@ export class Errands {
   ): Promise<{ job: Job; ended: Promise<Summary> }> {
     const { broker, clock } = this.#home;
     const firmware = await Firmware.from(bytes);
+    // They are reckoned once; what is decided of a device takes no time then.
+    await firmware.alternativeChecksums();
     const { md5, name } = firmware.info;
     const choice: DeviceChoice = devices === 'all' ? { runningThisFirmware: true } : { devices };
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll: devices === 'all' };
