@@ -122,6 +122,39 @@ describeWithBrokers('A connection', (start) => {
     assert.deepEqual(writer.messages, ['e/3 third']);
   });
 
+  it('has two publishes under way on a quick link, and no more', async () => {
+    const writer = await connect();
+    const reader = await connect({ url: `mqtt://127.0.0.1:${broker.port}` });
+    await reader.subscribe(['j/+']);
+    const publish = (text: string): Promise<unknown> => writer.publish('j/1', text, { qos: 1, timeout: 5000 });
+    await publish('before');
+    proxy.mute();
+    const lost = Promise.all([
+      assert.rejects(publish('first'), { code: 'CONNECTION_LOST' }),
+      assert.rejects(publish('second'), { code: 'CONNECTION_LOST' }),
+      assert.rejects(publish('third'), { code: 'NOT_CONNECTED' }),
+    ]);
+    while (reader.messages.length < 3) await once(reader, 'message');
+    proxy.cut();
+    await lost;
+    await once(writer, 'subscribed');
+    await publish('fourth');
+    while (reader.messages.at(-1) !== 'j/1 fourth') await once(reader, 'message');
+    assert.deepEqual(reader.messages, ['j/1 before', 'j/1 first', 'j/1 second', 'j/1 fourth']);
+  });
+
+  it('begins the deadline of a publish when the one before it is acknowledged', async () => {
+    const writer = await connect();
+    const large = (): Promise<unknown> => writer.publish('k/1', Buffer.alloc(200_000), { qos: 1, timeout: 5000 });
+    await large();
+    proxy.limit(200_000);
+    await Promise.all([
+      large(),
+      writer.publish('k/2', 'second', { qos: 1, timeout: 300 }),
+      writer.publish('k/3', 'third', { qos: 1, timeout: 300 }),
+    ]);
+  });
+
   it('sends what is published at the same time one by one, in order', async () => {
     const writer = await connect();
     await writer.subscribe(['g/+']);
