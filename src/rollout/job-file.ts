@@ -35,7 +35,6 @@ export interface StoredJob {
 export class JobFile {
   readonly #journal: Journal;
   readonly #removed: () => Promise<void>;
-  readonly #written = new Map<string, DeviceState>();
   #writing: Promise<void>;
   /** What is to be written after that. */
   #next: Promise<void> | undefined;
@@ -52,7 +51,7 @@ export class JobFile {
 
   /**
    * Writes down what has changed. Resolves when that is done, or cannot be done. Whatever changes while something is being
-   * written is written together after it: each time, all devices are looked at.
+   * written is written together after it.
    */
   save(job: Job): Promise<void> {
     this.#next ??= this.#writing.then(() => {
@@ -64,11 +63,9 @@ export class JobFile {
   }
 
   async #write(job: Job): Promise<void> {
-    const { devices, ...rest } = job.state();
-    const changed = devices.filter((device) => !isSame(device, this.#written.get(device.entry.device)));
-    for (const device of changed) this.#written.set(device.entry.device, device);
+    const { devices, ...rest } = job.changes();
     await Promise.all([
-      ...changed.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),
+      ...devices.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),
       this.#journal.set('job', rest),
     ]);
   }
@@ -109,11 +106,6 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
   const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
   if (isHead(head) && isRest(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
   throw new HomieError('JOB_FILE_DAMAGED', `${journal.file} is damaged.`);
-}
-
-/** Entries are never changed, only replaced. */
-function isSame(a: DeviceState, b: DeviceState | undefined): boolean {
-  return a.entry === b?.entry && a.flight === b.flight && a.unasked === b.unasked && a.since === b.since;
 }
 
 function isHead(value: unknown): value is JobHead {

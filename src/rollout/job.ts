@@ -113,6 +113,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#gate = {
       away: (device) => {
         this.#turns.delete(device);
+        this.#ledger.touch(device);
         this.#plan.away(device, clock.now());
         this.#advance();
       },
@@ -124,6 +125,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
         return turn.signal;
       },
       notSent: (device) => {
+        this.#ledger.touch(device);
         this.#plan.notSent(device, clock.now());
         this.#advance();
       },
@@ -153,6 +155,16 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** The job as it is now, to be written down. */
   state(): JobState {
+    return { ...this.#stateOfAll(), devices: this.#ledger.entries.map((entry) => this.#deviceState(entry)) };
+  }
+
+  /** The same, with only those devices that have changed since this was last called. */
+  changes(): JobState {
+    return { ...this.#stateOfAll(), devices: this.#ledger.takeTouched().map((entry) => this.#deviceState(entry)) };
+  }
+
+  /** What is known of it beside its devices. */
+  #stateOfAll(): Omit<JobState, 'devices'> {
     return {
       startedAt: this.#startedAt,
       elapsed: Math.round(this.#elapsed),
@@ -161,7 +173,6 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       ...(this.#canceled && { canceled: true }),
       rest: this.#rest,
       plan: this.#plan.state(),
-      devices: this.#ledger.entries.map((entry) => this.#deviceState(entry)),
     };
   }
 
@@ -245,7 +256,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** Goes on after `pause`, or after failures have stopped it. */
   resume(): void {
-    this.#plan.resume(this.#clock.now());
+    this.#goOn();
     void this.#save();
     this.#advance();
   }
@@ -265,7 +276,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       .filter((device) => this.#hasEnded(device));
     if (again.length === 0) return [];
     for (const device of again) this.#task.allowAgain(device);
-    this.#plan.resume(this.#clock.now());
+    this.#goOn();
     this.#again(again);
     void this.#save();
     return again;
@@ -349,9 +360,21 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return (this.#rest === 'done' ? this.#restedAt : this.#clock.now()) - this.#begunAt;
   }
 
+  /** All that waits is waited for from now on. */
+  #goOn(): void {
+    this.#plan.resume(this.#clock.now());
+    for (const device of this.#open()) this.#ledger.touch(device);
+  }
+
+  #setFlight(device: string, flight: unknown): void {
+    if (flight === undefined) this.#flights.delete(device);
+    else this.#flights.set(device, flight);
+    this.#ledger.touch(device);
+  }
+
   #deviceState(entry: Entry): DeviceState {
     const flight = this.#flights.get(entry.device);
-    const since = this.#plan.since(entry.device);
+    const since = isEnd(entry.state) ? undefined : this.#plan.since(entry.device);
     return {
       entry,
       ...(flight !== undefined && { flight }),
@@ -386,6 +409,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const fresh = devices.filter((device) => this.#plan.stage(device) === undefined);
     this.#plan.add(devices, this.#clock.now());
     for (const device of fresh) {
+      this.#ledger.touch(device);
       const known = this.#ledger.get(device);
       if (known === undefined) this.#ledger.enter(device);
       // It was canceled, or another job has taken it, before the devices were found.
@@ -428,7 +452,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       await unlessAborted(this.#abandon.signal, task.broker.locks.unorphaned(device));
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
-      this.#flights.delete(device);
+      this.#setFlight(device, undefined);
       hooks.report({ state: 'queued' });
       void this.#save();
       this.#gate.notSent(device);
@@ -471,11 +495,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
         if (update !== undefined) this.emit('progress', update);
       },
       begin: async (flight) => {
-        this.#flights.set(device, flight);
+        this.#setFlight(device, flight);
         await this.#save();
       },
       unsent: () => {
-        this.#flights.delete(device);
+        this.#setFlight(device, undefined);
         void this.#save();
       },
       watchOn: (late) => {
@@ -490,7 +514,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const known = this.#task.broker.registry.get(device);
     const update = this.#ledger.end(device, outcome, known && runningFirmware(known));
     if (update === undefined) return;
-    this.#flights.delete(device);
+    this.#setFlight(device, undefined);
     // Written down first: a result may be missed when the process ends just now, but it never comes twice.
     await this.#task.ended(device, update, this.#resumed.delete(device));
     await this.#save();
@@ -551,6 +575,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const now = this.#clock.now();
     const { start, expired, wakeAt = Number.POSITIVE_INFINITY } = this.#plan.due(now, this.#opening.isOpen);
     for (const device of start) {
+      this.#ledger.touch(device);
       this.#turns.get(device)?.abort();
       this.#turns.delete(device);
     }

@@ -10,6 +10,7 @@ export class Ledger {
   readonly #startedAt: string;
   readonly #elapsed: () => number;
   readonly #entries = new Map<string, Entry>();
+  readonly #touched = new Set<string>();
 
   /**
    * @param initial what every update says from its start
@@ -33,18 +34,30 @@ export class Ledger {
     return [...this.#entries.values()];
   }
 
+  /** Marks a device as changed. */
+  touch(device: string): void {
+    this.#touched.add(device);
+  }
+
+  /** The devices that have changed since this was last called. */
+  takeTouched(): Entry[] {
+    const touched = [...this.#touched].flatMap((device) => this.#entries.get(device) ?? []);
+    this.#touched.clear();
+    return touched;
+  }
+
   has(device: string): boolean {
     return this.#entries.has(device);
   }
 
   /** Takes in what was kept in a file. */
   restore(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#entries.set(entry.device, { ...entry, job: this.#job });
+    for (const entry of entries) this.#set({ ...entry, job: this.#job });
   }
 
   /** Begins with a device, or anew with one that has ended. */
   enter(device: string): void {
-    this.#entries.set(device, {
+    this.#set({
       job: this.#job,
       device,
       state: 'queued',
@@ -75,7 +88,7 @@ export class Ledger {
     // Whoever waits is at no point of an exchange.
     const { phase: _phase, remaining: _remaining, ...waiting } = next;
     const changed = next.state === 'running' ? next : waiting;
-    this.#entries.set(device, changed);
+    this.#set(changed);
     return this.#update(changed);
   }
 
@@ -85,7 +98,7 @@ export class Ledger {
     if (entry === undefined) return undefined;
     const from = Object.keys(entry.from).length === 0 ? runs : entry.from;
     const ended: Entry = { ...end({ ...entry, from }, outcome), duration: this.#elapsed() };
-    this.#entries.set(device, ended);
+    this.#set(ended);
     return this.#update(ended);
   }
 
@@ -95,6 +108,11 @@ export class Ledger {
     if (entry === undefined) return undefined;
     const { error: _error, duration: _duration, ...rest } = entry;
     return { ...this.#update(end(rest, outcome)), late: true };
+  }
+
+  #set(entry: Entry): void {
+    this.#entries.set(entry.device, entry);
+    this.touch(entry.device);
   }
 
   #update(entry: Entry): Update {

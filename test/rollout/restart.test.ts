@@ -8,7 +8,7 @@ import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { History } from '../../src/rollout/history';
 import type { Job } from '../../src/rollout/job';
-import type { JobState } from '../../src/rollout/job-state';
+import type { DeviceState, JobState } from '../../src/rollout/job-state';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -36,6 +36,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   let broker: HomieBroker;
   let history: History;
   let written: Written | undefined;
+  const filed = new Map<string, DeviceState>();
 
   before(async () => {
     firmware = await Firmware.from(next);
@@ -45,6 +46,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   beforeEach(() => {
     history = new History();
     written = undefined;
+    filed.clear();
   });
   afterEach(async () => {
     await device.stop();
@@ -71,8 +73,12 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     await device.start();
     await connect();
   };
+  /** A file is told the changes only. */
   const save = async (job: Job): Promise<void> => {
-    written = JSON.parse(JSON.stringify({ id: job.id, state: job.state() }));
+    const { devices, ...rest } = job.changes();
+    for (const each of devices) filed.set(each.entry.device, each);
+    assert.deepEqual([...filed.values()], job.state().devices);
+    written = JSON.parse(JSON.stringify({ id: job.id, state: { ...rest, devices: [...filed.values()] } }));
   };
   const otaJob = (restored?: Written, settings = patient): OtaJob =>
     new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings, history }, sequential, {
