@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, setMaxListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { runningFirmware, type DeviceEvent } from '../homie/device';
 import { matchAny } from '../homie/pattern';
@@ -14,6 +15,9 @@ import type { RolloutSettings } from './settings';
 import { soakLocked } from './soak';
 import type { Hooks, Task } from './task';
 import { Opening } from './window';
+
+/** It begins with so many devices in one turn of the event loop. */
+const AT_ONCE = 16;
 
 /** What a job has around it. */
 export interface JobOptions {
@@ -72,6 +76,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   #soaks = new AbortController();
   #callOff: () => void = () => undefined;
   #deafen: () => void = () => undefined;
+  /** Devices with which it has begun. */
+  #begun = 0;
+  /** Resolved when it may begin with more. */
+  #turn: Promise<void> = Promise.resolve();
   #advancing = false;
   #admitted: boolean;
   #canceled: boolean;
@@ -434,6 +442,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const stop = new AbortController();
     this.#stops.set(device, stop);
     const given = AbortSignal.any([stop.signal, this.#abandon.signal]);
+    await this.#pace();
     const isTaken = await unlessAborted(given, this.#before(device));
     if (isTaken === true) stop.abort(new Stop({ state: 'canceled', reason: 'superseded' }));
     const outcome =
@@ -442,6 +451,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
         : await this.#locked(device, () => this.#bring(device, stop.signal));
     this.#stops.delete(device);
     await this.#end(device, outcome);
+  }
+
+  /** Hundreds of devices at a time would hold up the event loop. */
+  #pace(): Promise<void> {
+    this.#begun += 1;
+    if (this.#begun % AT_ONCE === 0) this.#turn = this.#turn.then(() => setImmediate());
+    return this.#turn;
   }
 
   async #bring(device: string, stop: AbortSignal): Promise<Outcome> {

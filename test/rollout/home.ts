@@ -28,6 +28,7 @@ export class Home {
   /** Every result of the jobs that are followed, and when it came. */
   readonly results: (Update & { readonly at: number })[] = [];
   readonly #server: TestBroker;
+  readonly #jobs = new Set<Job>();
   readonly #changes = new EventEmitter<{ change: [] }>();
   /** What was last told of each device that is being served, by job and device. */
   readonly #served = new Map<string, Update>();
@@ -99,6 +100,7 @@ export class Home {
 
   /** Takes part in the events of a job. */
   follow(job: Job): void {
+    this.#jobs.add(job);
     job.on('progress', (update) => {
       const key = `${update.job} ${update.device}`;
       if (update.state === 'running') this.#served.set(key, update);
@@ -157,19 +159,26 @@ export class Home {
   async until(isSo: () => boolean): Promise<void> {
     for (await this.quiet(); !isSo(); await this.quiet()) {
       if (!Number.isFinite(this.clock.next)) throw new Error('Nothing more will happen');
-      await this.clock.to(this.clock.next);
+      await this.#to(this.clock.next);
     }
   }
 
   /** Lets so many ms pass; devices are served in no time. */
   async pass(ms: number): Promise<void> {
     const end = this.clock.now() + ms;
-    for (await this.quiet(); this.clock.next <= end; await this.quiet()) await this.clock.to(this.clock.next);
-    await this.clock.to(end);
+    for (await this.quiet(); this.clock.next <= end; await this.quiet()) await this.#to(this.clock.next);
+    await this.#to(end);
     await this.quiet();
   }
 
+  /** Whoever asks the broker, because his time has passed, has his answer then: they come in their order. */
+  async #to(time: number): Promise<void> {
+    await this.clock.to(time);
+    await this.broker.connection.ping().catch(() => undefined);
+  }
+
   async close(): Promise<void> {
+    await Promise.all([...this.#jobs].map((job) => job.abandon()));
     await Promise.all([...this.devices.values()].map((device) => device.stop()));
     await this.broker.close();
     await this.link.close();
