@@ -110,7 +110,8 @@ export class Sight {
 
   /** Forgets the connect that was seen, and waits for the next one. */
   expectAnother(): void {
-    this.#advertisement = undefined;
+    // Until all subscriptions of a new connection stand, a connect may show in nothing but what is retained.
+    this.#advertisement = this.#broker.isSettled ? undefined : { live: false, beganAt: this.clock() };
     this.#leftSinceThen = false;
   }
 

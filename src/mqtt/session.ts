@@ -245,13 +245,15 @@ export class Session {
       const pending: Pending = {
         size: payload.length,
         start: () => {
+          if (timer !== undefined) return;
           startedAt = performance.now();
           timer = setTimeout(timeUp, Math.min(timeout, MAX_TIMER));
         },
         settle: (outcome) => {
+          if (!this.#pending.delete(pending)) return;
           clearTimeout(timer);
-          this.#quick = performance.now() - startedAt > QUICK ? 0 : Math.max(this.#quick, payload.length);
-          this.#pending.delete(pending);
+          if (timer !== undefined && performance.now() - startedAt > QUICK) this.#quick = 0;
+          else if (qos === 1) this.#quick = Math.max(this.#quick, payload.length);
           const [next] = this.#pending;
           next?.start();
           this.#room();

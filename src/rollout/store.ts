@@ -25,6 +25,8 @@ export class JobStore {
   #remembered: Journal;
   /** One after the other: a firmware must not be deleted for one job while another one begins with it. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** The firmware of each job of this process, whose file may be only just begun. */
+  readonly #using = new Map<string, string>();
 
   /** @param tell is told, once, what cannot be read or written */
   constructor(folder: string, tell: (error: HomieError) => void) {
@@ -59,11 +61,15 @@ export class JobStore {
    */
   begin(id: string, head: JobHead, image?: Buffer): JobFile {
     const journal = new Journal(this.#jobFile(id), this.#tell);
+    if (head.firmware !== undefined) this.#using.set(id, head.firmware);
     const begun = this.#inTurn(async () => {
       await journal.set('head', head);
       if (image !== undefined && head.firmware !== undefined) await this.#keepFirmware(head.firmware, image);
     });
-    return new JobFile(journal, begun, () => this.#forgetFirmware(head.firmware));
+    return new JobFile(journal, begun, () => {
+      this.#using.delete(id);
+      return this.#forgetFirmware(head.firmware);
+    });
   }
 
   /**
@@ -162,6 +168,7 @@ export class JobStore {
     if (checksum === undefined) return;
     await this.#inTurn(async () => {
       const jobs = await this.#jobs();
+      if ([...this.#using.values()].includes(checksum)) return;
       if (jobs.some(({ head }) => head.firmware === checksum)) return;
       await rm(this.#firmwareFile(checksum), { force: true }).catch(() => undefined);
     });

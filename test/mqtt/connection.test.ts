@@ -143,6 +143,22 @@ describeWithBrokers('A connection', (start) => {
     assert.deepEqual(reader.messages, ['j/1 before', 'j/1 first', 'j/1 second', 'j/1 fourth']);
   });
 
+  it('leaves no deadline running when a publish is settled before an earlier one', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const writer = await connect();
+    await writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: 5000 });
+    const before = timers();
+    const settled: string[] = [];
+    await Promise.all([
+      writer
+        .publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: 60_000 })
+        .then(() => settled.push('acknowledged')),
+      writer.publish('l/2', 'second', { qos: 0, timeout: 60_000 }).then(() => settled.push('written')),
+    ]);
+    assert.deepEqual(settled, ['written', 'acknowledged']);
+    assert.equal(timers(), before);
+  });
+
   it('begins the deadline of a publish when the one before it is acknowledged', async () => {
     const writer = await connect();
     const large = (): Promise<unknown> => writer.publish('k/1', Buffer.alloc(200_000), { qos: 1, timeout: 5000 });

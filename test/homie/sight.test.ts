@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { HomieBroker } from '../../src/homie/broker';
+import { Sight } from '../../src/homie/sight';
+
+describe('What is seen of a device', () => {
+  it('is a connect that only retained messages tell of, until all subscriptions of a new connection stand', async () => {
+    const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'homie/' });
+    const watch = broker.watch('lamp');
+    const sight = new Sight({ broker, watch, signal: new AbortController().signal });
+    const receive = (attribute: string, value: string, retained: boolean): void =>
+      broker.registry.receive(`homie/lamp/${attribute}`, Buffer.from(value), retained);
+    broker.registry.tellConnection({ value: 'lost', heardAt: performance.now() });
+    broker.registry.tellConnection({ value: 'restored' });
+    receive('$implementation/ota/status', '200', false);
+    while ((await sight.next(0)) !== undefined);
+    // It was flashed; the reboot lies between this subscription and the next one.
+    sight.received();
+    receive('$state', 'ready', true);
+    receive('$fw/checksum', '0123456789abcdef0123456789abcdef', true);
+    while ((await sight.next(0)) !== undefined);
+    const { live, checksum, readyAt } = sight.advertisement ?? {};
+    assert.equal(live, false);
+    assert.equal(checksum, '0123456789abcdef0123456789abcdef');
+    assert.ok(readyAt !== undefined);
+    watch.close();
+  });
+});
