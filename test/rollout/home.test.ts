@@ -148,7 +148,10 @@ describe('a whole home', function () {
         const result = home.result(id);
         const { state, reason = '', error } = result ?? {};
         assert.equal([state, reason, error?.code].filter(Boolean).join(' '), end, `${id}, which ${title}`);
-        assert.equal(home.images(id), state === 'succeeded' || state === 'failed' ? 1 : 0, `images for ${id}`);
+        const sent = state === 'succeeded' || state === 'failed' ? 1 : 0;
+        // One to which an image comes when it has already said that it sleeps has missed it, and is sent it at its next wake.
+        const most = title === 'sleeps' ? 2 : sent;
+        assert.ok(home.images(id) >= sent && home.images(id) <= most, `${home.images(id)} images for ${id}`);
         if (title === 'is offline') assert.equal(result?.at, begin + settings.expires);
       }
       for (const name of names) {
