@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
+import { unlessAborted } from '../unless-aborted';
 import { Connection, type ConnectionOptions, type ConnectionStatus } from '../mqtt/connection';
 import { DeviceLocks } from './lock';
 import { Registry } from './registry';
@@ -101,6 +102,17 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       signal?.addEventListener('abort', aborted, { once: true });
       this.#waiters.add(done);
     });
+  }
+
+  /**
+   * Resolves when all has come that the broker has sent until now, or the connection is known to be lost: one that is dead
+   * may be taken to stand for long. Resolves, too, when the signal is aborted.
+   */
+  async heard(signal: AbortSignal): Promise<void> {
+    await unlessAborted(
+      signal,
+      this.connection.ping().catch(() => undefined),
+    );
   }
 
   /** Whether what is retained has been received, as `settled` says. */

@@ -1,5 +1,4 @@
 import { HomieError } from '../errors';
-import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
 import type { DeviceEvent } from './device';
 import type { DeviceWatch } from './watch';
@@ -148,8 +147,7 @@ export class Sight {
   /** Resolves when the broker has answered, or the connection is known to be lost. */
   async #hear(): Promise<void> {
     const patience = AbortSignal.timeout(BLIND_LIMIT);
-    const answer = this.#broker.connection.ping().catch(() => undefined);
-    await unlessAborted(AbortSignal.any([this.#signal, patience]), answer);
+    await this.#broker.heard(AbortSignal.any([this.#signal, patience]));
     this.#signal.throwIfAborted();
     if (patience.aborted) throw connectionLost();
   }

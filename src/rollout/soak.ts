@@ -2,7 +2,6 @@ import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
 import { rebootShown, upForASecond } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
-import { unlessAborted } from '../unless-aborted';
 import type { Clock } from './clock';
 
 /** How long a canary may be away before it counts as not well, in ms. */
@@ -124,9 +123,6 @@ async function nextUntil(
   } finally {
     callOff();
   }
-  await unlessAborted(
-    signal,
-    broker.connection.ping().catch(() => undefined),
-  );
+  await broker.heard(signal);
   return watch.next(0, signal);
 }

@@ -120,6 +120,12 @@ export class Home {
     return this.devices.get(device)?.received.filter(({ total }) => total > 1).length ?? 0;
   }
 
+  /** Images of which every byte has come to a device. */
+  wholeImages(device: string): number {
+    const received = this.devices.get(device)?.received ?? [];
+    return received.filter(({ bytes, total }) => total > 1 && bytes === total).length;
+  }
+
   /** The devices that are being served. */
   get running(): string[] {
     return [...this.#served.values()].map(({ device }) => device);
