@@ -48,7 +48,7 @@ export class Home {
     return new Home(server, await startProxy(server.port), clock);
   }
 
-  /** Adds a device, and waits until it is ready. */
+  /** Adds a device, and waits until it is ready and we have seen that. */
   async add(id: string, options: Omit<DeviceOptions, 'url' | 'id'>): Promise<SimulatedDevice> {
     const device = new SimulatedDevice({
       url: this.#server.url,
@@ -62,6 +62,7 @@ export class Home {
     device.on('phase', () => this.#changes.emit('change'));
     device.on('status', () => this.#changes.emit('change'));
     await device.start();
+    await this.#seeAll();
     return device;
   }
 
@@ -180,6 +181,11 @@ export class Home {
   /** Whoever asks the broker, because his time has passed, has his answer then: they come in their order. */
   async #to(time: number): Promise<void> {
     await this.clock.to(time);
+    await this.#seeAll();
+  }
+
+  /** Resolves when we have seen all that the broker has acknowledged so far, where we are connected. */
+  async #seeAll(): Promise<void> {
     await this.broker.connection.ping().catch(() => undefined);
   }
 
