@@ -22,7 +22,7 @@ export class Home {
   readonly #see: (seen: Seen) => void;
   readonly #moments: Moments;
   readonly #links: Proxy;
-  #stranger: MqttClient | undefined;
+  #stranger: Promise<MqttClient | undefined> | undefined;
 
   private constructor(plan: Plan, broker: Mosquitto, links: Proxy, see: (seen: Seen) => void, moments: Moments) {
     this.plan = plan;
@@ -89,10 +89,19 @@ export class Home {
   async strike(index: number, topic: string, payload: string | Buffer): Promise<void> {
     const device = this.id(index);
     this.#see({ kind: 'other', at: performance.now(), device });
-    // Where the broker is away, that comes to nothing.
-    this.#stranger ??= await connectAsync(this.broker.url, { reconnectPeriod: 50 }).catch(() => undefined);
-    this.#stranger?.on('error', () => undefined);
-    await this.#stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
+    const stranger = await (this.#stranger ??= this.#connectStranger());
+    await stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
+  }
+
+  /** Where the broker is away, that comes to nothing. */
+  async #connectStranger(): Promise<MqttClient | undefined> {
+    try {
+      const stranger = await connectAsync(this.broker.url, { reconnectPeriod: 50 });
+      return stranger.on('error', () => undefined);
+    } catch {
+      this.#stranger = undefined;
+      return undefined;
+    }
   }
 
   /** A second updater brings another firmware. */
@@ -117,7 +126,7 @@ export class Home {
 
   async close(): Promise<void> {
     await Promise.all(this.dwellers.map(({ device }) => device.stop()));
-    await this.#stranger?.endAsync(true);
+    await (await this.#stranger)?.endAsync(true);
     await this.#links.close();
     await this.broker.stop();
   }

@@ -108,7 +108,16 @@ async function left(before: readonly string[]): Promise<string[]> {
       const at = now.indexOf(each);
       if (at >= 0) now.splice(at, 1);
     }
-    if (now.length === 0 || tries === 300) return now;
+    if (now.length === 0) return [];
+    if (tries === 300) return [...now, ...sockets()];
     await delay(10);
   }
+}
+
+/** The sockets there are, in words. */
+function sockets(): string[] {
+  const { libuv } = process.report.getReport() as unknown as { libuv: { type: string; is_active: boolean }[] };
+  return libuv
+    .filter(({ type }) => type === 'tcp')
+    .map((handle) => JSON.stringify(handle, ['is_active', 'localEndpoint', 'remoteEndpoint', 'port', 'writeQueueSize']));
 }
