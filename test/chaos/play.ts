@@ -116,8 +116,11 @@ async function left(before: readonly string[]): Promise<string[]> {
 
 /** The sockets there are, in words. */
 function sockets(): string[] {
-  const { libuv } = process.report.getReport() as unknown as { libuv: { type: string; is_active: boolean }[] };
+  const { libuv }: { libuv?: unknown } = Object(process.report.getReport());
+  if (!Array.isArray(libuv)) return [];
   return libuv
     .filter(({ type }) => type === 'tcp')
-    .map((handle) => JSON.stringify(handle, ['is_active', 'localEndpoint', 'remoteEndpoint', 'port', 'writeQueueSize']));
+    .map((handle) =>
+      JSON.stringify(handle, ['is_active', 'localEndpoint', 'remoteEndpoint', 'port', 'writeQueueSize']),
+    );
 }
