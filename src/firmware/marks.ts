@@ -14,7 +14,10 @@ const VERSION = bytesOf(MARKS.version);
 const BRAND = bytesOf(MARKS.brand);
 
 /** homie-esp8266 Homie.cpp, __HOMIE_SIGNATURE. */
-const SIGNATURE = '%HOMIE_ESP8266_FW%';
+const SIGNATURE = Buffer.from('%HOMIE_ESP8266_FW%', 'latin1');
+
+/** Its first bytes. Node.js finds up to 6 bytes in less than half the time that it takes for more. */
+const SIGNATURE_BEGIN = SIGNATURE.subarray(0, 6);
 
 /**
  * Finds the marks that the Homie library leaves in an image.
@@ -26,11 +29,20 @@ export function readMarks(image: Buffer): Marks {
   const version = textBetween(image, VERSION);
   const brand = textBetween(image, BRAND);
   return {
-    homie: image.includes(SIGNATURE, 0, 'latin1'),
+    homie: hasSignature(image),
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
     ...(brand !== undefined && { brand }),
   };
+}
+
+function hasSignature(image: Buffer): boolean {
+  let start = image.indexOf(SIGNATURE_BEGIN);
+  while (start >= 0) {
+    if (image.subarray(start, start + SIGNATURE.length).equals(SIGNATURE)) return true;
+    start = image.indexOf(SIGNATURE_BEGIN, start + SIGNATURE_BEGIN.length);
+  }
+  return false;
 }
 
 /** The first readable text between the two marks. Each byte is passed a few times at most, whatever the image holds. */

@@ -17,7 +17,7 @@ import type { Hooks, Task } from './task';
 import { Opening } from './window';
 
 /** It begins with so many devices in one turn of the event loop. */
-const AT_ONCE = 16;
+const AT_ONCE = 4;
 
 /** What a job has around it. */
 export interface JobOptions {

@@ -25,6 +25,11 @@ describe('readMarks', () => {
     assert.deepEqual(read(''), { homie: false });
   });
 
+  it('finds the signature behind something that only begins like it', () => {
+    assert.deepEqual(read('%HOMIE%%HOMIE_ESP32_FW%HOMIE_ESP8266_FW%'), { homie: true });
+    assert.deepEqual(read('%HOMIE_ESP8266_FW\0%HOMIE'), { homie: false });
+  });
+
   it('reads names as UTF-8', () => {
     assert.equal(read(marked(Buffer.from('Lämpchen').toString('latin1'))).name, 'Lämpchen');
   });
