@@ -13,6 +13,7 @@ import { proof } from './figures/proof';
 import { throughput } from './figures/throughput';
 import { transfer } from './figures/transfer';
 import { machine } from './machine';
+import { compile } from './package';
 import { rowsOf, tableOf, type Report, type Row } from './report';
 
 const USAGE = `Usage: npm run bench -- [options]
@@ -46,6 +47,7 @@ async function main(): Promise<void> {
   }
   const measured = machine();
   const chosen = choose(values.only);
+  compile();
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-'));
   const bench: Bench = { quick: values.quick, reference: values.reference, python: values.python, folder };
   const rows: Row[] = [];

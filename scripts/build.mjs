@@ -1,45 +1,37 @@
-// Compiles nodes/ and src/ to dist/ and puts what Node-RED looks for beside the .js: html, locales, icons.
-import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// Bundles the nodes into dist/nodes.js, and makes dist/nodes/ of what Node-RED looks for: a .js for each, html, locales, icons.
+import { build } from 'esbuild';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname, '..');
-const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+const at = (...parts) => path.join(root, ...parts);
+const { nodes, plugins } = JSON.parse(await readFile(at('package.json'), 'utf8'))['node-red'];
+const entries = Object.entries({ ...nodes, ...plugins });
 
-rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-execFileSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
-cpSync(path.join(root, 'nodes'), path.join(root, 'dist/nodes'), {
-  recursive: true,
-  filter: (source) => !source.endsWith('.ts'),
+await rm(at('dist'), { recursive: true, force: true });
+await cp(at('nodes'), at('dist/nodes'), { recursive: true, filter: (source) => !source.endsWith('.ts') });
+await cp(at('icons'), at('dist/nodes/icons'), { recursive: true });
+
+// One file, since each is found, read and compiled when Node-RED starts.
+await build({
+  stdin: {
+    contents: entries.map(([name]) => `exports['${name}'] = require('./nodes/${name}');`).join('\n'),
+    resolveDir: root,
+  },
+  bundle: true,
+  packages: 'external',
+  platform: 'node',
+  target: 'node20',
+  outfile: at('dist/nodes.js'),
 });
-cpSync(path.join(root, 'icons'), path.join(root, 'dist/nodes/icons'), { recursive: true });
+for (const [name, file] of entries) await writeFile(at(file), `module.exports = require('../nodes.js')['${name}'];\n`);
 
 // What the sidebar knows of firmware, as one module for the browser.
-const require = createRequire(import.meta.url);
-const modules = {
-  'spark-md5': require.resolve('spark-md5/spark-md5.min.js'),
-  './format': path.join(root, 'dist/src/firmware/format.js'),
-  './glance': path.join(root, 'dist/src/firmware/glance.js'),
-};
-const bundled = Object.entries(modules).map(
-  ([name, file]) => `${JSON.stringify(name)}(module, exports, require, define) {\n${readFileSync(file, 'utf8')}\n},`,
-);
-writeFileSync(
-  path.join(root, 'resources/sidebar-firmware.js'),
-  `// Made by the build from src/firmware/glance.ts and spark-md5.
-const modules = {
-${bundled.join('\n')}
-};
-const loaded = {};
-function require(name) {
-  if (!(name in loaded)) {
-    const module = { exports: {} };
-    modules[name](module, module.exports, require);
-    loaded[name] = module.exports;
-  }
-  return loaded[name];
-}
-export const { glance } = require('./glance');
-`,
-);
+await build({
+  entryPoints: [at('src/firmware/glance.ts')],
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  outfile: at('resources/sidebar-firmware.js'),
+  banner: { js: '// Made by the build from src/firmware/glance.ts and spark-md5.' },
+});

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { alternate } from '../arithmetic';
-import { Firmware, inspect, md5 } from '../package';
+import { load } from '../package';
 import { serve } from '../process';
+
+const { Firmware, inspect, md5 } = load();
 
 export interface Inspection {
   /** ms, of each round. */

@@ -2,8 +2,10 @@
 import mqtt from 'mqtt';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { HomieBroker, subscriptions } from '../package';
+import { load } from '../package';
 import { now, serve } from '../process';
+
+const { HomieBroker, subscriptions } = load();
 
 export interface Inventory {
   /** From the call that connects to the last message, in ms. */

@@ -9,7 +9,7 @@ import type { JobFile } from '../../src/rollout/job-file';
 import type { JobStore as Store } from '../../src/rollout/store';
 import { Cost, type Costs } from '../cost';
 import { NAME, type ImageFile } from '../images';
-import { Firmware, HomieBroker, JobStore, OtaJob } from '../package';
+import { load } from '../package';
 import { now, serve } from '../process';
 
 export interface RolloutInput {
@@ -25,6 +25,8 @@ export interface Rollout {
   readonly publishedAt: number;
   readonly costs: Costs;
 }
+
+const { Firmware, HomieBroker, JobStore, OtaJob } = load();
 
 let broker: Broker | undefined;
 let store: Store | undefined;

@@ -33,14 +33,20 @@ describe('the package', () => {
   });
 
   it('contains what a user needs, and nothing else', async () => {
-    const compiled = [...(await list('nodes')), ...(await list('src'))].filter((file) => file.endsWith('.ts'));
+    const {
+      nodes,
+      plugins,
+    }: Record<string, Record<string, string>> = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))[
+      'node-red'
+    ];
     const beside = (await list('nodes')).filter((file) => !file.endsWith('.ts'));
     const expected = [
       'package.json',
       'README.md',
       'CHANGELOG.md',
       'LICENSE',
-      ...compiled.map((file) => `dist/${file.replace(/\.ts$/, '.js')}`),
+      'dist/nodes.js',
+      ...Object.values({ ...nodes, ...plugins }),
       ...beside.map((file) => `dist/${file}`),
       ...(await list('icons')).map((file) => `dist/nodes/${file}`),
       ...(await list('examples')),
