@@ -171,6 +171,8 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
 
     const status = parseStatus(event.value, broker.registry.get(device)?.implementation?.value);
     if (status === undefined) continue;
+    // It is said of another image, which somebody else has sent.
+    if (status.kind === 'unchanged' && runsAnother(input)) continue;
     if (!begun) sight.received();
     switch (status.kind) {
       case 'flashed':
@@ -196,6 +198,12 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
 /** Whether the state of a device is still the one that came then, in ms of `performance.now()`. */
 function isLast({ broker, device }: TransferInput, at: number): boolean {
   return broker.registry.get(device)?.state?.at === at;
+}
+
+/** Whether a device says of itself that it runs something else than the image. */
+function runsAnother({ broker, device, expected }: TransferInput): boolean {
+  const checksum = broker.registry.get(device)?.checksum?.value;
+  return checksum !== undefined && !expected.has(checksum);
 }
 
 /** Whether a device has come back, while we were not connected, with something to be judged. */

@@ -220,7 +220,6 @@ describeWithBrokers('while an update runs', (start) => {
     ['503 UPDATE_BUSY', 'DEVICE_UPDATE_BUSY'],
     ['599 SOMETHING NEW', 'UNKNOWN_STATUS'],
     ['403', 'ota_disabled'],
-    ['304', 'up_to_date'],
   ];
   for (const [status, code] of answers) {
     it(`takes the answer "${status}" for ${code}, and keeps its text`, () =>
@@ -230,6 +229,26 @@ describeWithBrokers('while an update runs', (start) => {
         if ('error' in outcome) assert.equal(outcome.error.status, status);
       }));
   }
+
+  it('takes the answer "304" for up_to_date where the device runs the image with another flash mode', () =>
+    withLab({ flashDelay: 50 }, async (lab) => {
+      const patched = Buffer.from(running);
+      patched[2] = (patched[2] ?? 0) ^ 1;
+      const { outcome } = await lab.bring(await raw(patched), { force: true }, { onChange: say(lab, '304') });
+      assert.equal(codeOf(outcome), 'up_to_date');
+    }));
+
+  it('does not take the answer to what somebody else has sent for its own', () =>
+    withLab({}, async (lab) => {
+      const { id } = lab.device;
+      const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(running)).info.md5}`;
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') void lab.broker.connection.publish(topic, running, { qos: 1, timeout: 5000 });
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { onChange });
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.ok(lab.device.image.equals(next));
+    }));
 
   for (const status of ['304', '400 BAD_CHECKSUM']) {
     it(`finds that force is not supported when a forced reinstallation is answered "${status}"`, () =>
