@@ -131,6 +131,9 @@ class Link {
 
   limit(bytesPerSecond: number): void {
     this.#rate = bytesPerSecond;
+    // The pause under way was reckoned with the old rate.
+    clearTimeout(this.#timer);
+    if (!this.#stalled) this.client.resume();
   }
 
   #toBroker(chunk: Buffer): void {
