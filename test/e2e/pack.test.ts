@@ -4,6 +4,7 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import manifest from '../../package.json';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 
 const run = promisify(execFile);
@@ -33,12 +34,6 @@ describe('the package', () => {
   });
 
   it('contains what a user needs, and nothing else', async () => {
-    const {
-      nodes,
-      plugins,
-    }: Record<string, Record<string, string>> = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))[
-      'node-red'
-    ];
     const beside = (await list('nodes')).filter((file) => !file.endsWith('.ts'));
     const expected = [
       'package.json',
@@ -46,7 +41,7 @@ describe('the package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'dist/nodes.js',
-      ...Object.values({ ...nodes, ...plugins }),
+      ...Object.values({ ...manifest['node-red'].nodes, ...manifest['node-red'].plugins }),
       ...beside.map((file) => `dist/${file}`),
       ...(await list('icons')).map((file) => `dist/nodes/${file}`),
       ...(await list('examples')),
