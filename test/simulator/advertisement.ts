@@ -7,13 +7,13 @@ export type AdvertisementStep =
 /** What a device says of itself. */
 export interface Identity {
   readonly configuration: Configuration;
+  /** `$mac`. */
+  readonly mac: string;
   readonly implementation: 'esp8266' | 'esp32';
   /** Generation of Homie: 2 has `$online`, 3 has `$state`. */
   readonly homie: 2 | 3;
   readonly firmware: { readonly name: string; readonly version: string; readonly checksum: string };
 }
-
-const MAC = '5C:CF:7F:00:00:01';
 
 /**
  * Everything between a connection and `ready`, in order: homie-esp8266 BootNormal.cpp, _advertise, of 3.0 and 2.0.
@@ -42,7 +42,7 @@ function homie3(identity: Identity, config: string): Attributes {
     ['$state', 'init'],
     ['$homie', '3.0.1'],
     ['$name', configuration.name],
-    ['$mac', MAC],
+    ['$mac', identity.mac],
     ['$localip', '127.0.0.1'],
     ['$nodes', 'light'],
     ['$stats', 'uptime'],
@@ -61,7 +61,7 @@ function homie2(identity: Identity, config: string): Attributes {
   const { configuration } = identity;
   return [
     ['$homie', '2.0.0'],
-    ['$mac', MAC],
+    ['$mac', identity.mac],
     ['$name', configuration.name],
     ['$localip', '127.0.0.1'],
     ['$stats/interval', statsInterval(configuration)],

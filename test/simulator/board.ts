@@ -4,7 +4,7 @@ import { Configuration } from './configuration';
 import { Esp32Updater } from './esp32-updater';
 import { Flash, type FlashFaults, SECTOR } from './flash';
 import { Homie, type World } from './homie';
-import { type DeviceOptions, fileOf } from './options';
+import { type DeviceOptions, fileOf, macOf } from './options';
 import { readMarks, sketchOf } from './sketch';
 import { type Chip, Esp8266Updater } from './updater';
 
@@ -17,6 +17,7 @@ export class Board implements Chip {
   readonly flash: Flash;
   readonly updateEnd: number;
   readonly chipSize: number;
+  readonly #mac: string;
   /** The text of config.json. */
   file: string;
   #configuration: Configuration;
@@ -29,6 +30,7 @@ export class Board implements Chip {
 
   constructor(options: DeviceOptions, faults: () => FlashFaults) {
     this.#options = options;
+    this.#mac = macOf(options);
     this.file = fileOf(options);
     this.#configuration = this.#home = this.#read();
     this.flash = new Flash(faults);
@@ -79,6 +81,7 @@ export class Board implements Chip {
     const { implementation = 'esp8266', homie = 3, core = 2 } = this.#options;
     const identity: Identity = {
       configuration: this.#configuration,
+      mac: this.#mac,
       implementation,
       homie,
       firmware: { ...readMarks(this.#image), checksum: this.#checksum },
@@ -88,7 +91,7 @@ export class Board implements Chip {
   }
 
   #read(): Configuration {
-    return new Configuration(this.file, this.#options.settings);
+    return new Configuration(this.file, this.#options.settings, this.#mac);
   }
 
   /** An image of less than four bytes leaves the rest of the header as it was. */

@@ -6,22 +6,24 @@ import { isValid, RECORDED_SKETCH, type Settings } from './validation';
 const POOL = 512;
 /** Bytes: a file of so many is not read (Limits.hpp). */
 const TOO_LARGE = 1000;
-const MAC = '5ccf7f000001';
 
 /** What the firmware takes from its file at boot. */
 export class Configuration {
   readonly #file: ObjectValue;
+  readonly #mac: string;
   /** Whether the firmware can start with the file; else it starts in configuration mode, without Wi-Fi. */
   readonly loadable: boolean;
 
-  constructor(text: string, settings: Settings = RECORDED_SKETCH) {
+  /** @param mac of the device, as in `$mac`: without colons and in lower case the id of a device that has no other */
+  constructor(text: string, settings: Settings = RECORDED_SKETCH, mac = '5C:CF:7F:00:00:01') {
+    this.#mac = mac;
     const file = Buffer.byteLength(text) < TOO_LARGE ? deserialize(text, new Pool(POOL), true) : undefined;
     this.#file = file instanceof ObjectValue ? file : new ObjectValue();
     this.loadable = file instanceof ObjectValue && isValid(file, settings);
   }
 
   get deviceId(): string {
-    return text(this.#file.get('device_id')) ?? MAC;
+    return text(this.#file.get('device_id')) ?? this.#mac.replaceAll(':', '').toLowerCase();
   }
   get name(): string {
     return text(this.#file.get('name')) ?? '';

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import type { DeviceOptions } from './device';
+import { macOf } from './options';
 import { md5, next, running, Scene } from './scene';
 
 describeWithBrokers('a simulated device', (start) => {
@@ -33,6 +35,28 @@ describeWithBrokers('a simulated device', (start) => {
       scene.device.received.map(({ bytes, total }) => [bytes, total]),
       [[next.length, next.length]],
     );
+  });
+
+  for (const homie of [2, 3] as const) {
+    it(`has a MAC address of its own in Homie ${homie}, the same at every boot`, async () => {
+      await open({ homie });
+      await scene.device.restart();
+      const mac = await scene.sees(/^\$mac /);
+      assert.match(mac, /^\$mac 5C:CF:7F(:[0-9A-F]{2}){3}$/);
+      assert.notEqual(mac, `$mac ${macOf({ id: 'hall' })}`);
+      await scene.device.restart();
+      await scene.sees(mac);
+    });
+  }
+
+  it('has the MAC address that it is given, as its id too when its configuration has none', async () => {
+    await open({ mac: 'A0:00:00:00:00:0B' });
+    await scene.device.restart();
+    await scene.sees('$mac A0:00:00:00:00:0B');
+    const back = once(scene.device, 'ready');
+    await scene.publish('$implementation/config/set', '{"device_id":null}');
+    await back;
+    assert.equal(scene.device.id, 'a0000000000b');
   });
 
   it('counts on after a mere reconnect', async () => {

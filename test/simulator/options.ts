@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Misbehaviour } from './misbehaviour';
 import type { SleepOptions } from './sleep';
@@ -7,6 +8,8 @@ export interface DeviceOptions {
   /** Of the broker: `mqtt://` or `mqtts://`. */
   url: string;
   id: string;
+  /** `$mac`, upper case with colons. Default: one that is derived from the id. */
+  mac?: string;
   /** Default `homie/`. */
   baseTopic?: string;
   /** Generation of the Arduino core of the running image. Default 2. */
@@ -49,6 +52,13 @@ export interface DeviceOptions {
   username?: string;
   password?: string;
   tls?: TlsOptions;
+}
+
+/** The MAC of a device with these options: always the same for the same id, in a block that is Espressif's. */
+export function macOf({ id, mac }: Pick<DeviceOptions, 'id' | 'mac'>): string {
+  if (mac !== undefined) return mac;
+  const digits = createHash('md5').update(id).digest('hex').slice(0, 6).toUpperCase();
+  return `5C:CF:7F:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4)}`;
 }
 
 /** The text of the config.json of a device with these options. */

@@ -31,6 +31,7 @@ export class Scene extends EventEmitter<{ message: [] }> {
     for (const filter of [
       '$state',
       '$online',
+      '$mac',
       '$fw/+',
       '$stats/uptime',
       'light/on',

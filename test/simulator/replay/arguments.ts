@@ -17,6 +17,7 @@ export function optionsOf({ variant, device_args, config }: Recording['input']):
   const values: { device_id?: string } = JSON.parse(config);
   const options: ReplayOptions = {
     id: values.device_id ?? '5ccf7f000001',
+    mac: '5C:CF:7F:00:00:01',
     core: variant === 'core3' ? 3 : 2,
     config,
     keepalive: KEEPALIVE,
