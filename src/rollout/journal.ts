@@ -1,4 +1,15 @@
-import { chmod, lstat, mkdir, open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import {
+  chmod,
+  constants,
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  type FileHandle,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../errors';
 
@@ -14,6 +25,22 @@ const LINGER = 200;
 /** What is larger, in bytes, or nested deeper was not written here. */
 const MAX_FILE = 256 * 1024 * 1024;
 const MAX_NESTING = 1000;
+
+const MEMORY_ONLY = 'It is left as it is; until the next restart, what it would hold is kept in memory only.';
+
+/** What was read of a file. */
+export interface Reading {
+  readonly journal: Journal;
+  readonly damage?: Damage;
+}
+
+/** What could not be read of a file. */
+export interface Damage {
+  /** JOB_FILE_DAMAGED, JOB_FILE_NEWER or JOB_FILE_UNREADABLE. */
+  readonly error: HomieError;
+  /** The keys of the damaged lines, where at least these can be read. */
+  readonly keys: readonly string[];
+}
 
 /**
  * Plain data by keys, kept in a file that only the owner can read. Each change is one line at its end, so that a change
@@ -31,6 +58,8 @@ export class Journal {
   #idle: NodeJS.Timeout | undefined;
   #failed = false;
   #closed = false;
+  /** The file belongs to a later version, or cannot be read: it is not written. */
+  #detached = false;
   /** The file on the disk is not what it should be: the next write makes it anew. */
   #stale = true;
   readonly #tell: (error: HomieError) => void;
@@ -51,24 +80,55 @@ export class Journal {
    * @throws {HomieError} JOB_FILE_DAMAGED, JOB_FILE_NEWER, JOB_FILE_UNREADABLE; nothing was changed then
    */
   static async open(file: string, tell?: (error: HomieError) => void): Promise<Journal> {
+    const { journal, damage } = await Journal.read(file, tell);
+    if (damage !== undefined) throw damage.error;
+    return journal;
+  }
+
+  /**
+   * A file that is there, or is to come, with every line that can be read. A damaged file is copied to `*.damaged` before it
+   * is written again. A file of a later version, or one that cannot be read at all, is never written: what is set then is
+   * kept in memory only. Never rejects.
+   *
+   * @param tell is told of the damage, too
+   */
+  static async openLeniently(file: string, tell: (error: HomieError) => void): Promise<Reading> {
+    const { journal, damage } = await Journal.read(file, tell);
+    if (damage === undefined) return { journal };
+    if (damage.error.code === 'JOB_FILE_DAMAGED') await copyAside(file).catch(() => undefined);
+    else journal.#detached = true;
+    tell(leniently(file, damage.error));
+    return { journal, damage };
+  }
+
+  /** Reads whatever can be read of a file, and changes nothing on the disk. Never rejects. */
+  static async read(file: string, tell?: (error: HomieError) => void): Promise<Reading> {
     const journal = new Journal(file, tell);
     let text: string;
     try {
       text = (await readWhole(file, MAX_FILE)).toString();
     } catch (error) {
-      if (isMissing(error)) return journal;
-      throw new HomieError('JOB_FILE_UNREADABLE', `${file} cannot be read (${reasonOf(error)}).`, { cause: error });
+      if (isMissing(error)) return { journal };
+      const reason = `${file} cannot be read (${reasonOf(error)}).`;
+      return { journal, damage: { error: new HomieError('JOB_FILE_UNREADABLE', reason, { cause: error }), keys: [] } };
     }
-    // What does not end in a line break was being written when the process ended.
-    const lines = text
-      .slice(0, text.lastIndexOf('\n') + 1)
-      .split('\n')
-      .slice(0, -1);
-    if (lines.length === 0) return journal;
-    for (const line of readLines(file, lines)) journal.#take(...line);
+    if (text === '') return { journal };
+    const [first = '', ...lines] = text.split('\n');
+    // What does not end in a line break was being written when the process ended. The first line is never written alone.
+    lines.pop();
+    const keys: string[] = [];
+    let error = wrongVersion(file, first);
+    for (const line of lines) {
+      const change = readChange(line);
+      if ('key' in change) journal.#take(change.key, change.line);
+      else {
+        error ??= damaged(file);
+        if (change.about !== undefined) keys.push(change.about);
+      }
+    }
     journal.#size = Buffer.byteLength(text);
-    journal.#stale = !text.endsWith('\n');
-    return journal;
+    journal.#stale = error !== undefined || !text.endsWith('\n');
+    return error === undefined ? { journal } : { journal, damage: { error, keys } };
   }
 
   /** What is kept, in the order in which it came. */
@@ -91,7 +151,7 @@ export class Journal {
     const line = `${JSON.stringify(value === undefined ? [key] : [key, value])}\n`;
     if (value === undefined ? this.#lines.has(key) : this.#lines.get(key) !== line) {
       this.#take(key, value === undefined ? undefined : line);
-      this.#queue += line;
+      if (!this.#detached) this.#queue += line;
     }
     await this.#write();
   }
@@ -215,30 +275,52 @@ function reasonOf(error: unknown): string {
   return String(error);
 }
 
-function* readLines(file: string, [first = '', ...lines]: readonly string[]): Generator<[string, string | undefined]> {
-  const version = Reflect.get(Object(parse(file, first)), 'version');
-  if (typeof version === 'number' && version > VERSION) {
-    throw new HomieError('JOB_FILE_NEWER', `${file} was written by a later version of this package.`);
-  }
-  if (version !== VERSION) throw damaged(file);
-  for (const line of lines) {
-    const change = parse(file, line);
-    if (!Array.isArray(change) || typeof change[0] !== 'string' || change.length > 2) throw damaged(file);
-    yield [change[0], change.length === 1 ? undefined : `${line}\n`];
-  }
+/** What is told of a file that is used all the same. */
+function leniently(file: string, { code, message, hint, cause }: HomieError): HomieError {
+  if (code !== 'JOB_FILE_DAMAGED') return new HomieError(code, `${message} ${MEMORY_ONLY}`, { hint, cause });
+  return new HomieError(code, `${message} The lines that can be read are used.`, {
+    hint: `Check what your devices run before you send anything again. The damaged file is kept as ${path.basename(file)}.damaged.`,
+  });
 }
 
-function parse(file: string, line: string): unknown {
-  if (nestingOf(line) > MAX_NESTING) throw damaged(file);
+async function copyAside(file: string): Promise<void> {
+  const copy = `${file}.damaged`;
+  // What an earlier process has left, or a link to another file, is not written into.
+  await rm(copy, { force: true });
+  await copyFile(file, copy, constants.COPYFILE_EXCL);
+}
+
+/** What is wrong with a file by its first line. */
+function wrongVersion(file: string, first: string): HomieError | undefined {
+  const version = Reflect.get(Object(parse(first)), 'version');
+  if (version === VERSION) return undefined;
+  if (typeof version !== 'number' || version < VERSION) return damaged(file);
+  return new HomieError('JOB_FILE_NEWER', `${file} was written by a later version of this package.`);
+}
+
+/** Reads a line: a change, or, where it is damaged, what it is about as far as that can be read. */
+function readChange(line: string): { key: string; line: string | undefined } | { about: string | undefined } {
+  const change = parse(line);
+  if (Array.isArray(change) && typeof change[0] === 'string' && change.length <= 2) {
+    return { key: change[0], line: change.length === 1 ? undefined : `${line}\n` };
+  }
+  const [, quoted = ''] = /^\[("(?:[^"\\]|\\.)*")/.exec(line) ?? [];
+  const about = parse(quoted);
+  return { about: typeof about === 'string' ? about : undefined };
+}
+
+/** @returns undefined where it is no JSON, or none that was written here */
+function parse(json: string): unknown {
+  if (nestingOf(json) > MAX_NESTING) return undefined;
   try {
-    return JSON.parse(line);
-  } catch (error) {
-    throw damaged(file, error);
+    return JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }
 
-function damaged(file: string, cause?: unknown): HomieError {
-  return new HomieError('JOB_FILE_DAMAGED', `${file} is damaged.`, { cause });
+function damaged(file: string): HomieError {
+  return new HomieError('JOB_FILE_DAMAGED', `${file} is damaged.`);
 }
 
 /** How many levels of JSON there are at most: the engine can read more than can be copied. */

@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
-import { Journal } from '../../src/rollout/journal';
+import { Journal, type Reading } from '../../src/rollout/journal';
 
 describe('a journal', () => {
   let folder: string;
@@ -118,6 +129,73 @@ describe('a journal', () => {
       assert.equal(await readFile(file, 'utf8'), content);
     });
   }
+
+  const openedLeniently = async (content: string): Promise<Reading & { told: string[] }> => {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+    const told: string[] = [];
+    return { ...(await Journal.openLeniently(file, ({ code }) => told.push(code))), told };
+  };
+
+  for (const [title, content, keys] of [
+    ['in the middle', '{"version":1}\n["a",1]\n["b",{"n":\n["c",3]\n', ['b']],
+    ['of which nothing can be read', '{"version":1}\n["a",1]\n\u0000\u0000\n["c",3]\n', []],
+    ['at the start', '{"ver\n["a",1]\n["c",3]\n', []],
+    ['that is no change', '{"version":1}\n["a",1]\n{"b":2}\n["c",3]\n', []],
+    ['that is an unfinished key', '{"version":1}\n["a",1]\n["b\n["c",3]\n', []],
+  ] as const) {
+    it(`reads every other line when asked to, keeps a copy, and goes on: a damaged line ${title}`, async () => {
+      const { journal, damage, told } = await openedLeniently(content);
+      assert.deepEqual(told, ['JOB_FILE_DAMAGED']);
+      assert.deepEqual(damage?.keys, keys);
+      assert.deepEqual(
+        [...journal.entries()],
+        [
+          ['a', 1],
+          ['c', 3],
+        ],
+      );
+      await journal.set('d', 4);
+      assert.equal(await readFile(`${file}.damaged`, 'utf8'), content);
+      assert.deepEqual(
+        (await reopened()).map(([key]) => key),
+        ['a', 'c', 'd'],
+      );
+    });
+  }
+
+  it('never writes over a file of a later version, tells of it once, and keeps in memory what is set', async () => {
+    const content = '{"version":2}\n["a",1]\n["b",1,"new"]\n';
+    const { journal, told } = await openedLeniently(content);
+    await journal.set('c', 3);
+    await journal.set('a', undefined);
+    assert.deepEqual([...journal.entries()], [['c', 3]]);
+    assert.deepEqual(told, ['JOB_FILE_NEWER']);
+    assert.equal(await readFile(file, 'utf8'), content);
+    assert.deepEqual(await readdir(path.dirname(file)), ['a.jsonl']);
+  });
+
+  it('writes nothing in the place of a file that it cannot read', async () => {
+    await mkdir(file, { recursive: true });
+    const told: string[] = [];
+    const { journal, damage } = await Journal.openLeniently(file, ({ code }) => told.push(code));
+    await journal.set('a', 1);
+    await rm(file, { recursive: true });
+    await journal.set('b', 2);
+    assert.deepEqual([damage?.error.code, told], ['JOB_FILE_UNREADABLE', ['JOB_FILE_UNREADABLE']]);
+    assert.deepEqual([...journal.entries()].length, 2);
+    assert.deepEqual(await readdir(path.dirname(file)), []);
+  });
+
+  it('writes its copy of a damaged file into no other file', async () => {
+    const outside = path.join(folder, 'outside');
+    await writeFile(outside, 'untouched');
+    await mkdir(path.dirname(file), { recursive: true });
+    await symlink(outside, `${file}.damaged`);
+    await openedLeniently('{"version":1}\nx\n');
+    assert.equal(await readFile(outside, 'utf8'), 'untouched');
+    assert.equal(await readFile(`${file}.damaged`, 'utf8'), '{"version":1}\nx\n');
+  });
 
   it('tells once that it cannot write, goes on, and writes all when it can again', async () => {
     const told: HomieError[] = [];
