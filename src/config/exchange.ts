@@ -1,7 +1,6 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
-import type { OpenEnd } from '../homie/lock';
 import { isReady, untilReady } from '../homie/presence';
 import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
 import type { Check } from './check';
@@ -10,7 +9,7 @@ import { checkKnown } from './known';
 import { leaveBehind } from './leftovers';
 import { Journey, type Place } from './place';
 import { endUnsent, reportOf } from './report';
-import { isVisible, provenPaths, Sending, type SendEnd } from './sending';
+import { isVisible, provenPaths, Sending, type SendEnd, type SendInput } from './sending';
 import { upForASecond } from '../homie/uptime';
 import type { ConfigSettings } from './settings';
 import type { Step } from './step';
@@ -19,14 +18,20 @@ import type { Step } from './step';
 export interface PatchInput {
   readonly broker: HomieBroker;
   readonly device: string;
+  /** The job that holds the lock of the device. */
+  readonly job: string;
   /** As `readPatch` gives it. */
   readonly patch: JsonObject;
   readonly settings: ConfigSettings;
-  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  /** The user wants to stop. Obeyed until the patch is handed to the socket; after that, nothing is sent again. */
   readonly cancel: AbortSignal;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
+  /** Asked as a patch is handed to the socket: whether the job may send now. */
+  readonly mayBegin?: () => boolean;
+  /** A patch is handed to the socket: it is too late to cancel. */
+  readonly handedOver?: () => void;
   /** Awaited before each publish: from then on the device is judged by what it does. */
   readonly begin?: (device: Device, check: Check, done: number) => Promise<void>;
   /** What was begun was not published after all. */
@@ -51,8 +56,6 @@ export async function bringPatch(input: PatchInput): Promise<Outcome | undefined
   try {
     return await exchange.run();
   } catch (error) {
-    // An end that nobody saw: the device may still reboot.
-    exchange.fail();
     const why = input.abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
     return exchange.outcome({ state: 'failed', error: why });
   } finally {
@@ -71,7 +74,6 @@ class Exchange {
   #moves: readonly MoveReport[] = [];
   /** Steps that are proven. */
   #done = 0;
-  #underWay: Sending | undefined;
   /** Resolves when nothing of this exchange goes on. */
   late: Promise<unknown> = Promise.resolve();
 
@@ -93,11 +95,6 @@ class Exchange {
   outcome(outcome: Outcome): Outcome {
     const config = this.#report();
     return config === undefined ? outcome : { ...outcome, config };
-  }
-
-  /** The exchange ends without knowing what becomes of the device. */
-  fail(): void {
-    if (this.#underWay !== undefined) this.#keepLocked('unknown', this.#underWay.since);
   }
 
   /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
@@ -136,28 +133,50 @@ class Exchange {
         const refused = await this.#stillReady(from, stop);
         if (refused !== undefined) return refused;
       }
-      if (this.#check !== undefined) {
-        const known = from.broker.registry.get(from.device);
-        if (known !== undefined) await this.#input.begin?.(known, this.#check, this.#done);
-      }
+      const known = from.broker.registry.get(from.device);
+      if (this.#check !== undefined && known !== undefined) await this.#input.begin?.(known, this.#check, this.#done);
       const config = this.#report();
-      report({ state: 'running', attempt: this.#done + 1, ...(config && { config }) });
+      report({ state: 'running', ...(config && { config }) });
       const sketch = within(step.paths, this.#check?.sketch ?? []);
-      const sending = new Sending({ from, to, step, sketch, settings, abandon, report: (phase) => this.#phase(phase) });
-      this.#underWay = sending;
+      const sending = new Sending({
+        from,
+        to,
+        step,
+        sketch,
+        settings,
+        sender: this.#sender,
+        report: (phase) => this.#phase(phase),
+      });
       const end = await sending.run();
       if (end.kind === 'not_sent') {
-        this.#underWay = undefined;
         this.#input.unsent?.();
+        if (end.why === 'abandoned') abandon.throwIfAborted();
+        if (end.why === 'canceled')
+          return this.#done === 0 ? { state: 'canceled' } : this.outcome({ state: 'canceled' });
         if (this.#done === 0) return undefined;
+        // What was begun is finished when the job may send again.
+        if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
         continue;
       }
-      this.#underWay = undefined;
       if (end.kind === 'failed') return this.#failed(end, step, to, sending);
-      this.#proven(step, to);
+      await this.#proven(step, to);
       const isLast = this.#done === this.#check?.steps.length;
       return cancel.aborted && !isLast ? this.outcome({ state: 'canceled' }) : 'taken';
     }
+  }
+
+  get #sender(): SendInput['sender'] {
+    const { job, cancel, abandon, mayBegin, handedOver, report } = this.#input;
+    return {
+      job,
+      cancel,
+      abandon,
+      mayBegin,
+      handedOver: () => {
+        report({ attempt: this.#done + 1 });
+        handedOver?.();
+      },
+    };
   }
 
   async #stillReady(place: Place, stop: AbortSignal): Promise<Outcome | undefined> {
@@ -174,30 +193,28 @@ class Exchange {
     }
   }
 
-  #proven(step: Step, to: Place): void {
+  async #proven(step: Step, to: Place): Promise<void> {
     this.#done += 1;
     this.#taken = [...this.#taken, ...provenPaths(step)];
-    if (to !== this.#place) this.#place.broker.locks.rebooted(this.#place.device);
+    await this.#place.broker.locks.rebooted(this.#place.device);
     this.#place = to;
   }
 
-  #failed(end: SendEnd & { kind: 'failed' }, step: Step, to: Place, sending: Sending): Outcome {
+  /** The device stays locked beyond the job where it may still reboot. */
+  async #failed(end: SendEnd & { kind: 'failed' }, step: Step, to: Place, sending: Sending): Promise<Outcome> {
     const { abandon, watchOn } = this.#input;
+    const { broker, device } = this.#place;
     this.#taken = [...this.#taken, ...(end.taken ?? [])];
     this.#lost = end.lost ?? [];
-    if (end.open !== undefined) this.#keepLocked(end.open, sending.since);
-    if (end.open !== undefined && end.open !== 'unheard' && !abandon.aborted) {
+    if (end.open === undefined) await broker.locks.rebooted(device);
+    else if (end.open === 'unheard') await broker.locks.unheard(device);
+    else if (!abandon.aborted) {
       const late = this.#late(step, to, sending);
       this.late = late;
       watchOn(late);
     }
     const unproven = end.unproven && ({ reboot: 'unproven' } as const);
     return this.outcome({ state: 'failed', error: end.error, ...unproven });
-  }
-
-  #keepLocked(end: OpenEnd, since: number): void {
-    const { broker, device } = this.#place;
-    broker.locks.rebootPending(device, end, since, broker.registry.get(device)?.uptime !== undefined);
   }
 
   /** What became of a device that had not rebooted in time. Undefined when nobody saw it. */
@@ -215,7 +232,7 @@ class Exchange {
           'The device rebooted later. It shows nothing of what the patch sets, so whether it took it is not known.';
         return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
       }
-      this.#proven(step, to);
+      await this.#proven(step, to);
       if (this.#done === this.#check?.steps.length) return this.outcome({ state: 'succeeded', reboot: 'proven' });
       const message = 'The device rebooted later and took this patch; those after it were not sent.';
       return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
@@ -288,6 +305,9 @@ function within(paths: readonly string[], roots: readonly string[]): string[] {
     roots.some((root) => path === root || (path.startsWith(root) && /^[.[]/.test(path.slice(root.length)))),
   );
 }
+
+/** How often it is looked whether a job that was paused in the middle may go on, in ms. */
+const HALTED = 1000;
 
 /** How far a step is in each phase. */
 const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };

@@ -1,7 +1,7 @@
 /** One patch on its way to one device. */
 import { HomieError, type ErrorCode } from '../errors';
 import type { OpenEnd } from '../homie/lock';
-import { publishTo } from '../homie/publish';
+import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
 import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
@@ -20,8 +20,8 @@ export interface SendInput {
   /** Of the step, settings whose types and validators only the sketch knows. */
   readonly sketch: readonly string[];
   readonly settings: ConfigSettings;
-  /** The device can be watched no longer. */
-  readonly abandon: AbortSignal;
+  /** The job that holds the lock of the device, and what speaks against sending. */
+  readonly sender: Pick<Sender, 'job' | 'cancel' | 'abandon' | 'mayBegin' | 'handedOver'>;
   readonly report: (phase: Phase) => void;
 }
 
@@ -29,12 +29,13 @@ export interface SendInput {
  * How it ended.
  *
  * - `taken`: a reboot shown by uptime, and the configuration that holds what was expected
- * - `not_sent`: the connection or the device was gone before anything was sent
+ * - `not_sent`: something spoke against it as the patch was about to be handed to the socket
  * - `failed`: `open` when the device may still reboot, as `OpenEnd` says; `unproven` when the configuration is as expected,
  *   but no uptime shows the reboot
  */
 export type SendEnd =
-  | { readonly kind: 'taken' | 'not_sent' }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'not_sent'; readonly why: Obstacle }
   | {
       readonly kind: 'failed';
       readonly error: HomieError;
@@ -55,7 +56,8 @@ export class Sending {
   #ambiguous = false;
 
   constructor(input: SendInput) {
-    const { from, to, abandon } = input;
+    const { from, to } = input;
+    const { abandon } = input.sender;
     this.#input = input;
     const known = from.broker.registry.get(from.device);
     const upBefore = known !== undefined && upForASecond(known, performance.now());
@@ -88,17 +90,26 @@ export class Sending {
 
   /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
   async #send(): Promise<SendEnd | { error?: HomieError; noSubscribers: boolean }> {
-    const { from, step, settings, abandon, report } = this.#input;
-    report('sending');
-    const topic = `${from.root}/$implementation/config/set`;
+    const { from, step, settings, sender, report } = this.#input;
+    const { broker, device } = from;
     try {
-      const parcel = { topic, payload: step.text(), qos: 1, timeout: settings.sending } as const;
-      return {
-        noSubscribers: (await publishTo({ broker: from.broker, device: from.device, abandon }, parcel)).noSubscribers,
-      };
+      const sent = await publishToDevice(
+        {
+          ...sender,
+          broker,
+          device,
+          stages: 'patch',
+          seen: sightingOf(broker, device),
+          handedOver: () => {
+            report('sending');
+            sender.handedOver?.();
+          },
+        },
+        { topic: `${from.root}/$implementation/config/set`, payload: step.text(), qos: 1, timeout: settings.sending },
+      );
+      return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : sent;
     } catch (error) {
       if (!(error instanceof HomieError)) throw error;
-      if (error.code === 'NOT_CONNECTED') return { kind: 'not_sent' };
       if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') return { error, noSubscribers: false };
       return { kind: 'failed', error };
     }

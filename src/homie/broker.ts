@@ -22,6 +22,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** Whether messages of the present connection may come. */
   #restored = false;
   #settled = false;
+  #connectionNumber = 0;
   #closed = false;
   #lastRetained = 0;
   #quiet: NodeJS.Timeout | undefined;
@@ -36,7 +37,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.baseTopic = normalizeBaseTopic(baseTopic);
     this.registry = new Registry(this.baseTopic);
     this.connection = new Connection(options);
-    this.locks = new DeviceLocks(options.url, this.baseTopic);
+    this.locks = new DeviceLocks(options.url, this.baseTopic, (id) => this.registry.get(id));
 
     this.registry.on('event', (id, event) => this.locks.observe(id, event));
     this.connection.on('status', (status) => this.#connectionChanged(status));
@@ -50,6 +51,11 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   get status(): ConnectionStatus {
     return this.connection.status;
+  }
+
+  /** Another one for each connection to the broker. */
+  get connectionNumber(): number {
+    return this.#connectionNumber;
   }
 
   /** Connects, and stays connected until `close`. */
@@ -129,6 +135,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   #connectionChanged(status: ConnectionStatus): void {
     if (status.state === 'connected') {
+      this.#connectionNumber += 1;
       this.registry.forgetStates();
     } else if (this.#restored) {
       this.#restored = false;

@@ -1,77 +1,123 @@
 import { HomieError } from '../errors';
-import type { DeviceEvent } from './device';
+import type { Device, DeviceEvent } from './device';
+import { moment, restartShown, type Departure, type Moment } from './elapsed';
 
-/** What is held of one device. */
+/** What a device may have to boot: an image, or a patch of its configuration. */
+export type Staged = 'image' | 'patch';
+
+/**
+ * How an exchange left a device that may have something to boot: it was seen to take it (`flashed`), it gave no sign although
+ * it was seen all the time (`unheard`), or nothing is known (`unknown`).
+ */
+export type OpenEnd = 'flashed' | 'unknown' | 'unheard';
+
+/** What a device may have to boot, as plain data: it outlives the process. */
+export interface PendingReboot extends Departure {
+  /** Base topic and device id. */
+  readonly address: string;
+  /** `$mac`, where it is known. */
+  readonly mac?: string;
+  readonly what: Staged;
+  /** The device sends its uptime, which will show the reboot. */
+  readonly statistics: boolean;
+  /** The device gave no sign that it received a patch, so any statistics show that it is idle. */
+  readonly unheard?: true;
+}
+
+/** Writes down what is pending on a device, or that nothing is; resolves when that is on the disk. It must not reject. */
+export type PendingWriter = (key: string, pending: PendingReboot | undefined) => Promise<void>;
+
+/** What is known of one device. */
 interface Hold {
+  readonly address: string;
+  mac?: string;
   job?: string;
-  pending?: { readonly end: OpenEnd; readonly since: number };
-  /** It sends its uptime, which will tell of a reboot. */
-  statistics?: boolean;
+  pending?: PendingReboot;
+  /** What came before is not for what is pending, in ms of `performance.now()`. */
+  since: number;
   /** A publish that is still on its way to the broker, and that nobody watches any more. */
   orphan?: Promise<void>;
 }
 
-/**
- * What is known of the end of an exchange, and so what frees the device:
- *
- * - `flashed`: it has an image to boot. Free when its uptime shows the reboot; when it sends none, with the next connect
- * - `unknown`: free with the next connect, or when its uptime shows a reboot
- * - `unheard`: it gave no sign, seen all the time. Free as soon as any statistics show that it is idle, too
- */
-export type OpenEnd = 'flashed' | 'unknown' | 'unheard';
+/** All devices of the process, also where this package is loaded more than once. */
+interface Table {
+  readonly byAddress: Map<string, Set<Hold>>;
+  readonly byMac: Map<string, Hold>;
+  readonly writers: Set<PendingWriter>;
+}
 
-/** One table for the whole process, also where this package is loaded more than once. */
-const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/1');
+const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/2');
 
-function table(): Map<string, Hold> {
-  const known: unknown = Reflect.get(globalThis, key);
-  if (known instanceof Map) return known;
-  const made = new Map<string, Hold>();
+function table(): Table {
+  const known: Table | undefined = Reflect.get(globalThis, key);
+  if (known !== undefined) return known;
+  const made: Table = { byAddress: new Map(), byMac: new Map(), writers: new Set() };
   Reflect.set(globalThis, key, made);
   return made;
 }
 
 /**
- * Which devices of a broker have a job, and which may still have to boot an image. The table is one for the process:
- * it holds across all connections that mean the same broker and base topic.
+ * Which devices have a job, and which may still have to boot an image or a patch. The table is one for the process, since
+ * two connections may lead to one device under two names of the broker. Two devices are the same if their `$mac` is the
+ * same; where one is unknown, if base topic and id are the same. A lock too many only delays, one too few can ruin a device.
  */
 export class DeviceLocks {
-  /** What the ids of the devices are unique in: host and base topic. */
+  /** What the history of the devices is kept under: host and base topic. */
   readonly scope: string;
+  readonly #baseTopic: string;
+  readonly #known: (id: string) => Device | undefined;
 
   /**
-   * @param url of the broker. Its port does not count, since one broker often has several listeners: a lock too many only
-   * delays, one too few can ruin a device
+   * @param url of the broker
    * @param baseTopic with its trailing slash
+   * @param known what is known of a device
    */
-  constructor(url: string, baseTopic: string) {
+  constructor(url: string, baseTopic: string, known: (id: string) => Device | undefined = () => undefined) {
     this.scope = `${brokerName(url)}/${baseTopic}`;
+    this.#baseTopic = baseTopic;
+    this.#known = known;
+  }
+
+  /**
+   * Takes in what an earlier process has written down, and writes down what changes from now on.
+   *
+   * @returns ends the writing
+   */
+  static keep(write: PendingWriter, pending: Iterable<PendingReboot> = []): () => void {
+    const { writers } = table();
+    writers.add(write);
+    for (const each of pending) DeviceLocks.suspect(each);
+    return () => {
+      writers.delete(write);
+    };
+  }
+
+  /** Locks a device that an earlier process has sent something, until it is shown to have restarted or its job goes on. */
+  static suspect(pending: PendingReboot): void {
+    const hold = find(pending.address, pending.mac) ?? enter(pending.address, pending.mac);
+    hold.pending ??= pending;
+  }
+
+  /** Forgets all, as a process does when it ends. For tests. */
+  static reset(): void {
+    const { byAddress, byMac, writers } = table();
+    byAddress.clear();
+    byMac.clear();
+    writers.clear();
   }
 
   /**
    * Gives the device to a job.
    *
-   * @throws {HomieError} DEVICE_BUSY when another job has it, REBOOT_PENDING when an earlier image may still be booted
+   * @param what the job may leave the device to boot: a patch that may wait for its reboot does not keep another patch away
+   * @throws {HomieError} DEVICE_BUSY when another job has it, REBOOT_PENDING when the device may still have to boot something
    */
-  acquire(id: string, job: string): void {
-    const hold = this.#hold(id);
-    if (hold?.job !== undefined && hold.job !== job) {
-      throw busy(id);
-    }
-    if (hold?.pending !== undefined || hold?.orphan !== undefined) {
-      throw new HomieError('REBOOT_PENDING', `An earlier update of ${id} may still have to be booted.`);
-    }
-    table().set(this.scope + id, { job });
-  }
-
-  /**
-   * Locks a device to which an earlier process has sent something, until it connects anew or its job goes on.
-   *
-   * @param device scope and id
-   * @param since ms of `performance.now()`
-   */
-  static suspect(device: string, since: number): void {
-    if (!table().has(device)) table().set(device, { pending: { end: 'unknown', since } });
+  acquire(id: string, job: string, what: Staged = 'image'): void {
+    const hold = this.#find(id);
+    if (hold?.job !== undefined && hold.job !== job) throw busy(id);
+    const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
+    if (staged !== undefined && !(staged === 'patch' && what === 'patch')) throw rebootPending(id, staged);
+    this.#enter(id).job = job;
   }
 
   /**
@@ -80,97 +126,191 @@ export class DeviceLocks {
    * @throws {HomieError} DEVICE_BUSY when another job has it
    */
   takeUp(id: string, job: string): void {
-    const { job: holder, ...rest } = this.#hold(id) ?? {};
-    if (holder !== undefined && holder !== job) throw busy(id);
-    table().set(this.scope + id, { ...rest, job });
+    const hold = this.#enter(id);
+    if (hold.job !== undefined && hold.job !== job) throw busy(id);
+    hold.job = job;
   }
 
   /** Ends the hold of a job. A pending reboot stays. */
   release(id: string, job: string): void {
-    const hold = this.#hold(id);
+    const hold = this.#find(id);
     if (hold?.job !== job) return;
     delete hold.job;
-    this.#keep(id, hold);
+    prune(hold);
   }
 
   /** The job that has the device. */
   holder(id: string): string | undefined {
-    return this.#hold(id)?.job;
+    return this.#find(id)?.job;
   }
 
   /**
-   * Keeps the device locked beyond the job, until it is free by what `OpenEnd` says.
+   * Notes that the device may have something to boot from now on, until `rebooted` says that it has not, or the device shows
+   * that it restarted. To be awaited before the bytes go.
    *
-   * @param since ms of `performance.now()`: when what is pending was published
-   * @param statistics whether the device is known to send its uptime
+   * @returns resolves when it is written down
    */
-  rebootPending(id: string, end: OpenEnd, since: number, statistics: boolean): void {
-    this.#keep(id, { ...this.#hold(id), pending: { end, since }, statistics });
+  async expectReboot(id: string, what: Staged): Promise<void> {
+    const hold = this.#enter(id);
+    const { address, mac } = hold;
+    hold.since = performance.now();
+    const device = this.#known(id);
+    const up = device && upNow(device);
+    await set(hold, {
+      address,
+      ...(mac !== undefined && { mac }),
+      what,
+      at: moment(),
+      ...(up !== undefined && { up }),
+      statistics: device?.uptime !== undefined,
+    });
   }
 
-  /** Frees the device: its reboot was seen in another place. */
-  rebooted(id: string): void {
-    const hold = { ...this.#hold(id) };
-    delete hold.pending;
-    delete hold.statistics;
-    this.#keep(id, hold);
+  /** The device gave no sign of a patch: it is free as soon as any statistics show that it is idle. */
+  async unheard(id: string): Promise<void> {
+    const hold = this.#find(id);
+    if (hold?.pending?.what === 'patch') await set(hold, { ...hold.pending, unheard: true });
+  }
+
+  /** The device has nothing to boot. Resolves when that is written down. */
+  async rebooted(id: string): Promise<void> {
+    const hold = this.#find(id);
+    if (hold?.pending !== undefined) await set(hold, undefined);
   }
 
   /**
-   * Gives the device to nobody until a publish to it, which nobody watches any more, has come to its end. Then it may have
-   * what was published, and stays locked as it does after an end that is `unknown`.
-   *
-   * @param statistics whether the device is known to send its uptime
+   * Gives the device to nobody until a publish to it, which nobody watches any more, has come to its end: only a restart after
+   * that shows that it has nothing to boot.
    */
-  orphaned(id: string, publish: Promise<unknown>, statistics: boolean): void {
+  orphaned(id: string, publish: Promise<unknown>): void {
+    const hold = this.#enter(id);
     const settled = async (): Promise<void> => {
       await Promise.allSettled([publish]);
-      const hold = { ...this.#hold(id) };
-      if (hold.orphan === orphan) delete hold.orphan;
-      this.#keep(id, hold);
-      this.rebootPending(id, 'unknown', performance.now(), statistics);
+      if (hold.orphan !== orphan) return;
+      if (hold.pending !== undefined) await this.expectReboot(id, hold.pending.what);
+      delete hold.orphan;
+      prune(hold);
     };
     const orphan = settled();
-    this.#keep(id, { ...this.#hold(id), orphan });
+    hold.orphan = orphan;
   }
 
   /** Resolves when nothing that nobody watches is on its way to the device. */
   async unorphaned(id: string): Promise<void> {
-    await this.#hold(id)?.orphan;
+    await this.#find(id)?.orphan;
+  }
+
+  /** What the device may have to boot. */
+  pending(id: string): Staged | undefined {
+    return this.#find(id)?.pending?.what;
   }
 
   isRebootPending(id: string): boolean {
-    return this.#hold(id)?.pending !== undefined;
+    return this.pending(id) !== undefined;
   }
 
-  /** Frees the device where a live event shows that no reboot is pending any more. */
+  /** Frees a device that no job has where a live event shows that it has nothing to boot any more. */
   observe(id: string, event: DeviceEvent): void {
-    if (event.attribute === 'connection' || !event.live) return;
     if (event.attribute !== 'uptime' && event.attribute !== 'state') return;
-    const hold = this.#hold(id);
-    if (hold?.pending === undefined) return;
-    const { end, since } = hold.pending;
+    if (!event.live) return;
+    const hold = this.#find(id);
+    if (hold?.pending === undefined || hold.job !== undefined || hold.orphan !== undefined) return;
+    const { pending, since } = hold;
     if (event.at < since) return;
+    const now = { moment: moment(), ms: performance.now() };
     const free =
       event.attribute === 'state'
-        ? event.value === 'init' && (end !== 'flashed' || hold.statistics !== true)
-        : end === 'unheard' || event.value * 1000 < event.at - since;
-    if (free) this.rebooted(id);
+        ? // Of a device that sends no uptime, nothing tells a restart from a mere reconnect.
+          event.value === 'init' && !pending.statistics
+        : pending.unheard === true || restartShown(pending, event, now);
+    if (free) void set(hold, undefined);
   }
 
-  #hold(id: string): Hold | undefined {
-    return table().get(this.scope + id);
+  #find(id: string): Hold | undefined {
+    return find(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 
-  #keep(id: string, hold: Hold): void {
-    const { job, pending, orphan } = hold;
-    if (job === undefined && pending === undefined && orphan === undefined) table().delete(this.scope + id);
-    else table().set(this.scope + id, hold);
+  #enter(id: string): Hold {
+    return this.#find(id) ?? enter(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 }
 
+function find(address: string, mac: string | undefined): Hold | undefined {
+  const { byAddress, byMac } = table();
+  const same = mac === undefined ? undefined : byMac.get(mac);
+  if (same !== undefined) return same;
+  const here = byAddress.get(address);
+  if (here === undefined) return undefined;
+  const [first] = mac === undefined ? here : [...here].filter((hold) => hold.mac === undefined);
+  if (first !== undefined && mac !== undefined) {
+    first.mac = mac;
+    byMac.set(mac, first);
+  }
+  return first;
+}
+
+function enter(address: string, mac: string | undefined): Hold {
+  const { byAddress, byMac } = table();
+  const hold: Hold = { address, ...(mac !== undefined && { mac }), since: performance.now() };
+  const here = byAddress.get(address) ?? new Set();
+  byAddress.set(address, here.add(hold));
+  if (mac !== undefined) byMac.set(mac, hold);
+  return hold;
+}
+
+/** Forgets a device of which nothing is held. */
+function prune(hold: Hold): void {
+  if (hold.job !== undefined || hold.pending !== undefined || hold.orphan !== undefined) return;
+  const { byAddress, byMac } = table();
+  const here = byAddress.get(hold.address);
+  here?.delete(hold);
+  if (here?.size === 0) byAddress.delete(hold.address);
+  if (hold.mac !== undefined && byMac.get(hold.mac) === hold) byMac.delete(hold.mac);
+}
+
+async function set(hold: Hold, pending: PendingReboot | undefined): Promise<void> {
+  const before = hold.pending;
+  if (pending === undefined) delete hold.pending;
+  else hold.pending = pending;
+  prune(hold);
+  const [was, is] = [before && keyOf(before), pending && keyOf(pending)];
+  await Promise.all(
+    [...table().writers].flatMap((write) => [
+      ...(is === undefined ? [] : [write(is, pending)]),
+      ...(was === undefined || was === is ? [] : [write(was, undefined)]),
+    ]),
+  );
+}
+
+/** A device of which only the key is known under which it was written down: it may have an image to boot. */
+export function pendingOf(text: string, at: Moment): PendingReboot {
+  const [, address = text, mac] = /^(.*) ([0-9A-Fa-f:]{17})$/.exec(text) ?? [];
+  return { address, ...(mac !== undefined && { mac }), what: 'image', at, statistics: true };
+}
+
+function keyOf({ address, mac }: PendingReboot): string {
+  return mac === undefined ? address : `${address} ${mac}`;
+}
+
+/** s since boot at least: by what the device has told on its present connection, or by the time for which it is ready. */
+function upNow({ state, uptime }: Device): number | undefined {
+  if (state?.value !== 'ready') return undefined;
+  const now = performance.now();
+  const ready = (now - state.at) / 1000;
+  return uptime?.live === true && uptime.at >= state.at
+    ? Math.max(ready, uptime.value + (now - uptime.at) / 1000)
+    : ready;
+}
+
 function busy(id: string): HomieError {
-  return new HomieError('DEVICE_BUSY', `${id} has a job already, and one device takes one job at a time.`);
+  return new HomieError('DEVICE_BUSY', `${id} is busy with another job, and a device takes one job at a time.`);
+}
+
+function rebootPending(id: string, what: Staged): HomieError {
+  if (what === 'image') return new HomieError('REBOOT_PENDING', `${id} may still have to boot an earlier image.`);
+  return new HomieError('REBOOT_PENDING', `${id} may still have to reboot for a configuration change.`, {
+    hint: 'Restart the device, or send the configuration change again: a corrected one is possible at once.',
+  });
 }
 
 function brokerName(url: string): string {

@@ -7,9 +7,9 @@ import type { DeviceWatch } from '../homie/watch';
 import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
 import { isReady, untilReady } from '../homie/presence';
-import { connectionGone, free, letGo, release, restart, type Patient } from './recovery';
+import { abortStaleUpdate, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
 import type { OtaSettings } from './settings';
-import type { OpenEnd } from '../homie/lock';
+import { sightingOf, type Sender, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
 import { transfer, type TransferEnd } from './transfer';
@@ -20,13 +20,19 @@ import { upForASecond } from '../homie/uptime';
 export interface ExchangeInput {
   readonly broker: HomieBroker;
   readonly device: string;
+  /** The job that holds the lock of the device. */
+  readonly job: string;
   readonly firmware: Image;
   readonly settings: OtaSettings;
-  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  /** The user wants to stop. Obeyed until the image is handed to the socket; after that, nothing is sent again. */
   readonly cancel: AbortSignal;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
+  /** Asked as the image is handed to the socket: whether the job may send now. */
+  readonly mayBegin?: () => boolean;
+  /** The image is handed to the socket: it is too late to cancel. */
+  readonly handedOver?: () => void;
   /** Awaited before each publish: from then on the device is judged by what it does. */
   readonly begin?: (device: Device) => Promise<void>;
   /**
@@ -66,14 +72,18 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
   try {
     return await exchange.run();
   } catch (error) {
-    // An end that nobody saw: the device may still boot the image.
-    exchange.keepLocked('unknown');
     if (input.abandon.aborted) return { state: 'failed', error: new HomieError('ABANDONED') };
     return { state: 'failed', error: asHomieError(error) };
   } finally {
     watch.close();
   }
 }
+
+/** What follows after a look at the device: its end, another look, or the wait for another turn. */
+type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
+
+const again: Next = { kind: 'again' };
+const wait: Next = { kind: 'wait' };
 
 class Exchange {
   readonly #input: ExchangeInput;
@@ -84,8 +94,6 @@ class Exchange {
   #restarted = false;
   /** Why the last transfer failed, when another one is to follow. */
   #failure: HomieError | undefined;
-  /** When something was published whose end is not known yet, in ms. */
-  #openSince: number | undefined;
 
   constructor(input: ExchangeInput, watch: DeviceWatch, topic: string, encoded: Encoded) {
     this.#input = input;
@@ -108,16 +116,10 @@ class Exchange {
       } else if (!isReady(broker, device)) {
         return undefined;
       }
-      const outcome = await this.#once();
-      if (outcome !== undefined) return outcome;
+      const next = await this.#once();
+      if (next.kind === 'ended') return next.outcome;
+      if (next.kind === 'wait') return undefined;
     }
-  }
-
-  /** Where the end of what was published is not known, the device stays locked beyond the job. */
-  keepLocked(end: OpenEnd): void {
-    const { broker, device } = this.#input;
-    if (this.#openSince === undefined) return;
-    broker.locks.rebootPending(device, end, this.#openSince, broker.registry.get(device)?.uptime !== undefined);
   }
 
   /** The device did not come back for another attempt, or the user canceled. */
@@ -128,120 +130,169 @@ class Exchange {
     throw error;
   }
 
-  /** With a device that is ready: decides, and sends. Undefined when it is to be waited for and tried again. */
-  async #once(): Promise<Outcome | undefined> {
-    const { broker, device, firmware, settings, cancel, abandon, report } = this.#input;
+  /** With a device that is ready: decides, and sends. */
+  async #once(): Promise<Next> {
+    const { broker, device, firmware, settings, report } = this.#input;
+    const seen = sightingOf(broker, device);
     const known = broker.registry.get(device);
-    if (known === undefined) return undefined;
+    if (known === undefined) return wait;
     const from = runningFirmware(known);
     report({ from });
 
-    const { md5 } = firmware.info;
     const decision = await decide(known, firmware, settings);
     if (decision.kind === 'skip') {
       // It booted what an earlier attempt of this job had brought.
       if (this.#failure !== undefined && decision.reason === 'up_to_date')
-        return { state: 'succeeded', reboot: 'unproven' };
-      return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
+        return ended({ state: 'succeeded', reboot: this.#restarted ? 'proven' : 'unproven' });
+      return ended({ state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) });
     }
-    if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
+    if (decision.kind === 'reject') return ended({ state: 'rejected', error: decision.error });
     const obstacle = this.#tooLarge() ?? anotherUpdate(known, settings);
-    if (obstacle !== undefined) return { state: 'rejected', error: obstacle };
+    if (obstacle !== undefined) return ended({ state: 'rejected', error: obstacle });
+    if (leftInTheMiddle(known)) return this.#lookInTheMiddle(known);
+    const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
+    return this.#transfer(known, seen, expected, decision.reinstall);
+  }
 
-    const look = (): Patient => {
-      const upBefore = upForASecond(known, performance.now());
-      return { broker, device, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, upBefore }) };
-    };
-    if (leftInTheMiddle(known)) {
-      const answer = await letGo(look()).catch(connectionGone);
-      // Much may have changed meanwhile: it is decided anew.
-      if (answer === undefined || answer === 'freed' || answer === 'gone') return undefined;
-      return { state: 'rejected', error: inTheMiddle(answer) };
-    }
-    const expected = new Set([md5, ...(await firmware.alternativeChecksums())]);
-    if (!isReady(broker, device)) return undefined;
-    const stop = AbortSignal.any([cancel, abandon]);
-    if (stop.aborted) return this.#notReady(stop.reason);
+  /** What was left in the middle may be another updater's. */
+  async #lookInTheMiddle(known: Device): Promise<Next> {
+    const answer = await askStaleUpdate(this.#look(known));
+    // Much may have changed meanwhile: it is decided anew.
+    if (answer === 'cut_off' || answer === 'idle_or_staged' || answer === 'gone') return again;
+    return ended({ state: 'rejected', error: inTheMiddle(answer) });
+  }
+
+  async #transfer(known: Device, seen: Sighting, expected: ReadonlySet<string>, reinstall: boolean): Promise<Next> {
+    const { broker, device, firmware, settings, cancel, abandon, report } = this.#input;
+    const { md5 } = firmware.info;
     await this.#input.begin?.(known);
-    if (!isReady(broker, device) || stop.aborted) {
-      this.#input.unsent?.(false);
-      return stop.aborted ? this.#notReady(stop.reason) : undefined;
-    }
-    report({ state: 'running', attempt: ++this.#attempt });
-    const patient = look();
-    this.#openSince = patient.sight.since;
+    report({ state: 'running' });
+    const stuck = this.#look(known);
+    let isHandedOver = false;
     const end = await transfer({
       broker,
       device,
       firmware,
       settings,
-      sight: patient.sight,
+      sender: {
+        ...this.#sender,
+        stages: 'image',
+        seen,
+        cancel,
+        mayBegin: this.#input.mayBegin,
+        handedOver: () => {
+          isHandedOver = true;
+          this.#attempt += 1;
+          report({ phase: 'sending', attempt: this.#attempt });
+          this.#input.handedOver?.();
+        },
+      },
+      sight: stuck.sight,
       encoded: this.#encoded,
       // The device compares with its own MD5 as text; the final check does not mind the case.
-      topic: decision.reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
+      topic: reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
       expected,
-      before: from.checksum,
-      reinstall: decision.reinstall,
+      before: known.checksum?.value,
+      reinstall,
       abandon,
       report,
       flashed: this.#input.flashed,
     });
-    return this.#after(end, patient);
+    if (end.kind !== 'not_sent') return this.#after(end, stuck, expected);
+    if (isHandedOver) this.#attempt -= 1;
+    this.#input.unsent?.(false);
+    report({ state: 'waiting', attempt: this.#attempt });
+    if (end.why === 'canceled' || end.why === 'abandoned') return ended(this.#notReady(abandon.reason));
+    return end.why === 'halted' || this.#failure === undefined ? wait : again;
   }
 
-  async #after(end: TransferEnd, patient: Patient): Promise<Outcome | undefined> {
+  /** From now on the device is looked at. */
+  #look(known: Device): StuckDevice {
+    const { settings } = this.#input;
+    const { broker, abandon } = this.#sender;
+    const upBefore = upForASecond(known, performance.now());
+    return { ...this.#sender, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, upBefore }) };
+  }
+
+  get #sender(): Pick<Sender, 'broker' | 'device' | 'job' | 'abandon'> {
+    const { broker, device, job, abandon } = this.#input;
+    return { broker, device, job, abandon };
+  }
+
+  /**
+   * The device stays locked beyond the job unless it is known that nothing is staged: a restart was shown, the device has
+   * refused this very image, or it was found in the middle of an update that was cut off.
+   */
+  async #after(
+    end: Exclude<TransferEnd, { kind: 'not_sent' }>,
+    stuck: StuckDevice,
+    expected: ReadonlySet<string>,
+  ): Promise<Next> {
     const { broker, device, settings } = this.#input;
-    this.#openSince = patient.sight.since;
     if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
     switch (end.kind) {
       case 'ended':
-        if (end.open !== undefined) this.keepLocked(end.open);
-        return end.outcome;
-      case 'not_sent':
+        if (end.open === undefined) await broker.locks.rebooted(device);
+        return ended(end.outcome);
       case 'missed':
-        this.#openSince = undefined;
-        this.#input.unsent?.(end.kind === 'missed');
+        // Its session is clean, and it boots when it wakes.
+        await broker.locks.rebooted(device);
+        this.#input.unsent?.(true);
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
-        return undefined;
+        return wait;
       case 'interrupted':
-        return this.#interrupted(end, !end.halfDead || (await free(patient).catch(connectionGone)) === true);
+        if (end.restarted) return this.#tryAgain(end.error, end.again);
+        return this.#settleStaged(stuck, end.error, expected, true);
       case 'unseen':
-        await release(patient).catch(connectionGone);
-        this.keepLocked(patient.sight.blinked ? 'unknown' : end.open);
-        return { state: 'failed', error: end.error };
-      case 'stuck': {
-        this.#openSince = undefined;
-        const last = this.#again(end.error, settings.recoverReboot && !this.#restarted);
-        if (last !== undefined) return last;
-        this.#restarted = true;
-        this.#openSince = performance.now();
-        if (await restart(patient)) {
-          this.#openSince = undefined;
-          // Base64 is never sent again to a device where it has failed.
-          return settings.encoding === 'base64' ? { state: 'failed', error: end.error } : undefined;
+        if (end.certain) {
+          await broker.locks.rebooted(device);
+          return ended({ state: 'failed', error: end.error });
         }
-        this.keepLocked('flashed');
-        return { state: 'failed', error: end.error };
-      }
+        return this.#settleStaged(stuck, end.error, expected, false);
+      case 'stuck':
+        await broker.locks.rebooted(device);
+        return this.#restartStuck(stuck, end.error);
     }
   }
 
-  /** @param idle whether the device is known to be, and to have nothing to boot */
-  #interrupted({ error, again }: Extract<TransferEnd, { kind: 'interrupted' }>, idle: boolean): Outcome | undefined {
-    if (idle) {
-      this.#openSince = undefined;
-      return this.#again(error, again);
-    }
-    // Where a device sends no statistics, one with an image to boot looks like one that is half dead.
-    this.keepLocked('unknown');
-    return { state: 'failed', error };
+  /**
+   * Finds out whether something is staged on a device that was lost sight of: by the question, else by a restart.
+   *
+   * @param possible whether the image may be sent once more when nothing is
+   */
+  async #settleStaged(
+    stuck: StuckDevice,
+    error: HomieError,
+    expected: ReadonlySet<string>,
+    possible: boolean,
+  ): Promise<Next> {
+    const answer = await abortStaleUpdate(stuck);
+    if (answer === 'cut_off') return this.#tryAgain(error, true);
+    const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
+    if (!isRestarted) return ended({ state: 'failed', error });
+    const runs = stuck.sight.advertisement?.checksum;
+    if (runs !== undefined && expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
+    return this.#tryAgain(error, possible);
   }
 
-  /** The outcome when that was the last attempt; undefined when there is another. */
-  #again(error: HomieError, possible: boolean): Outcome | undefined {
-    this.#failure = error;
+  async #restartStuck(stuck: StuckDevice, error: HomieError): Promise<Next> {
+    const possible = this.#input.settings.recoverReboot && !this.#restarted;
+    this.#restarted = true;
+    if (!possible || !(await restart(stuck))) return ended({ state: 'failed', error });
+    return this.#tryAgain(error, true);
+  }
+
+  /** Base64 is never sent again to a device where it has failed. */
+  get #mayTryAgain(): boolean {
     const { settings, cancel } = this.#input;
-    return possible && this.#attempt < settings.attempts && !cancel.aborted ? undefined : { state: 'failed', error };
+    return this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
+  }
+
+  /** Nothing is staged. */
+  async #tryAgain(error: HomieError, possible: boolean): Promise<Next> {
+    await this.#input.broker.locks.rebooted(this.#input.device);
+    this.#failure = error;
+    return possible && this.#mayTryAgain ? again : ended({ state: 'failed', error });
   }
 
   #tooLarge(): HomieError | undefined {
@@ -255,6 +306,10 @@ class Exchange {
       `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
     );
   }
+}
+
+function ended(outcome: Outcome): Next {
+  return { kind: 'ended', outcome };
 }
 
 /** What speaks against bringing a firmware onto a device before anything is known of the device. */
@@ -310,7 +365,7 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
-function inTheMiddle(answer: 'progress' | 'flashed' | 'busy' | 'silence'): HomieError {
+function inTheMiddle(answer: StaleUpdate): HomieError {
   if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
   if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(

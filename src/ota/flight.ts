@@ -7,7 +7,7 @@ import { settle } from '../homie/presence';
 import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
 import type { Image } from './image';
-import { letGo } from './recovery';
+import { askStaleUpdate, restart } from './recovery';
 import type { OtaSettings } from './settings';
 import { parseStatus } from './status';
 import { identify } from './verdict';
@@ -27,6 +27,8 @@ export interface Flight extends Departure {
 export interface JudgeInput {
   readonly broker: HomieBroker;
   readonly device: string;
+  /** The job that holds its lock. */
+  readonly job: string;
   readonly firmware: Image;
   readonly flight: Flight;
   readonly settings: OtaSettings;
@@ -100,30 +102,31 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
 const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
 
 async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight): Promise<FlightEnd> {
-  const { broker, device, settings, abandon } = input;
+  const { broker, device, job, settings, abandon } = input;
   let { flight } = input;
-  const since = performance.now();
   let until = sight.clock() + settings.stall + settings.reboot + settings.ready;
-  let idle = false;
+  /** It is not in the middle of an update; whether something is staged is not known. */
+  let isAsked = false;
   for (;;) {
+    abandon.throwIfAborted();
     if (!broker.isSettled) await settle(broker, abandon);
     const known = broker.registry.get(device);
     const sign = read(known, flight, expected, sight);
     if (sign.kind === 'ended') return sign;
     if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
     const underWay = known?.otaStatus === undefined ? 0 : settings.stall - ageOfProgress(known, flight);
-    if (sign.kind !== 'as_before') {
-      idle = false;
-    } else if (!idle && underWay <= 0) {
-      const answer = await letGo({ broker, device, settings, sight });
+    if (sign.kind === 'as_before' && underWay <= 0 && !isAsked) {
+      const stuck = { broker, device, job, settings, sight, abandon };
+      const answer = await askStaleUpdate(stuck);
+      if (answer === 'cut_off') return { kind: 'again' };
       if (answer === 'silence' || answer === 'busy') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
-      idle = answer === 'freed';
       if (answer === 'flashed') flight = { ...flight, flashed: true };
+      if (answer === 'idle_or_staged') {
+        isAsked = true;
+        if (settings.recoverReboot) await restart(stuck);
+      }
       // Much may have come meanwhile.
       continue;
-    } else if (idle && (!flight.statistics || (known?.uptime?.live === true && known.uptime.at >= since))) {
-      // Freed from an update that was cut off, it sends its statistics again. Where it sends none, the answer must do.
-      return { kind: 'again' };
     }
     const now = sight.clock();
     const event = await sight.next(until, underWay > 0 ? now + underWay : undefined);

@@ -1,122 +1,151 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { OtaSettings } from './settings';
+import { publishToDevice, sightingOf } from '../homie/gate';
 import { isReady } from '../homie/presence';
 import { isAway, type Sight } from '../homie/sight';
-import { isBusy, parseStatus } from './status';
 import { rebootShown, upForASecond } from '../homie/uptime';
+import type { OtaSettings } from './settings';
+import { isBusy, parseStatus } from './status';
 
-/** A device that needs help. */
-export interface Patient {
+/** A device whose update may have been cut off. */
+export interface StuckDevice {
   readonly broker: HomieBroker;
   readonly device: string;
+  /** The job that holds its lock. */
+  readonly job: string;
   readonly settings: OtaSettings;
   readonly sight: Sight;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
 }
 
 /** How long the broker may take to acknowledge one of these small messages, in ms. */
 const SMALL_PUBLISH = 10_000;
 
 /**
- * Asks the updater of a device to let go of an update that was cut off: one byte to a firmware topic whose last level
- * is no MD5. It is answered `400 BAD_CHECKSUM`; nothing is written and nothing reboots (homie-esp8266 BootNormal.cpp
- * `__handleOTAUpdates`). A device in the middle of an update answers only after that update.
- *
- * @returns what came instead of the answer: `progress` when an update is under way, `flashed` when one has just ended,
- * `busy` when the device says that it has something else to finish, `gone` when it lost its connection, `silence` when
- * nothing came in time
+ * What a device is asked with: it must fill more than one TCP segment, and must not begin with 0xE9 nor with the base64 of
+ * it. Should the device run another image by now, it answers `202`, `400 BAD_FIRMWARE`, and writes nothing.
  */
-export async function letGo({
-  broker,
-  device,
-  settings,
-  sight,
-}: Patient): Promise<'freed' | 'progress' | 'flashed' | 'busy' | 'gone' | 'silence'> {
-  const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/x`;
-  await broker.connection.publish(topic, 'x', { qos: 1, timeout: SMALL_PUBLISH });
-  const until = sight.clock() + settings.accepted;
+const QUESTION = Buffer.alloc(4096);
+
+/** How long after the `304` the second half of the answer is waited for, in ms. */
+const SECOND_HALF = 2_000;
+
+/**
+ * What a device answers to the question whether an update was cut off:
+ *
+ * - `cut_off`: one was, and the device is free of it now; nothing is staged
+ * - `idle_or_staged`: none was. The device is idle, or has an image to boot
+ * - `progress`: an update is under way; `flashed`: one has just ended
+ * - `busy`: the device says that it has something else to finish, such as a reboot
+ * - `gone`: the device, or our connection, was lost meanwhile
+ * - `silence`: no answer that tells anything
+ */
+export type StaleUpdate = 'cut_off' | 'idle_or_staged' | 'progress' | 'flashed' | 'busy' | 'gone' | 'silence';
+
+/**
+ * Asks a device whether an update was cut off, and frees it of that: zeros to the firmware topic of the *running* image. In
+ * the middle of a dead update the device answers `304` and a failure (`500 INTERNAL_ERROR 0`), and its updater is free again;
+ * an idle one and one with a staged image both answer `304` alone (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on
+ * ba452ea). A device in the middle of an update answers after that update.
+ */
+export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
+  const { broker, device, settings, sight } = stuck;
+  const checksum = broker.registry.get(device)?.checksum?.value;
+  if (checksum === undefined) return 'silence';
+  const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${checksum}`;
+  if (!(await sendSmall(stuck, topic, QUESTION))) return 'gone';
+  let until = sight.clock() + settings.accepted;
+  let isRunning = false;
   for (;;) {
     const event = await sight.next(until);
-    if (event === undefined) return 'silence';
+    if (event === undefined) return isRunning ? 'idle_or_staged' : 'silence';
     if (event.attribute === 'state' && event.live && (event.value === 'init' || isAway(event.value))) return 'gone';
     if (event.attribute !== 'otaStatus' || !event.live) continue;
     const status = parseStatus(event.value);
-    if (status?.kind === 'refused') return isBusy(status.code) ? 'busy' : 'freed';
-    if (status?.kind === 'flashed') return 'flashed';
-    if (status?.kind === 'accepted' || status?.kind === 'progress') return 'progress';
+    if (status?.kind === 'unchanged') {
+      isRunning = true;
+      until = Math.min(until, sight.clock() + SECOND_HALF);
+    } else if (status?.kind === 'refused') {
+      if (isBusy(status.code)) return 'busy';
+      // Without the 304 it is the answer to something else.
+      if (isRunning) return 'cut_off';
+    } else if (status?.kind === 'flashed') return 'flashed';
+    else if (status?.kind === 'accepted' || status?.kind === 'progress') return 'progress';
   }
 }
 
-/** How often a device is asked to let go. */
+/** How often a device is asked whose connection is lost meanwhile. */
 const ASKED = 3;
 
-/** The same; where a connection is lost meanwhile, it is asked again. @returns whether it let go */
-export async function release(patient: Patient): Promise<boolean> {
+/** The same; where a connection is lost meanwhile, the device is asked again. */
+export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
   for (let asked = 1; ; asked += 1) {
-    const answer = await letGo(patient).catch(connectionGone);
-    if (answer !== undefined && answer !== 'gone') return answer === 'freed';
-    if (asked === ASKED || !(await isBack(patient))) return false;
+    const answer = await askStaleUpdate(stuck);
+    if (answer !== 'gone' || asked === ASKED || !(await isBack(stuck))) return answer;
   }
 }
 
-/**
- * Frees a half-dead device: ready, but without statistics and deaf to its properties since its connection was cut in
- * the middle of a transfer (seen on homie-esp8266 ba452ea).
- *
- * @returns whether it is proven by a live uptime; a device that sends none is freed all the same
- */
-export async function free(patient: Patient): Promise<boolean> {
-  const { broker, device } = patient;
-  return (await release(patient)) && broker.registry.get(device)?.uptime !== undefined && showsUptime(patient);
-}
-
-async function showsUptime({ sight, settings }: Patient): Promise<boolean> {
+async function isBack({ broker, device, sight, settings }: StuckDevice): Promise<boolean> {
   const until = sight.clock() + settings.ready;
-  // Where it has connected anew meanwhile, it has sent its uptime at once, or is half dead.
-  if (sight.advertisement?.uptime !== undefined) return true;
-  for (;;) {
-    const event = await sight.next(until);
-    if (event === undefined) return false;
-    if (event.attribute === 'uptime' && event.live) return true;
+  while (!broker.isSettled || sight.advertisement?.readyAt === undefined || !isReady(broker, device)) {
+    if ((await sight.next(until)) === undefined) return isReady(broker, device);
   }
-}
-
-async function isBack({ broker, device, sight, settings }: Patient): Promise<boolean> {
-  const until = sight.clock() + settings.ready;
-  do {
-    if ((await sight.next(until)) === undefined) return false;
-  } while (sight.advertisement?.readyAt === undefined || !isReady(broker, device));
   return true;
 }
 
-/** A publish that failed for want of a connection. */
-export function connectionGone(error: unknown): undefined {
-  const codes = ['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT'];
-  if (!(error instanceof HomieError) || !codes.includes(error.code)) throw error;
-}
-
 /**
- * Restarts a device whose updater is stuck, by an empty configuration patch: the firmware writes its configuration anew
- * and reboots (seen on homie-esp8266 ba452ea). Not without risk, so only for a device that was found stuck.
+ * Restarts a device by an empty configuration patch: the firmware writes its configuration anew and reboots (seen on
+ * homie-esp8266 ba452ea). Not without risk, so only where nothing else shows what the device has to boot.
  *
  * @returns whether it is ready again, and its uptime shows the reboot
  */
-export async function restart({ broker, device, settings, sight }: Patient): Promise<boolean> {
+export async function restart(stuck: StuckDevice): Promise<boolean> {
+  const { broker, device, settings, sight } = stuck;
   const publishedAt = performance.now();
   const known = broker.registry.get(device);
   const upBefore = known !== undefined && upForASecond(known, publishedAt);
   sight.expectAnother();
-  await broker.connection.publish(`${broker.baseTopic}${device}/$implementation/config/set`, '{}', {
-    qos: 1,
-    timeout: SMALL_PUBLISH,
-  });
+  if (!(await sendSmall(stuck, `${broker.baseTopic}${device}/$implementation/config/set`, '{}'))) return false;
   const until = sight.clock() + settings.reboot + settings.ready;
   for (;;) {
     if ((await sight.next(until)) === undefined) return false;
     const uptime = sight.advertisement?.uptime;
     if (uptime === undefined) continue;
-    if (rebootShown(uptime, publishedAt, upBefore)) return true;
+    if (rebootShown(uptime, publishedAt, upBefore)) {
+      await broker.locks.rebooted(device);
+      return true;
+    }
     // A mere reconnect: the reboot is still to come.
     sight.expectAnother();
   }
 }
+
+/** @returns whether the broker has it */
+async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | string): Promise<boolean> {
+  const { broker, device, job, abandon } = stuck;
+  const isRestart = typeof payload === 'string';
+  try {
+    const sent = await publishToDevice(
+      {
+        broker,
+        device,
+        job,
+        abandon,
+        seen: sightingOf(broker, device),
+        // What is pending already is what the restart is for.
+        ...(isRestart && !broker.locks.isRebootPending(device) && { stages: 'patch' }),
+      },
+      { topic, payload, qos: 1, timeout: SMALL_PUBLISH },
+    );
+    if (!('notSent' in sent)) return true;
+  } catch (error) {
+    abandon.throwIfAborted();
+    if (!(error instanceof HomieError) || !connectionGone.has(error.code)) throw error;
+  }
+  abandon.throwIfAborted();
+  return false;
+}
+
+/** Codes of a publish that failed because there was no connection. */
+const connectionGone: ReadonlySet<string> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);

@@ -2,7 +2,7 @@ import { HomieError, type ErrorCode } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import type { OpenEnd } from '../homie/lock';
-import { publishTo } from '../homie/publish';
+import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
 import { ProgressMeter } from './progress';
@@ -27,6 +27,8 @@ export interface TransferInput {
   readonly encoded: Encoded;
   readonly topic: string;
   readonly settings: OtaSettings;
+  /** Who sends the image. */
+  readonly sender: Sender;
   /** Every checksum that a device running the image may report. */
   readonly expected: ReadonlySet<string>;
   /** `$fw/checksum` before the publish. */
@@ -45,19 +47,21 @@ export interface TransferInput {
  * How a transfer ended.
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
- * - `not_sent`: the connection or the device was gone before anything was sent
+ * - `not_sent`: something spoke against it as the image was about to be handed to the socket
  * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
- * - `unseen`: no sign of the device came: where connections were lost, it may be half dead, or have an image to boot
- * - `interrupted`: the update ended in the middle. `halfDead`: the device must be freed. `again`: the old firmware was
- *   seen live and nothing is pending, so that it can be tried again
+ * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `certain`: it never
+ *   got the image
+ * - `interrupted`: the update ended in the middle. `restarted`: a restart was shown, and the old firmware runs, so that nothing
+ *   is staged; else the device may be half dead, or have an image to boot. `again`: the old firmware was seen live
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
-  | { readonly kind: 'not_sent' | 'missed' }
+  | { readonly kind: 'not_sent'; readonly why: Obstacle }
+  | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
-  | { readonly kind: 'unseen'; readonly error: HomieError; readonly open: OpenEnd }
-  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly halfDead: boolean; readonly again: boolean };
+  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: boolean }
+  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly restarted: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
@@ -83,13 +87,9 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'silent':
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
-      if (answer.begun) return { kind: 'interrupted', error: new HomieError('STALLED'), halfDead: true, again: false };
-      // So it may be, too, where ours is dead and nobody has noticed yet.
-      return {
-        kind: 'unseen',
-        error: unanswered(input, sent),
-        open: sent.error === undefined && !input.sight.blinked ? 'unheard' : 'unknown',
-      };
+      if (answer.begun)
+        return { kind: 'interrupted', error: new HomieError('STALLED'), restarted: false, again: false };
+      return { kind: 'unseen', error: unanswered(input, sent), certain: sent.noSubscribers };
     case 'flashed':
       input.flashed?.();
       input.report({
@@ -110,24 +110,13 @@ interface Sent {
   readonly error?: HomieError;
 }
 
-async function send({
-  broker,
-  device,
-  topic,
-  encoded,
-  firmware,
-  settings,
-  abandon,
-  report,
-}: TransferInput): Promise<Sent | TransferEnd> {
-  report({ phase: 'sending' });
+async function send({ topic, encoded, firmware, settings, sender }: TransferInput): Promise<Sent | TransferEnd> {
   const timeout = settings.sending + firmware.info.size / 20;
   try {
-    const { noSubscribers } = await publishTo({ broker, device, abandon }, { topic, timeout, ...encoded });
-    return { kind: 'sent', noSubscribers };
+    const sent = await publishToDevice(sender, { topic, timeout, ...encoded });
+    return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : { kind: 'sent', ...sent };
   } catch (error) {
     if (!(error instanceof HomieError)) throw error;
-    if (error.code === 'NOT_CONNECTED') return { kind: 'not_sent' };
     if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') {
       return { kind: 'sent', noSubscribers: false, error };
     }
@@ -336,14 +325,17 @@ function concluded(
       return { kind: 'ended', outcome, ...(verdict.code === 'UNCONFIRMED' && { open: 'unknown' }) };
     }
     case 'half_dead':
-      return { kind: 'interrupted', error: lost(), halfDead: true, again: live };
+      return { kind: 'interrupted', error: lost(), restarted: false, again: live };
     case 'rebooted':
-      return { kind: 'interrupted', error: lost(), halfDead: false, again: live };
+      return { kind: 'interrupted', error: lost(), restarted: true, again: live };
     case 'reconnected':
-      // It works, so the update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
-      if (begun) return { kind: 'ended', outcome: { state: 'failed', error: lost() }, open: 'flashed' };
-      if (live) return { kind: 'interrupted', error: lost(), halfDead: false, again: true };
-      return { kind: 'ended', outcome: { state: 'failed', error: unanswered(input, sent) }, open: 'unknown' };
+      // It works, so an update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
+      return {
+        kind: 'interrupted',
+        error: begun || live ? lost() : unanswered(input, sent),
+        restarted: false,
+        again: live,
+      };
   }
 }
 

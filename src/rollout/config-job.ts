@@ -50,6 +50,7 @@ function configTask(
   const settingsFor = (asked: boolean): ConfigSettings => ({ ...settings, force: settings.force && asked });
   return {
     broker,
+    stages: 'patch',
     initial: { total: 0 },
     select: (signal) => selectDevices(broker, choice, undefined, signal, continuous),
     admits: (device) => isMeant(choice, device, undefined),
@@ -79,13 +80,10 @@ function configTask(
       });
     },
     judge: async (device, flight, { report, abandon }) => {
-      const { locks, registry } = broker;
       const judged = await judgeConfigFlight({ broker, device, flight, settings, abandon, report });
-      locks.rebooted(device);
-      if (judged.kind === 'again') return 'again';
-      const statistics = registry.get(device)?.uptime !== undefined;
-      if (judged.open !== undefined) locks.rebootPending(device, judged.open, performance.now(), statistics);
-      return judged.outcome;
+      const isOpen = judged.kind === 'ended' && judged.open !== undefined;
+      if (!isOpen) await broker.locks.rebooted(device);
+      return judged.kind === 'again' ? 'again' : judged.outcome;
     },
     isWorthAnotherLook: ({ state }) => state === 'timed_out',
     allowAgain: () => undefined,

@@ -64,6 +64,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #startedAt: string;
   readonly #begunAt: number;
   readonly #flights = new Map<string, unknown>();
+  /** Devices of which something in flight was handed to the socket. */
+  readonly #sent = new Set<string>();
   readonly #unasked = new Set<string>();
   /** Devices that had not ended when an earlier process did. */
   readonly #resumed = new Set<string>();
@@ -111,7 +113,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#ledger = new Ledger(this.id, task.initial, this.#startedAt, () => this.#elapsed);
     this.#ledger.restore(state?.devices.map(({ entry }) => entry) ?? []);
     for (const { entry, flight, unasked } of state?.devices ?? []) {
-      if (flight !== undefined) this.#flights.set(entry.device, flight);
+      if (flight !== undefined) {
+        this.#flights.set(entry.device, flight);
+        this.#sent.add(entry.device);
+      }
       if (unasked === true) this.#unasked.add(entry.device);
     }
     // Devices that were named, but not taken in yet, are still to come.
@@ -408,7 +413,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   #isUnderWay(device: string): boolean {
-    return this.#flights.has(device) || (this.#ledger.get(device)?.attempt ?? 0) > 0;
+    return this.#sent.has(device) || (this.#ledger.get(device)?.attempt ?? 0) > 0;
   }
 
   #add(devices: readonly string[]): void {
@@ -468,6 +473,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       await unlessAborted(this.#abandon.signal, task.broker.locks.unorphaned(device));
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
+      this.#sent.delete(device);
       this.#setFlight(device, undefined);
       hooks.report({ state: 'queued' });
       void this.#save();
@@ -489,7 +495,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const { locks } = this.#task.broker;
     try {
       if (this.#flights.has(device)) locks.takeUp(device, this.id);
-      else locks.acquire(device, this.id);
+      else locks.acquire(device, this.id, this.#task.stages);
     } catch (error) {
       if (error instanceof HomieError) return { state: 'rejected', error };
       throw error;
@@ -503,6 +509,9 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   #hooks(device: string, cancel: AbortSignal): Hooks<unknown> {
     return {
+      job: this.id,
+      mayBegin: () => this.#plan.mode === 'active' && this.#opening.isOpen,
+      handedOver: () => void this.#sent.add(device),
       cancel,
       abandon: this.#abandon.signal,
       asked: !this.#unasked.has(device),
@@ -515,6 +524,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
         await this.#save();
       },
       unsent: () => {
+        this.#sent.delete(device);
         this.#setFlight(device, undefined);
         void this.#save();
       },
@@ -530,6 +540,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const known = this.#task.broker.registry.get(device);
     const update = this.#ledger.end(device, outcome, known && runningFirmware(known));
     if (update === undefined) return;
+    this.#sent.delete(device);
     this.#setFlight(device, undefined);
     // Written down first: a result may be missed when the process ends just now, but it never comes twice.
     await this.#task.ended(device, update, this.#resumed.delete(device));

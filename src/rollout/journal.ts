@@ -304,8 +304,7 @@ function readChange(line: string): { key: string; line: string | undefined } | {
   if (Array.isArray(change) && typeof change[0] === 'string' && change.length <= 2) {
     return { key: change[0], line: change.length === 1 ? undefined : `${line}\n` };
   }
-  const [, quoted = ''] = /^\[("(?:[^"\\]|\\.)*")/.exec(line) ?? [];
-  const about = parse(quoted);
+  const about = parse(line.slice(1, line.indexOf('",') + 1));
   return { about: typeof about === 'string' ? about : undefined };
 }
 

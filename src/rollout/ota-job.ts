@@ -48,6 +48,7 @@ function otaTask(
   };
   return {
     broker,
+    stages: 'image',
     initial: {
       total: size,
       to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
@@ -93,14 +94,11 @@ function otaTask(
         },
       });
     },
-    judge: async (device, flight, { report, abandon }) => {
-      const { locks, registry } = broker;
-      const judged = await judgeFlight({ broker, device, firmware, flight, settings, abandon, report });
-      locks.rebooted(device);
-      if (judged.kind === 'again') return 'again';
-      const statistics = registry.get(device)?.uptime !== undefined;
-      if (judged.open !== undefined) locks.rebootPending(device, judged.open, performance.now(), statistics);
-      return judged.outcome;
+    judge: async (device, flight, { job, report, abandon }) => {
+      const judged = await judgeFlight({ broker, device, job, firmware, flight, settings, abandon, report });
+      const isOpen = judged.kind === 'ended' && judged.open !== undefined;
+      if (!isOpen) await broker.locks.rebooted(device);
+      return judged.kind === 'again' ? 'again' : judged.outcome;
     },
     isWorthAnotherLook: ({ device, state, reason }) => {
       const known = broker.registry.get(device);

@@ -3,10 +3,12 @@ import path from 'node:path';
 import { HomieError } from '../errors';
 import { md5 } from '../firmware/checksum';
 import { MAX_IMAGE } from '../firmware/format';
-import { DeviceLocks } from '../homie/lock';
+import { moment } from '../homie/elapsed';
+import { DeviceLocks, type PendingReboot } from '../homie/lock';
 import { History } from './history';
 import { JobFile, readJob, type JobHead, type StoredJob } from './job-file';
 import { isMissing, Journal, notWritten, readWhole, writeWhole } from './journal';
+import { readPending } from './pending-file';
 
 /**
  * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
@@ -14,6 +16,7 @@ import { isMissing, Journal, notWritten, readWhole, writeWhole } from './journal
  * - `jobs/<id>.jsonl`: a job
  * - `firmware/<md5>.bin`: an image, once however many jobs bring it
  * - `history.jsonl`: see `History`
+ * - `pending.jsonl`: devices that may have something to boot
  *
  * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
  */
@@ -113,7 +116,7 @@ export class JobStore {
       this.#complain(error);
       if (!isNewer(error)) await rename(this.#historyFile, `${this.#historyFile}.damaged`).catch(() => undefined);
     }
-    const now = performance.now();
+    await this.#readPending();
     for (const { head, state, file } of await this.#jobs()) {
       const last = Date.parse(state.startedAt) + state.elapsed;
       if (state.rest !== 'not' && Date.now() - last > head.keep) {
@@ -121,9 +124,15 @@ export class JobStore {
         continue;
       }
       for (const { entry, flight } of state.devices) {
-        if (flight !== undefined) DeviceLocks.suspect(`${head.scope}${entry.device}`, now);
+        if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
       }
     }
+  }
+
+  /** What may be pending is written down from now on. */
+  async #readPending(): Promise<void> {
+    const reading = await Journal.openLeniently(path.join(this.#folder, 'pending.jsonl'), this.#tell);
+    DeviceLocks.keep((device, pending) => reading.journal.set(device, pending), readPending(reading));
   }
 
   async #jobs(): Promise<StoredJob[]> {
@@ -183,6 +192,18 @@ export class JobStore {
   #complain(error: unknown): void {
     this.#tell(asHomieError(error));
   }
+}
+
+/** A device of a job that was in flight when the process ended. */
+function inFlight(scope: string, device: string, flight: unknown): PendingReboot {
+  const { at, up, statistics }: { at?: unknown; up?: unknown; statistics?: unknown } = Object(flight);
+  return {
+    address: `${scope.slice(scope.indexOf('/') + 1)}${device}`,
+    what: 'image',
+    at: typeof at === 'number' ? at : moment(),
+    ...(typeof up === 'number' && { up }),
+    statistics: statistics !== false,
+  };
 }
 
 function isNewer(error: unknown): boolean {

@@ -1,11 +1,18 @@
 import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import type { Staged } from '../homie/lock';
 import type { Change, Outcome, Update } from '../homie/update';
 
 /** How a job treats one of its devices. */
 export interface Hooks<Flight> {
-  /** The user wants to stop. Obeyed at once as long as nothing was sent; after that, nothing is sent again. */
+  /** The id of the job, which holds the lock of the device. */
+  readonly job: string;
+  /** Asked as something is handed to the socket: whether the job is neither paused nor stopped, and its window open. */
+  readonly mayBegin: () => boolean;
+  /** Something is handed to the socket: it is too late to cancel. */
+  readonly handedOver: () => void;
+  /** The user wants to stop. Obeyed until something is handed to the socket; after that, nothing is sent again. */
   readonly cancel: AbortSignal;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
@@ -30,6 +37,8 @@ export type Judged = Outcome | 'again';
  */
 export interface Task<Flight> {
   readonly broker: HomieBroker;
+  /** What it may leave a device to boot. */
+  readonly stages: Staged;
   /** What every update says from its start. */
   readonly initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
   /** Finds the devices that are meant. Rejects with a HomieError, or with the signal. */

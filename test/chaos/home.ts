@@ -1,4 +1,5 @@
 import { connectAsync, type MqttClient } from 'mqtt';
+import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice } from '../simulator/device';
 import { startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
@@ -6,6 +7,9 @@ import { image, md5, type Family } from './images';
 import type { Moments } from './moments';
 import type { DevicePlan, Plan } from './plan';
 import type { Left, Seen } from './record';
+
+/** Bytes of the question whether an update was cut off. */
+const QUESTION = 4096;
 
 /** A device, how it was made, and its place in the plan. */
 export interface Dweller {
@@ -111,15 +115,14 @@ export class Home {
   }
 
   left(): Left[] {
-    const held: unknown = Reflect.get(globalThis, Symbol.for('@homie-ota/node-red-homie-ota/locks/1'));
-    const locks = held instanceof Map ? [...held] : [];
+    const locks = new DeviceLocks(this.broker.url, 'homie/');
     return this.dwellers.map(({ device }) => {
-      const { job }: { job?: unknown } = Object(locks.find(([key]) => String(key).endsWith(`/${device.id}`))?.[1]);
+      const job = locks.holder(device.id);
       return {
         device: device.id,
         there: device.phase === 'ready',
         halfDead: device.isUpdating,
-        ...(typeof job === 'string' && { lockedBy: job }),
+        ...(job !== undefined && { lockedBy: job }),
       };
     });
   }
@@ -220,7 +223,7 @@ export class Home {
     let images = 0;
     device.on('part', (topic, bytes, total) => {
       const checksum = topic.split('/').at(-1)?.toLowerCase() ?? '';
-      if (total <= 1) return;
+      if (total <= QUESTION) return;
       if (device.received.length > images) {
         images = device.received.length;
         see({ kind: 'image', at: at(), device: id, md5: checksum, pending: device.hasToBoot && bytes < total });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Actions } from '../../nodes/actions';
+import { DeviceLocks } from '../../src/homie/lock';
 import type { Job } from '../../src/rollout/job';
 import { JobStore } from '../../src/rollout/store';
 import type { Proxy } from '../support/proxy';
@@ -73,7 +74,7 @@ export class Library implements Ours {
   restart(): Promise<void> {
     return this.#next(async () => {
       this.#leaks.push(...(await this.#deployment.close()));
-      forgetLocks();
+      DeviceLocks.reset();
       this.#store = this.#openStore();
     });
   }
@@ -87,7 +88,7 @@ export class Library implements Ours {
       const folder = path.join(path.dirname(this.#folder), String((this.#count += 1)));
       cpSync(this.#folder, folder, { recursive: true, force: true });
       await Promise.all([cut, old.close()]);
-      forgetLocks();
+      DeviceLocks.reset();
       this.#folder = folder;
       this.#store = this.#openStore();
       this.#proxy = await listen(this.#around);
@@ -172,10 +173,4 @@ export class Library implements Ours {
       this.#around.complain(`told: ${error.code} ${error.message} ${String(error.cause)}`),
     );
   }
-}
-
-/** A process that has just begun knows of none. */
-function forgetLocks(): void {
-  const held: unknown = Reflect.get(globalThis, Symbol.for('@homie-ota/node-red-homie-ota/locks/1'));
-  if (held instanceof Map) held.clear();
 }

@@ -40,7 +40,7 @@ export async function bring(
   const never = new AbortController().signal;
   const device = lab.device.id;
   let late: Promise<Outcome | undefined> | undefined;
-  lab.broker.locks.acquire(device, 'test');
+  lab.broker.locks.acquire(device, 'test', 'patch');
   const watch = lab.broker.watch(device);
   try {
     let outcome: Outcome | undefined;
@@ -59,6 +59,7 @@ export async function bring(
       outcome = await bringPatch({
         broker: lab.broker,
         device,
+        job: 'test',
         patch: readPatch(patch),
         settings: { ...patient, ...settings },
         cancel: options.cancel ?? never,

@@ -58,7 +58,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('falls back to its MAC address when its id is removed', () =>
-    withLab(broker.url, { id: 'lamp' }, async (lab) => {
+    withLab(broker.url, { id: 'lamp', mac: '5C:CF:7F:00:00:01' }, async (lab) => {
       const { outcome } = await bring(lab, { device_id: null });
       assert.equal(codeOf(outcome), 'succeeded');
       assert.equal(moveOf(outcome).to, 'homie/5ccf7f000001');

@@ -134,9 +134,9 @@ describeWithBrokers('Forgetting a device', (start) => {
     homie.locks.release('forget-busy', 'a job');
 
     await lose('forget-pending');
-    homie.locks.rebootPending('forget-pending', 'flashed', performance.now(), true);
+    await homie.locks.expectReboot('forget-pending', 'image');
     assert.equal(codeOf(await forgetDevice(homie, 'forget-pending', never)), 'REBOOT_PENDING');
-    homie.locks.rebooted('forget-pending');
+    await homie.locks.rebooted('forget-pending');
     assert.equal((await retainedTopics(broker.url)).length, 8);
   });
 

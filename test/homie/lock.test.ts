@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
-import type { DeviceEvent, DeviceState } from '../../src/homie/device';
-import { DeviceLocks } from '../../src/homie/lock';
+import type { Device, DeviceEvent, DeviceState } from '../../src/homie/device';
+import { moment } from '../../src/homie/elapsed';
+import { DeviceLocks, type PendingReboot } from '../../src/homie/lock';
 
-let count = 0;
-
-/** Locks of a broker that no other test has. */
-function someLocks(): DeviceLocks {
-  return new DeviceLocks(`mqtt://broker-${count++}`, 'homie/');
-}
+const MINUTE = 60_000;
 
 function state(value: DeviceState, live = true): DeviceEvent {
   return { attribute: 'state', value, live, at: performance.now() };
@@ -17,9 +13,31 @@ function uptime(value: number, at = performance.now(), live = true): DeviceEvent
   return { attribute: 'uptime', value, live, at };
 }
 
+/** A device that sends its uptime, or none. */
+function device(id: string, { mac, up }: { mac?: string; up?: number } = {}): Device {
+  const fact = <T>(value: T) => ({ value, live: true, at: performance.now() });
+  return {
+    id,
+    state: fact('ready' as const),
+    ...(mac !== undefined && { mac: fact(mac) }),
+    ...(up !== undefined && { uptime: fact(up) }),
+  };
+}
+
+function locksOf(url: string, baseTopic: string, ...devices: Device[]): DeviceLocks {
+  return new DeviceLocks(url, baseTopic, (id) => devices.find((each) => each.id === id));
+}
+
 describe('The lock of a device', () => {
+  let locks: DeviceLocks;
+
+  beforeEach(() => {
+    DeviceLocks.reset();
+    locks = locksOf('mqtt://broker', 'homie/', device('lamp', { up: 3000 }), device('plug', { up: 3000 }));
+  });
+  after(() => DeviceLocks.reset());
+
   it('is given to one job at a time', () => {
-    const locks = someLocks();
     locks.acquire('lamp', 'first');
     assert.throws(() => locks.acquire('lamp', 'second'), { code: 'DEVICE_BUSY' });
     assert.equal(locks.holder('lamp'), 'first');
@@ -30,115 +48,153 @@ describe('The lock of a device', () => {
   });
 
   it('is not released by a job that does not hold it', () => {
-    const locks = someLocks();
     locks.acquire('lamp', 'first');
     locks.release('lamp', 'second');
     assert.equal(locks.holder('lamp'), 'first');
   });
 
-  it('holds across connections that mean the same broker', () => {
-    const same = ['mqtt://Localhost:1883', 'mqtts://127.0.0.1:8883', 'ws://[::1]:9001/mqtt', 'mqtt://127.1.2.3'];
-    new DeviceLocks('mqtt://localhost', 'same/').acquire('lamp', 'first');
-    for (const url of same) {
-      assert.throws(() => new DeviceLocks(url, 'same/').acquire('lamp', 'second'), { code: 'DEVICE_BUSY' }, url);
-    }
-    new DeviceLocks('mqtt://localhost', 'other/').acquire('lamp', 'second');
-    new DeviceLocks('mqtt://elsewhere', 'same/').acquire('lamp', 'second');
+  it('holds across all names of a broker where the MAC address is the same, or not known', () => {
+    const mac = '5C:CF:7F:00:00:01';
+    locksOf('mqtt://127.0.0.1', 'homie/', device('lamp', { mac })).acquire('lamp', 'first');
+    const others = [
+      locksOf('mqtt://home-server.local', 'homie/', device('lamp', { mac })),
+      locksOf('mqtt://home-server.local', 'homie/', device('lamp')),
+    ];
+    for (const other of others) assert.throws(() => other.acquire('lamp', 'second'), { code: 'DEVICE_BUSY' });
+    const another = locksOf('mqtt://other-home', 'homie/', device('lamp', { mac: '5C:CF:7F:00:00:02' }));
+    another.acquire('lamp', 'second');
+    assert.equal(another.holder('lamp'), 'second');
   });
 
-  it('stays, beyond the end of the job, while a reboot may be pending', () => {
-    const locks = someLocks();
+  it('goes with a device to another id and base topic', () => {
+    const mac = '5C:CF:7F:00:00:01';
+    locksOf('mqtt://broker', 'homie/', device('lamp', { mac })).acquire('lamp', 'first');
+    const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac }));
+    assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
+  });
+
+  it('learns the MAC address of a device later', () => {
+    const mac = '5C:CF:7F:00:00:01';
     locks.acquire('lamp', 'first');
-    locks.rebootPending('lamp', 'unknown', performance.now(), true);
+    const later = locksOf('mqtt://broker', 'homie/', device('lamp', { mac }));
+    assert.throws(() => later.acquire('lamp', 'second'), { code: 'DEVICE_BUSY' });
+    const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac }));
+    assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
+  });
+
+  it('stays, beyond the end of the job, while a reboot may be pending', async () => {
+    locks.acquire('lamp', 'first');
+    await locks.expectReboot('lamp', 'image');
     assert.equal(locks.holder('lamp'), 'first');
     locks.release('lamp', 'first');
     assert.equal(locks.holder('lamp'), undefined);
     assert.equal(locks.isRebootPending('lamp'), true);
     assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
+    await locks.rebooted('lamp');
+    locks.acquire('lamp', 'second');
   });
 
-  it('outlasts a publish that nobody watches any more, and stays until the device connects after it', async () => {
-    const locks = someLocks();
+  it('lets a corrected patch through where only a patch may be pending, but no image', async () => {
+    await locks.expectReboot('lamp', 'patch');
+    assert.throws(() => locks.acquire('lamp', 'job', 'image'), { code: 'REBOOT_PENDING', message: /configuration/ });
+    locks.acquire('lamp', 'job', 'patch');
+    locks.release('lamp', 'job');
+    await locks.expectReboot('plug', 'image');
+    assert.throws(() => locks.acquire('plug', 'job', 'patch'), { code: 'REBOOT_PENDING', message: /image/ });
+  });
+
+  it('outlasts a publish that nobody watches any more, and stays until the device restarts after it', async () => {
     let cut = (): void => undefined;
     const publish = new Promise<never>((_, reject) => (cut = () => reject(new Error('cut'))));
     locks.acquire('lamp', 'first');
-    locks.orphaned('lamp', publish, true);
+    await locks.expectReboot('lamp', 'image');
+    locks.orphaned('lamp', publish);
     locks.release('lamp', 'first');
-    locks.observe('lamp', state('init'));
+    locks.observe('lamp', uptime(0));
     assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
     cut();
     await locks.unorphaned('lamp');
     assert.throws(() => locks.acquire('lamp', 'second'), { code: 'REBOOT_PENDING' });
-    locks.observe('lamp', state('init'));
+    locks.observe('lamp', uptime(0));
     locks.acquire('lamp', 'second');
   });
 
-  it('is freed by a live init', () => {
-    const locks = someLocks();
-    locks.rebootPending('lamp', 'unknown', performance.now(), true);
-    for (const event of [state('init', false), state('ready'), state('lost'), state('sleeping')]) {
+  it('is not freed by a mere reconnect, nor by statistics, but by an uptime that shows the restart', async () => {
+    await locks.expectReboot('lamp', 'image');
+    const now = performance.now();
+    for (const event of [
+      ...(['init', 'ready', 'lost', 'sleeping'] as const).map((each) => state(each)),
+      uptime(3120, now + 2 * MINUTE),
+      uptime(60, now + 2 * MINUTE, false),
+    ]) {
       locks.observe('lamp', event);
       assert.equal(locks.isRebootPending('lamp'), true);
     }
-    locks.observe('plug', state('init'));
+    locks.observe('plug', uptime(0));
     assert.equal(locks.isRebootPending('lamp'), true);
-    locks.observe('lamp', state('init'));
+    locks.observe('lamp', uptime(60, now + 2 * MINUTE));
     assert.equal(locks.isRebootPending('lamp'), false);
-    locks.acquire('lamp', 'second');
   });
 
-  it('is freed by a live uptime that is smaller than the time since then', () => {
-    const locks = someLocks();
-    locks.rebootPending('lamp', 'unknown', performance.now(), true);
-    const now = performance.now();
-    locks.observe('lamp', uptime(300, now + 120_000));
-    locks.observe('lamp', uptime(60, now + 120_000, false));
+  it('is freed by the next connect of a device that sends no statistics', async () => {
+    const silent = locksOf('mqtt://broker', 'silent/', device('lamp'));
+    await silent.expectReboot('lamp', 'image');
+    silent.observe('lamp', state('init', false));
+    assert.equal(silent.isRebootPending('lamp'), true);
+    silent.observe('lamp', state('init'));
+    assert.equal(silent.isRebootPending('lamp'), false);
+  });
+
+  it('is freed by any live uptime when the device gave no sign of a patch, but not of an image', async () => {
+    for (const [id, what] of [
+      ['lamp', 'patch'],
+      ['plug', 'image'],
+    ] as const) {
+      await locks.expectReboot(id, what);
+      await locks.unheard(id);
+      locks.observe(id, uptime(3000, performance.now(), false));
+      assert.equal(locks.isRebootPending(id), true);
+      locks.observe(id, uptime(3000));
+    }
+    assert.equal(locks.isRebootPending('lamp'), false);
+    assert.equal(locks.isRebootPending('plug'), true);
+  });
+
+  it('is not freed by what came before, nor while a job has the device, which judges for itself', async () => {
+    const before = uptime(0);
+    await locks.expectReboot('lamp', 'image');
+    locks.observe('lamp', { ...before, at: before.at - 20 });
     assert.equal(locks.isRebootPending('lamp'), true);
-    locks.observe('lamp', uptime(60, now + 120_000));
-    assert.equal(locks.isRebootPending('lamp'), false);
-  });
-
-  it('is freed by any live uptime when the device gave no sign of an update', () => {
-    const locks = someLocks();
-    locks.rebootPending('lamp', 'unheard', performance.now(), true);
-    locks.observe('lamp', uptime(3000, performance.now(), false));
+    locks.takeUp('lamp', 'first');
+    locks.observe('lamp', uptime(0));
     assert.equal(locks.isRebootPending('lamp'), true);
-    locks.observe('lamp', uptime(3000));
-    assert.equal(locks.isRebootPending('lamp'), false);
   });
 
-  it('is not freed by a mere reconnect when there is an image to boot, but by the uptime that shows the reboot', () => {
-    const locks = someLocks();
-    const since = performance.now();
-    locks.rebootPending('lamp', 'flashed', since, true);
-    locks.observe('lamp', state('init'));
-    locks.observe('lamp', uptime(3000, since + 120_000));
-    assert.equal(locks.isRebootPending('lamp'), true);
-    locks.observe('lamp', uptime(60, since + 180_000));
-    assert.equal(locks.isRebootPending('lamp'), false);
+  it('is written down when something may be pending, and when nothing is any more', async () => {
+    const written = new Map<string, PendingReboot>();
+    const end = DeviceLocks.keep(async (key, pending) => {
+      if (pending === undefined) written.delete(key);
+      else written.set(key, pending);
+    });
+    await locks.expectReboot('lamp', 'image');
+    assert.deepEqual(
+      [...written.values()].map(({ address, what, statistics }) => ({ address, what, statistics })),
+      [{ address: 'homie/lamp', what: 'image', statistics: true }],
+    );
+    await locks.rebooted('lamp');
+    assert.equal(written.size, 0);
+    end();
+    await locks.expectReboot('lamp', 'image');
+    assert.equal(written.size, 0);
   });
 
-  it('is freed by the next connect of a device that has an image to boot and sends no statistics', () => {
-    const locks = someLocks();
-    locks.rebootPending('lamp', 'flashed', performance.now(), false);
-    locks.observe('lamp', state('init'));
-    assert.equal(locks.isRebootPending('lamp'), false);
-  });
-
-  it('stays with the job when the reboot has come', () => {
-    const locks = someLocks();
-    locks.acquire('lamp', 'first');
-    locks.rebootPending('lamp', 'unknown', performance.now(), true);
-    locks.observe('lamp', state('init'));
-    assert.equal(locks.isRebootPending('lamp'), false);
-    assert.throws(() => locks.acquire('lamp', 'second'), { code: 'DEVICE_BUSY' });
-  });
-
-  it('is not freed by what came before', () => {
-    const locks = someLocks();
-    const before = state('init');
-    locks.rebootPending('lamp', 'unknown', performance.now(), true);
-    locks.observe('lamp', { ...before, at: before.at - 1 });
-    assert.equal(locks.isRebootPending('lamp'), true);
+  it('is held in a later process by what was written down, until the device restarts', () => {
+    const pending = { address: 'homie/lamp', what: 'image', at: moment(), up: 3000, statistics: true } as const;
+    DeviceLocks.keep(async () => undefined, [pending]);
+    assert.throws(() => locks.acquire('lamp', 'job'), { code: 'REBOOT_PENDING' });
+    locks.observe('lamp', uptime(3010));
+    assert.throws(() => locks.acquire('lamp', 'job'), { code: 'REBOOT_PENDING' });
+    locks.observe('lamp', uptime(2));
+    locks.acquire('lamp', 'job');
   });
 });

@@ -78,7 +78,7 @@ export class Lab {
 
   static #count = 0;
 
-  /** Starts a device and our connection, and waits until we know the device to be ready. */
+  /** Starts our connection and a device, and waits until we know the device to be ready, and how long it has been up. */
   static async open(
     url: string,
     options: Partial<DeviceOptions> = {},
@@ -94,8 +94,13 @@ export class Lab {
       ...connection,
     });
     broker.start();
-    await device.start();
     await broker.settled();
+    await device.start();
+    const isKnown = (): boolean => {
+      const { state, uptime } = broker.registry.get(device.id) ?? {};
+      return state?.value === 'ready' && (options.misbehaviour?.noStatistics === true || uptime?.live === true);
+    };
+    while (!isKnown()) await once(broker.registry, 'event');
     return new Lab(url, broker, device);
   }
 
@@ -141,6 +146,7 @@ export class Lab {
         const outcome = await bringFirmware({
           broker: this.broker,
           device: id,
+          job: 'test',
           firmware: image,
           settings: { ...patient, ...settings },
           cancel,

@@ -8,6 +8,7 @@ import type { TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
+import { isImage } from '../simulator/transfers';
 
 /** Asleep and awake only when it is told. */
 const told = { awake: Infinity, asleep: Infinity };
@@ -118,13 +119,13 @@ export class Home {
 
   /** Images that have come to a device. */
   images(device: string): number {
-    return this.devices.get(device)?.received.filter(({ total }) => total > 1).length ?? 0;
+    return this.devices.get(device)?.received.filter(isImage).length ?? 0;
   }
 
   /** Images of which every byte has come to a device. */
   wholeImages(device: string): number {
     const received = this.devices.get(device)?.received ?? [];
-    return received.filter(({ bytes, total }) => total > 1 && bytes === total).length;
+    return received.filter((each) => isImage(each) && each.bytes === each.total).length;
   }
 
   /** The devices that are being served. */

@@ -14,6 +14,7 @@ import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
+import { isImage } from '../simulator/transfers';
 
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const configSettings = { ...configDefaults, reboot: 8_000, ready: 8_000, allowRisky: true };
@@ -128,7 +129,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     (phase: Phase) =>
     (update: Update): boolean =>
       update.phase === phase;
-  const images = (): number => device.received.filter(({ total }) => total > 1).length;
+  const images = (): number => device.received.filter(isImage).length;
   const booted = (): Promise<unknown> => once(device, 'ready');
   /** Resolves when the device has rebooted, and says that it has been up for so many seconds since. */
   const hasBeenUpFor = async (seconds: number): Promise<void> => {

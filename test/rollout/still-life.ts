@@ -204,6 +204,7 @@ export class StillLife {
     const history = this.#history;
     return {
       broker: this.#broker,
+      stages: 'image',
       initial: { total: 1, to: { checksum: image } },
       select,
       admits: ({ id }) => devices.includes(id),

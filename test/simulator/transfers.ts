@@ -14,3 +14,8 @@ export function noteTransfer(received: ReceivedFirmware[], topic: string, bytes:
   if (last && goesOn) last.bytes = bytes;
   else received.push({ topic, total, bytes });
 }
+
+/** Whether a message is an image, and not the question whether an update was cut off, which has 4,096 bytes. */
+export function isImage({ total }: ReceivedFirmware): boolean {
+  return total > 4096;
+}
