@@ -1,10 +1,11 @@
 import { HomieError } from '../errors';
 import { md5 } from './checksum';
+import { FLASH_MODE } from './format';
 import { inspect, type FirmwareInfo } from './inspect';
 import { readPayload } from './payload';
 
-/** Offset of the flash mode in an image. */
-const MODE = 2;
+/** What an updater may put there: its own mode, which is 0xFF where the byte of its flash is over 3. */
+const MODES = [0, 1, 2, 3, 0xff] as const;
 
 /** A plain image that has passed the inspection, and what is known of it. */
 export class Firmware {
@@ -38,7 +39,8 @@ export class Firmware {
   /**
    * MD5s that a device which runs this image may report besides `info.md5`: it hashes its flash up to the structural
    * end of the image (esp8266/Arduino, EspClass::getSketchMD5), and where the flash mode of the image is not its own,
-   * the updater has put its own mode there (UpdaterClass::_writeBuffer). Hashed when first asked for.
+   * the updater has put its own mode there (UpdaterClass::_writeBuffer): 0xFF where it knows none
+   * (EspClass::magicFlashChipMode), since some serial flashers write that. Hashed when first asked for.
    */
   alternativeChecksums(): Promise<ReadonlySet<string>> {
     this.#alternatives ??= this.#hashAlternatives();
@@ -47,12 +49,12 @@ export class Firmware {
 
   async #hashAlternatives(): Promise<ReadonlySet<string>> {
     const { image, info } = this;
-    const own = image.readUInt8(MODE);
+    const own = image.readUInt8(FLASH_MODE);
     const checksums = new Set<string>();
     for (const end of new Set([info.size, info.end])) {
-      for (const mode of new Set([own, 0, 1, 2, 3])) {
+      for (const mode of new Set([own, ...MODES])) {
         if (end === info.size && mode === own) continue;
-        checksums.add(await md5(image.subarray(0, MODE), Buffer.of(mode), image.subarray(MODE + 1, end)));
+        checksums.add(await md5(image.subarray(0, FLASH_MODE), Buffer.of(mode), image.subarray(FLASH_MODE + 1, end)));
       }
     }
     return checksums;

@@ -14,6 +14,9 @@ export const MARKS = {
 /** The longest text is a name, with 32 bytes (homie-esp8266 Limits.hpp); forks may allow more. */
 export const MAX_TEXT = 64;
 
+/** Offset of the flash mode in every image. */
+export const FLASH_MODE = 2;
+
 /** Offset of the chip id, a u16, in the header of an image for the ESP32 family. */
 export const CHIP_ID = 12;
 

@@ -32,9 +32,9 @@ export function meaningOf(checksum: string): readonly string[] {
   return meanings.get(checksum) ?? [checksum];
 }
 
-/** A device keeps its own flash mode, which is byte 2. */
+/** A device keeps its own flash mode, which is byte 2: 0xFF where it knows none. */
 function checksums(bytes: Buffer): string[] {
-  const all = [0, 1, 2, 3].map((mode) => {
+  const all = [0, 1, 2, 3, 0xff].map((mode) => {
     const copy = Buffer.from(bytes);
     copy[2] = mode;
     return md5(copy);

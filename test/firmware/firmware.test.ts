@@ -50,9 +50,9 @@ describe('Firmware', () => {
   });
 
   describe('alternativeChecksums', () => {
-    it('are those with each other flash mode', async () => {
+    it('are those with each other flash mode that a device may put there, 0xFF where it knows none', async () => {
       const firmware = await Firmware.from(image);
-      const expected = [0, 1, 3].map((mode) => md5(withMode(image, mode)));
+      const expected = [0, 1, 3, 0xff].map((mode) => md5(withMode(image, mode)));
       assert.deepEqual(await firmware.alternativeChecksums(), new Set(expected));
     });
 
@@ -60,15 +60,15 @@ describe('Firmware', () => {
       for (const original of [image, buildEsp32Image()]) {
         const longer = Buffer.concat([original, Buffer.alloc(100, 0xff)]);
         const firmware = await Firmware.from(longer);
-        const uncut = [0, 1, 3].map((mode) => md5(withMode(longer, mode)));
-        const cut = [0, 1, 2, 3].map((mode) => md5(withMode(original, mode)));
+        const uncut = [0, 1, 3, 0xff].map((mode) => md5(withMode(longer, mode)));
+        const cut = [0, 1, 2, 3, 0xff].map((mode) => md5(withMode(original, mode)));
         assert.deepEqual(await firmware.alternativeChecksums(), new Set([...uncut, ...cut]));
         assert.equal(firmware.info.md5, md5(longer));
       }
     });
 
     it('hold the image up to its end with a flash mode that is not known', async () => {
-      const odd = buildEsp8266Image({ flashMode: 7 });
+      const odd = buildEsp32Image({ flashMode: 7 });
       const checksums = await (await Firmware.from(Buffer.concat([odd, Buffer.alloc(16)]))).alternativeChecksums();
       assert.ok(checksums.has(md5(odd)));
     });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Firmware } from '../../src/firmware/firmware';
 import type { Image } from '../../src/ota/image';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions } from '../simulator/device';
@@ -48,6 +49,13 @@ const rows: Row[] = [
   {
     title: 'the flash mode of the device differs',
     device: { image: buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, flashMode: 3 }) },
+    expected: 'succeeded',
+    runs: 'other',
+  },
+  {
+    title: 'the device has no flash mode that is known',
+    device: { image: buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, flashMode: 0xff }) },
+    image: async () => Firmware.from(next),
     expected: 'succeeded',
     runs: 'other',
   },

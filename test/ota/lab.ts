@@ -46,7 +46,7 @@ export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): 
       ...changes,
     },
     alternativeChecksums: async () => {
-      const patched = [0, 1, 2, 3].map((mode) => {
+      const patched = [0, 1, 2, 3, 0xff].map((mode) => {
         const copy = Buffer.from(image);
         if (copy.length > 2) copy[2] = mode;
         return md5(copy);

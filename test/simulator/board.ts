@@ -66,8 +66,9 @@ export class Board implements Chip {
   get sketchSize(): number {
     return this.#image.length;
   }
+  /** `ESP.getFlashChipMode`: 0xFF for what it does not know. */
   get flashMode(): number {
-    return this.#flashMode;
+    return this.#flashMode > 3 ? 0xff : this.#flashMode;
   }
   get flashConfig(): number {
     return this.#flashConfig;
