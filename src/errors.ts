@@ -74,6 +74,14 @@ export const catalogue = {
     'The structure of the image makes no sense.',
     'Build the image again; it may be damaged, or not an application image.',
   ),
+  FIRMWARE_PART: entry(
+    'This is only a part of an ESP8266 image. The device would accept it and lose its boot loader.',
+    'Give the combined file: firmware.bin of PlatformIO (pio run), or the .bin that the Arduino IDE exports.',
+  ),
+  FIRMWARE_FLASH_MODE: entry(
+    'The flash mode in the image is none that an ESP8266 knows, so the device would refuse the image.',
+    'Build the image again with the flash mode of the board: QIO, QOUT, DIO or DOUT.',
+  ),
   FIRMWARE_CHECKSUM: entry(
     'The checksum in the image does not match its bytes: the image is damaged.',
     'Get the file again, or build it again.',

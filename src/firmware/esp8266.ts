@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import { crc32 } from './checksum';
-import { FIRST_ADDRESS, isEsp8266Address, MAGIC } from './format';
-import { checksumOf, readSegments, requireBytes, requireChecksum, type Segments } from './segments';
+import { FIRST_ADDRESS, FLASH_MODE, isEsp8266Address, MAGIC } from './format';
+import { checksumOf, hex, readSegments, requireChecksum, type Segments } from './segments';
 
 const HEADER = 8;
 /** Where the Arduino core puts the application; the boot image below it ends before. */
@@ -10,6 +10,13 @@ const APPLICATION = 0x1000;
 const LENGTH = 0x1010;
 const CRC = 0x1014;
 const CODE = 0x1018;
+/** From here on the flash is mapped. */
+const MAPPED = 0x40200000;
+
+const COMBINED = 'Get the file again. It must be the combined file of the build: boot image and application.';
+
+/** The highest flash mode, DOUT. */
+const MAX_MODE = 3;
 
 /** Flash sizes in bytes by the upper half of byte 3 (esptool, ESP8266ROM.FLASH_SIZES). */
 const FLASH_SIZES: Readonly<Record<number, number>> = {
@@ -30,29 +37,58 @@ export function isEsp8266(image: Buffer): boolean {
 }
 
 /**
- * Checks an image for the ESP8266. The Arduino core's has a boot image at 0 and the application at 0x1000
- * (esp8266/Arduino, tools/elf2bin.py); of others there is a single image at 0, and it is longer than that. On ten real
- * images (seven of them Homie, cores 2.3 to 3.x) the application's checksum was the last byte of the file, so that
- * every truncation shows. Where something follows (a signature, padding), it is not looked at: the boot loader does
- * not either.
+ * Checks an image for the ESP8266: a boot image at 0 that ends at or below 0x1000, and the application there
+ * (esp8266/Arduino, tools/elf2bin.py). Anything else is refused: the updater copies the file to flash address 0, where
+ * a part of an image overwrites the boot loader. On ten real images (seven of them Homie, cores 2.3 to 3.x) the
+ * application's checksum was the last byte of the file, so that every truncation shows. Where something follows (a
+ * signature, padding), it is not looked at: the boot loader does not either.
  *
  * @returns `end`: where the image ends by its structure, in bytes, as `ESP.getSketchSize()` reckons it;
  *   `flashSize` in bytes
- * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED, FIRMWARE_CHECKSUM, FIRMWARE_CRC
+ * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED, FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM,
+ *   FIRMWARE_CRC
  */
 export async function inspectEsp8266(image: Buffer): Promise<{ end: number; flashSize: number | undefined }> {
   const flashSize = FLASH_SIZES[image.readUInt8(3) >> 4];
   const boot = readSegments(image, image.readUInt8(1), HEADER);
+  // Before the checksum: that of an application is taken with length and CRC32 zeroed.
+  const inFlash = image.readUInt32LE(FIRST_ADDRESS) >= MAPPED;
+  if (boot.end > APPLICATION && inFlash) throw part('the part of an ESP8266 image from 0x1000 on, without boot image');
   requireChecksum(await checksumOf(boot), boot.checksum, 'the image at 0');
-  if (boot.end > APPLICATION) return { end: boot.end, flashSize };
+  if (boot.end > APPLICATION) throw part('the first of the two files that elf2image makes for an ESP8266');
 
-  requireBytes(image, APPLICATION + HEADER, "the application's header");
+  if (image.length < APPLICATION + HEADER) {
+    throw new HomieError(
+      'FIRMWARE_TRUNCATED',
+      `There is no application at 0x1000: the file ends after ${image.length} bytes. It is cut off, or a boot image alone.`,
+      { hint: COMBINED },
+    );
+  }
   if (image[APPLICATION] !== MAGIC) {
-    throw new HomieError('FIRMWARE_DAMAGED', 'There is no application at 0x1000, where the boot image expects it.');
+    throw new HomieError('FIRMWARE_DAMAGED', 'There is no application at 0x1000, where the boot image expects it.', {
+      hint: COMBINED,
+    });
   }
   const application = readSegments(image, image.readUInt8(APPLICATION + 1), APPLICATION + HEADER);
   await checkApplication(image, application);
+  requireFlashMode(image.readUInt8(FLASH_MODE));
   return { end: application.end, flashSize };
+}
+
+function part(what: string): HomieError {
+  return new HomieError('FIRMWARE_PART', `This is only ${what}. The device would accept it and lose its boot loader.`);
+}
+
+/**
+ * Homie answers any other mode with `400 BAD_CHECKSUM` on core 2: the updater hashes 0xFF in its place
+ * (UpdaterClass::_writeBuffer).
+ */
+function requireFlashMode(mode: number): void {
+  if (mode <= MAX_MODE) return;
+  throw new HomieError(
+    'FIRMWARE_FLASH_MODE',
+    `The flash mode in the image is ${hex(mode)}; an ESP8266 knows QIO, QOUT, DIO and DOUT (0 to 3).`,
+  );
 }
 
 /**

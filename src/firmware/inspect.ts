@@ -2,7 +2,7 @@ import { HomieError } from '../errors';
 import { md5 } from './checksum';
 import { inspectEsp32 } from './esp32';
 import { inspectEsp8266, isEsp8266 } from './esp8266';
-import { MAGIC, MAX_IMAGE } from './format';
+import { FLASH_MODE, MAGIC, MAX_IMAGE } from './format';
 import { readMarks } from './marks';
 import { requireBytes } from './segments';
 
@@ -38,7 +38,7 @@ const SMALLEST_HEADER = 12;
  * Checks the structure of a plain image and tells what it is. The event loop turns meanwhile.
  *
  * @throws {HomieError} FIRMWARE_EMPTY, FIRMWARE_TOO_LARGE, FIRMWARE_MAGIC, FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED,
- *   FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
+ *   FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
  */
 export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
@@ -50,7 +50,7 @@ export async function inspect(image: Buffer): Promise<FirmwareInfo> {
     ...structure,
     size: image.length,
     md5: checksum,
-    flashMode: FLASH_MODES[image.readUInt8(2)] ?? 'unknown',
+    flashMode: FLASH_MODES[image.readUInt8(FLASH_MODE)] ?? 'unknown',
     ...readMarks(image.subarray(0, structure.end)),
   };
 }

@@ -72,6 +72,7 @@ export function requireChecksum(actual: number, stored: number, what: string): v
   );
 }
 
-function hex(byte: number): string {
+/** For texts: `0x0f`. */
+export function hex(byte: number): string {
   return `0x${byte.toString(16).padStart(2, '0')}`;
 }

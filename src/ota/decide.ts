@@ -16,7 +16,7 @@ export type Decision =
  * was.
  */
 export async function decide(device: Device, firmware: Image, settings: OtaSettings): Promise<Decision> {
-  const misfit = settings.allowIncompatible ? undefined : incompatibility(device, firmware);
+  const misfit = settings.allowIncompatible ? fatal(device, firmware) : incompatibility(device, firmware);
   if (misfit !== undefined) return { kind: 'reject', error: misfit };
 
   const running = device.checksum?.value;
@@ -38,13 +38,26 @@ export async function runs(checksum: string, firmware: Image): Promise<boolean> 
   return checksum === firmware.info.md5 || (await firmware.alternativeChecksums()).has(checksum);
 }
 
-/** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
-export function incompatibility(device: Device, { info }: Image): HomieError | undefined {
-  if (!info.homie) return new HomieError('NOT_HOMIE');
+/**
+ * What no setting lets through: the updater of an ESP8266 copies any image to flash address 0, over the boot loader.
+ * One of an ESP32 refuses what is not for it.
+ */
+function fatal(device: Device, image: Image): HomieError | undefined {
+  return device.implementation?.value === 'esp8266' ? wrongChip(device, image) : undefined;
+}
+
+function wrongChip(device: Device, { info }: Image): HomieError | undefined {
   const implementation = device.implementation?.value;
-  if (implementation !== undefined && implementation !== info.family) {
-    return new HomieError('WRONG_CHIP', `The image is for ${info.chip}, but ${device.id} is an ${implementation}.`);
-  }
+  if (implementation === undefined || implementation === info.family) return undefined;
+  return new HomieError('WRONG_CHIP', `The image is for ${info.chip}, but ${device.id} is an ${implementation}.`);
+}
+
+/** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
+export function incompatibility(device: Device, image: Image): HomieError | undefined {
+  const { info } = image;
+  if (!info.homie) return new HomieError('NOT_HOMIE');
+  const misfit = wrongChip(device, image);
+  if (misfit !== undefined) return misfit;
   const running = device.fwName?.value;
   if (running !== undefined && running !== info.name) {
     return new HomieError(

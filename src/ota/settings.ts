@@ -4,7 +4,8 @@ import { SettingValues } from '../setting-values';
 export interface OtaSettings {
   /** Install the image again where it already runs. */
   readonly force: boolean;
-  /** Let pass what does not fit the device: another chip, another firmware name, no Homie signature. */
+  /** Let pass what does not fit the device: another firmware name, no Homie signature, or another chip (but
+   * nothing but an ESP8266 image to an ESP8266). */
   readonly allowIncompatible: boolean;
   /** Let pass an image with a lower version than the one that runs. */
   readonly allowDowngrade: boolean;

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { crc32 } from '../../src/firmware/checksum';
 import { inspect } from '../../src/firmware/inspect';
-import { layOutEsp8266, type Esp8266Layout } from '../support/image-layout';
+import { layOutEsp8266, layOutPart, type Esp8266Layout, type Segment } from '../support/image-layout';
 import { buildEsp8266Image, noise } from '../support/images';
-import { flipped, refused } from './refused';
+import { fixture } from './fixture';
+import { flipped, refusal, refused } from './refused';
 
 const image = buildEsp8266Image({ name: 'my-light', version: '1.2.3', brand: 'lamps' });
 const older = buildEsp8266Image({ crc: false });
@@ -44,12 +45,6 @@ describe('inspect, ESP8266', () => {
   it('takes an image of an older core, which has code where length and CRC32 are now', async () => {
     const { chip, end } = await inspect(older);
     assert.deepEqual({ chip, end }, { chip: 'esp8266', end: 40_000 });
-  });
-
-  it('takes a single image at 0', async () => {
-    const single = older.subarray(0x1000);
-    const { chip, end } = await inspect(single);
-    assert.deepEqual({ chip, end }, { chip: 'esp8266', end: single.length });
   });
 
   it('takes a boot image of two segments and an application of five, one of them empty', async () => {
@@ -96,10 +91,10 @@ describe('inspect, ESP8266', () => {
   });
 
   it('tells the flash modes', async () => {
-    const modes = await Promise.all([0, 1, 2, 3, 4, 255].map((flashMode) => inspect(buildEsp8266Image({ flashMode }))));
+    const modes = await Promise.all([0, 1, 2, 3].map((flashMode) => inspect(buildEsp8266Image({ flashMode }))));
     assert.deepEqual(
       modes.map(({ flashMode }) => flashMode),
-      ['QIO', 'QOUT', 'DIO', 'DOUT', 'unknown', 'unknown'],
+      ['QIO', 'QOUT', 'DIO', 'DOUT'],
     );
   });
 
@@ -112,7 +107,58 @@ describe('inspect, ESP8266', () => {
     );
   });
 
+  describe('takes no part of an image for the whole:', () => {
+    const bootOf = (segments: readonly Segment[]): Esp8266Layout['boot'] => ({ entry: 0x4010f000, segments });
+    const ram = [
+      { address: 0x40100000, data: noise(6000, 6) },
+      { address: 0x3ffe8000, data: noise(900, 7) },
+    ];
+
+    for (const [origin, whole] of Object.entries({
+      'a newer core': image,
+      'an older core': older,
+      'the linker': fixture('1.1.0'),
+    })) {
+      it(`refuses the part from 0x1000 on of an image of ${origin}, and asks for the combined file`, async () => {
+        const { hint } = await refusal(inspect(whole.subarray(0x1000)), 'FIRMWARE_PART', /the part .*from 0x1000 on/);
+        assert.match(hint, /combined .*firmware\.bin/);
+      });
+    }
+
+    it('refuses the first of the two files that elf2image makes', () =>
+      refused(inspect(layOutPart({ ...layout, ...bootOf(ram) })), 'FIRMWARE_PART', /the first of the two files/));
+
+    it('refuses that file, too, when the other one was appended to it', () => {
+      const first = layOutPart({ ...layout, ...bootOf(ram) });
+      const both = Buffer.concat([first, Buffer.alloc(0x10000 - first.length, 0xff), noise(20_000, 8)]);
+      return refused(inspect(both), 'FIRMWARE_PART', /the first of the two files/);
+    });
+
+    it('takes a boot image that ends at 0x1000, and refuses one that ends 16 bytes later', async () => {
+      const boot = bootOf([{ address: 0x4010f000, data: noise(0x1000 - 17, 9) }]);
+      assert.ok((await inspect(layOutEsp8266({ ...layout, boot }))).end > 0x1000);
+      const longer = layOutPart({ ...layout, ...bootOf([{ address: 0x4010f000, data: noise(0x1000 - 16, 9) }]) });
+      assert.equal(longer.length, 0x1010);
+      await refused(inspect(Buffer.concat([longer, older.subarray(0x1000)])), 'FIRMWARE_PART');
+    });
+
+    it('refuses a boot image alone', () =>
+      refused(inspect(image.subarray(0, 0x420)), 'FIRMWARE_TRUNCATED', /no application at 0x1000/));
+
+    it('calls an image damaged, not a part, where its checksum is wrong', () =>
+      refused(inspect(flipped(layOutPart({ ...layout, ...bootOf(ram) }), 100)), 'FIRMWARE_CHECKSUM', /the image at 0/));
+  });
+
   describe('refuses', () => {
+    for (const flashMode of [4, 7, 0xfe, 0xff]) {
+      it(`the flash mode ${flashMode}`, () =>
+        refused(
+          inspect(buildEsp8266Image({ flashMode })),
+          'FIRMWARE_FLASH_MODE',
+          new RegExp(`0x${flashMode.toString(16).padStart(2, '0')}`),
+        ));
+    }
+
     const cuts: [title: string, length: number][] = [
       ['in the header', 11],
       ['in the boot image', 0x200],

@@ -164,6 +164,16 @@ describe('homie-ota, when it updates', () => {
     assert.deepEqual(flow.dones, [{ code: 'NOT_BACK' }]);
   });
 
+  it('sends no part of an image to a device, whatever is allowed', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.flow();
+    const part = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000 }).subarray(0x1000);
+    flow.send({ payload: part, allowIncompatible: true, allowDowngrade: true, force: true });
+    assert.equal(caughtCode(await flow.caught.first()), 'FIRMWARE_PART');
+    assert.match(String(payload(await flow.result.first(), 'error.hint')), /combined file: firmware\.bin/);
+    assert.equal(device.received.length, 0);
+  });
+
   it('waits for a device that is offline, until the deadline of the message', async () => {
     const device = await scene.device('my-light');
     await device.stop();

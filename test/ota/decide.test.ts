@@ -28,7 +28,6 @@ async function decided(
 describe('what is decided about a device that is ready', () => {
   const misfits: [what: string, changes: Parameters<typeof raw>[1], code: string][] = [
     ['without the Homie signature', { homie: false }, 'NOT_HOMIE'],
-    ['for another chip', { family: 'esp32', chip: 'esp32' }, 'WRONG_CHIP'],
     ['of another name', { name: 'other' }, 'WRONG_FIRMWARE'],
   ];
   for (const [what, changes, code] of misfits) {
@@ -38,6 +37,21 @@ describe('what is decided about a device that is ready', () => {
       assert.equal(await decided(changes, { allowIncompatible: true }), 'update');
     });
   }
+
+  it('refuses an image for the ESP8266 on an ESP32, unless allowIncompatible', async () => {
+    const esp32 = { implementation: fact('esp32') };
+    assert.equal(await decided({}, {}, esp32), 'WRONG_CHIP');
+    assert.equal(await decided({}, { allowIncompatible: true }, esp32), 'update');
+  });
+
+  it('refuses an image for the ESP32 on an ESP8266, whatever is allowed: it would overwrite the boot loader', async () => {
+    const everything = { allowDowngrade: true, allowIncompatible: true, force: true };
+    for (const changes of [{}, { homie: false }, { name: 'other' }]) {
+      const image = { ...changes, family: 'esp32', chip: 'esp32' } as const;
+      assert.equal(await decided(image, everything), 'WRONG_CHIP');
+    }
+    assert.equal(await decided({ family: 'esp32', chip: 'esp32' }), 'WRONG_CHIP');
+  });
 
   it('skips a lower version, unless allowDowngrade', async () => {
     assert.equal(await decided({ version: '0.9.0' }), 'older');

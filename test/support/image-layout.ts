@@ -31,23 +31,29 @@ export interface Esp8266Layout {
  * 0x1000, the application there.
  */
 export function layOutEsp8266({ boot, application, ...layout }: Esp8266Layout): Buffer {
-  const head = (part: { entry: number; segments: readonly Segment[] }): Buffer => {
-    const header = Buffer.alloc(OVERHEAD.header);
-    header.set([0xe9, part.segments.length, layout.flashMode, layout.flashSizeAndFrequency]);
-    header.writeUInt32LE(part.entry, 4);
-    return withSegments(header, part.segments);
-  };
-  const bootImage = head(boot);
+  const bootImage = layOutPart({ ...layout, ...boot });
   if (bootImage.length > APPLICATION) throw new RangeError('The boot image does not fit below the application.');
   const gap = Buffer.alloc(APPLICATION - bootImage.length, 0xaa);
   const segments = layout.crc ? withoutCrc(application.segments) : application.segments;
-  const image = Buffer.concat([bootImage, gap, head({ entry: application.entry, segments })]);
+  const image = Buffer.concat([bootImage, gap, layOutPart({ ...layout, entry: application.entry, segments })]);
   if (layout.crc) {
     const crc = crc32(image);
     image.writeUInt32LE(image.length, 0x1010);
     image.writeUInt32LE(crc, 0x1014);
   }
   return image;
+}
+
+/** Lays out one image for the ESP8266 by itself: a boot image, an application, or the first file of `elf2image`. */
+export function layOutPart({
+  entry,
+  segments,
+  ...layout
+}: Omit<Esp8266Layout, 'boot' | 'application' | 'crc'> & Esp8266Layout['boot']): Buffer {
+  const header = Buffer.alloc(OVERHEAD.header);
+  header.set([0xe9, segments.length, layout.flashMode, layout.flashSizeAndFrequency]);
+  header.writeUInt32LE(entry, 4);
+  return withSegments(header, segments);
 }
 
 export interface Esp32Layout {
