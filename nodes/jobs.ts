@@ -10,6 +10,12 @@ const MAX_ENDED = 1000;
 /** So many jobs of which nothing can be retried are remembered, to be asked for. */
 const MAX_STALE = 10;
 
+/**
+ * So many jobs that have ended are remembered at most, also where something of them can be retried: one for each device of
+ * a large home.
+ */
+const MAX_JOBS = 200;
+
 /** The jobs of a node, and what is to be shown of them. */
 export class Jobs {
   readonly desk = new Desk();
@@ -53,6 +59,7 @@ export class Jobs {
     job.on('rest', () => {
       if (job.isEnded) for (const update of job.summary().devices) this.#remember(nameOf(update), update);
       if (job.isStale) this.#forgetFile(job);
+      this.#forgetOldest();
       this.#changed();
     });
     this.#changed();
@@ -112,6 +119,11 @@ export class Jobs {
     const stale = this.desk.jobs.filter(({ isStale }) => isStale);
     for (const job of stale.slice(0, -MAX_STALE)) this.remove(job);
     for (const job of stale) this.#forgetFile(job);
+  }
+
+  #forgetOldest(): void {
+    const ended = this.desk.jobs.filter(({ isEnded }) => isEnded);
+    for (const job of ended.slice(0, -MAX_JOBS)) this.remove(job);
   }
 
   #forgetFile(job: Job): void {

@@ -3,6 +3,7 @@ import { Firmware } from '../src/firmware/firmware';
 import { namedDevices, selectDevices } from '../src/homie/select';
 import { check, type CheckSummary } from '../src/ota/check';
 import { defaultSettings, readSettings, type OtaSettings } from '../src/ota/settings';
+import type { ReadAgain } from '../src/rollout/job-image';
 import { heldBecause, OtaJob } from '../src/rollout/ota-job';
 import { Releases } from '../src/rollout/releases';
 import {
@@ -108,15 +109,23 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const broker = this.broker();
     Releases.of(broker).give(firmware);
     const { md5, name } = firmware.info;
+    const readAgain = rollout.persist ? this.#reader(md5) : undefined;
     const forAll = 'runningThisFirmware' in choice;
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll };
     return {
       order,
       select: (signal) => selectDevices(broker, choice, name, signal, rollout.continuous),
-      make: (options) => new OtaJob({ broker, firmware, choice, settings, history }, rollout, options),
+      make: (options) =>
+        new OtaJob({ broker, firmware, ...(readAgain && { readAgain }), choice, settings, history }, rollout, options),
       ...(rollout.persist && {
         record: { order, keep: rollout.keep, work, firmware: { md5, image: firmware.image } },
       }),
     };
+  }
+
+  /** Apart from `#work`: what reads an image again must not hold it. */
+  #reader(md5: string): ReadAgain | undefined {
+    const { store } = this.around;
+    return store && (async () => Firmware.from(await store.firmware(md5)));
   }
 }

@@ -355,7 +355,7 @@ export const catalogue = {
     'Let the user that runs Node-RED own the folder and read and write all that is in it.',
   ),
   FIRMWARE_NOT_KEPT: entry(
-    'The firmware that was kept for a job is gone or damaged, so that the job cannot go on.',
+    'The firmware of a job is not kept any more, or is damaged, so that the job cannot go on.',
     'Send the firmware once more.',
   ),
   JOB_ELSEWHERE: entry(

@@ -7,7 +7,13 @@ import { readPayload } from './payload';
 /** What an updater may put there: its own mode, which is 0xFF where the byte of its flash is over 3. */
 const MODES = [0, 1, 2, 3, 0xff] as const;
 
-/** A plain image that has passed the inspection, and what is known of it. */
+/** By MD5, as long as somebody holds them. */
+const inMemory = new Map<string, WeakRef<Firmware>>();
+const collected = new FinalizationRegistry<string>((md5Hex) => {
+  if (inMemory.get(md5Hex)?.deref() === undefined) inMemory.delete(md5Hex);
+});
+
+/** A plain image that has passed the inspection, and what is known of it. There is one in memory for each image. */
 export class Firmware {
   /** Nobody writes into it. */
   readonly image: Buffer;
@@ -33,7 +39,12 @@ export class Firmware {
       const given = typeof checksum === 'string' ? `"${checksum.slice(0, 64)}"` : `a ${typeof checksum}`;
       throw new HomieError('CHECKSUM_MISMATCH', `msg.checksum is ${given}, but the firmware's MD5 is ${info.md5}.`);
     }
-    return new Firmware(image, info);
+    const same = inMemory.get(info.md5)?.deref();
+    if (same?.image.equals(image) === true) return same;
+    const firmware = new Firmware(image, info);
+    inMemory.set(info.md5, new WeakRef(firmware));
+    collected.register(firmware, info.md5);
+    return firmware;
   }
 
   /**

@@ -1,7 +1,7 @@
 import lt from 'semver/functions/lt';
 import valid from 'semver/functions/valid';
 import { HomieError } from '../errors';
-import type { Image } from './image';
+import type { ImageFacts } from './image';
 import type { Device } from '../homie/device';
 import type { OtaSettings } from './settings';
 
@@ -15,7 +15,7 @@ export type Decision =
  * Decides by what the device says of itself. Meaningful only while it is ready, since before that its topics tell what
  * was.
  */
-export async function decide(device: Device, firmware: Image, settings: OtaSettings): Promise<Decision> {
+export async function decide(device: Device, firmware: ImageFacts, settings: OtaSettings): Promise<Decision> {
   const misfit = settings.allowIncompatible ? fatal(device, firmware) : incompatibility(device, firmware);
   if (misfit !== undefined) return { kind: 'reject', error: misfit };
 
@@ -34,7 +34,7 @@ export async function decide(device: Device, firmware: Image, settings: OtaSetti
 export const otaDisabledHint = 'Enable OTA on the device by the configuration patch {"ota":{"enabled":true}}.';
 
 /** Whether a device that reports this checksum runs the image. */
-export async function runs(checksum: string, firmware: Image): Promise<boolean> {
+export async function runs(checksum: string, firmware: ImageFacts): Promise<boolean> {
   return checksum === firmware.info.md5 || (await firmware.alternativeChecksums()).has(checksum);
 }
 
@@ -42,18 +42,18 @@ export async function runs(checksum: string, firmware: Image): Promise<boolean> 
  * What no setting lets through: the updater of an ESP8266 copies any image to flash address 0, over the boot loader.
  * One of an ESP32 refuses what is not for it.
  */
-function fatal(device: Device, image: Image): HomieError | undefined {
+function fatal(device: Device, image: ImageFacts): HomieError | undefined {
   return device.implementation?.value === 'esp8266' ? wrongChip(device, image) : undefined;
 }
 
-function wrongChip(device: Device, { info }: Image): HomieError | undefined {
+function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined {
   const implementation = device.implementation?.value;
   if (implementation === undefined || implementation === info.family) return undefined;
   return new HomieError('WRONG_CHIP', `The image is for ${info.chip}, but ${device.id} is an ${implementation}.`);
 }
 
 /** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
-export function incompatibility(device: Device, image: Image): HomieError | undefined {
+export function incompatibility(device: Device, image: ImageFacts): HomieError | undefined {
   const { info } = image;
   if (!info.homie) return new HomieError('NOT_HOMIE');
   const misfit = wrongChip(device, image);

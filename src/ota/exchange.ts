@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import type { Image } from './image';
+import type { Image, ImageFacts } from './image';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
@@ -318,7 +318,7 @@ export function refuse({
   device,
   firmware,
   settings,
-}: Pick<ExchangeInput, 'broker' | 'device' | 'firmware' | 'settings'>): HomieError | undefined {
+}: Pick<ExchangeInput, 'broker' | 'device' | 'settings'> & { readonly firmware: ImageFacts }): HomieError | undefined {
   try {
     firmwareTopic(broker.baseTopic, device, firmware.info.md5);
   } catch (error) {

@@ -6,7 +6,7 @@ import type { OpenEnd } from '../homie/lock';
 import { settle } from '../homie/presence';
 import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
-import type { Image } from './image';
+import type { ImageFacts } from './image';
 import { askStaleUpdate, restart } from './recovery';
 import type { OtaSettings } from './settings';
 import { parseStatus } from './status';
@@ -29,7 +29,7 @@ export interface JudgeInput {
   readonly device: string;
   /** The job that holds its lock. */
   readonly job: string;
-  readonly firmware: Image;
+  readonly firmware: ImageFacts;
   readonly flight: Flight;
   readonly settings: OtaSettings;
   /** The device can be watched no longer. */

@@ -1,3 +1,4 @@
+import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { isReady, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
@@ -5,10 +6,11 @@ import type { Outcome } from '../homie/update';
 import { decide } from '../ota/decide';
 import { bringFirmware, refuse } from '../ota/exchange';
 import { flightOf, judgeFlight, type Flight } from '../ota/flight';
-import type { Image } from '../ota/image';
+import type { Image, ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { History, type Held } from './history';
 import { Job, type JobOptions } from './job';
+import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
 import type { Task } from './task';
 
@@ -16,6 +18,8 @@ import type { Task } from './task';
 export interface OtaTaskInput {
   readonly broker: HomieBroker;
   readonly firmware: Image;
+  /** Reads it again for a retry; undefined where the job is not written down. */
+  readonly readAgain?: ReadAgain;
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
   /** What is remembered of devices and images beyond this job. */
@@ -24,13 +28,36 @@ export interface OtaTaskInput {
 
 /** One firmware for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
 export class OtaJob extends Job {
-  constructor(input: OtaTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
-    super({ ...options, task: otaTask(input, settings.continuous), settings, devices: namedDevices(input.choice) });
+  readonly #image: JobImage;
+
+  constructor({ firmware, readAgain, ...input }: OtaTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
+    const image = new JobImage(firmware, readAgain);
+    const task = otaTask({ ...input, firmware: image }, settings.continuous);
+    super({ ...options, task, settings, devices: namedDevices(input.choice) });
+    this.#image = image;
+    this.on('rest', () => this.#releaseImage());
+    this.#releaseImage();
+  }
+
+  override close(): void {
+    super.close();
+    this.#releaseImage();
+  }
+
+  /** Hundreds of jobs that have ended wait for a retry that seldom comes. */
+  #releaseImage(): void {
+    if (this.isEnded) this.#image.release();
   }
 }
 
 function otaTask(
-  { broker, firmware, choice, settings, history = new History() }: OtaTaskInput,
+  {
+    broker,
+    firmware,
+    choice,
+    settings,
+    history = new History(),
+  }: Omit<OtaTaskInput, 'firmware' | 'readAgain'> & { readonly firmware: JobImage },
   continuous: boolean,
 ): Task<Flight> {
   const { name, version, md5: checksum, size } = firmware.info;
@@ -61,6 +88,8 @@ function otaTask(
     look: async (id, asked): Promise<Outcome | undefined> => {
       const device = broker.registry.get(id);
       if (device === undefined) return undefined;
+      const gone = await firmware.load().then(() => undefined, asHomieError);
+      if (gone !== undefined) return { state: 'rejected', error: gone };
       const decision = await decide(device, firmware, settingsFor(id, asked));
       if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
       if (device.checksum !== undefined) history.shows(key(id), checksum, await means(device.checksum.value));
@@ -70,13 +99,14 @@ function otaTask(
       const hint = heldBecause({ broker, firmware, settings, history }, id, asked);
       return hint === undefined ? undefined : { state: 'skipped', reason: 'held', hint };
     },
-    exchange: (device, { begin, asked, ...hooks }) => {
+    exchange: async (device, { begin, asked, ...hooks }) => {
+      const image = await firmware.load();
       let flight: Flight | undefined;
       return bringFirmware({
         ...hooks,
         broker,
         device,
-        firmware,
+        firmware: image,
         settings: settingsFor(device, asked),
         begin: async (known) => {
           flight = flightOf(known);
@@ -114,7 +144,12 @@ function otaTask(
 
 /** Why a device is not sent an image again unless the user says so, in words; undefined when it may be sent. */
 export function heldBecause(
-  { broker, firmware, settings, history }: Required<Omit<OtaTaskInput, 'choice'>>,
+  {
+    broker,
+    firmware,
+    settings,
+    history,
+  }: Required<Pick<OtaTaskInput, 'broker' | 'settings' | 'history'>> & { readonly firmware: ImageFacts },
   device: string,
   asked = true,
 ): string | undefined {
@@ -129,3 +164,7 @@ const reasons: Record<Held, string> = {
   ATTEMPTS: 'This image was sent to it as often as is allowed.',
   REPLACED: 'It had this image, and runs another one since.',
 };
+
+function asHomieError(error: unknown): HomieError {
+  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
+}

@@ -69,9 +69,14 @@ export class JobStore {
       await journal.set('head', head);
       if (image !== undefined && head.firmware !== undefined) await this.#keepFirmware(head.firmware, image);
     });
+    return this.#begun(id, head.firmware, journal, begun);
+  }
+
+  /** Apart from `begin`: what it gives to the file would hold the image as long as the job is remembered. */
+  #begun(id: string, checksum: string | undefined, journal: Journal, begun: Promise<void>): JobFile {
     return new JobFile(journal, begun, () => {
       this.#using.delete(id);
-      return this.#forgetFirmware(head.firmware);
+      return this.#forgetFirmware(checksum);
     });
   }
 

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { NodeMessage } from 'node-red';
+import { Jobs } from '../../nodes/jobs';
+import { OtaActions } from '../../nodes/ota-actions';
+import { Outbox } from '../../nodes/outbox';
+import { HomieBroker } from '../../src/homie/broker';
+import { defaultSettings as rollout } from '../../src/rollout/settings';
+import { JobStore } from '../../src/rollout/store';
+import { patient } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { startAedes, type AedesBroker } from '../support/aedes';
+import { buildEsp8266Image } from '../support/images';
+import { running } from './scene';
+
+const SIZE = 160 * 1024;
+const MESSAGES = 200;
+
+/** What jobs that have ended may hold at most in images, in bytes, with room for what brokers and devices hold. */
+const LIMIT = 12 * 1024 * 1024;
+
+const bases = new Map<string, Buffer>();
+
+/** Another image for each seed. */
+function imageOf(seed: number, name = 'my-light'): Buffer {
+  const base = bases.get(name) ?? buildEsp8266Image({ name, version: '1.1.0', size: SIZE, crc: false });
+  bases.set(name, base);
+  const image = Buffer.from(base);
+  // The checksum is an XOR, which does not see the same change twice.
+  for (const offset of [0x2000, 0x2004]) image.writeUInt32LE((base.readUInt32LE(offset) ^ seed) >>> 0, offset);
+  return image;
+}
+
+const plugImage = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', seed: 1 });
+
+/** A collection of all that is not reachable. */
+const collect: () => void = (() => {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc');
+})();
+
+/** Bytes that Buffers hold, once no more of them can be collected than at `least`. */
+async function held(least: number): Promise<number> {
+  for (let round = 1; ; round += 1) {
+    await new Promise(setImmediate);
+    collect();
+    const { arrayBuffers } = process.memoryUsage();
+    if (arrayBuffers <= least || round === 5) return arrayBuffers;
+  }
+}
+
+/** The actions of a homie-ota node, a broker and a folder for jobs. */
+class Node {
+  static #count = 0;
+  readonly jobs = new Jobs(() => undefined);
+  readonly actions: OtaActions;
+  readonly results: NodeMessage[] = [];
+  readonly #ends: (() => Promise<void>)[] = [];
+  readonly #aedes: AedesBroker;
+  readonly #baseTopic = `memory-${(Node.#count += 1)}/`;
+  readonly #broker: HomieBroker;
+  readonly folder: string;
+
+  private constructor(aedes: AedesBroker, folder: string, node?: Node) {
+    this.#aedes = aedes;
+    this.folder = folder;
+    if (node !== undefined) this.#baseTopic = node.#baseTopic;
+    this.#broker = new HomieBroker({ url: aedes.url, protocolVersion: 'auto', baseTopic: this.#baseTopic });
+    const store = new JobStore(folder, (error) => {
+      throw error;
+    });
+    this.actions = new OtaActions(
+      { ota: patient, rollout: { ...rollout, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
+      {
+        link: { broker: this.#broker },
+        jobs: this.jobs,
+        node: 'node',
+        store,
+        history: store.history,
+        reply: () => this.outbox(),
+      },
+    );
+    this.#broker.start();
+    this.actions.start();
+  }
+
+  static async open(): Promise<Node> {
+    return new Node(await startAedes(), await mkdtemp(path.join(tmpdir(), 'memory-')));
+  }
+
+  /** A node that goes on with what this one has left. */
+  async restarted(): Promise<Node> {
+    await this.#stop();
+    return new Node(this.#aedes, this.folder, this);
+  }
+
+  outbox(): Outbox {
+    const send = ([result]: (NodeMessage | null)[]): void => {
+      if (result) this.results.push(result);
+    };
+    return new Outbox({ _msgid: '' }, (msg) => structuredClone(msg), send);
+  }
+
+  async send(msg: Record<string, unknown>): Promise<string | undefined> {
+    const error = await this.actions.handle(msg, this.outbox());
+    return typeof error === 'object' ? error.code : undefined;
+  }
+
+  async device(options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> {
+    const device = new SimulatedDevice({
+      url: this.#aedes.url,
+      baseTopic: this.#baseTopic,
+      id: 'lamp',
+      image: running,
+      uptime: 3600,
+      ...options,
+    });
+    this.#ends.push(() => device.stop());
+    await device.start();
+    await this.#broker.settled();
+    return device;
+  }
+
+  async #stop(): Promise<void> {
+    for (const end of this.#ends) await end();
+    await this.actions.close(false);
+    await this.#broker.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#stop();
+    await this.#aedes.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+describe('the memory that jobs hold which have ended', function () {
+  this.timeout(180_000);
+  let node: Node;
+
+  beforeEach(async () => {
+    node = await Node.open();
+  });
+  afterEach(async () => {
+    await node.close();
+  });
+
+  /** Sends messages one after the other, and asserts that what is held does not grow with them. */
+  async function bounded(
+    messages: number,
+    messageOf: (index: number) => Record<string, unknown>,
+    code: string,
+  ): Promise<void> {
+    const before = await held(0);
+    for (let index = 0; index < messages; index += 1) assert.equal(await node.send(messageOf(index)), code);
+    const grown = (await held(before + LIMIT)) - before;
+    assert.ok(grown <= LIMIT, `${messages} messages hold ${(grown / 1024 / 1024).toFixed(0)} MiB`);
+  }
+
+  for (const persist of [true, false]) {
+    const kept = persist ? 'written down' : 'not written down';
+
+    it(`does not grow by the images of updates that timed out and are ${kept}`, () =>
+      bounded(MESSAGES, (seed) => ({ payload: imageOf(seed), expires: 0, persist }), 'DEVICE_UNKNOWN'));
+
+    it(`does not grow by copies of one image, ${kept}`, () =>
+      bounded(MESSAGES, () => ({ payload: imageOf(1), expires: 0, persist }), 'DEVICE_UNKNOWN'));
+
+    it(`does not grow by the images of updates that were rejected and are ${kept}`, async () => {
+      await node.device();
+      await bounded(MESSAGES, (seed) => ({ payload: imageOf(seed, 'other'), persist }), 'WRONG_FIRMWARE');
+    });
+
+    it(`does not grow by the images of updates that failed and are ${kept}`, async () => {
+      await node.device({ misbehaviour: { failEraseAt: 0 } });
+      await bounded(MESSAGES / 2, (seed) => ({ payload: imageOf(seed), persist }), 'FLASH_ERROR');
+    });
+  }
+
+  it('holds no image after a restart either', async () => {
+    const before = await held(0);
+    for (let seed = 0; seed < 100; seed += 1) await node.send({ payload: imageOf(seed), expires: 0 });
+    node = await node.restarted();
+    await node.send({ action: 'status' });
+    assert.equal(node.jobs.desk.jobs.length, 100);
+    const grown = (await held(before + LIMIT)) - before;
+    assert.ok(grown <= LIMIT, `100 jobs hold ${(grown / 1024 / 1024).toFixed(0)} MiB`);
+  });
+
+  for (const persist of [true, false]) {
+    it(`lets an image be sent by retry that is ${persist ? 'written down' : 'not written down'}`, async () => {
+      const plug = await node.device({ image: plugImage });
+      assert.equal(await node.send({ payload: imageOf(1), persist }), 'WRONG_FIRMWARE');
+      await held(0);
+      await plug.stop();
+      const device = await node.device();
+      const retried = new Promise((resolve) => node.jobs.desk.jobs[0]?.once('result', resolve));
+      await node.send({ action: 'retry' });
+      assert.equal(Reflect.get(Object(await retried), 'state'), 'succeeded');
+      assert.equal(device.received.length, 1);
+    });
+  }
+
+  it('says on retry that the image of an older update is gone where it is not written down', async () => {
+    const plug = await node.device({ image: plugImage });
+    for (let seed = 0; seed < 60; seed += 1) {
+      const image = imageOf(seed, seed === 0 ? 'my-light' : `my-light-${seed}`);
+      assert.equal(await node.send({ payload: image, persist: false }), 'WRONG_FIRMWARE');
+    }
+    await held(0);
+    const [first] = node.jobs.desk.jobs;
+    assert.ok(first);
+    await plug.stop();
+    const device = await node.device();
+    assert.deepEqual(first.retry(), ['lamp']);
+    await once(first, 'rest');
+    const [update] = first.summary().devices;
+    assert.equal(update?.state, 'rejected');
+    assert.equal(update.error?.code, 'FIRMWARE_NOT_KEPT');
+    assert.equal(device.received.length, 0);
+  });
+
+  it('remembers the last 200 jobs that have ended, and their files', async () => {
+    for (let index = 0; index < 205; index += 1) await node.send({ payload: imageOf(index % 2), expires: 0 });
+    assert.equal(node.jobs.desk.jobs.length, 200);
+    const { folder } = node;
+    node = await node.restarted();
+    assert.equal((await readdir(path.join(folder, 'jobs'))).length, 200);
+  });
+});
