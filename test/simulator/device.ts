@@ -37,6 +37,8 @@ interface DeviceEvents {
   message: [topic: string];
 }
 
+/** Milliseconds: each statistic but the first waits for 0.5 s in the recordings of AsyncMqttClient 0.9.0. */
+const SETTLING = 1400;
 const STATUS = '$implementation/ota/status';
 
 /** A Homie device on a real broker. Time passes in it only where it does in the firmware. */
@@ -280,11 +282,12 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #converse(link: Link): void {
-    const { segment = 1460, flashDelay = 0 } = this.#options;
+    const { segment = 1460, flashDelay = 0, mqttClient = '0.8.2', settling = SETTLING } = this.#options;
     const { flash, configuration } = this.#board;
     const { statsInterval } = configuration;
     const uptime = () => (performance.now() - this.#bootedAt) / 1000;
-    const session = new Session({ link, homie: this.#homie, flash, flashDelay, segment, statsInterval, uptime });
+    const pace = { flashDelay, segment, statsInterval, settling, uptime };
+    const session = new Session({ link, homie: this.#homie, flash, mqttClient, ...pace });
     this.#session = session;
     session.on('advertised', (stuck) => this.#enter(stuck ? 'off' : 'ready'));
     session.on('ready', () => this.emit('ready'));
@@ -313,7 +316,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #notice(link: Link, topic: string, bytes: number, total: number): void {
-    if (topic.startsWith(`${this.#homie.root}/$implementation/ota/firmware/`)) {
+    if (this.#homie.isFirmware(topic)) {
       noteTransfer(this.received, topic, bytes, total);
       this.emit('part', topic, bytes, total);
       this.#befall(link, bytes);

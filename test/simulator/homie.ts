@@ -92,6 +92,11 @@ export class Homie {
     for (const { publish, payload } of statistics(this.#identity, uptime)) void this.publish(publish, payload, 1);
   }
 
+  /** Whether images come on this topic, which is a whole one. */
+  isFirmware(topic: string): boolean {
+    return topic.startsWith(`${this.root}/$implementation/ota/firmware/`);
+  }
+
   /** One part of a message, as it comes: _onMqttMessage. Empty messages are ignored. */
   receive(topic: string, part: Part): void {
     if (part.total === 0) return;

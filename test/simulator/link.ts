@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { generate, parser as packetParser, type IConnectPacket, type Packet } from 'mqtt-packet';
+import { Keepalive } from './keepalive';
 import { type Piece, Segments } from './segments';
 
 export interface LinkOptions {
@@ -21,7 +22,7 @@ export interface LinkOptions {
 interface LinkEvents {
   /** The broker has accepted the connection. */
   open: [];
-  /** Bytes have come. */
+  /** Bytes have come, or the end behind them. */
   data: [];
   /** The connection is gone, or was never there; whatever had come and was not taken is lost. */
   close: [error: Error | undefined];
@@ -34,10 +35,13 @@ interface LinkEvents {
 export class Link extends EventEmitter<LinkEvents> {
   readonly #socket: Socket;
   readonly #segments: Segments;
-  readonly #pings: NodeJS.Timeout;
+  readonly #keepalive: Keepalive;
   readonly #acknowledged = new Map<number, () => void>();
   #messageId = 0;
   #alive = true;
+  /** What waits in the client for acknowledgements that have not come. */
+  #waiting: Packet[] | undefined;
+  #ended = false;
   #error: Error | undefined;
 
   constructor(options: LinkOptions) {
@@ -45,7 +49,9 @@ export class Link extends EventEmitter<LinkEvents> {
     const { hostname, port, protocol } = new URL(options.url);
     const secure = protocol === 'mqtts:';
     const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (secure ? 8883 : 1883) };
-    this.#socket = secure ? connectTls({ ...options.tls, ...address }) : connectTcp(address);
+    this.#socket = secure
+      ? connectTls({ ...options.tls, ...address })
+      : connectTcp({ ...address, allowHalfOpen: true });
     this.#socket.setNoDelay(true);
     this.#segments = new Segments(options.segment);
     this.#socket.once(secure ? 'secureConnect' : 'connect', () => this.send(connectPacket(options)));
@@ -55,10 +61,14 @@ export class Link extends EventEmitter<LinkEvents> {
       this.emit('data');
     });
     this.#socket.on('error', (error) => (this.#error = error));
-    this.#socket.once('end', () => this.destroy());
+    this.#socket.once('end', () => this.#endedByBroker());
     this.#socket.once('close', () => this.#closed());
-    // AsyncMqttClient pings when nothing was sent for 70 % of the keepalive; here it pings at that pace regardless.
-    this.#pings = setInterval(() => this.send({ cmd: 'pingreq' }), options.keepalive * 700);
+    this.#keepalive = new Keepalive(
+      options.keepalive,
+      () => this.send({ cmd: 'pingreq' }),
+      // A DISCONNECT waits like any other packet.
+      () => !this.#waiting && this.disconnect(),
+    );
   }
 
   get alive(): boolean {
@@ -70,8 +80,30 @@ export class Link extends EventEmitter<LinkEvents> {
     return this.#socket.bytesRead;
   }
 
+  /** The broker has ended the connection; what it had sent before can still be taken in. */
+  get endedByBroker(): boolean {
+    return this.#ended;
+  }
+
   send(packet: Packet): void {
-    if (this.#alive && this.#socket.writable) this.#socket.write(generate(packet, { protocolVersion: 4 }));
+    if (this.#waiting) this.#waiting.push(packet);
+    else if (this.#alive && this.#socket.writable) this.#write(packet);
+  }
+
+  /**
+   * From now on nothing goes out, not even a PINGREQ. What the broker has sent is taken in all the same, even after it
+   * has given up the connection.
+   */
+  holdBack(): void {
+    this.#waiting ??= [];
+  }
+
+  /** No more of the image will come: what waited goes out, or the connection ends if the broker has ended it. */
+  release(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    if (this.#ended) this.destroy();
+    for (const packet of waiting) this.send(packet);
   }
 
   /** @returns resolves when the broker has acknowledged it; never when the connection is lost before */
@@ -90,7 +122,10 @@ export class Link extends EventEmitter<LinkEvents> {
   /** The next piece of a PUBLISH; other packets are dealt with on the way. @returns undefined when none has come */
   next(): Extract<Piece, { kind: 'publish' }> | undefined {
     for (let piece = this.#segments.next(); piece; piece = this.#segments.next()) {
-      if (piece.kind === 'publish') return piece;
+      if (piece.kind === 'publish') {
+        this.#keepalive.received();
+        return piece;
+      }
       this.#handle(parse(piece.bytes));
     }
     return undefined;
@@ -123,13 +158,25 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #die(): void {
     this.#alive = false;
-    clearInterval(this.#pings);
+    this.#waiting = undefined;
+    this.#keepalive.stop();
     this.#segments.clear();
   }
 
   #closed(): void {
     this.#die();
     this.emit('close', this.#error);
+  }
+
+  #endedByBroker(): void {
+    if (!this.#waiting) return this.destroy();
+    this.#ended = true;
+    this.emit('data');
+  }
+
+  #write(packet: Packet): void {
+    this.#keepalive.sent();
+    this.#socket.write(generate(packet, { protocolVersion: 4 }));
   }
 
   #nextId(): number {
@@ -144,6 +191,7 @@ export class Link extends EventEmitter<LinkEvents> {
 
   #handle(packet: Packet): void {
     const { messageId = 0 } = packet;
+    this.#keepalive.received(packet.cmd === 'pingresp');
     if (packet.cmd === 'connack') {
       if (packet.returnCode === 0) this.emit('open');
       else this.#socket.destroy(new Error(`The broker refused the connection (${packet.returnCode})`));

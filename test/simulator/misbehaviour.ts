@@ -18,7 +18,8 @@ export interface Misbehaviour extends FlashFaults {
   comesBackWith?: Buffer;
   /**
    * What the broker sees of a reboot: `fin` the end of the connection, `silent` nothing before the device connects
-   * anew, `hang` nothing ever, since the device never starts.
+   * anew. With `hang` the device dies at the reboot without FIN or RST: the broker sends its will when the keepalive is
+   * over. `neverBack` alone is a device that dies there and whose connection ends.
    */
   reboot?: 'fin' | 'silent' | 'hang';
   /** The sketch is busy, and the device does not reboot (Homie.setIdle(false)). */

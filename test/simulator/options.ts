@@ -44,8 +44,15 @@ export interface DeviceOptions {
   chipSize?: number;
   /** `$name`. */
   name?: string;
-  /** Seconds. Default 15, as in the firmware. */
+  /** Seconds. Default 15, as in the firmware. A transfer may take some 2.7 times as long. */
   keepalive?: number;
+  /**
+   * AsyncMqttClient of the firmware. Default 0.8.2. With 0.9.0, an image that comes within `settling` of the `ready` is
+   * taken in silence: its statuses wait behind the acknowledgements of the advertisement, which wait behind the image.
+   */
+  mqttClient?: '0.8.2' | '0.9.0';
+  /** Milliseconds after each `ready` in which acknowledgements are outstanding, with AsyncMqttClient 0.9.0. Default 1400. */
+  settling?: number;
   misbehaviour?: Misbehaviour;
   /** The sketch saves the battery: it lets the device sleep when it has been ready for a while. */
   sleep?: SleepOptions;

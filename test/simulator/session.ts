@@ -16,6 +16,9 @@ export interface SessionOptions {
   readonly segment: number;
   /** Seconds between statistics. */
   readonly statsInterval: number;
+  readonly mqttClient: '0.8.2' | '0.9.0';
+  /** Milliseconds after `ready` in which acknowledgements are outstanding. */
+  readonly settling: number;
   /** Seconds since boot. */
   readonly uptime: () => number;
 }
@@ -42,10 +45,12 @@ const PUBLISH_HEADER = 7;
 export class Session extends EventEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   #advertised = false;
+  #readyAt = Infinity;
   #statisticsDue = true;
   #parting = false;
   #statisticsTimer: NodeJS.Timeout | undefined;
   #segments = 0;
+  #midMessage = false;
 
   constructor(options: SessionOptions) {
     super();
@@ -115,6 +120,7 @@ export class Session extends EventEmitter<SessionEvents> {
     await this.#quiet();
     this.emit('loop');
     if (!link.alive || !ready || 'subscribe' in ready) return;
+    this.#readyAt = performance.now();
     const acknowledged = homie.publish(ready.publish, ready.payload, 1);
     this.#advertised = true;
     this.#statisticsTimer = setInterval(() => {
@@ -127,9 +133,10 @@ export class Session extends EventEmitter<SessionEvents> {
     this.emit('ready');
   }
 
-  /** AsyncMqttClient 0.8 sends a packet only when lwIP's send buffer, two segments, has room for all of it. */
+  /** AsyncMqttClient 0.8.2 sends a packet only when lwIP's send buffer, two segments, has room for all of it. */
   #fits({ publish, payload }: Extract<AdvertisementStep, { publish: string }>): boolean {
-    const { homie, segment } = this.#options;
+    const { homie, segment, mqttClient } = this.#options;
+    if (mqttClient === '0.9.0') return true;
     const length = PUBLISH_HEADER + Buffer.byteLength(`${homie.root}/${publish}`) + Buffer.byteLength(payload);
     return length <= 2 * segment;
   }
@@ -150,13 +157,27 @@ export class Session extends EventEmitter<SessionEvents> {
     } while (await this.#moreCame());
     this.#segments = 0;
     if (link.alive) this.loop();
+    if (!this.#midMessage || link.endedByBroker) link.release();
+  }
+
+  /**
+   * AsyncMqttClient 0.9.0 sends in order, and a QoS 1 message stays first until it is acknowledged. When an image comes
+   * before the last acknowledgement, nothing goes out until it is through; a device that reboots then never says a word
+   * about it. The broker misses its PINGREQ (`amc09_ota_slow_right_after_ready`), and what it has sent arrives.
+   */
+  #holdBack(topic: string): void {
+    const { link, homie, mqttClient, settling } = this.#options;
+    if (mqttClient !== '0.9.0' || !homie.isFirmware(topic)) return;
+    if (performance.now() - this.#readyAt < settling) link.holdBack();
   }
 
   #take({ header, payload, index }: Extract<Piece, { kind: 'publish' }>): void {
     const { link, homie } = this.#options;
     const { topic, qos, total, messageId = 0 } = header;
     const bytes = index + payload.length;
+    this.#midMessage = bytes < total;
     const known = Buffer.byteLength(topic) <= MAX_TOPIC_LENGTH;
+    if (index === 0) this.#holdBack(topic);
     if (known) homie.receive(topic, { payload, index, total });
     this.emit('part', topic, bytes, total);
     if (!known || bytes < total || qos === 0) return;

@@ -4,10 +4,18 @@ import type { Recording } from './recording';
 
 export type ReplayOptions = Omit<DeviceOptions, 'url' | 'image'>;
 
-/** Seconds. The firmware's 15 s only make waiting for the end of a dead connection longer. */
-const KEEPALIVE = 1;
+/** Seconds, where a device dies without a word. The firmware's 15 s only make waiting for its will longer. */
+const SHORT_KEEPALIVE = 1;
 /** Milliseconds. A boot takes some time, but nothing depends on how much. */
 const LONGEST_BOOT = 200;
+
+/** By the argument of `--reboot-mode`: of the two that never start again, one leaves its connection open. */
+const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
+  fin: { reboot: 'fin' },
+  silent: { reboot: 'silent' },
+  hang: { neverBack: true },
+  'hang-silent': { reboot: 'hang' },
+};
 
 /** @returns what the recorded device was told to be and to do, or the argument that is not known here */
 export function optionsOf({ variant, device_args, config }: Recording['input']): ReplayOptions | { unknown: string } {
@@ -20,11 +28,11 @@ export function optionsOf({ variant, device_args, config }: Recording['input']):
     mac: '5C:CF:7F:00:00:01',
     core: variant === 'core3' ? 3 : 2,
     config,
-    keepalive: KEEPALIVE,
     // The firmware ran on a host without Wi-Fi.
     anyNetwork: true,
     bootDelay: 10,
     misbehaviour,
+    ...(variant === 'amc09' && { mqttClient: '0.9.0' }),
   };
   for (let i = 0; i < device_args.length; i++) {
     const argument = device_args[i] ?? '';
@@ -51,19 +59,28 @@ export function optionsOf({ variant, device_args, config }: Recording['input']):
       case '--fail-write-at':
         misbehaviour.failWriteAt = Number(value());
         break;
+      case '--fail-read-at':
+        misbehaviour.failReadAt = Number(value());
+        break;
+      case '--crash-at':
+        misbehaviour.crashAt = Number(value());
+        break;
       case '--drop-tcp-at':
         misbehaviour.dropAt = Number(value());
         break;
       case '--hang-at':
         misbehaviour.hangAt = Number(value());
+        options.keepalive = SHORT_KEEPALIVE;
         break;
       case '--no-reboot':
         misbehaviour.notIdle = true;
         break;
       case '--reboot-mode': {
         const mode = value();
-        if (mode !== 'fin' && mode !== 'silent' && mode !== 'hang') return { unknown: `--reboot-mode ${mode}` };
-        misbehaviour.reboot = mode;
+        const reboot = REBOOTS[mode];
+        if (!reboot) return { unknown: `--reboot-mode ${mode}` };
+        Object.assign(misbehaviour, reboot);
+        if (mode === 'hang-silent') options.keepalive = SHORT_KEEPALIVE;
         break;
       }
       case '--verbose':
