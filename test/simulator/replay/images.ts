@@ -77,7 +77,8 @@ export class StandIns {
   #learn({ publish, hex, bytes = 0, payload }: PublishStep): void {
     const level = lastLevel(publish).toLowerCase();
     if (hex !== undefined) {
-      this.#add(level, Buffer.from(hex, 'hex'));
+      // The topic may name an image whose bytes these are not: the running one, to ask the device for a cut-off update.
+      if (!this.#images.has(level)) this.#add(level, Buffer.from(hex, 'hex'));
     } else if (payload?.image) {
       const { image } = payload;
       const meant = image.differsAt ? this.#image(level, { ...image, md5: level }) : this.#image(image.md5, image);

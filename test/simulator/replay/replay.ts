@@ -1,11 +1,13 @@
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { startAedes } from '../../support/aedes';
 import { SimulatedDevice } from '../device';
+import { SECTOR } from '../flash';
 import { optionsOf, type ReplayOptions } from './arguments';
 import { compare } from './compare';
 import { StandIns } from './images';
-import { type Recording, whyNotReplayed } from './recording';
+import { isFirmware, type Recording, whyNotReplayed } from './recording';
 import { type Action, scriptOf } from './script';
 import { extend, kindOf, NOTHING, type Kind, type Sequences } from './sequences';
 
@@ -14,8 +16,10 @@ export type Outcome =
   | { readonly verdict: 'differ'; readonly differences: readonly string[] }
   | { readonly verdict: 'not replayed'; readonly reason: string };
 
-/** Milliseconds until something that the recording shows must have come. */
+/** Milliseconds until something that the recording shows must have come, beside what it took there. */
 const PATIENCE = 10_000;
+/** Milliseconds: a replay that takes longer runs beside all others. */
+const LONG = 20_000;
 
 /** Most of a replay is waiting; so many at once keep a machine with two cores busy. */
 const AT_ONCE = 4;
@@ -25,14 +29,26 @@ export interface Replay {
   readonly outcome: Promise<Outcome>;
 }
 
-/** Replays several at once, in their order. */
+/** Replays several at once, in their order; those that take long all together, from the beginning. */
 export function replayAll(recordings: readonly Recording[]): Replay[] {
-  const replays: Replay[] = [];
-  for (const recording of recordings) {
-    const before = replays.at(-AT_ONCE)?.outcome ?? Promise.resolve();
-    replays.push({ recording, outcome: before.then(() => replay(recording)) });
-  }
-  return replays;
+  const inTurn: Promise<Outcome>[] = [];
+  return recordings.map((recording) => {
+    if (takesLong(recording)) return { recording, outcome: replay(recording) };
+    const before = inTurn.at(-AT_ONCE) ?? Promise.resolve();
+    const outcome = before.then(() => replay(recording));
+    inTurn.push(outcome);
+    return { recording, outcome };
+  });
+}
+
+/** Whether waiting and flashing make the replay last for more than 20 s. */
+export function takesLong(recording: Recording): boolean {
+  const options = optionsOf(recording.input);
+  if ('unknown' in options) return false;
+  const steps = scriptOf(recording).actions.flatMap((action) => (action.does === 'publish' ? [action] : []));
+  const flashing = (bytes: number) => Math.ceil(bytes / SECTOR) * (options.flashDelay ?? 0);
+  const times = steps.map(({ pause, step }) => pause + (isFirmware(step) ? flashing(step.bytes ?? 0) : 0));
+  return times.reduce((sum, time) => sum + time, 0) > LONG;
 }
 
 /**
@@ -72,7 +88,7 @@ async function perform(
   create: () => SimulatedDevice,
 ): Promise<string[]> {
   const script = scriptOf(recording);
-  const observer = new Observer(standIns);
+  const observer = new Observer(standIns, PATIENCE + longestSilence(recording));
   await client.subscribeAsync('#', { qos: 1 });
   client.on('message', (topic, payload) => observer.receive(topic, payload));
   let device = create();
@@ -81,6 +97,7 @@ async function perform(
     for (const action of script.actions) {
       await observer.reaches(action.after);
       if (action.does === 'publish') {
+        await delay(action.pause);
         if (action.putsFileBack) device.file = recording.input.config;
         await publish(client, standIns, action);
       } else if (action.does === 'take away') {
@@ -111,20 +128,37 @@ async function publish(client: MqttClient, standIns: StandIns, { step }: Action 
   await client.publishAsync(standIns.topic(step), standIns.payload(step), { qos, retain });
 }
 
+/** Milliseconds from a message to the next of its kind, at most. */
+function longestSilence({ messages }: Recording): number {
+  const last = new Map<Kind, number>();
+  let longest = 0;
+  for (const { t, topic } of messages) {
+    const kind = kindOf(topic);
+    if (!kind) continue;
+    longest = Math.max(longest, t - (last.get(kind) ?? 0));
+    last.set(kind, t);
+  }
+  return longest;
+}
+
 /** Resolves when the device has dealt with all that was published, and with what came of it. */
 async function caughtUp(client: MqttClient, device: SimulatedDevice): Promise<void> {
   const topic = `${device.baseTopic}$broadcast/caught-up`;
-  const deadline = AbortSignal.timeout(PATIENCE);
+  const deadline = performance.now() + PATIENCE;
   while (device.phase !== 'off') {
     const waiting = new AbortController();
-    const signal = AbortSignal.any([waiting.signal, deadline]);
-    const changed = [once(device, 'phase', { signal }), once(device, 'message', { signal })];
+    const { signal } = waiting;
+    const changed = [
+      once(device, 'phase', { signal }),
+      once(device, 'message', { signal }),
+      delay(Math.max(0, deadline - performance.now()), [], { signal }),
+    ];
     if (device.phase === 'ready') await client.publishAsync(topic, 'now', { qos: 1 });
-    const [event]: unknown[] = await Promise.race(changed).catch(() => []);
+    const [event]: unknown[] = await Promise.race(changed);
     waiting.abort();
     await Promise.allSettled(changed);
-    if (deadline.aborted) throw new TookTooLong(`the device was not through after ${PATIENCE / 1000} s`);
     if (event === topic) return;
+    if (performance.now() >= deadline) throw new TookTooLong(`the device was not through after ${PATIENCE / 1000} s`);
   }
 }
 
@@ -133,11 +167,14 @@ class TookTooLong extends Error {}
 /** Sees what any subscriber sees. */
 class Observer extends EventEmitter<Record<Kind, []>> {
   readonly #standIns: StandIns;
+  readonly #patience: number;
   sequences: Sequences = NOTHING;
 
-  constructor(standIns: StandIns) {
+  /** @param patience ms until the next message must have come */
+  constructor(standIns: StandIns, patience: number) {
     super();
     this.#standIns = standIns;
+    this.#patience = patience;
   }
 
   receive(topic: string, payload: Buffer): void {
@@ -156,9 +193,9 @@ class Observer extends EventEmitter<Record<Kind, []>> {
 
   async comes(kind: Kind): Promise<void> {
     try {
-      await once(this, kind, { signal: AbortSignal.timeout(PATIENCE) });
+      await once(this, kind, { signal: AbortSignal.timeout(this.#patience) });
     } catch {
-      throw new TookTooLong(`nothing more came for ${PATIENCE / 1000} s`);
+      throw new TookTooLong(`nothing more came for ${Math.round(this.#patience / 1000)} s`);
     }
   }
 }

@@ -1,5 +1,12 @@
-import { isConfigSet, publishesOf, type PublishStep, type RecordedMessage, type Recording } from './recording';
-import { sequencesOf, type Sequences } from './sequences';
+import {
+  isConfigSet,
+  isFirmware,
+  publishesOf,
+  type PublishStep,
+  type RecordedMessage,
+  type Recording,
+} from './recording';
+import { kindOf, sequencesOf, type Sequences } from './sequences';
 
 /** What whoever made the recording did, and what had come by then. */
 export type Action = { readonly t: number; readonly after: Sequences } & (
@@ -8,6 +15,8 @@ export type Action = { readonly t: number; readonly after: Sequences } & (
       readonly step: PublishStep;
       /** Put config.json back as it was at the start, before the publish. */
       readonly putsFileBack: boolean;
+      /** Milliseconds from all that had come by then to the publish. */
+      readonly pause: number;
     }
   | { readonly does: 'take away' }
   /** Started another one, with a fresh flash. */
@@ -39,6 +48,7 @@ export function scriptOf(recording: Recording): Script {
     does: 'publish' as const,
     t: step.t,
     step,
+    pause: pauseBefore(messages, all[i - 1], step),
     putsFileBack: isConfigSet(step.publish) && isAnswered(messages, all[i - 1], step),
     // A status in the same millisecond is an answer already.
     after: sequencesOf(messages, ({ t, topic }) => t < step.t || (t === step.t && topic.endsWith('/$state'))),
@@ -59,6 +69,17 @@ export function scriptOf(recording: Recording): Script {
     expected: sequencesOf(messages.filter((message) => message !== atTheEnd)),
     cut: end?.message === final && end?.cause !== undefined && end.returns && end.message.t - end.cause < REBOOT,
   };
+}
+
+/**
+ * How long nothing had happened before an image was published: the device may have settled meanwhile, and nothing else
+ * shows that. Of a patch its answer does.
+ */
+function pauseBefore(messages: readonly RecordedMessage[], before: PublishStep | undefined, step: PublishStep): number {
+  if (!isFirmware(step)) return 0;
+  const last = messages.findLast(({ t, topic }) => t <= step.t && kindOf(topic) !== undefined);
+  const since = Math.max(last?.t ?? 0, before?.t ?? 0);
+  return since === 0 ? 0 : step.t - since;
 }
 
 /** Whether the device has dealt with a patch before the next one came. */
@@ -88,10 +109,11 @@ function lossesOf({ input, messages }: Recording): Loss[] {
   let returns = true;
   /** The device says nothing of a patch that it refused; one that it took is followed by the reboot at once. */
   const patched = ({ t }: RecordedMessage) => (t - patchedAt <= PATCHED && !has('--no-reboot') ? patchedAt : undefined);
-  for (const message of messages) {
+  for (const [i, message] of messages.entries()) {
     const { t, topic, payload } = message;
     if (topic.endsWith('/$state')) {
-      if (payload === 'lost') losses.push({ message, cause: cause ?? patched(message), returns });
+      const updated = bootsAnother(input.firmware.md5, messages, i) ? t : undefined;
+      if (payload === 'lost') losses.push({ message, cause: cause ?? patched(message) ?? updated, returns });
       if (payload === 'init') cause = undefined;
     } else if (topic.endsWith('/$implementation/ota/status')) {
       if (payload === '200') cause = has('--no-reboot') ? undefined : t;
@@ -104,4 +126,12 @@ function lossesOf({ input, messages }: Recording): Loss[] {
     }
   }
   return losses;
+}
+
+/** Whether the device comes back with another image than before, and not as one that was started afresh. */
+function bootsAnother(fresh: string, messages: readonly RecordedMessage[], at: number): boolean {
+  const isChecksum = ({ topic }: RecordedMessage) => topic.endsWith('/$fw/checksum');
+  const before = messages.slice(0, at).findLast(isChecksum)?.payload;
+  const after = messages.slice(at).find(isChecksum)?.payload;
+  return after !== undefined && after !== before && after !== fresh;
 }
