@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { optionsOf } from './replay/arguments';
 import { readRecordings, type Recording } from './replay/recording';
 import { replay, replayAll, takesLong, type Replay } from './replay/replay';
 
@@ -69,6 +70,17 @@ describe('a replay', () => {
     const outcome = await replay(recording);
     assert.ok(outcome.verdict === 'differ');
     assert.match(outcome.differences.join('\n'), /^configs are .*"percentage":7.* instead of .*"percentage":8/);
+  });
+
+  it('knows how the recorded device was told to die', () => {
+    const misbehaviour = (...device_args: string[]) => {
+      const options = optionsOf({ ...recorded('boot').input, device_args });
+      return 'unknown' in options ? options : options.misbehaviour;
+    };
+    assert.deepEqual(misbehaviour('--crash-at', '7', '--fail-read-at', '9'), { crashAt: 7, failReadAt: 9 });
+    assert.deepEqual(misbehaviour('--reboot-mode', 'hang-silent'), { reboot: 'hang' });
+    assert.deepEqual(misbehaviour('--reboot-mode', 'hang'), { neverBack: true });
+    assert.deepEqual(misbehaviour('--reboot-mode', 'slow'), { unknown: '--reboot-mode slow' });
   });
 
   it('leaves out what it cannot replay, and says why', async () => {

@@ -136,6 +136,51 @@ describeWithBrokers('a simulated device', (start) => {
     assert.deepEqual(misbehaviour, { notIdle: true });
   });
 
+  it('loses its 200 together with the connection while its sketch is busy, and is not half dead', async () => {
+    await open({ uptime: 3600, misbehaviour: { notIdle: true, dropBefore: '200' } });
+    await scene.update();
+    await scene.sees('$state lost');
+    await scene.sees('$state ready');
+    assert.match(await scene.sees(/^(\S+ota\/status|\$stats\/uptime) /), / 36\d\d$/);
+    assert.equal(scene.device.checksum, md5(running));
+    assert.equal(scene.device.hasToBoot, true);
+    scene.device.setIdle(true);
+    await scene.sees(`$fw/checksum ${md5(next)}`);
+  });
+
+  it('boots an image although its connection was lost with the 200', async () => {
+    await open({ misbehaviour: { dropBefore: '200' } });
+    await scene.update();
+    await scene.sees('$state lost');
+    assert.match(await scene.sees(/^(\S+ota\/status|\$fw\/checksum) /), new RegExp(md5(next)));
+  });
+
+  it('tells its statistics late', async () => {
+    await open({ statsInterval: 60, misbehaviour: { statisticsDelay: 500 } });
+    const delays: number[] = [];
+    let readyAt = 0;
+    scene.device.on('ready', () => (readyAt = performance.now()));
+    scene.device.on('publish', (topic) => topic === '$stats/uptime' && delays.push(performance.now() - readyAt));
+    scene.device.dropConnection();
+    await scene.sees('$state ready');
+    await scene.sees(/^\$stats\/uptime/);
+    assert.equal(delays.length, 1);
+    // Its time begins with the publish of the ready, which is acknowledged a little later.
+    assert.ok((delays[0] ?? 0) > 300, String(delays));
+  });
+
+  it('loses the first statistics of each connection', async () => {
+    await open({ uptime: 3600, statsInterval: 1, misbehaviour: { loseFirstStatistics: true } });
+    const uptimes: string[] = [];
+    scene.device.on('publish', (topic) => topic === '$stats/uptime' && uptimes.push(topic));
+    const ready = once(scene.device, 'ready');
+    scene.device.dropConnection();
+    await ready;
+    assert.deepEqual(uptimes, []);
+    await scene.sees('$state ready');
+    await scene.sees(/^\$stats\/uptime/);
+  });
+
   it('comes back with another image', async () => {
     const other = buildEsp8266Image({ name: 'other', seed: 3 });
     await open({ misbehaviour: { comesBackWith: other } });

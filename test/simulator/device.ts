@@ -40,6 +40,8 @@ interface DeviceEvents {
 /** Milliseconds: each statistic but the first waits for 0.5 s in the recordings of AsyncMqttClient 0.9.0. */
 const SETTLING = 1400;
 const STATUS = '$implementation/ota/status';
+/** By the generation of Homie. */
+const LAST_STATISTIC = { 2: '$stats/uptime', 3: '$stats/freeheap' } as const;
 
 /** A Homie device on a real broker. Time passes in it only where it does in the firmware. */
 export class SimulatedDevice extends EventEmitter<DeviceEvents> {
@@ -53,6 +55,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #phase: Phase = 'off';
   #misbehaviour: Misbehaviour;
   #struck = 0;
+  /** The statistics that follow the `ready` of this connection have not come yet. */
+  #awaitsStatistics = true;
   /** The patches that came, in order. */
   readonly patches: string[] = [];
   /** Every firmware message that came, in order. */
@@ -262,6 +266,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #reboot(): void {
     this.#halt();
     this.#bootedAt = performance.now();
+    this.#awaitsStatistics = true;
     this.#homie = this.#startHomie();
     this.switchOn();
   }
@@ -286,7 +291,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     const { flash, configuration } = this.#board;
     const { statsInterval } = configuration;
     const uptime = () => (performance.now() - this.#bootedAt) / 1000;
-    const pace = { flashDelay, segment, statsInterval, settling, uptime };
+    const { statisticsDelay = 0 } = this.#misbehaviour;
+    const pace = { flashDelay, segment, statsInterval, statisticsDelay, settling, uptime };
     const session = new Session({ link, homie: this.#homie, flash, mqttClient, ...pace });
     this.#session = session;
     session.on('advertised', (stuck) => this.#enter(stuck ? 'off' : 'ready'));
@@ -299,20 +305,38 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #lost(error: Error | undefined): void {
     this.#session = undefined;
     this.#homie.disconnected();
-    if (this.#homie.flaggedForSleep) this.#fallAsleep();
+    this.#awaitsStatistics = true;
+    // The loop reboots an idle device without a connection, too (BootNormal.cpp, loop).
+    if (this.#rebootIsDue) this.#rebootOrDie();
+    else if (this.#homie.flaggedForSleep) this.#fallAsleep();
     else this.#enter('connecting');
     this.emit('disconnected', error);
   }
 
   async #publish(topic: string, payload: string, qos: 0 | 1): Promise<void> {
-    const { loseStatuses, noStatistics } = this.#misbehaviour;
-    if (noStatistics && topic === '$stats/uptime') return;
+    if (topic.startsWith('$stats/') && this.#losesStatistic(topic)) return;
     this.emit('publish', topic, payload);
     if (topic === STATUS) {
       this.emit('status', payload);
-      if (loseStatuses?.(payload)) return;
+      if (this.#losesStatus(payload)) return;
     }
     await this.#session?.publish(topic, payload, qos);
+  }
+
+  #losesStatistic(topic: string): boolean {
+    const { noStatistics, loseFirstStatistics } = this.#misbehaviour;
+    // The one before `ready` belongs to the advertisement.
+    const isFirst = this.#phase === 'ready' && this.#awaitsStatistics;
+    if (isFirst && topic === LAST_STATISTIC[this.#options.homie ?? 3]) this.#awaitsStatistics = false;
+    return (noStatistics === true && topic === '$stats/uptime') || (loseFirstStatistics === true && isFirst);
+  }
+
+  #losesStatus(status: string): boolean {
+    const { loseStatuses, dropBefore, times = 1 } = this.#misbehaviour;
+    if (status !== dropBefore || this.#struck >= times) return loseStatuses?.(status) === true;
+    this.#struck += 1;
+    this.#uplink.current?.destroy();
+    return true;
   }
 
   #notice(link: Link, topic: string, bytes: number, total: number): void {
@@ -339,10 +363,18 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #rebootIfDue(link: Link): void {
-    const { notIdle, reboot = 'fin', neverBack } = this.#misbehaviour;
-    if (!link.alive || notIdle || !(this.#homie.flaggedForReboot || this.#homie.resetting)) return;
-    if (reboot === 'fin') link.end();
+    if (!link.alive || !this.#rebootIsDue) return;
+    if ((this.#misbehaviour.reboot ?? 'fin') === 'fin') link.end();
     else link.freeze();
+    this.#rebootOrDie();
+  }
+
+  get #rebootIsDue(): boolean {
+    return this.#misbehaviour.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
+  }
+
+  #rebootOrDie(): void {
+    const { reboot, neverBack } = this.#misbehaviour;
     // Without a configuration the device opens an access point of its own.
     if (reboot === 'hang' || neverBack || this.#homie.resetting) this.#switchOff();
     else this.#reboot();

@@ -8,7 +8,7 @@ export interface Misbehaviour extends FlashFaults {
   hangAt?: number;
   /** The device crashes at this byte of an image, and boots again without a word to the broker. */
   crashAt?: number;
-  /** How many transfers `dropAt`, `hangAt` and `crashAt` befall; default 1. */
+  /** How many transfers `dropAt`, `hangAt`, `crashAt` and `dropBefore` befall; default 1. */
   times?: number;
   /** Statuses that get lost on their way: QoS 0 promises nothing. */
   loseStatuses?: (status: string) => boolean;
@@ -30,6 +30,12 @@ export interface Misbehaviour extends FlashFaults {
   forgets?: string;
   /** No `$stats` are published. */
   noStatistics?: boolean;
+  /** Milliseconds from each `ready` to the first `$stats` of the connection. */
+  statisticsDelay?: number;
+  /** The first `$stats` of each connection get lost; the next ones come after the interval. */
+  loseFirstStatistics?: boolean;
+  /** The TCP connection is cut at the moment this status would go out, as often as `times` says. */
+  dropBefore?: string;
 }
 
 /** What befalls the device when so many bytes of an image have come. */

@@ -74,6 +74,37 @@ describe('receiving firmware', () => {
     assert.equal(ota.ongoing, false);
   });
 
+  it('tells an update that was cut off from a staged one when it is asked with zero bytes', () => {
+    const cutOff = receipt();
+    send(cutOff.ota, md5(image), image, 10_000);
+    const staged = receipt();
+    send(staged.ota, md5(image), image);
+    const idle = receipt();
+    const asked = [cutOff, staged, idle].map(({ ota, statuses }) => {
+      statuses.length = 0;
+      send(ota, RUNNING, Buffer.alloc(4096));
+      return statuses;
+    });
+    assert.deepEqual(asked, [['304', '500 INTERNAL_ERROR 0'], ['304'], ['304']]);
+    assert.equal(cutOff.ota.ongoing, false);
+    assert.equal(staged.ota.finished, true);
+  });
+
+  it('does not end an update that was cut off when the question fits a single segment', () => {
+    const { ota, statuses } = receipt();
+    send(ota, md5(image), image, 10_000);
+    send(ota, RUNNING, Buffer.alloc(500));
+    assert.deepEqual(statuses, ['202', '304']);
+    assert.equal(ota.ongoing, true);
+  });
+
+  it('refuses the question when it does not run the image that is asked for', () => {
+    const { ota, statuses } = receipt();
+    send(ota, md5(image), Buffer.alloc(4096));
+    assert.deepEqual(statuses, ['202', '400 BAD_FIRMWARE']);
+    assert.equal(ota.finished, false);
+  });
+
   it('is freed of an update that was cut off by a single byte for no MD5', () => {
     const { ota, statuses } = receipt();
     send(ota, md5(image), image, 10_000);

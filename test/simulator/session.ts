@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly flashDelay: number;
   /** Bytes. */
   readonly segment: number;
+  /** Milliseconds from `ready` to the first statistics. */
+  readonly statisticsDelay: number;
   /** Seconds between statistics. */
   readonly statsInterval: number;
   readonly mqttClient: '0.8.2' | '0.9.0';
@@ -46,9 +48,10 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   #advertised = false;
   #readyAt = Infinity;
-  #statisticsDue = true;
+  #statisticsDue = false;
   #parting = false;
   #statisticsTimer: NodeJS.Timeout | undefined;
+  #firstStatistics: NodeJS.Timeout | undefined;
   #segments = 0;
   #midMessage = false;
 
@@ -89,6 +92,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   end(): void {
     this.#advertised = false;
+    clearTimeout(this.#firstStatistics);
     clearInterval(this.#statisticsTimer);
   }
 
@@ -101,7 +105,7 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   async #advertise(): Promise<void> {
-    const { link, homie, statsInterval } = this.#options;
+    const { link, homie, statsInterval, statisticsDelay } = this.#options;
     const steps = homie.connected();
     const ready = steps.pop();
     const subscribed: Promise<void>[] = [];
@@ -123,14 +127,19 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#readyAt = performance.now();
     const acknowledged = homie.publish(ready.publish, ready.payload, 1);
     this.#advertised = true;
-    this.#statisticsTimer = setInterval(() => {
-      this.#statisticsDue = true;
-      this.loop();
-    }, statsInterval * 1000);
+    this.#statisticsTimer = setInterval(() => this.#publishStatistics(), statsInterval * 1000);
     this.emit('advertised', false);
+    if (statisticsDelay > 0) this.#firstStatistics = setTimeout(() => this.#publishStatistics(), statisticsDelay);
+    else this.#statisticsDue = true;
     this.loop();
     await acknowledged;
     this.emit('ready');
+  }
+
+  /** As soon as the loop has its turn and no update runs. */
+  #publishStatistics(): void {
+    this.#statisticsDue = true;
+    this.loop();
   }
 
   /** AsyncMqttClient 0.8.2 sends a packet only when lwIP's send buffer, two segments, has room for all of it. */

@@ -48,6 +48,24 @@ describe('the updater of an ESP8266', () => {
     assert.deepEqual(board.flash.takeStaged(), patched);
   });
 
+  it('never finds the MD5 of an image right whose flash mode it does not know on core 2', () => {
+    for (const flashMode of [4, 0x7f, 0xff]) {
+      const unknown = buildEsp8266Image({ size: 50_000, flashMode });
+      for (const runs of [2, 0xff]) {
+        const updater = new Esp8266Updater(chip({ flashMode: runs }), 2);
+        assert.equal(update(updater, unknown), false);
+        assert.equal(updater.error, updater.codes.MD5);
+      }
+      assert.equal(update(new Esp8266Updater(chip(), 3), unknown), true);
+    }
+  });
+
+  it('puts a flash mode that it does not know into the image when its own is one', () => {
+    const board = chip({ flashMode: 0xff });
+    assert.equal(update(new Esp8266Updater(board, 2), image), true);
+    assert.equal(board.flash.takeStaged()?.[2], 0xff);
+  });
+
   it('finds a wrong MD5 on core 2, and forgets it on core 3', () => {
     const other = md5(Buffer.from('other'));
     const core2 = new Esp8266Updater(chip(), 2);
