@@ -8,7 +8,7 @@ const NESTING = 10;
 
 export type Value = null | boolean | string | Whole | Single | ObjectValue | ArrayValue;
 
-/** A number that was written without fraction and exponent, and has at most 32 bits. */
+/** A number that was written without fraction and exponent, and has at most 32 bits beside its sign: -0 is one. */
 export class Whole {
   constructor(readonly value: number) {}
 }
@@ -111,7 +111,7 @@ function copy(pool: Pool, value: Value, set: (copied: Value) => void): boolean {
 
 /**
  * deserializeJson(). Comments, single quotes, keys without quotes and whatever follows the value are taken; escapes of
- * the form \u, trailing commas and a byte order mark are not.
+ * the form \u, trailing commas and a byte order mark are not. Any other letter behind a backslash stands for itself.
  *
  * @param inPlace the text may be written to, as with a `char[]`: then texts take no memory of the pool
  * @returns undefined when it is refused, for whatever reason
@@ -205,9 +205,9 @@ class Reader {
       if (this.#current === '') throw new Refused();
       if (this.#current === '\\') {
         this.#at += 1;
-        const unescaped = ESCAPES[this.#current];
-        if (unescaped === undefined) throw new Refused();
-        result += unescaped;
+        const letter = this.#text[this.#at] ?? '';
+        if (letter === '' || letter === 'u') throw new Refused();
+        result += ESCAPES[letter] ?? letter;
       } else {
         result += this.#current;
       }
@@ -262,7 +262,7 @@ export function serialize(value: Value): string {
     return `{${members.join(',')}}`;
   }
   if (value instanceof ArrayValue) return `[${value.items.map(serialize).join(',')}]`;
-  if (value instanceof Whole) return String(value.value);
+  if (value instanceof Whole) return Object.is(value.value, -0) ? '-0' : String(value.value);
   if (value instanceof Single) return writeFloat(value.value);
   return typeof value === 'string' ? quote(value) : String(value);
 }

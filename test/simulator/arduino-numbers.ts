@@ -6,30 +6,34 @@ const NEGATIVE_POWERS = [1e-1, 1e-2, 1e-4, 1e-8, 1e-16, 1e-32].map(single);
 const NEGATIVE_POWERS_PLUS_ONE = [1, 1e-1, 1e-3, 1e-7, 1e-15, 1e-31].map(single);
 
 const MAX_UINT = 2 ** 32 - 1;
-const MAX_INT = 2 ** 31 - 1;
+/** A number with a larger exponent is infinite, or 0 where the exponent is negative. */
+const MAX_EXPONENT = 38;
 /** The digits that are kept of a number that is not whole. */
 const MAX_MANTISSA = 2 ** 23 - 1;
 
 /** @returns undefined when it is no number */
 export function parseNumber(text: string): { whole: boolean; value: number } | undefined {
-  const match = /^([+-]?)(\d*)(?:(\.)(\d*))?(?:[eE]([+-]?\d*))?$/.exec(text);
+  const match = /^([+-]?)(\d*)(?:(\.)(\d*))?(?:[eE]([+-]?)(\d*))?$/.exec(text);
   if (!match) return undefined;
-  const [, sign, whole = '', dot, fraction = '', exponentText] = match;
+  const [, sign, whole = '', dot, fraction = '', exponentSign, exponentDigits] = match;
   if (whole === '' && dot === undefined) return undefined;
   const negative = sign === '-';
-  const isPlain = dot === undefined && exponentText === undefined;
-  const integer = Number(whole);
-  if (isPlain && integer <= (negative ? MAX_INT + 1 : MAX_UINT)) {
-    return { whole: true, value: negative && integer !== 0 ? -integer : integer };
-  }
+  const signed = (value: number): number => (negative ? -value : value);
 
   let mantissa = 0;
   let exponent = 0;
   let taken = 0;
   for (const digit of whole) {
-    if (mantissa * 10 + Number(digit) > MAX_UINT) break;
-    mantissa = mantissa * 10 + Number(digit);
+    if (mantissa > Math.floor(MAX_UINT / 10)) break;
+    mantissa *= 10;
+    // The digit is counted as one more power of ten, although the mantissa has just been multiplied.
+    if (mantissa > MAX_UINT - Number(digit)) break;
+    mantissa += Number(digit);
     taken += 1;
+  }
+  // The sign is kept beside 32 bits: -0 and -4294967295 stay whole.
+  if (taken === whole.length && dot === undefined && exponentDigits === undefined) {
+    return { whole: true, value: signed(mantissa) };
   }
   for (; mantissa > MAX_MANTISSA; exponent += 1) mantissa = Math.floor(mantissa / 10);
   exponent += whole.length - taken;
@@ -38,8 +42,12 @@ export function parseNumber(text: string): { whole: boolean; value: number } | u
     mantissa = mantissa * 10 + Number(digit);
     exponent -= 1;
   }
-  const value = scale(single(mantissa), exponent + Number(exponentText ?? 0));
-  return { whole: false, value: negative ? -value : value };
+  const written = Number(exponentDigits ?? 0);
+  if (written + exponent > MAX_EXPONENT && exponentDigits !== undefined) {
+    return { whole: false, value: signed(exponentSign === '-' ? 0 : Infinity) };
+  }
+  const value = scale(single(mantissa), exponent + (exponentSign === '-' ? -written : written));
+  return { whole: false, value: signed(value) };
 }
 
 function scale(mantissa: number, exponent: number): number {

@@ -25,13 +25,33 @@ describe('the configuration of a simulated device', () => {
     ['1e-7', '1e-7'],
     ['50.0', '50'],
     ['4294967295', '4294967295'],
-    ['4294967296', '4.294967e9'],
+    ['4294967296', '4.294967e10'],
+    ['9000000000', '8.99999e9'],
     ['3.14159265', '3.141592'],
     ['-2147483648', '-2147483648'],
+    ['-2147483649', '-2147483649'],
+    ['-4000000000', '-4000000000'],
+    ['8.68', '8.67999'],
+    ['0.00001', '9.99999e-6'],
+    ['1e-38', '1e-38'],
+    ['1e-39', '0'],
+    ['-0', '-0'],
+    ['"\\q\\\'"', '"q\'"'],
   ] as const;
   for (const [sent, kept] of numbers) {
     it(`keeps ${sent} as ${kept}`, () => assert.equal(settingAfter(sent), kept));
   }
+
+  it('publishes a number with a fraction as it reads it from its file, cut once more', () => {
+    const file = patchedFile(config, '{"settings":{"x":8.68}}') ?? '';
+    assert.match(file, /"x":8\.679999}/);
+    assert.match(publishedFile(file), /"x":8\.67999}/);
+  });
+
+  it('takes no negative zero for an integer', () => {
+    assert.equal(patchedFile(config, '{"settings":{"percentage":-0}}'), undefined);
+    assert.equal(patchedFile(config, '{"device_stats_interval":-0}'), undefined);
+  });
 
   it('writes any single-precision number in seven digits at most', () => {
     for (const value of [0.5, 1 / 3, 123_456.789, 9_999_999, 1.5e38, 2e-5].map(Math.fround)) {

@@ -26,9 +26,11 @@ export function isValid(file: ObjectValue, settings: Settings): boolean {
 const isThere = (value: Value | undefined): value is Exclude<Value, null> => value !== undefined && value !== null;
 const isText = (value: Value | undefined, max: number, min = 0): boolean =>
   typeof value === 'string' && Buffer.byteLength(value) >= min && Buffer.byteLength(value) <= max;
-const isUint16 = (value: Value | undefined): boolean =>
-  value instanceof Whole && value.value >= 0 && value.value <= UINT16;
-const isLong = (value: Value): value is Whole => value instanceof Whole && value.value < 2 ** 31;
+/** A number with a sign must be 1 at least: -0 is no integer for any type. */
+const isWhole = (value: Value | undefined, min: number, max: number): value is Whole =>
+  value instanceof Whole && !Object.is(value.value, -0) && value.value >= min && value.value <= max;
+const isUint16 = (value: Value | undefined): boolean => isWhole(value, 0, UINT16);
+const isLong = (value: Value): value is Whole => isWhole(value, -(2 ** 31), 2 ** 31 - 1);
 const optional = (value: Value | undefined, rule: (value: Value) => boolean): boolean => !isThere(value) || rule(value);
 
 function rootIsValid(file: ObjectValue): boolean {
