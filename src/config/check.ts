@@ -1,6 +1,6 @@
 /** What a patch would do to a device, found out before anything is sent. */
 import { budgetOf, isWithinBudget, overBudget, type Budget } from './budget';
-import { changes, difference, type Change, type Difference } from './compare';
+import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
 import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
 import { harmfulValues, impreciseNumbers, type Surroundings } from './harms';
 import { at, pathText, sameKeys, type JsonObject, type Keys } from './json';
@@ -140,7 +140,7 @@ function rejected(reason: Problem, before: JsonObject | undefined): Check {
 
 /** Of a secret that the device does not show it is not known whether it changes: it counts as changed. */
 function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Change[] {
-  const visible = changes(before.content, after.content);
+  const visible = changes(before.content, after.content, sameWhenSent);
   const isListed = (keys: Keys): boolean => visible.some((change) => sameKeys(change.keys, keys));
   const touched = touchedSecrets(patch).filter((keys) => !isListed(keys));
   return [...visible, ...touched.map((keys) => ({ keys, from: MASK, to: at(after.content, keys) }))].map((change) =>

@@ -2,6 +2,7 @@
 import { HomieError } from '../errors';
 import { readFile } from './file';
 import { isObject, member, pathText, type Json, type JsonObject, type Keys } from './json';
+import { publishedNumber, rewrittenNumber } from './numbers';
 import { maskValue } from './secrets';
 
 /** A difference as it is: `undefined` where there is nothing. May hold secrets. */
@@ -71,7 +72,7 @@ export function compareConfig(
   const isLost = (keys: Keys): boolean =>
     lost.some((change) => isWithin(keys, change.keys) || isWithin(change.keys, keys));
   return {
-    taken: changes(before, expected)
+    taken: shownChanges(before, expected)
       .filter(({ keys }) => !isLost(keys))
       .map(({ keys }) => pathText(keys)),
     lost: lost.map((change) => {
@@ -81,13 +82,26 @@ export function compareConfig(
   };
 }
 
+/** What a device shows of a step: that it rewrites the other numbers with it, and they lose digits, is none of it. */
+export function shownChanges(before: JsonObject, expected: JsonObject): Change[] {
+  return changes(before, expected, (from, to) => sameNumber(from, to) || rewrittenNumber(from) === to);
+}
+
+/** Whether a device that publishes one number would publish it again when it is sent the other. */
+export function sameWhenSent(shown: number, sent: number): boolean {
+  return sameNumber(shown, sent) || (!areWhole(shown, sent) && publishedNumber(sent) === shown);
+}
+
 function sameNumber(a: number, b: number): boolean {
   return a === b || (!areWhole(a, b) && Math.fround(a) === Math.fround(b));
 }
 
-/** A device writes what it holds in single precision in up to seven digits, and may be off by one in the last. */
-function sameAfterRewriting(a: number, b: number): boolean {
-  return sameNumber(a, b) || (!areWhole(a, b) && Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b)));
+/** Other firmware than that which the expectation is made after keeps more digits, or rounds the last one otherwise. */
+function sameAfterRewriting(expected: number, got: number): boolean {
+  if (sameNumber(expected, got)) return true;
+  if (areWhole(expected, got)) return false;
+  if (rewrittenNumber(got) === expected || publishedNumber(got) === expected) return true;
+  return Math.abs(expected - got) <= 1e-6 * Math.max(Math.abs(expected), Math.abs(got));
 }
 
 function areWhole(a: number, b: number): boolean {

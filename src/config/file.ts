@@ -3,12 +3,20 @@
  * (homie-esp8266 Config.cpp, getSafeConfigFile), so some of its members and bytes are hidden.
  */
 import { at, isObject, jsonBytes, member, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
-import { mergePatch, tryReadPatch } from './patch';
+import { rewriteNumbers } from './numbers';
+import { mergePatch, readPatch, tryReadPatch, writePatch } from './patch';
 import { isStripped, STRIPPED } from './secrets';
 
 export interface DeviceFile {
-  /** All that is known, with the secrets that were set by a patch of ours. */
+  /** All that is known, with the secrets that were set by a patch of ours, and numbers as they were sent. */
   readonly content: JsonObject;
+  /**
+   * The same as it is published: the texts that are merged into it, with numbers as the device writes them. As text,
+   * since to a device 2e7 is another number than 20000000.
+   */
+  readonly layers: readonly string[];
+  /** Bytes of what is known, as it is written into the file. */
+  readonly bytes: number;
   /** The secrets that are in the file, but not known. */
   readonly hidden: readonly Keys[];
   /** Bytes that the values of the hidden secrets can have together at most. */
@@ -42,14 +50,24 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
     countMembers(content) + hidden.length > MAX_MEMBERS ? hidden.filter(([root]) => root !== 'wifi') : hidden;
   const known = Math.min(jsonBytes(content), Buffer.byteLength(text));
   const room = Math.max(0, MAX_FILE - known - overhead(fitting));
-  return { content, hidden: fitting, hiddenBytes: Math.min(room, longest(fitting), validBytes(secretBytes)) };
+  return {
+    content,
+    layers: [text],
+    bytes: known,
+    hidden: fitting,
+    hiddenBytes: Math.min(room, longest(fitting), validBytes(secretBytes)),
+  };
 }
 
 /** The file after the patch, as the firmware merges it when its memory suffices. */
 export function patchFile(file: DeviceFile, patch: JsonObject): DeviceFile {
   const hidden = file.hidden.filter((keys) => !touches(patch, keys));
+  // What was published is what a rewriting writes.
+  const written = [...file.layers, rewriteNumbers(writePatch(patch))];
   return {
     content: mergePatch(file.content, patch),
+    layers: written.map(rewriteNumbers),
+    bytes: jsonBytes(mergeLayers(written)),
     hidden,
     hiddenBytes: Math.min(file.hiddenBytes, longest(hidden)),
   };
@@ -61,18 +79,23 @@ export function isHidden(file: DeviceFile, keys: Keys): boolean {
 }
 
 /** What the device publishes of this file. */
-export function published(file: DeviceFile): JsonObject {
+export function published({ layers }: DeviceFile): JsonObject {
   return objectOf(
-    Object.entries(file.content).map(([root, value]): [string, Json] => [
+    Object.entries(mergeLayers(layers)).map(([root, value]): [string, Json] => [
       root,
       isObject(value) ? objectOf(Object.entries(value).filter(([key]) => !isStripped([root, key]))) : value,
     ]),
   );
 }
 
+function mergeLayers(layers: readonly string[]): JsonObject {
+  const [first = {}, ...patches] = layers.map(readPatch);
+  return patches.reduce(mergePatch, first);
+}
+
 /** Bytes of the file, at most. */
 export function fileBytes(file: DeviceFile): number {
-  return jsonBytes(file.content) + overhead(file.hidden) + file.hiddenBytes;
+  return file.bytes + overhead(file.hidden) + file.hiddenBytes;
 }
 
 /** Members and array elements of the file, nested ones included. */

@@ -6,7 +6,7 @@ import type { OpenEnd } from '../homie/lock';
 import { isAway, Sight } from '../homie/sight';
 import type { Change, ConfigReport, Outcome } from '../homie/update';
 import type { Check } from './check';
-import { changes, compareConfig } from './compare';
+import { changes, compareConfig, shownChanges } from './compare';
 import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
@@ -129,7 +129,7 @@ function read(input: JudgeInput, { state, config, uptime }: Device): ConfigFligh
   const now = readFile(config.value)?.content;
   if (now === undefined) return failed(input, new HomieError('CONFIG_UNREADABLE'));
   const masked = maskObject(now, settings.secretNames);
-  const visible = changes(flight.before, flight.expected).length > 0;
+  const visible = shownChanges(flight.before, flight.expected).length > 0;
   if (!flight.received && changes(flight.before, masked).length === 0) {
     return failed(input, new HomieError('NOT_RECEIVED', visible ? RESTARTED : UNSEEN));
   }

@@ -1,5 +1,5 @@
 /** Values that a device accepts without a word, to its harm. */
-import { changes } from './compare';
+import { changes, sameWhenSent } from './compare';
 import { deviceIdOf, type DeviceFile } from './file';
 import { at, isObject, type Json, type Keys } from './json';
 import { problem, type Problem } from './problem';
@@ -79,7 +79,7 @@ export function impreciseNumbers(before: DeviceFile, after: DeviceFile): Problem
     if (typeof value !== 'object' || value === null) return [];
     return Object.entries(value).flatMap(([key, nested]: [string, Json]) => walk(nested, [...keys, key]));
   };
-  return changes(before.content, after.content).flatMap(({ keys, to }) => walk(to, keys));
+  return changes(before.content, after.content, sameWhenSent).flatMap(({ keys, to }) => walk(to, keys));
 }
 
 function isKept(value: number): boolean {

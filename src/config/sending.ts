@@ -6,7 +6,7 @@ import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
 import { upForASecond } from '../homie/uptime';
-import { changes, compareConfig, type LostValue } from './compare';
+import { changes, compareConfig, shownChanges, type LostValue } from './compare';
 import { readFile } from './file';
 import type { Place } from './place';
 import type { ConfigSettings } from './settings';
@@ -300,5 +300,5 @@ export function provenPaths(step: Step): string[] {
 
 /** Whether the device shows anything of what the step changes. */
 export function isVisible(step: Step): boolean {
-  return changes(step.before(), step.expected()).length > 0;
+  return shownChanges(step.before(), step.expected()).length > 0;
 }

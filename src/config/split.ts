@@ -1,5 +1,5 @@
 /** Splitting a patch that is too much at once into several, each small enough and each leaving a valid file. */
-import { sameValue } from './compare';
+import { sameValue, sameWhenSent } from './compare';
 import { isHidden, patchFile, type DeviceFile } from './file';
 import { isObject, jsonBytes, member, objectOf, type Json, type JsonObject, type Keys } from './json';
 
@@ -62,7 +62,7 @@ function assignments(file: DeviceFile, target: JsonObject, patch: JsonObject, ke
     if (isObject(value) && isObject(old)) return assignments(file, old, value, path);
     if (isObject(value) && isDivisible(value)) return assignments(file, {}, value, path);
     const isThere = old !== undefined || isHidden(file, path);
-    if (value === null ? !isThere : sameValue(old, value)) return [];
+    if (value === null ? !isThere : sameValue(old, value, sameWhenSent)) return [];
     const growth = (value === null ? 0 : jsonBytes(value)) - (old === undefined ? 0 : jsonBytes(old));
     return [{ keys: path, value, growth }];
   });

@@ -43,6 +43,13 @@ const rows: Row[] = [
     patch: { settings: { factor: 0.1 } },
     expected: 'succeeded',
   },
+  {
+    title: 'a number that loses digits, beside another one',
+    device: { config: { settings: { gain: 8.68 } } },
+    patch: { settings: { ratio: 8.39 } },
+    expected: 'succeeded',
+    taken: ['settings.ratio'],
+  },
   { title: 'a removal', device: { config: { settings } }, patch: { settings: null }, expected: 'succeeded' },
   {
     title: 'a silent reboot',

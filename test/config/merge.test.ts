@@ -12,7 +12,8 @@ import { parse, publishedText, recording, type PatchResult } from './recordings'
 
 /** All of the file is known. */
 function known(content: JsonObject): DeviceFile {
-  return { content, hidden: [], hiddenBytes: 0 };
+  const text = JSON.stringify(content);
+  return { content, layers: [text], bytes: Buffer.byteLength(text), hidden: [], hiddenBytes: 0 };
 }
 
 describe('the merge', () => {
