@@ -1,5 +1,5 @@
 /** What a patch takes of what the device has, and what is said when that is too much. */
-import { fileBytes, fileMembers, MAX_FILE, MAX_MEMBERS, type DeviceFile } from './file';
+import { fileBytes, fileMembers, MAX_FILE, MAX_MEMBERS, withoutUncertain, type DeviceFile } from './file';
 import type { JsonObject } from './json';
 import { mergeMemory, mergePool, patchMemory, POOL } from './memory';
 import { problem, type Problem } from './problem';
@@ -46,10 +46,15 @@ export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly 
   }
   if (merge > pool) {
     const message = `The merge needs ${merge} bytes of the ${pool} that the device has; it would lose values without a word.`;
-    problems.push(problem('MERGE_TOO_LARGE', [], message, hint));
+    const counted = isWithinBudget(withoutUncertain(file), patch) ? NO_SECRETS : undefined;
+    problems.push(problem('MERGE_TOO_LARGE', [], message, [hint, counted].filter(Boolean).join(' ') || undefined));
   }
   return problems;
 }
+
+/** What helps where only secrets that may be in the file are too much. */
+export const NO_SECRETS =
+  'The secrets that a device does not publish are counted. If its file has none of wifi.password, mqtt.username and mqtt.password, set secretBytes to 0.';
 
 function splitHint(steps: readonly Step[]): string {
   if (steps.length === 0) return 'No split of it would fit. Send less, or shorten its texts.';

@@ -17,10 +17,20 @@ export interface DeviceFile {
   readonly layers: readonly string[];
   /** Bytes of what is known, as it is written into the file. */
   readonly bytes: number;
-  /** The secrets that are in the file, but not known. */
+  /** The secrets that are in the file, or may be, but are not known. */
   readonly hidden: readonly Keys[];
-  /** Bytes that the values of the hidden secrets can have together at most. */
-  readonly hiddenBytes: number;
+  /** Those of them that are in it for certain. */
+  readonly certain: readonly Keys[];
+  readonly room: SecretRoom;
+}
+
+/** What the hidden secrets have together at most: the device runs on its file, so it is within its limits. */
+interface SecretRoom {
+  readonly members: number;
+  /** Bytes, with their keys. */
+  readonly bytes: number;
+  /** Bytes of their values alone. */
+  readonly values: number;
 }
 
 /** Bytes: a file of 1000 and the device starts in its configuration mode (Limits.hpp, seen on homie-esp8266 ba452ea). */
@@ -32,10 +42,11 @@ export const MAX_MEMBERS = 32;
 const LONGEST: Record<string, number> = { 'wifi.password': 64, 'mqtt.username': 32, 'mqtt.password': 32 };
 
 /**
- * Reads the configuration as published. `wifi.password` counts as there, `mqtt.username` and `mqtt.password` when
- * `mqtt.auth` is true.
+ * Reads the configuration as published. `wifi.password`, `mqtt.username` and `mqtt.password` count as there: the last two
+ * are stripped also where `mqtt.auth` is not true, and the file may still hold them.
  *
- * @param secretBytes bytes of the values of the three secrets together, as they stand in the file, if known
+ * @param secretBytes bytes of the values of the three secrets together, as they stand in the file, if known. 0 says that
+ * there are none; `wifi.password` still counts as an empty text, and so do the credentials that `mqtt.auth` needs
  * @returns undefined when the text is not a JSON object as a device writes it
  */
 export function readFile(text: string, secretBytes?: number): DeviceFile | undefined {
@@ -44,38 +55,53 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
   if ('problem' in read) return undefined;
   const content = read.patch;
   const authenticates = at(content, ['mqtt', 'auth']) === true;
-  const hidden = STRIPPED.filter((keys) => (keys[0] === 'wifi' || authenticates) && at(content, keys) === undefined);
-  // The device runs on this file, so it is within its limits: what would exceed them is not there.
-  const fitting =
-    countMembers(content) + hidden.length > MAX_MEMBERS ? hidden.filter(([root]) => root !== 'wifi') : hidden;
-  const known = Math.min(jsonBytes(content), Buffer.byteLength(text));
-  const room = Math.max(0, MAX_FILE - known - overhead(fitting));
+  const hidden = STRIPPED.filter(
+    (keys) => at(content, keys) === undefined && (keys[0] === 'wifi' || authenticates || secretBytes !== 0),
+  );
+  const bytes = Math.min(jsonBytes(content), Buffer.byteLength(text));
   return {
     content,
     layers: [text],
-    bytes: known,
-    hidden: fitting,
-    hiddenBytes: Math.min(room, longest(fitting), validBytes(secretBytes)),
+    bytes,
+    hidden,
+    certain: authenticates ? hidden.filter(([root]) => root === 'mqtt') : [],
+    room: {
+      members: Math.max(0, MAX_MEMBERS - countMembers(content)),
+      bytes: Math.max(0, MAX_FILE - bytes),
+      values: validBytes(secretBytes),
+    },
   };
 }
 
 /** The file after the patch, as the firmware merges it when its memory suffices. */
 export function patchFile(file: DeviceFile, patch: JsonObject): DeviceFile {
-  const hidden = file.hidden.filter((keys) => !touches(patch, keys));
+  const untouched = (keys: Keys): boolean => !touches(patch, keys);
   // What was published is what a rewriting writes.
   const written = [...file.layers, rewriteNumbers(writePatch(patch))];
   return {
     content: mergePatch(file.content, patch),
     layers: written.map(rewriteNumbers),
     bytes: jsonBytes(mergeLayers(written)),
-    hidden,
-    hiddenBytes: Math.min(file.hiddenBytes, longest(hidden)),
+    hidden: file.hidden.filter(untouched),
+    certain: file.certain.filter(untouched),
+    room: file.room,
   };
 }
 
-/** Whether the keys lead to a secret that is in the file, but not known. */
+/** Whether the keys lead to a secret that is in the file, or may be, but is not known. */
 export function isHidden(file: DeviceFile, keys: Keys): boolean {
   return file.hidden.some((secret) => sameKeys(secret, keys));
+}
+
+/** Whether the keys lead to a secret that is in the file, though not known. */
+export function isCertain(file: DeviceFile, keys: Keys): boolean {
+  return file.certain.some((secret) => sameKeys(secret, keys));
+}
+
+/** The same file with none of the secrets that it need not have: what `secretBytes: 0` says of it. */
+export function withoutUncertain(file: DeviceFile): DeviceFile {
+  const hidden = file.hidden.filter((keys) => keys[0] === 'wifi' || isCertain(file, keys));
+  return { ...file, hidden, room: { ...file.room, values: 0 } };
 }
 
 /** What the device publishes of this file. */
@@ -95,12 +121,18 @@ function mergeLayers(layers: readonly string[]): JsonObject {
 
 /** Bytes of the file, at most. */
 export function fileBytes(file: DeviceFile): number {
-  return file.bytes + overhead(file.hidden) + file.hiddenBytes;
+  return file.bytes + hiddenBytes(file);
+}
+
+/** Bytes that the hidden secrets have at most, with their keys. */
+export function hiddenBytes({ hidden, room }: DeviceFile): number {
+  return Math.min(room.bytes, overhead(hidden) + Math.min(room.values, longest(hidden)));
 }
 
 /** Members and array elements of the file, nested ones included. */
 export function fileMembers(file: DeviceFile): number {
-  return countMembers(file.content) + file.hidden.length;
+  const { content, hidden, certain, room } = file;
+  return countMembers(content) + Math.max(certain.length, Math.min(hidden.length, room.members));
 }
 
 export function countMembers(value: Json): number {

@@ -2,7 +2,7 @@
  * The memory in which a device reads and merges a patch: two pools of 512 bytes of ArduinoJson 6.11 on a 32-bit chip
  * (homie-esp8266 Limits.hpp, MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Seen to the byte on homie-esp8266 ba452ea.
  */
-import { fileMembers, isHidden, type DeviceFile } from './file';
+import { fileMembers, isCertain, isHidden, type DeviceFile } from './file';
 import { isObject, member, type Json, type JsonObject, type Keys } from './json';
 
 /** Bytes of each pool. */
@@ -33,8 +33,8 @@ export function mergeMemory(file: DeviceFile, patch: JsonObject): number {
       if (value === null) return 0;
       if (old !== undefined) return valueMemory(value);
       if (!isHidden(file, path)) return SLOT + textMemory(key) + valueMemory(value);
-      // Whether there is a wifi.password is not certain: its slot is counted in the file, its key here.
-      return (path[0] === 'wifi' ? textMemory(key) : 0) + valueMemory(value);
+      // Where it is not certain that it is there, its slot is counted in the file, its key here.
+      return (isCertain(file, path) ? 0 : textMemory(key)) + valueMemory(value);
     });
   return merge(file.content, patch, []);
 }

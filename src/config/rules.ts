@@ -1,5 +1,5 @@
 /** The rules by which a device refuses a configuration (homie-esp8266 Validation.cpp, lengths from Limits.hpp). */
-import { isHidden, type DeviceFile } from './file';
+import { isCertain, type DeviceFile } from './file';
 import { at, isObject, member, type Json, type Keys } from './json';
 import { problem, type Problem } from './problem';
 import { isSecret } from './secrets';
@@ -81,7 +81,7 @@ export function brokenRules(file: DeviceFile): Problem[] {
     boolean(['mqtt', 'auth']);
     if (get(['mqtt', 'auth']) === true) {
       for (const key of ['username', 'password']) {
-        text(['mqtt', key], { max: 32, required: !isHidden(file, ['mqtt', key]) });
+        text(['mqtt', key], { max: 32, required: !isCertain(file, ['mqtt', key]) });
       }
     }
   } else {

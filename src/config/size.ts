@@ -1,12 +1,15 @@
 /** How large the file and what is published of it may become: the device accepts more, and is lost then. */
+import { NO_SECRETS } from './budget';
 import {
   baseTopicOf,
   deviceIdOf,
   fileBytes,
   fileMembers,
+  hiddenBytes,
   MAX_FILE,
   MAX_MEMBERS,
   published,
+  withoutUncertain,
   type DeviceFile,
 } from './file';
 import type { Surroundings } from './harms';
@@ -16,29 +19,23 @@ import { problem, type Problem } from './problem';
 /** A file that the device would write and then not start with, or not publish. */
 export function harmfulSize(before: DeviceFile, after: DeviceFile, { mac, segment = 536 }: Surroundings): Problem[] {
   const problems: Problem[] = [];
-  const bytes = fileBytes(after);
+  const tooLarge = (message: string, hint?: string): void =>
+    void problems.push(problem('CONFIG_TOO_LARGE', [], message, hint));
+  const [bytes, secrets] = [fileBytes(after), hiddenBytes(after)];
   if (bytes > MAX_FILE) {
-    const most =
-      after.hiddenBytes > 0 ? `, with up to ${after.hiddenBytes} for the secrets that are not published` : '';
-    const hint =
-      after.hiddenBytes > 0 ? 'Shorten it, or say by secretBytes how many bytes these secrets have.' : undefined;
-    problems.push(
-      problem(
-        'CONFIG_TOO_LARGE',
-        [],
-        `The file would have ${bytes} bytes${most}; the device starts with ${MAX_FILE} at most.`,
-        hint,
-      ),
+    const most = secrets > 0 ? `, with up to ${secrets} for the secrets that are not published` : '';
+    tooLarge(
+      `The file would have ${bytes} bytes${most}; the device starts with ${MAX_FILE} at most.`,
+      secrets > 0
+        ? 'Shorten it, or set secretBytes to the bytes that the values of these secrets have together, 0 if there are none.'
+        : undefined,
     );
   }
   const members = fileMembers(after);
   if (members > MAX_MEMBERS) {
-    problems.push(
-      problem(
-        'CONFIG_TOO_LARGE',
-        [],
-        `The file would have ${members} members; the device starts with ${MAX_MEMBERS} at most.`,
-      ),
+    tooLarge(
+      `The file would have ${members} members; the device starts with ${MAX_MEMBERS} at most.`,
+      fileMembers(withoutUncertain(after)) > MAX_MEMBERS ? undefined : NO_SECRETS,
     );
   }
   const buffer = 2 * segment;

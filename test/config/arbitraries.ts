@@ -67,15 +67,19 @@ export const file: fc.Arbitrary<JsonObject> = fc
     deviceId: fc.constantFrom('lamp-1', undefined),
     ota: fc.constantFrom({ enabled: true }, { enabled: false }, undefined),
     password: fc.option(text(20), { nil: undefined }),
-    auth: fc.boolean(),
+    auth: fc.constantFrom(true, false, undefined),
+    credentials: fc.tuple(text(20), text(20)),
+    stale: fc.boolean(),
     settings: fc.option(members(settingKey, scalar, 4), { nil: undefined }),
   })
-  .map(({ name, deviceId, ota, password, auth, settings }) => {
+  .map(({ name, deviceId, ota, password, auth, credentials: [username, secret], stale, settings }) => {
+    // Credentials stay in the file when auth is switched off.
+    const credentials = auth === true || stale ? { username, password: secret } : { port: 1883 };
     const all: [string, Json | undefined][] = [
       ['name', name],
       ['device_id', deviceId],
       ['wifi', password === undefined ? { ssid: 'net' } : { ssid: 'net', password }],
-      ['mqtt', auth ? { host: 'broker', auth, username: 'user', password: 'pass' } : { host: 'broker', port: 1883 }],
+      ['mqtt', { host: 'broker', ...(auth !== undefined && { auth }), ...credentials }],
       ['ota', ota],
       ['settings', settings],
     ];

@@ -134,22 +134,25 @@ describe('checking a patch', () => {
   });
 
   describe('whether the file stays within 999 bytes', () => {
-    // The published file with room for its longest password: 999 = bytes + ,"password":"" + 64.
-    const full = 999 - 14 - 64 - Buffer.byteLength(configOf(0));
+    // The published file with room for its longest secrets: 999 = bytes + ,"password":"" + 64 and twice
+    // ,"username":"" or ,"password":"" + 32.
+    const secrets = 14 + 64 + 2 * (14 + 32);
+    const full = 999 - secrets - Buffer.byteLength(configOf(0));
 
-    it('counts a hidden password at its longest', () => {
+    it('counts hidden secrets at their longest, the credentials also without auth', () => {
       assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full - 1) })), []);
       const [problem] = check({ name: 'Lamps' }, { config: configOf(full) }).problems;
       assert.equal(problem?.code, 'CONFIG_TOO_LARGE');
-      assert.match(problem.message, /1000 bytes, with up to 64 /);
+      assert.match(problem.message, new RegExp(`1000 bytes, with up to ${secrets} `));
       assert.match(problem.hint, /secretBytes/);
     });
 
     it('takes secretBytes for it', () => {
-      assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full), secretBytes: 63 })), []);
-      assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full + 64), secretBytes: 0 })), [
+      assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full), secretBytes: 127 })), []);
+      assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full + secrets - 14), secretBytes: 0 })), [
         'CONFIG_TOO_LARGE',
       ]);
+      assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full + secrets - 15), secretBytes: 0 })), []);
       assert.equal(check({ name: 'Lamps' }, { config: configOf(full), secretBytes: Number.NaN }).verdict, 'rejected');
     });
 
@@ -158,7 +161,7 @@ describe('checking a patch', () => {
       assert.equal(check({ name: 'Lamp!' }, { config: auth }).budget?.file.used, 999 + 1);
       assert.equal(
         check({ name: 'Lamp!' }, { config: auth.replace(/h{200}/, '') }).budget?.file.used,
-        999 - 200 + 12 + 2 * (14 + 32) + 1,
+        999 - 200 + 12 + 1,
       );
     });
 
@@ -171,7 +174,7 @@ describe('checking a patch', () => {
       const change = { wifi: { password: 'x'.repeat(10) } };
       assert.equal(
         check(change, { config: configOf(100) }).budget?.file.used,
-        Buffer.byteLength(configOf(100)) + 14 + 10,
+        Buffer.byteLength(configOf(100)) + 14 + 10 + 2 * (14 + 32),
       );
     });
   });
