@@ -1,4 +1,5 @@
 /** Values that a device accepts without a word, to its harm. */
+import { isHost, isHostAddress, isIpv4, isNetmask, isWholeNetwork } from './addresses';
 import { changes, sameWhenSent } from './compare';
 import { deviceIdOf, type DeviceFile } from './file';
 import { at, isObject, type Json, type Keys } from './json';
@@ -56,17 +57,52 @@ export function harmfulValues(
   if (typeof bssid === 'string' && !/^[\da-f]{2}(?::[\da-f]{2}){5}$/i.test(bssid)) {
     harm(['wifi', 'bssid'], 'It must be six pairs of hexadecimal digits with colons between them.');
   }
+  const host = fresh('mqtt', 'host');
+  if (typeof host === 'string' && !isHost(host)) {
+    harm(
+      ['mqtt', 'host'],
+      'It must be a host name or an IPv4 address alone, without scheme, port, path, user or blanks.',
+    );
+  }
+  const channel = fresh('wifi', 'channel');
+  if (typeof channel === 'number' && (channel < 1 || channel > 14)) {
+    harm(['wifi', 'channel'], 'It must be from 1 to 14: Wi-Fi has no other channels that the device can use.');
+  }
   for (const key of ['ip', 'mask', 'gw', 'dns1', 'dns2']) {
     const address = fresh('wifi', key);
-    if (typeof address === 'string' && !/^\d+(?:\.\d+){3}$/.test(address)) {
-      harm(['wifi', key], 'It must be four numbers with dots between them.');
+    if (typeof address === 'string' && !isIpv4(address)) {
+      harm(['wifi', key], 'It must be four numbers from 0 to 255 with dots between them, without leading zeros.');
     }
   }
+  harmfulNetwork(fresh, after, harm);
   const settings = fresh('settings');
   if (settings !== undefined && settings !== null && !isObject(settings)) {
     harm(['settings'], 'It must be an object; otherwise all settings fall back to their defaults.');
   }
   return problems;
+}
+
+/** Addresses of the device and its network that are well-formed, and with which it reaches nothing. */
+function harmfulNetwork(
+  fresh: (...keys: string[]) => Json | undefined,
+  { content }: DeviceFile,
+  harm: (keys: Keys, message: string) => void,
+): void {
+  const [ip, mask] = [at(content, ['wifi', 'ip']), at(content, ['wifi', 'mask'])];
+  for (const key of ['ip', 'gw']) {
+    const address = fresh('wifi', key);
+    if (typeof address === 'string' && isIpv4(address) && !isHostAddress(address)) {
+      harm(['wifi', key], 'It must be an address that a host can have, from 1.0.0.0 to 223.255.255.255.');
+    }
+  }
+  const freshMask = fresh('wifi', 'mask');
+  if (typeof freshMask === 'string' && isIpv4(freshMask) && !isNetmask(freshMask)) {
+    harm(['wifi', 'mask'], 'It must be a netmask such as 255.255.255.0, with room for hosts.');
+  }
+  const isNew = fresh('wifi', 'ip') !== undefined || freshMask !== undefined;
+  if (isNew && typeof ip === 'string' && typeof mask === 'string' && isHostAddress(ip) && isWholeNetwork(ip, mask)) {
+    harm(['wifi', 'ip'], 'It must be the address of a host, not that of the whole network.');
+  }
 }
 
 /**

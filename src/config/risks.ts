@@ -27,6 +27,9 @@ function whatCouldHappen(keys: Keys, from: Json | undefined, to: Json | undefine
         ? 'The device falls back to its MAC address as its id, and all its topics move there.'
         : 'All topics of the device move to the new id; flows and rules that use the old one lose it.';
     case 'wifi':
+      if (key === 'password' && typeof to === 'string' && !isPassphrase(to)) {
+        return `No WPA network takes such a password: it has 8 to 63 characters, or is 64 hexadecimal digits. ${OUT_OF_REACH}`;
+      }
       return key === 'password' && isRemoved
         ? `The device connects without a password; if the network has one, it never comes back. ${OUT_OF_REACH}`
         : `If this does not fit the network, the device never connects again. ${OUT_OF_REACH}`;
@@ -44,6 +47,12 @@ function whatCouldHappen(keys: Keys, from: Json | undefined, to: Json | undefine
     default:
       return undefined;
   }
+}
+
+/** What WPA takes as a password; an empty one is for an open network. */
+function isPassphrase(password: string): boolean {
+  const bytes = Buffer.byteLength(password);
+  return bytes === 0 || (bytes >= 8 && bytes <= 63) || /^[\da-f]{64}$/i.test(password);
 }
 
 /** Without `ota`, or its `enabled`, OTA is off (homie-esp8266 Config.cpp, load). */

@@ -142,6 +142,56 @@ const harms: [path: string, why: string, patch: Json][] = [
   ['mqtt.port', '0', { mqtt: { port: 0 } }],
   ['mqtt.ssl_fingerprint', 'too short', { mqtt: { ssl_fingerprint: 'ab' } }],
   ['wifi.bssid', 'hyphens', { wifi: { bssid: '00-11-22-33-44-55', channel: 6 } }],
+  ...[
+    'mqtt://broker',
+    'tcp://10.0.0.1',
+    'broker:1883',
+    '10.0.0.1:1883',
+    'broker/mqtt',
+    'user@broker',
+    '[::1]',
+    'fe80::1',
+    ' broker',
+    'broker ',
+    'my broker',
+    'bröker',
+    'broker.',
+    '.broker',
+    'broker..local',
+    '192.168.1.256',
+    '192.168.1',
+    '192.168.1.2.3',
+    '192.168.001.002',
+    '0x7f.1',
+    '12345',
+    '0.0.0.0',
+    '255.255.255.255',
+    '224.0.0.1',
+  ].map((host): [string, string, Json] => ['mqtt.host', JSON.stringify(host), { mqtt: { host } }]),
+  ...[0, 15, 65_535].map((channel): [string, string, Json] => [
+    'wifi.channel',
+    String(channel),
+    { wifi: { bssid: '00:11:22:33:44:55', channel } },
+  ]),
+  ...(
+    [
+      ['ip', '0.0.0.0', '255.255.255.0', '10.0.0.1'],
+      ['ip', '255.255.255.255', '255.255.255.0', '10.0.0.1'],
+      ['ip', '10.0.0.0', '255.255.255.0', '10.0.0.1'],
+      ['ip', '10.0.0.255', '255.255.255.0', '10.0.0.1'],
+      ['ip', '10.0.0.02', '255.255.255.0', '10.0.0.1'],
+      ['mask', '10.0.0.2', '0.0.0.0', '10.0.0.1'],
+      ['mask', '10.0.0.2', '255.0.255.0', '10.0.0.1'],
+      ['mask', '10.0.0.2', '255.255.255.255', '10.0.0.1'],
+      ['mask', '10.0.0.2', '10.0.0.1', '10.0.0.1'],
+      ['gw', '10.0.0.2', '255.255.255.0', '0.0.0.0'],
+      ['gw', '10.0.0.2', '255.255.255.0', '255.255.255.0'],
+    ] as const
+  ).map(([key, ip, mask, gw]): [string, string, Json] => [
+    `wifi.${key}`,
+    [ip, mask, gw].join(' '),
+    { wifi: { ip, mask, gw } },
+  ]),
   ['wifi.dns1', 'an empty part', { wifi: { dns1: '10..0.1' } }],
   ['settings', 'an array', { settings: [1] }],
   ['settings', 'a text', { settings: 'x' }],
@@ -151,6 +201,42 @@ describe('what the device would accept to its harm', () => {
   for (const [path, why, patch] of harms) {
     it(`is refused: ${path}, ${why}`, () => assert.deepEqual(found(patch), [`CONFIG_HARM ${path}`]));
   }
+
+  for (const host of [
+    'broker',
+    'broker.local',
+    'mqtt-1.example.org',
+    'my_broker',
+    '10.0.0.1',
+    '127.0.0.1',
+    '7days',
+    'x',
+  ]) {
+    it(`is not the host ${host}`, () => assert.deepEqual(found({ mqtt: { host } }), []));
+  }
+
+  it('is not a network with an address in it', () => {
+    for (const [ip, mask, gw] of [
+      ['192.168.1.5', '255.255.255.0', '192.168.1.1'],
+      ['10.0.1.0', '255.0.0.0', '10.0.0.1'],
+      ['172.16.0.2', '255.255.255.252', '172.16.0.1'],
+    ] as const) {
+      assert.deepEqual(found({ wifi: { ip, mask, gw } }), []);
+    }
+    for (const channel of [1, 14]) assert.deepEqual(found({ wifi: { bssid: '00:11:22:33:44:55', channel } }), []);
+  });
+
+  it('is not told of a Wi-Fi password that no network takes, which is a risk', () => {
+    for (const password of ['1', '1234567', 'x'.repeat(64)]) {
+      const { risks, problems } = check({ wifi: { password } });
+      assert.deepEqual(problems, []);
+      assert.match(risks[0]?.message ?? '', /No WPA network takes such a password/);
+      assert.ok(!risks[0]?.message.includes(password) || password === '1');
+    }
+    for (const password of ['12345678', 'ü'.repeat(4), 'x'.repeat(63), 'aF'.repeat(32), '', null]) {
+      assert.doesNotMatch(check({ wifi: { password } }).risks[0]?.message ?? '', /WPA/);
+    }
+  });
 
   it('is the id of another device, set or fallen back to', () => {
     const surroundings = { otherDeviceIds: ['hall', '5ccf7f000001'], mac: '5C:CF:7F:00:00:01' };
