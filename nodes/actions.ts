@@ -43,9 +43,6 @@ export interface Errand {
   devices: readonly string[];
 }
 
-/** How long an answer waits for the connection, in ms. */
-const CONNECT_TIMEOUT = 10_000;
-
 /** Does what messages ask for: steers the jobs of a node, and leaves the other actions to those who know them. */
 export abstract class Actions<Action extends string> {
   /** Those beside the steering ones; the first one is meant where a message says nothing. */
@@ -135,11 +132,6 @@ export abstract class Actions<Action extends string> {
   /** Aborted when the node is closed. */
   protected get closing(): AbortSignal {
     return this.#closing.signal;
-  }
-
-  /** Gives up waiting for the connection. */
-  protected patience(): AbortSignal {
-    return AbortSignal.any([this.#closing.signal, AbortSignal.timeout(CONNECT_TIMEOUT)]);
   }
 
   /** Shows below the node what went wrong outside of a job. */

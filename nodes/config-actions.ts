@@ -5,6 +5,7 @@ import { readPatch } from '../src/config/patch';
 import { checkConfig } from '../src/config/preview';
 import { maskObject } from '../src/config/secrets';
 import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
+import { withDeadline } from '../src/deadline';
 import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { namedDevices, selectDevices } from '../src/homie/select';
@@ -20,6 +21,9 @@ import { Actions, settled, type Errand, type KEPT, type Surroundings } from './a
 import { asHomieError, checkAnswer } from './answers';
 import { isAbsent, readDevices, type Request } from './request';
 import type { Work } from './work';
+
+/** How long an answer waits for the connection, in ms. */
+const CONNECT_TIMEOUT = 10_000;
 
 /** What a node is set to. */
 export interface ConfigNodeSettings {
@@ -100,7 +104,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     { settings, exclude }: { readonly settings: ConfigSettings; readonly exclude: readonly string[] },
     { outbox }: Errand,
   ): Promise<undefined> {
-    const options = { signal: this.patience(), exclude };
+    const options = { signal: this.closing, exclude };
     const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, options);
     outbox.send('summary', checkAnswer(answer));
   }
@@ -112,7 +116,9 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     settings: ConfigSettings,
     { outbox }: Errand,
   ): Promise<HomieError | undefined> {
-    const ids = await selectDevices(broker, { devices }, undefined, this.patience());
+    const ids = await withDeadline(CONNECT_TIMEOUT, this.closing, (patience) =>
+      selectDevices(broker, { devices }, undefined, patience),
+    );
     const failures = await Promise.all(
       ids.map(async (device) => {
         try {

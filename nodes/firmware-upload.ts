@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { withDeadline } from '../src/deadline';
 import { HomieError } from '../src/errors';
 import { MAX_IMAGE } from '../src/firmware/format';
 
@@ -31,7 +32,7 @@ export async function readUpload(upload: Upload): Promise<Buffer> {
   });
   try {
     // A request that is broken off emits `close` without `end`.
-    await once(upload, 'end', { signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT), closing(upload)]) });
+    await withDeadline(TIMEOUT, closing(upload), (signal) => once(upload, 'end', { signal }));
   } catch (cause) {
     throw new HomieError('FIRMWARE_TRUNCATED', 'The upload has ended early.', { cause });
   }

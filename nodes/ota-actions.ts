@@ -62,7 +62,7 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const { firmware, settings, rollout } = await this.#read(msg);
     const input = { broker: this.brokerInReach(), firmware, settings, history: this.around.history };
     return check(input.broker, firmware, choice, settings, {
-      signal: this.patience(),
+      signal: this.closing,
       heldBecause: (device) => heldBecause(input, device),
       exclude: rollout.exclude,
     });

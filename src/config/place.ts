@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceWatch } from '../homie/watch';
@@ -121,7 +122,7 @@ export class Journey {
     this.#brokers.push(broker);
     broker.start();
     try {
-      await broker.settled(AbortSignal.any([signal, AbortSignal.timeout(SETTLE)]));
+      await withDeadline(SETTLE, signal, (patience) => broker.settled(patience));
     } catch {
       signal.throwIfAborted();
       throw new HomieError(

@@ -1,6 +1,6 @@
 import type { HomieBroker } from '../homie/broker';
 import { matchAny } from '../homie/pattern';
-import { selectDevices } from '../homie/select';
+import { selectKnown } from '../homie/select';
 import type { Check } from './check';
 import type { JsonObject } from './json';
 import { checkKnown } from './known';
@@ -38,17 +38,16 @@ export interface ConfigCheckOptions {
  * Tells what a patch would do to each device, and sends nothing.
  *
  * @param patch as `readPatch` gives it
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH; a TimeoutError after 10 s; the reason of the signal
  */
 export async function checkConfig(
   broker: HomieBroker,
   patch: JsonObject,
   devices: readonly string[],
   settings: ConfigSettings,
-  { signal = AbortSignal.timeout(10_000), exclude = [] }: ConfigCheckOptions = {},
+  { signal, exclude = [] }: ConfigCheckOptions = {},
 ): Promise<ConfigCheckSummary> {
-  const ids = await selectDevices(broker, { devices }, undefined, signal);
-  await broker.settled(signal);
+  const ids = await selectKnown(broker, { devices }, undefined, signal);
   const isExcluded = matchAny(exclude);
   const checks = ids.map((id) => checkDevice(broker, id, patch, settings, isExcluded(id)));
   const counts: ConfigCheckSummary['counts'] = {};

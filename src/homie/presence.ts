@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
@@ -30,8 +31,11 @@ export async function untilReady(
   }
 }
 
-/** Waits until what is retained has settled, as long as there is hope of a connection. Rejects with the signal only. */
-export async function settle(broker: HomieBroker, signal: AbortSignal): Promise<void> {
+/**
+ * Waits until what is retained has settled, as long as there is hope of a connection, and for 10 s at most. Rejects with
+ * the signal only.
+ */
+export async function settle(broker: HomieBroker, signal?: AbortSignal): Promise<void> {
   const hopeless = new AbortController();
   const look = ({ state }: ConnectionStatus): void => {
     if (state === 'disconnected') hopeless.abort();
@@ -39,9 +43,11 @@ export async function settle(broker: HomieBroker, signal: AbortSignal): Promise<
   look(broker.status);
   broker.on('status', look);
   try {
-    await broker.settled(AbortSignal.any([signal, hopeless.signal, AbortSignal.timeout(SETTLE)]));
+    await withDeadline(SETTLE, AbortSignal.any([...(signal ? [signal] : []), hopeless.signal]), (patience) =>
+      broker.settled(patience),
+    );
   } catch {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
   } finally {
     broker.off('status', look);
   }

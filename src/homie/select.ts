@@ -1,8 +1,12 @@
+import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { isPattern, matchAny, readPattern } from './pattern';
 import { checkDeviceId } from './topics';
+
+/** How long devices are looked for where the answer tells what is known now, in ms. */
+const SETTLE = 10_000;
 
 /** Which devices are meant: these ids and patterns, or all whose `$fw/name` is that of the firmware. */
 export type DeviceChoice = { readonly devices: readonly string[] } | { readonly runningThisFirmware: true };
@@ -35,6 +39,24 @@ export async function selectDevices(
     throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`);
   }
   return ids;
+}
+
+/**
+ * The same, when what is retained has settled, however the devices are named. Gives up after 10 s.
+ *
+ * @throws {HomieError} those of `selectDevices`; a TimeoutError; the reason of the signal
+ */
+export async function selectKnown(
+  broker: HomieBroker,
+  choice: DeviceChoice,
+  firmwareName: string | undefined,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  return withDeadline(SETTLE, signal, async (patience) => {
+    const ids = await selectDevices(broker, choice, firmwareName, patience);
+    await broker.settled(patience);
+    return ids;
+  });
 }
 
 /** Whether a device that appears later is meant, too. */

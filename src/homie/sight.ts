@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { DeviceEvent } from './device';
@@ -146,10 +147,11 @@ export class Sight {
 
   /** Resolves when the broker has answered, or the connection is known to be lost. */
   async #hear(): Promise<void> {
-    const patience = AbortSignal.timeout(BLIND_LIMIT);
-    await this.#broker.heard(AbortSignal.any([this.#signal, patience]));
-    this.#signal.throwIfAborted();
-    if (patience.aborted) throw connectionLost();
+    await withDeadline(BLIND_LIMIT, this.#signal, async (patience) => {
+      await this.#broker.heard(patience);
+      this.#signal.throwIfAborted();
+      if (patience.aborted) throw connectionLost();
+    });
   }
 
   #fold(event: DeviceEvent): void {

@@ -6,7 +6,7 @@ import { HomieError } from '../errors';
 import { decide } from './decide';
 import { isReady } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
-import { selectDevices, type DeviceChoice } from '../homie/select';
+import { selectKnown, type DeviceChoice } from '../homie/select';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../homie/update';
 import { plainText } from '../plain-text';
@@ -52,17 +52,16 @@ export interface CheckOptions {
 /**
  * Tells what an update would do to each device, and sends nothing.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; a TimeoutError after 10 s; the reason of the signal
  */
 export async function check(
   broker: HomieBroker,
   firmware: Image,
   choice: DeviceChoice,
   settings: OtaSettings,
-  { signal = AbortSignal.timeout(10_000), heldBecause = () => undefined, exclude = [] }: CheckOptions = {},
+  { signal, heldBecause = () => undefined, exclude = [] }: CheckOptions = {},
 ): Promise<CheckSummary> {
-  const ids = await selectDevices(broker, choice, firmware.info.name, signal);
-  await broker.settled(signal);
+  const ids = await selectKnown(broker, choice, firmware.info.name, signal);
   const isExcluded = matchAny(exclude);
   const devices = await Promise.all(
     ids.map(async (id) =>

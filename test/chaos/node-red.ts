@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { withDeadline } from '../../src/deadline';
 import type { Update } from '../../src/homie/update';
 import { freePort } from '../support/mosquitto';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
@@ -152,14 +153,15 @@ export class RealNodeRed implements Ours {
     const headers = { 'Content-Type': 'application/octet-stream' };
     const bytes = body instanceof Buffer ? new Uint8Array(body) : JSON.stringify(body);
     try {
-      const signal = AbortSignal.timeout(10_000);
-      const response = await fetch(`${this.#nodeRed.url}/${node}?${query}`, {
-        method: 'POST',
-        headers,
-        body: bytes,
-        signal,
+      return await withDeadline(10_000, undefined, async (signal) => {
+        const response = await fetch(`${this.#nodeRed.url}/${node}?${query}`, {
+          method: 'POST',
+          headers,
+          body: bytes,
+          signal,
+        });
+        return response.json();
       });
-      return await response.json();
     } catch {
       return undefined;
     }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { bringPatch, readyAt } from '../../src/config/exchange';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
+import { withDeadline } from '../../src/deadline';
 import type { Change, Outcome } from '../../src/homie/update';
 import { Lab } from '../ota/lab';
 
@@ -48,12 +49,8 @@ export async function bring(
     while (outcome === undefined) {
       const at = readyAt(lab.broker, device);
       if (at === undefined || at > performance.now()) {
-        const signal = AbortSignal.any([
-          options.cancel ?? never,
-          options.abandon ?? never,
-          AbortSignal.timeout(10_000),
-        ]);
-        await watch.next(at ?? Number.POSITIVE_INFINITY, signal);
+        const stop = AbortSignal.any([options.cancel ?? never, options.abandon ?? never]);
+        await withDeadline(10_000, stop, (signal) => watch.next(at ?? Number.POSITIVE_INFINITY, signal));
         continue;
       }
       outcome = await bringPatch({

@@ -3,7 +3,9 @@ import { connectAsync } from 'mqtt';
 import type { MoveReport, Outcome } from '../../src/homie/update';
 import { codeOf, running } from '../ota/lab';
 import { SimulatedDevice } from '../simulator/device';
+import { startAedes } from '../support/aedes';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { amidGarbageCollection } from '../support/garbage';
 import { retainedTopics } from '../support/retained';
 import { bring, quick, until, withLab } from './lab';
 
@@ -149,4 +151,20 @@ describeWithBrokers('a device that moves to other topics', (start) => {
       await until(lab, () => lab.broker.registry.get('lamp-2')?.state?.value === 'ready');
       assert.equal(codeOf((await bring(lab, { device_id: 'lamp' })).outcome), 'succeeded');
     }));
+});
+
+describe('a device that moves to another base topic', () => {
+  it('is sent nothing when the broker refuses the second connection to see it there', async () => {
+    const broker = await startAedes();
+    try {
+      await withLab(broker.url, { id: 'lamp' }, async (lab) => {
+        broker.aedes.authenticate = (_client, _user, _password, done) => done(null, false);
+        const { outcome } = await amidGarbageCollection(bring(lab, { mqtt: { base_topic: 'garden/' } }));
+        assert.deepEqual([outcome.state, codeOf(outcome)], ['rejected', 'NOT_CONNECTED']);
+        assert.deepEqual(lab.device.patches, []);
+      });
+    } finally {
+      await broker.close();
+    }
+  });
 });

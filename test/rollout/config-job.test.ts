@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { getConfig } from '../../src/config/get';
 import { readPatch } from '../../src/config/patch';
 import { checkConfig } from '../../src/config/preview';
+import { withDeadline } from '../../src/deadline';
 import type { ConfigSettings } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
@@ -152,7 +153,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   it('gets a configuration, retained or as it comes, with what the device strips', async () => {
     const id = `late-${(count += 1)}`;
     const waiting = getConfig(broker, id, { received: 10_000, secretNames: [] });
-    await once(broker.registry, 'event', { signal: AbortSignal.timeout(1) }).catch(() => undefined);
+    await withDeadline(1, undefined, (signal) => once(broker.registry, 'event', { signal })).catch(() => undefined);
     await add({ id, config: { settings: { percentage: 7 } } });
     const { config, stripped, device } = await waiting;
     assert.equal(device, id);

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
+import { withDeadline } from '../../../src/deadline';
 import { startAedes } from '../../support/aedes';
 import { SimulatedDevice } from '../device';
 import { SECTOR } from '../flash';
@@ -193,7 +194,7 @@ class Observer extends EventEmitter<Record<Kind, []>> {
 
   async comes(kind: Kind): Promise<void> {
     try {
-      await once(this, kind, { signal: AbortSignal.timeout(this.#patience) });
+      await withDeadline(this.#patience, undefined, (signal) => once(this, kind, { signal }));
     } catch {
       throw new TookTooLong(`nothing more came for ${Math.round(this.#patience / 1000)} s`);
     }
