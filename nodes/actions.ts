@@ -17,7 +17,7 @@ import type { Outbox } from './outbox';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
 import { steering, type Steering } from './steering';
-import { headOf, readRecord, type Work } from './work';
+import { differing, headOf, readRecord, type EffectiveSettings, type Work } from './work';
 
 /** What the actions of a node have around them. */
 export interface Surroundings {
@@ -55,6 +55,7 @@ export abstract class Actions<Action extends string> {
   readonly #closing = new AbortController();
   /** Who asked for which device of a job, where it was not who began the job. */
   readonly #asked = new WeakMap<Job, Map<string, Outbox>>();
+  readonly #settings = new WeakMap<Job, EffectiveSettings>();
 
   constructor(around: Surroundings) {
     this.around = around;
@@ -113,7 +114,7 @@ export abstract class Actions<Action extends string> {
    * @param firmware the image that it brings, if it brings one
    * @throws {HomieError} when that cannot be
    */
-  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Pick<Work, 'make'>>;
+  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Pick<Work, 'make' | 'settings'>>;
 
   /** @throws {HomieError} when the node has no broker */
   protected broker(): HomieBroker {
@@ -143,14 +144,18 @@ export abstract class Actions<Action extends string> {
   }
 
   /**
-   * Does what is asked for: by the open job that brings the same, or by a new one.
+   * Does what is asked for: by the open job that brings the same with the same settings, or by a new one.
    *
    * @returns the error for `done`, once nothing is left to do
+   * @throws {HomieError} SETTINGS_DIFFER
    */
   protected async run(work: Work, errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
-    const { order, make } = work;
+    const { order, make, settings } = work;
     const open = this.#jobs.desk.find(order.identity);
-    if (open !== undefined) return this.#join(open, work, errand);
+    if (open !== undefined) {
+      this.#refuseOthers(open, work);
+      return this.#join(open, work, errand);
+    }
     const { outbox } = errand;
     let file: JobFile | undefined;
     const job = make({
@@ -158,12 +163,23 @@ export abstract class Actions<Action extends string> {
       save: async (changed) => file?.save(changed),
     });
     file = this.#writeDown(job, work, outbox);
+    this.#settings.set(job, settings);
     this.#jobs.begin(job, order, file);
     // Who hears of the job may count on it.
     await file?.save(job);
     this.#tell(job, outbox);
     if (job.summary().devices.length === 0) outbox.send('progress', { job: job.id, state: 'queued' });
     return this.#runs(job, errand, job.run.bind(job), order);
+  }
+
+  /** The settings of a job are those of the message that began it: whoever wants others must not get these. */
+  #refuseOthers(job: Job, { settings, brings }: Work): void {
+    const names = differing(settings, this.#settings.get(job) ?? {});
+    if (names.length === 0) return;
+    throw new HomieError(
+      'SETTINGS_DIFFER',
+      `The open job ${job.id} brings the same ${brings} with other settings (${names.join(', ')}).`,
+    );
   }
 
   async #runs(
@@ -210,7 +226,7 @@ export abstract class Actions<Action extends string> {
     const { order, msg, work } = readRecord(head.work);
     if (head.scope !== this.broker().locks.scope) throw new HomieError('JOB_ELSEWHERE');
     const image = head.firmware === undefined ? undefined : await store.firmware(head.firmware);
-    const { make } = await this.remake(work, image);
+    const { make, settings } = await this.remake(work, image);
     if (this.#closing.signal.aborted) return;
     const job = make({
       restored: { id, state },
@@ -219,6 +235,7 @@ export abstract class Actions<Action extends string> {
     });
     const outbox = this.around.reply(msg);
     this.#tell(job, outbox);
+    this.#settings.set(job, settings);
     this.#jobs.begin(job, order, file);
     for (const [key, note] of file.notes()) this.#goOnJoined(job, note, () => file.note(key, undefined));
     const running = this.#runs(job, { devices: [], outbox }, job.restart.bind(job), order);

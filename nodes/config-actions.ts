@@ -91,6 +91,8 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const broker = this.broker();
     const order = { identity: canonical(patch), forAll: false };
     return {
+      brings: 'patch',
+      settings: { ...settings, ...rollout },
       order,
       select: (signal) => selectDevices(broker, { devices }, undefined, signal, rollout.continuous),
       make: (options) => new ConfigJob({ broker, patch, devices, settings, history, incomplete }, rollout, options),

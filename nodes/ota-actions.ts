@@ -113,6 +113,8 @@ export class OtaActions extends Actions<'update' | 'check'> {
     const forAll = 'runningThisFirmware' in choice;
     const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll };
     return {
+      brings: 'image',
+      settings: { ...settings, ...rollout },
       order,
       select: (signal) => selectDevices(broker, choice, name, signal, rollout.continuous),
       make: (options) =>

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { HomieError } from '../src/errors';
 import type { Order } from '../src/rollout/desk';
 import type { Job, JobOptions, Select } from '../src/rollout/job';
@@ -5,8 +6,13 @@ import type { JobHead } from '../src/rollout/job-file';
 import { keptOf } from './job-files';
 import type { Request } from './request';
 
+/** Settings by their names, as they are after message, node and defaults. */
+export type EffectiveSettings = Readonly<Record<string, unknown>>;
+
 /** What is to be brought onto devices. */
 export interface Work {
+  readonly brings: 'image' | 'patch';
+  readonly settings: EffectiveSettings;
   readonly order: Order;
   /** Finds the devices that the message means. */
   readonly select: Select;
@@ -23,6 +29,12 @@ export interface WorkRecord {
   /** What its node needs to make it anew. */
   readonly work: object;
   readonly firmware?: { readonly md5: string; readonly image: Buffer };
+}
+
+/** The names of the settings that differ. */
+export function differing(settings: EffectiveSettings, others: EffectiveSettings): string[] {
+  const names = new Set([...Object.keys(settings), ...Object.keys(others)]);
+  return [...names].filter((name) => !isDeepStrictEqual(settings[name], others[name]));
 }
 
 /** What is written down of work at its beginning. */

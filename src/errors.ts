@@ -20,6 +20,11 @@ export const catalogue = {
     'No known device runs this firmware.',
     'Compare the name in the firmware (Homie_setFirmware) with $fw/name of the devices, and check the base topic.',
   ),
+  SETTINGS_DIFFER: entry(
+    'An open job brings the same image or patch with other settings.',
+    'Wait until that job has ended, cancel it, or send the message with the same settings.',
+    true,
+  ),
   UNKNOWN_JOB: entry('There is no such job in this node.', 'Use the job id from the progress message.'),
   NO_BROKER: entry('The node has no homie-broker.', 'Choose a homie-broker in the node and deploy.'),
   DEVICE_BUSY: entry(

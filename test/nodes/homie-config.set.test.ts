@@ -125,6 +125,20 @@ describe('homie-config, when it changes a configuration', () => {
     assert.deepEqual(JSON.parse(device.file).settings, texts);
   });
 
+  it('refuses to join an open job that allows a risk, where the message does not', async () => {
+    const device = await scene.device('my-light');
+    const flow = await scene.config({ device: 'late', expires: '3600' });
+    const risky = { ota: { enabled: false } };
+    flow.send({ payload: risky, allowRisky: true });
+    await flow.progress.first(state('waiting'));
+    flow.send({ payload: risky, device: 'my-light' });
+    const refused = await flow.result.first();
+    assert.deepEqual([payload(refused, 'device'), payload(refused, 'state')], ['my-light', 'rejected']);
+    assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
+    assert.match(String(payload(refused, 'error.message')), /the same patch .*\(allowRisky\)/);
+    assert.deepEqual(device.patches, []);
+  });
+
   it('changes several devices, with a result for each and one summary', async () => {
     await scene.device('a');
     await scene.device('b');

@@ -208,6 +208,50 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { canceled: 2, waiting: 1 });
   });
 
+  it('refuses to join an open job that allows more, and sends nothing to the devices of the message', async () => {
+    const foreign = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
+    const plug = await scene.device('plug', { image: foreign });
+    const flow = await scene.flow({ device: 'late' });
+    flow.send({ payload: next, topic: 'first', allowIncompatible: true, allowDowngrade: true });
+    await flow.progress.first(of('late', state('waiting')));
+    flow.send({ payload: next, topic: 'second', device: 'plug' });
+    const refused = await flow.result.first(about('second'));
+    assert.deepEqual([payload(refused, 'state'), payload(refused, 'error.code')], ['rejected', 'SETTINGS_DIFFER']);
+    const caught = await flow.caught.first();
+    assert.equal(caughtCode(caught), 'SETTINGS_DIFFER');
+    assert.match(String(payload(refused, 'error.message')), /the same image .*\(allowIncompatible, allowDowngrade\)/);
+    assert.deepEqual(plug.received, []);
+    flow.send({ action: 'status', topic: 'status' });
+    assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { waiting: 1 });
+  });
+
+  it('refuses to join an open job where the message excludes devices or allows fewer attempts', async () => {
+    const device = await scene.device('a');
+    const flow = await scene.flow({ device: 'late' });
+    flow.send({ payload: next });
+    await flow.progress.first(of('late', state('waiting')));
+    const others = { exclude: 'a', attempts: 1, window: closedWindow(), reboot: 200 };
+    for (const [name, value] of Object.entries(others)) {
+      flow.send({ payload: next, device: 'a', topic: name, [name]: value });
+      const refused = await flow.summary.first(about(name));
+      assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
+      assert.match(String(payload(refused, 'text')), new RegExp(`\\(.*\\b${name}\\b.*\\)`));
+    }
+    assert.deepEqual(device.received, []);
+  });
+
+  it('joins an open job with the same settings, however the message gives them', async () => {
+    const device = await scene.device('a');
+    const flow = await scene.flow({ device: 'late', attempts: '3', exclude: 'b*' });
+    flow.send({ payload: next });
+    const open = await flow.progress.first(of('late', state('waiting')));
+    flow.send({ payload: next, device: 'a', topic: 'second', attempts: 3, exclude: ['b*'] });
+    const result = await flow.result.first(of('a'));
+    assert.deepEqual([payload(result, 'state'), result['topic']], ['succeeded', 'second']);
+    assert.equal(payload(result, 'job'), payload(open, 'job'));
+    assert.equal(device.received.length, 1);
+  });
+
   it('stays open for devices that appear later, where it is continuous', async () => {
     await scene.device('a');
     const flow = await scene.flow({ device: '*', continuous: true });

@@ -154,6 +154,22 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(after.summary.messages.length, 2);
   });
 
+  it('refuses whoever would join with other settings after that, too', async () => {
+    const device = await lively('here');
+    const flow = await open();
+    flow.send({ payload: next, device: 'late', allowDowngrade: true });
+    const waiting = await flow.progress.first(state('waiting'));
+    const after = await again(flow);
+    after.send({ payload: next, device: 'here' });
+    const refused = await after.result.first();
+    assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
+    assert.match(String(payload(refused, 'error.message')), /\(allowDowngrade\)/);
+    assert.deepEqual(device.received, []);
+    after.send({ payload: next, device: 'here', allowDowngrade: true });
+    const result = await after.result.first((msg) => payload(msg, 'state') === 'succeeded');
+    assert.equal(payload(result, 'job'), payload(waiting, 'job'));
+  });
+
   it('keeps what failed for a retry, and its firmware with it', async () => {
     const device = await lively('stubborn', { misbehaviour: { comesBackWith: strange } });
     const flow = await open();
