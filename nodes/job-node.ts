@@ -41,7 +41,8 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
   });
   const status = new ThrottledStatus(node, () => {
-    if (jobs.shown.length > 0) return jobStatus(node.type, jobs.shown, jobs.halted);
+    const { shown } = jobs;
+    if (shown.length > 0) return jobStatus(node.type, shown, jobs.halted);
     const wrong = settings.find((each) => each instanceof HomieError);
     return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });

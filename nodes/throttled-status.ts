@@ -1,6 +1,6 @@
 import type { Node, NodeStatus } from 'node-red';
 
-/** ms between two statuses: each goes to every open editor. */
+/** ms between two statuses: each looks at every device of the jobs, and goes to every open editor if it is another one. */
 const INTERVAL = 250;
 
 /** The status below a node: shown at once when it has been quiet, else at the end of the interval, always the newest. */
@@ -33,13 +33,13 @@ export class ThrottledStatus {
     this.#timer = undefined;
     if (!this.#stale) return;
     this.#stale = false;
+    this.#timer = setTimeout(() => {
+      this.#show();
+    }, INTERVAL);
     const status = this.#current();
     const text = JSON.stringify(status);
     if (text === this.#shown) return;
     this.#shown = text;
     this.#node.status(status);
-    this.#timer = setTimeout(() => {
-      this.#show();
-    }, INTERVAL);
   }
 }

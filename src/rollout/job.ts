@@ -312,7 +312,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       this.#canceled = true;
       this.close();
     }
-    const meant = this.#open().filter((each) => device === undefined || device === each);
+    const meant = device === undefined ? this.#open() : [device].filter((each) => this.#isOpen(each));
     const tooLate = meant.filter((each) => this.#isUnderWay(each));
     for (const each of meant) this.#stop(each, { state: 'canceled' });
     return { canceled: meant.filter((each) => !tooLate.includes(each)), tooLate };
@@ -410,6 +410,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       .all()
       .filter(({ state }) => !isFinal(state))
       .map(({ device }) => device);
+  }
+
+  #isOpen(device: string): boolean {
+    const known = this.#ledger.get(device);
+    return known !== undefined && !isFinal(known.state);
   }
 
   #isUnderWay(device: string): boolean {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once, EventEmitter } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import type { NodeStatus } from 'node-red';
 import { ThrottledStatus } from '../../nodes/throttled-status';
 
@@ -46,6 +47,25 @@ describe('the status of a node', () => {
       node.all.map((shown) => shown.text),
       ['same', 'other'],
     );
+  });
+
+  it('is found out once in a quarter of a second, also while it stays the same', async () => {
+    const node = new Shown();
+    let text = 'same';
+    let found = 0;
+    const status = new ThrottledStatus(node, () => {
+      found += 1;
+      return { text };
+    });
+    for (let change = 0; change < 2000; change += 1) status.refresh();
+    assert.equal(found, 1);
+    await setTimeout(300);
+    assert.equal(found, 2);
+    text = 'other';
+    for (let change = 0; change < 2000; change += 1) status.refresh();
+    await once(node, 'status');
+    status.close();
+    assert.equal(found, 3);
   });
 
   it('is not shown any more once it is closed', () => {

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { steering } from '../../nodes/steering';
+import { Firmware } from '../../src/firmware/firmware';
+import { HomieBroker } from '../../src/homie/broker';
+import { Desk } from '../../src/rollout/desk';
+import { Ledger } from '../../src/rollout/ledger';
+import { OtaJob } from '../../src/rollout/ota-job';
+import { next, patient, sequential } from '../ota/lab';
+
+/** How often all devices of a job are gone through while something is done. */
+async function walks(work: () => Promise<unknown>): Promise<number> {
+  const all = Object.getOwnPropertyDescriptor(Ledger.prototype, 'all');
+  let count = 0;
+  Object.defineProperty(Ledger.prototype, 'all', {
+    configurable: true,
+    value(...args: unknown[]): unknown {
+      count += 1;
+      return Reflect.apply(all?.value, this, args);
+    },
+  });
+  try {
+    await work();
+  } finally {
+    Object.defineProperty(Ledger.prototype, 'all', { ...all });
+  }
+  return count;
+}
+
+describe('a job with hundreds of devices', () => {
+  const devices = Array.from({ length: 400 }, (_none, index) => `lamp-${index}`);
+
+  it('goes through its devices a few times, and not for each of them, when a pattern cancels them', async () => {
+    const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
+    const input = { broker, firmware: await Firmware.from(next), choice: { devices }, settings: patient };
+    const job = new OtaJob(input, { ...sequential, expires: 60_000 });
+    const desk = new Desk();
+    const order = { identity: 'image', forAll: false };
+    desk.add(job, order);
+    const ended = job.run((select) => desk.takingOver(order, select));
+    while (job.summary().counts.waiting !== devices.length) await once(job, 'progress');
+    assert.ok((await walks(async () => steering.cancel(desk, { device: 'lamp-*' }))) < 10);
+    assert.deepEqual((await ended).counts, { canceled: devices.length });
+  });
+});
