@@ -4,6 +4,7 @@ import { HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { isPattern, matchAny } from '../src/homie/pattern';
 import { isFinal, type Update } from '../src/homie/update';
+import { unlessAborted } from '../src/unless-aborted';
 import type { Order } from '../src/rollout/desk';
 import type { History } from '../src/rollout/history';
 import type { Job, Select } from '../src/rollout/job';
@@ -64,8 +65,19 @@ export abstract class Actions<Action extends string> {
 
   /** Goes on with the jobs of an earlier node of this id. Messages wait until that is done. */
   start(): void {
+    const ownership = this.around.store?.ownership;
+    ownership?.on('owned', this.#owned).on('lost', this.#lost);
     this.#restored = this.#restore();
   }
+
+  readonly #owned = (): void => {
+    const before = this.#restored;
+    this.#restored = before.then(() => this.#restore());
+  };
+
+  readonly #lost = (): void => {
+    this.#jobs.leaveWritten();
+  };
 
   /**
    * Does what a message asks for. Never rejects.
@@ -91,6 +103,7 @@ export abstract class Actions<Action extends string> {
    * @param removed there will be no later node
    */
   async close(removed: boolean): Promise<void> {
+    this.around.store?.ownership.off('owned', this.#owned).off('lost', this.#lost);
     this.#jobs.cancel(removed);
     // What is canceled ends first, and so does not count as abandoned.
     await setImmediate();
@@ -151,6 +164,8 @@ export abstract class Actions<Action extends string> {
    */
   protected async run(work: Work, errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
     const { order, make, settings } = work;
+    const inUse = this.around.store?.ownership.whyNot();
+    if (inUse !== undefined) throw inUse;
     const open = this.#jobs.desk.find(order.identity);
     if (open !== undefined) {
       this.#refuseOthers(open, work);
@@ -209,10 +224,13 @@ export abstract class Actions<Action extends string> {
   async #restore(): Promise<void> {
     const { link, store, node } = this.around;
     if (store === undefined) return;
-    await store.open();
-    if ('error' in link) return;
+    const isOurs = await unlessAborted(this.#closing.signal, store.open());
+    this.#jobs.steered();
+    if (isOurs !== true || 'error' in link) return;
     for (const stored of await store.jobsOf(node)) {
       if (this.#closing.signal.aborted) return;
+      // It was begun between two times of reading.
+      if (this.#jobs.has(stored.id)) continue;
       try {
         await this.#goOn(stored, store);
       } catch (error) {

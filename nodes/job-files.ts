@@ -3,17 +3,29 @@ import type { NodeAPI } from 'node-red';
 import { HomieError } from '../src/errors';
 import { JobStore } from '../src/rollout/store';
 
-/** One for each folder of the process: all nodes share what is known of the devices. */
-const stores = new Map<string, JobStore>();
+/** One for each folder of the process, and how many use it: all nodes share what is known of the devices. */
+const stores = new Map<string, { readonly store: JobStore; users: number }>();
+
+/** The use of the folder where jobs are kept. */
+export interface StoreUse {
+  readonly store: JobStore;
+  /** Ends it. The last one leaves the folder to other processes. */
+  readonly leave: () => Promise<void>;
+}
 
 /** Where jobs are kept, so that they survive a restart; undefined in a Node-RED without a user directory. */
-export function jobStore(RED: NodeAPI): JobStore | undefined {
+export function useStore(RED: NodeAPI): StoreUse | undefined {
   const { userDir } = RED.settings;
   if (typeof userDir !== 'string' || userDir === '') return undefined;
   const folder = path.resolve(userDir, 'homie-ota');
-  const store = stores.get(folder) ?? new JobStore(folder, (error) => tell(RED, error));
-  stores.set(folder, store);
-  return store;
+  const shared = stores.get(folder) ?? { store: new JobStore(folder, (error) => tell(RED, error)), users: 0 };
+  stores.set(folder, shared);
+  shared.users += 1;
+  const leave = async (): Promise<void> => {
+    shared.users -= 1;
+    if (shared.users === 0) await shared.store.close();
+  };
+  return { store: shared.store, leave };
 }
 
 function tell(RED: NodeAPI, error: HomieError): void {

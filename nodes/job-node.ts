@@ -5,7 +5,7 @@ import { KEPT, type Actions, type Surroundings } from './actions';
 import { asHomieError } from './answers';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
-import { jobStore } from './job-files';
+import { useStore } from './job-files';
 import { Jobs } from './jobs';
 import { Outbox } from './outbox';
 import type { Request } from './request';
@@ -30,7 +30,8 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
   const jobs = new Jobs(() => {
     status.refresh();
   });
-  const store = jobStore(RED);
+  const use = useStore(RED);
+  const store = use?.store;
   const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
   const actions = actionsWith({
     link,
@@ -43,6 +44,7 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
   const status = new ThrottledStatus(node, () => {
     const { shown } = jobs;
     if (shown.length > 0) return jobStatus(node.type, shown, jobs.halted);
+    if (store?.ownership.isInUse === true) return errorStatus('USER_DIR_IN_USE');
     const wrong = settings.find((each) => each instanceof HomieError);
     return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });
@@ -50,6 +52,10 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     jobs.forgetEnded();
   };
   if ('broker' in link) link.broker.on('status', connectionChanged);
+  const ownerChanged = (): void => {
+    status.refresh();
+  };
+  store?.ownership.on('owned', ownerChanged).on('lost', ownerChanged);
   status.refresh();
   actions.start();
 
@@ -75,7 +81,9 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     void close(removed, done);
   });
   const close = async (removed: boolean, done: () => void): Promise<void> => {
+    store?.ownership.off('owned', ownerChanged).off('lost', ownerChanged);
     await actions.close(removed);
+    await use?.leave();
     status.close();
     done();
   };

@@ -22,7 +22,7 @@ export class Jobs {
   /** What has ended since there was last nothing to do: it is shown until something new begins. */
   readonly #ended = new Map<string, Shown>();
   readonly #files = new Map<Job, JobFile>();
-  readonly #removals = new Set<Promise<void>>();
+  readonly #endings = new Set<Promise<void>>();
   readonly #changed: () => void;
 
   /** @param changed called whenever `shown` may have changed */
@@ -70,6 +70,21 @@ export class Jobs {
     return this.#files.get(job);
   }
 
+  has(id: string): boolean {
+    return this.desk.jobs.some((job) => job.id === id);
+  }
+
+  /** Leaves the jobs that are written down to another process, which has them now. */
+  leaveWritten(): void {
+    for (const [job, file] of this.#files) {
+      file.close();
+      this.desk.remove(job);
+      this.#await(job.abandon(true));
+    }
+    this.#files.clear();
+    this.#changed();
+  }
+
   /** It came to nothing. */
   remove(job: Job): void {
     this.desk.remove(job);
@@ -111,7 +126,7 @@ export class Jobs {
         await abandoned;
       }),
     );
-    await Promise.allSettled(this.#removals);
+    await Promise.allSettled(this.#endings);
   }
 
   /** Forgets what nobody needs any more. */
@@ -130,8 +145,12 @@ export class Jobs {
     const removal = this.#files.get(job)?.remove();
     if (removal === undefined) return;
     this.#files.delete(job);
-    this.#removals.add(removal);
-    void removal.finally(() => this.#removals.delete(removal));
+    this.#await(removal);
+  }
+
+  #await(ending: Promise<void>): void {
+    this.#endings.add(ending);
+    void ending.finally(() => this.#endings.delete(ending));
   }
 
   #remember(name: string, ended: Shown): void {

@@ -359,6 +359,11 @@ export const catalogue = {
     'The file of a job cannot be read.',
     'Let the user that runs Node-RED own the folder and read and write all that is in it.',
   ),
+  USER_DIR_IN_USE: entry(
+    'Another Node-RED uses the same user directory, so that this one sends nothing to any device.',
+    'Stop the other Node-RED, or give it another user directory.',
+    true,
+  ),
   FIRMWARE_NOT_KEPT: entry(
     'The firmware of a job is not kept any more, or is damaged, so that the job cannot go on.',
     'Send the firmware once more.',

@@ -95,7 +95,7 @@ export class DeviceLocks {
   /** Locks a device that an earlier process has sent something, until it is shown to have restarted or its job goes on. */
   static suspect(pending: PendingReboot): void {
     const hold = find(pending.address, pending.mac) ?? enter(pending.address, pending.mac);
-    hold.pending ??= pending;
+    if (hold.pending === undefined) void set(hold, pending);
   }
 
   /** Forgets all, as a process does when it ends. For tests. */

@@ -35,6 +35,7 @@ export interface StoredJob {
 export class JobFile {
   readonly #journal: Journal;
   readonly #removed: () => Promise<void>;
+  readonly #begun: Promise<void>;
   #writing: Promise<void>;
   /** What is to be written after that. */
   #next: Promise<void> | undefined;
@@ -45,6 +46,7 @@ export class JobFile {
    */
   constructor(journal: Journal, begun: Promise<void>, removed: () => Promise<void>) {
     this.#journal = journal;
+    this.#begun = begun;
     this.#writing = begun;
     this.#removed = removed;
   }
@@ -72,6 +74,7 @@ export class JobFile {
 
   /** Keeps more about the job: plain data. */
   async note(key: string, value: unknown): Promise<void> {
+    await this.#begun;
     await this.#journal.set(`${NOTE}${key}`, value);
   }
 
@@ -89,6 +92,7 @@ export class JobFile {
 
   /** Forgets the job, and its firmware when no other job needs it. */
   async remove(): Promise<void> {
+    await this.#begun;
     await this.#journal.remove();
     await this.#removed();
   }
@@ -106,6 +110,32 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
   const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
   if (isHead(head) && isRest(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
   throw new HomieError('JOB_FILE_DAMAGED', `${journal.file} is damaged.`);
+}
+
+/**
+ * The devices to which something may be under way, by what can be read of the file of a job that cannot be gone on with.
+ *
+ * @param damagedKeys of lines that cannot be read
+ * @returns the ids, and what they are unique in where that can be read
+ */
+export function suspectsOf(
+  journal: Journal,
+  damagedKeys: readonly string[] = [],
+): { readonly scope?: string; readonly devices: readonly string[] } {
+  const { scope } = fields(journal.get('head'));
+  const inFlight = [...journal.entries()].flatMap(([key, value]) =>
+    fields(value)['flight'] === undefined ? [] : [key],
+  );
+  const devices = [...inFlight, ...damagedKeys].flatMap((key) =>
+    key.startsWith(DEVICE) && isDeviceId(key.slice(DEVICE.length)) ? [key.slice(DEVICE.length)] : [],
+  );
+  return { ...(typeof scope === 'string' && { scope }), devices };
+}
+
+/** The firmware that the job needs, as far as that can be read. */
+export function firmwareOf(journal: Journal): string | undefined {
+  const head = journal.get('head');
+  return isHead(head) ? head.firmware : undefined;
 }
 
 function isHead(value: unknown): value is JobHead {

@@ -63,15 +63,18 @@ export class Journal {
   /** The file on the disk is not what it should be: the next write makes it anew. */
   #stale = true;
   readonly #tell: (error: HomieError) => void;
+  readonly #mayWrite: () => boolean;
 
   /**
    * A file that is new, or that replaces what is there.
    *
    * @param tell is told when the file cannot be written: once, until it can be written again
+   * @param mayWrite asked before each write: as long as the file belongs to somebody else, changes stay in memory
    */
-  constructor(file: string, tell: (error: HomieError) => void = () => undefined) {
+  constructor(file: string, tell: (error: HomieError) => void = () => undefined, mayWrite = (): boolean => true) {
     this.file = file;
     this.#tell = tell;
+    this.#mayWrite = mayWrite;
   }
 
   /**
@@ -92,8 +95,12 @@ export class Journal {
    *
    * @param tell is told of the damage, too
    */
-  static async openLeniently(file: string, tell: (error: HomieError) => void): Promise<Reading> {
-    const { journal, damage } = await Journal.read(file, tell);
+  static async openLeniently(
+    file: string,
+    tell: (error: HomieError) => void,
+    mayWrite?: () => boolean,
+  ): Promise<Reading> {
+    const { journal, damage } = await Journal.read(file, tell, mayWrite);
     if (damage === undefined) return { journal };
     if (damage.error.code === 'JOB_FILE_DAMAGED') await copyAside(file).catch(() => undefined);
     else journal.#detached = true;
@@ -102,8 +109,8 @@ export class Journal {
   }
 
   /** Reads whatever can be read of a file, and changes nothing on the disk. Never rejects. */
-  static async read(file: string, tell?: (error: HomieError) => void): Promise<Reading> {
-    const journal = new Journal(file, tell);
+  static async read(file: string, tell?: (error: HomieError) => void, mayWrite?: () => boolean): Promise<Reading> {
+    const journal = new Journal(file, tell, mayWrite);
     let text: string;
     try {
       text = (await readWhole(file, MAX_FILE)).toString();
@@ -156,6 +163,11 @@ export class Journal {
     await this.#write();
   }
 
+  /** Resolves when all that was set is on the disk, or could not be written. */
+  written(): Promise<void> {
+    return this.#write();
+  }
+
   /** Leaves the file as it is: nothing is written any more. */
   close(): void {
     this.#closed = true;
@@ -167,7 +179,7 @@ export class Journal {
     this.#closed = true;
     await this.#writing;
     await this.#letGo();
-    await rm(this.file, { force: true }).catch(() => undefined);
+    if (this.#mayWrite()) await rm(this.file, { force: true }).catch(() => undefined);
   }
 
   #take(key: string, line: string | undefined): void {
@@ -190,7 +202,8 @@ export class Journal {
     const text = this.#queue;
     this.#queue = '';
     try {
-      if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
+      if (!this.#mayWrite()) this.#stale = true;
+      else if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
       else await this.#append(text);
       this.#size += Buffer.byteLength(text);
       this.#failed = false;

@@ -5,10 +5,24 @@ import { md5 } from '../firmware/checksum';
 import { MAX_IMAGE } from '../firmware/format';
 import { moment } from '../homie/elapsed';
 import { DeviceLocks, type PendingReboot } from '../homie/lock';
+import { FolderLock } from './folder-lock';
 import { History } from './history';
-import { JobFile, readJob, type JobHead, type StoredJob } from './job-file';
-import { isMissing, Journal, notWritten, readWhole, writeWhole } from './journal';
+import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
+import { JobIndex } from './job-index';
+import { isMissing, Journal, notWritten, readWhole, writeWhole, type Reading } from './journal';
 import { readPending } from './pending-file';
+
+/** While the folder is ours without anybody else in between. */
+interface Period {
+  token: string;
+}
+
+/** The file of a job that cannot be gone on with. */
+interface Broken {
+  readonly id: string;
+  readonly reading: Reading;
+  readonly error: HomieError;
+}
 
 /**
  * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
@@ -17,44 +31,103 @@ import { readPending } from './pending-file';
  * - `firmware/<md5>.bin`: an image, once however many jobs bring it
  * - `history.jsonl`: see `History`
  * - `pending.jsonl`: devices that may have something to boot
+ * - `owner.<n>.json`: see `FolderLock`
  *
  * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
  */
 export class JobStore {
   readonly history: History;
+  /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
+  readonly ownership: FolderLock;
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
-  #opened: Promise<void> | undefined;
+  #entered = false;
+  /** How often it was opened. */
+  #opens = 0;
+  /** It was told that another process uses the folder. */
+  #told = false;
+  /** The period of ownership in which the folder was read. */
+  #period: Period | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #removals: Promise<void> = Promise.resolve();
   #remembered: Journal;
+  #pending: { readonly journal: Journal; readonly end: () => void } | undefined;
   /** One after the other: a firmware must not be deleted for one job while another one begins with it. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** The firmware of each job of this process, whose file may be only just begun. */
-  readonly #using = new Map<string, string>();
+  /** The jobs whose file is there, or is being begun. */
+  #index = new JobIndex();
+  /** What the ids of devices that are named in the folder are unique in. */
+  readonly #scopes = new Set<string>();
 
   /** @param tell is told, once, what cannot be read or written */
   constructor(folder: string, tell: (error: HomieError) => void) {
     this.#folder = folder;
     this.#tell = tell;
-    this.#remembered = new Journal(this.#historyFile, tell);
+    this.ownership = FolderLock.of(folder);
+    this.#remembered = new Journal(this.#historyFile, tell, () => false);
     this.history = new History((device, record) => this.#remembered.set(device, record));
   }
 
   /**
-   * Reads what an earlier process has written, once: what is remembered, and which devices may have an update under way.
-   * These are locked until they connect anew, or until their job goes on. To be awaited before anything is sent.
+   * Takes the folder, and reads what an earlier process has written there: what is remembered, and which devices may have an
+   * update under way. These are locked until they connect anew, or until their job goes on. To be awaited before anything is
+   * sent.
+   *
+   * @returns false when another process uses the folder: `ownership` emits `owned` when it can be opened
    */
-  open(): Promise<void> {
-    this.#opened ??= this.#read();
-    return this.#opened;
+  async open(): Promise<boolean> {
+    this.#opens += 1;
+    if (!this.#entered) {
+      this.#entered = true;
+      this.ownership.on('lost', this.#complain);
+      this.ownership.enter();
+    }
+    const isOurs = await this.ownership.decided();
+    const { token, before } = this.ownership;
+    if (!isOurs || token === undefined) {
+      this.#complain();
+      return false;
+    }
+    this.#told = false;
+    if (this.#period !== undefined && before === this.#period.token) this.#period.token = token;
+    if (this.#period?.token !== token) {
+      // What was begun before is not read yet.
+      if (this.#period !== undefined) this.#index = new JobIndex();
+      this.#period = { token };
+      this.#reading = this.#read(this.#period);
+    }
+    await this.#reading;
+    return true;
   }
 
-  /** The jobs of a node, from old to new. */
+  /** Leaves the folder to whoever wants it, unless it is opened again meanwhile. It can be opened again later. */
+  async close(): Promise<void> {
+    const opens = this.#opens;
+    await Promise.all([this.#reading, this.#turn]);
+    await Promise.all([this.#removals, this.#remembered.written(), this.#pending?.journal.written()]);
+    if (!this.#entered || this.#opens !== opens) return;
+    this.#entered = false;
+    this.ownership.off('lost', this.#complain);
+    this.ownership.leave();
+  }
+
+  readonly #complain = (): void => {
+    const reason = this.ownership.whyNot();
+    if (reason === undefined || this.#told || !this.#entered) return;
+    this.#told = true;
+    this.#tell(reason);
+  };
+
+  /** The jobs of a node, from old to new; none while the folder is not ours. */
   async jobsOf(node: string): Promise<StoredJob[]> {
-    await this.open();
-    const jobs = await this.#jobs();
-    return jobs
-      .filter(({ head }) => head.node === node)
-      .sort((a, b) => Date.parse(a.state.startedAt) - Date.parse(b.state.startedAt));
+    if (!(await this.open())) return [];
+    const found: StoredJob[] = [];
+    for (const id of this.#index.of(node)) {
+      const reading = await this.#readJob(id);
+      if ('error' in reading) await this.#giveUp(reading);
+      else if (reading.job !== undefined) found.push({ id, ...reading.job, file: this.#fileOf(id, reading.journal) });
+    }
+    return found.sort((a, b) => Date.parse(a.state.startedAt) - Date.parse(b.state.startedAt));
   }
 
   /**
@@ -63,21 +136,16 @@ export class JobStore {
    * @param image of the firmware that it brings
    */
   begin(id: string, head: JobHead, image?: Buffer): JobFile {
-    const journal = new Journal(this.#jobFile(id), this.#tell);
-    if (head.firmware !== undefined) this.#using.set(id, head.firmware);
+    let period: Period | undefined;
+    const journal = new Journal(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
+    this.#index.add(id, head);
     const begun = this.#inTurn(async () => {
+      await this.open();
+      period = this.#period;
       await journal.set('head', head);
       if (image !== undefined && head.firmware !== undefined) await this.#keepFirmware(head.firmware, image);
     });
-    return this.#begun(id, head.firmware, journal, begun);
-  }
-
-  /** Apart from `begin`: what it gives to the file would hold the image as long as the job is remembered. */
-  #begun(id: string, checksum: string | undefined, journal: Journal, begun: Promise<void>): JobFile {
-    return new JobFile(journal, begun, () => {
-      this.#using.delete(id);
-      return this.#forgetFirmware(checksum);
-    });
+    return this.#fileOf(id, journal, begun);
   }
 
   /**
@@ -97,8 +165,9 @@ export class JobStore {
   /** Tells that a job cannot go on, and sets its file aside. */
   async setAside(id: string, error: HomieError): Promise<void> {
     this.#tell(error);
+    this.#index.remove(id);
     const file = this.#jobFile(id);
-    await rename(file, `${file}.damaged`).catch(() => undefined);
+    if (this.#mayWrite()) await rename(file, `${file}.damaged`).catch(() => undefined);
   }
 
   get #historyFile(): string {
@@ -113,78 +182,106 @@ export class JobStore {
     return path.join(this.#folder, 'firmware', `${checksum}.bin`);
   }
 
-  async #read(): Promise<void> {
-    try {
-      this.#remembered = await Journal.open(this.#historyFile, this.#tell);
-      for (const [device, record] of this.#remembered.entries()) this.history.restore(device, record);
-    } catch (error) {
-      this.#complain(error);
-      if (!isNewer(error)) await rename(this.#historyFile, `${this.#historyFile}.damaged`).catch(() => undefined);
+  #fileOf(id: string, journal: Journal, begun = Promise.resolve()): JobFile {
+    return new JobFile(journal, begun, () => this.#forget(id));
+  }
+
+  #mayWrite(period = this.#period): boolean {
+    return this.ownership.mayWrite(period?.token);
+  }
+
+  /** Reads each file once, however many there are. */
+  async #read(period: Period): Promise<void> {
+    const mayWrite = (): boolean => this.#mayWrite(period);
+    const { journal } = await Journal.openLeniently(this.#historyFile, this.#tell, mayWrite);
+    this.#remembered = journal;
+    for (const [device, record] of journal.entries()) {
+      this.history.restore(device, record);
+      this.#scopes.add(device.slice(0, device.lastIndexOf('/') + 1));
     }
-    await this.#readPending();
-    for (const { head, state, file } of await this.#jobs()) {
-      const last = Date.parse(state.startedAt) + state.elapsed;
-      if (state.rest !== 'not' && Date.now() - last > head.keep) {
-        await file.remove();
-        continue;
-      }
-      for (const { entry, flight } of state.devices) {
-        if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
-      }
+    await this.#readPending(mayWrite);
+    const broken: Broken[] = [];
+    const expired: JobFile[] = [];
+    for (const id of await this.#ids()) {
+      const reading = await this.#readJob(id);
+      if ('error' in reading) broken.push(reading);
+      if ('error' in reading || reading.job === undefined) continue;
+      const { head, state } = reading.job;
+      const isExpired = hasExpired(reading.job);
+      this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
+      this.#scopes.add(head.scope);
+      if (isExpired) expired.push(this.#fileOf(id, reading.journal));
+      else
+        for (const { entry, flight } of state.devices)
+          if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
     }
+    for (const each of broken) await this.#giveUp(each);
+    // Nobody waits for that.
+    this.#removals = removeAll(expired);
   }
 
   /** What may be pending is written down from now on. */
-  async #readPending(): Promise<void> {
-    const reading = await Journal.openLeniently(path.join(this.#folder, 'pending.jsonl'), this.#tell);
-    DeviceLocks.keep((device, pending) => reading.journal.set(device, pending), readPending(reading));
+  async #readPending(mayWrite: () => boolean): Promise<void> {
+    const reading = await Journal.openLeniently(path.join(this.#folder, 'pending.jsonl'), this.#tell, mayWrite);
+    this.#pending?.end();
+    const { journal } = reading;
+    const end = DeviceLocks.keep((device, pending) => journal.set(device, pending), readPending(reading));
+    this.#pending = { journal, end };
   }
 
-  async #jobs(): Promise<StoredJob[]> {
-    const folder = path.join(this.#folder, 'jobs');
-    const names = await readdir(folder).catch((error: unknown) => {
-      if (!isMissing(error)) this.#complain(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
+  async #ids(): Promise<string[]> {
+    const names = await readdir(path.join(this.#folder, 'jobs')).catch((error: unknown) => {
+      if (!isMissing(error)) this.#tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
       return [];
     });
-    const found: StoredJob[] = [];
-    for (const name of names) {
-      const [, id] = /^([0-9a-f-]{36})\.jsonl$/.exec(name) ?? [];
-      if (id === undefined) continue;
-      try {
-        const job = await this.#readJob(id);
-        if (job !== undefined) found.push(job);
-      } catch (error) {
-        if (isNewer(error)) this.#complain(error);
-        else await this.setAside(id, asHomieError(error));
-      }
-    }
-    return found;
+    return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
   }
 
-  async #readJob(id: string): Promise<StoredJob | undefined> {
-    const journal = await Journal.open(this.#jobFile(id), this.#tell);
-    const job = readJob(journal);
-    if (job === undefined) return undefined;
-    return { id, ...job, file: new JobFile(journal, Promise.resolve(), () => this.#forgetFirmware(job.head.firmware)) };
+  /** @returns no job where it was only just beginning when the process ended */
+  async #readJob(id: string): Promise<Broken | { readonly journal: Journal; readonly job: Readable | undefined }> {
+    const period = this.#period;
+    const reading = await Journal.read(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
+    const { journal, damage } = reading;
+    if (damage !== undefined) return { id, reading, error: damage.error };
+    try {
+      return { journal, job: readJob(journal) };
+    } catch (error) {
+      return { id, reading, error: asHomieError(error) };
+    }
+  }
+
+  /** Locks the devices that may have something under way, as far as that can be read. */
+  async #giveUp({ id, reading: { journal, damage }, error }: Broken): Promise<void> {
+    const { scope, devices } = suspectsOf(journal, damage?.keys);
+    for (const each of scope === undefined ? this.#scopes : [scope]) {
+      for (const device of devices) DeviceLocks.suspect(inFlight(each, device));
+    }
+    if (error.code !== 'JOB_FILE_NEWER') {
+      await this.setAside(id, error);
+      return;
+    }
+    this.#tell(error);
+    this.#index.add(id, { firmware: firmwareOf(journal) });
   }
 
   async #keepFirmware(checksum: string, image: Buffer): Promise<void> {
     const file = this.#firmwareFile(checksum);
     try {
       const kept = await this.firmware(checksum).catch(() => undefined);
-      if (kept === undefined) await writeWhole(file, image);
+      if (kept === undefined && this.#mayWrite()) await writeWhole(file, image);
     } catch (error) {
       this.#tell(notWritten(file, error));
     }
   }
 
-  async #forgetFirmware(checksum: string | undefined): Promise<void> {
-    if (checksum === undefined) return;
+  async #forget(id: string): Promise<void> {
+    const firmware = this.#index.remove(id);
+    if (firmware === undefined) return;
     await this.#inTurn(async () => {
-      const jobs = await this.#jobs();
-      if ([...this.#using.values()].includes(checksum)) return;
-      if (jobs.some(({ head }) => head.firmware === checksum)) return;
-      await rm(this.#firmwareFile(checksum), { force: true }).catch(() => undefined);
+      // What else needs it is known only then.
+      await this.#reading;
+      if (this.#index.needs(firmware) || !this.#mayWrite()) return;
+      await rm(this.#firmwareFile(firmware), { force: true }).catch(() => undefined);
     });
   }
 
@@ -193,14 +290,10 @@ export class JobStore {
     this.#turn = done.catch(() => undefined);
     return done;
   }
-
-  #complain(error: unknown): void {
-    this.#tell(asHomieError(error));
-  }
 }
 
 /** A device of a job that was in flight when the process ended. */
-function inFlight(scope: string, device: string, flight: unknown): PendingReboot {
+function inFlight(scope: string, device: string, flight?: unknown): PendingReboot {
   const { at, up, statistics }: { at?: unknown; up?: unknown; statistics?: unknown } = Object(flight);
   return {
     address: `${scope.slice(scope.indexOf('/') + 1)}${device}`,
@@ -211,8 +304,14 @@ function inFlight(scope: string, device: string, flight: unknown): PendingReboot
   };
 }
 
-function isNewer(error: unknown): boolean {
-  return error instanceof HomieError && error.code === 'JOB_FILE_NEWER';
+type Readable = Pick<StoredJob, 'head' | 'state'>;
+
+function hasExpired({ head, state }: Readable): boolean {
+  return state.rest !== 'not' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;
+}
+
+async function removeAll(files: readonly JobFile[]): Promise<void> {
+  for (const file of files) await file.remove();
 }
 
 function asHomieError(error: unknown): HomieError {
