@@ -74,6 +74,7 @@ export class Library implements Ours {
   restart(): Promise<void> {
     return this.#next(async () => {
       this.#leaks.push(...(await this.#deployment.close()));
+      await this.#store.close();
       DeviceLocks.reset();
       this.#store = this.#openStore();
     });
@@ -88,6 +89,7 @@ export class Library implements Ours {
       const folder = path.join(path.dirname(this.#folder), String((this.#count += 1)));
       cpSync(this.#folder, folder, { recursive: true, force: true });
       await Promise.all([cut, old.close()]);
+      await this.#store.close();
       DeviceLocks.reset();
       this.#folder = folder;
       this.#store = this.#openStore();
@@ -123,6 +125,7 @@ export class Library implements Ours {
   async close(): Promise<string[]> {
     await this.#turn;
     this.#leaks.push(...(await this.#deployment.close()));
+    await this.#store.close();
     await this.#proxy.close();
     await rm(path.dirname(this.#folder), { recursive: true, force: true });
     return this.#leaks;
