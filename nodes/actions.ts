@@ -164,8 +164,9 @@ export abstract class Actions<Action extends string> {
    */
   protected async run(work: Work, errand: Errand): Promise<HomieError | typeof KEPT | undefined> {
     const { order, make, settings } = work;
-    const inUse = this.around.store?.ownership.whyNot();
-    if (inUse !== undefined) throw inUse;
+    const { store } = this.around;
+    if (store !== undefined && !(await store.open()))
+      throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
     const open = this.#jobs.desk.find(order.identity);
     if (open !== undefined) {
       this.#refuseOthers(open, work);

@@ -117,6 +117,8 @@ export class FolderLock extends EventEmitter<{
   /** Waits until it is known whether the folder is ours: for 20 s at most. */
   async decided(): Promise<boolean> {
     await this.#decision.promise;
+    // After a pause of this process, or a jump of the clock, it is to be confirmed first.
+    if (this.#held !== undefined && !this.isOwner) await this.#beat(this.#held);
     return this.isOwner;
   }
 
@@ -127,9 +129,7 @@ export class FolderLock extends EventEmitter<{
   get isOwner(): boolean {
     const held = this.#held;
     if (held === undefined) return this.#unlockable;
-    const { monotonic, wall } = held.confirmed;
-    const age = Math.max(performance.now() - monotonic, Date.now() - wall);
-    if (age <= this.#timing.trust && this.#stands(held)) return true;
+    if (ageOf(held) <= this.#timing.trust && this.#stands(held)) return true;
     this.#wake();
     return false;
   }
@@ -251,9 +251,13 @@ export class FolderLock extends EventEmitter<{
 
   async #beat(held: Held): Promise<void> {
     const at = { monotonic: performance.now(), wall: Date.now() };
+    const isLate = ageOf(held) > this.#timing.trust;
     held.beats += 1;
     this.#write(held, false);
-    if (!this.#stands(held)) {
+    // A network file system answers from its cache, unless it has to write: then a file that was deleted is missing.
+    const isThere = !isLate || (await isWritten(held.handle));
+    if (this.#held !== held) return;
+    if (!isThere || !this.#stands(held)) {
       const latest = await this.#latest().catch(() => undefined);
       if (this.#held !== held) return;
       this.#watched = latest && watch(undefined, latest, at.monotonic, 0);
@@ -316,6 +320,20 @@ export class FolderLock extends EventEmitter<{
     await promise;
     clearTimeout(timer);
   }
+}
+
+async function isWritten(handle: FileHandle): Promise<boolean> {
+  try {
+    await handle.datasync();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** ms since the lock was last confirmed. */
+function ageOf({ confirmed: { monotonic, wall } }: Held): number {
+  return Math.max(performance.now() - monotonic, Date.now() - wall);
 }
 
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {

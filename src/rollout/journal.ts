@@ -192,7 +192,7 @@ export class Journal {
 
   /** Whatever comes while something is being written is written together after it. */
   async #write(): Promise<void> {
-    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed) {
+    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed && this.#mayWrite()) {
       this.#writing ??= this.#writeQueue();
       await this.#writing;
     }
@@ -202,8 +202,7 @@ export class Journal {
     const text = this.#queue;
     this.#queue = '';
     try {
-      if (!this.#mayWrite()) this.#stale = true;
-      else if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
+      if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
       else await this.#append(text);
       this.#size += Buffer.byteLength(text);
       this.#failed = false;

@@ -97,6 +97,8 @@ export class JobStore {
       this.#reading = this.#read(this.#period);
     }
     await this.#reading;
+    // What came while the folder was not ours.
+    await this.#remembered.written();
     return true;
   }
 

@@ -117,6 +117,14 @@ describe('the lock of a folder', function () {
     assert.match(String(lock.whyNot()?.message), /another-host/);
   });
 
+  it('is not trusted after a long pause of its owner, until it has been confirmed', async () => {
+    const lock = enter({ ...patient, beat: 600_000, trust: 50 });
+    assert.ok(await lock.decided());
+    while (lock.isOwner) await new Promise(setImmediate);
+    assert.equal(lock.whyNot()?.code, 'USER_DIR_IN_USE');
+    assert.ok(await lock.decided());
+  });
+
   it('is shared by all users in one process, until the last one leaves', async () => {
     const [first, second] = [enter(patient), FolderLock.of(`${folder}/../homie-ota`, patient)];
     second.enter();
