@@ -126,11 +126,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     return this.#settled;
   }
 
-  /** Ends the connection. No socket, listener or timer stays. */
+  /** Ends the connection, which is `disconnected` at once. No socket, listener or timer stays when this resolves. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.connection.close();
+    const closed = this.connection.close();
     for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
+    await closed;
   }
 
   #connectionChanged(status: ConnectionStatus): void {

@@ -24,6 +24,7 @@ export async function untilReady(
   signal: AbortSignal,
 ): Promise<Device> {
   for (;;) {
+    signal.throwIfAborted();
     if (!broker.isSettled) await settle(broker, signal);
     const device = broker.registry.get(id);
     if (device !== undefined && missing(broker, device) === undefined) return device;

@@ -1,5 +1,6 @@
 /** What the broker has retained in the tree of one device: how it is found, and cleared. */
 import { HomieError } from '../errors';
+import { unlessAborted } from '../unless-aborted';
 import type { Connection } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
 
@@ -40,7 +41,7 @@ export async function retainedBelow(connection: Connection, root: string, signal
   connection.on('message', listen);
   connection.on('status', lose);
   try {
-    await connection.subscribe([filter]).catch(lose);
+    await unlessAborted(stop, connection.subscribe([filter]).catch(lose));
     const subscribed = performance.now();
     for (;;) {
       const wait = Math.min(Math.max(last, subscribed) + QUIET, subscribed + AT_MOST) - performance.now();
@@ -50,7 +51,11 @@ export async function retainedBelow(connection: Connection, root: string, signal
   } finally {
     connection.off('message', listen);
     connection.off('status', lose);
-    await connection.unsubscribe([filter]).catch(() => undefined);
+    // On a dead link the answer does not come, and nobody waits for it when this is given up.
+    await unlessAborted(
+      signal,
+      connection.unsubscribe([filter]).catch(() => undefined),
+    );
   }
   return [...seen];
 }
@@ -90,7 +95,8 @@ export async function clearRetained(
   for (const topic of [...topics].sort((a, b) => Number(isStateTopic(a)) - Number(isStateTopic(b)))) {
     signal.throwIfAborted();
     if (!stands()) return false;
-    await connection.publish(topic, '', { qos: 1, retain: true, timeout: CLEARING });
+    await unlessAborted(signal, connection.publish(topic, '', { qos: 1, retain: true, timeout: CLEARING }));
+    signal.throwIfAborted();
     cleared.push(topic);
   }
   return true;

@@ -110,18 +110,20 @@ export class Connection extends EventEmitter<{
     return this.#session.ping();
   }
 
-  /** Ends the connection for good. No socket, listener or timer stays. */
+  /** Ends the connection for good. It is `disconnected` at once; no socket, listener or timer stays when this resolves. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    await this.#session?.close();
+    // Nothing can be sent from here on: whoever tries again and again while it is connected must not do so now.
     this.#become({ state: 'disconnected', error: new HomieError('NOT_CONNECTED') });
+    await this.#session?.close();
   }
 
   #attempt(version: 4 | 5): void {
     let openedAt: number | undefined;
     const session = new Session(this.#options, version, this.#clientId, {
       opened: (maximumPacketSize) => {
+        if (this.#closed) return;
         openedAt = performance.now();
         this.#known = version;
         this.#become({

@@ -149,6 +149,17 @@ describeWithBrokers('A homie-broker', (start) => {
     await assert.rejects(homie.settled(controller.signal), /no more/);
   });
 
+  it('is disconnected, and has settled for nobody, as soon as closing begins', async () => {
+    homie.start();
+    await homie.settled();
+    const closed = homie.close();
+    assert.equal(homie.status.state, 'disconnected');
+    assert.equal(homie.isSettled, false);
+    await assert.rejects(homie.settled(), { code: 'NOT_CONNECTED' });
+    await assert.rejects(homie.connection.publish('x', 'x', { qos: 1, timeout: 1000 }), { code: 'NOT_CONNECTED' });
+    await closed;
+  });
+
   it('lets nobody wait when it is closed', async () => {
     const waiting = homie.settled();
     await Promise.all([assert.rejects(waiting, { code: 'NOT_CONNECTED' }), homie.close()]);

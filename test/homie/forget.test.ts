@@ -68,6 +68,27 @@ describeWithBrokers('Forgetting a device', (start) => {
   const deep = (count: number): Record<string, string> =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`room/${i}/a/b/c`, 'x']));
 
+  it('is given up at once on a dead link, although a clearing is not acknowledged', async () => {
+    const link = await startProxy(broker.port);
+    const far = await follow(`mqtt://127.0.0.1:${link.port}`);
+    try {
+      await retain('homie/gone', { $name: 'Gone', $state: 'lost' });
+      await until(far, () => far.registry.get('gone')?.state?.value === 'lost');
+      const stop = new AbortController();
+      const forgetting = forgetDevice(far, 'gone', stop.signal);
+      link.stall();
+      // Nothing comes over the link any more, neither what is retained nor an acknowledgement.
+      const begun = performance.now();
+      stop.abort(new Error('closed'));
+      await assert.rejects(forgetting, /closed/);
+      assert.ok(performance.now() - begun < 4000);
+    } finally {
+      link.flow();
+      await far.close();
+      await link.close();
+    }
+  });
+
   it('clears every retained topic of a device that was lost, however deep it lies and whatever it is', async () => {
     const device = new SimulatedDevice({ url: broker.url, id: 'forget-lost', image });
     await device.start();
