@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { getConfig } from '../src/config/get';
 import type { JsonObject } from '../src/config/json';
-import { readPatch } from '../src/config/patch';
+import { maskedIn, readObject, readPatch } from '../src/config/patch';
 import { checkConfig } from '../src/config/preview';
 import { maskObject } from '../src/config/secrets';
 import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
@@ -75,13 +75,15 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
   }
 
   protected override async remake(work: Partial<ConfigRecord>): Promise<Work> {
-    const { patch = {}, devices = [], settings, rollout, incomplete = false } = work;
+    const { devices = [], settings, rollout, incomplete = false } = work;
+    const patch = readObject(work.patch ?? {});
     return this.#work({
-      patch: readPatch(patch),
+      patch,
       devices,
       settings: { ...defaultSettings, ...settings },
       rollout: { ...defaultRollout, ...rollout },
-      incomplete,
+      // The mask is never sent, whatever the file says.
+      incomplete: incomplete || maskedIn(patch) !== undefined,
     });
   }
 

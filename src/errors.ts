@@ -134,6 +134,10 @@ export const catalogue = {
     'The patch holds something that JSON has no form for.',
     'Use text, finite numbers, true, false, null, arrays and plain objects only.',
   ),
+  PATCH_MASKED: entry(
+    'The patch holds •••, which is shown in place of secrets: the device would take it for the secret itself.',
+    'Leave out what is to stay as it is, and give the secrets that are to change.',
+  ),
   NUMBER_PRECISION: entry(
     'The number has more digits than the device keeps.',
     'Use at most six digits and six decimals, or a whole number of 32 bits.',

@@ -4,7 +4,7 @@
  */
 import { at, isObject, jsonBytes, member, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
 import { rewriteNumbers } from './numbers';
-import { mergePatch, readPatch, tryReadPatch, writePatch } from './patch';
+import { mergePatch, readObject, tryReadObject, writePatch } from './patch';
 import { isStripped, STRIPPED } from './secrets';
 
 export interface DeviceFile {
@@ -51,7 +51,7 @@ const LONGEST: Record<string, number> = { 'wifi.password': 64, 'mqtt.username': 
  */
 export function readFile(text: string, secretBytes?: number): DeviceFile | undefined {
   // What a device cannot read in a patch, it cannot read in its file either.
-  const read = tryReadPatch(text);
+  const read = tryReadObject(text);
   if ('problem' in read) return undefined;
   const content = read.patch;
   const authenticates = at(content, ['mqtt', 'auth']) === true;
@@ -115,7 +115,7 @@ export function published({ layers }: DeviceFile): JsonObject {
 }
 
 function mergeLayers(layers: readonly string[]): JsonObject {
-  const [first = {}, ...patches] = layers.map(readPatch);
+  const [first = {}, ...patches] = layers.map(readObject);
   return patches.reduce(mergePatch, first);
 }
 

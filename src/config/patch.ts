@@ -8,6 +8,9 @@ import { problem, problemError, type Problem } from './problem';
 /** Levels of objects and arrays, the patch itself included (ArduinoJson 6.11, ARDUINOJSON_DEFAULT_NESTING_LIMIT). */
 export const MAX_NESTING = 10;
 
+/** What is shown in place of a secret. */
+export const MASK = '•••';
+
 // These JSON can only write as \u escapes. The short escapes \b \f \n \r \t are read by the device.
 // oxlint-disable-next-line no-control-regex
 const NEEDS_ESCAPE = /[\0-\x07\x0b\x0e-\x1f]|\p{Surrogate}/u;
@@ -18,7 +21,8 @@ const NEEDS_ESCAPE = /[\0-\x07\x0b\x0e-\x1f]|\p{Surrogate}/u;
  * of a key that stands twice the last one counts.
  *
  * @returns an independent copy that holds nothing but JSON
- * @throws HomieError PATCH_TYPE, PATCH_JSON, PATCH_NESTING, PATCH_CHARACTER or PATCH_VALUE
+ * @throws HomieError PATCH_TYPE, PATCH_JSON, PATCH_NESTING, PATCH_CHARACTER, PATCH_VALUE, or PATCH_MASKED where a text
+ * holds the mask: the device would take that for its secret
  */
 export function readPatch(input: unknown): JsonObject {
   const result = tryReadPatch(input);
@@ -28,6 +32,24 @@ export function readPatch(input: unknown): JsonObject {
 
 /** {@link readPatch} that returns what is wrong. */
 export function tryReadPatch(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
+  const read = tryReadObject(input);
+  const masked = 'patch' in read ? maskedIn(read.patch) : undefined;
+  return masked === undefined ? read : { problem: problem('PATCH_MASKED', masked) };
+}
+
+/** The keys to the first text that holds the mask of a secret; undefined when none does. */
+export function maskedIn(value: Json, keys: Keys = []): Keys | undefined {
+  if (typeof value === 'string') return value.includes(MASK) ? keys : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, nested] of Object.entries<Json>(value)) {
+    const found = maskedIn(nested, [...keys, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** {@link tryReadPatch} for what is not going to be sent: a configuration, or a patch whose secrets were masked. */
+export function tryReadObject(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
   try {
     const patch = copy(typeof input === 'string' ? parse(input) : input, []);
     if (!isObject(patch)) throw new Refused(problem('PATCH_TYPE', []));
@@ -36,6 +58,13 @@ export function tryReadPatch(input: unknown): { readonly patch: JsonObject } | {
     // Getters and proxies may throw anything.
     return { problem: error instanceof Refused ? error.reason : problem('PATCH_VALUE', []) };
   }
+}
+
+/** {@link readPatch} for what is not going to be sent. */
+export function readObject(input: unknown): JsonObject {
+  const result = tryReadObject(input);
+  if ('problem' in result) throw problemError(result.problem);
+  return result.patch;
 }
 
 /** The patch as the JSON text that goes on the wire: compact, UTF-8, without `\u` escapes. */

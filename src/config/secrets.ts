@@ -1,8 +1,8 @@
 /** Masking of what must not appear in a message, a status, a log or an error. */
 import { isObject, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
-import { tryReadPatch } from './patch';
+import { MASK, tryReadObject } from './patch';
 
-export const MASK = '•••';
+export { MASK };
 
 /** The secrets that the device strips before it publishes its configuration (Config.cpp, getSafeConfigFile). */
 export const STRIPPED = [
@@ -46,7 +46,7 @@ export function maskObject(object: JsonObject, names: readonly string[] = SECRET
 
 /** The JSON text of a configuration or a patch with its secrets masked; all of it when it cannot be read as one. */
 export function maskText(text: string, names: readonly string[] = SECRET_NAMES): string {
-  const read = tryReadPatch(text);
+  const read = tryReadObject(text);
   return 'problem' in read ? MASK : JSON.stringify(maskObject(read.patch, names));
 }
 

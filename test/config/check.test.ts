@@ -129,6 +129,22 @@ describe('checking a patch', () => {
     }
   });
 
+  it('refuses the mask of a secret, also with allowRisky, and in any part of a split', () => {
+    const masked = { name: 'Hall', wifi: { ssid: 'net', password: '•••' }, settings: { zone: 'z'.repeat(150) } };
+    const { verdict, steps, problems } = check(masked, { allowRisky: true, split: true, force: true });
+    assert.deepEqual([verdict, steps], ['rejected', []]);
+    assert.deepEqual(
+      problems.map(({ code, path }) => `${code} ${path}`),
+      ['PATCH_MASKED wifi.password'],
+    );
+  });
+
+  it('changes a device that has taken the mask for a secret before', () => {
+    const config = CONFIG.replace('hall', '•••');
+    assert.equal(check({ name: 'Hall' }, { config }).verdict, 'set');
+    assert.equal(check({ settings: { zone: 'attic' } }, { config }).verdict, 'unknown');
+  });
+
   it('reads text that holds a null key where the device lost one', () => {
     assert.equal(check({ name: 'Hall' }, { config: CONFIG.replace('"zone"', '"null":null,"zone"') }).verdict, 'set');
   });

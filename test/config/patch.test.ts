@@ -77,7 +77,24 @@ describe('reading a patch', () => {
     it(`refuses ${String(value)} within a patch`, () => assert.equal(codeOf({ a: value }), 'PATCH_VALUE'));
   }
 
+  for (const masked of [
+    { wifi: { password: '•••' } },
+    { settings: { token: 'Bearer •••' } },
+    { settings: { list: ['a', { key: '••••' }] } },
+    { name: '•••' },
+  ]) {
+    it(`refuses the mask of a secret in ${JSON.stringify(masked)}`, () => {
+      assert.equal(codeOf(masked), 'PATCH_MASKED');
+      assert.equal(codeOf(JSON.stringify(masked)), 'PATCH_MASKED');
+      assert.equal(codeOf(JSON.stringify(masked).replaceAll('•', '\\u2022')), 'PATCH_MASKED');
+    });
+  }
+
+  it('takes dots that are no mask', () => assert.equal(codeOf({ name: '•• Hall ••' }), 'read'));
+
   it('names the path of what it refuses', () => {
+    const masked = tryReadPatch({ settings: { list: [{ key: '•••' }] } });
+    assert.equal('problem' in masked && masked.problem.path, 'settings.list.0.key');
     const result = tryReadPatch({ settings: { list: [1, undefined] } });
     assert.ok('problem' in result);
     assert.equal(result.problem.path, 'settings.list.1');

@@ -51,6 +51,7 @@ describe('a secret that homie-config is given', () => {
       [{ payload: JSON.stringify({ wifi: { password: planted.wifi.repeat(9) } }) }, 'CONFIG_RULE'],
       [{ payload: `{"wifi":{"password":"${planted.wifi}"` }, 'PATCH_JSON'],
       [{ payload: [planted.wifi] }, 'PATCH_TYPE'],
+      [{ payload: { wifi: { password: '•••' } }, allowRisky: true }, 'PATCH_MASKED'],
       [{ payload: secret, secretBytes: 'many' }, 'INVALID_SETTING'],
       [{ payload: secret, copy: secret, device: [] }, 'NO_DEVICE'],
       [{ payload: risky, req: { params: { id: 'my-light' }, body: risky } }, 'RISK_NOT_ALLOWED'],
