@@ -1,4 +1,5 @@
 /** What a patch would do to a device, found out before anything is sent. */
+import { HomieError } from '../errors';
 import { budgetOf, isWithinBudget, overBudget, type Budget } from './budget';
 import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
 import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
@@ -29,6 +30,11 @@ export interface CheckInput extends Surroundings {
   readonly force?: boolean | undefined;
   /** What the names of secret settings contain. */
   readonly secretNames?: readonly string[] | undefined;
+  /**
+   * Patches that the device has received since it published its configuration and has not rebooted for. It refused each
+   * of them, or has written it and waits for a busy sketch: the patch must be right either way.
+   */
+  readonly unconfirmed?: readonly JsonObject[] | undefined;
 }
 
 /** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link Step} only. */
@@ -73,6 +79,50 @@ export function checkPatch(input: CheckInput): Check {
   }
 
   const { patch } = read;
+  const files = possibleFiles(file, input.unconfirmed ?? []);
+  const checks = files.map((each) => checkFile(each, patch, input));
+  if (checks.every(({ verdict }) => verdict === 'no_change')) return join(checks);
+  // What changes nothing on one of the files is sent all the same.
+  return join(files.length === 1 ? checks : files.map((each) => checkFile(each, patch, { ...input, force: true })));
+}
+
+/** The files that the device may have after patches of which each was taken or refused. */
+function possibleFiles(file: DeviceFile, unconfirmed: readonly JsonObject[]): [DeviceFile, ...DeviceFile[]] {
+  return unconfirmed.reduce<[DeviceFile, ...DeviceFile[]]>(
+    (files, patch) => [...files, ...files.map((each) => patchFile(each, patch))],
+    [file],
+  );
+}
+
+/** One check for all the files that a device may have: told of the first, and refused for what speaks against any. */
+function join([first, ...others]: readonly Check[]): Check {
+  if (first === undefined) throw new HomieError('UNEXPECTED');
+  if (others.length === 0) return first;
+  const known = new Set<string>();
+  const problems = [first, ...others]
+    .flatMap((check) => check.problems)
+    .filter(({ code, path }) => !known.has(`${code} ${path}`) && known.add(`${code} ${path}`));
+  const steps = first.steps.map((step, index) => step.or(others.flatMap((check) => check.steps[index] ?? [])));
+  const isSame = (check: Check): boolean =>
+    check.steps.map((step) => step.text()).join('\n') === first.steps.map((step) => step.text()).join('\n');
+  if (problems.length === 0 && !others.every(isSame)) {
+    problems.push(
+      problem(
+        'REBOOT_PENDING',
+        [],
+        'Whether the device took an earlier patch is not known, and this one would have to be split differently.',
+      ),
+    );
+  }
+  const sketch = [...new Set([first, ...others].flatMap((check) => check.sketch))];
+  const unverified = [...new Set([first, ...others].flatMap((check) => check.unverified))];
+  const skipped = [first, ...others].every(({ verdict }) => verdict === 'no_change');
+  return { ...first, verdict: verdictOf(problems, skipped, sketch), problems, sketch, unverified, steps };
+}
+
+function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Check {
+  const { secretNames } = input;
+  const before = maskObject(file.content, secretNames);
   const after = patchFile(file, patch);
   const changed = changesOf(file, after, patch);
   const unverified = touchedSecrets(patch).map(pathText);

@@ -179,8 +179,8 @@ export class Sending {
     const file = readFile(config);
     if (file === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
     const visible = isVisible(step);
-    const isAsBefore = changes(step.before(), file.content).length === 0;
-    const { taken, lost } = compareConfig(step.before(), step.expected(), config, settings.secretNames);
+    const isAsBefore = step.ways().some((way) => changes(way.before(), file.content).length === 0);
+    const { taken, lost } = compareStep(step, config, settings.secretNames);
     if (reboot === true) {
       if (!this.#received && isAsBefore)
         return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
@@ -300,5 +300,16 @@ export function provenPaths(step: Step): string[] {
 
 /** Whether the device shows anything of what the step changes. */
 export function isVisible(step: Step): boolean {
-  return shownChanges(step.before(), step.expected()).length > 0;
+  return step.ways().every((way) => shownChanges(way.before(), way.expected()).length > 0);
+}
+
+/** What came of a step: of the ways in which it may have gone, that in which nothing was lost, else the first. */
+function compareStep(step: Step, config: string, secretNames: readonly string[]): ReturnType<typeof compareConfig> {
+  const compare = (way: Step) => compareConfig(way.before(), way.expected(), config, secretNames);
+  return (
+    step
+      .ways()
+      .map(compare)
+      .find(({ lost }) => lost.length === 0) ?? compare(step)
+  );
 }

@@ -14,17 +14,34 @@ export class Step {
   readonly paths: readonly string[];
   /** The stripped secrets that it sets or removes: whether they were taken, the device never says. */
   readonly unverified: readonly string[];
+  readonly #file: DeviceFile;
+  readonly #patch: JsonObject;
+  readonly #secretNames: readonly string[] | undefined;
+  #others: readonly Step[] = [];
   readonly #text: string;
   readonly #before: JsonObject;
   readonly #expected: JsonObject;
 
   constructor(file: DeviceFile, patch: JsonObject, secretNames?: readonly string[]) {
+    [this.#file, this.#patch, this.#secretNames] = [file, patch, secretNames];
     this.patch = maskObject(patch, secretNames);
     this.paths = leaves(patch).map(pathText);
     this.unverified = touchedSecrets(patch).map(pathText);
     this.#text = writePatch(patch);
     this.#before = published(file);
     this.#expected = published(patchFile(file, patch));
+  }
+
+  /** The same message to a device of which it is not known which file it has: each of these may be what comes of it. */
+  or(others: readonly Step[]): Step {
+    const step = new Step(this.#file, this.#patch, this.#secretNames);
+    step.#others = others;
+    return step;
+  }
+
+  /** What may come of the message, this step first. */
+  ways(): readonly Step[] {
+    return [this, ...this.#others];
   }
 
   /** The JSON text to publish. Holds the secrets. */
