@@ -34,7 +34,7 @@ export interface CheckInput extends Surroundings {
    * Patches that the device has received since it published its configuration and has not rebooted for. It refused each
    * of them, or has written it and waits for a busy sketch: the patch must be right either way.
    */
-  readonly unconfirmed?: readonly JsonObject[] | undefined;
+  readonly unconfirmed?: readonly JsonObject[] | 'unknown' | undefined;
 }
 
 /** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link Step} only. */
@@ -79,6 +79,7 @@ export function checkPatch(input: CheckInput): Check {
   }
 
   const { patch } = read;
+  if (input.unconfirmed === 'unknown') return rejected(problem('REBOOT_PENDING', []), before);
   const files = possibleFiles(file, input.unconfirmed ?? []);
   const checks = files.map((each) => checkFile(each, patch, input));
   if (checks.every(({ verdict }) => verdict === 'no_change')) return join(checks);

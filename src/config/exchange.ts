@@ -12,7 +12,9 @@ import { endUnsent, reportOf } from './report';
 import { isVisible, provenPaths, Sending, type SendEnd, type SendInput } from './sending';
 import { upForASecond } from '../homie/uptime';
 import type { ConfigSettings } from './settings';
+import { readObject } from './patch';
 import type { Step } from './step';
+import { rememberUnconfirmed } from './unconfirmed';
 
 /** One patch for one device. */
 export interface PatchInput {
@@ -206,6 +208,7 @@ class Exchange {
     const { broker, device } = this.#place;
     this.#taken = [...this.#taken, ...(end.taken ?? [])];
     this.#lost = end.lost ?? [];
+    if (end.open !== undefined) rememberUnconfirmed(broker, device, readObject(step.text()));
     if (end.open === undefined) await broker.locks.rebooted(device);
     else if (end.open === 'unheard') await broker.locks.unheard(device);
     else if (!abandon.aborted) {

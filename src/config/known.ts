@@ -4,6 +4,7 @@ import type { Device } from '../homie/device';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
 import type { ConfigSettings } from './settings';
+import { unconfirmedPatches } from './unconfirmed';
 
 /** Checks a patch against the configuration that the device has published, and against the devices around it. */
 export function checkKnown(
@@ -18,6 +19,7 @@ export function checkKnown(
     config: device?.config?.value,
     patch,
     mac: device?.mac?.value,
+    unconfirmed: device === undefined ? [] : unconfirmedPatches(broker, device.id),
     otherDeviceIds: others.map(({ id }) => id),
   });
 }

@@ -235,6 +235,18 @@ describeWithBrokers('the change of a configuration', (start) => {
       assert.equal(lab.device.patches.length, 1);
     }));
 
+  it('takes a corrected patch at once after one that the sketch refused', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const abandon = new AbortController();
+      const refused = await bring(lab, { settings: { percentage: 101 } }, quick, { abandon: abandon.signal });
+      assert.equal(codeOf(refused.outcome), 'NOT_APPLIED');
+      abandon.abort();
+      await refused.late;
+      const { outcome } = await bring(lab, { settings: { percentage: 10 } });
+      assert.equal(codeOf(outcome), 'succeeded', 'error' in outcome ? outcome.error.message : '');
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+    }));
+
   it('does not take a mere reconnect for a reboot', () =>
     withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
       const { outcome } = await bring(
