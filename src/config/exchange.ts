@@ -10,7 +10,7 @@ import { leaveBehind } from './leftovers';
 import { Journey, type Place } from './place';
 import { endUnsent, reportOf } from './report';
 import { isVisible, provenPaths, Sending, type SendEnd, type SendInput } from './sending';
-import { upForASecond } from '../homie/uptime';
+import { showableAt } from '../homie/uptime';
 import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
 import type { Step } from './step';
@@ -278,27 +278,26 @@ class Exchange {
 }
 
 /**
- * From when on a patch can be sent to a device that is ready and whose configuration is known: it has been up for a second.
- * The uptime is in whole seconds: where it has just booted, a reboot that follows at once could not be told from none.
+ * From when on a patch can be sent to a device that is ready and whose configuration is known: where it has just booted, a
+ * reboot that follows at once could not be told from none.
  *
  * @returns ms of `performance.now()`; undefined when it is not ready
  */
 export function readyAt(broker: HomieBroker, id: string): number | undefined {
   const known = broker.registry.get(id);
   if (known?.state === undefined || known.config === undefined || !isReady(broker, id)) return undefined;
-  return upForASecond(known, performance.now()) ? 0 : known.state.at + 1000;
+  return showableAt(known, performance.now());
 }
 
-/**
- * Lets a device be up for a second. The uptime is in whole seconds: where it has just booted, a reboot that follows at
- * once could not be told from none.
- */
+/** Waits until the next reboot of a device that has just booted can be shown. */
 async function settle({ broker, device, watch }: Place, stop: AbortSignal): Promise<void> {
   for (;;) {
     const known = broker.registry.get(device);
     const now = performance.now();
-    if (known?.state?.value !== 'ready' || upForASecond(known, now)) return;
-    await watch.next(known.state.at + 1000, stop);
+    if (known?.state?.value !== 'ready') return;
+    const at = showableAt(known, now);
+    if (at <= now) return;
+    await watch.next(at, stop);
   }
 }
 

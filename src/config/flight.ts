@@ -1,10 +1,11 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { moment, restartRuledOut, restartShown, type Departure } from '../homie/elapsed';
+import { departureOf, givenTo, moment, reachedAtDeparture, restartRuledOut, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { isAway, Sight } from '../homie/sight';
 import type { Change, ConfigReport, Outcome } from '../homie/update';
+import { restartShown } from '../homie/uptime';
 import type { Check } from './check';
 import { changes, compareConfig, shownChanges } from './compare';
 import { readFile } from './file';
@@ -47,7 +48,7 @@ export type ConfigFlightEnd =
 
 /** What is known of a device at the moment at which a step of a change is sent to it. */
 export function configFlightOf(
-  { uptime }: Device,
+  device: Device,
   check: Check,
   done: number,
   { secretNames }: ConfigSettings,
@@ -55,8 +56,7 @@ export function configFlightOf(
   const steps = check.steps.slice(0, done);
   const step = check.steps[done];
   return {
-    at: moment(),
-    ...(uptime && { up: uptime.value }),
+    ...departureOf(device),
     before: maskObject(step?.before() ?? {}, secretNames),
     expected: maskObject(step?.expected() ?? {}, secretNames),
     paths: step === undefined ? [] : provenPaths(step),
@@ -65,6 +65,11 @@ export function configFlightOf(
     moves: step !== undefined && isMove(step),
     report: reportOf(check, { done, taken: steps.flatMap(provenPaths), lost: [], moved: [] }),
   };
+}
+
+/** The same when the device has said that it has received the patch: only a restart after that is for the patch. */
+export function receivedFlight(flight: ConfigFlight, device: Device): ConfigFlight {
+  return { ...givenTo(flight, device), received: true };
 }
 
 /**
@@ -121,11 +126,12 @@ async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd>
 }
 
 /** @returns undefined as long as nothing is known */
-function read(input: JudgeInput, { state, config, uptime }: Device): ConfigFlightEnd | undefined {
+function read(input: JudgeInput, { state, config, uptime, connectedAt }: Device): ConfigFlightEnd | undefined {
   const { flight, settings } = input;
   if (state?.value !== 'ready' || config === undefined || uptime?.live !== true || uptime.at < state.at)
     return undefined;
-  if (!restartShown(flight, uptime, { moment: moment(), ms: performance.now() })) return undefined;
+  const before = reachedAtDeparture(flight, { moment: moment(), ms: performance.now() });
+  if (!restartShown(before, { ...uptime, connectedAt })) return undefined;
   const now = readFile(config.value)?.content;
   if (now === undefined) return failed(input, new HomieError('CONFIG_UNREADABLE'));
   const masked = maskObject(now, settings.secretNames);

@@ -5,7 +5,7 @@ import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homi
 import { nextReturn } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
-import { upForASecond } from '../homie/uptime';
+import { reachedUptime, type Uptime } from '../homie/uptime';
 import { changes, compareConfig, shownChanges, type LostValue } from './compare';
 import { readFile } from './file';
 import type { Place } from './place';
@@ -60,8 +60,7 @@ export class Sending {
     const { abandon } = input.sender;
     this.#input = input;
     const known = from.broker.registry.get(from.device);
-    const upBefore = known !== undefined && upForASecond(known, performance.now());
-    this.#here = sightOf(from, abandon, upBefore);
+    this.#here = sightOf(from, abandon, known && reachedUptime(known, performance.now()));
     this.#there = to === from ? this.#here : sightOf(to, abandon);
   }
 
@@ -168,11 +167,11 @@ export class Sending {
   /** What a connect after the publish means; undefined when it shows nothing. */
   #judge({ config, uptime, live }: Advertisement): SendEnd | undefined {
     const { step, settings } = this.#input;
-    const reboot = uptime && this.#here.rebooted(uptime);
-    this.#ambiguous = uptime !== undefined && this.#here.leavesOpen(uptime);
-    if (reboot === false) return undefined;
+    const reboot = this.#here.reboot(uptime);
+    this.#ambiguous = reboot === 'open';
+    if (reboot === 'refuted' || reboot === 'open') return undefined;
     if (config === undefined) {
-      return reboot === true
+      return reboot === 'shown'
         ? failed(because('CONFIG_UNKNOWN', 'The device came back, but did not publish its configuration.'))
         : undefined;
     }
@@ -181,7 +180,7 @@ export class Sending {
     const visible = isVisible(step);
     const isAsBefore = step.ways().some((way) => changes(way.before(), file.content).length === 0);
     const { taken, lost } = compareStep(step, config, settings.secretNames);
-    if (reboot === true) {
+    if (reboot === 'shown') {
       if (!this.#received && isAsBefore)
         return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
       return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost)), taken, lost };
@@ -278,8 +277,8 @@ function brief(value: unknown): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-function sightOf({ broker, watch }: Place, signal: AbortSignal, upBefore = false): Sight {
-  return new Sight({ broker, watch, signal, upBefore });
+function sightOf({ broker, watch }: Place, signal: AbortSignal, before?: Uptime): Sight {
+  return new Sight({ broker, watch, signal, ...(before && { before }) });
 }
 
 /** Whether the device is in this place, as far as is known. */

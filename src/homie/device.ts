@@ -57,6 +57,10 @@ export type Device = {
   readonly id: string;
   /** When it last gave a sign of itself, in ms of `performance.now()`; undefined when no live message of it has come. */
   readonly seenAt?: number | undefined;
+  /** When the live `init` of its present connection came, in ms of `performance.now()`; undefined when nobody saw that. */
+  readonly connectedAt?: number | undefined;
+  /** It was seen, live, to go to sleep. */
+  readonly sleeps?: boolean | undefined;
 } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 
 /**

@@ -1,5 +1,6 @@
 import os from 'node:os';
-import type { Uptime } from './uptime';
+import type { Device } from './device';
+import { reachedUptime, type Uptime } from './uptime';
 
 /** A moment that can be told from a later process of the same machine: s since the machine was started. */
 export type Moment = number;
@@ -18,32 +19,50 @@ export function elapsedSince(then: Moment, now: Moment): number {
   return now >= then ? now - then : now;
 }
 
-/** Both `$stats/uptime` and the clock of the machine are rounded, in s. */
-const ROUNDING = 2;
+/** The clock of the machine is in whole seconds on some systems, in s. */
+const ROUNDING = 1;
 
-/** What was known of a device when something was published. */
+/** What was known of a device when something was published, as plain data for a later process. */
 export interface Departure {
   readonly at: Moment;
-  /** `$stats/uptime` in s, the last that was known. */
+  /** How long it had been up at least, in s, and when. A file of an earlier version lacks the moment: then it tells nothing. */
   readonly up?: number;
+  readonly upAt?: Moment;
+}
+
+/** What is known of a device at the moment at which something is published to it. */
+export function departureOf(device: Device): Departure {
+  const now = performance.now();
+  const at = moment();
+  const { value, at: reachedAt } = reachedUptime(device, now);
+  return { at, up: value, upAt: at - (now - reachedAt) / 1000 };
 }
 
 /**
- * Whether an uptime that came live shows for sure that the device was restarted since then.
+ * The same when the device shows that it was given what was published: where it has connected anew since the departure, that
+ * was for something else.
+ */
+export function givenTo<D extends Departure>(departure: D, device: Device): D {
+  const { connectedAt, state } = device;
+  if (connectedAt === undefined || state?.value !== 'ready') return departure;
+  const since = (performance.now() - connectedAt) / 1000;
+  return since < moment() - (departure.upAt ?? departure.at) ? { ...departure, ...departureOf(device) } : departure;
+}
+
+/**
+ * What a device had reached, at least, when something was published to it, on the clock of this process.
  *
  * @param now the clocks now: the moment, and ms of `performance.now()`
  */
-export function restartShown(
-  { at, up }: Departure,
-  uptime: Uptime,
+export function reachedAtDeparture(
+  { at, up, upAt }: Departure,
   now: { readonly moment: Moment; readonly ms: number },
-): boolean {
-  if (up !== undefined && uptime.value < Math.floor(up)) return true;
-  const elapsed = elapsedSince(at, now.moment) - (now.ms - uptime.at) / 1000;
-  return uptime.value + ROUNDING <= elapsed;
+): Uptime {
+  const [value, since] = up === undefined || upAt === undefined ? [0, at] : [up, upAt];
+  return { value, at: now.ms - (elapsedSince(since, now.moment) - ROUNDING) * 1000 };
 }
 
-/** Whether an uptime that came live rules that out: the device had been up before. */
+/** Whether an uptime that came live rules out that the device was started since something was published to it. */
 export function restartRuledOut(
   { at }: Departure,
   uptime: Uptime,

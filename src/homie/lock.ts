@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
-import { moment, restartShown, type Departure, type Moment } from './elapsed';
+import { departureOf, moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
+import { restartShown } from './uptime';
 
 /** What a device may have to boot: an image, or a patch of its configuration. */
 export type Staged = 'image' | 'patch';
@@ -155,13 +156,11 @@ export class DeviceLocks {
     const { address, mac } = hold;
     hold.since = performance.now();
     const device = this.#known(id);
-    const up = device && upNow(device);
     await set(hold, {
+      ...(device === undefined ? { at: moment() } : departureOf(device)),
       address,
       ...(mac !== undefined && { mac }),
       what,
-      at: moment(),
-      ...(up !== undefined && { up }),
       statistics: device?.uptime !== undefined,
     });
   }
@@ -222,7 +221,8 @@ export class DeviceLocks {
       event.attribute === 'state'
         ? // Of a device that sends no uptime, nothing tells a restart from a mere reconnect.
           event.value === 'init' && !pending.statistics
-        : pending.unheard === true || restartShown(pending, event, now);
+        : pending.unheard === true ||
+          restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt: this.#known(id)?.connectedAt });
     if (free) void set(hold, undefined);
   }
 
@@ -290,16 +290,6 @@ export function pendingOf(text: string, at: Moment): PendingReboot {
 
 function keyOf({ address, mac }: PendingReboot): string {
   return mac === undefined ? address : `${address} ${mac}`;
-}
-
-/** s since boot at least: by what the device has told on its present connection, or by the time for which it is ready. */
-function upNow({ state, uptime }: Device): number | undefined {
-  if (state?.value !== 'ready') return undefined;
-  const now = performance.now();
-  const ready = (now - state.at) / 1000;
-  return uptime?.live === true && uptime.at >= state.at
-    ? Math.max(ready, uptime.value + (now - uptime.at) / 1000)
-    : ready;
 }
 
 function busy(id: string): HomieError {

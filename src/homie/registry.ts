@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Attribute, ConnectionChange, Device, DeviceEvent } from './device';
+import type { Attribute, ConnectionChange, Device, DeviceEvent, DeviceState, Fact } from './device';
 import { isDeviceId } from './topics';
 import { attributes, keep, topicReaders, type Facts, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
@@ -28,6 +28,8 @@ const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
 class KnownDevice implements Device, Facts {
   readonly id: string;
   seenAt: number | undefined;
+  connectedAt: number | undefined;
+  sleeps: boolean | undefined;
   state: Facts['state'];
   homie: Facts['homie'];
   name: Facts['name'];
@@ -136,7 +138,10 @@ export class Registry extends EventEmitter<{
    */
   forgetStates(): void {
     this.#connectedAt = performance.now();
-    for (const device of this.#devices.values()) device.state = undefined;
+    for (const device of this.#devices.values()) {
+      device.state = undefined;
+      device.connectedAt = undefined;
+    }
     this.#homie2.clear();
   }
 
@@ -160,6 +165,7 @@ export class Registry extends EventEmitter<{
     if (event.attribute === 'state' && !this.#takesState(device, name, event.live)) return;
     if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event.at);
     keep(device, event);
+    if (event.attribute === 'state' && event.live) noteState(device, event);
     if (isSign(event)) device.seenAt = event.at;
     this.#tell(device.id, event);
   }
@@ -182,6 +188,7 @@ export class Registry extends EventEmitter<{
     if (device.homie !== undefined && !device.homie.value.startsWith('2.')) return;
     this.#homie2.add(device.id);
     device.state = { value: 'init', live: true, at };
+    device.connectedAt = at;
     this.#tell(device.id, { attribute: 'state', ...device.state });
   }
 
@@ -231,6 +238,11 @@ export class Registry extends EventEmitter<{
     if (oldest.length < some) this.#lookAgainAt = now + FULL;
     return oldest.length > 0;
   }
+}
+
+function noteState(device: KnownDevice, { value, at }: Fact<DeviceState>): void {
+  if (value === 'init') device.connectedAt = at;
+  if (value === 'sleeping') device.sleeps = true;
 }
 
 /** Whether the device itself has said this, just now: not the broker in its name, nor somebody who sends it a patch. */

@@ -1,9 +1,9 @@
 import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
-import type { DeviceEvent } from './device';
+import type { DeviceEvent, Fact } from './device';
 import type { DeviceWatch } from './watch';
-import { rebootShown, type Uptime } from './uptime';
+import { restartShown, startRuledOut, type Uptime } from './uptime';
 
 /** How long an exchange goes on without a connection of our own before it gives up, in ms. */
 const BLIND_LIMIT = 180_000;
@@ -31,8 +31,8 @@ interface SightInput {
   readonly watch: DeviceWatch;
   /** Rejects `next` when it is aborted. */
   readonly signal: AbortSignal;
-  /** Whether the device is known to have been up for a second or more. */
-  readonly upBefore?: boolean;
+  /** How long the device had been up at least, before anything is published to it. */
+  readonly before?: Uptime;
 }
 
 /** What is seen of one device from the moment on in which this was made. Retained messages are never taken for events. */
@@ -44,10 +44,13 @@ export class Sight {
   readonly #begunAt = performance.now();
   /** What came before is not for what was published, in ms of `performance.now()`. */
   #from: number;
-  #since: number;
+  /** How long the device had been up at least, in the connection in which it was given what was published. */
+  #before: Uptime;
   #advertisement: Advertisement | undefined;
-  /** The last live `init`. */
-  #connectedAt: number | undefined;
+  /** When the present connection of the device began, as far as that was seen: by `init`, or before ours was restored. */
+  #connection: { readonly from: number; readonly seen: boolean } | undefined;
+  /** The last live uptime of it. */
+  #uptime: Uptime | undefined;
   #leftSinceThen = false;
   /** Since when our own connection is known to have told nothing. */
   #blindSince: number | undefined;
@@ -56,17 +59,22 @@ export class Sight {
   /** ms for which there was no connection of our own. */
   #blind = 0;
 
-  constructor({ broker, watch, signal, upBefore = false }: SightInput) {
+  constructor({ broker, watch, signal, before }: SightInput) {
     this.#broker = broker;
     this.#watch = watch;
     this.#signal = signal;
     this.#from = this.#begunAt;
-    this.#since = rebootsCount(this.#begunAt, upBefore);
+    this.#before = before ?? { value: 0, at: this.#begunAt };
   }
 
-  /** From when on a reboot may be for what was published, in ms of `performance.now()`: an uptime is held against it. */
+  /** From when on a reboot may be for what was published, in ms of `performance.now()`. */
   get since(): number {
-    return this.#since;
+    return this.#from;
+  }
+
+  /** What an uptime is held against: how long the device had been up at least. */
+  get before(): Uptime {
+    return this.#before;
   }
 
   /** The latest connect of the device. Undefined before the first one, and while it is away. */
@@ -89,21 +97,21 @@ export class Sight {
     return (this.#blindSince ?? performance.now()) - this.#blind;
   }
 
-  /** Whether an uptime shows a reboot that may be for what was published. */
-  rebooted(uptime: Uptime): boolean {
-    return rebootShown(uptime, this.#since, true);
-  }
-
-  /** Whether an uptime neither shows such a reboot nor rules it out: the device had just booted before. */
-  leavesOpen(uptime: Uptime): boolean {
-    return !this.rebooted(uptime) && rebootShown(uptime, this.#from, true);
+  /**
+   * Whether an uptime shows a reboot that may be for what was published. `open`: it neither shows one nor rules it out,
+   * since the device had just booted before.
+   */
+  reboot(uptime: Uptime | undefined): 'shown' | 'refuted' | 'open' | 'unknown' {
+    if (uptime === undefined) return 'unknown';
+    if (restartShown(this.#before, uptime)) return 'shown';
+    return startRuledOut(this.#from, uptime) ? 'refuted' : 'open';
   }
 
   /** The device shows that it has what was published, so none of its connects before was for that. */
   received(): void {
-    if (this.#connectedAt !== undefined) {
-      this.#from = this.#connectedAt;
-      this.#since = rebootsCount(this.#connectedAt, false);
+    if (this.#connection !== undefined) {
+      this.#from = this.#connection.from;
+      this.#before = this.#uptime ?? { value: 0, at: this.#from };
     }
     this.expectAnother();
   }
@@ -164,6 +172,8 @@ export class Sight {
         } else {
           if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
           this.#blindSince = undefined;
+          this.#connection = { from: event.at, seen: false };
+          this.#uptime = undefined;
           // What the broker has retained now may tell of a connect that nobody saw.
           this.#advertisement = { live: false, beganAt: this.#time(event.at) };
         }
@@ -182,9 +192,7 @@ export class Sight {
         }
         return;
       case 'uptime':
-        if (event.live && advertisement?.readyAt !== undefined && advertisement.uptime === undefined) {
-          this.#advertisement = { ...advertisement, uptime: { value: event.value, at: event.at } };
-        }
+        if (event.live) this.#foldUptime(event);
         return;
       default:
     }
@@ -192,13 +200,23 @@ export class Sight {
 
   #foldState(state: string, at: number): void {
     if (state === 'init') {
-      this.#connectedAt = at;
+      this.#connection = { from: at, seen: true };
+      this.#uptime = undefined;
       this.#advertisement = { live: true, beganAt: this.#time(at) };
     } else if (state === 'ready') {
       if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, readyAt: this.#time(at) };
     } else if (isAway(state)) {
       this.#leftSinceThen = true;
       this.#advertisement = undefined;
+    }
+  }
+
+  #foldUptime({ value, at }: Fact<number>): void {
+    const connectedAt = this.#connection?.seen === true ? this.#connection.from : undefined;
+    this.#uptime = { value, at, connectedAt };
+    const advertisement = this.#advertisement;
+    if (advertisement?.readyAt !== undefined && advertisement.uptime === undefined) {
+      this.#advertisement = { ...advertisement, uptime: this.#uptime };
     }
   }
 
@@ -212,14 +230,6 @@ function connectionLost(): HomieError {
     'CONNECTION_LOST',
     'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
   );
-}
-
-/**
- * `$stats/uptime` is in whole seconds, rounded down: of a device that may have just booted, it must be smaller by a full
- * second.
- */
-function rebootsCount(from: number, up: boolean): number {
-  return up ? from : from + 1000;
 }
 
 /** Whether a device in this `$state` is not there. */

@@ -14,7 +14,7 @@ import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
 import { transfer, type TransferEnd } from './transfer';
 import type { Change, Outcome } from '../homie/update';
-import { upForASecond } from '../homie/uptime';
+import { reachedUptime } from '../homie/uptime';
 
 /** One firmware for one device. */
 export interface ExchangeInput {
@@ -210,8 +210,8 @@ class Exchange {
   #look(known: Device): StuckDevice {
     const { settings } = this.#input;
     const { broker, abandon } = this.#sender;
-    const upBefore = upForASecond(known, performance.now());
-    return { ...this.#sender, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, upBefore }) };
+    const before = reachedUptime(known, performance.now());
+    return { ...this.#sender, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, before }) };
   }
 
   get #sender(): Pick<Sender, 'broker' | 'device' | 'job' | 'abandon'> {

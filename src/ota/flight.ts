@@ -1,11 +1,20 @@
 import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { elapsedSince, moment, restartRuledOut, restartShown, type Departure } from '../homie/elapsed';
+import {
+  departureOf,
+  givenTo,
+  elapsedSince,
+  moment,
+  reachedAtDeparture,
+  restartRuledOut,
+  type Departure,
+} from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { settle } from '../homie/presence';
 import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
+import { restartShown } from '../homie/uptime';
 import type { ImageFacts } from './image';
 import { askStaleUpdate, restart } from './recovery';
 import type { OtaSettings } from './settings';
@@ -57,15 +66,20 @@ type Sign =
   | { readonly kind: 'as_before'; readonly restarted: boolean };
 
 /** What is known of a device at the moment at which an image is sent to it. */
-export function flightOf({ checksum, uptime, otaStatus }: Device): Flight {
+export function flightOf(device: Device): Flight {
+  const { checksum, uptime, otaStatus } = device;
   return {
-    at: moment(),
+    ...departureOf(device),
     ...(checksum && { before: checksum.value }),
     statistics: uptime !== undefined,
-    ...(uptime && { up: uptime.value }),
     ...(otaStatus && { status: otaStatus.value }),
     flashed: false,
   };
+}
+
+/** The same when the device has said that the image is flashed: only a restart after that is for the image. */
+export function flashedFlight(flight: Flight, device: Device): Flight {
+  return { ...givenTo(flight, device), flashed: true };
 }
 
 /**
@@ -120,7 +134,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       const answer = await askStaleUpdate(stuck);
       if (answer === 'cut_off') return { kind: 'again' };
       if (answer === 'silence' || answer === 'busy') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
-      if (answer === 'flashed') flight = { ...flight, flashed: true };
+      if (answer === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
       if (answer === 'idle_or_staged') {
         isAsked = true;
         if (settings.recoverReboot) await restart(stuck);
@@ -132,10 +146,14 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
     const event = await sight.next(until, underWay > 0 ? now + underWay : undefined);
     if (event === undefined && sight.clock() >= until) return inVain(sign);
     if (event?.attribute === 'otaStatus' && event.live) {
-      if (parseStatus(event.value)?.kind === 'flashed') flight = { ...flight, flashed: true };
+      if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
       until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
     }
   }
+}
+
+function nowFlashed(flight: Flight, device: Device | undefined): Flight {
+  return device === undefined ? { ...flight, flashed: true } : flashedFlight(flight, device);
 }
 
 /** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
@@ -152,25 +170,27 @@ function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: nu
 
 function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
   if (device?.state?.value !== 'ready') return { kind: 'away' };
-  const { checksum, state, uptime } = device;
+  const { checksum, state, uptime, connectedAt } = device;
   if (checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
   const now = { moment: moment(), ms: performance.now() };
   const shown = uptime?.live === true && uptime.at >= state.at ? uptime : undefined;
-  const restarted = shown !== undefined && restartShown(flight, shown, now);
+  const restarted = shown !== undefined && restartShown(reachedAtDeparture(flight, now), { ...shown, connectedAt });
+  const open = shown === undefined || !restartRuledOut(flight, shown, now);
   const isNew = identify(checksum.value, expected, flight.before) === 'new';
 
   if (checksum.value !== flight.before) {
     // A device without statistics: a connect that was seen as it happened stands for them.
     const seen = !flight.statistics && sight.advertisement?.live === true && sight.advertisement.readyAt !== undefined;
-    if (!restarted && !seen) return { kind: 'unclear' };
+    // Another checksum than before proves itself, where an uptime shows that the device is there and does not rule it out.
+    const confirmed = restarted || (shown !== undefined && open);
+    if (!confirmed && !seen) return { kind: 'unclear' };
     if (isNew) return succeeded(restarted ? 'proven' : 'unproven');
     return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OTHER_FIRMWARE') } };
   }
-  if (isNew && restarted) return succeeded('proven');
   if (!isFlashed(device, flight)) return { kind: 'as_before', restarted };
-  return restarted
-    ? { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OLD_FIRMWARE') } }
-    : { kind: 'flashed', open: shown === undefined || !restartRuledOut(flight, shown, now) };
+  if (!restarted) return { kind: 'flashed', open };
+  if (isNew) return succeeded('proven');
+  return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OLD_FIRMWARE') } };
 }
 
 function isFlashed({ otaStatus }: Device, flight: Flight): boolean {

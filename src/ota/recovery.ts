@@ -3,7 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, sightingOf } from '../homie/gate';
 import { isReady } from '../homie/presence';
 import { isAway, type Sight } from '../homie/sight';
-import { rebootShown, upForASecond } from '../homie/uptime';
+import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
 import { isBusy, parseStatus } from './status';
 
@@ -104,7 +104,7 @@ export async function restart(stuck: StuckDevice): Promise<boolean> {
   const { broker, device, settings, sight } = stuck;
   const publishedAt = performance.now();
   const known = broker.registry.get(device);
-  const upBefore = known !== undefined && upForASecond(known, publishedAt);
+  const before = known === undefined ? { value: 0, at: publishedAt } : reachedUptime(known, publishedAt);
   sight.expectAnother();
   if (!(await sendSmall(stuck, `${broker.baseTopic}${device}/$implementation/config/set`, '{}'))) return false;
   const until = sight.clock() + settings.reboot + settings.ready;
@@ -112,7 +112,7 @@ export async function restart(stuck: StuckDevice): Promise<boolean> {
     if ((await sight.next(until)) === undefined) return false;
     const uptime = sight.advertisement?.uptime;
     if (uptime === undefined) continue;
-    if (rebootShown(uptime, publishedAt, upBefore)) {
+    if (restartShown(before, uptime)) {
       await broker.locks.rebooted(device);
       return true;
     }

@@ -277,13 +277,13 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     const verdict = judge({
       firmware: identify(back.checksum, expected, before),
       changed: back.checksum !== before,
-      reboot: back.uptime === undefined ? 'unknown' : sight.rebooted(back.uptime) ? 'shown' : 'refuted',
+      reboot: sight.reboot(back.uptime),
       live: back.live,
       flashed,
     });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
     // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
-    ambiguous = back.uptime === undefined || sight.leavesOpen(back.uptime);
+    ambiguous = sight.reboot(back.uptime) !== 'refuted';
     sight.expectAnother();
   }
 }

@@ -20,8 +20,8 @@ export interface Return {
   readonly firmware: 'new' | 'old' | 'other';
   /** The checksum differs from the one before the publish. */
   readonly changed: boolean;
-  /** By the uptime; `unknown` when none came. */
-  readonly reboot: 'shown' | 'refuted' | 'unknown';
+  /** By the uptime; `open` when it neither shows a reboot nor rules it out, `unknown` when none came. */
+  readonly reboot: 'shown' | 'refuted' | 'open' | 'unknown';
   /** The connect was seen as it happened, not put together from retained topics. */
   readonly live: boolean;
   /** The device had said that the image is flashed. */
@@ -32,9 +32,9 @@ export interface Return {
  * What a return means.
  *
  * - `succeeded`: the image runs; `reboot` says whether an uptime shows the reboot, too
- * - `reconnected`: the connection had been lost, and nothing was rebooted
+ * - `reconnected`: the connection had been lost, and no reboot is shown
  * - `half_dead`: ready with the old firmware and without statistics, as after a drop in the middle of a transfer
- * - `rebooted`: restarted with the old firmware before the image was flashed
+ * - `rebooted`: restarted with the firmware of before, and did not say that the image was flashed
  * - else the code of the failure
  */
 export type Verdict =
@@ -57,12 +57,13 @@ export function judge({ firmware, changed, reboot, live, flashed }: Return): Ver
       return { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: shown };
     case 'new':
       // A checksum that changed proves itself: the device computes it when it boots.
-      if (changed || reboot === 'shown') return { kind: 'succeeded', reboot: shown };
-      return reboot === 'refuted'
-        ? { kind: 'reconnected' }
-        : { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
+      if (changed || (reboot === 'shown' && flashed)) return { kind: 'succeeded', reboot: shown };
+      if (reboot === 'shown') return { kind: 'rebooted' };
+      return reboot === 'unknown'
+        ? { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' }
+        : { kind: 'reconnected' };
     case 'old':
-      if (reboot === 'refuted') return { kind: 'reconnected' };
+      if (reboot === 'refuted' || reboot === 'open') return { kind: 'reconnected' };
       // Without an uptime, a reconnect before the reboot looks like a reboot into the old firmware.
       if (flashed)
         return reboot === 'shown' ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: shown } : { kind: 'reconnected' };

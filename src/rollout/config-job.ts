@@ -1,6 +1,6 @@
 import { endUnsent } from '../config/report';
 import { bringPatch, readyAt } from '../config/exchange';
-import { configFlightOf, judgeConfigFlight, type ConfigFlight } from '../config/flight';
+import { configFlightOf, judgeConfigFlight, receivedFlight, type ConfigFlight } from '../config/flight';
 import type { JsonObject } from '../config/json';
 import { checkKnown } from '../config/known';
 import type { ConfigSettings } from '../config/settings';
@@ -73,8 +73,9 @@ function configTask(
         },
         report: (change) => {
           report(change);
-          if (change.phase !== 'received' || flight === undefined) return;
-          flight = { ...flight, received: true };
+          const known = broker.registry.get(device);
+          if (change.phase !== 'received' || flight === undefined || known === undefined) return;
+          flight = receivedFlight(flight, known);
           void begin(flight);
         },
       });

@@ -5,7 +5,7 @@ import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homi
 import type { Outcome } from '../homie/update';
 import { decide } from '../ota/decide';
 import { bringFirmware, refuse } from '../ota/exchange';
-import { flightOf, judgeFlight, type Flight } from '../ota/flight';
+import { flashedFlight, flightOf, judgeFlight, type Flight } from '../ota/flight';
 import type { Image, ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { History, type Held } from './history';
@@ -118,8 +118,9 @@ function otaTask(
           hooks.unsent();
         },
         flashed: () => {
-          if (flight === undefined) return;
-          flight = { ...flight, flashed: true };
+          const known = broker.registry.get(device);
+          if (flight === undefined || known === undefined) return;
+          flight = flashedFlight(flight, known);
           void begin(flight);
         },
       });

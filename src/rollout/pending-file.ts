@@ -10,7 +10,7 @@ export function readPending({ journal, damage }: Reading): PendingReboot[] {
 }
 
 function isPending(value: unknown): value is PendingReboot {
-  const { address, mac, what, at, up, statistics, unheard }: Partial<Record<keyof PendingReboot, unknown>> =
+  const { address, mac, what, at, up, upAt, statistics, unheard }: Partial<Record<keyof PendingReboot, unknown>> =
     Object(value);
   return (
     typeof address === 'string' &&
@@ -18,6 +18,7 @@ function isPending(value: unknown): value is PendingReboot {
     (what === 'image' || what === 'patch') &&
     typeof at === 'number' &&
     (up === undefined || typeof up === 'number') &&
+    (upAt === undefined || typeof upAt === 'number') &&
     typeof statistics === 'boolean' &&
     (unheard === undefined || unheard === true)
   );

@@ -1,6 +1,6 @@
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
-import { rebootShown, upForASecond } from '../homie/uptime';
+import { reachedUptime, restartShown, type Uptime } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
 import type { Clock } from './clock';
 
@@ -65,8 +65,8 @@ export async function soakDevice(
   const watch = broker.watch(device);
   const since = performance.now();
   const known = broker.registry.get(device);
-  // A canary has just booted: its uptime, in whole seconds, may show less than the time since then.
-  const upBefore = known !== undefined && upForASecond(known, since);
+  const before = known === undefined ? { value: 0, at: since } : reachedUptime(known, since);
+  let connectedAt: number | undefined;
   let well = known?.state?.value === 'ready';
   let limit = clock.now() + (well ? soak : AWAY_LIMIT);
   try {
@@ -75,7 +75,9 @@ export async function soakDevice(
       if (event === undefined) return well ? 'stayed' : 'spoiled';
       if (event.at < since) continue;
       const statistics = broker.registry.get(device)?.uptime !== undefined;
-      const sign = read(event, { since, upBefore, statistics });
+      if (event.attribute === 'connection') connectedAt = undefined;
+      if (event.attribute === 'state' && event.live && event.value === 'init') connectedAt = event.at;
+      const sign = read(event, { before, connectedAt, statistics });
       if (sign === undefined) continue;
       if (sign === 'dozed' || sign === 'spoiled') return sign;
       if (well === (sign === 'well')) continue;
@@ -89,13 +91,17 @@ export async function soakDevice(
 
 function read(
   event: DeviceEvent,
-  { since, upBefore, statistics }: { since: number; upBefore: boolean; statistics: boolean },
+  {
+    before,
+    connectedAt,
+    statistics,
+  }: { readonly before: Uptime; readonly connectedAt: number | undefined; readonly statistics: boolean },
 ): SoakEnd | 'well' | 'away' | undefined {
   switch (event.attribute) {
     case 'connection':
       return event.value === 'lost' ? 'away' : undefined;
     case 'uptime':
-      return event.live && rebootShown(event, since, upBefore) ? 'spoiled' : undefined;
+      return event.live && restartShown(before, { ...event, connectedAt }) ? 'spoiled' : undefined;
     case 'state':
       if (event.value === 'ready') return 'well';
       if (event.value === 'sleeping' || event.value === 'disconnected') return 'dozed';

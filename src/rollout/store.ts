@@ -296,12 +296,12 @@ export class JobStore {
 
 /** A device of a job that was in flight when the process ended. */
 function inFlight(scope: string, device: string, flight?: unknown): PendingReboot {
-  const { at, up, statistics }: { at?: unknown; up?: unknown; statistics?: unknown } = Object(flight);
+  const { at, up, upAt, statistics }: Partial<Record<'at' | 'up' | 'upAt' | 'statistics', unknown>> = Object(flight);
   return {
     address: `${scope.slice(scope.indexOf('/') + 1)}${device}`,
     what: 'image',
     at: typeof at === 'number' ? at : moment(),
-    ...(typeof up === 'number' && { up }),
+    ...(typeof up === 'number' && typeof upAt === 'number' && { up, upAt }),
     statistics: statistics !== false,
   };
 }

@@ -14,6 +14,7 @@ async function giveUp(): Promise<void> {
     const outcome = await bringPatch({
       broker,
       device: device.id,
+      job: 'test',
       patch: readPatch({ settings: texts }),
       settings: { ...patient, split: true, secretBytes: 10 },
       cancel: new AbortController().signal,

@@ -279,6 +279,48 @@ describeWithBrokers('the change of a configuration', (start) => {
       }));
   }
 
+  it('is sent at once to a device that sleeps, and judged at a later wake', () =>
+    withLab(broker.url, { statsInterval: 1 }, async (lab) => {
+      const state = (): unknown => lab.broker.registry.get(lab.device.id)?.state?.value;
+      const nap = async (): Promise<void> => {
+        const asleep = until(lab, () => state() === 'sleeping');
+        lab.device.prepareToSleep();
+        while (lab.device.phase !== 'asleep') await once(lab.device, 'phase');
+        await asleep;
+        await lab.device.wake();
+      };
+      await nap();
+      await until(lab, () => state() === 'ready');
+      const woke = performance.now();
+      let sentAt = Infinity;
+      const napLater = async (): Promise<void> => {
+        await new Promise<void>((resolve) => {
+          lab.device.on('publish', (topic, value) => topic === '$stats/uptime' && value === '5' && resolve());
+        });
+        await nap();
+      };
+      const { outcome } = await bring(
+        lab,
+        { wifi: { password: 'test' } },
+        { reboot: 20_000 },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'sending') sentAt = performance.now();
+            if (phase === 'received') void napLater();
+          },
+        },
+      );
+      assert.ok(sentAt - woke < 2_000, `${sentAt - woke} ms`);
+      assert.deepEqual([codeOf(outcome), lab.device.patches.length], ['succeeded', 1]);
+    }));
+
+  it('waits until a reboot can be shown of a device that has just booted', () =>
+    withLab(broker.url, { uptime: 0 }, async (lab) => {
+      const { outcome } = await bring(lab, { wifi: { password: 'test' } });
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal('reboot' in outcome && outcome.reboot, 'proven');
+    }));
+
   it('waits for a device that is offline', () =>
     withLab(broker.url, {}, async (lab) => {
       await lab.lose();

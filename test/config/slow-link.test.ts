@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ConfigSettings } from '../../src/config/settings';
 import type { Change, Outcome } from '../../src/homie/update';
 import { codeOf, Lab } from '../ota/lab';
 import type { SimulatedDevice } from '../simulator/device';
@@ -16,10 +17,9 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
     const proxy = await startProxy(Number(new URL(server.url).port));
     const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url });
     try {
-      await test(lab, async (patch, meanwhile, settings = {}) => {
-        // 3 s: long enough for a device to restart, and to have been up for a second then.
+      await test(lab, async (patch, meanwhile, { queue = 3, ...settings } = {}) => {
         proxy.limit(80_000);
-        const other = lab.broker.connection.publish('other', Buffer.alloc(240_000), { qos: 1, timeout: 10_000 });
+        const other = lab.broker.connection.publish('other', Buffer.alloc(queue * 80_000), { qos: 1, timeout: 20_000 });
         let done: Promise<unknown> | undefined;
         const onChange = ({ state }: Change): void => {
           if (state === 'running') done ??= meanwhile(lab.device, proxy);
@@ -38,12 +38,17 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
   type BringSlowly = (
     patch: object,
     meanwhile: (device: SimulatedDevice, proxy: Proxy) => Promise<unknown>,
-    settings?: object,
+    /** `queue`: how long the firmware takes, in s. */
+    settings?: Partial<ConfigSettings> & { queue?: number },
   ) => Promise<Outcome>;
 
   it('a restart of the device is not taken for the reboot after it', () =>
     withLab(async (lab, bringSlowly) => {
-      const outcome = await bringSlowly({ name: 'New' }, (device) => device.restart());
+      const outcome = await bringSlowly({ name: 'New' }, (device) => device.restart(), {
+        // Long enough for the device to restart, and for its next reboot to be told from that.
+        queue: 8,
+        sending: 20_000,
+      });
       assert.equal(codeOf(outcome), 'succeeded');
       assert.deepEqual(lab.device.patches, ['{"name":"New"}']);
     }));

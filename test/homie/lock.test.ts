@@ -189,7 +189,14 @@ describe('The lock of a device', () => {
   });
 
   it('is held in a later process by what was written down, until the device restarts', () => {
-    const pending = { address: 'homie/lamp', what: 'image', at: moment(), up: 3000, statistics: true } as const;
+    const pending = {
+      address: 'homie/lamp',
+      what: 'image',
+      at: moment(),
+      up: 3000,
+      upAt: moment(),
+      statistics: true,
+    } as const;
     DeviceLocks.keep(async () => undefined, [pending]);
     assert.throws(() => locks.acquire('lamp', 'job'), { code: 'REBOOT_PENDING' });
     locks.observe('lamp', uptime(3010));

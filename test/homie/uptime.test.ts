@@ -1,49 +1,114 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { rebootShown, upForASecond } from '../../src/homie/uptime';
+import type { Device } from '../../src/homie/device';
+import { reachedUptime, restartShown, showableAt, startRuledOut } from '../../src/homie/uptime';
 
-describe('rebootShown', () => {
-  it('is never deceived by a device that has not rebooted', () => {
+const seconds = (max: number) => fc.double({ min: 0, max, noNaN: true });
+
+describe('restartShown', () => {
+  it('is not deceived by a reconnect, however young the device and however late its uptimes', () => {
     fc.assert(
       fc.property(
-        fc.double({ min: 0, max: 1e7, noNaN: true }),
-        fc.double({ min: 0, max: 1e6, noNaN: true }),
-        (up, elapsed) => {
-          const value = Math.floor(up + elapsed);
-          assert.equal(rebootShown({ value, at: elapsed * 1000 }, 0, up >= 1.001), false);
+        fc.record({ up: seconds(1e6), late: seconds(20), pause: seconds(1e4), init: seconds(3), later: seconds(20) }),
+        ({ up, late, pause, init, later }) => {
+          // It says `up` at 0, connects anew `pause` after that has come, and says its uptime then.
+          const before = { value: Math.floor(up), at: late * 1000 };
+          const connected = late + pause;
+          const after = {
+            value: Math.floor(up + connected),
+            at: (connected + init + later) * 1000,
+            connectedAt: (connected + init) * 1000,
+          };
+          assert.equal(restartShown(before, after), false);
         },
       ),
     );
   });
 
-  it('sees every reboot of a device that had been up for a second', () => {
+  it('is not deceived by a connect that nobody saw, as long as the broker would have ended a silent connection', () => {
     fc.assert(
-      fc.property(
-        fc.double({ min: 0, max: 1e6, noNaN: true }),
-        fc.double({ min: 0, max: 1, noNaN: true }),
-        (elapsed, share) => {
-          const value = Math.floor(elapsed * share);
-          assert.equal(rebootShown({ value, at: elapsed * 1000 }, 0, true), true);
-        },
-      ),
+      fc.property(seconds(1e6), seconds(1e4), seconds(25), (up, pause, late) => {
+        const after = { value: Math.floor(up + pause), at: (pause + late) * 1000 };
+        assert.equal(restartShown({ value: Math.floor(up), at: 0 }, after), false);
+      }),
+    );
+  });
+
+  it('is not deceived by a blip just after the boot, when the uptime comes two seconds late', () => {
+    const before = { value: 1, at: 0 };
+    assert.equal(restartShown(before, { value: 1, at: 2900, connectedAt: 500 }), false);
+  });
+
+  it('sees a restart when the uptime is smaller than before, whenever it comes', () => {
+    assert.equal(restartShown({ value: 2, at: 0 }, { value: 1, at: 1 }), true);
+    assert.equal(restartShown({ value: 3600, at: 0 }, { value: 60, at: 1e6 }), true);
+  });
+
+  it('sees every restart that follows a moment at which it can be shown', () => {
+    fc.assert(
+      fc.property(seconds(100), seconds(10), seconds(60), seconds(0.9), (up, reboots, boots, advertises) => {
+        const ready: Device = {
+          id: 'd',
+          state: { value: 'ready', live: true, at: 0 },
+          uptime: { value: Math.floor(up), live: true, at: 0 },
+        };
+        const published = Math.max(0, showableAt(ready, 0));
+        const connectedAt = published + (reboots + boots) * 1000;
+        const value = Math.floor(boots + advertises);
+        assert.equal(
+          restartShown(reachedUptime(ready, published), { value, at: connectedAt + advertises * 1000, connectedAt }),
+          true,
+        );
+      }),
     );
   });
 });
 
-describe('upForASecond', () => {
-  it('believes an uptime, or a second of being ready', () => {
-    const ready = { value: 'ready' as const, live: true, at: 1000 };
-    assert.equal(upForASecond({ id: 'd', state: ready }, 1500), false);
-    assert.equal(upForASecond({ id: 'd', state: ready }, 2000), true);
-    assert.equal(upForASecond({ id: 'd', state: ready, uptime: { value: 1, live: true, at: 1100 } }, 1500), true);
-    assert.equal(upForASecond({ id: 'd', state: { ...ready, value: 'init' } }, 9000), false);
+describe('startRuledOut', () => {
+  it('holds for an uptime that began before the moment, and for no other', () => {
+    assert.equal(startRuledOut(1000, { value: 2, at: 3000 }), true);
+    assert.equal(startRuledOut(1000, { value: 1, at: 3000 }), false);
+  });
+});
+
+describe('reachedUptime', () => {
+  const state = { value: 'ready' as const, live: true, at: 1000 };
+
+  it('believes a live uptime of the present connection', () => {
+    const uptime = { value: 3600, live: true, at: 1100 };
+    assert.deepEqual(reachedUptime({ id: 'd', state, uptime }, 1500), { value: 3600, at: 1100 });
   });
 
-  it('believes no uptime that is older than the return of the device', () => {
-    const state = { value: 'ready' as const, live: true, at: 1000 };
-    const uptime = { value: 3600, live: true, at: 500 };
-    assert.equal(upForASecond({ id: 'd', state, uptime }, 1500), false);
-    // What is retained comes in any order.
-    assert.equal(upForASecond({ id: 'd', state: { ...state, live: false }, uptime }, 1500), true);
+  it('believes none that came before the device was ready, or that is retained', () => {
+    const [before, retained] = [
+      { value: 3600, live: true, at: 500 },
+      { value: 3600, live: false, at: 1100 },
+    ];
+    for (const uptime of [before, retained]) {
+      assert.deepEqual(reachedUptime({ id: 'd', state, uptime }, 1500), { value: 0, at: 1000 });
+      assert.deepEqual(reachedUptime({ id: 'd', state, uptime, connectedAt: 800 }, 1500), { value: 0, at: 800 });
+    }
+  });
+
+  it('believes nothing of a device that is not ready', () => {
+    const uptime = { value: 3600, live: true, at: 1100 };
+    assert.deepEqual(reachedUptime({ id: 'd', state: { ...state, value: 'init' }, uptime }, 1500), {
+      value: 0,
+      at: 1500,
+    });
+  });
+});
+
+describe('showableAt', () => {
+  const state = { value: 'ready' as const, live: true, at: 1000 };
+
+  it('is five seconds after the boot, as far as that is known', () => {
+    assert.equal(showableAt({ id: 'd', state, connectedAt: 800 }, 1500), 5800);
+    assert.equal(showableAt({ id: 'd', state, uptime: { value: 3, live: true, at: 1200 } }, 1500), 3200);
+    assert.ok(showableAt({ id: 'd', state, uptime: { value: 3600, live: true, at: 1200 } }, 1500) < 1500);
+  });
+
+  it('is at once for a device that sleeps', () => {
+    assert.equal(showableAt({ id: 'd', state, sleeps: true }, 1500), 0);
   });
 });

@@ -244,6 +244,15 @@ const rows: Row[] = [
     runs: 'old',
     locked: true,
   },
+  {
+    title: 'a crash in the middle of a forced reinstallation and no second attempt',
+    image: () => raw(running),
+    device: { misbehaviour: { crashAt: 30_000 } },
+    settings: { force: true, attempts: 1 },
+    expected: 'LOST_IN_TRANSFER',
+    runs: 'new',
+    transfers: 1,
+  },
   ...(['202', '206', '200'] as const).map((lost): Row => ({
     title: `a lost ${lost}`,
     device: { misbehaviour: { loseStatuses: (status) => status.startsWith(lost) } },

@@ -95,13 +95,18 @@ export class Lab {
     });
     broker.start();
     await broker.settled();
-    await device.start();
-    const isKnown = (): boolean => {
-      const { state, uptime } = broker.registry.get(device.id) ?? {};
-      return state?.value === 'ready' && (options.misbehaviour?.noStatistics === true || uptime?.live === true);
-    };
-    while (!isKnown()) await once(broker.registry, 'event');
-    return new Lab(url, broker, device);
+    const lab = new Lab(url, broker, device);
+    await Promise.all([device.start(), lab.#seen(options.misbehaviour?.noStatistics === true ? 'state' : 'uptime')]);
+    return lab;
+  }
+
+  /** Resolves when the device is ready, and has said this in its present connection. */
+  async #seen(attribute: 'state' | 'uptime'): Promise<void> {
+    for (;;) {
+      const known = this.broker.registry.get(this.device.id);
+      if (known?.state?.value === 'ready' && (known[attribute]?.at ?? 0) >= known.state.at) return;
+      await once(this.broker.registry, 'event');
+    }
   }
 
   /** The same device, seen over a connection that is made only now. */

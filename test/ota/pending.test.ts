@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { DeviceOptions } from '../simulator/device';
@@ -144,6 +145,30 @@ describe('a reboot that may be pending', () => {
         { reboot: 800 },
         { onChange: ({ phase }) => phase === 'rebooting' && lab.device.dropConnection() },
       );
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
+      assert.equal(isPending(lab), true);
+    }));
+
+  it('is not taken for done when a device that has just booted reconnects and its uptime comes late', () =>
+    withLab({ misbehaviour: { ...busy, noStatistics: true } }, async (lab) => {
+      const stranger = await connectAsync(server.url);
+      const say = (uptime: number) =>
+        stranger.publishAsync(`homie/${lab.device.id}/$stats/uptime`, `${uptime}`, { qos: 1, retain: true });
+      const up = live(lab, 'uptime');
+      await say(1);
+      await up;
+      const reconnects = async (): Promise<void> => {
+        lab.device.dropConnection();
+        await once(lab.device, 'ready');
+        await setTimeout(2_200);
+        await say(2);
+      };
+      const { outcome } = await lab.bring(
+        await raw(running),
+        { force: true, reboot: 4_000 },
+        { onChange: ({ phase }) => phase === 'rebooting' && void reconnects() },
+      );
+      await stranger.endAsync();
       assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
       assert.equal(isPending(lab), true);
     }));

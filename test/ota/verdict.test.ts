@@ -22,6 +22,12 @@ describe('judge', () => {
     ['the image, without statistics', { reboot: 'unknown' }, { kind: 'succeeded', reboot: 'unproven' }],
     ['the image after a lost 200', { flashed: false }, { kind: 'succeeded', reboot: 'proven' }],
     ['the same image again after a reboot', { changed: false }, { kind: 'succeeded', reboot: 'proven' }],
+    ['the same image again after a reboot without a 200', { changed: false, flashed: false }, { kind: 'rebooted' }],
+    [
+      'the same image again, of a device that had just booted',
+      { changed: false, reboot: 'open' },
+      { kind: 'reconnected' },
+    ],
     ['the same image again after a reconnect', { changed: false, reboot: 'refuted' }, { kind: 'reconnected' }],
     [
       'the same image again, without statistics',
@@ -33,6 +39,16 @@ describe('judge', () => {
       'the old firmware after a reboot',
       { firmware: 'old' },
       { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' },
+    ],
+    [
+      'the old firmware, flashed, of a device that had just booted',
+      { firmware: 'old', reboot: 'open' },
+      { kind: 'reconnected' },
+    ],
+    [
+      'another checksum, retained, of a device that had just booted',
+      { reboot: 'open', live: false },
+      { kind: 'succeeded', reboot: 'unproven' },
     ],
     ['the old firmware, flashed, without statistics', { firmware: 'old', reboot: 'unknown' }, { kind: 'reconnected' }],
     [

@@ -46,7 +46,10 @@ export class Home {
 
   static async open(clock = new TestClock()): Promise<Home> {
     const server = await startMosquitto();
-    return new Home(server, await startProxy(server.port), clock);
+    const home = new Home(server, await startProxy(server.port), clock);
+    // What its devices say comes live then.
+    await home.broker.settled();
+    return home;
   }
 
   /** Adds a device, and waits until it is ready and we have seen that. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
+import type { Attribute } from '../../src/homie/device';
 import type { Phase, Update } from '../../src/homie/update';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings as configDefaults } from '../../src/config/settings';
@@ -59,6 +60,14 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     broker.start();
     await broker.settled();
   };
+  /** Resolves when the device says something. */
+  const untilSeen = async (attribute: Attribute, value?: unknown): Promise<void> => {
+    for (;;) {
+      const [id, event] = await once(broker.registry, 'event');
+      if (id !== device.id || event.attribute !== attribute || !event.live) continue;
+      if (value === undefined || event.value === value) return;
+    }
+  };
   const open = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
     const id = `restart-${(count += 1)}`;
     // Small segments, so that there is a 206; statistics often, since only a live uptime shows what was missed.
@@ -73,6 +82,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     });
     await device.start();
     await connect();
+    await untilSeen('uptime');
   };
   /** A file is told the changes only. */
   const save = async (job: Job): Promise<void> => {
@@ -256,6 +266,25 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     await open({ uptime: 2, misbehaviour: { comesBackWith: running } });
     const result = await interrupt(inPhase('rebooting'), () => hasBeenUpFor(4), brief);
     assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
+    assert.equal(broker.locks.isRebootPending(device.id), true);
+    assert.equal(images(), 1);
+  });
+
+  it('does not take the uptime of an earlier boot for what the device had reached', async () => {
+    await open();
+    device.misbehaviour = { notIdle: true, noStatistics: true };
+    const ready = untilSeen('state', 'ready');
+    await device.restart();
+    await ready;
+    const settings = { ...brief, reboot: 2_000 };
+    const result = await interrupt(
+      inPhase('rebooting'),
+      async () => {
+        device.misbehaviour = { notIdle: true };
+      },
+      settings,
+    );
+    assert.ok(['REBOOT_UNPROVEN', 'NOT_REBOOTED'].includes(codeOf(result)), codeOf(result));
     assert.equal(broker.locks.isRebootPending(device.id), true);
     assert.equal(images(), 1);
   });
