@@ -109,8 +109,8 @@ function answer(asked: readonly Meant[], texts: readonly string[] = []): Summary
 
 function part(summary: Summary, devices: readonly string[]): Summary {
   if (devices.length === summary.devices.length) return summary;
-  const meant = new Set(devices);
-  const chosen = summary.devices.filter(({ device }) => meant.has(device));
+  const wanted = new Set(devices);
+  const chosen = summary.devices.filter(({ device }) => wanted.has(device));
   const some = summarize(summary.job, chosen, summary.duration);
   // What is true of the job, such as that it is paused, is true of those that have not ended.
   return some.state === 'running' ? { ...summary, counts: some.counts, devices: chosen, text: some.text } : some;
