@@ -7,6 +7,7 @@ import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
 import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
+import { useStore } from './job-files';
 
 export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
@@ -37,6 +38,9 @@ export = (RED: NodeAPI): void => {
         `more than ${MAX_DEVICES} devices under ${broker.baseTopic}: somebody may publish there what is none; those not heard of for longest are forgotten`,
       );
     });
+    // No other process on this user directory must send anything meanwhile.
+    const use = useStore(RED);
+    void use?.store.open();
     broker.start();
     this.on('close', (_removed: boolean, done: () => void) => {
       void close(done);
@@ -45,6 +49,7 @@ export = (RED: NodeAPI): void => {
       broker.off('status', log);
       try {
         await broker.close();
+        await use?.leave();
       } catch (error) {
         this.error(error);
       }

@@ -33,7 +33,7 @@ export async function leaveBehind({ old, now, clear, patience, signal }: Leftove
     const state = registry.get(old.device)?.state;
     return state === before || (state === undefined && cleared.some(isStateTopic));
   };
-  if (await clearRetained(connection, retained, { stands, cleared, signal })) return { ...report, cleared };
+  if (await clearRetained(retained, { sender: old, stands, cleared, signal })) return { ...report, cleared };
   return { ...report, cleared, kept: 'The old $state changed meanwhile.' };
 }
 

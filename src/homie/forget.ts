@@ -34,7 +34,7 @@ export async function forgetDevice(broker: HomieBroker, id: string, signal: Abor
   try {
     refuseOthers(broker, broker.registry.get(id), id);
     broker.locks.acquire(id, job);
-    await clear(broker, id, cleared, signal);
+    await clear({ broker, device: id, job }, cleared, signal);
     return { id, cleared };
   } catch (error) {
     signal.throwIfAborted();
@@ -52,7 +52,12 @@ function refuseOthers({ baseTopic }: HomieBroker, device: Device | undefined, id
   if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
 }
 
-async function clear(broker: HomieBroker, id: string, cleared: string[], signal: AbortSignal): Promise<void> {
+async function clear(
+  sender: { readonly broker: HomieBroker; readonly device: string; readonly job: string },
+  cleared: string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { broker, device: id } = sender;
   const { connection, registry, baseTopic } = broker;
   const root = baseTopic + id;
   const seenAt = registry.get(id)?.seenAt;
@@ -71,7 +76,7 @@ async function clear(broker: HomieBroker, id: string, cleared: string[], signal:
     cleared.splice(0, cleared.length, ...cleared.filter((topic) => !still.has(topic)));
     if (left.length === 0 || look === LOOKS) break;
     // After a loss of our connection nothing is known of the state until it is heard of again.
-    if (!(await clearRetained(connection, left, { stands, cleared, signal }))) throw connectionLost();
+    if (!(await clearRetained(left, { sender, stands, cleared, signal }))) throw connectionLost();
   }
   throw new HomieError('NOT_CLEARED');
 }

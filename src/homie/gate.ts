@@ -2,7 +2,7 @@
 import { HomieError } from '../errors';
 import type { Published, PublishOptions } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
-import type { Staged } from './lock';
+import { DeviceLocks, type Staged } from './lock';
 import { isReady } from './presence';
 
 /** A message to a device. */
@@ -28,8 +28,8 @@ export interface Sighting {
 export interface Sender {
   readonly broker: HomieBroker;
   readonly device: string;
-  /** The job that must hold the lock of the device. */
-  readonly job: string;
+  /** The job that must hold the lock of the device; left out where the device has left this place. */
+  readonly job?: string;
   /** What the device may have to boot after the message. */
   readonly stages?: Staged;
   /** Left out where the device need not be ready. */
@@ -45,7 +45,7 @@ export interface Sender {
 }
 
 /**
- * Why nothing was sent: `canceled`; `halted`: the job may not send now; `changed`: the device is not as it was when it was
+ * Why nothing was sent: `canceled`; `halted`: the job, or this process, may not send now; `changed`: the device is not as it was when it was
  * decided, or our connection is another one; `abandoned`.
  */
 export type Obstacle = 'canceled' | 'halted' | 'changed' | 'abandoned';
@@ -83,7 +83,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   const still = (): boolean => {
     const now = obstacle(sender);
     if (now !== undefined) found = now;
-    else if (locks.holder(device) === sender.job) isHandedOver = true;
+    else if (isHeld(sender)) isHandedOver = true;
     if (isHandedOver) sender.handedOver?.();
     return isHandedOver;
   };
@@ -120,7 +120,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
 function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): Obstacle | undefined {
   if (abandon.aborted) return 'abandoned';
   if (cancel?.aborted === true) return 'canceled';
-  if (mayBegin?.() === false) return 'halted';
+  if (mayBegin?.() === false || DeviceLocks.refusal !== undefined) return 'halted';
   if (broker.status.state !== 'connected') return 'changed';
   if (seen === undefined) return undefined;
   if (!isReady(broker, device)) return 'changed';
@@ -134,10 +134,15 @@ function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): 
 }
 
 /** @throws {HomieError} DEVICE_BUSY, REBOOT_PENDING */
-function refuseLocked({ broker: { locks }, device, job, stages }: Sender): void {
-  if (locks.holder(device) !== job) throw new HomieError('DEVICE_BUSY');
-  const pending = locks.pending(device);
+function refuseLocked(sender: Sender): void {
+  if (!isHeld(sender)) throw new HomieError('DEVICE_BUSY');
+  const { broker, device, stages } = sender;
+  const pending = broker.locks.pending(device);
   if (stages === 'image' && pending !== undefined) throw new HomieError('REBOOT_PENDING');
+}
+
+function isHeld({ broker, device, job }: Sender): boolean {
+  return job === undefined || broker.locks.holder(device) === job;
 }
 
 /** A publish of which nothing was sent. */

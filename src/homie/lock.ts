@@ -28,6 +28,9 @@ export interface PendingReboot extends Departure {
 /** Writes down what is pending on a device, or that nothing is; resolves when that is on the disk. It must not reject. */
 export type PendingWriter = (key: string, pending: PendingReboot | undefined) => Promise<void>;
 
+/** Says why nothing must be sent to any device. */
+type Guard = () => HomieError | undefined;
+
 /** What is known of one device. */
 interface Hold {
   readonly address: string;
@@ -45,6 +48,7 @@ interface Table {
   readonly byAddress: Map<string, Set<Hold>>;
   readonly byMac: Map<string, Hold>;
   readonly writers: Set<PendingWriter>;
+  readonly guards: Set<Guard>;
 }
 
 const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/2');
@@ -52,7 +56,7 @@ const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/2');
 function table(): Table {
   const known: Table | undefined = Reflect.get(globalThis, key);
   if (known !== undefined) return known;
-  const made: Table = { byAddress: new Map(), byMac: new Map(), writers: new Set() };
+  const made: Table = { byAddress: new Map(), byMac: new Map(), writers: new Set(), guards: new Set() };
   Reflect.set(globalThis, key, made);
   return made;
 }
@@ -93,6 +97,28 @@ export class DeviceLocks {
     };
   }
 
+  /**
+   * Asks before anything is sent to any device.
+   *
+   * @returns ends that
+   */
+  static guard(guard: Guard): () => void {
+    const { guards } = table();
+    guards.add(guard);
+    return () => {
+      guards.delete(guard);
+    };
+  }
+
+  /** Why nothing must be sent to any device: another process does, for instance. */
+  static get refusal(): HomieError | undefined {
+    for (const guard of table().guards) {
+      const refusal = guard();
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
   /** Locks a device that an earlier process has sent something, until it is shown to have restarted or its job goes on. */
   static suspect(pending: PendingReboot): void {
     const hold = find(pending.address, pending.mac) ?? enter(pending.address, pending.mac);
@@ -101,10 +127,8 @@ export class DeviceLocks {
 
   /** Forgets all, as a process does when it ends. For tests. */
   static reset(): void {
-    const { byAddress, byMac, writers } = table();
-    byAddress.clear();
-    byMac.clear();
-    writers.clear();
+    const { byAddress, byMac, writers, guards } = table();
+    for (const each of [byAddress, byMac, writers, guards]) each.clear();
   }
 
   /**

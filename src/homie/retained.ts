@@ -3,6 +3,7 @@ import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Connection } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
+import { publishToDevice, type Sender } from './gate';
 
 /** What is retained has come when none came for so long, in ms; and at the latest after the other. */
 const QUIET = 300;
@@ -11,7 +12,9 @@ const AT_MOST = 5_000;
 const CLEARING = 10_000;
 
 export interface Clearing {
-  /** Asked before each topic; when it is false, nothing more is cleared. */
+  /** Whose topics they are, and the job that holds the lock. */
+  readonly sender: Pick<Sender, 'broker' | 'device' | 'job'>;
+  /** Asked as each clearing is handed to the socket; when it is false, nothing more is cleared. */
   readonly stands: () => boolean;
   /** Takes what is cleared, as it is cleared. */
   readonly cleared: string[];
@@ -85,18 +88,17 @@ export function knownRoots({ baseTopic, registry }: HomieBroker): string[] {
  * Clears topics one by one. The state goes last: as long as it is there it can tell that somebody has come.
  *
  * @returns whether it went through to the end
- * @throws {HomieError} those of `Connection.publish`; the reason of the signal
+ * @throws {HomieError} those of `publishToDevice`; the reason of the signal
  */
 export async function clearRetained(
-  connection: Connection,
   topics: readonly string[],
-  { stands, cleared, signal }: Clearing,
+  { sender, stands, cleared, signal }: Clearing,
 ): Promise<boolean> {
   for (const topic of [...topics].sort((a, b) => Number(isStateTopic(a)) - Number(isStateTopic(b)))) {
+    const message = { topic, payload: '', qos: 1, retain: true, timeout: CLEARING } as const;
+    const sent = await publishToDevice({ ...sender, abandon: signal, mayBegin: stands }, message);
     signal.throwIfAborted();
-    if (!stands()) return false;
-    await unlessAborted(signal, connection.publish(topic, '', { qos: 1, retain: true, timeout: CLEARING }));
-    signal.throwIfAborted();
+    if ('notSent' in sent) return false;
     cleared.push(topic);
   }
   return true;

@@ -9,7 +9,7 @@ import { asBase64, asBinary, type Encoded } from './encoding';
 import { isReady, untilReady } from '../homie/presence';
 import { abortStaleUpdate, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
 import type { OtaSettings } from './settings';
-import { sightingOf, type Sender, type Sighting } from '../homie/gate';
+import { sightingOf, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
 import { transfer, type TransferEnd } from './transfer';
@@ -214,7 +214,7 @@ class Exchange {
     return { ...this.#sender, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, before }) };
   }
 
-  get #sender(): Pick<Sender, 'broker' | 'device' | 'job' | 'abandon'> {
+  get #sender(): Pick<StuckDevice, 'broker' | 'device' | 'job' | 'abandon'> {
     const { broker, device, job, abandon } = this.#input;
     return { broker, device, job, abandon };
   }

@@ -515,7 +515,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   #hooks(device: string, cancel: AbortSignal): Hooks<unknown> {
     return {
       job: this.id,
-      mayBegin: () => this.#plan.mode === 'active' && this.#opening.isOpen,
+      mayBegin: () => this.#plan.maySend && this.#opening.isOpen,
       handedOver: () => void this.#sent.add(device),
       cancel,
       abandon: this.#abandon.signal,

@@ -123,6 +123,11 @@ export class Plan {
     return this.#mode === 'stopped' ? this.#reason : undefined;
   }
 
+  /** Whether a device that has its turn may still be sent something. */
+  get maySend(): boolean {
+    return this.#mode === 'active' && !this.#hasFailed;
+  }
+
   /** Whether every device has ended. */
   get isDone(): boolean {
     return this.#left === 0;
@@ -314,9 +319,13 @@ export class Plan {
 
   /** Where nothing is left to be started, nothing is stopped, until something is. */
   #stopIfFailed(): void {
-    const { maxFailures, continuous } = this.#settings;
-    if (maxFailures === 0 || this.#failures < maxFailures) return;
-    if (this.#left > this.#running || continuous) this.#mode = 'stopped';
+    if (!this.#hasFailed) return;
+    if (this.#left > this.#running || this.#settings.continuous) this.#mode = 'stopped';
+  }
+
+  get #hasFailed(): boolean {
+    const { maxFailures } = this.#settings;
+    return maxFailures > 0 && this.#failures >= maxFailures;
   }
 
   #run(id: string, entry: Entry): void {

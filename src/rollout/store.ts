@@ -42,6 +42,7 @@ export class JobStore {
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
   #entered = false;
+  #unguard: () => void = () => undefined;
   /** How often it was opened. */
   #opens = 0;
   /** It was told that another process uses the folder. */
@@ -80,6 +81,7 @@ export class JobStore {
     if (!this.#entered) {
       this.#entered = true;
       this.ownership.on('lost', this.#complain);
+      this.#unguard = DeviceLocks.guard(() => this.ownership.whyNot());
       this.ownership.enter();
     }
     const isOurs = await this.ownership.decided();
@@ -110,6 +112,7 @@ export class JobStore {
     if (!this.#entered || this.#opens !== opens) return;
     this.#entered = false;
     this.ownership.off('lost', this.#complain);
+    this.#unguard();
     this.ownership.leave();
   }
 

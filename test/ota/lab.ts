@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { md5 } from '../../src/firmware/checksum';
 import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
+import { DeviceLocks } from '../../src/homie/lock';
 import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
@@ -123,9 +124,11 @@ export class Lab {
     while (this.broker.registry.get(this.device.id)?.state?.value !== 'lost') await once(this.broker.registry, 'event');
   }
 
+  /** The next lab may have a device of the same id. */
   async close(): Promise<void> {
     await this.device.stop();
     await this.broker.close();
+    DeviceLocks.reset();
   }
 
   /** Brings `image` onto the device as a job would, and collects what is told meanwhile. */

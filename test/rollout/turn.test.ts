@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readPatch } from '../../src/config/patch';
+import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { Firmware } from '../../src/firmware/firmware';
+import { HomieBroker } from '../../src/homie/broker';
+import { DeviceLocks } from '../../src/homie/lock';
+import type { Update } from '../../src/homie/update';
+import { ConfigJob } from '../../src/rollout/config-job';
+import type { Job, JobOptions } from '../../src/rollout/job';
+import { OtaJob } from '../../src/rollout/ota-job';
+import type { RolloutSettings } from '../../src/rollout/settings';
+import { readWindow } from '../../src/rollout/window';
+import { next, patient, running, sequential } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { isImage } from '../simulator/transfers';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { TestClock } from '../support/clock';
+import { buildEsp8266Image } from '../support/images';
+import { startProxy, type Proxy } from '../support/proxy';
+
+const another = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 5 });
+
+describeWithBrokers('what waits for its turn on the way to the broker', (start) => {
+  let server: TestBroker;
+  let link: Proxy;
+  let broker: HomieBroker;
+  let firmware: Firmware;
+  let devices: SimulatedDevice[];
+  let jobs: Job[];
+
+  before(async () => {
+    firmware = await Firmware.from(next);
+  });
+  beforeEach(async () => {
+    DeviceLocks.reset();
+    [devices, jobs] = [[], []];
+    server = await start();
+    link = await startProxy(Number(new URL(server.url).port));
+    broker = await connected(`mqtt://127.0.0.1:${link.port}`);
+  });
+  afterEach(async () => {
+    await Promise.all(jobs.map((job) => job.abandon()));
+    await Promise.all(devices.map((device) => device.stop()));
+    await broker.close();
+    await link.close();
+    await server.stop();
+    DeviceLocks.reset();
+  });
+
+  const connected = async (url: string): Promise<HomieBroker> => {
+    const made = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    made.start();
+    await made.settled();
+    return made;
+  };
+  const add = async (id: string, options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+    const device = new SimulatedDevice({ url: server.url, id, image: running, uptime: 3600, ...options });
+    devices.push(device);
+    await device.start();
+    while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
+    return device;
+  };
+  const otaJob = (settings: Partial<RolloutSettings>, options: JobOptions = {}): OtaJob => {
+    const choice = { devices: devices.map(({ id }) => id) };
+    const job = new OtaJob(
+      { broker, firmware, choice, settings: patient },
+      { ...sequential, concurrency: 3, ...settings },
+      options,
+    );
+    jobs.push(job);
+    return job;
+  };
+  const images = ({ received }: SimulatedDevice): number => received.filter(isImage).length;
+  /** Resolves when a device of the job is told of like this. */
+  const told = (job: Job, fits: (update: Update) => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      job.on('progress', (update) => {
+        if (fits(update)) resolve();
+      });
+    });
+  it('is not sent after a cancel, which says that it was in time', async () => {
+    const [first, second] = [await add('first'), await add('second')];
+    const job = otaJob({});
+    link.limit(60_000);
+    const waits = told(job, ({ device, state }) => device === second.id && state === 'running');
+    const sends = told(job, ({ device, phase }) => device === first.id && phase === 'sending');
+    const ended = job.run();
+    await Promise.all([waits, sends]);
+    assert.deepEqual(job.cancel(), { canceled: ['second'], tooLate: ['first'] });
+    const { devices: updates } = await ended;
+    assert.deepEqual(
+      updates.map(({ state }) => state),
+      ['succeeded', 'canceled'],
+    );
+    assert.deepEqual([images(first), images(second)], [1, 0]);
+    assert.equal(broker.locks.isRebootPending(second.id), false);
+  });
+
+  it('is not sent while the job is paused, and is sent when it goes on', async () => {
+    const [first, second] = [await add('first'), await add('second')];
+    const job = otaJob({});
+    link.limit(60_000);
+    const waits = told(job, ({ device, state }) => device === second.id && state === 'running');
+    const sends = told(job, ({ device, phase }) => device === first.id && phase === 'sending');
+    const ended = job.run();
+    await Promise.all([waits, sends]);
+    job.pause();
+    await told(job, ({ device, state }) => device === first.id && state === 'succeeded');
+    assert.equal(images(second), 0);
+    job.resume();
+    assert.equal((await ended).state, 'succeeded');
+    assert.deepEqual([images(first), images(second)], [1, 1]);
+  });
+
+  it('is not sent after failures have stopped the rollout', async () => {
+    const failing = await add('failing', { flashDelay: 40, misbehaviour: { failWriteAt: 40_000 } });
+    const [second, third] = [await add('second'), await add('third')];
+    const job = otaJob({ maxFailures: 1 });
+    // The first one is flashing while the second image is on its way, and the third one waits behind that.
+    link.limit(60_000);
+    const flashes = told(job, ({ device, phase }) => device === failing.id && phase === 'accepted');
+    const waits = told(job, ({ device, state }) => device === third.id && state === 'running');
+    const ended = job.run();
+    await Promise.all([flashes, waits]);
+    const summary = await ended;
+    assert.equal(summary.state, 'stopped');
+    await told(job, ({ device, state }) => device === second.id && state === 'succeeded');
+    assert.equal(images(third), 0);
+    assert.equal(job.summary().counts.failed, 1);
+  });
+
+  it('is not sent once more after the window has closed, but when it opens again', async () => {
+    const clock = new TestClock(new Date(2026, 0, 10, 1, 0));
+    const device = await add('dropped', { misbehaviour: { dropAt: 30_000 } });
+    const job = otaJob({ window: readWindow('01:00-02:00'), expires: 72 * 3_600_000 }, { clock });
+    device.once('status', () => void clock.to(clock.now() + 90 * 60_000));
+    const waits = told(job, ({ state, attempt }) => state === 'waiting' && attempt === 1);
+    const back = once(device, 'ready');
+    const ended = job.run();
+    await Promise.all([waits, back]);
+    while (job.summary().devices[0]?.state === 'running') await once(job, 'progress');
+    assert.equal(job.summary().stage, 'window');
+    assert.equal(images(device), 1);
+    await clock.to(clock.now() + 24 * 3_600_000 - 80 * 60_000);
+    assert.equal((await ended).state, 'succeeded');
+    assert.equal(images(device), 2);
+  });
+
+  it('is no patch that was canceled while it was written down', async () => {
+    const device = await add('patched');
+    let isCanceled = false;
+    const job: ConfigJob = new ConfigJob(
+      { broker, patch: readPatch({ name: 'New' }), devices: [device.id], settings: configDefaults },
+      sequential,
+      {
+        save: async (saved) => {
+          if (isCanceled || !saved.state().devices.some(({ flight }) => flight !== undefined)) return;
+          isCanceled = true;
+          saved.cancel();
+        },
+      },
+    );
+    jobs.push(job);
+    assert.equal((await job.run()).state, 'canceled');
+    await broker.connection.publish('mark', 'x', { qos: 1, timeout: 5_000 });
+    assert.deepEqual(device.patches, []);
+    assert.equal(broker.locks.isRebootPending(device.id), false);
+  });
+
+  it('goes to a device of one job at a time, by whatever name each reaches the broker', async () => {
+    const device = await add('shared', { flashDelay: 20 });
+    // Another way to write 127.0.0.1.
+    const other = await connected(server.url.replace('127.0.0.1', '127.1'));
+    const first = otaJob({});
+    const accepted = told(first, ({ phase }) => phase === 'accepted');
+    const ended = first.run();
+    await accepted;
+    const second = new OtaJob(
+      { broker: other, firmware: await Firmware.from(another), choice: { devices: [device.id] }, settings: patient },
+      sequential,
+    );
+    const refused = await second.run();
+    assert.equal(refused.devices[0]?.error?.code, 'DEVICE_BUSY');
+    assert.equal((await ended).state, 'succeeded');
+    assert.equal(images(device), 1);
+    await other.close();
+  });
+});
