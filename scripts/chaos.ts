@@ -24,6 +24,10 @@ and moments. A run that violates something is printed, and repeated by --seed an
   --soak            500 updates in one process: the heap must not grow
   --help            this text`;
 
+/** A run that takes longer than all its deadlines together hangs, in ms. */
+const PATIENCE = 120_000;
+/** Lines of what happened at a device that are shown, from the beginning and from the end. */
+const SHOWN = 60;
 const WORKER = path.resolve(__dirname, '../test/chaos/worker.ts');
 
 function number(name: string, value: string): number {
@@ -66,11 +70,14 @@ async function employ(seed: number, runs: number[], tell: (done: Done) => void):
     const ended = new AbortController();
     const answer = once(worker, 'message', { signal: ended.signal });
     worker.once('exit', () => ended.abort());
+    // A process that goes round in circles cannot end its run itself.
+    const watch = setTimeout(() => worker.kill('SIGKILL'), PATIENCE);
     worker.send({ seed, run });
     const done: Done | undefined = await answer.then(
       ([message]: Done[]) => message,
       () => undefined,
     );
+    clearTimeout(watch);
     worker.removeAllListeners('exit');
     if (done === undefined) child = undefined;
     tell(done ?? lost(seed, run));
@@ -78,11 +85,17 @@ async function employ(seed: number, runs: number[], tell: (done: Done) => void):
   child?.kill();
 }
 
+/** The beginning and the end: a device may boot the same again and again. */
+function shortened(trail: readonly string[]): readonly string[] {
+  if (trail.length <= 2 * SHOWN) return trail;
+  return [...trail.slice(0, SHOWN), `… ${trail.length - 2 * SHOWN} more`, ...trail.slice(-SHOWN)];
+}
+
 function lost(seed: number, run: number): Done {
   return {
     seed,
     run,
-    violations: [{ statement: 'UPROAR', what: 'the process has ended' }],
+    violations: [{ statement: 'UPROAR', what: 'the process has ended, or had to be ended' }],
     trail: [],
     lag: 0,
     ends: [],
@@ -119,7 +132,7 @@ async function main(): Promise<void> {
     violated.push(...lines.map((line) => `run ${run}: ${line}`));
     console.log(script(draw(seed, run)));
     for (const line of lines) console.log(`  ${line}`);
-    for (const line of trail.filter((each) => !each.includes(' status 206 '))) console.log(`    ${line}`);
+    for (const line of shortened(trail.filter((each) => !each.includes(' status 206 ')))) console.log(`    ${line}`);
     console.log(`  the process stood still for ${lag.toFixed(0)} ms at most`);
     console.log(`  again: npm run chaos -- --seed ${seed} --only ${run}\n`);
   };

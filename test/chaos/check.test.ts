@@ -10,10 +10,17 @@ const file = (brightness: number): string => JSON.stringify({ ota: { enabled: tr
 type Step = (at: number) => Seen;
 
 const boot =
-  (checksum: string, brightness = 1): Step =>
-  (at) => ({ kind: 'boot', at, device, checksum, file: file(brightness) });
+  (checksum: string, brightness = 1, mac = 'A'): Step =>
+  (at) => ({ kind: 'boot', at, device, checksum, file: file(brightness), mac });
+const secretBoot =
+  (password: string | null): Step =>
+  (at) => ({ kind: 'boot', at, device, checksum: OLD, file: JSON.stringify({ wifi: { ssid: 'net', password } }) });
 const sending: Step = (at) => ({ kind: 'sending', at, device, job: 'job', what: NEW });
 const published: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: false });
+const begun: Step = (at) => ({ kind: 'begun', at, device, what: NEW });
+const asked =
+  (attempts = 2, devices = [device], job = 'job'): Step =>
+  (at) => ({ kind: 'asked', at, device: '', job, what: NEW, devices, attempts });
 const repeated: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: true });
 const patch: Step = (at) => ({ kind: 'published', at, device, what: 'patch', dup: false });
 const status =
@@ -42,7 +49,7 @@ const change =
   });
 const failed = (code: string, more: Partial<Verdict> = {}): Step => verdict('failed', { code, ...more });
 
-const nothing: RunRecord = { attempts: 2, seen: [], unfinished: [], left: [], uproar: [], leaks: [] };
+const nothing: RunRecord = { seen: [], unfinished: [], left: [], uproar: [], leaks: [] };
 const run = (steps: readonly Step[], more: Partial<RunRecord> = {}): RunRecord => ({
   ...nothing,
   seen: steps.map((step, index) => step(1000 * index)),
@@ -89,6 +96,13 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
       ]),
       'a patch that was not booted': run([boot(OLD), patch, change('succeeded')]),
       'a patch of which nothing came': run([boot(OLD), patch, boot(OLD), change('succeeded')]),
+      'an image that another device with the same id runs': run([
+        boot(OLD, 1, 'A'),
+        sending,
+        published,
+        boot(NEW, 1, 'B'),
+        verdict('succeeded', { reboot: 'proven' }),
+      ]),
     },
   },
   NAMED: {
@@ -169,11 +183,24 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
   },
   ATTEMPTS: {
     right: {
-      'as often as allowed': run([sending, published, sending, published]),
-      'anew when a person allows it': run([sending, published, sending, published, allowed, sending, published]),
-      'anew when it ran': run([sending, published, sending, published, boot(NEW), sending, published]),
+      'as often as allowed': run([asked(), sending, published, sending, published]),
+      'anew when a person allows it': run([
+        asked(),
+        sending,
+        published,
+        sending,
+        published,
+        allowed,
+        sending,
+        published,
+      ]),
+      'anew when it ran': run([asked(1), published, boot(NEW), published]),
+      'as often as two jobs are allowed to': run([asked(1), asked(1, [device], 'another'), published, published]),
     },
-    wrong: { 'more often': run([sending, published, sending, published, sending, published]) },
+    wrong: {
+      'more often': run([asked(), published, published, published]),
+      'by a job that does not name the device': run([asked(1), asked(1, ['hall'], 'another'), published, published]),
+    },
   },
   TWICE: {
     right: { 'once each': run([sending, published, whole, sending, published, whole]) },
@@ -189,6 +216,48 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
       'a device that somebody else has sent something': run([other, sending, published, image(true)]),
     },
     wrong: { 'a device that has something to boot': run([sending, published, image(true)]) },
+  },
+  CANCELED: {
+    right: {
+      'what was on the wire before': run([sending, begun, verdict('canceled')]),
+      'what another job brings': run([verdict('canceled', { job: 'another' }), sending, begun]),
+      'what a person wants again': run([verdict('canceled'), allowed, sending, begun]),
+      'another image': run([verdict('canceled', { image: [STRANGE] }), begun]),
+    },
+    wrong: {
+      'what comes later': run([sending, verdict('canceled'), begun]),
+      'a patch that comes later': run([
+        change('canceled'),
+        (at): Seen => ({ kind: 'begun', at, device, what: 'patch' }),
+      ]),
+    },
+  },
+  SETTINGS: {
+    right: {
+      'a device that is named': run([asked(), sending]),
+      'a device that a message names which has joined': run([asked(2, ['hall']), asked(), sending]),
+      'as often as allowed, and again when a person wants it': run([asked(1), sending, allowed, sending]),
+    },
+    wrong: {
+      'a device that is excluded': run([asked(2, ['hall']), sending]),
+      'a device more often than its job is allowed to': run([
+        asked(1),
+        asked(2, [device], 'another'),
+        sending,
+        sending,
+      ]),
+    },
+  },
+  LOST: {
+    right: {
+      'a file that the device can start with': run([secretBoot('x'), patch, secretBoot('y')]),
+      'a network that had no password before': run([boot(OLD), patch, boot(OLD, 2)]),
+      'what somebody else has changed': run([secretBoot('x'), other, patch, secretBoot(null)]),
+    },
+    wrong: {
+      'a password that is null': run([secretBoot('x'), patch, secretBoot(null)]),
+      'a file of 1,000 bytes': run([secretBoot('x'), patch, secretBoot('x'.repeat(1000))]),
+    },
   },
   HALF_DEAD: {
     right: {

@@ -9,6 +9,9 @@ export const statements = {
   ATTEMPTS: 'no image is sent more often than allowed',
   TWICE: 'the client delivers nothing twice',
   PENDING: 'no image is sent to a device that has something to boot',
+  CANCELED: 'nothing of a job is on the wire after it was told to be canceled',
+  SETTINGS: 'a job sends only to devices, and as often, as its own messages allow',
+  LOST: 'no patch leaves a device with a file that it cannot start with, or without the password of its network',
   HALF_DEAD: 'no device is left half dead',
   LOCKED: 'no device is left to a job that has ended',
   UPROAR: 'nothing is rejected or thrown that nobody deals with',
@@ -32,9 +35,12 @@ export function check(record: RunRecord): Violation[] {
   return [
     ...verdicts.flatMap((verdict) => judge(verdict, seen)),
     ...all('ENDED', record.unfinished),
-    ...devices.flatMap((device) => all('ATTEMPTS', tooOften(seen, device, record.attempts))),
+    ...devices.flatMap((device) => all('ATTEMPTS', tooOften(seen, device))),
     ...devices.flatMap((device) => all('TWICE', twice(seen, device))),
     ...all('PENDING', pending(seen)),
+    ...all('CANCELED', afterCancel(seen)),
+    ...all('SETTINGS', againstSettings(seen)),
+    ...devices.flatMap((device) => all('LOST', lost(seen, device))),
     ...all(
       'HALF_DEAD',
       record.left.filter((each) => isHalfDead(each, seen)).map(({ device }) => `${device} is half dead`),
@@ -73,7 +79,9 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   const sent = ofDevice(before, 'published', device).filter(({ what }) => what === (image?.[0] ?? 'patch'));
   const runs = lately.filter(({ checksum }) => image?.includes(checksum));
   const has = lately.filter(({ file }) => patch === undefined || holds(parse(file), patch));
-  const since = (boot: Of<'boot'>): boolean => sent.some(({ at }) => at <= boot.at);
+  /** It is the device that it was sent to. */
+  const since = (boot: Of<'boot'>): boolean =>
+    sent.some(({ at }) => at <= boot.at && boots.findLast((before_) => before_.at <= at)?.mac === boot.mac);
   const asBefore = lately.some(({ checksum }) => checksum === verdict.before);
   /** What somebody else changes is found, too. */
   const others = ofDevice(before, 'other', device).length > 0;
@@ -153,8 +161,15 @@ function holds(config: unknown, patch: object): boolean {
   );
 }
 
-/** Counted since the device ran the image, or a person wanted it again. */
-function tooOften(seen: readonly Seen[], device: string, attempts: number): string[] {
+/** Counted since the device ran the image, or a person wanted it again. Each job may send it as often as it says. */
+function tooOften(seen: readonly Seen[], device: string): string[] {
+  const asked = seen.filter((each) => each.kind === 'asked');
+  const allowed = (what: string): number => {
+    const jobs = new Map(
+      asked.filter((each) => each.what === what && each.devices.includes(device)).map((each) => [each.job, each]),
+    );
+    return [...jobs.values()].reduce((sum, { attempts }) => sum + attempts, 0);
+  };
   const counts = new Map<string, number>();
   const violations: string[] = [];
   for (const each of seen) {
@@ -164,9 +179,67 @@ function tooOften(seen: readonly Seen[], device: string, attempts: number): stri
     if (each.kind !== 'published' || each.what === 'patch') continue;
     const count = (counts.get(each.what) ?? 0) + 1;
     counts.set(each.what, count);
-    if (count > attempts) violations.push(`${each.what} to ${device}: time ${count} of ${attempts}`);
+    // Node-RED does not tell which job has which message.
+    const most = asked.length === 0 ? Infinity : allowed(each.what);
+    if (count > most) violations.push(`${each.what} to ${device}: time ${count} of ${most}`);
   }
   return violations;
+}
+
+/** What is canceled was not handed to the socket, so none of it comes later; another job may bring the same. */
+function afterCancel(seen: readonly Seen[]): string[] {
+  return seen.flatMap((verdict, index) => {
+    if (verdict.kind !== 'verdict' || verdict.state !== 'canceled') return [];
+    const { device, job, image: meanings, at } = verdict;
+    const what = meanings?.[0] ?? 'patch';
+    const isShared = ofDevice(seen, 'sending', device).some((each) => each.job !== job && each.what === what);
+    const isAgain = ofDevice(seen.slice(index), 'allowed', device).length > 0;
+    if (isShared || isAgain) return [];
+    return ofDevice(seen.slice(index), 'begun', device)
+      .filter((each) => each.what === what && each.at > at + ON_ITS_WAY)
+      .map(() => `${what} to ${device} after it was canceled`);
+  });
+}
+
+/** A message that has joined a job counts as one of it. */
+function againstSettings(seen: readonly Seen[]): string[] {
+  const sending = seen.filter((each) => each.kind === 'sending');
+  const asked = seen.filter((each) => each.kind === 'asked');
+  return sending.flatMap(({ job, device, what, at }) => {
+    const messages = asked.filter((each) => each.job === job);
+    const permitting = messages.filter(({ devices }) => devices.includes(device));
+    if (messages.length === 0) return [];
+    if (permitting.length === 0) return [`${what} to ${device}, which no message of its job allows`];
+    const again = ofDevice(seen, 'allowed', device).findLast((each) => each.at <= at)?.at ?? 0;
+    const times = sending.filter((each) => each.job === job && each.device === device && each.at <= at);
+    const since = times.filter((each) => each.at >= again).length;
+    const most = Math.max(...permitting.map(({ attempts }) => attempts));
+    return what !== 'patch' && since > most ? [`${what} to ${device} by one job: time ${since} of ${most}`] : [];
+  });
+}
+
+/** Bytes: a file of so many is not read (Limits.hpp). */
+const TOO_LARGE = 1000;
+
+/** Where nobody else is at work. */
+function lost(seen: readonly Seen[], device: string): string[] {
+  if (ofDevice(seen, 'other', device).length > 0) return [];
+  const patched = ofDevice(seen, 'published', device).find(({ what }) => what === 'patch');
+  if (patched === undefined) return [];
+  const boots = ofDevice(seen, 'boot', device);
+  const had = boots.filter(({ at }) => at < patched.at).some(({ file }) => hasPassword(file));
+  return boots
+    .filter(({ at }) => at >= patched.at)
+    .flatMap(({ file }) => [
+      ...(Buffer.byteLength(file) >= TOO_LARGE ? [`${device} has a file of ${Buffer.byteLength(file)} bytes`] : []),
+      ...(had && !hasPassword(file) ? [`${device} has no password of its network any more`] : []),
+    ]);
+}
+
+function hasPassword(file: string): boolean {
+  const { wifi }: { wifi?: unknown } = Object(parse(file));
+  const { password }: { password?: unknown } = Object(wifi);
+  return typeof password === 'string';
 }
 
 /** Whatever is on the wire was begun by a job, once, and comes to the device no more often. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Home } from './home';
 import { jump } from './clock';
 import type { Moments } from './moments';
@@ -29,6 +30,10 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
         () => home.broker.kill(),
         () => scene.track(home.broker.restart()),
       );
+    case 'broker blinked':
+      await home.broker.kill();
+      await delay(fault.milliseconds);
+      return home.broker.restart();
     case 'broker frozen':
       return last(
         () => home.broker.freeze(),
@@ -70,6 +75,8 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
         () => home.switchOff(fault.device),
         () => scene.track(home.switchOn(fault.device)),
       );
+    case 'replaced':
+      return home.replace(fault.device);
     case 'other firmware':
       return home.bringOther(fault.device);
     case 'other patch':
@@ -82,6 +89,13 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
       return ours.restart();
     case 'killed':
       return ours.kill();
+    case 'second process': {
+      const rival = ours.rival();
+      return last(
+        () => rival,
+        () => scene.track(rival.then((end) => end())),
+      );
+    }
     case 'paused':
       return last(
         () => ours.steer('pause'),

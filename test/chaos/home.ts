@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { DeviceLocks } from '../../src/homie/lock';
-import { SimulatedDevice } from '../simulator/device';
+import { type DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { fileOf } from '../simulator/options';
 import { startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { image, md5, type Family } from './images';
@@ -10,12 +12,21 @@ import type { Left, Seen } from './record';
 
 /** Bytes of the question whether an update was cut off. */
 const QUESTION = 4096;
+/** Of a device that takes the place of another one. */
+const ANOTHER_MAC = 'A0:20:A6:00:00:01';
+/** ms for each 4 KiB: the MQTT client of the device, with a keepalive of 1 s, gives up an image of 64 kB. */
+const SLOW_FLASH = 250;
+/** ms after each ready for which a silent device says nothing of an image. */
+const SETTLING = 3000;
+/** ms in which a device is ready that is ever to be. */
+const SETTLED = 5000;
 
 /** A device, how it was made, and its place in the plan. */
 export interface Dweller {
   readonly index: number;
   readonly plan: DevicePlan;
-  readonly device: SimulatedDevice;
+  /** Another one may have taken its place. */
+  device: SimulatedDevice;
 }
 
 /** The broker and the devices of a run, and all that befalls them. */
@@ -26,6 +37,7 @@ export class Home {
   readonly #see: (seen: Seen) => void;
   readonly #moments: Moments;
   readonly #links: Proxy;
+  #isClosed = false;
   #stranger: Promise<MqttClient | undefined> | undefined;
 
   private constructor(plan: Plan, broker: Mosquitto, links: Proxy, see: (seen: Seen) => void, moments: Moments) {
@@ -54,6 +66,11 @@ export class Home {
 
   id(index: number): string {
     return Home.id(this.plan, index);
+  }
+
+  /** The place in the plan of a device, by its id. */
+  indexOf(id: string): number | undefined {
+    return this.dwellers.find(({ index }) => this.id(index) === id)?.index;
   }
 
   at(index: number): SimulatedDevice | undefined {
@@ -87,6 +104,17 @@ export class Home {
   async switchOn(index: number): Promise<void> {
     const device = this.at(index);
     if (device?.phase === 'off') await device.restart().catch(() => undefined);
+  }
+
+  /** Another device with the same id, which runs what devices start with, takes the place of one. */
+  async replace(index: number): Promise<void> {
+    const dweller = this.dwellers[index];
+    if (!dweller || this.#isClosed) return;
+    await dweller.device.stop();
+    dweller.device = this.#build(dweller.plan, index, ANOTHER_MAC);
+    this.#watch(dweller);
+    await untilReady(dweller.device);
+    if (this.#isClosed) await dweller.device.stop();
   }
 
   /** A second updater publishes something to a device. */
@@ -128,6 +156,7 @@ export class Home {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.dwellers.map(({ device }) => device.stop()));
     await (await this.#stranger)?.endAsync(true);
     await this.#links.close();
@@ -138,11 +167,12 @@ export class Home {
     return this.plan.devices[index]?.implementation ?? 'esp8266';
   }
 
-  #build(plan: DevicePlan, index: number): SimulatedDevice {
-    const { implementation, mishap, sleep, noStatistics, otaDisabled } = plan;
-    const device = new SimulatedDevice({
+  #build(plan: DevicePlan, index: number, mac = plan.unknownMac ? '' : undefined): SimulatedDevice {
+    const { implementation, mishap, sleep, noStatistics, otaDisabled, statistics, stale } = plan;
+    const options: DeviceOptions = {
       url: `mqtt://127.0.0.1:${this.#links.port}`,
       id: this.id(index),
+      ...(mac !== undefined && { mac }),
       image: image('running', implementation, this.plan.size),
       implementation,
       core: plan.core,
@@ -150,7 +180,8 @@ export class Home {
       segment: plan.segment,
       uptime: plan.uptime,
       bootDelay: plan.bootDelay,
-      flashDelay: plan.flashDelay,
+      flashDelay: mishap?.what === 'slow' ? SLOW_FLASH : plan.flashDelay,
+      ...(mishap?.what === 'silent' && { mqttClient: '0.9.0', settling: SETTLING }),
       backoff: 30,
       statsInterval: 1,
       keepalive: 1,
@@ -161,9 +192,13 @@ export class Home {
       },
       misbehaviour: {
         ...(noStatistics !== undefined && { noStatistics }),
+        ...(statistics === 'first lost' && { loseFirstStatistics: true }),
+        ...(typeof statistics === 'object' && { statisticsDelay: statistics.delay }),
         ...this.#misbehaviour(mishap, implementation),
       },
-    });
+    };
+    const config = stale === undefined ? {} : staleMembers(stale, options);
+    const device = new SimulatedDevice({ ...options, config: { ...Object(options.config), ...config } });
     if (mishap?.what === 'busy') this.#moments.on(mishap.until, () => device.setIdle(true));
     return device;
   }
@@ -193,7 +228,14 @@ export class Home {
       case 'deaf':
         return { deaf: true };
       case 'busy':
+      case 'never idle':
         return { notIdle: true };
+      case '200 lost':
+        return { dropBefore: '200' };
+      case '200 lost, never idle':
+        return { dropBefore: '200', notIdle: true };
+      case 'slow':
+      case 'silent':
       case undefined:
         return {};
     }
@@ -205,7 +247,7 @@ export class Home {
     const see = this.#see;
     const at = (): number => performance.now();
     device.on('boot', (checksum) => {
-      see({ kind: 'boot', at: at(), device: id, checksum, file: device.file });
+      see({ kind: 'boot', at: at(), device: id, checksum, file: device.file, mac: device.mac });
       moments.tell('boot', index);
     });
     device.on('ready', () => moments.tell('ready', index));
@@ -242,7 +284,7 @@ export class Home {
 
   async #moveIn({ index, plan, device }: Dweller): Promise<void> {
     if (plan.absentUntil !== undefined) this.#moments.on(plan.absentUntil, () => void this.switchOn(index));
-    else await device.start().catch(() => undefined);
+    else await untilReady(device);
   }
 
   async #leaveRetained(): Promise<void> {
@@ -250,12 +292,32 @@ export class Home {
     if (left.length === 0) return;
     const client = await connectAsync(this.broker.url, { reconnectPeriod: 0 });
     for (const { index, topic, payload } of left) {
-      const text = payload === 'NEXT' ? md5(image('next', this.#family(index), this.plan.size)) : payload;
+      const next = md5(image('next', this.#family(index), this.plan.size));
+      const previous = image('previous', this.#family(index), this.plan.size);
+      const text = payload === 'NEXT' ? next : payload === 'PREVIOUS' ? previous : payload;
       if (topic.endsWith('config/set') || topic.includes('/ota/firmware/')) {
         this.#see({ kind: 'other', at: performance.now(), device: this.id(index) });
       }
-      await client.publishAsync(`homie/${this.id(index)}/${topic}`, text, { qos: 1, retain: true });
+      const named = topic.replace('PREVIOUS', md5(previous));
+      await client.publishAsync(`homie/${this.id(index)}/${named}`, text, { qos: 1, retain: true });
     }
     await client.endAsync();
   }
+}
+
+/** One that flashes and boots what is retained for ever does not come to that. */
+async function untilReady(device: SimulatedDevice): Promise<void> {
+  const over = new AbortController();
+  const patience = delay(SETTLED, undefined, { signal: over.signal }).catch(() => undefined);
+  await Promise.race([device.start().catch(() => undefined), patience]);
+  over.abort();
+}
+
+/** A login that is not used, and a setting that makes the file as long as it is to be. */
+function staleMembers({ secret, bytes }: NonNullable<DevicePlan['stale']>, options: DeviceOptions): object {
+  const login = { username: 'u'.repeat(secret), password: 'p'.repeat(secret) };
+  const mqtt = { host: '127.0.0.1', port: 1883, base_topic: 'homie/', auth: false, ...login };
+  const members = (greeting: string): object => ({ mqtt, settings: { percentage: 5, greeting } });
+  const least = fileOf({ ...options, config: { ...Object(options.config), ...members('') } }).length;
+  return members('g'.repeat(Math.max(0, bytes - least)));
 }

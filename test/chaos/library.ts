@@ -11,9 +11,17 @@ import { JobStore } from '../../src/rollout/store';
 import type { Proxy } from '../support/proxy';
 import { Deployment, outbox } from './deployment';
 import { listen } from './listen';
-import { messageOf } from './messages';
+import { Home } from './home';
+import { meantBy, messageOf, whatOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
+
+/** A message to one of our nodes. */
+interface Asked {
+  readonly name: string;
+  readonly message: Record<string, unknown>;
+  readonly tell?: (job: string) => void;
+}
 
 /** Our side in this process: all of the package but Node-RED, with files of its own. */
 export class Library implements Ours {
@@ -23,33 +31,50 @@ export class Library implements Ours {
   readonly #leaks: string[] = [];
   #folder: string;
   #store: JobStore;
-  #proxy: Proxy;
+  /** One for each broker node. */
+  #proxies: readonly Proxy[];
   #deployment: Deployment;
   /** One change of the process after the other. */
   #turn: Promise<void> = Promise.resolve();
   #count = 0;
 
-  private constructor(around: Surroundings, folder: string, proxy: Proxy) {
+  private constructor(around: Surroundings, folder: string, proxies: readonly Proxy[]) {
     this.#around = around;
     this.#folder = folder;
-    this.#proxy = proxy;
+    this.#proxies = proxies;
     this.#store = this.#openStore();
     this.#deployment = this.#deploy();
   }
 
   static async open(around: Surroundings): Promise<Library> {
     const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
-    return new Library(around, path.join(folder, '0'), await listen(around));
+    return new Library(around, path.join(folder, '0'), await listenForAll(around));
   }
 
   get line(): Line {
-    return this.#proxy;
+    const each = (act: (proxy: Proxy) => void): void => this.#proxies.forEach(act);
+    return {
+      cut: () => each((proxy) => proxy.cut()),
+      cutAfter: (bytes) => each((proxy) => proxy.cutAfter(bytes)),
+      stall: () => each((proxy) => proxy.stall()),
+      flow: () => each((proxy) => proxy.flow()),
+      mute: () => each((proxy) => proxy.mute()),
+      limit: (bytesPerSecond) => each((proxy) => proxy.limit(bytesPerSecond)),
+    };
   }
 
   async ask(errand: ErrandPlan): Promise<void> {
-    const { home } = this.#around;
+    const { plan } = this.#around.home;
     const name = `${errand.what} ${(this.#count += 1)}`;
-    await this.#answer(errand.what === 'set' ? 'config' : 'ota', name, messageOf(home.plan, errand));
+    const devices = meantBy(plan, errand).map((index) => Home.id(plan, index));
+    const what = whatOf(plan, errand);
+    const { attempts } = errand;
+    await this.#answer(this.#deployment.actions(errand.via)[errand.what === 'set' ? 'config' : 'ota'], {
+      name,
+      message: messageOf(plan, errand),
+      tell: (job) =>
+        this.#around.see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, attempts }),
+    });
   }
 
   async steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void> {
@@ -61,7 +86,9 @@ export class Library implements Ours {
     }
     const name = `${action} ${(this.#count += 1)}`;
     await Promise.all(
-      (['ota', 'config'] as const).map((node) => this.#answer(node, `${name} ${node}`, { action, ...named })),
+      this.#deployment.nodes.map((node, index) =>
+        this.#answer(node, { name: `${name} ${index}`, message: { action, ...named } }),
+      ),
     );
   }
 
@@ -85,7 +112,7 @@ export class Library implements Ours {
     return this.#next(async () => {
       const old = this.#deployment;
       old.isAlive = false;
-      const cut = this.#proxy.close();
+      const cut = Promise.all(this.#proxies.map((proxy) => proxy.close()));
       const folder = path.join(path.dirname(this.#folder), String((this.#count += 1)));
       cpSync(this.#folder, folder, { recursive: true, force: true });
       await Promise.all([cut, old.close()]);
@@ -93,16 +120,19 @@ export class Library implements Ours {
       DeviceLocks.reset();
       this.#folder = folder;
       this.#store = this.#openStore();
-      this.#proxy = await listen(this.#around);
+      this.#proxies = await listenForAll(this.#around);
     });
+  }
+
+  async rival(): Promise<() => Promise<void>> {
+    return async () => undefined;
   }
 
   async quiet(): Promise<void> {
     for (;;) {
       await this.#turn;
       // A message is answered only when the jobs of before go on.
-      await this.#deployment.actions.ota.handle({ action: 'status' }, outbox({}));
-      await this.#deployment.actions.config.handle({ action: 'status' }, outbox({}));
+      await Promise.all(this.#deployment.nodes.map((node) => node.handle({ action: 'status' }, outbox({}))));
       if (this.#busy.length === 0) return;
       await once(this.#changes, 'change');
     }
@@ -126,7 +156,7 @@ export class Library implements Ours {
     await this.#turn;
     this.#leaks.push(...(await this.#deployment.close()));
     await this.#store.close();
-    await this.#proxy.close();
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
     await rm(path.dirname(this.#folder), { recursive: true, force: true });
     return this.#leaks;
   }
@@ -139,12 +169,10 @@ export class Library implements Ours {
     });
   }
 
-  async #answer(node: 'ota' | 'config', name: string, message: Record<string, unknown>): Promise<void> {
-    const deployment = this.#deployment;
-    if (!deployment.isAlive) return;
-    const actions: Actions<string> = deployment.actions[node];
+  async #answer(actions: Actions<string>, { name, message, tell }: Asked): Promise<void> {
+    if (!this.#deployment.isAlive) return;
     this.#answers.add(name);
-    const answer = await actions.handle(message, outbox(message));
+    const answer = await actions.handle(message, outbox(message, tell));
     this.#answers.delete(name);
     if (answer instanceof Error && answer.code === 'UNEXPECTED') {
       this.#around.complain(
@@ -168,7 +196,8 @@ export class Library implements Ours {
   }
 
   #deploy(): Deployment {
-    return new Deployment(this.#proxy.port, this.#store, this.#around, () => this.#changes.emit('change'));
+    const ports = this.#proxies.map(({ port }) => port);
+    return new Deployment(ports, this.#store, this.#around, () => this.#changes.emit('change'));
   }
 
   #openStore(): JobStore {
@@ -176,4 +205,9 @@ export class Library implements Ours {
       this.#around.complain(`told: ${error.code} ${error.message} ${String(error.cause)}`),
     );
   }
+}
+
+/** A way to the broker for each of our broker nodes. */
+function listenForAll(around: Surroundings): Promise<Proxy[]> {
+  return Promise.all(Array.from({ length: around.home.plan.nodes }, () => listen(around)));
 }

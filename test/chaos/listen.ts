@@ -2,11 +2,16 @@ import { startProxy, type Proxy } from '../support/proxy';
 import type { Surroundings } from './ours';
 import { Tap, type Publish } from './tap';
 
+/** Bytes. */
+const SHORTEST = 5000;
+
 /** A way to the broker for our side: what is published over it is taken down. */
 export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
-  const read = ({ topic }: Publish): { device: string; what: string } | undefined => {
+  const read = ({ topic, bytes }: Publish): { device: string; what: string } | undefined => {
     const [, device = '', path_ = ''] = /^homie\/([^/]+)\/\$implementation\/(.*)$/.exec(topic) ?? [];
     const [, checksum] = /^ota\/firmware\/([0-9a-fA-F]{32})$/.exec(path_) ?? [];
+    // Shorter than any image: the question whether an update was cut off.
+    if (checksum !== undefined && bytes < SHORTEST) return undefined;
     if (checksum !== undefined) return { device, what: checksum.toLowerCase() };
     return path_ === 'config/set' ? { device, what: 'patch' } : undefined;
   };
@@ -16,6 +21,7 @@ export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
         (publish) => {
           const known = read(publish);
           if (known === undefined) return;
+          see({ kind: 'begun', at: performance.now(), ...known });
           moments.tell(
             known.what === 'patch' ? 'patch' : 'sent',
             home.dwellers.find(({ device }) => device.id === known.device)?.index,

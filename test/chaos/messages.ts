@@ -1,26 +1,72 @@
 import { Home } from './home';
-import { image } from './images';
+import { image, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
 /** Seconds: short, since most of them pass in vain. */
 const deadlines = { sending: 3, accepted: 1.5, stall: 1.5, reboot: 3, ready: 2, received: 1.5, expires: 3, soak: 0.1 };
 
-/** The patches that are brought, by version. */
-export const patches = [{ settings: { percentage: 60 } }, { name: 'renamed', settings: { percentage: 70 } }] as const;
+/**
+ * The patches that are brought, by version. The sketch refuses the third; the fourth corrects it. The fifth makes files
+ * grow, and the sixth replaces a secret with itself.
+ */
+export const patches: readonly [object, ...object[]] = [
+  { settings: { percentage: 60 } },
+  { name: 'renamed', settings: { percentage: 70 } },
+  { settings: { percentage: 101 } },
+  { settings: { percentage: 10 } },
+  { name: 'a name that is quite a bit longer than before', settings: { percentage: 80 } },
+  { wifi: { ssid: 'test', password: 'test' }, settings: { percentage: 90 } },
+];
+/** The version whose values the sketch refuses. */
+export const REFUSED = 3;
+
+export const patchOf = ({ version }: ErrandPlan): object => patches[version - 1] ?? patches[0];
+
+/** What an errand brings: the MD5 of an image, or `patch`. */
+export function whatOf(plan: Plan, errand: ErrandPlan): string {
+  return errand.what === 'set' ? 'patch' : md5(imageOf(plan, errand));
+}
+
+/** The devices that an errand may send to, by index. */
+export function meantBy(plan: Plan, errand: ErrandPlan): number[] {
+  const { what, exclude, allowIncompatible } = errand;
+  const family = familyOf(plan, errand);
+  const fits = (index: number): boolean =>
+    what === 'set' || allowIncompatible === true || plan.devices[index]?.implementation === family;
+  return indicesOf(plan, errand).filter((index) => !exclude.includes(index) && fits(index));
+}
 
 /** The message of an errand. */
 export function messageOf(plan: Plan, errand: ErrandPlan): Record<string, unknown> {
-  const { what, devices, version, encoding, concurrency, canary, maxFailures, order } = errand;
-  const named = devices === 'all' ? plan.devices.map((_device, index) => index) : devices;
-  const family = plan.devices[named[0] ?? 0]?.implementation ?? 'esp8266';
-  const ids = named.map((index) => Home.id(plan, index));
-  const common = { ...deadlines, concurrency, canary, maxFailures, order };
-  if (what === 'set') return { ...common, device: ids, payload: patches[version === 1 ? 0 : 1] };
+  const { what, devices, encoding, concurrency, canary, maxFailures, order, attempts, exclude } = errand;
+  const ids = indicesOf(plan, errand).map((index) => Home.id(plan, index));
+  const common = {
+    ...deadlines,
+    concurrency,
+    canary,
+    maxFailures,
+    order,
+    ...(exclude.length > 0 && { exclude: exclude.map((index) => Home.id(plan, index)) }),
+  };
+  if (what === 'set') return { ...common, device: ids, payload: patchOf(errand), allowRisky: true };
   return {
     ...common,
     ...(devices === 'all' ? { matchFirmware: true } : { device: ids }),
-    payload: image(version === 1 ? 'next' : 'newest', family, plan.size),
+    payload: imageOf(plan, errand),
     encoding,
-    attempts: plan.attempts,
+    attempts,
+    ...(errand.allowIncompatible && { allowIncompatible: true }),
   };
+}
+
+function indicesOf(plan: Plan, { devices }: ErrandPlan): readonly number[] {
+  return devices === 'all' ? plan.devices.map((_device, index) => index) : devices;
+}
+
+function familyOf(plan: Plan, errand: ErrandPlan): Family {
+  return plan.devices[indicesOf(plan, errand)[0] ?? 0]?.implementation ?? 'esp8266';
+}
+
+function imageOf(plan: Plan, errand: ErrandPlan): Buffer {
+  return image(errand.version === 1 ? 'next' : 'newest', familyOf(plan, errand), plan.size);
 }

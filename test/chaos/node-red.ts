@@ -9,7 +9,7 @@ import { freePort } from '../support/mosquitto';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import type { Proxy } from '../support/proxy';
 import { listen } from './listen';
-import { messageOf, patches } from './messages';
+import { meantBy, messageOf, patches, whatOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 import { verdictOf } from './witness';
@@ -26,6 +26,8 @@ export class RealNodeRed implements Ours {
   /** One change of the process after the other. */
   #turn: Promise<void> = Promise.resolve();
   #unfinished: string[] = [];
+  #count = 0;
+  readonly #rivals = new Set<NodeRed>();
 
   private constructor(
     around: Surroundings,
@@ -59,7 +61,12 @@ export class RealNodeRed implements Ours {
   }
 
   async ask(errand: ErrandPlan): Promise<void> {
-    const { payload, ...message } = messageOf(this.#around.home.plan, errand);
+    const { home, see } = this.#around;
+    const { payload, ...message } = messageOf(home.plan, errand);
+    const job = `message ${(this.#count += 1)}`;
+    const devices = meantBy(home.plan, errand).map((index) => home.id(index));
+    const what = whatOf(home.plan, errand);
+    see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, attempts: errand.attempts });
     if (errand.what === 'update') await this.#post('ota', message, payload);
     else await this.#post('config', { ...message, version: errand.version }, payload);
   }
@@ -90,6 +97,14 @@ export class RealNodeRed implements Ours {
     });
   }
 
+  async rival(): Promise<() => Promise<void>> {
+    const rival = await startNodeRed({ userDir: this.#userDir, flows: this.#flows, port: await freePort() });
+    this.#rivals.add(rival);
+    return async () => {
+      if (this.#rivals.delete(rival)) await rival.stop();
+    };
+  }
+
   /** No job runs, seen twice, since a message may be on its way to its node. */
   async quiet(): Promise<void> {
     for (let times = 0; times < 2;) {
@@ -117,6 +132,7 @@ export class RealNodeRed implements Ours {
 
   async close(): Promise<string[]> {
     await this.#turn;
+    await Promise.all([...this.#rivals].map((rival) => rival.stop()));
     await this.#nodeRed.stop();
     const log = this.#nodeRed.log();
     await this.#proxy.close();
@@ -179,7 +195,7 @@ function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
   createInterface({ input: socket }).on('line', (line: string) => {
     try {
       const told: { update: Update; version?: number } = JSON.parse(line);
-      see(verdictOf(told.update, told.version === undefined ? undefined : patches[told.version === 1 ? 0 : 1]));
+      see(verdictOf(told.update, told.version === undefined ? undefined : patches[told.version - 1]));
       moments.tell('result');
     } catch (error) {
       // A line may be cut off by a kill.

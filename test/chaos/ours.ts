@@ -21,6 +21,8 @@ export interface Ours {
   redeploy(): Promise<void>;
   restart(): Promise<void>;
   kill(): Promise<void>;
+  /** Starts a second process on the same user directory, where there can be one. @returns ends it */
+  rival(): Promise<() => Promise<void>>;
   /** Our connection to the broker. */
   readonly line: Line;
   /** Resolves when all jobs have ended, or wait for a person. */

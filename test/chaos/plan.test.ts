@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { draw } from './draw';
+import { REFUSED } from './messages';
 import { Moments } from './moments';
 import { digest, script } from './plan';
 import { slope } from './soak';
 import { Tap } from './tap';
 
-const plans = (seed: number) => Array.from({ length: 200 }, (_none, run) => draw(seed, run));
+const plans = (seed: number, count = 200) => Array.from({ length: count }, (_none, run) => draw(seed, run));
 
 describe('a plan of chaos', () => {
   it('is the same for the same seed', () => {
@@ -30,9 +31,28 @@ describe('a plan of chaos', () => {
     assert.ok(devices.some(({ sleep }) => sleep !== undefined));
   });
 
+  it('has devices and messages for each promise that is easily broken', () => {
+    const all = plans(7);
+    const devices = all.flatMap((plan) => plan.devices);
+    const mishaps = new Set(devices.map(({ mishap }) => mishap?.what));
+    for (const what of ['never idle', '200 lost', '200 lost, never idle', 'slow', 'silent'] as const) {
+      assert.ok(mishaps.has(what), what);
+    }
+    assert.ok(devices.some(({ stale }) => stale !== undefined));
+    assert.ok(devices.some(({ statistics }) => statistics === 'first lost'));
+    assert.ok(devices.some(({ unknownMac }) => unknownMac));
+    assert.ok(devices.some(({ retained }) => retained.some(({ payload }) => payload === 'PREVIOUS')));
+    const errands = all.flatMap((plan) => plan.errands);
+    assert.deepEqual(new Set(errands.map(({ via }) => via)), new Set([0, 1]));
+    assert.ok(errands.some(({ exclude }) => exclude.length > 0));
+    assert.ok(errands.some(({ allowIncompatible }) => allowIncompatible));
+    assert.ok(errands.some(({ what, version }) => what === 'set' && version === REFUSED));
+    assert.ok(all.some(({ reconnect }) => reconnect.min > 300));
+  });
+
   it('has every fault', () => {
-    const faults = new Set(plans(7).flatMap(({ blows }) => blows.map(({ fault }) => fault.what)));
-    assert.equal(faults.size, 26, [...faults].join(', '));
+    const faults = new Set(plans(7, 1000).flatMap(({ blows }) => blows.map(({ fault }) => fault.what)));
+    assert.equal(faults.size, 29, [...faults].join(', '));
   });
 
   it('tells its devices and its faults in order', () => {

@@ -84,7 +84,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
   const leftOver = await atLast(home);
   const leaks = await ours.close();
   await home.close();
-  return { attempts: plan.attempts, seen, unfinished, left: leftOver, uproar: [], leaks };
+  return { seen, unfinished, left: leftOver, uproar: [], leaks };
 }
 
 /** How the devices are left: those that take something are given the time. */

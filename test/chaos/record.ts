@@ -9,6 +9,8 @@ export type Seen =
       readonly device: string;
       readonly checksum: string;
       readonly file: string;
+      /** `$mac`: another device may have taken the place of one with the same id. */
+      readonly mac?: string;
     }
   /** A device says this of an update. */
   | { readonly kind: 'status'; readonly at: number; readonly device: string; readonly status: string }
@@ -25,6 +27,20 @@ export type Seen =
   | { readonly kind: 'patched'; readonly at: number; readonly device: string; readonly patch: string }
   /** Somebody else has published an image or a patch to the device. */
   | { readonly kind: 'other'; readonly at: number; readonly device: string }
+  /** The PUBLISH of an image or a patch has begun on the wire. */
+  | { readonly kind: 'begun'; readonly at: number; readonly device: string; readonly what: string }
+  /** A message has begun a job, or joined it. */
+  | {
+      readonly kind: 'asked';
+      readonly at: number;
+      /** None: it is about several. */
+      readonly device: '';
+      readonly job: string;
+      readonly what: string;
+      /** Those that its settings allow it to send to. */
+      readonly devices: readonly string[];
+      readonly attempts: number;
+    }
   /** Our client has published all of this, as it was on the wire. `what`: the MD5 of an image, or `patch`. */
   | {
       readonly kind: 'published';
@@ -79,7 +95,6 @@ export interface Left {
 
 /** What was seen of a run from its beginning to its end. */
 export interface RunRecord {
-  readonly attempts: number;
   readonly seen: readonly Seen[];
   /** What was not done in time, in words. */
   readonly unfinished: readonly string[];

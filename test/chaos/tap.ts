@@ -2,6 +2,8 @@
 export interface Publish {
   readonly topic: string;
   readonly dup: boolean;
+  /** Bytes behind the topic: the payload, and at most a few more. */
+  readonly bytes: number;
 }
 
 /** PUBLISH, in the upper half of the first byte of a packet (MQTT 3.1.1, section 2.2.1). */
@@ -64,5 +66,9 @@ function withTopic(head: Buffer, start: number, length: number): ReturnType<type
   const end = start + 2 + head.readUInt16BE(start);
   if (head.length < end) return undefined;
   const topic = head.toString('utf8', start + 2, end);
-  return { bytes: end, left: length - (end - start), publish: { topic, dup: (first & 8) !== 0 } };
+  return {
+    bytes: end,
+    left: length - (end - start),
+    publish: { topic, dup: (first & 8) !== 0, bytes: length - (end - start) },
+  };
 }

@@ -7,15 +7,20 @@ export class Witness {
   readonly #what: string;
   readonly #patch: object | undefined;
   readonly #see: (seen: Seen) => void;
+  readonly #changed: (update: Update) => void;
   /** What was last told of each device. */
   readonly #last = new Map<string, string>();
 
-  /** @param identity of what the job brings: the MD5 of an image, or the text of a patch */
-  constructor(identity: string, see: (seen: Seen) => void) {
+  /**
+   * @param identity of what the job brings: the MD5 of an image, or the text of a patch
+   * @param changed told of each state and phase, once
+   */
+  constructor(identity: string, see: (seen: Seen) => void, changed: (update: Update) => void) {
     const isPatch = identity.startsWith('{');
     this.#what = isPatch ? 'patch' : identity;
     this.#patch = isPatch ? Object(JSON.parse(identity)) : undefined;
     this.#see = see;
+    this.#changed = changed;
   }
 
   progress(update: Update): void {
@@ -27,6 +32,7 @@ export class Witness {
     if (state === 'running' && phase === 'sending') {
       this.#see({ kind: 'sending', at: performance.now(), device, job, what: this.#what });
     }
+    this.#changed(update);
   }
 
   result(update: Update): void {

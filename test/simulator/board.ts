@@ -17,7 +17,8 @@ export class Board implements Chip {
   readonly flash: Flash;
   readonly updateEnd: number;
   readonly chipSize: number;
-  readonly #mac: string;
+  /** `$mac`. */
+  readonly mac: string;
   /** The text of config.json. */
   file: string;
   #configuration: Configuration;
@@ -30,7 +31,7 @@ export class Board implements Chip {
 
   constructor(options: DeviceOptions, faults: () => FlashFaults) {
     this.#options = options;
-    this.#mac = macOf(options);
+    this.mac = macOf(options);
     this.file = fileOf(options);
     this.#configuration = this.#home = this.#read();
     this.flash = new Flash(faults);
@@ -82,7 +83,7 @@ export class Board implements Chip {
     const { implementation = 'esp8266', homie = 3, core = 2 } = this.#options;
     const identity: Identity = {
       configuration: this.#configuration,
-      mac: this.#mac,
+      mac: this.mac,
       implementation,
       homie,
       firmware: { ...readMarks(this.#image), checksum: this.#checksum },
@@ -92,7 +93,7 @@ export class Board implements Chip {
   }
 
   #read(): Configuration {
-    return new Configuration(this.file, this.#options.settings, this.#mac);
+    return new Configuration(this.file, this.#options.settings, this.mac);
   }
 
   /** An image of less than four bytes leaves the rest of the header as it was. */

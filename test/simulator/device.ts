@@ -81,6 +81,10 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   get baseTopic(): string {
     return this.#board.configuration.baseTopic;
   }
+  /** `$mac`. */
+  get mac(): string {
+    return this.#board.mac;
+  }
   /** The text of config.json, with its secrets. */
   get file(): string {
     return this.#board.file;

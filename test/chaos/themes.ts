@@ -1,0 +1,140 @@
+import type { Random } from '../support/random';
+import { drawFault, moment, ourPhases } from './draw-blows';
+import { drawErrands } from './draw-errands';
+import { REFUSED } from './messages';
+import type { Blow, DevicePlan, ErrandPlan, Fault, Plan } from './plan';
+
+type Theme = (dice: Random, plan: Plan) => Plan;
+
+/** An image waits behind another one on a slow line when people, or a deploy, come in between. */
+const queued: Theme = (dice, plan) => ({
+  ...plan,
+  errands: first(plan, { what: 'update', version: 1, concurrency: 5, canary: 0, encoding: 'binary' }),
+  blows: [
+    { at: { event: 'settled', nth: 1 }, fault: slow(dice, plan) },
+    {
+      at: { event: 'our sending', nth: 1 + dice.int(4) },
+      fault: drawFault(dice, dice.pick(interruptions), 0, plan.devices.length),
+    },
+  ],
+});
+
+/** Something is flashed and not booted while we come and go. */
+const neverIdle: Theme = (dice, plan) => ({
+  ...plan,
+  devices: odd(dice, plan, () => ({ what: dice.pick(['never idle', '200 lost, never idle'] as const) })),
+  errands: [
+    ...first(plan, { what: 'update', version: 1 }),
+    { ...again(dice, plan), version: 2, at: { event: 'our rebooting', nth: 1 } },
+  ],
+  blows: comingAndGoing(dice),
+});
+
+/** Two broker nodes that know one broker by two names. */
+const twoNames: Theme = (dice, plan) => ({
+  ...plan,
+  nodes: 2,
+  errands: [
+    ...first(plan, { via: 0, concurrency: 5 }),
+    { ...again(dice, plan), via: 1, version: 2 },
+    { ...again(dice, plan), via: 1, what: 'set', version: 1, at: moment(dice, ['our sending', '202', '200'], 2) },
+  ],
+});
+
+/** One image, by messages with different settings. */
+const oneImage: Theme = (dice, plan) => ({
+  ...plan,
+  errands: [
+    ...first(plan, { what: 'update', version: 1, concurrency: 1 }),
+    ...Array.from({ length: 1 + dice.int(3) }, () => ({
+      ...again(dice, plan),
+      at: moment(dice, ['our sending', 'our queued', '202', 'result'], 3),
+    })),
+  ],
+});
+
+/** A value that the sketch refuses, then one that it takes. */
+const typo: Theme = (dice, plan) => ({
+  ...plan,
+  errands: [
+    ...first(plan, { what: 'set', version: REFUSED }),
+    { ...again(dice, plan), what: 'set', version: REFUSED + 1, at: moment(dice, ['result', 'patched'], 2) },
+  ],
+  blows: dice.int(2) === 0 ? comingAndGoing(dice) : [],
+});
+
+/** The broker is away for a moment in the middle of a transfer. */
+const blink: Theme = (dice, plan) => ({
+  ...plan,
+  reconnect: { min: 400, max: 1200 },
+  errands: first(plan, { what: 'update', version: 1 }),
+  blows: [
+    {
+      at: moment(dice, ['image', '202', '206', 'our sending', 'our flashing'], 3),
+      fault: drawFault(dice, 'broker blinked', 0, plan.devices.length),
+    },
+  ],
+});
+
+/** Nobody hears that the device has flashed the image. */
+const lostSuccess: Theme = (dice, plan) => ({
+  ...plan,
+  devices: odd(dice, plan, () => ({ what: dice.pick(['200 lost', '200 lost, never idle'] as const) })).map(
+    (device) => ({ ...device, statistics: { delay: 100 + dice.int(1500) } }),
+  ),
+  errands: [...first(plan, { what: 'update', version: 1 }), { ...again(dice, plan), at: moment(dice, ['result'], 2) }],
+  blows: dice.int(2) === 0 ? comingAndGoing(dice) : [],
+});
+
+/** What ran before lies retained on the broker, and flashes the device back. */
+const flashedBack: Theme = (dice, plan) => ({
+  ...plan,
+  devices: plan.devices.map((device) =>
+    dice.int(2) === 0 ? { ...device, retained: [{ topic: PREVIOUS, payload: 'PREVIOUS' }] } : device,
+  ),
+  errands: first(plan, { what: 'update', version: 1 }),
+});
+
+const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
+
+/** Puts together on purpose what seldom meets by chance. */
+export function withTheme(dice: Random, plan: Plan): Plan {
+  return dice.pick([queued, neverIdle, twoNames, oneImage, typo, blink, lostSuccess, flashedBack])(dice, plan);
+}
+
+const interruptions = ['canceled', 'canceled one', 'paused', 'redeployed', 'restarted', 'killed', 'cut'] as const;
+
+/** The first errand of a plan, changed. */
+function first(plan: Plan, changes: Partial<ErrandPlan>): ErrandPlan[] {
+  return plan.errands.slice(0, 1).map((errand) => ({ ...errand, ...changes }));
+}
+
+/** The first errand of a plan with other settings. */
+function again(dice: Random, plan: Plan): ErrandPlan {
+  const [errand] = drawErrands(dice, plan.devices, plan.nodes);
+  const [original] = plan.errands;
+  if (errand === undefined || original === undefined) throw new Error('A plan has an errand');
+  const { devices } = original;
+  return { ...errand, what: 'update', version: 1, devices };
+}
+
+/** Half of the devices misbehave. */
+function odd(dice: Random, plan: Plan, mishap: () => NonNullable<DevicePlan['mishap']>): DevicePlan[] {
+  return plan.devices.map((device) => (dice.int(2) === 0 ? { ...device, mishap: mishap() } : device));
+}
+
+function slow(dice: Random, plan: Plan): Fault {
+  return {
+    what: 'slow',
+    bytesPerSecond: dice.pick([50_000, 200_000]),
+    until: { event: 'statistics', nth: 2 * plan.devices.length },
+  };
+}
+
+/** Our side goes away and comes back, at any phase. */
+function comingAndGoing(dice: Random): Blow[] {
+  return Array.from({ length: 1 + dice.int(2) }, () => ({
+    at: moment(dice, [...ourPhases, '200', 'offline', 'init', 'ready', 'result'], 3),
+    fault: { what: dice.pick(['redeployed', 'restarted', 'killed'] as const) },
+  }));
+}
