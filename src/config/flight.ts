@@ -3,6 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { departureOf, givenTo, moment, reachedAtDeparture, restartRuledOut, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
+import { settledOrAbandoned } from '../homie/presence';
 import { isAway, Sight } from '../homie/sight';
 import type { Change, ConfigReport, Outcome } from '../homie/update';
 import { restartShown } from '../homie/uptime';
@@ -85,8 +86,7 @@ export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlight
   const watch = broker.watch(device);
   try {
     for (;;) {
-      // As long as there is no connection of our own, nothing can be told.
-      await broker.settled(abandon);
+      await settledOrAbandoned(broker, abandon);
       try {
         return await follow(input, new Sight({ broker, watch, signal: abandon }));
       } catch (error) {

@@ -1,6 +1,7 @@
 import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
+import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import type { DeviceWatch } from './watch';
@@ -64,6 +65,26 @@ export async function untilSettled(broker: HomieBroker, signal: AbortSignal): Pr
   if (broker.isSettled) return;
   if (broker.status.state === 'disconnected') throw broker.status.error;
   throw new HomieError('NOT_CONNECTED', 'What the broker has retained was not received in time.');
+}
+
+/** How long a connection may be closed before the jobs on it are abandoned, in ms: Node-RED gives a node 15 s to close. */
+const CLOSING = 20_000;
+
+/**
+ * Waits until what is retained has settled, however long that takes: as long as there is no connection of our own, nothing
+ * can be told of a device. A deploy closes the nodes in any order, so that the connection may be closed before the jobs on
+ * it are abandoned; `abandon` is waited for then.
+ *
+ * @throws {HomieError} ABANDONED when the connection is closed, and nobody abandons within 20 s; the reason of `abandon`
+ */
+export async function settledOrAbandoned(broker: HomieBroker, abandon: AbortSignal): Promise<void> {
+  try {
+    await broker.settled(abandon);
+  } catch {
+    await withDeadline(CLOSING, abandon, (over) => unlessAborted(over, new Promise<never>(() => undefined)));
+    abandon.throwIfAborted();
+    throw new HomieError('ABANDONED');
+  }
 }
 
 /** Whether a device is there now, and all is known of it that a decision needs. */

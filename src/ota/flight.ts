@@ -11,7 +11,7 @@ import {
   type Departure,
 } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
-import { settle } from '../homie/presence';
+import { settle, settledOrAbandoned } from '../homie/presence';
 import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
 import { restartShown } from '../homie/uptime';
@@ -97,8 +97,7 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
   const watch = broker.watch(device);
   try {
     for (;;) {
-      // As long as there is no connection of our own, nothing can be told.
-      await broker.settled(abandon);
+      await settledOrAbandoned(broker, abandon);
       try {
         return await follow(input, expected, new Sight({ broker, watch, signal: abandon }));
       } catch (error) {
@@ -139,8 +138,8 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
         isAsked = true;
         if (settings.recoverReboot) await restart(stuck);
       }
-      // Much may have come meanwhile.
-      continue;
+      // Much may have come meanwhile. Where the device or our connection is gone, something is still to come.
+      if (answer !== 'gone') continue;
     }
     const now = sight.clock();
     const event = await sight.next(until, underWay > 0 ? now + underWay : undefined);

@@ -355,6 +355,43 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 1);
   });
 
+  /** Goes on with a job, and closes the connection while a device of it is being judged: a deploy, once more. */
+  const closeWhileJudging = async (job: Job): Promise<void> => {
+    const early: Update[] = [];
+    job.on('result', (update) => early.push(update));
+    const verifying = new Promise<void>((resolve) => {
+      job.on('progress', (update) => update.phase === 'verifying' && resolve());
+    });
+    const end = job.restart();
+    end.catch(() => undefined);
+    await verifying;
+    await broker.close();
+    await job.abandon(true);
+    await assert.rejects(end, { name: 'AbortError' });
+    assert.deepEqual(early, []);
+  };
+  /** A connection that is being made. */
+  const connecting = (): void => {
+    broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    broker.start();
+  };
+
+  it('goes on after a deploy while a device is being judged, whichever node is closed first', async () => {
+    await open();
+    const kept = await endAt(inPhase('flashing'));
+    connecting();
+    await closeWhileJudging(otaJob(kept));
+    await connect();
+    const job = otaJob(written);
+    const result = once(job, 'result');
+    await job.restart();
+    const [update]: Update[] = await result;
+    assert.ok(update !== undefined);
+    assert.equal(codeOf(update), 'succeeded');
+    assert.ok(device.image.equals(next));
+    assert.equal(images(), 1);
+  });
+
   describe('with a patch', () => {
     const configJob = (restored?: Written, patch: object = { name: 'Hall' }, settings = configSettings): ConfigJob =>
       new ConfigJob({ broker, patch: readPatch(patch), devices: [device.id], settings, history }, sequential, {
@@ -397,6 +434,27 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
         assert.equal(device.patches.length, 1);
       });
     }
+
+    it('goes on after a deploy while a device is being judged, whichever node is closed first', async () => {
+      await open();
+      const first = configJob();
+      first.run().catch(() => undefined);
+      await new Promise<void>((resolve) => {
+        first.on('progress', (update) => update.phase === 'received' && resolve());
+      });
+      await first.abandon(true);
+      await broker.close();
+      connecting();
+      await closeWhileJudging(configJob(written));
+      await connect();
+      const job = configJob(written);
+      const result = once(job, 'result');
+      await job.restart();
+      const [update]: Update[] = await result;
+      assert.ok(update !== undefined);
+      assert.equal(codeOf(update), 'succeeded');
+      assert.equal(device.patches.length, 1);
+    });
 
     it('does not claim that it did not reboot where its uptime cannot tell', async () => {
       await open({ uptime: 2 });
