@@ -68,7 +68,9 @@ function checkDevice(
     if (isExcluded) return ['excluded', 'It is excluded.'];
     if (device?.state === undefined) return ['unseen', `Nothing has been seen of it under ${broker.baseTopic}.`];
     if (broker.locks.holder(id) !== undefined) return ['busy', 'Another job has this device.'];
-    if (broker.locks.isRebootPending(id)) return ['busy', 'It may still have to reboot for an earlier job.'];
+    // A patch that may wait for its reboot keeps no corrected one away.
+    const locked = broker.locks.refusalOf(id, 'patch');
+    if (locked !== undefined) return ['busy', locked.message];
     if (device.state.value !== 'ready') return ['offline', `It is not there now; last seen as ${device.state.value}.`];
     return [check.verdict, reasonOf(check)];
   })();

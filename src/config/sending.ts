@@ -82,9 +82,16 @@ export class Sending {
     return (await this.#untilBack(until, () => report('verifying'))) ?? this.#notBack();
   }
 
-  /** Watches on, without a deadline, after the device had not come back in time. */
+  /**
+   * Watches on, without a deadline, after the device had not come back in time.
+   *
+   * @returns undefined when another patch was sent to the device meanwhile: its reboot may be for that one
+   */
   async late(): Promise<SendEnd | undefined> {
-    return this.#untilBack(Infinity, () => undefined);
+    const sent = this.#here.patches;
+    const end = await this.#untilBack(Infinity, () => undefined);
+    if (this.#there !== this.#here) await drain(this.#here);
+    return this.#here.patches === sent ? end : undefined;
   }
 
   /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */

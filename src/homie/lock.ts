@@ -138,11 +138,23 @@ export class DeviceLocks {
    * @throws {HomieError} DEVICE_BUSY when another job has it, REBOOT_PENDING when the device may still have to boot something
    */
   acquire(id: string, job: string, what: Staged = 'image'): void {
-    const hold = this.#find(id);
-    if (hold?.job !== undefined && hold.job !== job) throw busy(id);
-    const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
-    if (staged !== undefined && !(staged === 'patch' && what === 'patch')) throw rebootPending(id, staged);
+    const refusal = this.refusalOf(id, what, job);
+    if (refusal !== undefined) throw refusal;
     this.#enter(id).job = job;
+  }
+
+  /**
+   * Why a job would not get the device at this moment, as `acquire` says.
+   *
+   * @param job the one that asks; one that does not exist yet unless given
+   * @returns DEVICE_BUSY, REBOOT_PENDING, or undefined when it would get it
+   */
+  refusalOf(id: string, what: Staged, job?: string): HomieError | undefined {
+    const hold = this.#find(id);
+    if (hold?.job !== undefined && hold.job !== job) return busy(id);
+    const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
+    const isFree = staged === undefined || (staged === 'patch' && what === 'patch');
+    return isFree ? undefined : rebootPending(id, staged);
   }
 
   /**
@@ -322,8 +334,9 @@ function busy(id: string): HomieError {
 
 function rebootPending(id: string, what: Staged): HomieError {
   if (what === 'image') return new HomieError('REBOOT_PENDING', `${id} may still have to boot an earlier image.`);
-  return new HomieError('REBOOT_PENDING', `${id} may still have to reboot for a configuration change.`, {
-    hint: 'Restart the device, or send the configuration change again: a corrected one is possible at once.',
+  const message = `${id} may still reboot for a configuration change, and that reboot would cut off an update.`;
+  return new HomieError('REBOOT_PENDING', message, {
+    hint: 'Power-cycle the device, or wait until it reboots. A corrected configuration change can be sent at once.',
   });
 }
 

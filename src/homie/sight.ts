@@ -52,6 +52,7 @@ export class Sight {
   /** The last live uptime of it. */
   #uptime: Uptime | undefined;
   #leftSinceThen = false;
+  #patches = 0;
   /** Since when our own connection is known to have told nothing. */
   #blindSince: number | undefined;
   /** When it is given up. */
@@ -80,6 +81,11 @@ export class Sight {
   /** The latest connect of the device. Undefined before the first one, and while it is away. */
   get advertisement(): Advertisement | undefined {
     return this.#advertisement;
+  }
+
+  /** How many configuration patches were seen on their way to the device, whoever sent them. */
+  get patches(): number {
+    return this.#patches;
   }
 
   /** Whether our own connection was ever lost. */
@@ -190,6 +196,10 @@ export class Sight {
         if (advertisement !== undefined && (event.live || !advertisement.live)) {
           this.#advertisement = { ...advertisement, [event.attribute]: event.value };
         }
+        return;
+      case 'configSet':
+        // The device itself publishes an empty one.
+        if (event.live && event.value !== '') this.#patches += 1;
         return;
       case 'uptime':
         if (event.live) this.#foldUptime(event);

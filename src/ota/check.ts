@@ -110,7 +110,8 @@ async function checkDevice(
     throw error;
   }
   if (broker.locks.holder(id) !== undefined) return say('busy', 'Another job has this device.');
-  if (broker.locks.isRebootPending(id)) return say('busy', 'An earlier update may still have to be booted.');
+  const locked = broker.locks.refusalOf(id, 'image');
+  if (locked !== undefined) return say('busy', locked.message);
   if (!isReady(broker, id)) return say('offline', `It is not there now; last seen as ${describe(device)}.`);
 
   const decision = await decide(device, firmware, settings);

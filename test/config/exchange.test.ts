@@ -247,6 +247,17 @@ describeWithBrokers('the change of a configuration', (start) => {
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
     }));
 
+  it('tells nothing late of a patch after which another one was sent, whose reboot it is', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const refused = await bring(lab, { settings: { percentage: 101 } }, quick);
+      assert.equal(codeOf(refused.outcome), 'NOT_APPLIED');
+      assert.notEqual(refused.late, undefined);
+      const { outcome } = await bring(lab, { settings: { percentage: 10 } });
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal(await refused.late, undefined);
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+    }));
+
   it('does not take a mere reconnect for a reboot', () =>
     withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
       const { outcome } = await bring(

@@ -172,6 +172,31 @@ describe('homie-config, when it changes a configuration', () => {
     assert.deepEqual(flow.dones, [{ code: 'NOT_APPLIED' }]);
   });
 
+  it('takes a corrected patch at once after a typo that the sketch refused, and a check says so', async () => {
+    const device = await scene.device('typo', { config: { settings: { percentage: 42 } } });
+    const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], [], ['summary']] };
+    const flow = await scene.config(
+      { device: device.id, reboot: '0.6' },
+      { more: [{ ...ota, broker: 'broker', device: device.id, deviceType: 'str' }] },
+    );
+    flow.send({ payload: { settings: { percentage: 101 } } });
+    assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
+
+    helper.getNode('other').receive({ payload: next });
+    const locked = await flow.summary.first((msg) => payload(msg, 'devices.0.error.code') === 'REBOOT_PENDING');
+    assert.match(String(payload(locked, 'devices.0.error.message')), /may still reboot for a configuration change/);
+    assert.match(String(payload(locked, 'devices.0.error.hint')), /Power-cycle the device.*corrected configuration/);
+
+    flow.send({ action: 'check', payload: { settings: { percentage: 10 } } });
+    const check = await flow.summary.first((msg) => payload(msg, 'devices.0.verdict') !== undefined);
+    assert.equal(payload(check, 'devices.0.verdict'), 'unknown');
+
+    flow.send({ payload: { settings: { percentage: 10 } }, reboot: 8 });
+    assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
+    assert.deepEqual(JSON.parse(device.file).settings, { percentage: 10 });
+    assert.equal(flow.progress.messages.filter((msg) => payload(msg, 'late') === true).length, 0);
+  });
+
   it('takes turns with homie-ota: one job for a device at a time', async () => {
     await scene.device('shared', { misbehaviour: { notIdle: true } });
     const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], [], ['summary']] };
