@@ -170,7 +170,7 @@ export class DeviceLocks {
 
   /** Ends the hold of a job. A pending reboot stays. */
   release(id: string, job: string): void {
-    const hold = this.#find(id);
+    const hold = this.#held(id);
     if (hold?.job !== job) return;
     delete hold.job;
     prune(hold);
@@ -188,7 +188,7 @@ export class DeviceLocks {
    * @returns resolves when it is written down
    */
   async expectReboot(id: string, what: Staged): Promise<void> {
-    const hold = this.#enter(id);
+    const hold = this.#held(id) ?? this.#enter(id);
     const { address, mac } = hold;
     hold.since = performance.now();
     const device = this.#known(id);
@@ -203,13 +203,13 @@ export class DeviceLocks {
 
   /** The device gave no sign of a patch: it is free as soon as any statistics show that it is idle. */
   async unheard(id: string): Promise<void> {
-    const hold = this.#find(id);
+    const hold = this.#held(id);
     if (hold?.pending?.what === 'patch') await set(hold, { ...hold.pending, unheard: true });
   }
 
   /** The device has nothing to boot. Resolves when that is written down. */
   async rebooted(id: string): Promise<void> {
-    const hold = this.#find(id);
+    const hold = this.#held(id);
     if (hold?.pending !== undefined) await set(hold, undefined);
   }
 
@@ -218,7 +218,7 @@ export class DeviceLocks {
    * that shows that it has nothing to boot.
    */
   orphaned(id: string, publish: Promise<unknown>): void {
-    const hold = this.#enter(id);
+    const hold = this.#held(id) ?? this.#enter(id);
     const settled = async (): Promise<void> => {
       await Promise.allSettled([publish]);
       if (hold.orphan !== orphan) return;
@@ -260,6 +260,14 @@ export class DeviceLocks {
         : pending.unheard === true ||
           restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt: this.#known(id)?.connectedAt });
     if (free) void set(hold, undefined);
+  }
+
+  /** What a job has: also where another device has answered under the id since. */
+  #held(id: string): Hold | undefined {
+    const hold = this.#find(id);
+    if (hold?.job !== undefined) return hold;
+    const here = table().byAddress.get(this.#baseTopic + id);
+    return [...(here ?? [])].find(({ job }) => job !== undefined) ?? hold;
   }
 
   #find(id: string): Hold | undefined {

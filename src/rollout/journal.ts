@@ -193,7 +193,7 @@ export class Journal {
   /** Whatever comes while something is being written is written together after it. */
   async #write(): Promise<void> {
     while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed && this.#mayWrite()) {
-      this.#writing ??= this.#writeQueue();
+      this.#writing ??= this.#writeQueue().finally(() => (this.#writing = undefined));
       await this.#writing;
     }
   }
@@ -213,7 +213,6 @@ export class Journal {
       if (!this.#failed) this.#tell(notWritten(this.file, error));
       this.#failed = true;
     } finally {
-      this.#writing = undefined;
       if (this.#closed) void this.#letGo();
       else this.#idle = setTimeout(() => void this.#letGo(), LINGER).unref();
     }

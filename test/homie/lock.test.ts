@@ -82,6 +82,20 @@ describe('The lock of a device', () => {
     assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
   });
 
+  it('is released by its job also where another device has answered under the id since', async () => {
+    let mac = '5C:CF:7F:00:00:01';
+    const changing = new DeviceLocks('mqtt://broker', 'homie/', (id) => device(id, { mac, up: 3000 }));
+    changing.acquire('lamp', 'first');
+    await changing.expectReboot('lamp', 'image');
+    mac = '5C:CF:7F:00:00:02';
+    changing.release('lamp', 'first');
+    changing.acquire('lamp', 'second');
+    changing.release('lamp', 'second');
+    mac = '5C:CF:7F:00:00:01';
+    assert.equal(changing.holder('lamp'), undefined);
+    assert.equal(changing.isRebootPending('lamp'), true);
+  });
+
   it('stays, beyond the end of the job, while a reboot may be pending', async () => {
     locks.acquire('lamp', 'first');
     await locks.expectReboot('lamp', 'image');
