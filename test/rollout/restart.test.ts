@@ -289,6 +289,29 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 1);
   });
 
+  const staged = {
+    'the retained 200 is that of an earlier update': { before: '200', lost: ['200'] },
+    'the 200 is lost, and a 202 is retained': { before: '202', lost: ['200'] },
+    'no status has come': { before: '304', lost: ['2'] },
+  };
+  for (const [what, { before, lost }] of Object.entries(staged)) {
+    it(`sends no second image over one that is staged, although ${what}`, async () => {
+      const loseStatuses = (status: string): boolean => lost.some((each) => status.startsWith(each));
+      await open({ misbehaviour: { notIdle: true, loseStatuses } });
+      const topic = `homie/${device.id}/$implementation/ota/status`;
+      await broker.connection.publish(topic, before, { qos: 1, retain: true, timeout: 5_000 });
+      const whole = new Promise<void>((resolve) => {
+        device.on('part', (_topic, bytes, total) => {
+          if (bytes === total) resolve();
+        });
+      });
+      const result = await interrupt(inPhase('sending'), () => whole, brief);
+      assert.equal(result.state, 'failed');
+      assert.equal(images(), 1);
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+    });
+  }
+
   it('begins when the process ended before it had begun', async () => {
     await open();
     const first = otaJob();
