@@ -157,6 +157,8 @@ class Exchange {
   /** What was left in the middle may be another updater's. */
   async #lookInTheMiddle(known: Device): Promise<Next> {
     const answer = await askStaleUpdate(this.#look(known));
+    // It must not be asked again without a pause.
+    if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, this.#input.abandon);
     // Much may have changed meanwhile: it is decided anew.
     if (answer === 'cut_off' || answer === 'idle_or_staged' || answer === 'gone') return again;
     return ended({ state: 'rejected', error: inTheMiddle(answer) });
@@ -307,6 +309,9 @@ class Exchange {
     );
   }
 }
+
+/** How long after a question that found no device the next one comes at the earliest, in ms. */
+const ASK_AGAIN = 500;
 
 function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };

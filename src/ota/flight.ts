@@ -77,6 +77,9 @@ export function flightOf(device: Device): Flight {
   };
 }
 
+/** How long after a question that found no device the next one comes at the earliest, in ms. */
+const ASK_AGAIN = 500;
+
 /** The same when the device has said that the image is flashed: only a restart after that is for the image. */
 export function flashedFlight(flight: Flight, device: Device): Flight {
   return { ...givenTo(flight, device), flashed: true };
@@ -128,6 +131,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
     if (sign.kind === 'ended') return sign;
     if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
     const underWay = known?.otaStatus === undefined ? 0 : settings.stall - ageOfProgress(known, flight);
+    let pause = underWay;
     if (sign.kind === 'as_before' && underWay <= 0 && !isAsked) {
       const stuck = { broker, device, job, settings, sight, abandon };
       const answer = await askStaleUpdate(stuck);
@@ -138,11 +142,11 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
         isAsked = true;
         if (settings.recoverReboot) await restart(stuck);
       }
-      // Much may have come meanwhile. Where the device or our connection is gone, something is still to come.
+      // Much may have come meanwhile. Where the question could not be sent, this must not go round without a pause.
       if (answer !== 'gone') continue;
+      pause = ASK_AGAIN;
     }
-    const now = sight.clock();
-    const event = await sight.next(until, underWay > 0 ? now + underWay : undefined);
+    const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
     if (event === undefined && sight.clock() >= until) return inVain(sign);
     if (event?.attribute === 'otaStatus' && event.live) {
       if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));

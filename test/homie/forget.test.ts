@@ -89,6 +89,35 @@ describeWithBrokers('Forgetting a device', (start) => {
     }
   });
 
+  it('is given up at once while the broker takes a clearing, and clears nothing after it', async () => {
+    let seen = (): void => undefined;
+    const clearing = new Promise<void>((resolve) => (seen = resolve));
+    // Nothing but a clearing names one of the topics. It still goes to the broker, and no acknowledgement comes back.
+    const listen = () => (chunk: Buffer) => {
+      if (!chunk.includes('homie/gone/$name')) return;
+      link.stall();
+      seen();
+    };
+    const link = await startProxy(broker.port, { listen });
+    const far = await follow(`mqtt://127.0.0.1:${link.port}`);
+    try {
+      await retain('homie/gone', { $name: 'Gone', $state: 'lost' });
+      await until(far, () => far.registry.get('gone')?.state?.value === 'lost');
+      const stop = new AbortController();
+      const forgetting = forgetDevice(far, 'gone', stop.signal);
+      await clearing;
+      const begun = performance.now();
+      stop.abort(new Error('closed'));
+      await assert.rejects(forgetting, /closed/);
+      await far.close();
+      assert.ok(performance.now() - begun < 2000);
+      assert.ok((await retainedTopics(broker.url)).includes('homie/gone/$state'));
+    } finally {
+      await far.close();
+      await link.close();
+    }
+  });
+
   it('clears every retained topic of a device that was lost, however deep it lies and whatever it is', async () => {
     const device = new SimulatedDevice({ url: broker.url, id: 'forget-lost', image });
     await device.start();

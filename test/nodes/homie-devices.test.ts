@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import { freePort } from '../support/mosquitto';
-import { TestFlow } from './flow';
+import { startProxy } from '../support/proxy';
+import { stopFlow, TestFlow } from './flow';
 import { caughtCode, next, payload, running, Scene } from './scene';
 
 /** A list, in short: id and state. */
@@ -181,6 +182,31 @@ describe('homie-devices', () => {
       flow.send({});
       assert.deepEqual(short(await flow.result.nth(2)), ['devices-here ready']);
       await flow.showed('1/1');
+    });
+
+    it('ends at once when it is closed while the broker takes a clearing on a dead link', async () => {
+      await (await scene.device('devices-cleared')).stop();
+      const port = Number(Reflect.get(scene.broker, 'port'));
+      let seen = (): void => undefined;
+      const clearing = new Promise<void>((resolve) => (seen = resolve));
+      // Nothing but a clearing names one of the topics. It still goes to the broker, and no acknowledgement comes back.
+      const listen = () => (chunk: Buffer) => {
+        if (!chunk.includes('/devices-cleared/$name')) return;
+        link.stall();
+        seen();
+      };
+      const link = await startProxy(port, { listen });
+      try {
+        const flow = await TestFlow.start({ ...scene.broker, port: String(link.port) }, devicesNode);
+        flow.send({ action: 'forget', device: 'devices-cleared' });
+        await clearing;
+        const begun = performance.now();
+        await stopFlow();
+        assert.ok(performance.now() - begun < 2000);
+        assert.equal(flow.dones.length, 1);
+      } finally {
+        await link.close();
+      }
     });
 
     it('refuses a device that has a job, and one that nobody names', async () => {
