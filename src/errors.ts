@@ -34,7 +34,7 @@ export const catalogue = {
   ),
   REBOOT_PENDING: entry(
     'An earlier update of the device may still have to be booted; a second image could overwrite the staged one.',
-    'Wait until the device has connected anew, or power-cycle it.',
+    'Wait until the device has restarted, or power-cycle it.',
     true,
   ),
   DEVICE_PRESENT: entry(
