@@ -148,7 +148,7 @@ export const catalogue = {
     true,
   ),
   CONFIG_UNREADABLE: entry(
-    'The configuration that the device published is not a JSON object.',
+    'The configuration that the device published is not a JSON object in UTF-8.',
     'Correct the configuration at the device itself.',
   ),
   CONFIG_RULE: entry('The device would refuse the configuration.', 'Correct the value.'),

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { deviceStates, type Attribute, type Attributes, type DeviceEvent, type DeviceState, type Fact } from './device';
 
 /** What stands in for a configuration patch, which may hold secrets. */
@@ -87,8 +88,15 @@ function readSharedText(payload: Buffer): string | undefined {
   return text === undefined ? undefined : share(text);
 }
 
+/**
+ * Stands in for a configuration that is not UTF-8. It is not JSON, so that nothing is read out of it: each byte that is not
+ * UTF-8 would become three others, and neither lengths nor values would be those of the device.
+ */
+const NOT_UTF8 = '\uFFFD';
+
 function readConfig(payload: Buffer): string | undefined {
-  return payload.length > MAX_CONFIG ? undefined : payload.toString();
+  if (payload.length > MAX_CONFIG) return undefined;
+  return isUtf8(payload) ? payload.toString() : NOT_UTF8;
 }
 
 function readChecksum(payload: Buffer): string | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connectAsync } from 'mqtt';
 import type { Change } from '../../src/homie/update';
 import type { ConfigSettings } from '../../src/config/settings';
 import type { DeviceOptions } from '../simulator/device';
@@ -192,6 +193,19 @@ describeWithBrokers('the change of a configuration', (start) => {
         if (expected === 'succeeded') assert.equal('reboot' in outcome && outcome.reboot, 'proven');
       }));
   }
+
+  it('sends nothing to a device whose configuration is not UTF-8, since its bytes are not known', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const client = await connectAsync(broker.url);
+      const config = Buffer.from('{"name":"caf\u00e9","settings":{"percentage":42}}', 'latin1');
+      const known = until(lab, () => lab.broker.registry.get(lab.device.id)?.config?.value.includes('\uFFFD') === true);
+      await client.publishAsync(`homie/${lab.device.id}/$implementation/config`, config, { qos: 1, retain: true });
+      await known;
+      await client.endAsync();
+      const { outcome } = await bring(lab, { settings: { percentage: 7 } });
+      assert.equal(codeOf(outcome), 'CONFIG_UNREADABLE');
+      assert.deepEqual(lab.device.patches, []);
+    }));
 
   it('publishes a patch at QoS 1, not retained', () =>
     withLab(broker.url, {}, async (lab) => {
