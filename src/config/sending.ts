@@ -2,7 +2,7 @@
 import { HomieError, type ErrorCode } from '../errors';
 import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
-import { nextReturn } from '../homie/return';
+import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
 import { isAway, Sight, type Advertisement } from '../homie/sight';
 import type { Phase } from '../homie/update';
 import { reachedUptime, type Uptime } from '../homie/uptime';
@@ -50,8 +50,8 @@ export class Sending {
   readonly #input: SendInput;
   readonly #here: Sight;
   readonly #there: Sight;
-  /** The device has said that it has received the patch. */
-  #received = false;
+  /** The device has said that it has received the patch: a sign of life. */
+  #received: LifeSign | undefined;
   /** It came back, and whether by a reboot cannot be told. */
   #ambiguous = false;
 
@@ -79,7 +79,13 @@ export class Sending {
     if (!answered) return failed(unanswered(sent), unheard ? 'unheard' : 'unknown');
     report('rebooting');
     const until = this.#there.clock() + settings.reboot;
-    return (await this.#untilBack(until, () => report('verifying'))) ?? this.#notBack();
+    const verifying = (): void => report('verifying');
+    const back = await this.#untilBack(until, verifying);
+    if (back !== undefined || this.#received === undefined) return back ?? this.#notBack();
+    // A device that died in the reboot is not one with a busy sketch.
+    const { broker, device } = this.#input.from;
+    await untilAnotherSign(this.#received, this.#here, { registry: broker.registry, id: device });
+    return (await this.#untilBack(this.#there.clock(), verifying)) ?? this.#notBack();
   }
 
   /**
@@ -142,7 +148,7 @@ export class Sending {
         if (event.at >= sentAt) return true;
       }
       if (event.attribute === 'configSet' && event.live && event.value === '') {
-        this.#received = true;
+        this.#received = lifeSign(sight);
         sight.received();
         report('received');
         return true;
@@ -188,7 +194,7 @@ export class Sending {
     const isAsBefore = step.ways().some((way) => changes(way.before(), file.content).length === 0);
     const { taken, lost } = compareStep(step, config, settings.secretNames);
     if (reboot === 'shown') {
-      if (!this.#received && isAsBefore)
+      if (this.#received === undefined && isAsBefore)
         return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
       return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost)), taken, lost };
     }
@@ -209,7 +215,7 @@ export class Sending {
       if (refused) return refused;
     }
     if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
-    if (!this.#received) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
+    if (this.#received === undefined) return failed(because('NOT_RECEIVED', messages.NOT_RECEIVED), 'unheard');
     // After a time without a connection of our own it was not seen to be there.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
     if (isUnseen) return failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');

@@ -1,3 +1,5 @@
+import type { DeviceEvent } from './device';
+import type { Registry } from './registry';
 import type { Advertisement, Sight } from './sight';
 
 /** How long after `ready` the statistics of a device are waited for, in ms. It sends them at once. */
@@ -12,12 +14,14 @@ export interface ReturnDeadlines {
   readonly statistics: boolean;
   /** Called when it is ready, and only its statistics are waited for. */
   readonly verifying: () => void;
+  /** Called with each event. */
+  readonly heard?: (event: DeviceEvent) => void;
 }
 
 /** The next connect of a device with all that it brings, or why there is none in time. */
 export async function nextReturn(
   sight: Sight,
-  { until, ready, statistics, verifying }: ReturnDeadlines,
+  { until, ready, statistics, verifying, heard }: ReturnDeadlines,
 ): Promise<Advertisement | 'never' | 'not_ready'> {
   let beganAt: number | undefined;
   for (;;) {
@@ -30,8 +34,44 @@ export async function nextReturn(
       limit = current.live ? current.readyAt + STATISTICS : until;
     }
     const event = await sight.next(limit);
-    if (event !== undefined) continue;
+    if (event !== undefined) {
+      heard?.(event);
+      continue;
+    }
     if (current?.readyAt !== undefined) return current;
     return beganAt === undefined ? 'never' : 'not_ready';
+  }
+}
+
+/**
+ * How long after the last sign of a device its will comes at the latest, in ms: its keepalive is 15 s, and the broker waits
+ * one and a half times that.
+ */
+const WILL = 25_000;
+
+/** A sign of a device. */
+export interface LifeSign {
+  /** When it came, in ms of `performance.now()`. */
+  readonly at: number;
+  /** Until when the will of the device would have come if there was none after it, on the clock of the sight. */
+  readonly willBy: number;
+}
+
+/** The sign that has just come. */
+export function lifeSign(sight: Sight): LifeSign {
+  return { at: performance.now(), willBy: sight.clock() + WILL };
+}
+
+/** Waits until a device gives another sign or is gone, or has kept its connection for so long that it must be alive. */
+export async function untilAnotherSign(
+  { at, willBy }: LifeSign,
+  sight: Sight,
+  device: { readonly registry: Registry; readonly id: string },
+  heard: (event: DeviceEvent) => void = () => undefined,
+): Promise<void> {
+  while (!sight.gone && (device.registry.get(device.id)?.seenAt ?? 0) <= at) {
+    const event = await sight.next(willBy);
+    if (event === undefined) return;
+    heard(event);
   }
 }

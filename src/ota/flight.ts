@@ -18,8 +18,8 @@ import { restartShown } from '../homie/uptime';
 import type { ImageFacts } from './image';
 import { askStaleUpdate, restart } from './recovery';
 import type { OtaSettings } from './settings';
-import { parseStatus } from './status';
-import { identify } from './verdict';
+import { concernsImage, parseStatus } from './status';
+import { identify, notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
 export interface Flight extends Departure {
@@ -123,6 +123,8 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
   let until = sight.clock() + settings.stall + settings.reboot + settings.ready;
   /** It is not in the middle of an update; whether something is staged is not known. */
   let isAsked = false;
+  /** The device was sent another image after it had flashed this one. */
+  let isAnotherSent = false;
   for (;;) {
     abandon.throwIfAborted();
     if (!broker.isSettled) await settle(broker, abandon);
@@ -147,8 +149,9 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       pause = ASK_AGAIN;
     }
     const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
-    if (event === undefined && sight.clock() >= until) return inVain(sign);
+    if (event === undefined && sight.clock() >= until) return inVain(sign, isAnotherSent);
     if (event?.attribute === 'otaStatus' && event.live) {
+      if (flight.flashed && concernsImage(event.value)) isAnotherSent = true;
       if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
       until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
     }
@@ -209,12 +212,12 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
 const UNTOLD =
   'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
 
-function inVain(sign: Sign): FlightEnd {
+function inVain(sign: Sign, another: boolean): FlightEnd {
   switch (sign.kind) {
     case 'away':
       return ended(new HomieError('NOT_BACK'), 'unknown');
     case 'flashed':
-      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : new HomieError('NOT_REBOOTED'), 'flashed');
+      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
     case 'unclear':
       return ended(new HomieError(sign.missing === undefined ? 'UNCONFIRMED' : 'CHECKSUM_MISSING'), 'unknown');
     default:

@@ -123,3 +123,9 @@ function refusal(
 function own<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
   return Object.hasOwn(values, name) ? values[name] : undefined;
 }
+
+/** Whether a status is said of an image that a device takes or has taken, not of the one that it runs. */
+export function concernsImage(text: string): boolean {
+  const kind = parseStatus(text)?.kind;
+  return kind !== undefined && kind !== 'unchanged' && kind !== 'disabled';
+}

@@ -1,17 +1,18 @@
 import { HomieError, type ErrorCode } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
+import type { DeviceEvent } from '../homie/device';
 import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
 import { ProgressMeter } from './progress';
 import type { OtaSettings } from './settings';
-import { nextReturn } from '../homie/return';
+import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
 import { isAway, type Advertisement, type Sight } from '../homie/sight';
-import { parseStatus, type OtaStatus } from './status';
+import { concernsImage, parseStatus, type OtaStatus } from './status';
 import type { Outcome, Phase, Progress } from '../homie/update';
-import { identify, judge, type Verdict } from './verdict';
+import { identify, judge, notRebooted, type Verdict } from './verdict';
 
 /** How often the progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
@@ -95,9 +96,9 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       input.report({
         progress: { written: input.firmware.info.size, estimated: false, percent: FLASHED, remaining: 0 },
       });
-      return untilBack(input, { sent, flashed: true, begun: true });
+      return untilBack(input, { sent, flashed: lifeSign(input.sight), begun: true });
     case 'gone':
-      return untilBack(input, { sent, flashed: false, begun: answer.begun });
+      return untilBack(input, { sent, begun: answer.begun });
   }
 }
 
@@ -249,16 +250,22 @@ interface Course {
   /** The device had begun to take the image. */
   readonly begun: boolean;
   /** It said that the image is flashed. */
-  readonly flashed: boolean;
+  readonly flashed?: LifeSign;
 }
 
 /** Follows the device through its reboot, and judges what it comes back with. */
 async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
   const { broker, device, sight, settings, expected, before, report } = input;
-  const { flashed } = course;
+  const flashed = course.flashed !== undefined;
   report({ phase: 'rebooting' });
   const until = sight.clock() + settings.reboot;
   let ambiguous = false;
+  let isAnotherSent = false;
+  /** Whether the device is known to be alive or gone. */
+  let isClear = !flashed;
+  const heard = (event: DeviceEvent): void => {
+    if (flashed && event.attribute === 'otaStatus' && event.live && concernsImage(event.value)) isAnotherSent = true;
+  };
 
   for (;;) {
     const back = await nextReturn(sight, {
@@ -267,10 +274,18 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
       // A device that never sent statistics is not waited for.
       statistics: broker.registry.get(device)?.uptime !== undefined,
       verifying: () => report({ phase: 'verifying' }),
+      heard,
     });
+    if (back === 'never' && !isClear && course.flashed !== undefined) {
+      isClear = true;
+      // A device that died in the reboot is not one with a busy sketch.
+      await untilAnotherSign(course.flashed, sight, { registry: broker.registry, id: device }, heard);
+      continue;
+    }
     if (typeof back === 'string') {
       // After a time without a connection of our own it was not seen to be there, nor to be away.
-      return notBack(back, flashed, sight.gone, ambiguous || sight.advertisement !== undefined);
+      const isUnclear = ambiguous || sight.advertisement !== undefined;
+      return notBack(back, { flashed, gone: sight.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
 
@@ -288,7 +303,10 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
   }
 }
 
-function notBack(why: 'never' | 'not_ready', flashed: boolean, gone: boolean, ambiguous: boolean): TransferEnd {
+function notBack(
+  why: 'never' | 'not_ready',
+  { flashed, gone, ambiguous, another }: Record<'flashed' | 'gone' | 'ambiguous' | 'another', boolean>,
+): TransferEnd {
   if (why === 'not_ready') return failed('NOT_READY', 'unknown');
   if (!flashed) {
     return failed(
@@ -298,7 +316,7 @@ function notBack(why: 'never' | 'not_ready', flashed: boolean, gone: boolean, am
     );
   }
   if (gone) return failed('NOT_BACK', 'flashed');
-  if (!ambiguous) return failed('NOT_REBOOTED', 'flashed');
+  if (!ambiguous) return { kind: 'ended', outcome: { state: 'failed', error: notRebooted(another) }, open: 'flashed' };
   return failed(
     'REBOOT_UNPROVEN',
     'flashed',

@@ -1,3 +1,5 @@
+import { HomieError } from '../errors';
+
 /**
  * Which firmware a device shows: the image, the one it ran before, or neither.
  * The image wins where both are the same, as in a forced reinstallation.
@@ -69,4 +71,20 @@ export function judge({ firmware, changed, reboot, live, flashed }: Return): Ver
         return reboot === 'shown' ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: shown } : { kind: 'reconnected' };
       return { kind: reboot === 'shown' ? 'rebooted' : 'half_dead' };
   }
+}
+
+/**
+ * Why a device that has flashed the image does not run it.
+ *
+ * @param another the device was sent another image since, which may have taken the place of this one
+ */
+export function notRebooted(another: boolean): HomieError {
+  if (!another) return new HomieError('NOT_REBOOTED');
+  return new HomieError(
+    'NOT_REBOOTED',
+    'The firmware was flashed, but another image was sent to the device before it rebooted.',
+    {
+      hint: 'Restart the device, and check which firmware it runs. Let only one tool update a device at a time.',
+    },
+  );
 }

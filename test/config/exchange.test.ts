@@ -92,6 +92,7 @@ const rows: Row[] = [
   },
   {
     title: 'a value that the sketch refuses',
+    device: { statsInterval: 1 },
     patch: { settings: { percentage: 101 } },
     settings: quick,
     expected: 'NOT_APPLIED',
@@ -102,7 +103,7 @@ const rows: Row[] = [
   },
   {
     title: 'a split of which the sketch refuses a part',
-    device: { settings: { b: { type: 'long' } } },
+    device: { statsInterval: 1, settings: { b: { type: 'long' } } },
     patch: { settings: { a: long('a'), b: long('b'), c: long('c') } },
     settings: { split: true, secretBytes: 10, ...quick },
     expected: 'NOT_APPLIED',
@@ -110,7 +111,7 @@ const rows: Row[] = [
   },
   {
     title: 'a busy sketch',
-    device: { misbehaviour: { notIdle: true } },
+    device: { statsInterval: 1, misbehaviour: { notIdle: true } },
     patch: { name: 'New' },
     settings: quick,
     expected: 'NOT_APPLIED',
@@ -130,6 +131,14 @@ const rows: Row[] = [
     device: { misbehaviour: { neverBack: true } },
     patch: { name: 'New' },
     settings: quick,
+    expected: 'NOT_BACK',
+    locked: true,
+  },
+  {
+    title: 'a device that dies in the reboot, and whose will comes after the deadline',
+    device: { misbehaviour: { reboot: 'hang' }, keepalive: 3 },
+    patch: { name: 'New' },
+    settings: { ...quick, reboot: 300 },
     expected: 'NOT_BACK',
     locked: true,
   },
@@ -227,7 +236,7 @@ describeWithBrokers('the change of a configuration', (start) => {
     }));
 
   it('tells late that a busy device has taken the patch, and frees it', () =>
-    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
       const { outcome, late } = await bring(lab, { name: 'New' }, { ...quick, reboot: 1200 });
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
       assert.throws(() => lab.broker.locks.acquire(lab.device.id, 'next'), { code: 'REBOOT_PENDING' });
@@ -239,7 +248,7 @@ describeWithBrokers('the change of a configuration', (start) => {
     }));
 
   it('tells late that a device has refused the patch, when somebody restarts it', () =>
-    withLab(broker.url, {}, async (lab) => {
+    withLab(broker.url, { statsInterval: 1 }, async (lab) => {
       const { outcome, late } = await bring(lab, { settings: { percentage: 101 } }, { ...quick, reboot: 1200 });
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
       assert.match('error' in outcome ? outcome.error.hint : '', /settings\.percentage/);
@@ -250,7 +259,7 @@ describeWithBrokers('the change of a configuration', (start) => {
     }));
 
   it('takes a corrected patch at once after one that the sketch refused', () =>
-    withLab(broker.url, {}, async (lab) => {
+    withLab(broker.url, { statsInterval: 1 }, async (lab) => {
       const abandon = new AbortController();
       const refused = await bring(lab, { settings: { percentage: 101 } }, quick, { abandon: abandon.signal });
       assert.equal(codeOf(refused.outcome), 'NOT_APPLIED');
@@ -273,7 +282,7 @@ describeWithBrokers('the change of a configuration', (start) => {
     }));
 
   it('does not take a mere reconnect for a reboot', () =>
-    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
       const { outcome } = await bring(
         lab,
         { name: 'New' },

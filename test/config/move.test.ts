@@ -126,7 +126,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('is NOT_APPLIED when it stays in its old place, and late when it moves after all', () =>
-    withLab(broker.url, { id: 'lamp', misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { id: 'lamp', statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
       const { outcome, late } = await bring(lab, { mqtt: { base_topic: 'garden/' } }, { ...quick, reboot: 1500 });
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
       assert.equal(lab.broker.locks.isRebootPending('lamp'), true);

@@ -13,9 +13,12 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
   before(async () => (server = await start()));
   after(() => server?.stop());
 
-  const withLab = async (test: (lab: Lab, bringSlowly: BringSlowly) => Promise<void>): Promise<void> => {
+  const withLab = async (
+    test: (lab: Lab, bringSlowly: BringSlowly) => Promise<void>,
+    statsInterval = 60,
+  ): Promise<void> => {
     const proxy = await startProxy(Number(new URL(server.url).port));
-    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url });
+    const lab = await Lab.open(`mqtt://127.0.0.1:${proxy.port}`, { url: server.url, statsInterval });
     try {
       await test(lab, async (patch, meanwhile, { queue = 3, ...settings } = {}) => {
         proxy.limit(80_000);
@@ -78,5 +81,5 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
         { ...quick, received: 4000 },
       );
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
-    }));
+    }, 1));
 });

@@ -80,6 +80,7 @@ describe('a secret that homie-config is given', () => {
 
   it('is not in the result that comes late', async () => {
     const device = await scene.device('sleepy-one', {
+      statsInterval: 1,
       config: { settings: { apiToken: planted.old } },
       misbehaviour: { notIdle: true },
     });

@@ -157,7 +157,7 @@ describe('homie-config, when it changes a configuration', () => {
   });
 
   it('tells what becomes of a device that reboots too late, below the node too', async () => {
-    const device = await scene.device('sleepy', { misbehaviour: { notIdle: true } });
+    const device = await scene.device('sleepy', { statsInterval: 1, misbehaviour: { notIdle: true } });
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
     flow.send({ payload: patch, topic: 'kept' });
     assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
@@ -234,7 +234,7 @@ describe('homie-config, when it changes a configuration', () => {
     });
 
     it('stops at once with jobs in every state, also one that is watched on, and leaves nothing behind', async () => {
-      const sleepy = await scene.device('sleepy-too', { misbehaviour: { notIdle: true } });
+      const sleepy = await scene.device('sleepy-too', { statsInterval: 1, misbehaviour: { notIdle: true } });
       const busy = await scene.device('busy', { misbehaviour: { notIdle: true } });
       const flow = await scene.config();
       flow.send({ payload: patch, device: sleepy.id, reboot: 0.6 });

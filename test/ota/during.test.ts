@@ -112,6 +112,19 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(lab.broker.locks.isRebootPending(id), true);
     }));
 
+  it('does not promise the new firmware when another image was sent after it to a busy device', () =>
+    withLab({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+      const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 70_000, seed: 4 });
+      const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'rebooting') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: 5000 });
+      };
+      const { outcome } = await lab.bring(await raw(next), { reboot: 3000 }, { onChange });
+      assert.equal(codeOf(outcome), 'NOT_REBOOTED');
+      assert.match('error' in outcome ? outcome.error.message : '', /another image was sent to the device/);
+      assert.doesNotMatch('error' in outcome ? outcome.error.hint : '', /The new firmware starts/);
+    }));
+
   it('never retains the firmware', () =>
     withLab({}, async (lab) => {
       await lab.bring(await raw(next));

@@ -166,7 +166,7 @@ const rows: Row[] = [
   })),
   {
     title: 'a busy sketch',
-    device: { misbehaviour: { notIdle: true } },
+    device: { statsInterval: 1, misbehaviour: { notIdle: true } },
     settings: { reboot: 600 },
     expected: 'NOT_REBOOTED',
     runs: 'old',
@@ -183,6 +183,13 @@ const rows: Row[] = [
     title: 'a device that dies at the reboot',
     device: { misbehaviour: { reboot: 'hang' }, keepalive: 1 },
     settings: { reboot: 9000 },
+    expected: 'NOT_BACK',
+    locked: true,
+  },
+  {
+    title: 'a device that dies at the reboot, and whose will comes after the deadline',
+    device: { misbehaviour: { reboot: 'hang' }, keepalive: 3 },
+    settings: { reboot: 300 },
     expected: 'NOT_BACK',
     locked: true,
   },

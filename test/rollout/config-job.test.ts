@@ -85,7 +85,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   });
 
   it('gives the true result of a late reboot as a progress marked late', async () => {
-    const device = await add({ misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
     const { made, told } = job({ name: 'New' }, [device.id], { ...quick, reboot: 1500 });
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
@@ -100,7 +100,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   });
 
   it('watches no longer when it is abandoned', async () => {
-    const device = await add({ misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
     const { made, told } = job({ name: 'New' }, [device.id], quick);
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
