@@ -294,6 +294,10 @@ export const catalogue = {
     'The device rebooted with a firmware that is neither the old one nor the new one.',
     'Somebody else may have updated the device, or the image was changed on its way.',
   ),
+  OTHER_DEVICE: entry(
+    'Another device answers under this device id: its $mac is a different one.',
+    'Give each device an id of its own, and restart the device that was sent the update or the change.',
+  ),
   REBOOT_UNPROVEN: entry(
     'The device runs the checksum it ran before, and whether it rebooted since cannot be told.',
     'Only $stats/uptime proves a reboot: the device sends none, or had just booted before, or was out of sight meanwhile. Wait for its statistics or restart it, and look at what it runs.',

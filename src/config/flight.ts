@@ -1,7 +1,15 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { departureOf, givenTo, moment, reachedAtDeparture, restartRuledOut, type Departure } from '../homie/elapsed';
+import {
+  departureOf,
+  givenTo,
+  isOtherDevice,
+  moment,
+  reachedAtDeparture,
+  restartRuledOut,
+  type Departure,
+} from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { settledOrAbandoned } from '../homie/presence';
 import { isAway, Sight } from '../homie/sight';
@@ -126,8 +134,10 @@ async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd>
 }
 
 /** @returns undefined as long as nothing is known */
-function read(input: JudgeInput, { state, config, uptime, connectedAt }: Device): ConfigFlightEnd | undefined {
+function read(input: JudgeInput, known: Device): ConfigFlightEnd | undefined {
   const { flight, settings } = input;
+  const { state, config, uptime, connectedAt } = known;
+  if (isOtherDevice(flight.mac, known)) return failed(input, new HomieError('OTHER_DEVICE'), 'unknown');
   if (state?.value !== 'ready' || config === undefined || uptime?.live !== true || uptime.at < state.at)
     return undefined;
   const before = reachedAtDeparture(flight, { moment: moment(), ms: performance.now() });

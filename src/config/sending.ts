@@ -1,5 +1,6 @@
 /** One patch on its way to one device. */
 import { HomieError, type ErrorCode } from '../errors';
+import { isOtherDevice } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
 import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
@@ -52,6 +53,8 @@ export class Sending {
   readonly #there: Sight;
   /** The device has said that it has received the patch: a sign of life. */
   #received: LifeSign | undefined;
+  /** `$mac`, where it is known. */
+  readonly #mac: string | undefined;
   /** It came back, and whether by a reboot cannot be told. */
   #ambiguous = false;
 
@@ -60,6 +63,7 @@ export class Sending {
     const { abandon } = input.sender;
     this.#input = input;
     const known = from.broker.registry.get(from.device);
+    this.#mac = known?.mac?.value;
     this.#here = sightOf(from, abandon, known && reachedUptime(known, performance.now()));
     this.#there = to === from ? this.#here : sightOf(to, abandon);
   }
@@ -170,6 +174,8 @@ export class Sending {
       if (back === 'never') return undefined;
       if (back === 'not_ready')
         return failed(because('NOT_READY', 'The device came back, but was not ready in time.'), 'unknown');
+      const { broker, device } = this.#input.to;
+      if (isOtherDevice(this.#mac, broker.registry.get(device))) return failed(because('OTHER_DEVICE'), 'unknown');
       const end = this.#judge(back);
       if (end !== undefined) return end;
       // A mere reconnect: the reboot is still to come.

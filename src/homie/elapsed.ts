@@ -28,6 +28,13 @@ export interface Departure {
   /** How long it had been up at least, in s, and when. A file of an earlier version lacks the moment: then it tells nothing. */
   readonly up?: number;
   readonly upAt?: Moment;
+  /** `$mac`, where it is known. */
+  readonly mac?: string;
+}
+
+/** Whether what is seen under an id now is another device: both `$mac` are known, and differ. */
+export function isOtherDevice(mac: string | undefined, now: Device | undefined): boolean {
+  return mac !== undefined && now?.mac !== undefined && now.mac.value !== mac;
 }
 
 /** What is known of a device at the moment at which something is published to it. */
@@ -35,7 +42,8 @@ export function departureOf(device: Device): Departure {
   const now = performance.now();
   const at = moment();
   const { value, at: reachedAt } = reachedUptime(device, now);
-  return { at, up: value, upAt: at - (now - reachedAt) / 1000 };
+  const { mac } = device;
+  return { at, up: value, upAt: at - (now - reachedAt) / 1000, ...(mac && { mac: mac.value }) };
 }
 
 /**

@@ -170,10 +170,12 @@ export class DeviceLocks {
 
   /** Ends the hold of a job. A pending reboot stays. */
   release(id: string, job: string): void {
-    const hold = this.#held(id);
-    if (hold?.job !== job) return;
-    delete hold.job;
-    prune(hold);
+    // Another device may have connected under this id meanwhile.
+    for (const hold of new Set([this.#find(id), ...(table().byAddress.get(this.#baseTopic + id) ?? [])])) {
+      if (hold?.job !== job) continue;
+      delete hold.job;
+      prune(hold);
+    }
   }
 
   /** The job that has the device. */

@@ -4,6 +4,7 @@ import type { Device } from '../homie/device';
 import {
   departureOf,
   givenTo,
+  isOtherDevice,
   elapsedSince,
   moment,
   reachedAtDeparture,
@@ -55,7 +56,7 @@ export type FlightEnd =
 
 /** What the topics of a device say of an image that was sent to it. */
 type Sign =
-  | { readonly kind: 'ended'; readonly outcome: Outcome }
+  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
   /** It is not there. */
   | { readonly kind: 'away' }
   /** It says what runs on it too little, or not live. */
@@ -177,6 +178,9 @@ function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: nu
 function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
   if (device?.state?.value !== 'ready') return { kind: 'away' };
   const { checksum, state, uptime, connectedAt } = device;
+  if (isOtherDevice(flight.mac, device)) {
+    return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OTHER_DEVICE') }, open: 'unknown' };
+  }
   if (checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
   const now = { moment: moment(), ms: performance.now() };
   const shown = uptime?.live === true && uptime.at >= state.at ? uptime : undefined;

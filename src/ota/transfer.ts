@@ -2,6 +2,7 @@ import { HomieError, type ErrorCode } from '../errors';
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
+import { isOtherDevice } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
@@ -287,6 +288,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
       const isUnclear = ambiguous || sight.advertisement !== undefined;
       return notBack(back, { flashed, gone: sight.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
+    if (isOtherDevice(input.sender.seen?.mac, broker.registry.get(device))) return failed('OTHER_DEVICE', 'unknown');
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
 
     const verdict = judge({

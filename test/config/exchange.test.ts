@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import type { Change } from '../../src/homie/update';
 import type { ConfigSettings } from '../../src/config/settings';
-import type { DeviceOptions } from '../simulator/device';
-import { codeOf } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { codeOf, running } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { bring, quick, until, withLab } from './lab';
 
@@ -279,6 +279,26 @@ describeWithBrokers('the change of a configuration', (start) => {
       assert.equal(codeOf(outcome), 'succeeded');
       assert.equal(await refused.late, undefined);
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+    }));
+
+  it('does not take another device with the same id for the one that was sent the patch', () =>
+    withLab(broker.url, { misbehaviour: { neverBack: true } }, async (lab) => {
+      const { id } = lab.device;
+      const abandon = new AbortController();
+      const replace = async (): Promise<SimulatedDevice> => {
+        await until(lab, () => lab.broker.registry.get(id)?.state?.value === 'lost');
+        const other = new SimulatedDevice({ url: broker.url, id, image: running, mac: '5C:CF:7F:00:00:99' });
+        await other.start();
+        return other;
+      };
+      let impostor: Promise<SimulatedDevice> | undefined;
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'rebooting') impostor ??= replace();
+      };
+      const { outcome, late } = await bring(lab, { name: 'New' }, {}, { onChange, abandon: abandon.signal });
+      abandon.abort();
+      await Promise.all([late, (await impostor)?.stop()]);
+      assert.equal(codeOf(outcome), 'OTHER_DEVICE');
     }));
 
   it('does not take a mere reconnect for a reboot', () =>

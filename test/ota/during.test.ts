@@ -4,6 +4,7 @@ import type { Change } from '../../src/homie/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw, running } from './lab';
+import { SimulatedDevice } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 
 /** For ids of 18 characters. */
@@ -123,6 +124,24 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(codeOf(outcome), 'NOT_REBOOTED');
       assert.match('error' in outcome ? outcome.error.message : '', /another image was sent to the device/);
       assert.doesNotMatch('error' in outcome ? outcome.error.hint : '', /The new firmware starts/);
+    }));
+
+  it('does not take another device with the same id for the one that was sent the image', () =>
+    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+      const { id } = lab.device;
+      let impostor: Promise<SimulatedDevice> | undefined;
+      const replace = async (): Promise<SimulatedDevice> => {
+        while (lab.broker.registry.get(id)?.state?.value !== 'lost') await once(lab.broker.registry, 'event');
+        const other = new SimulatedDevice({ url: broker.url, id, image: next, mac: '5C:CF:7F:00:00:99' });
+        await other.start();
+        return other;
+      };
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'rebooting') impostor ??= replace();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { onChange });
+      await (await impostor)?.stop();
+      assert.equal(codeOf(outcome), 'OTHER_DEVICE');
     }));
 
   it('never retains the firmware', () =>

@@ -247,6 +247,20 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 1);
   });
 
+  /** Another device connects under the id. */
+  const replaceDevice = async (image: Buffer): Promise<void> => {
+    const { id } = device;
+    await device.stop();
+    device = new SimulatedDevice({ url: server.url, id, image, statsInterval: 1, mac: '5C:CF:7F:00:00:99' });
+    await device.start();
+  };
+
+  it('does not take another device with the same id for the one that was sent the image', async () => {
+    await open();
+    const result = await interrupt(inPhase('flashing'), () => replaceDevice(next));
+    assert.equal(codeOf(result), 'OTHER_DEVICE');
+  });
+
   it('says that the device is not back', async () => {
     await open({ misbehaviour: { neverBack: true } });
     const result = await interrupt(inPhase('rebooting'), undefined, brief);
@@ -484,6 +498,12 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       const settings = { ...configSettings, reboot: 1_000, ready: 500 };
       const result = await interruptPatch('received', () => hasBeenUpFor(4), undefined, settings);
       assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
+    });
+
+    it('does not take another device with the same id for the one that was sent the patch', async () => {
+      await open();
+      const result = await interruptPatch('received', () => replaceDevice(running));
+      assert.equal(codeOf(result), 'OTHER_DEVICE');
     });
 
     it('says that a value was lost', async () => {
