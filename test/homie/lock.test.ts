@@ -53,6 +53,21 @@ describe('The lock of a device', () => {
     assert.equal(locks.holder('lamp'), 'first');
   });
 
+  it('is released, and its reboot stays pending, when another device has its id by then', async () => {
+    const first = device('lamp', { mac: '5C:CF:7F:00:00:01', up: 3000 });
+    const other = device('lamp', { mac: '5C:CF:7F:00:00:02', up: 3000 });
+    let present = first;
+    const changing = new DeviceLocks('mqtt://broker', 'homie/', () => present);
+    changing.acquire('lamp', 'job');
+    await changing.expectReboot('lamp', 'image');
+    present = other;
+    assert.equal(changing.isRebootPending('lamp'), false);
+    changing.release('lamp', 'job');
+    present = first;
+    assert.equal(changing.holder('lamp'), undefined);
+    assert.equal(changing.isRebootPending('lamp'), true);
+  });
+
   it('holds across all names of a broker where the MAC address is the same, or not known', () => {
     const mac = '5C:CF:7F:00:00:01';
     locksOf('mqtt://127.0.0.1', 'homie/', device('lamp', { mac })).acquire('lamp', 'first');
