@@ -59,6 +59,7 @@ export class Sight {
   #blindUntil = Number.POSITIVE_INFINITY;
   /** ms for which there was no connection of our own. */
   #blind = 0;
+  #lost: () => void = () => undefined;
 
   constructor({ broker, watch, signal, before }: SightInput) {
     this.#broker = broker;
@@ -86,6 +87,11 @@ export class Sight {
   /** How many configuration patches were seen on their way to the device, whoever sent them. */
   get patches(): number {
     return this.#patches;
+  }
+
+  /** Calls `lost` whenever our own connection is lost from now on, instead of what was given before. */
+  onLost(lost: () => void): void {
+    this.#lost = lost;
   }
 
   /** Whether our own connection was ever lost. */
@@ -175,6 +181,7 @@ export class Sight {
         if (event.value === 'lost') {
           this.#blindSince ??= Math.max(event.heardAt, this.#begunAt);
           this.#blindUntil = event.at + BLIND_LIMIT;
+          this.#lost();
         } else {
           if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
           this.#blindSince = undefined;

@@ -4,8 +4,11 @@ import type { ErrorCode, HomieError } from '../errors';
 export type State =
   'queued' | 'waiting' | 'running' | 'succeeded' | 'skipped' | 'failed' | 'timed_out' | 'rejected' | 'canceled';
 
-/** What is under way while the state is `running`: `accepted` and `flashing` with firmware, `received` with a patch. */
-export type Phase = 'sending' | 'accepted' | 'flashing' | 'received' | 'rebooting' | 'verifying';
+/**
+ * What is under way while the state is `running`: `accepted` and `flashing` with firmware, `received` with a patch; `silent`:
+ * the transfer has begun, and the device does not respond, or our own connection is lost.
+ */
+export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' | 'rebooting' | 'verifying';
 
 /** `held`: it is not sent again unless somebody says so. */
 export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'excluded';

@@ -199,6 +199,7 @@ class Exchange {
       abandon,
       report,
       flashed: this.#input.flashed,
+      ask: () => askStaleUpdate(stuck),
     });
     if (end.kind !== 'not_sent') return this.#after(end, stuck, expected);
     if (isHandedOver) this.#attempt -= 1;
@@ -243,7 +244,7 @@ class Exchange {
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return wait;
       case 'interrupted':
-        if (end.restarted) return this.#tryAgain(end.error, end.again);
+        if (end.free) return this.#tryAgain(end.error, end.again);
         return this.#settleStaged(stuck, end.error, expected, true);
       case 'unseen':
         if (end.certain) {

@@ -6,6 +6,9 @@ const ASSUMED_PACE = 20;
 /** More is not shown before the device says that it has flashed, or reboots. */
 const MOST = 95;
 
+/** How long a device may be silent beyond that before it counts as silent, in ms. */
+const PATIENCE = 5_000;
+
 /**
  * Progress of one transfer. A device reports it every 100 TCP segments only, that is every 54 to 147 kB
  * (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`), so between reports it is estimated from the measured pace.
@@ -47,6 +50,11 @@ export class ProgressMeter {
   estimate(now: number): Progress {
     const written = this.#measuredFrom === undefined ? 0 : this.#written + (now - this.#at) * this.#pace;
     return this.#progress(Math.min(Math.round(written), this.#total), true);
+  }
+
+  /** Whether at `now` (ms) the device has been silent for much longer than the rest should take. */
+  isOverdue(now: number): boolean {
+    return now - this.#at > PATIENCE + (2 * (this.#total - this.#written)) / this.#pace;
   }
 
   #progress(written: number, estimated: boolean): Progress {

@@ -8,8 +8,10 @@ import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
 import { ProgressMeter } from './progress';
+import type { StaleUpdate } from './recovery';
 import type { OtaSettings } from './settings';
 import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
+import { isReady } from '../homie/presence';
 import { isAway, type Advertisement, type Sight } from '../homie/sight';
 import { concernsImage, parseStatus, type OtaStatus } from './status';
 import type { Outcome, Phase, Progress } from '../homie/update';
@@ -43,6 +45,8 @@ export interface TransferInput {
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
   /** The device has said that the image is flashed. */
   readonly flashed?: (() => void) | undefined;
+  /** Asks the device whether the update was cut off, as `askStaleUpdate` does. */
+  readonly ask: () => Promise<StaleUpdate>;
 }
 
 /**
@@ -54,8 +58,9 @@ export interface TransferInput {
  * - `stuck`: the updater of the device is stuck
  * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `certain`: it never
  *   got the image
- * - `interrupted`: the update ended in the middle. `restarted`: a restart was shown, and the old firmware runs, so that nothing
- *   is staged; else the device may be half dead, or have an image to boot. `again`: the old firmware was seen live
+ * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as a restart into the old firmware has shown, or
+ *   the answer of the device to the question; else the device may be half dead, or have an image to boot. `again`: the old
+ *   firmware was seen live
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
@@ -63,12 +68,14 @@ export type TransferEnd =
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
   | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: boolean }
-  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly restarted: boolean; readonly again: boolean };
+  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly free: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
   | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
   | { readonly kind: 'gone'; readonly begun: boolean }
+  /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
+  | { readonly kind: 'cut_off'; readonly free: boolean }
   /** `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. */
   | { readonly kind: 'silent'; readonly begun: boolean; readonly worksAgain: boolean }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
@@ -79,6 +86,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
   if (sent.kind !== 'sent') return sent;
 
   const answer = await untilFlashed(input, sent, performance.now());
+  input.sight.onLost(() => undefined);
   switch (answer.kind) {
     case 'refused':
       return refused(input, answer.status);
@@ -86,11 +94,12 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       return { kind: 'missed' };
     case 'another_updater':
       return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
+    case 'cut_off':
+      return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
-      if (answer.begun)
-        return { kind: 'interrupted', error: new HomieError('STALLED'), restarted: false, again: false };
+      if (answer.begun) return { kind: 'interrupted', error: stalled(input), free: false, again: false };
       return { kind: 'unseen', error: unanswered(input, sent), certain: sent.noSubscribers };
     case 'flashed':
       input.flashed?.();
@@ -140,15 +149,37 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   let begun = false;
   let worksAgain = false;
   let until = sight.clock() + settings.accepted;
+  let hasToAsk = false;
+  sight.onLost(() => begun && report({ phase: 'silent' }));
 
   for (;;) {
+    // A restart of the broker ends the transfer, and the device is often back before us. Where only our own connection was
+    // lost, the device answers after the update.
+    if (
+      hasToAsk &&
+      begun &&
+      sight.advertisement?.readyAt !== undefined &&
+      broker.isSettled &&
+      isReady(broker, device)
+    ) {
+      hasToAsk = false;
+      const answer = await input.ask();
+      if (answer === 'flashed') return { kind: 'flashed' };
+      if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
+      if (hasLeft(sight)) return { kind: 'gone', begun };
+      if (answer === 'progress') until = sight.clock() + settings.stall;
+      // Our connection was lost once more.
+      if (answer === 'gone') hasToAsk = true;
+    }
     const event = await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
     if (event === undefined) {
       if (sight.clock() >= until) return sight.gone ? { kind: 'gone', begun } : { kind: 'silent', begun, worksAgain };
-      report({ progress: meter.estimate(sight.clock()) });
+      const now = sight.clock();
+      report({ progress: meter.estimate(now), ...(meter.isOverdue(now) && { phase: 'silent' }) });
       continue;
     }
     if (returnedUnseen(sight.advertisement, before)) return { kind: 'gone', begun };
+    if (event.attribute === 'connection') hasToAsk = true;
     if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
     // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
@@ -184,6 +215,11 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     begun = true;
     until = sight.clock() + settings.stall;
   }
+}
+
+/** Whether a device was lost, or connected anew, before our eyes. */
+function hasLeft({ gone, advertisement }: Sight): boolean {
+  return gone || advertisement?.live === true;
 }
 
 /** Whether the state of a device is still the one that came then, in ms of `performance.now()`. */
@@ -243,6 +279,25 @@ function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
       ? 'With MQTT 3.1.1 a broker drops without a word what an ACL or a size limit (mosquitto: message_size_limit) forbids. Look into its log. Or the device is gone without the broker having noticed.'
       : 'The device may be gone without the broker having noticed, or the broker did not deliver the message. Look into its log.',
   });
+}
+
+/** The device lost its connection, or the broker did, which ends the transfer as well. */
+function lostInTransfer({ sight }: TransferInput): HomieError {
+  if (!sight.blinked) return new HomieError('LOST_IN_TRANSFER');
+  return new HomieError(
+    'LOST_IN_TRANSFER',
+    'The connection to the broker was lost in the middle of the transfer, and the device still runs the old firmware.',
+    { hint: 'Check that the broker keeps running and can be reached, then try again.' },
+  );
+}
+
+function stalled({ sight }: TransferInput): HomieError {
+  if (!sight.blinked) return new HomieError('STALLED');
+  return new HomieError(
+    'STALLED',
+    'The connection to the broker was lost in the middle of the transfer, and the device has given no sign since.',
+    { hint: 'Check that the broker keeps running and can be reached. Restart the device if it takes no other job.' },
+  );
 }
 
 /** What is known when the device has gone, or is about to. */
@@ -332,7 +387,7 @@ function concluded(
   { begun, sent }: Course,
   input: TransferInput,
 ): TransferEnd {
-  const lost = (): HomieError => new HomieError('LOST_IN_TRANSFER');
+  const lost = (): HomieError => lostInTransfer(input);
   switch (verdict.kind) {
     case 'succeeded':
       return { kind: 'ended', outcome: { state: 'succeeded', reboot: verdict.reboot } };
@@ -345,15 +400,15 @@ function concluded(
       return { kind: 'ended', outcome, ...(verdict.code === 'UNCONFIRMED' && { open: 'unknown' }) };
     }
     case 'half_dead':
-      return { kind: 'interrupted', error: lost(), restarted: false, again: live };
+      return { kind: 'interrupted', error: lost(), free: false, again: live };
     case 'rebooted':
-      return { kind: 'interrupted', error: lost(), restarted: true, again: live };
+      return { kind: 'interrupted', error: lost(), free: true, again: live };
     case 'reconnected':
       // It works, so an update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
       return {
         kind: 'interrupted',
         error: begun || live ? lost() : unanswered(input, sent),
-        restarted: false,
+        free: false,
         again: live,
       };
   }

@@ -17,6 +17,16 @@ describe('ProgressMeter', () => {
     assert.deepEqual({ written, estimated, percent }, { written: 400, estimated: true, percent: 40 });
   });
 
+  it('is overdue when nothing was heard for much longer than the rest should take', () => {
+    const meter = new ProgressMeter(100_000, 0);
+    meter.begin(0);
+    meter.report(50_000, 10_000);
+    assert.equal(meter.isOverdue(20_000), false);
+    assert.equal(meter.isOverdue(40_000), true);
+    meter.report(60_000, 40_000);
+    assert.equal(meter.isOverdue(41_000), false);
+  });
+
   it('claims nothing before the device has begun', () => {
     assert.equal(new ProgressMeter(1000, 0).estimate(60_000).percent, 0);
   });

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Change } from '../../src/homie/update';
+import { isImage } from '../simulator/transfers';
+import { startAedes } from '../support/aedes';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { startProxy } from '../support/proxy';
+import { Lab, codeOf, next, raw } from './lab';
+
+/** A broker that can be taken down. */
+interface Fragile {
+  readonly url: string;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** So long that no test passes by waiting for it. */
+const stall = 120_000;
+
+/** We are back long after the device. */
+const slow = { reconnect: { min: 4_000, max: 4_000 } };
+
+async function fragileAedes(): Promise<Fragile> {
+  let broker = await startAedes();
+  const { url, port } = broker;
+  return {
+    url,
+    kill: () => broker.close(),
+    restart: async () => {
+      broker = await startAedes(port);
+    },
+    stop: () => broker.close(),
+  };
+}
+
+/** For so many ms. */
+async function takeDown(broker: Fragile, duration: number): Promise<void> {
+  await broker.kill();
+  await delay(duration);
+  await broker.restart();
+}
+
+const brokers: Record<string, () => Promise<Fragile>> = {
+  mosquitto: () => startMosquitto(),
+  'mosquitto with persistence': () => startMosquitto({ persistence: true }),
+  aedes: fragileAedes,
+};
+
+for (const [name, start] of Object.entries(brokers)) {
+  describe(`a broker that is down for a moment in the middle of a transfer (${name})`, () => {
+    before(function () {
+      if (name !== 'aedes' && !mosquittoAvailable()) this.skip();
+    });
+
+    /** Takes the broker down at the first sign of the device, for so many ms. */
+    const outage = async (
+      duration: number,
+      attempts: number,
+      test: (result: Awaited<ReturnType<Lab['bring']>>, lab: Lab) => void,
+    ): Promise<void> => {
+      const broker = await start();
+      const lab = await Lab.open(broker.url, { flashDelay: 50, backoff: 50 }, slow);
+      let isDown = false;
+      const onChange = ({ phase }: Change): void => {
+        if (phase !== 'accepted' || isDown) return;
+        isDown = true;
+        void takeDown(broker, duration);
+      };
+      try {
+        test(await lab.bring(await raw(next), { stall, attempts }, { onChange }), lab);
+      } finally {
+        await lab.close();
+        await broker.stop();
+      }
+    };
+
+    for (const duration of [300, 1_000, 3_000]) {
+      it(`updates the device with a second transfer after ${duration} ms, without waiting for the stall deadline`, () =>
+        outage(duration, 2, ({ outcome, changes }, { device }) => {
+          assert.equal(codeOf(outcome), 'succeeded');
+          assert.equal(device.image.equals(next), true);
+          assert.ok(device.received.filter(isImage).length <= 2);
+          assert.ok(changes.some(({ phase }) => phase === 'silent'));
+        }));
+    }
+
+    it('names the connection to the broker as the cause when there is no second attempt', () =>
+      outage(300, 1, ({ outcome }) => {
+        assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+        assert.ok(outcome.state === 'failed');
+        assert.match(outcome.error.message, /connection to the broker/);
+        assert.doesNotMatch(outcome.error.hint, /Wi-Fi|power/);
+      }));
+  });
+}
+
+describe('our own connection is cut in the middle of a transfer', () => {
+  it('goes on with the transfer, since the device still receives', async function () {
+    if (!mosquittoAvailable()) this.skip();
+    const mosquitto = await startMosquitto();
+    const proxy = await startProxy(mosquitto.port);
+    const lab = await Lab.open(mosquitto.url, { flashDelay: 150 }, { url: `mqtt://127.0.0.1:${proxy.port}` });
+    let isCut = false;
+    const onChange = ({ phase }: Change): void => {
+      if (phase !== 'accepted' || isCut) return;
+      isCut = true;
+      proxy.cut();
+    };
+    try {
+      const { outcome } = await lab.bring(await raw(next), { stall }, { onChange });
+      assert.equal(isCut, true);
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal(lab.device.received.filter(isImage).length, 1);
+    } finally {
+      await lab.close();
+      await proxy.close();
+      await mosquitto.stop();
+    }
+  });
+});
