@@ -20,6 +20,7 @@ import type { ImageFacts } from './image';
 import { askStaleUpdate, restart } from './recovery';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
+import { lostUnseen } from './transfer';
 import { identify, notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
@@ -150,7 +151,8 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
       pause = ASK_AGAIN;
     }
     const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
-    if (event === undefined && sight.clock() >= until) return inVain(sign, isAnotherSent);
+    if (event === undefined && sight.clock() >= until)
+      return inVain(sign, { wasFlashed: flight.flashed, another: isAnotherSent });
     if (event?.attribute === 'otaStatus' && event.live) {
       if (flight.flashed && concernsImage(event.value)) isAnotherSent = true;
       if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
@@ -216,10 +218,10 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
 const UNTOLD =
   'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
 
-function inVain(sign: Sign, another: boolean): FlightEnd {
+function inVain(sign: Sign, { wasFlashed, another }: Record<'wasFlashed' | 'another', boolean>): FlightEnd {
   switch (sign.kind) {
     case 'away':
-      return ended(new HomieError('NOT_BACK'), 'unknown');
+      return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');
     case 'flashed':
       return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
     case 'unclear':

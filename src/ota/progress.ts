@@ -6,6 +6,12 @@ const ASSUMED_PACE = 20;
 /** More is not shown before the device says that it has flashed, or reboots. */
 const MOST = 95;
 
+/** A device reports every 100 TCP segments, of 1460 bytes at most (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`). */
+const REPORTED_EVERY = 146_000;
+
+/** More than this a device does not receive without an acknowledgement, in bytes: more than lwIP's windows. */
+const RECEIVE_WINDOW = 16_384;
+
 /** How long a device may be silent beyond that before it counts as silent, in ms. */
 const PATIENCE = 5_000;
 
@@ -55,6 +61,20 @@ export class ProgressMeter {
   /** Whether at `now` (ms) the device has been silent for much longer than the rest should take. */
   isOverdue(now: number): boolean {
     return now - this.#at > PATIENCE + (2 * (this.#total - this.#written)) / this.#pace;
+  }
+
+  /**
+   * How much of the image a device had reported that was lost at `now` (ms), in percent; undefined where it may have had all
+   * of it by then. To be asked only where our own connection stood all the time.
+   *
+   * It cannot have had all when another 206 was due before the end: then this one would have been lost as well as the 200,
+   * and a device whose statuses get no further soon gets nothing either, since its acknowledgements get no further. Nor can it
+   * when three times its pace is not enough.
+   */
+  partial(now: number): number | undefined {
+    const missed = this.#written + REPORTED_EVERY + RECEIVE_WINDOW < this.#total;
+    const reached = this.#written === 0 ? Infinity : this.#written + 3 * this.#pace * (now - this.#at);
+    return missed || reached < this.#total ? Math.round((this.#written / this.#total) * 100) : undefined;
   }
 
   #progress(written: number, estimated: boolean): Progress {

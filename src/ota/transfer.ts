@@ -73,7 +73,8 @@ export type TransferEnd =
 /** What ended the wait for the device's answer to the image. */
 type Answer =
   | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
-  | { readonly kind: 'gone'; readonly begun: boolean }
+  /** `partial`: it cannot have had all of the image, of which it had reported so many percent. */
+  | { readonly kind: 'gone'; readonly begun: boolean; readonly partial: number | undefined }
   /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
   | { readonly kind: 'cut_off'; readonly free: boolean }
   /** `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. */
@@ -108,7 +109,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       });
       return untilBack(input, { sent, flashed: lifeSign(input.sight), begun: true });
     case 'gone':
-      return untilBack(input, { sent, begun: answer.begun });
+      return untilBack(input, { sent, begun: answer.begun, partial: answer.partial });
   }
 }
 
@@ -150,6 +151,11 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   let worksAgain = false;
   let until = sight.clock() + settings.accepted;
   let hasToAsk = false;
+  const gone = (): Answer => ({
+    kind: 'gone',
+    begun,
+    partial: begun && !sight.blinked ? meter.partial(sight.clock()) : undefined,
+  });
   sight.onLost(() => begun && report({ phase: 'silent' }));
 
   for (;;) {
@@ -166,26 +172,26 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
       const answer = await input.ask();
       if (answer === 'flashed') return { kind: 'flashed' };
       if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
-      if (hasLeft(sight)) return { kind: 'gone', begun };
+      if (hasLeft(sight)) return gone();
       if (answer === 'progress') until = sight.clock() + settings.stall;
       // Our connection was lost once more.
       if (answer === 'gone') hasToAsk = true;
     }
     const event = await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
     if (event === undefined) {
-      if (sight.clock() >= until) return sight.gone ? { kind: 'gone', begun } : { kind: 'silent', begun, worksAgain };
+      if (sight.clock() >= until) return sight.gone ? gone() : { kind: 'silent', begun, worksAgain };
       const now = sight.clock();
       report({ progress: meter.estimate(now), ...(meter.isOverdue(now) && { phase: 'silent' }) });
       continue;
     }
-    if (returnedUnseen(sight.advertisement, before)) return { kind: 'gone', begun };
+    if (returnedUnseen(sight.advertisement, before)) return gone();
     if (event.attribute === 'connection') hasToAsk = true;
     if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
     // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
     if (isAsleep && !begun && sent.error === undefined) return { kind: 'asleep' };
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
-      if (begun || event.at >= sentAt) return { kind: 'gone', begun };
+      if (begun || event.at >= sentAt) return gone();
     }
     // While an update runs, no statistics are sent.
     if (event.attribute === 'uptime' && event.live && begun) worksAgain = true;
@@ -307,11 +313,14 @@ interface Course {
   readonly begun: boolean;
   /** It said that the image is flashed. */
   readonly flashed?: LifeSign;
+  /** It cannot have had all of the image, of which it had reported so many percent. */
+  readonly partial?: number | undefined;
 }
 
 /** Follows the device through its reboot, and judges what it comes back with. */
 async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
   const { broker, device, sight, settings, expected, before, report } = input;
+  const { partial } = course;
   const flashed = course.flashed !== undefined;
   report({ phase: 'rebooting' });
   const until = sight.clock() + settings.reboot;
@@ -340,6 +349,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     }
     if (typeof back === 'string') {
       // After a time without a connection of our own it was not seen to be there, nor to be away.
+      if (back === 'never' && partial !== undefined) return lostForGood(partial);
       const isUnclear = ambiguous || sight.advertisement !== undefined;
       return notBack(back, { flashed, gone: sight.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
@@ -360,17 +370,34 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
   }
 }
 
+/** The device did not come back, and the image is not why: it cannot have had all of it. */
+function lostForGood(percent: number): TransferEnd {
+  const error = new HomieError(
+    'LOST_IN_TRANSFER',
+    `The device was lost in the middle of the transfer, at about ${percent} %, and did not come back in time. It cannot have received the whole image.`,
+    { hint: 'Check power supply and Wi-Fi signal of the device. When it has restarted, the image can be sent again.' },
+  );
+  return { kind: 'ended', outcome: { state: 'failed', error }, open: 'unknown' };
+}
+
+/** The device did not come back, and may have had the whole image. */
+export function lostUnseen(): HomieError {
+  return new HomieError(
+    'NOT_BACK',
+    'The device was lost during the transfer and did not come back in time. It may have received the whole image.',
+    {
+      hint: 'Check power supply and Wi-Fi signal of the device. If they are fine, the image may be built for another flash layout: look for an access point that the device opened, and power-cycle it.',
+    },
+  );
+}
+
 function notBack(
   why: 'never' | 'not_ready',
   { flashed, gone, ambiguous, another }: Record<'flashed' | 'gone' | 'ambiguous' | 'another', boolean>,
 ): TransferEnd {
   if (why === 'not_ready') return failed('NOT_READY', 'unknown');
   if (!flashed) {
-    return failed(
-      'NOT_BACK',
-      'unknown',
-      'The device was lost in the middle of the transfer and did not come back in time.',
-    );
+    return { kind: 'ended', outcome: { state: 'failed', error: lostUnseen() }, open: 'unknown' };
   }
   if (gone) return failed('NOT_BACK', 'flashed');
   if (!ambiguous) return { kind: 'ended', outcome: { state: 'failed', error: notRebooted(another) }, open: 'flashed' };

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Change } from '../../src/homie/update';
+import { History } from '../../src/rollout/history';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp8266Image } from '../support/images';
+import { codeOf, Lab, next, raw } from './lab';
+
+const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+
+describeWithBrokers('a device that is unplugged in the middle of a transfer', (start) => {
+  let broker: TestBroker;
+
+  before(async () => {
+    broker = await start();
+  });
+  after(() => broker.stop());
+
+  /** Takes the power away in this phase. */
+  const unplug = async (lab: Lab, image: Buffer, when: Change['phase']): ReturnType<Lab['bring']> => {
+    let isPlugged = true;
+    return lab.bring(
+      await raw(image),
+      { reboot: 1_000 },
+      {
+        onChange: ({ phase }) => {
+          if (phase !== when || !isPlugged) return;
+          isPlugged = false;
+          void lab.device.stop();
+        },
+      },
+    );
+  };
+
+  it('was lost in the transfer where it cannot have had the whole image, and is updated when it is back', async () => {
+    const lab = await Lab.open(broker.url, { flashDelay: 20 });
+    try {
+      const { outcome } = await unplug(lab, large, 'flashing');
+      assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+      assert.ok(outcome.state === 'failed');
+      assert.match(outcome.error.message, /at about 37 %.* did not come back in time/);
+      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true, 'nothing proves that nothing is staged');
+
+      await lab.device.restart();
+      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
+      const again = await lab.bring(await raw(large));
+      assert.equal(codeOf(again.outcome), 'succeeded');
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it('is not back where it may have had the whole image, with a text that names both causes', async () => {
+    const lab = await Lab.open(broker.url, { flashDelay: 100 });
+    try {
+      const { outcome } = await unplug(lab, next, 'accepted');
+      assert.equal(codeOf(outcome), 'NOT_BACK');
+      assert.ok(outcome.state === 'failed');
+      assert.match(outcome.error.message, /may have received the whole image/);
+      assert.match(outcome.error.hint, /power supply and Wi-Fi.*flash layout/);
+    } finally {
+      await lab.close();
+    }
+  });
+});
+
+describe('the history of images', () => {
+  it('holds back no image that was lost in the transfer', async () => {
+    const history = new History();
+    const update = {
+      job: 'job',
+      device: 'lamp',
+      state: 'failed',
+      progress: 41,
+      written: 0,
+      total: 0,
+      estimated: false,
+      from: {},
+      attempt: 1,
+      startedAt: '2026-01-01T00:00:00.000Z',
+      duration: 0,
+      error: { code: 'LOST_IN_TRANSFER', message: '', hint: '', retryable: true },
+    } as const;
+    await history.ended('lamp', 'md5', update);
+    assert.equal(history.heldBecause('lamp', 'md5', 2), undefined);
+    await history.ended('lamp', 'md5', { ...update, error: { ...update.error, code: 'NOT_BACK' } });
+    assert.equal(history.heldBecause('lamp', 'md5', 2), 'NOT_BACK');
+  });
+});
