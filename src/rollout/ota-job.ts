@@ -73,6 +73,14 @@ function otaTask(
     if (reported !== checksum) meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
     return meaning.has(reported);
   };
+  /** Devices that this job has sent the image to. */
+  const sent = new Set<string>();
+  /** A device that was thought to have missed the image, or to have lost it, may have taken it all the same. */
+  const tookIt = (id: string, outcome: Outcome): Outcome => {
+    const isSkipped = outcome.state === 'skipped' && outcome.reason === 'up_to_date';
+    const isShown = broker.registry.get(id)?.checksum?.live === true;
+    return isSkipped && isShown && sent.has(id) ? { state: 'succeeded', reboot: 'unproven' } : outcome;
+  };
   return {
     broker,
     stages: 'image',
@@ -94,7 +102,8 @@ function otaTask(
       if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
       if (device.checksum !== undefined) history.shows(key(id), checksum, await means(device.checksum.value));
       if (decision.kind === 'skip') {
-        return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
+        const { reason, hint } = decision;
+        return tookIt(id, { state: 'skipped', reason, ...(hint && { hint }) });
       }
       const hint = heldBecause({ broker, firmware, settings, history }, id, asked);
       return hint === undefined ? undefined : { state: 'skipped', reason: 'held', hint };
@@ -102,7 +111,8 @@ function otaTask(
     exchange: async (device, { begin, asked, ...hooks }) => {
       const image = await firmware.load();
       let flight: Flight | undefined;
-      return bringFirmware({
+      const wasSent = sent.has(device);
+      const outcome = await bringFirmware({
         ...hooks,
         broker,
         device,
@@ -110,11 +120,13 @@ function otaTask(
         settings: settingsFor(device, asked),
         begin: async (known) => {
           flight = flightOf(known);
+          sent.add(device);
           await Promise.all([history.begun(key(device), checksum), begin(flight)]);
         },
         unsent: (missed) => {
           // An image that is missed counts, lest it goes over the network at every wake.
           if (!missed) history.notSent(key(device), checksum);
+          if (!missed && !wasSent) sent.delete(device);
           hooks.unsent();
         },
         flashed: () => {
@@ -124,8 +136,10 @@ function otaTask(
           void begin(flight);
         },
       });
+      return outcome && tookIt(device, outcome);
     },
     judge: async (device, flight, { job, report, abandon }) => {
+      sent.add(device);
       const judged = await judgeFlight({ broker, device, job, firmware, flight, settings, abandon, report });
       const isOpen = judged.kind === 'ended' && judged.open !== undefined;
       if (!isOpen) await broker.locks.rebooted(device);
@@ -139,7 +153,10 @@ function otaTask(
       return known?.checksum !== undefined && !meaning.has(known.checksum.value);
     },
     allowAgain: (device) => history.allowAgain(key(device), checksum),
-    ended: (device, update, resumed) => history.ended(key(device), checksum, update, resumed),
+    ended: (device, update, resumed) => {
+      sent.delete(device);
+      return history.ended(key(device), checksum, update, resumed);
+    },
   };
 }
 

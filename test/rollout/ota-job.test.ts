@@ -70,6 +70,27 @@ describeWithBrokers('a job of several devices', (start) => {
     );
   });
 
+  it('has updated a device that took the image although it seemed to have fallen asleep before', async () => {
+    const device = await add({ flashDelay: 20, misbehaviour: { loseStatuses: () => true } });
+    await broker.settled();
+    const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
+    const job = new OtaJob(input, sequential);
+    // The image overtakes the disconnect of the device.
+    const topic = `homie/${device.id}/$state`;
+    device.once('status', () => void broker.connection.publish(topic, 'sleeping', { qos: 1, timeout: 5_000 }));
+    const { results, progress } = await run(job);
+    assert.ok(progress.some(({ state, attempt }, index) => index > 0 && state === 'waiting' && attempt === 0));
+    assert.deepEqual(
+      results.map(({ state, reboot }) => ({ state, reboot })),
+      [{ state: 'succeeded', reboot: 'unproven' }],
+    );
+    const again = await run(new OtaJob(input, sequential));
+    assert.deepEqual(
+      again.results.map(({ reason }) => reason),
+      ['up_to_date'],
+    );
+  });
+
   it('brings the image onto one after the other, and gives one result for each', async () => {
     const [a, b, c] = [await add(), await add(), await add()];
     await broker.settled();
