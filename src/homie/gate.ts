@@ -76,6 +76,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   const before = obstacle(sender);
   if (before !== undefined) return { notSent: before };
   refuseLocked(sender);
+  const isPending = locks.isRebootPending(device);
   if (stages !== undefined) await locks.expectReboot(device, stages);
   const { topic, payload, ...options } = message;
   let found: Obstacle = 'changed';
@@ -109,7 +110,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
       if (stages !== undefined) void locks.expectReboot(device, stages);
       return sent;
     }
-    if (stages !== undefined) await locks.rebooted(device);
+    if (stages !== undefined && !isPending) await locks.rebooted(device);
     return sent ?? { notSent: found };
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', interrupt);

@@ -272,7 +272,7 @@ class Exchange {
     const answer = await abortStaleUpdate(stuck);
     if (answer === 'cut_off') return this.#tryAgain(error, true);
     const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
-    if (!isRestarted) return ended({ state: 'failed', error });
+    if (!isRestarted) return ended({ state: 'failed', error: maybeStaged(error) });
     const runs = stuck.sight.advertisement?.checksum;
     if (runs !== undefined && expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
     return this.#tryAgain(error, possible);
@@ -368,6 +368,13 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
   }
   const recent = !connectedSince && performance.now() - otaStatus.at < settings.stall;
   return recent && (kind === 'accepted' || kind === 'progress') ? new HomieError('ANOTHER_UPDATER') : undefined;
+}
+
+/** The same error, of a device that stays locked. */
+function maybeStaged({ code, message, cause }: HomieError): HomieError {
+  const hint =
+    'Restart the device. Until it is shown to have restarted it is sent nothing more, since it may have an image to boot.';
+  return new HomieError(code, message, { hint, cause });
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
