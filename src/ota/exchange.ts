@@ -8,6 +8,7 @@ import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
 import { isReady, untilReady } from '../homie/presence';
 import { abortStaleUpdate, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
+import { explainByRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
@@ -236,7 +237,7 @@ class Exchange {
     switch (end.kind) {
       case 'ended':
         if (end.open === undefined) await broker.locks.rebooted(device);
-        return ended(end.outcome);
+        return ended(await this.#explained(end.outcome));
       case 'missed':
         // Its session is clean, and it boots when it wakes.
         await broker.locks.rebooted(device);
@@ -256,6 +257,13 @@ class Exchange {
         await broker.locks.rebooted(device);
         return this.#restartStuck(stuck, end.error);
     }
+  }
+
+  /** A firmware message that is retained looks like another cause. */
+  async #explained(outcome: Outcome): Promise<Outcome> {
+    if (outcome.state !== 'failed') return outcome;
+    const { broker, device, abandon } = this.#input;
+    return { ...outcome, error: await explainByRetained(outcome.error, broker, device, abandon) };
   }
 
   /**

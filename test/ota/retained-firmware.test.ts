@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { firmwareTopic } from '../../src/homie/topics';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { codeOf, Lab, next, raw, running } from './lab';
+
+describeWithBrokers('a firmware message that is retained', (start) => {
+  let broker: TestBroker;
+
+  before(async () => {
+    broker = await start();
+  });
+  after(() => broker.stop());
+
+  it('is named as the cause when it flashes the device back after an update', async () => {
+    const lab = await Lab.open(broker.url);
+    try {
+      const { info } = await raw(running);
+      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
+      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
+      assert.ok(outcome.state === 'failed');
+      assert.ok(outcome.error.message.includes(topic));
+      assert.ok(outcome.error.hint.includes(topic));
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it('is not named when there is none and the device comes back with its old firmware', async () => {
+    const lab = await Lab.open(broker.url, { misbehaviour: { comesBackWith: running } });
+    try {
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'OLD_FIRMWARE');
+    } finally {
+      await lab.close();
+    }
+  });
+});
