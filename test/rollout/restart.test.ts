@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connectAsync } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import type { Attribute } from '../../src/homie/device';
@@ -304,22 +305,23 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   });
 
   const staged = {
-    'the retained 200 is that of an earlier update': { before: '200', lost: ['200'] },
-    'the 200 is lost, and a 202 is retained': { before: '202', lost: ['200'] },
-    'no status has come': { before: '304', lost: ['2'] },
+    'the retained 200 is that of an earlier update': '200',
+    'the 200 is lost, and a 202 is retained': '202',
   };
-  for (const [what, { before, lost }] of Object.entries(staged)) {
+  for (const [what, before] of Object.entries(staged)) {
     it(`sends no second image over one that is staged, although ${what}`, async () => {
-      const loseStatuses = (status: string): boolean => lost.some((each) => status.startsWith(each));
+      const loseStatuses = (status: string): boolean => status === '200';
+      const earlier = await connectAsync(server.url);
+      const topic = `homie/restart-${count + 1}/$implementation/ota/status`;
+      await earlier.publishAsync(topic, before, { qos: 1, retain: true });
+      await earlier.endAsync();
       await open({ misbehaviour: { notIdle: true, loseStatuses } });
-      const topic = `homie/${device.id}/$implementation/ota/status`;
-      await broker.connection.publish(topic, before, { qos: 1, retain: true, timeout: 5_000 });
       const whole = new Promise<void>((resolve) => {
         device.on('part', (_topic, bytes, total) => {
           if (bytes === total) resolve();
         });
       });
-      const result = await interrupt(inPhase('sending'), () => whole, brief);
+      const result = await interrupt(inPhase('accepted'), () => whole, brief);
       assert.equal(result.state, 'failed');
       assert.equal(images(), 1);
       assert.equal(broker.locks.isRebootPending(device.id), true);
