@@ -262,8 +262,8 @@ class Exchange {
   /** A firmware message that is retained looks like another cause. */
   async #explained(outcome: Outcome): Promise<Outcome> {
     if (outcome.state !== 'failed') return outcome;
-    const { broker, device, abandon } = this.#input;
-    return { ...outcome, error: await explainByRetained(outcome.error, broker, device, abandon) };
+    const { clearRetained } = this.#input.settings;
+    return { ...outcome, error: await explainByRetained(outcome.error, this.#sender, clearRetained) };
   }
 
   /**

@@ -13,6 +13,8 @@ export interface OtaSettings {
   readonly encoding: 'binary' | 'base64';
   /** Restart a device whose updater this job found stuck, by an empty configuration patch. */
   readonly recoverReboot: boolean;
+  /** Clear a retained firmware message that undoes an update. */
+  readonly clearRetained: boolean;
   /** Transfers in all. */
   readonly attempts: number;
   /** Until the broker has acknowledged the image; 1 s for each 20 kB of the image is added. */
@@ -33,6 +35,7 @@ export const defaultSettings: OtaSettings = {
   allowDowngrade: false,
   encoding: 'binary',
   recoverReboot: true,
+  clearRetained: false,
   attempts: 2,
   sending: 120_000,
   accepted: 30_000,
@@ -41,7 +44,7 @@ export const defaultSettings: OtaSettings = {
   ready: 60_000,
 };
 
-const switches = ['force', 'allowIncompatible', 'allowDowngrade', 'recoverReboot'] as const;
+const switches = ['force', 'allowIncompatible', 'allowDowngrade', 'recoverReboot', 'clearRetained'] as const;
 const deadlines = ['sending', 'accepted', 'stall', 'reboot', 'ready'] as const;
 
 /** The properties that `readSettings` knows, which are those of the node and of messages. */

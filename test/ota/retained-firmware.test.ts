@@ -27,6 +27,23 @@ describeWithBrokers('a firmware message that is retained', (start) => {
     }
   });
 
+  it('is cleared on request, so that the next update lasts', async () => {
+    const lab = await Lab.open(broker.url);
+    try {
+      const { info } = await raw(running);
+      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
+      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+      const first = await lab.bring(await raw(next), { clearRetained: true });
+      assert.equal(codeOf(first.outcome), 'RETAINED_FIRMWARE');
+      assert.ok(first.outcome.state === 'failed');
+      assert.match(first.outcome.error.message, /has been cleared/);
+      const second = await lab.bring(await raw(next));
+      assert.equal(codeOf(second.outcome), 'succeeded');
+    } finally {
+      await lab.close();
+    }
+  });
+
   it('is not named when there is none and the device comes back with its old firmware', async () => {
     const lab = await Lab.open(broker.url, { misbehaviour: { comesBackWith: running } });
     try {
