@@ -21,9 +21,11 @@ const MAX_EXPONENT = 38;
  * reads in its file: two rewritings of a value of a patch, and one more with each later rewriting of the file.
  */
 export function rewriteNumbers(json: string): string {
-  return json.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, (token) =>
-    token.startsWith('"') ? token : rewriteNumber(token),
-  );
+  let isText = false;
+  return json.replace(/\\.|"|-?\d[\d.eE+-]*/g, (token) => {
+    if (token === '"') isText = !isText;
+    return isText || !/^-?\d/.test(token) ? token : rewriteNumber(token);
+  });
 }
 
 /** The number that a device publishes when it has taken this one with a patch; undefined when it publishes none. */

@@ -12,11 +12,12 @@ import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
+import { HomieBroker } from '../../src/homie/broker';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { root } from '../support/node-red';
 import { Inbox } from './flow';
-import { running } from './scene';
+import { running, untilHeard } from './scene';
 
 const folder = path.join(root, 'examples');
 
@@ -125,6 +126,10 @@ export class Stage {
     }
     const homie = this.#flow.filter(({ type }) => /^homie-(?!broker)/.test(type));
     await Promise.all(homie.map(({ id }) => connected(helper.getNode(id))));
+    for (const { id } of this.#flow.filter(({ type }) => type === 'homie-broker')) {
+      const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode(id), 'link')), 'broker');
+      if (broker instanceof HomieBroker) await untilHeard(broker, this.#devices);
+    }
     assert.deepEqual(this.errors(), []);
   }
 

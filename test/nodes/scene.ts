@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
+import type { HomieBroker } from '../../src/homie/broker';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
@@ -21,6 +23,8 @@ export class Scene {
   /** Its own, since a device that a test left in the middle of an update stays locked in this process. */
   readonly #baseTopic = `scene-${(Scene.#count += 1)}/`;
   readonly #ends: (() => Promise<void>)[] = [];
+  readonly #devices: SimulatedDevice[] = [];
+  #flow: TestFlow | undefined;
 
   private constructor(broker: AedesBroker) {
     this.#broker = broker;
@@ -43,10 +47,13 @@ export class Scene {
       id,
       image: running,
       uptime: 3600,
+      statsInterval: 1,
       ...options,
     });
     this.#ends.push(() => device.stop());
+    if (options.misbehaviour?.noStatistics !== true) this.#devices.push(device);
     await device.start();
+    if (this.#flow !== undefined) await untilHeard(this.#flow.broker, [device]);
     return device;
   }
 
@@ -55,10 +62,12 @@ export class Scene {
     return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.#baseTopic };
   }
 
-  /** Starts the flow, and waits until it is connected. */
+  /** Starts the flow, and waits until it is connected, and has heard how long the devices have been up. */
   async flow(ota: object = {}, more?: FlowOptions): Promise<TestFlow> {
     const flow = await TestFlow.start(this.broker, { canary: '0', ...ota }, more);
     await flow.showed(connected);
+    await untilHeard(flow.broker, this.#devices);
+    this.#flow = flow;
     return flow;
   }
 
@@ -72,6 +81,15 @@ export class Scene {
     for (const end of this.#ends) await end();
     await this.#broker.close();
   }
+}
+
+/** Resolves when each device that is ready has told how long it has been up: only then can a reboot be shown. */
+export async function untilHeard({ registry }: HomieBroker, devices: readonly SimulatedDevice[]): Promise<void> {
+  const isHeard = ({ id, phase }: SimulatedDevice): boolean => {
+    const { state, uptime } = registry.get(id) ?? {};
+    return phase !== 'ready' || state?.value !== 'ready' || (uptime?.live === true && uptime.at >= state.at);
+  };
+  while (!devices.every(isHeard)) await once(registry, 'event');
 }
 
 /** A property of the payload; a path goes deeper. */
