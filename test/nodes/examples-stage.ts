@@ -13,6 +13,7 @@ import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
 import { HomieBroker } from '../../src/homie/broker';
+import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { root } from '../support/node-red';
@@ -177,12 +178,14 @@ export class Stage {
     return fetch(`http://127.0.0.1:${address?.port}${url}`, init);
   }
 
+  /** The next stage may have devices of the same ids. */
   async close(): Promise<void> {
     await helper.unload();
     this.#server.closeAllConnections();
     this.#server.close();
     for (const device of this.#devices) await device.stop();
     await this.#broker.close();
+    DeviceLocks.reset();
     await rm(this.folder, { recursive: true, force: true });
   }
 

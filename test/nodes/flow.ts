@@ -134,6 +134,11 @@ export class TestFlow {
     helper.getNode(id).receive({ ...msg });
   }
 
+  /** Whether a `homie-broker` is there. */
+  get isDeployed(): boolean {
+    return (helper.getNode('broker') ?? undefined) !== undefined;
+  }
+
   /** What a `homie-broker` gives to the nodes that use it. */
   get broker(): HomieBroker {
     const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode('broker'), 'link')), 'broker');

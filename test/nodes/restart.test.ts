@@ -6,7 +6,7 @@ import type { SimulatedDevice } from '../simulator/device';
 import { buildEsp8266Image } from '../support/images';
 import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
-import { configNode, connected, next, payload, Scene, state } from './scene';
+import { configNode, connected, next, payload, Scene, state, untilHeard } from './scene';
 import { isImage } from '../simulator/transfers';
 
 const secret = 'open-sesame-4711';
@@ -75,6 +75,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       const broker = { ...scene.broker, port: String(link.port) };
       const flow = await TestFlow.start(broker, { canary: '0', ...settings }, { userDir });
       await flow.showed(connected);
+      await untilHeard(flow.broker, [device]);
       flow.send({ payload: next, device: device.id, topic: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');
       link.stall();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
 import type { HomieBroker } from '../../src/homie/broker';
+import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
@@ -53,7 +54,7 @@ export class Scene {
     this.#ends.push(() => device.stop());
     if (options.misbehaviour?.noStatistics !== true) this.#devices.push(device);
     await device.start();
-    if (this.#flow !== undefined) await untilHeard(this.#flow.broker, [device]);
+    if (this.#flow?.isDeployed === true) await untilHeard(this.#flow.broker, [device]);
     return device;
   }
 
@@ -76,20 +77,27 @@ export class Scene {
     return this.flow({ ...configNode, ...settings }, more);
   }
 
+  /** The next scene may have devices of the same ids. */
   async close(): Promise<void> {
     await stopFlow();
     for (const end of this.#ends) await end();
     await this.#broker.close();
+    DeviceLocks.reset();
   }
 }
 
-/** Resolves when each device that is ready has told how long it has been up: only then can a reboot be shown. */
+/**
+ * Resolves when each device that is ready and sends its statistics often has told how long it has been up: only then can a
+ * reboot be shown.
+ */
 export async function untilHeard({ registry }: HomieBroker, devices: readonly SimulatedDevice[]): Promise<void> {
+  const lively = devices.filter(({ file }) => Number(JSON.parse(file).device_stats_interval) === 1);
   const isHeard = ({ id, phase }: SimulatedDevice): boolean => {
-    const { state, uptime } = registry.get(id) ?? {};
-    return phase !== 'ready' || state?.value !== 'ready' || (uptime?.live === true && uptime.at >= state.at);
+    const known = registry.get(id);
+    if (phase !== 'ready' || known?.state?.value !== 'ready') return true;
+    return known.uptime?.live === true && known.uptime.at >= known.state.at;
   };
-  while (!devices.every(isHeard)) await once(registry, 'event');
+  while (!lively.every(isHeard)) await once(registry, 'event');
 }
 
 /** A property of the payload; a path goes deeper. */
