@@ -7,6 +7,7 @@ import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import type { Encoded } from './encoding';
+import { endedByClient, sentStatus, type Sendings } from './keepalive';
 import { ProgressMeter } from './progress';
 import type { StaleUpdate } from './recovery';
 import type { OtaSettings } from './settings';
@@ -73,8 +74,11 @@ export type TransferEnd =
 /** What ended the wait for the device's answer to the image. */
 type Answer =
   | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
-  /** `partial`: it cannot have had all of the image, of which it had reported so many percent. */
-  | { readonly kind: 'gone'; readonly begun: boolean; readonly partial: number | undefined }
+  /**
+   * `partial`: it cannot have had all of the image, of which it had reported so many percent. `tooSlow`: its MQTT client ended
+   * the connection so many s into the transfer.
+   */
+  | { readonly kind: 'gone'; readonly begun: boolean; readonly partial: number | undefined; readonly tooSlow?: number }
   /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
   | { readonly kind: 'cut_off'; readonly free: boolean }
   /** `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. */
@@ -109,7 +113,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       });
       return untilBack(input, { sent, flashed: lifeSign(input.sight), begun: true });
     case 'gone':
-      return untilBack(input, { sent, begun: answer.begun, partial: answer.partial });
+      return untilBack(input, { ...answer, sent });
   }
 }
 
@@ -151,10 +155,12 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   let worksAgain = false;
   let until = sight.clock() + settings.accepted;
   let hasToAsk = false;
-  const gone = (): Answer => ({
+  let sendings: Sendings | undefined;
+  const gone = (tooSlow?: number): Answer => ({
     kind: 'gone',
     begun,
     partial: begun && !sight.blinked ? meter.partial(sight.clock()) : undefined,
+    ...(tooSlow !== undefined && { tooSlow }),
   });
   sight.onLost(() => begun && report({ phase: 'silent' }));
 
@@ -191,7 +197,9 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
     if (isAsleep && !begun && sent.error === undefined) return { kind: 'asleep' };
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
-      if (begun || event.at >= sentAt) return gone();
+      const isInSight = event.value === 'init' && !sight.blinked;
+      const tooSlow = isInSight ? sendings && endedByClient(sendings, event.at) : undefined;
+      if (begun || event.at >= sentAt) return gone(tooSlow);
     }
     // While an update runs, no statistics are sent.
     if (event.attribute === 'uptime' && event.live && begun) worksAgain = true;
@@ -202,6 +210,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     // It is said of another image, which somebody else has sent.
     if (status.kind === 'unchanged' && runsAnother(input)) continue;
     if (!begun) sight.received();
+    sendings = sentStatus(sendings, event.at);
     switch (status.kind) {
       case 'flashed':
         return { kind: 'flashed' };
@@ -287,8 +296,21 @@ function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
   });
 }
 
-/** The device lost its connection, or the broker did, which ends the transfer as well. */
-function lostInTransfer({ sight }: TransferInput): HomieError {
+/**
+ * The device lost its connection, or the broker did, which ends the transfer as well.
+ *
+ * @param tooSlow the MQTT client of the device ended the connection so many s into the transfer
+ */
+function lostInTransfer({ sight }: TransferInput, tooSlow?: number): HomieError {
+  if (tooSlow !== undefined) {
+    return new HomieError(
+      'LOST_IN_TRANSFER',
+      `The device itself ended its connection about ${tooSlow} s into the transfer and still runs the old firmware: receiving and flashing the image took too long for its MQTT client.`,
+      {
+        hint: 'Improve the Wi-Fi signal of the device, or make the image smaller. Or build the firmware with an MQTT client that allows for longer transfers.',
+      },
+    );
+  }
   if (!sight.blinked) return new HomieError('LOST_IN_TRANSFER');
   return new HomieError(
     'LOST_IN_TRANSFER',
@@ -315,6 +337,8 @@ interface Course {
   readonly flashed?: LifeSign;
   /** It cannot have had all of the image, of which it had reported so many percent. */
   readonly partial?: number | undefined;
+  /** Its MQTT client ended the connection so many s into the transfer. */
+  readonly tooSlow?: number | undefined;
 }
 
 /** Follows the device through its reboot, and judges what it comes back with. */
@@ -411,10 +435,11 @@ function notBack(
 function concluded(
   verdict: Verdict,
   { live }: Advertisement,
-  { begun, sent }: Course,
+  { begun, sent, tooSlow }: Course,
   input: TransferInput,
 ): TransferEnd {
-  const lost = (): HomieError => lostInTransfer(input);
+  // A restart that is shown is no reconnect of the client.
+  const lost = (): HomieError => lostInTransfer(input, verdict.kind === 'rebooted' ? undefined : tooSlow);
   switch (verdict.kind) {
     case 'succeeded':
       return { kind: 'ended', outcome: { state: 'succeeded', reboot: verdict.reboot } };
