@@ -127,6 +127,8 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
   let isAsked = false;
   /** The device was sent another image after it had flashed this one. */
   let isAnotherSent = false;
+  /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
+  let isConnectedAnew = false;
   for (;;) {
     abandon.throwIfAborted();
     if (!broker.isSettled) await settle(broker, abandon);
@@ -153,10 +155,15 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
     const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
     if (event === undefined && sight.clock() >= until)
       return inVain(sign, { wasFlashed: flight.flashed, another: isAnotherSent });
+    if (event?.attribute === 'state' && event.live && event.value === 'init') isConnectedAnew = true;
     if (event?.attribute === 'otaStatus' && event.live) {
-      if (flight.flashed && concernsImage(event.value)) isAnotherSent = true;
+      if (concernsImage(event.value)) {
+        if (flight.flashed) isAnotherSent = true;
+        // A retained firmware makes the device answer at every connect, without end.
+        else if (!isConnectedAnew)
+          until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
+      }
       if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
-      until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
     }
   }
 }
