@@ -13,7 +13,7 @@ import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
-import { transfer, type TransferEnd } from './transfer';
+import { judgeBack, transfer, type TransferEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../homie/update';
 import { reachedUptime } from '../homie/uptime';
 
@@ -172,7 +172,7 @@ class Exchange {
     report({ state: 'running' });
     const stuck = this.#look(known);
     let isHandedOver = false;
-    const end = await transfer({
+    const sent: TransferInput = {
       broker,
       device,
       firmware,
@@ -201,8 +201,9 @@ class Exchange {
       report,
       flashed: this.#input.flashed,
       ask: () => askStaleUpdate(stuck),
-    });
-    if (end.kind !== 'not_sent') return this.#after(end, stuck, expected);
+    };
+    const end = await transfer(sent);
+    if (end.kind !== 'not_sent') return this.#after(end, stuck, sent);
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
     report({ state: 'waiting', attempt: this.#attempt });
@@ -230,7 +231,7 @@ class Exchange {
   async #after(
     end: Exclude<TransferEnd, { kind: 'not_sent' }>,
     stuck: StuckDevice,
-    expected: ReadonlySet<string>,
+    sent: TransferInput,
   ): Promise<Next> {
     const { broker, device, settings } = this.#input;
     if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
@@ -246,13 +247,13 @@ class Exchange {
         return wait;
       case 'interrupted':
         if (end.free) return this.#tryAgain(end.error, end.again);
-        return this.#settleStaged(stuck, end.error, expected, true);
+        return this.#settleStaged(stuck, end.error, sent, true);
       case 'unseen':
         if (end.certain) {
           await broker.locks.rebooted(device);
           return ended({ state: 'failed', error: end.error });
         }
-        return this.#settleStaged(stuck, end.error, expected, false);
+        return this.#settleStaged(stuck, end.error, sent, false);
       case 'stuck':
         await broker.locks.rebooted(device);
         return this.#restartStuck(stuck, end.error);
@@ -271,18 +272,17 @@ class Exchange {
    *
    * @param possible whether the image may be sent once more when nothing is
    */
-  async #settleStaged(
-    stuck: StuckDevice,
-    error: HomieError,
-    expected: ReadonlySet<string>,
-    possible: boolean,
-  ): Promise<Next> {
+  async #settleStaged(stuck: StuckDevice, error: HomieError, sent: TransferInput, possible: boolean): Promise<Next> {
     const answer = await abortStaleUpdate(stuck);
     if (answer === 'cut_off') return this.#tryAgain(error, true);
+    if (answer === 'changed') {
+      const end = await judgeBack(sent);
+      return end.kind === 'ended' ? this.#after(end, stuck, sent) : ended({ state: 'failed', error });
+    }
     const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
     if (!isRestarted) return ended({ state: 'failed', error: maybeStaged(error) });
     const runs = stuck.sight.advertisement?.checksum;
-    if (runs !== undefined && expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
+    if (runs !== undefined && sent.expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
     return this.#tryAgain(error, possible);
   }
 

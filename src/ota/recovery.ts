@@ -78,11 +78,18 @@ export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
 /** How often a device is asked whose connection is lost meanwhile. */
 const ASKED = 3;
 
-/** The same; where a connection is lost meanwhile, the device is asked again. */
-export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
+/**
+ * The same; where a connection is lost meanwhile, the device is asked again. `changed`: it came back with another firmware
+ * instead, so that there is nothing to ask: it has booted.
+ */
+export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate | 'changed'> {
+  const running = (): string | undefined => stuck.broker.registry.get(stuck.device)?.checksum?.value;
+  const before = running();
   for (let asked = 1; ; asked += 1) {
     const answer = await askStaleUpdate(stuck);
-    if (answer !== 'gone' || asked === ASKED || !(await isBack(stuck))) return answer;
+    if (answer !== 'gone' || !(await isBack(stuck))) return answer;
+    if (before !== undefined && running() !== before) return 'changed';
+    if (asked === ASKED) return answer;
   }
 }
 

@@ -341,6 +341,11 @@ interface Course {
   readonly tooSlow?: number | undefined;
 }
 
+/** Judges what a device has come back with that had said nothing of the end of the transfer. */
+export function judgeBack(input: TransferInput): Promise<TransferEnd> {
+  return untilBack(input, { sent: { kind: 'sent', noSubscribers: false }, begun: true });
+}
+
 /** Follows the device through its reboot, and judges what it comes back with. */
 async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
   const { broker, device, sight, settings, expected, before, report } = input;

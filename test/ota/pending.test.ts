@@ -75,6 +75,20 @@ describe('a reboot that may be pending', () => {
       }));
   }
 
+  for (const noStatistics of [false, true]) {
+    it(`succeeds where a device ${noStatistics ? 'without statistics ' : ''}boots the image while it is asked about it`, () =>
+      withLab({ misbehaviour: { ...busy, noStatistics, dropBefore: '200' } }, async (lab) => {
+        lab.device.on('status', (status) => {
+          if (status === '304') lab.device.setIdle(true);
+        });
+        const { outcome } = await lab.bring(await raw(next));
+        assert.equal(codeOf(outcome), 'succeeded');
+        assert.ok(lab.device.image.equals(next));
+        assert.equal(images(lab), 1);
+        assert.equal(isPending(lab), false);
+      }));
+  }
+
   it('outlasts a mere reconnect, and ends with the reboot', () =>
     withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
       assert.equal(codeOf((await lab.bring(await raw(next), { reboot: 300 })).outcome), 'NOT_REBOOTED');
