@@ -50,11 +50,16 @@ export type StaleUpdate = 'cut_off' | 'idle_or_staged' | 'progress' | 'flashed' 
  * ba452ea). A device in the middle of an update answers after that update.
  */
 export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
+  const answer = await ask(stuck);
+  return answer === 'unsent' ? 'gone' : answer;
+}
+
+async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
   const { broker, device, settings, sight } = stuck;
   const checksum = broker.registry.get(device)?.checksum?.value;
   if (checksum === undefined) return 'silence';
   const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${checksum}`;
-  if (!(await sendSmall(stuck, topic, QUESTION))) return 'gone';
+  if (!(await sendSmall(stuck, topic, QUESTION))) return 'unsent';
   let until = sight.clock() + settings.accepted;
   let isRunning = false;
   for (;;) {
@@ -78,19 +83,33 @@ export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
 /** How often a device is asked whose connection is lost meanwhile. */
 const ASKED = 3;
 
+/** How long after a question that could not be sent the next one comes at the earliest, in ms. */
+const ASK_AGAIN = 500;
+
 /**
  * The same; where a connection is lost meanwhile, the device is asked again. `changed`: it came back with another firmware
  * instead, so that there is nothing to ask: it has booted.
  */
 export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate | 'changed'> {
   const running = (): string | undefined => stuck.broker.registry.get(stuck.device)?.checksum?.value;
+  const { sight, settings } = stuck;
   const before = running();
-  for (let asked = 1; ; asked += 1) {
-    const answer = await askStaleUpdate(stuck);
-    if (answer !== 'gone' || !(await isBack(stuck))) return answer;
+  const until = sight.clock() + settings.ready;
+  for (let asked = 0; ;) {
+    const answer = await ask(stuck);
+    // Nothing may be sent for a moment, as while the lock of the user directory is confirmed.
+    if (answer === 'unsent') await pass(sight, sight.clock() + ASK_AGAIN);
+    else if (answer !== 'gone') return answer;
+    else asked += 1;
+    if (!(await isBack(stuck))) return 'gone';
     if (before !== undefined && running() !== before) return 'changed';
-    if (asked === ASKED) return answer;
+    if (asked === ASKED || (answer === 'unsent' && sight.clock() >= until)) return 'gone';
   }
+}
+
+/** Lets the time pass until then, on the clock of the sight, and takes in what comes. */
+async function pass(sight: Sight, until: number): Promise<void> {
+  while (sight.clock() < until) await sight.next(Number.POSITIVE_INFINITY, until);
 }
 
 async function isBack({ broker, device, sight, settings }: StuckDevice): Promise<boolean> {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
+import { HomieError } from '../../src/errors';
+import { DeviceLocks } from '../../src/homie/lock';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
@@ -239,6 +241,25 @@ describe('a reboot that may be pending', () => {
       assert.equal(lost, true);
       assert.equal(lab.device.isUpdating, false);
       assert.equal(isPending(lab), false);
+    }));
+
+  it('is ruled out for a half-dead device that is freed, also where nothing may be sent for a moment', () =>
+    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+      let refused = 0;
+      const end = DeviceLocks.guard(() => {
+        const isDue = lab.device.isUpdating && refused < 3;
+        if (isDue) refused += 1;
+        return isDue ? new HomieError('USER_DIR_IN_USE') : undefined;
+      });
+      try {
+        const { outcome } = await lab.bring(await raw(next), { attempts: 1 });
+        assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+        assert.equal(refused, 3);
+        assert.equal(lab.device.isUpdating, false);
+        assert.equal(isPending(lab), false);
+      } finally {
+        end();
+      }
     }));
 
   it('is not taken for a failure of a forced reinstallation when our own connection was lost', () =>
