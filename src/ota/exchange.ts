@@ -6,6 +6,7 @@ import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
 import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
+import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
 import { abortStaleUpdate, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
 import { explainByRetained } from './retained-firmware';
@@ -44,6 +45,8 @@ export interface ExchangeInput {
   readonly unsent?: (missed: boolean) => void;
   /** The device has said that the image is flashed. */
   readonly flashed?: () => void;
+  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  readonly watchOn?: (late: Promise<Outcome | undefined>) => void;
 }
 
 /**
@@ -51,7 +54,8 @@ export interface ExchangeInput {
  *
  * Decides by what a device that is ready says of itself; sends the image; follows 202, 206 and 200; waits for the reboot;
  * and judges the checksum and the uptime with which the device comes back. After a failure that is known to have left the
- * old firmware running and no reboot pending, it waits until the device is ready, and tries again.
+ * old firmware running and no reboot pending, it waits until the device is ready, and tries again. A device that may still
+ * boot the image at the end is watched on.
  *
  * @returns how it ended; undefined when the device is not there, and nothing was sent. It does not reject for anything that
  * a device or a broker does
@@ -76,12 +80,23 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
     if (input.abandon.aborted) return { state: 'failed', error: new HomieError('ABANDONED') };
     return { state: 'failed', error: asHomieError(error) };
   } finally {
-    watch.close();
+    const { late } = exchange;
+    if (late === undefined) watch.close();
+    else void late.then(() => watch.close());
   }
 }
 
 /** What follows after a look at the device: its end, another look, or the wait for another turn. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
+
+/** A device on which something may be staged. */
+interface Unsettled {
+  readonly stuck: StuckDevice;
+  readonly error: HomieError;
+  readonly sent: TransferInput;
+  /** Whether the image may be sent once more when nothing is staged. */
+  readonly possible: boolean;
+}
 
 const again: Next = { kind: 'again' };
 const wait: Next = { kind: 'wait' };
@@ -95,6 +110,8 @@ class Exchange {
   #restarted = false;
   /** Why the last transfer failed, when another one is to follow. */
   #failure: HomieError | undefined;
+  /** What becomes of a device that may still boot the image after the end. */
+  late: Promise<Outcome | undefined> | undefined;
 
   constructor(input: ExchangeInput, watch: DeviceWatch, topic: string, encoded: Encoded) {
     this.#input = input;
@@ -203,12 +220,32 @@ class Exchange {
       ask: () => askStaleUpdate(stuck),
     };
     const end = await transfer(sent);
-    if (end.kind !== 'not_sent') return this.#after(end, stuck, sent);
+    if (end.kind !== 'not_sent') {
+      const next = await this.#after(end, stuck, sent);
+      if (next.kind === 'ended' && next.outcome.state === 'failed') this.#watchOn(end, stuck, known, sent.expected);
+      return next;
+    }
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
     report({ state: 'waiting', attempt: this.#attempt });
     if (end.why === 'canceled' || end.why === 'abandoned') return ended(this.#notReady(abandon.reason));
     return end.why === 'halted' || this.#failure === undefined ? wait : again;
+  }
+
+  /** Nothing is sent any more, and the job does not wait. */
+  #watchOn(end: TransferEnd, { sight }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
+    const { broker, device, abandon, watchOn } = this.#input;
+    if (watchOn === undefined || abandon.aborted || !broker.locks.isRebootPending(device)) return;
+    this.late = lateOutcome({
+      broker,
+      device,
+      mac: known.mac?.value,
+      sight,
+      expected,
+      before: known.checksum?.value,
+      flashed: end.kind === 'ended' && end.open === 'flashed',
+    });
+    watchOn(this.late);
   }
 
   /** From now on the device is looked at. */
@@ -247,13 +284,15 @@ class Exchange {
         return wait;
       case 'interrupted':
         if (end.free) return this.#tryAgain(end.error, end.again);
-        return this.#settleStaged(stuck, end.error, sent, true);
-      case 'unseen':
+        return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await abortStaleUpdate(stuck));
+      case 'unseen': {
         if (end.certain) {
           await broker.locks.rebooted(device);
           return ended({ state: 'failed', error: end.error });
         }
-        return this.#settleStaged(stuck, end.error, sent, false);
+        const answer = end.answer === 'gone' ? await abortStaleUpdate(stuck) : end.answer;
+        return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, answer);
+      }
       case 'stuck':
         await broker.locks.rebooted(device);
         return this.#restartStuck(stuck, end.error);
@@ -268,12 +307,10 @@ class Exchange {
   }
 
   /**
-   * Finds out whether something is staged on a device that was lost sight of: by the question, else by a restart.
-   *
-   * @param possible whether the image may be sent once more when nothing is
+   * Finds out whether something is staged on a device that was lost sight of: by its answer to the question, else by a
+   * restart. The answer came behind the image on its connection, so that it does not receive any more.
    */
-  async #settleStaged(stuck: StuckDevice, error: HomieError, sent: TransferInput, possible: boolean): Promise<Next> {
-    const answer = await abortStaleUpdate(stuck);
+  async #settleStaged({ stuck, error, sent, possible }: Unsettled, answer: StaleUpdate | 'changed'): Promise<Next> {
     if (answer === 'cut_off') return this.#tryAgain(error, true);
     if (answer === 'changed') {
       const end = await judgeBack(sent);

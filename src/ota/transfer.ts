@@ -21,6 +21,13 @@ import { identify, judge, notRebooted, type Verdict } from './verdict';
 /** How often the progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
 
+/**
+ * The slowest pace at which a device is expected to receive and flash an image, in bytes per ms. With AsyncMqttClient 0.9.0
+ * all statuses of an image that comes within some 4 s of `ready` wait behind it, and never come out where it reboots
+ * (recording `amc09_ota_right_after_ready`).
+ */
+const SLOWEST = 8;
+
 /** What is shown while the device reboots into the image, in percent. */
 const FLASHED = 97;
 
@@ -58,7 +65,7 @@ export interface TransferInput {
  * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
  * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `certain`: it never
- *   got the image
+ *   got the image; else `answer` is what it answered to the question
  * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as a restart into the old firmware has shown, or
  *   the answer of the device to the question; else the device may be half dead, or have an image to boot. `again`: the old
  *   firmware was seen live
@@ -68,7 +75,8 @@ export type TransferEnd =
   | { readonly kind: 'not_sent'; readonly why: Obstacle }
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
-  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: boolean }
+  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: true }
+  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: false; readonly answer: StaleUpdate }
   | { readonly kind: 'interrupted'; readonly error: HomieError; readonly free: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
@@ -81,8 +89,12 @@ type Answer =
   | { readonly kind: 'gone'; readonly begun: boolean; readonly partial: number | undefined; readonly tooSlow?: number }
   /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
   | { readonly kind: 'cut_off'; readonly free: boolean }
-  /** `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. */
-  | { readonly kind: 'silent'; readonly begun: boolean; readonly worksAgain: boolean }
+  /**
+   * `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. `answer`: what a device
+   * that gave no sign of the image answered to the question.
+   */
+  | { readonly kind: 'silent'; readonly begun: true; readonly worksAgain: boolean }
+  | { readonly kind: 'silent'; readonly begun: false; readonly answer: StaleUpdate | undefined }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
 
 /** Sends the image once, and watches the device until it is known what became of it. */
@@ -102,10 +114,10 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'cut_off':
       return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
+      if (!answer.begun) return unseen(unanswered(input, sent), answer.answer);
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
-      if (answer.begun) return { kind: 'interrupted', error: stalled(input), free: false, again: false };
-      return { kind: 'unseen', error: unanswered(input, sent), certain: sent.noSubscribers };
+      return { kind: 'interrupted', error: stalled(input), free: false, again: false };
     case 'flashed':
       input.flashed?.();
       input.report({
@@ -115,6 +127,12 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'gone':
       return untilBack(input, { ...answer, sent });
   }
+}
+
+function unseen(error: HomieError, answer: StaleUpdate | undefined): TransferEnd {
+  return answer === undefined
+    ? { kind: 'unseen', error, certain: true }
+    : { kind: 'unseen', error, certain: false, answer };
 }
 
 /** What became of the publish, where it went out at all. */
@@ -153,7 +171,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   const totals = new Set([firmware.info.size, Math.floor(encoded.payload.length / 4) * 3]);
   let begun = false;
   let worksAgain = false;
-  let until = sight.clock() + settings.accepted;
+  let until = sight.clock() + settings.accepted + (sent.noSubscribers ? 0 : firmware.info.size / SLOWEST);
   let hasToAsk = false;
   let sendings: Sendings | undefined;
   const gone = (tooSlow?: number): Answer => ({
@@ -162,6 +180,10 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     partial: begun && !sight.blinked ? meter.partial(sight.clock()) : undefined,
     ...(tooSlow !== undefined && { tooSlow }),
   });
+  const accepted = (): void => {
+    meter.begin(sight.clock());
+    report({ phase: 'accepted' });
+  };
   sight.onLost(() => begun && report({ phase: 'silent' }));
 
   for (;;) {
@@ -185,7 +207,21 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     }
     const event = await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
     if (event === undefined) {
-      if (sight.clock() >= until) return sight.gone ? gone() : { kind: 'silent', begun, worksAgain };
+      if (sight.clock() >= until) {
+        if (sight.gone) return gone();
+        if (begun) return { kind: 'silent', begun, worksAgain };
+        if (sent.noSubscribers) return { kind: 'silent', begun, answer: undefined };
+        const answer = await input.ask();
+        if (answer === 'flashed') return { kind: 'flashed' };
+        if (hasLeft(sight)) return gone();
+        if (answer !== 'progress') return { kind: 'silent', begun, answer };
+        // It had received in silence.
+        sight.received();
+        accepted();
+        begun = true;
+        until = sight.clock() + settings.stall;
+        continue;
+      }
       const now = sight.clock();
       report({ progress: meter.estimate(now), ...(meter.isOverdue(now) && { phase: 'silent' }) });
       continue;
@@ -203,6 +239,10 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     }
     // While an update runs, no statistics are sent.
     if (event.attribute === 'uptime' && event.live && begun) worksAgain = true;
+    // One that could have begun by now has not.
+    if (event.attribute === 'uptime' && event.live && !begun && event.at >= sentAt + settings.accepted) {
+      until = sight.clock();
+    }
     if (event.attribute !== 'otaStatus' || !event.live) continue;
 
     const status = parseStatus(event.value, broker.registry.get(device)?.implementation?.value);
@@ -224,8 +264,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
         break;
       case 'accepted':
       case 'other':
-        meter.begin(sight.clock());
-        report({ phase: 'accepted' });
+        accepted();
     }
     begun = true;
     until = sight.clock() + settings.stall;

@@ -135,7 +135,12 @@ export class Lab {
   async bring(
     image: Image,
     settings: Partial<OtaSettings> = {},
-    options: { cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
+    options: {
+      cancel?: AbortSignal;
+      abandon?: AbortSignal;
+      onChange?: (change: Change) => void;
+      watchOn?: (late: Promise<Outcome | undefined>) => void;
+    } = {},
   ): Promise<Brought> {
     const changes: Change[] = [];
     const never = new AbortController().signal;
@@ -160,6 +165,7 @@ export class Lab {
           cancel,
           abandon,
           report,
+          ...(options.watchOn && { watchOn: options.watchOn }),
         });
         if (outcome !== undefined) return { outcome, changes };
       }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { mosquittoAvailable, startMosquitto, type MosquittoOptions } from '../support/mosquitto';
+import { buildEsp8266Image } from '../support/images';
 import { Lab, next, raw, type Brought } from './lab';
 import { isImage } from '../simulator/transfers';
 
@@ -17,12 +18,13 @@ describe('a broker that does not take the firmware', () => {
   const bring = async (
     options: MosquittoOptions,
     protocolVersion: ConnectionOptions['protocolVersion'],
+    image = next,
   ): Promise<Brought> => {
     const mosquitto = await startMosquitto(options);
     try {
-      const lab = await Lab.open(mosquitto.url, {}, { protocolVersion });
+      const lab = await Lab.open(mosquitto.url, { statsInterval: 1 }, { protocolVersion });
       try {
-        const brought = await lab.bring(await raw(next), quick);
+        const brought = await lab.bring(await raw(image), quick);
         assert.equal(lab.device.received.filter(isImage).length, 0);
         return brought;
       } finally {
@@ -72,6 +74,13 @@ describe('a broker that does not take the firmware', () => {
     const { state, code, hint } = errorOf(await bring({ config: [`message_size_limit ${LIMIT}`] }, 4));
     assert.deepEqual({ state, code }, { state: 'failed', code: 'NOT_ACCEPTED' });
     assert.match(hint, /ACL.*message_size_limit/);
+  });
+
+  it('MQTT 3.1.1: a device whose statistics show that it is idle is not given the time to receive a large image', async () => {
+    // Two minutes.
+    const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 960_000 });
+    const { code } = errorOf(await bring({ config: [`message_size_limit ${LIMIT}`] }, 4, large));
+    assert.equal(code, 'NOT_ACCEPTED');
   });
 
   it('MQTT 3.1.1, max_packet_size, at which the broker closes the connection: CLOSED_AT_PUBLISH', async () => {

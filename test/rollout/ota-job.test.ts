@@ -91,6 +91,38 @@ describeWithBrokers('a job of several devices', (start) => {
     );
   });
 
+  it('tells late that a device with a busy sketch runs the image', async () => {
+    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    await broker.settled();
+    const settings = { ...patient, reboot: 600 };
+    const job = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential);
+    const { results, progress } = await run(job);
+    assert.deepEqual(
+      results.map(({ error }) => error?.code),
+      ['NOT_REBOOTED'],
+    );
+    device.setIdle(true);
+    await job.afterwards();
+    const last = progress.at(-1);
+    assert.deepEqual([last?.late, last?.state, last?.reboot, last?.error], [true, 'succeeded', 'proven', undefined]);
+    assert.equal(job.summary().devices[0]?.state, 'failed');
+    assert.equal(broker.locks.isRebootPending(device.id), false);
+  });
+
+  it('watches such a device no longer when it is abandoned', async () => {
+    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    await broker.settled();
+    const settings = { ...patient, reboot: 600 };
+    const job = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential);
+    const { progress } = await run(job);
+    await job.abandon();
+    assert.equal(
+      progress.some(({ late }) => late),
+      false,
+    );
+    assert.equal(broker.locks.isRebootPending(device.id), true);
+  });
+
   it('brings the image onto one after the other, and gives one result for each', async () => {
     const [a, b, c] = [await add(), await add(), await add()];
     await broker.settled();
