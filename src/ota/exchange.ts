@@ -416,10 +416,10 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 }
 
 /** The same error, of a device that stays locked. */
-function maybeStaged({ code, message, cause }: HomieError): HomieError {
-  const hint =
+function maybeStaged({ code, message, hint, cause }: HomieError): HomieError {
+  const restarted =
     'Restart the device. Until it is shown to have restarted it is sent nothing more, since it may have an image to boot.';
-  return new HomieError(code, message, { hint, cause });
+  return new HomieError(code, message, { hint: `${hint} ${restarted}`, cause });
 }
 
 /** Why a device is not touched that may be in the middle of an update. */

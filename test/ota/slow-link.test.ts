@@ -48,11 +48,14 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
   };
   const restart = (device: SimulatedDevice): Promise<void> => device.restart();
 
-  for (const [what, happens] of Object.entries({ 'connects anew': reconnect, 'is restarted': restart })) {
+  // The uptime of a device that has just booted cannot show another reboot; the new checksum shows the new firmware.
+  const meanwhile = { 'connects anew': [reconnect, 'proven'], 'is restarted': [restart, 'unproven'] } as const;
+
+  for (const [what, [happens, reboot]] of Object.entries(meanwhile)) {
     it(`a device that ${what} is sent it once, and judged by what comes after that`, () =>
       withSlowLink({}, async (lab, bringSlowly) => {
         const { outcome } = await bringSlowly(happens);
-        assert.deepEqual(outcome, { state: 'succeeded', reboot: 'proven' });
+        assert.deepEqual(outcome, { state: 'succeeded', reboot });
         assert.ok(lab.device.image.equals(next));
       }));
   }
