@@ -17,6 +17,11 @@ interface Period {
   token: string;
 }
 
+/** When a job was begun, once it is written down. */
+interface BegunIn {
+  period: Period | undefined;
+}
+
 /** The file of a job that cannot be gone on with. */
 interface Broken {
   readonly id: string;
@@ -141,12 +146,12 @@ export class JobStore {
    * @param image of the firmware that it brings
    */
   begin(id: string, head: JobHead, image?: Buffer): JobFile {
-    let period: Period | undefined;
-    const journal = new Journal(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
+    const begunIn: BegunIn = { period: undefined };
+    const journal = new Journal(this.#jobFile(id), this.#tell, this.#mayWriteWhatWas(begunIn));
     this.#index.add(id, head);
     const begun = this.#inTurn(async () => {
       await this.open();
-      period = this.#period;
+      begunIn.period = this.#period;
       await journal.set('head', head);
       if (image !== undefined && head.firmware !== undefined) await this.#keepFirmware(head.firmware, image);
     });
@@ -193,6 +198,11 @@ export class JobStore {
 
   #mayWrite(period = this.#period): boolean {
     return this.ownership.mayWrite(period?.token);
+  }
+
+  /** A function of its own, since it lives as long as the job: one made in `begin` would keep the image in memory with it. */
+  #mayWriteWhatWas(begun: BegunIn): () => boolean {
+    return () => this.#mayWrite(begun.period);
   }
 
   /** Reads each file once, however many there are. */
