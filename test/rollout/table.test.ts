@@ -149,10 +149,12 @@ describeWithBrokers('The table of devices', (start) => {
   });
 
   it('shows how far the update of each device is, to its proven end', async () => {
-    const device = await add('table-update', { flashDelay: 20 });
+    const device = await add('table-update', { flashDelay: 20, statsInterval: 1 });
     await add('table-queued', { flashDelay: 20 });
     broker.start();
     await broker.settled();
+    // A reboot is proven by an uptime that fell.
+    while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
     const firmware = await Firmware.from(fresh);
     const releases = Releases.of(broker);
     const desk = new Desk();
