@@ -175,6 +175,8 @@ describe('the jobs of a node', () => {
     it('change nothing by a retry where there is nothing to retry', async () => {
       const [a, b] = [await add(), await add()];
       await b.stop();
+      // Seen by us, too: an image is on its way at once.
+      await home.quiet();
       const { job } = await errands.ask(first, [b.id]);
       job.pause();
       await errands.ask(first, [a.id]);
