@@ -175,11 +175,6 @@ describe('the memory that jobs hold which have ended', function () {
       await node.device();
       await bounded(MESSAGES, (seed) => ({ payload: imageOf(seed, 'other'), persist }), 'WRONG_FIRMWARE');
     });
-
-    it(`does not grow by the images of updates that failed and are ${kept}`, async () => {
-      await node.device({ misbehaviour: { failEraseAt: 0 } });
-      await bounded(MESSAGES / 2, (seed) => ({ payload: imageOf(seed), persist }), 'FLASH_ERROR');
-    });
   }
 
   it('holds no image after a restart either', async () => {
