@@ -74,6 +74,8 @@ class Node {
     const store = new JobStore(folder, (error) => {
       throw error;
     });
+    // Left open, the store of a folder that is deleted would forbid everything to the nodes after this one.
+    this.#ends.push(() => store.close());
     this.actions = new OtaActions(
       { ota: patient, rollout: { ...rollout, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
       {
@@ -127,8 +129,8 @@ class Node {
   }
 
   async #stop(): Promise<void> {
-    for (const end of this.#ends) await end();
     await this.actions.close(false);
+    for (const end of this.#ends.reverse()) await end();
     await this.#broker.close();
   }
 
@@ -174,6 +176,11 @@ describe('the memory that jobs hold which have ended', function () {
     it(`does not grow by the images of updates that were rejected and are ${kept}`, async () => {
       await node.device();
       await bounded(MESSAGES, (seed) => ({ payload: imageOf(seed, 'other'), persist }), 'WRONG_FIRMWARE');
+    });
+
+    it(`does not grow by the images of updates that failed and are ${kept}`, async () => {
+      await node.device({ misbehaviour: { failEraseAt: 0 } });
+      await bounded(MESSAGES / 2, (seed) => ({ payload: imageOf(seed), persist }), 'FLASH_ERROR');
     });
   }
 
