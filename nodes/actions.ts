@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { HomieError } from '../src/errors';
+import { asHomieError, HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { isPattern, matchAny } from '../src/homie/pattern';
 import { isFinal, type Update } from '../src/homie/update';
@@ -10,7 +10,7 @@ import type { History } from '../src/rollout/history';
 import type { Job, Select } from '../src/rollout/job';
 import type { JobFile, StoredJob } from '../src/rollout/job-file';
 import type { JobStore } from '../src/rollout/store';
-import { asHomieError, canceledBeforeFound, failureOf, refusal } from './answers';
+import { canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
 import { keptOf } from './job-files';
 import type { Jobs } from './jobs';

@@ -92,12 +92,3 @@ export function failureOf({ state, devices, text, error: stopped }: Summary): Ho
     ...(phase !== undefined && { phase }),
   });
 }
-
-/** Anything that was thrown, as an error of ours. */
-export function asHomieError(error: unknown): HomieError {
-  if (error instanceof HomieError) return error;
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return new HomieError('NOT_CONNECTED', undefined, { cause: error });
-  }
-  return new HomieError('UNEXPECTED', undefined, { cause: error });
-}

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { NodeAPI } from 'node-red';
-import { HomieError } from '../src/errors';
+import { asHomieError, HomieError } from '../src/errors';
 import { HomieBroker } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
-import { asHomieError } from './answers';
 import { isBrokerNode, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
 import { readBrokerSettings, type BrokerSettings } from './broker-settings';

@@ -6,7 +6,7 @@ import { checkConfig } from '../src/config/preview';
 import { maskObject } from '../src/config/secrets';
 import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
 import { withDeadline } from '../src/deadline';
-import { HomieError } from '../src/errors';
+import { asHomieError, HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { namedDevices, selectDevices } from '../src/homie/select';
 import { reportError } from '../src/homie/update';
@@ -18,7 +18,7 @@ import {
   type RolloutSettings,
 } from '../src/rollout/settings';
 import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
-import { asHomieError, checkAnswer } from './answers';
+import { checkAnswer } from './answers';
 import { isAbsent, readDevices, type Request } from './request';
 import type { Work } from './work';
 

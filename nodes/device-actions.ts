@@ -1,4 +1,4 @@
-import { HomieError } from '../src/errors';
+import { asHomieError, HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
 import type { Forgetting } from '../src/homie/forget';
 import { reportError } from '../src/homie/update';
@@ -6,7 +6,6 @@ import { forgetDevices } from '../src/rollout/forgetting';
 import { listDevices } from '../src/rollout/listing';
 import { readQuery, type DeviceQuery } from '../src/rollout/query';
 import { settled } from './actions';
-import { asHomieError } from './answers';
 import type { BrokerLink } from './broker-node';
 import { readAction, type Request } from './request';
 

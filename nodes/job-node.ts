@@ -1,8 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
-import { HomieError } from '../src/errors';
+import { asHomieError, HomieError } from '../src/errors';
 import { History } from '../src/rollout/history';
 import { KEPT, type Actions, type Surroundings } from './actions';
-import { asHomieError } from './answers';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
 import { useStore } from './job-files';

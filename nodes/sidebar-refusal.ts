@@ -1,5 +1,4 @@
-import { HomieError } from '../src/errors';
-import { asHomieError } from './answers';
+import { asHomieError, HomieError } from '../src/errors';
 
 /** Why the sidebar is refused something that has nothing to do with firmware or devices. */
 const reasons = {

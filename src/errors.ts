@@ -490,6 +490,13 @@ export class HomieError extends Error {
   }
 }
 
+/** Anything that was thrown, as an error of ours: a TimeoutError as NOT_CONNECTED, all else as UNEXPECTED. */
+export function asHomieError(error: unknown): HomieError {
+  if (error instanceof HomieError) return error;
+  const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';
+  return new HomieError(isTimeout ? 'NOT_CONNECTED' : 'UNEXPECTED', undefined, { cause: error });
+}
+
 function entry(meaning: string, hint: string, retryable = false): CatalogueEntry {
   return { meaning, hint, retryable };
 }

@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import { isReady, untilReady } from '../homie/presence';
@@ -313,7 +313,3 @@ const HALTED = 1000;
 
 /** How far a step is in each phase. */
 const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };
-
-function asHomieError(error: unknown): HomieError {
-  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
-}

@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import {
@@ -102,8 +102,7 @@ export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlight
       }
     }
   } catch (error) {
-    const why = error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
-    return failed(input, abandon.aborted ? new HomieError('ABANDONED') : why, 'unknown');
+    return failed(input, abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error), 'unknown');
   } finally {
     watch.close();
   }

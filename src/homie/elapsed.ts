@@ -1,6 +1,6 @@
 import os from 'node:os';
 import type { Device } from './device';
-import { reachedUptime, type Uptime } from './uptime';
+import { reachedUptime, startRuledOut, type Uptime } from './uptime';
 
 /** A moment that can be told from a later process of the same machine: s since the machine was started. */
 export type Moment = number;
@@ -47,7 +47,7 @@ export function departureOf(device: Device): Departure {
 }
 
 /**
- * The same when the device shows that it was given what was published: where it has connected anew since the departure, that
+ * The same when the device shows that it was given what was published: where it has connected again since the departure, that
  * was for something else.
  */
 export function givenTo<D extends Departure>(departure: D, device: Device): D {
@@ -76,5 +76,5 @@ export function restartRuledOut(
   uptime: Uptime,
   now: { readonly moment: Moment; readonly ms: number },
 ): boolean {
-  return now.moment >= at && uptime.value >= now.moment - at - (now.ms - uptime.at) / 1000 + ROUNDING;
+  return now.moment >= at && startRuledOut(now.ms - (now.moment - at + ROUNDING) * 1000, uptime);
 }

@@ -16,8 +16,6 @@ export type OpenEnd = 'flashed' | 'unknown' | 'unheard';
 export interface PendingReboot extends Departure {
   /** Base topic and device id. */
   readonly address: string;
-  /** `$mac`, where it is known. */
-  readonly mac?: string;
   readonly what: Staged;
   /** The device sends its uptime, which will show the reboot. */
   readonly statistics: boolean;

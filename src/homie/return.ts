@@ -1,6 +1,7 @@
 import type { DeviceEvent } from './device';
 import type { Registry } from './registry';
 import type { Advertisement, Sight } from './sight';
+import { LATE } from './uptime';
 
 /** How long after `ready` the statistics of a device are waited for, in ms. It sends them at once. */
 const STATISTICS = 5_000;
@@ -43,12 +44,6 @@ export async function nextReturn(
   }
 }
 
-/**
- * How long after the last sign of a device its will comes at the latest, in ms: its keepalive is 15 s, and the broker waits
- * one and a half times that.
- */
-const WILL = 25_000;
-
 /** A sign of a device. */
 export interface LifeSign {
   /** When it came, in ms of `performance.now()`. */
@@ -59,7 +54,7 @@ export interface LifeSign {
 
 /** The sign that has just come. */
 export function lifeSign(sight: Sight): LifeSign {
-  return { at: performance.now(), willBy: sight.clock() + WILL };
+  return { at: performance.now(), willBy: sight.clock() + LATE };
 }
 
 /** Waits until a device gives another sign or is gone, or has kept its connection for so long that it must be alive. */

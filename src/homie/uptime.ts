@@ -4,10 +4,10 @@ import type { Device } from './device';
 const LATE_INIT = 3_000;
 
 /**
- * How late any other message of a device may reach us, in ms. The broker ends a connection on which nothing comes for one
- * and a half keepalives, which are 15 s.
+ * How late any other message of a device may reach us, its will included, in ms. The broker ends a connection on which
+ * nothing comes for one and a half keepalives, which are 15 s.
  */
-const LATE = 25_000;
+export const LATE = 25_000;
 
 /** How long a device must have been up, in s, before a reboot that follows at once can be shown. */
 const SHOWABLE = LATE_INIT / 1000 + 2;
@@ -54,7 +54,7 @@ export function reachedUptime({ state, uptime, connectedAt }: Device, now: numbe
 }
 
 /**
- * From when on a reboot of a device that is ready could be shown, in ms of `performance.now()`. One that sleeps starts anew
+ * From when on a reboot of a device that is ready could be shown, in ms of `performance.now()`. One that sleeps starts again
  * at each wake and is not waited for: its next wakes show that it was restarted.
  */
 export function showableAt(device: Device, now: number): number {

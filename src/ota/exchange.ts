@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { Image, ImageFacts } from './image';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
@@ -8,7 +8,7 @@ import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
-import { abortStaleUpdate, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
+import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
 import { explainByRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
@@ -45,7 +45,7 @@ export interface ExchangeInput {
   readonly unsent?: (missed: boolean) => void;
   /** The device has said that the image is flashed. */
   readonly flashed?: () => void;
-  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  /** Watches on after the end of the exchange: what the device does then is not the result any more. */
   readonly watchOn?: (late: Promise<Outcome | undefined>) => void;
 }
 
@@ -110,7 +110,7 @@ class Exchange {
   #restarted = false;
   /** Why the last transfer failed, when another one is to follow. */
   #failure: HomieError | undefined;
-  /** What becomes of a device that may still boot the image after the end. */
+  /** The outcome of a device that may still boot the image after the end. */
   late: Promise<Outcome | undefined> | undefined;
 
   constructor(input: ExchangeInput, watch: DeviceWatch, topic: string, encoded: Encoded) {
@@ -177,7 +177,7 @@ class Exchange {
     const answer = await askStaleUpdate(this.#look(known));
     // It must not be asked again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, this.#input.abandon);
-    // Much may have changed meanwhile: it is decided anew.
+    // Much may have changed meanwhile: it is decided again.
     if (answer === 'cut_off' || answer === 'idle_or_staged' || answer === 'gone') return again;
     return ended({ state: 'rejected', error: inTheMiddle(answer) });
   }
@@ -286,7 +286,7 @@ class Exchange {
         if (end.free) return this.#tryAgain(end.error, end.again);
         return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await abortStaleUpdate(stuck));
       case 'unseen': {
-        if (end.certain) {
+        if (end.answer === undefined) {
           await broker.locks.rebooted(device);
           return ended({ state: 'failed', error: end.error });
         }
@@ -355,9 +355,6 @@ class Exchange {
     );
   }
 }
-
-/** How long after a question that found no device the next one comes at the earliest, in ms. */
-const ASK_AGAIN = 500;
 
 function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
@@ -441,8 +438,4 @@ function leftInTheMiddle({ otaStatus, uptime, state }: Device): boolean {
   if (kind !== 'accepted' && kind !== 'progress') return false;
   const idle = uptime?.live === true && uptime.at >= Math.max(state?.at ?? 0, otaStatus?.at ?? 0);
   return !idle;
-}
-
-function asHomieError(error: unknown): HomieError {
-  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
 }

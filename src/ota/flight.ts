@@ -1,4 +1,4 @@
-import { HomieError, type ErrorCode } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import {
@@ -17,7 +17,7 @@ import { Sight } from '../homie/sight';
 import type { Change, Outcome } from '../homie/update';
 import { restartShown } from '../homie/uptime';
 import type { ImageFacts } from './image';
-import { askStaleUpdate, restart } from './recovery';
+import { ASK_AGAIN, askStaleUpdate, isConnectionGone, restart } from './recovery';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
 import { lostUnseen } from './transfer';
@@ -79,9 +79,6 @@ export function flightOf(device: Device): Flight {
   };
 }
 
-/** How long after a question that found no device the next one comes at the earliest, in ms. */
-const ASK_AGAIN = 500;
-
 /** The same when the device has said that the image is flashed: only a restart after that is for the image. */
 export function flashedFlight(flight: Flight, device: Device): Flight {
   return { ...givenTo(flight, device), flashed: true };
@@ -106,18 +103,15 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
       try {
         return await follow(input, expected, new Sight({ broker, watch, signal: abandon }));
       } catch (error) {
-        if (!(error instanceof HomieError) || !connectionGone.has(error.code)) throw error;
+        if (!isConnectionGone(error)) throw error;
       }
     }
   } catch (error) {
-    const why = error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
-    return ended(abandon.aborted ? new HomieError('ABANDONED') : why, 'unknown');
+    return ended(abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error), 'unknown');
   } finally {
     watch.close();
   }
 }
-
-const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
 
 async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight): Promise<FlightEnd> {
   const { broker, device, job, settings, abandon } = input;
@@ -128,7 +122,7 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
   /** The device was sent another image after it had flashed this one. */
   let isAnotherSent = false;
   /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
-  let isConnectedAnew = false;
+  let isReconnected = false;
   for (;;) {
     abandon.throwIfAborted();
     if (!broker.isSettled) await settle(broker, abandon);
@@ -155,12 +149,12 @@ async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: S
     const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
     if (event === undefined && sight.clock() >= until)
       return inVain(sign, { wasFlashed: flight.flashed, another: isAnotherSent });
-    if (event?.attribute === 'state' && event.live && event.value === 'init') isConnectedAnew = true;
+    if (event?.attribute === 'state' && event.live && event.value === 'init') isReconnected = true;
     if (event?.attribute === 'otaStatus' && event.live) {
       if (concernsImage(event.value)) {
         if (flight.flashed) isAnotherSent = true;
         // A retained firmware makes the device answer at every connect, without end.
-        else if (!isConnectedAnew)
+        else if (!isReconnected)
           until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
       }
       if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));

@@ -3,22 +3,16 @@ import { isOtherDevice } from '../homie/elapsed';
 import { nextReturn } from '../homie/return';
 import type { Sight } from '../homie/sight';
 import type { Outcome } from '../homie/update';
-import { identify, judge } from './verdict';
+import { judgeReturn, type Expectation } from './verdict';
 
 /** A device that may still boot an image after the end of its exchange. It holds no image: it may be watched for long. */
-export interface LateInput {
+export interface LateInput extends Expectation {
   readonly broker: HomieBroker;
   readonly device: string;
   /** `$mac` before the publish. */
   readonly mac: string | undefined;
   /** As it was in the exchange: a reboot before the publish is not for the image. Its signal ends the watching. */
   readonly sight: Sight;
-  /** Every checksum that a device running the image may report. */
-  readonly expected: ReadonlySet<string>;
-  /** `$fw/checksum` before the publish. */
-  readonly before: string | undefined;
-  /** The device had said that the image is flashed. */
-  readonly flashed: boolean;
 }
 
 /**
@@ -35,7 +29,7 @@ export async function lateOutcome(input: LateInput): Promise<Outcome | undefined
 }
 
 async function untilShown(input: LateInput): Promise<Outcome | undefined> {
-  const { broker, device, mac, sight, expected, before, flashed } = input;
+  const { broker, device, mac, sight } = input;
   for (;;) {
     const back = await nextReturn(sight, {
       until: Infinity,
@@ -44,10 +38,8 @@ async function untilShown(input: LateInput): Promise<Outcome | undefined> {
       verifying: () => undefined,
     });
     if (typeof back === 'string' || isOtherDevice(mac, broker.registry.get(device))) return undefined;
-    const { checksum, uptime, live } = back;
-    if (checksum !== undefined) {
-      const firmware = identify(checksum, expected, before);
-      const verdict = judge({ firmware, changed: checksum !== before, reboot: sight.reboot(uptime), live, flashed });
+    if (back.checksum !== undefined) {
+      const verdict = judgeReturn(back.checksum, back, sight, input);
       if (verdict.kind === 'succeeded') {
         // Another job may have the device by now, and something of its own to boot.
         if (broker.locks.holder(device) === undefined) await broker.locks.rebooted(device);

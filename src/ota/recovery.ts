@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, sightingOf } from '../homie/gate';
 import { isReady } from '../homie/presence';
@@ -83,8 +83,8 @@ async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
 /** How often a device is asked whose connection is lost meanwhile. */
 const ASKED = 3;
 
-/** How long after a question that could not be sent the next one comes at the earliest, in ms. */
-const ASK_AGAIN = 500;
+/** How long after a question that did not reach the device the next one comes at the earliest, in ms. */
+export const ASK_AGAIN = 500;
 
 /**
  * The same; where a connection is lost meanwhile, the device is asked again. `changed`: it came back with another firmware
@@ -121,7 +121,7 @@ async function isBack({ broker, device, sight, settings }: StuckDevice): Promise
 }
 
 /**
- * Restarts a device by an empty configuration patch: the firmware writes its configuration anew and reboots (seen on
+ * Restarts a device by an empty configuration patch: the firmware writes its configuration again and reboots (seen on
  * homie-esp8266 ba452ea). Not without risk, so only where nothing else shows what the device has to boot.
  *
  * @returns whether it is ready again, and its uptime shows the reboot
@@ -167,11 +167,15 @@ async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | st
     if (!('notSent' in sent)) return true;
   } catch (error) {
     abandon.throwIfAborted();
-    if (!(error instanceof HomieError) || !connectionGone.has(error.code)) throw error;
+    if (!isConnectionGone(error)) throw error;
   }
   abandon.throwIfAborted();
   return false;
 }
 
-/** Codes of a publish that failed because there was no connection. */
-const connectionGone: ReadonlySet<string> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
+const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
+
+/** Whether something failed because there was no connection. */
+export function isConnectionGone(error: unknown): boolean {
+  return error instanceof HomieError && connectionGone.has(error.code);
+}

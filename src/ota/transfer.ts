@@ -16,7 +16,7 @@ import { isReady } from '../homie/presence';
 import { isAway, type Advertisement, type Sight } from '../homie/sight';
 import { concernsImage, parseStatus, type OtaStatus } from './status';
 import type { Outcome, Phase, Progress } from '../homie/update';
-import { identify, judge, notRebooted, type Verdict } from './verdict';
+import { judgeReturn, notRebooted, type Verdict } from './verdict';
 
 /** How often the progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
@@ -64,8 +64,8 @@ export interface TransferInput {
  * - `not_sent`: something spoke against it as the image was about to be handed to the socket
  * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
  * - `stuck`: the updater of the device is stuck
- * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `certain`: it never
- *   got the image; else `answer` is what it answered to the question
+ * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `answer`: what it
+ *   answered to the question; undefined where it never got the image
  * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as a restart into the old firmware has shown, or
  *   the answer of the device to the question; else the device may be half dead, or have an image to boot. `again`: the old
  *   firmware was seen live
@@ -75,8 +75,7 @@ export type TransferEnd =
   | { readonly kind: 'not_sent'; readonly why: Obstacle }
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
-  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: true }
-  | { readonly kind: 'unseen'; readonly error: HomieError; readonly certain: false; readonly answer: StaleUpdate }
+  | { readonly kind: 'unseen'; readonly error: HomieError; readonly answer: StaleUpdate | undefined }
   | { readonly kind: 'interrupted'; readonly error: HomieError; readonly free: boolean; readonly again: boolean };
 
 /** What ended the wait for the device's answer to the image. */
@@ -114,7 +113,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'cut_off':
       return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
-      if (!answer.begun) return unseen(unanswered(input, sent), answer.answer);
+      if (!answer.begun) return { kind: 'unseen', error: unanswered(input, sent), answer: answer.answer };
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
       return { kind: 'interrupted', error: stalled(input), free: false, again: false };
@@ -127,12 +126,6 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'gone':
       return untilBack(input, { ...answer, sent });
   }
-}
-
-function unseen(error: HomieError, answer: StaleUpdate | undefined): TransferEnd {
-  return answer === undefined
-    ? { kind: 'unseen', error, certain: true }
-    : { kind: 'unseen', error, certain: false, answer };
 }
 
 /** What became of the publish, where it went out at all. */
@@ -227,8 +220,10 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
       continue;
     }
     if (returnedUnseen(sight.advertisement, before)) return gone();
-    if (event.attribute === 'connection') hasToAsk = true;
-    if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.accepted);
+    if (event.attribute === 'connection') {
+      hasToAsk = true;
+      until = Math.max(until, sight.clock() + settings.accepted);
+    }
     // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
     if (isAsleep && !begun && sent.error === undefined) return { kind: 'asleep' };
@@ -271,7 +266,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   }
 }
 
-/** Whether a device was lost, or connected anew, before our eyes. */
+/** Whether a device was lost, or connected again, before our eyes. */
 function hasLeft({ gone, advertisement }: Sight): boolean {
   return gone || advertisement?.live === true;
 }
@@ -424,13 +419,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     if (isOtherDevice(input.sender.seen?.mac, broker.registry.get(device))) return failed('OTHER_DEVICE', 'unknown');
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
 
-    const verdict = judge({
-      firmware: identify(back.checksum, expected, before),
-      changed: back.checksum !== before,
-      reboot: sight.reboot(back.uptime),
-      live: back.live,
-      flashed,
-    });
+    const verdict = judgeReturn(back.checksum, back, sight, { expected, before, flashed });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
     // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
     ambiguous = sight.reboot(back.uptime) !== 'refuted';

@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import type { Advertisement, Sight } from '../homie/sight';
 
 /**
  * Which firmware a device shows: the image, the one it ran before, or neither.
@@ -71,6 +72,27 @@ export function judge({ firmware, changed, reboot, live, flashed }: Return): Ver
         return reboot === 'shown' ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: shown } : { kind: 'reconnected' };
       return { kind: reboot === 'shown' ? 'rebooted' : 'half_dead' };
   }
+}
+
+/** What is known of a device before an image is published, and of its course since. */
+export interface Expectation {
+  /** Every checksum that a device running the image may report. */
+  readonly expected: ReadonlySet<string>;
+  /** `$fw/checksum` before the publish. */
+  readonly before: string | undefined;
+  /** The device had said that the image is flashed. */
+  readonly flashed: boolean;
+}
+
+/** Judges what a device has come back with; `checksum` is what it reports now. */
+export function judgeReturn(
+  checksum: string,
+  { uptime, live }: Advertisement,
+  sight: Sight,
+  { expected, before, flashed }: Expectation,
+): Verdict {
+  const firmware = identify(checksum, expected, before);
+  return judge({ firmware, changed: checksum !== before, reboot: sight.reboot(uptime), live, flashed });
 }
 
 /**

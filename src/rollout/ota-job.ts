@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { asHomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { isReady, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
@@ -182,7 +182,3 @@ const reasons: Record<Held, string> = {
   ATTEMPTS: 'This image was sent to it as often as is allowed.',
   REPLACED: 'It had this image, and runs another one since.',
 };
-
-function asHomieError(error: unknown): HomieError {
-  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
-}

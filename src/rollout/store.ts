@@ -1,6 +1,6 @@
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import { md5 } from '../firmware/checksum';
 import { MAX_IMAGE } from '../firmware/format';
 import { moment } from '../homie/elapsed';
@@ -76,7 +76,7 @@ export class JobStore {
 
   /**
    * Takes the folder, and reads what an earlier process has written there: what is remembered, and which devices may have an
-   * update under way. These are locked until they connect anew, or until their job goes on. To be awaited before anything is
+   * update under way. These are locked until they are shown to have restarted, or until their job goes on. To be awaited before anything is
    * sent.
    *
    * @returns false when another process uses the folder: `ownership` emits `owned` when it can be opened
@@ -327,8 +327,4 @@ function hasExpired({ head, state }: Readable): boolean {
 
 async function removeAll(files: readonly JobFile[]): Promise<void> {
   for (const file of files) await file.remove();
-}
-
-function asHomieError(error: unknown): HomieError {
-  return error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
 }
