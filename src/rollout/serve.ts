@@ -1,4 +1,4 @@
-import { HomieError } from '../errors';
+import { asHomieError } from '../errors';
 import { settle } from '../homie/presence';
 import type { Change, Outcome } from '../homie/update';
 import type { DeviceWatch } from '../homie/watch';
@@ -36,6 +36,12 @@ export interface ServeInput {
 }
 
 /**
+ * How long a device to which nothing was sent is left alone unless it is heard of, in ms. What spoke against it may last, as
+ * when another process has the user directory.
+ */
+const PAUSE = 500;
+
+/**
  * Waits for a device, and for its turn; serves it; and waits for it again where it had gone. One that is there, and about
  * which all is known without sending anything, needs no turn. It does not reject.
  */
@@ -59,12 +65,12 @@ export async function serve(device: string, input: ServeInput): Promise<Outcome>
       if (outcome?.state === 'canceled') return stopped(stop);
       if (outcome !== undefined) return outcome;
       gate.notSent(device);
+      await watch.next(performance.now() + PAUSE, signal);
     }
   } catch (error) {
     if (stop.aborted) return stopped(stop);
     if (abandon.aborted) return { state: 'canceled' };
-    const unexpected = error instanceof HomieError ? error : new HomieError('UNEXPECTED', undefined, { cause: error });
-    return { state: 'failed', error: unexpected };
+    return { state: 'failed', error: asHomieError(error) };
   } finally {
     watch.close();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { HomieError } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
@@ -71,6 +72,12 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     jobs.push(job);
     return job;
   };
+  const configJob = ({ id }: SimulatedDevice, options: JobOptions = {}): ConfigJob => {
+    const input = { broker, patch: readPatch({ name: 'New' }), devices: [id], settings: configDefaults };
+    const job = new ConfigJob(input, sequential, options);
+    jobs.push(job);
+    return job;
+  };
   const images = ({ received }: SimulatedDevice): number => received.filter(isImage).length;
   /** Resolves when a device of the job is told of like this. */
   const told = (job: Job, fits: (update: Update) => boolean): Promise<void> =>
@@ -79,14 +86,23 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
         if (fits(update)) resolve();
       });
     });
-  it('is not sent after a cancel, which says that it was in time', async () => {
-    const [first, second] = [await add('first'), await add('second')];
+  /** A job that sends the image to the first device, and whose image for the second one waits behind that. */
+  const whileSecondWaits = async (
+    first: SimulatedDevice,
+    second: SimulatedDevice,
+  ): Promise<{ readonly job: OtaJob; readonly ended: ReturnType<OtaJob['run']> }> => {
     const job = otaJob({});
     link.limit(60_000);
     const waits = told(job, ({ device, state }) => device === second.id && state === 'running');
     const sends = told(job, ({ device, phase }) => device === first.id && phase === 'sending');
     const ended = job.run();
     await Promise.all([waits, sends]);
+    return { job, ended };
+  };
+
+  it('is not sent after a cancel, which says that it was in time', async () => {
+    const [first, second] = [await add('first'), await add('second')];
+    const { job, ended } = await whileSecondWaits(first, second);
     assert.deepEqual(job.cancel(), { canceled: ['second'], tooLate: ['first'] });
     const { devices: updates } = await ended;
     assert.deepEqual(
@@ -97,14 +113,26 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     assert.equal(broker.locks.isRebootPending(second.id), false);
   });
 
+  for (const brings of ['image', 'patch'] as const) {
+    it(`is not tried without a pause as long as this process may send nothing: ${brings}`, async () => {
+      const device = await add('kept', { statsInterval: 600 });
+      const unguard = DeviceLocks.guard(() => new HomieError('USER_DIR_IN_USE'));
+      const job = brings === 'image' ? otaJob({}) : configJob(device);
+      const times: number[] = [];
+      const fourth = told(job, ({ state }) => state === 'running' && times.push(performance.now()) === 4);
+      const ended = job.run();
+      await fourth;
+      const [first = 0, , , last = 0] = times;
+      // A try is told once or twice.
+      assert.ok(last - first >= 900, `four times in ${last - first} ms`);
+      unguard();
+      assert.equal((await ended).state, 'succeeded');
+    });
+  }
+
   it('is not sent while the job is paused, and is sent when it goes on', async () => {
     const [first, second] = [await add('first'), await add('second')];
-    const job = otaJob({});
-    link.limit(60_000);
-    const waits = told(job, ({ device, state }) => device === second.id && state === 'running');
-    const sends = told(job, ({ device, phase }) => device === first.id && phase === 'sending');
-    const ended = job.run();
-    await Promise.all([waits, sends]);
+    const { job, ended } = await whileSecondWaits(first, second);
     job.pause();
     await told(job, ({ device, state }) => device === first.id && state === 'succeeded');
     assert.equal(images(second), 0);
@@ -150,17 +178,13 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   it('is no patch that was canceled while it was written down', async () => {
     const device = await add('patched');
     let isCanceled = false;
-    const job: ConfigJob = new ConfigJob(
-      { broker, patch: readPatch({ name: 'New' }), devices: [device.id], settings: configDefaults },
-      sequential,
-      {
-        save: async (saved) => {
-          if (isCanceled || !saved.state().devices.some(({ flight }) => flight !== undefined)) return;
-          isCanceled = true;
-          saved.cancel();
-        },
+    const job = configJob(device, {
+      save: async (saved) => {
+        if (isCanceled || !saved.state().devices.some(({ flight }) => flight !== undefined)) return;
+        isCanceled = true;
+        saved.cancel();
       },
-    );
+    });
     jobs.push(job);
     assert.equal((await job.run()).state, 'canceled');
     await broker.connection.publish('mark', 'x', { qos: 1, timeout: 5_000 });
