@@ -72,7 +72,16 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  const store = (): JobStore => new JobStore(path.join(folder, 'homie-ota'), (error) => told.push(error));
+  /** Left open when its folder is deleted, a store would forbid everything to the tests after it. */
+  const withStore = async <T>(use: (store: JobStore) => Promise<T>): Promise<T> => {
+    const store = new JobStore(path.join(folder, 'homie-ota'), (error) => told.push(error));
+    try {
+      return await use(store);
+    } finally {
+      await store.close();
+    }
+  };
+  const jobsOf = (node: string): ReturnType<JobStore['jobsOf']> => withStore((store) => store.jobsOf(node));
   const place = async (content: string, id: string = randomUUID()): Promise<string> => {
     await writeFile(path.join(jobs, `${id}.jsonl`), content);
     return id;
@@ -104,7 +113,7 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 5 }), fc.boolean(), async (changes, whole) => {
         const id = await place(whole ? job(...changes) : lines(...changes));
-        const found = await store().jobsOf('ota');
+        const found = await jobsOf('ota');
         const [name] = await readdir(jobs);
         assert.ok(name === `${id}.jsonl` || (name === `${id}.jsonl.damaged` && found.length === 0), name);
         await rm(path.join(jobs, name));
@@ -121,7 +130,7 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
     const pipe = path.join(jobs, `${randomUUID()}.jsonl`);
     if (process.platform !== 'win32') assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
     const before = await readFile(outside, 'utf8');
-    assert.deepEqual(await store().jobsOf('ota'), []);
+    assert.deepEqual(await jobsOf('ota'), []);
     assert.ok((await readdir(jobs)).every((name) => name.endsWith('.damaged')));
     assert.equal(await readFile(outside, 'utf8'), before);
   });
@@ -132,7 +141,7 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
       await writeFile(path.join(jobs, `${name}.jsonl`), job(device('lamp')));
     }
     const before = (await readdir(jobs)).sort();
-    assert.deepEqual(await store().jobsOf('ota'), []);
+    assert.deepEqual(await jobsOf('ota'), []);
     assert.deepEqual((await readdir(jobs)).sort(), before);
     assert.deepEqual(told, []);
   });
@@ -149,9 +158,11 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
       const id = randomUUID();
       await symlink(outside, path.join(jobs, `${id}.jsonl.new`));
       const before = await readFile(outside, 'utf8');
-      const begun = store().begin(id, { ...head, firmware: checksum }, image);
-      await begun.note('x', 'y'.repeat(400_000));
-      for (let count = 0; count < 5; count += 1) await begun.note('x', String(count).padEnd(400_000));
+      await withStore(async (store) => {
+        const begun = store.begin(id, { ...head, firmware: checksum }, image);
+        await begun.note('x', 'y'.repeat(400_000));
+        for (let count = 0; count < 5; count += 1) await begun.note('x', String(count).padEnd(400_000));
+      });
       const modes = await Promise.all(
         [jobs, firmware, path.join(jobs, `${id}.jsonl`), path.join(firmware, `${checksum}.bin`)].map(
           async (each) => (await stat(each)).mode & 0o777,

@@ -184,7 +184,7 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
   ATTEMPTS: {
     right: {
       'as often as allowed': run([asked(), sending, published, sending, published]),
-      'anew when a person allows it': run([
+      'again when a person allows it': run([
         asked(),
         sending,
         published,
@@ -194,7 +194,7 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
         sending,
         published,
       ]),
-      'anew when it ran': run([asked(1), published, boot(NEW), published]),
+      'again when it ran': run([asked(1), published, boot(NEW), published]),
       'as often as two jobs are allowed to': run([asked(1), asked(1, [device], 'another'), published, published]),
     },
     wrong: {

@@ -1,16 +1,13 @@
 import type { Random } from '../support/random';
-import type { Blow, DevicePlan, ErrandPlan, Fault, Happening, Moment } from './plan';
-
-/** What our jobs tell while they are at work. */
-export const ourPhases = [
-  'our waiting',
-  'our sending',
-  'our accepted',
-  'our flashing',
-  'our received',
-  'our rebooting',
-  'our verifying',
-] as const;
+import {
+  ourPhases,
+  type Blow,
+  type DevicePlan,
+  type ErrandPlan,
+  type Fault,
+  type Happening,
+  type Moment,
+} from './plan';
 
 /** Faults that Node-RED itself has. */
 export const ours = ['killed', 'killed', 'restarted', 'redeployed', 'second process'] as const;

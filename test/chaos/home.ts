@@ -305,7 +305,7 @@ export class Home {
   }
 }
 
-/** One that flashes and boots what is retained for ever does not come to that. */
+/** One that flashes and boots a retained image indefinitely does not reach that state. */
 async function untilReady(device: SimulatedDevice): Promise<void> {
   const over = new AbortController();
   const patience = delay(SETTLED, undefined, { signal: over.signal }).catch(() => undefined);

@@ -9,6 +9,17 @@ export interface Moment {
   readonly nth: number;
 }
 
+/** What our jobs tell while they are at work. */
+export const ourPhases = [
+  'our waiting',
+  'our sending',
+  'our accepted',
+  'our flashing',
+  'our received',
+  'our rebooting',
+  'our verifying',
+] as const;
+
 /**
  * - of a device: `boot`, `init` and `ready` of `$state`, `statistics`, `offline`, `image` (the first bytes of one have come),
  *   `202`, `206`, `200` and `refused` of the OTA status, `patched` (a patch has come)
@@ -32,13 +43,7 @@ export const happenings = [
   'settled',
   'result',
   'our queued',
-  'our waiting',
-  'our sending',
-  'our accepted',
-  'our flashing',
-  'our received',
-  'our rebooting',
-  'our verifying',
+  ...ourPhases,
 ] as const;
 export type Happening = (typeof happenings)[number];
 
@@ -107,7 +112,7 @@ export interface DevicePlan {
     | { readonly what: 'drop' | 'hang' | 'crash' | 'bad flash'; readonly at: number; readonly times: number }
     | { readonly what: 'loses'; readonly statuses: readonly string[] }
     | { readonly what: 'never back' | 'comes back with another' | 'comes back as before' | 'silent reboot' | 'deaf' }
-    /** `never idle`: whatever it has flashed waits for ever. `200 lost`: together with the connection. */
+    /** `never idle`: whatever it has flashed waits indefinitely. `200 lost`: together with the connection. */
     | { readonly what: 'never idle' | '200 lost' | '200 lost, never idle' }
     /** `slow`: its MQTT client gives up in the middle. `silent`: it says nothing of images that come soon after `ready`. */
     | { readonly what: 'slow' | 'silent' }
@@ -147,7 +152,7 @@ export interface Plan {
   readonly protocolVersion: 4 | 5;
   /** Broker nodes of ours: the first names 127.0.0.1, the second localhost. */
   readonly nodes: 1 | 2;
-  /** Of our clients: ms before they connect anew. */
+  /** Of our clients: ms before they reconnect. */
   readonly reconnect: { readonly min: number; readonly max: number };
   /** Bytes of the images. */
   readonly size: number;

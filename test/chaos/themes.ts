@@ -1,8 +1,8 @@
 import type { Random } from '../support/random';
-import { drawFault, moment, ourPhases } from './draw-blows';
+import { drawFault, moment } from './draw-blows';
 import { drawErrands } from './draw-errands';
 import { REFUSED } from './messages';
-import type { Blow, DevicePlan, ErrandPlan, Fault, Plan } from './plan';
+import { ourPhases, type Blow, type DevicePlan, type ErrandPlan, type Fault, type Plan } from './plan';
 
 type Theme = (dice: Random, plan: Plan) => Plan;
 

@@ -271,7 +271,7 @@ describeWithBrokers('the change of a configuration', (start) => {
     }));
 
   it('tells nothing late of a patch after which another one was sent, whose reboot it is', () =>
-    withLab(broker.url, {}, async (lab) => {
+    withLab(broker.url, { statsInterval: 1 }, async (lab) => {
       const refused = await bring(lab, { settings: { percentage: 101 } }, quick);
       assert.equal(codeOf(refused.outcome), 'NOT_APPLIED');
       assert.notEqual(refused.late, undefined);

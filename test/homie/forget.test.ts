@@ -68,14 +68,21 @@ describeWithBrokers('Forgetting a device', (start) => {
   const deep = (count: number): Record<string, string> =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`room/${i}/a/b/c`, 'x']));
 
+  /** Forgets a device that has gone, over another connection. */
+  const forgetGone = async (
+    far: HomieBroker,
+  ): Promise<{ readonly stop: AbortController; readonly forgetting: ReturnType<typeof forgetDevice> }> => {
+    await retain('homie/gone', { $name: 'Gone', $state: 'lost' });
+    await until(far, () => far.registry.get('gone')?.state?.value === 'lost');
+    const stop = new AbortController();
+    return { stop, forgetting: forgetDevice(far, 'gone', stop.signal) };
+  };
+
   it('is given up at once on a dead link, although a clearing is not acknowledged', async () => {
     const link = await startProxy(broker.port);
     const far = await follow(`mqtt://127.0.0.1:${link.port}`);
     try {
-      await retain('homie/gone', { $name: 'Gone', $state: 'lost' });
-      await until(far, () => far.registry.get('gone')?.state?.value === 'lost');
-      const stop = new AbortController();
-      const forgetting = forgetDevice(far, 'gone', stop.signal);
+      const { stop, forgetting } = await forgetGone(far);
       link.stall();
       // Nothing comes over the link any more, neither what is retained nor an acknowledgement.
       const begun = performance.now();
@@ -101,10 +108,7 @@ describeWithBrokers('Forgetting a device', (start) => {
     const link = await startProxy(broker.port, { listen });
     const far = await follow(`mqtt://127.0.0.1:${link.port}`);
     try {
-      await retain('homie/gone', { $name: 'Gone', $state: 'lost' });
-      await until(far, () => far.registry.get('gone')?.state?.value === 'lost');
-      const stop = new AbortController();
-      const forgetting = forgetDevice(far, 'gone', stop.signal);
+      const { stop, forgetting } = await forgetGone(far);
       await clearing;
       const begun = performance.now();
       stop.abort(new Error('closed'));

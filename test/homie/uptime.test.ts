@@ -11,7 +11,7 @@ describe('restartShown', () => {
       fc.property(
         fc.record({ up: seconds(1e6), late: seconds(20), pause: seconds(1e4), init: seconds(3), later: seconds(20) }),
         ({ up, late, pause, init, later }) => {
-          // It says `up` at 0, connects anew `pause` after that has come, and says its uptime then.
+          // It says `up` at 0, reconnects `pause` after that has come, and says its uptime then.
           const before = { value: Math.floor(up), at: late * 1000 };
           const connected = late + pause;
           const after = {

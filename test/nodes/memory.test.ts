@@ -130,7 +130,7 @@ class Node {
 
   async #stop(): Promise<void> {
     await this.actions.close(false);
-    for (const end of this.#ends.reverse()) await end();
+    for (const end of this.#ends.toReversed()) await end();
     await this.#broker.close();
   }
 
