@@ -69,7 +69,7 @@ function together(summaries: readonly Summary[]): Summary {
 /** What a check found: a verdict for each device. */
 interface Verdicts {
   readonly counts: Readonly<Record<string, number>>;
-  readonly devices: readonly { readonly device: string; readonly reason: string }[];
+  readonly devices: readonly { readonly device: string; readonly reason: string; readonly retained?: string }[];
 }
 
 /** The answer to `check`, with a sentence for people. */
@@ -78,7 +78,11 @@ export function checkAnswer<Checked extends Verdicts>(checked: Checked): Checked
   const [device] = devices;
   if (devices.length === 1 && device !== undefined) return { ...checked, text: `${device.device}: ${device.reason}` };
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
-  return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.` };
+  const retained = devices.filter((each) => each.retained !== undefined);
+  const warning = retained
+    .map((each) => ` ${each.device}: a firmware message is retained at ${each.retained}.`)
+    .join('');
+  return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.${warning}` };
 }
 
 /** The error of a job in which a device failed, in one sentence that names the devices. */

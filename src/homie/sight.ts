@@ -21,6 +21,8 @@ export interface Advertisement {
   /** `$implementation/config`. */
   readonly config?: string;
   readonly readyAt?: number;
+  /** The first live `$implementation/ota/status` since a live `init`. */
+  readonly otaStatus?: string;
   /** The first live uptime after it was ready. */
   readonly uptime?: Uptime;
 }
@@ -202,6 +204,11 @@ export class Sight {
       case 'config':
         if (advertisement !== undefined && (event.live || !advertisement.live)) {
           this.#advertisement = { ...advertisement, [event.attribute]: event.value };
+        }
+        return;
+      case 'otaStatus':
+        if (event.live && advertisement?.live === true && advertisement.otaStatus === undefined) {
+          this.#advertisement = { ...advertisement, otaStatus: event.value };
         }
         return;
       case 'configSet':

@@ -109,7 +109,7 @@ export interface Change {
 export type Outcome = { readonly config?: ConfigReport } & Ending;
 
 type Ending =
-  | { readonly state: 'succeeded'; readonly reboot: 'proven' | 'unproven' }
+  | { readonly state: 'succeeded'; readonly reboot: 'proven' | 'unproven'; readonly hint?: string }
   | { readonly state: 'skipped'; readonly reason: SkipReason; readonly hint?: string }
   | { readonly state: 'failed' | 'timed_out' | 'rejected'; readonly error: HomieError; readonly reboot?: 'unproven' }
   | { readonly state: 'canceled'; readonly reason?: 'superseded' };
@@ -142,7 +142,7 @@ export interface Update {
   /** Whether a reboot was shown by `$stats/uptime` or by a changed checksum. */
   readonly reboot?: 'proven' | 'unproven';
   readonly reason?: Reason;
-  /** What to do about a skip. */
+  /** What to do about a skip, or about something that was found during a success. */
   readonly hint?: string;
   readonly error?: ErrorReport;
   /** What became of it after the end of the job, when the device rebooted too late for the result. */

@@ -6,7 +6,8 @@ import { HomieError } from '../errors';
 import { decide } from './decide';
 import { isReady } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
-import { selectKnown, type DeviceChoice } from '../homie/select';
+import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
+import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../homie/update';
 import { plainText } from '../plain-text';
@@ -30,6 +31,8 @@ export interface DeviceCheck {
   /** Why, in a sentence. */
   readonly reason: string;
   readonly from: FirmwareName;
+  /** The topic of a retained firmware message, which the device receives at every connect. */
+  readonly retained?: string;
 }
 
 export interface CheckSummary {
@@ -49,8 +52,12 @@ export interface CheckOptions {
   readonly exclude?: readonly string[];
 }
 
+/** For how many devices, named one by one, retained firmware messages are searched: each is received as a whole. */
+const SEARCHED_DEVICES = 5;
+
 /**
- * Tells what an update would do to each device, and sends nothing.
+ * Tells what an update would do to each device, and sends nothing. Where up to five devices are named, also says which of
+ * them have a retained firmware message.
  *
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; a TimeoutError after 10 s; the reason of the signal
  */
@@ -63,11 +70,13 @@ export async function check(
 ): Promise<CheckSummary> {
   const ids = await selectKnown(broker, choice, firmware.info.name, signal);
   const isExcluded = matchAny(exclude);
-  const devices = await Promise.all(
+  const checked = await Promise.all(
     ids.map(async (id) =>
       isExcluded(id) ? leftAlone(broker, id) : checkDevice(broker, firmware, id, settings, heldBecause),
     ),
   );
+  const isNamed = namedDevices(choice).length === ids.length && ids.length <= SEARCHED_DEVICES;
+  const devices = isNamed ? await withRetainedFirmware(broker, checked, signal) : checked;
   const counts: Partial<Record<CheckVerdict, number>> = {};
   for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const { name, version, md5: checksum, size } = firmware.info;
@@ -82,6 +91,25 @@ function leftAlone(broker: HomieBroker, id: string): DeviceCheck {
     reason: 'It is excluded.',
     from: known === undefined ? {} : runningFirmware(known),
   };
+}
+
+/** Adds which devices have a retained firmware message. No image may be on its way to a device meanwhile. */
+async function withRetainedFirmware(
+  broker: HomieBroker,
+  devices: readonly DeviceCheck[],
+  signal: AbortSignal = new AbortController().signal,
+): Promise<DeviceCheck[]> {
+  const searched = devices.filter(
+    ({ verdict }) => verdict === 'update' || verdict === 'up_to_date' || verdict === 'held',
+  );
+  const ids = searched.map(({ device }) => device);
+  const found = ids.length === 0 ? new Map<string, string>() : await findRetained(broker, ids, signal);
+  return devices.map((each) => {
+    const topic = found.get(each.device);
+    if (topic === undefined) return each;
+    const reason = `${each.reason} But a firmware message is retained at ${topic}, which the device receives at every connect and may flash. Publish an empty retained message there first.`;
+    return { ...each, reason, retained: topic };
+  });
 }
 
 async function checkDevice(

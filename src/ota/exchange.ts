@@ -9,7 +9,7 @@ import { asBase64, asBinary, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
 import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
-import { explainByRetained } from './retained-firmware';
+import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
@@ -222,8 +222,15 @@ class Exchange {
     const end = await transfer(sent);
     if (end.kind !== 'not_sent') {
       const next = await this.#after(end, stuck, sent);
-      if (next.kind === 'ended' && next.outcome.state === 'failed') this.#watchOn(end, stuck, known, sent.expected);
-      return next;
+      if (next.kind !== 'ended') return next;
+      const outcome = await withRetained(next.outcome, {
+        sender: this.#sender,
+        statusSince: stuck.sight.advertisement?.otaStatus,
+        expected,
+        clear: settings.clearRetained,
+      });
+      if (outcome.state === 'failed') this.#watchOn(end, stuck, known, expected);
+      return ended(outcome);
     }
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
@@ -275,7 +282,7 @@ class Exchange {
     switch (end.kind) {
       case 'ended':
         if (end.open === undefined) await broker.locks.rebooted(device);
-        return ended(await this.#explained(end.outcome));
+        return ended(end.outcome);
       case 'missed':
         // Its session is clean, and it boots when it wakes.
         await broker.locks.rebooted(device);
@@ -297,13 +304,6 @@ class Exchange {
         await broker.locks.rebooted(device);
         return this.#restartStuck(stuck, end.error);
     }
-  }
-
-  /** A firmware message that is retained looks like another cause. */
-  async #explained(outcome: Outcome): Promise<Outcome> {
-    if (outcome.state !== 'failed') return outcome;
-    const { clearRetained } = this.#input.settings;
-    return { ...outcome, error: await explainByRetained(outcome.error, this.#sender, clearRetained) };
   }
 
   /**

@@ -18,6 +18,7 @@ import type { Change, Outcome } from '../homie/update';
 import { restartShown } from '../homie/uptime';
 import type { ImageFacts } from './image';
 import { ASK_AGAIN, askStaleUpdate, isConnectionGone, restart } from './recovery';
+import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
 import { lostUnseen } from './transfer';
@@ -93,7 +94,7 @@ export function flashedFlight(flight: Flight, device: Device): Flight {
  * anything is sent again.
  */
 export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
-  const { broker, device, firmware, abandon, report } = input;
+  const { broker, device, job, firmware, settings, abandon, report } = input;
   report({ state: 'running', phase: 'verifying' });
   const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
   const watch = broker.watch(device);
@@ -101,7 +102,16 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
     for (;;) {
       await settledOrAbandoned(broker, abandon);
       try {
-        return await follow(input, expected, new Sight({ broker, watch, signal: abandon }));
+        const sight = new Sight({ broker, watch, signal: abandon });
+        const end = await follow(input, expected, sight);
+        if (end.kind === 'again') return end;
+        const outcome = await withRetained(end.outcome, {
+          sender: { broker, device, job, abandon },
+          statusSince: sight.advertisement?.otaStatus,
+          expected,
+          clear: settings.clearRetained,
+        });
+        return { ...end, outcome };
       } catch (error) {
         if (!isConnectionGone(error)) throw error;
       }

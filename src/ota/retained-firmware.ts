@@ -2,42 +2,70 @@ import { withDeadline } from '../deadline';
 import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, type Sender } from '../homie/gate';
+import { firmwareTopic } from '../homie/topics';
+import type { Outcome } from '../homie/update';
+import { parseStatus } from './status';
 
 /** How long the broker may take to acknowledge the clearing, in ms. */
 const CLEARING = 10_000;
 
-/** How long the look may take, in ms. */
-const LOOK = 15_000;
+/** How long the search may take, in ms. */
+const SEARCH = 15_000;
 
-/** As what it shows that a retained firmware flashes a device back. */
+/** Failures that a retained firmware message can cause: it flashes the device back. */
 const suspicious: ReadonlySet<ErrorCode> = new Set(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'ANOTHER_UPDATER']);
 
-/**
- * Explains a failure by a retained firmware message, where there is one: the device is given it at every connect, and it
- * flashes the device back after every update. Looks through a connection of its own; a subscription of ours would bring back
- * every firmware that is published there.
- *
- * @param clear the message is to be cleared from the broker
- * @returns RETAINED_FIRMWARE, which names the topic; else the error as it was
- */
-export async function explainByRetained(error: HomieError, sender: Sender, clear: boolean): Promise<HomieError> {
-  if (!suspicious.has(error.code)) return error;
-  const topic = await retainedFirmware(sender.broker, sender.device, sender.abandon);
-  if (topic === undefined) return error;
-  if (clear && (await isCleared(sender, topic))) {
-    return new HomieError('RETAINED_FIRMWARE', `A firmware message was retained at ${topic}, and has been cleared.`, {
-      hint: 'Send the firmware again.',
-      cause: error,
-    });
-  }
-  return new HomieError(
-    'RETAINED_FIRMWARE',
-    `A firmware message is retained at ${topic}. The device receives it at every connect, and it undoes the update.`,
-    { hint: `Publish an empty retained message to ${topic}, then try again.`, cause: error },
-  );
+export interface RetainedCheck {
+  readonly sender: Sender;
+  /**
+   * The first live `$implementation/ota/status` since the device came back from our update. Our own transfer ended with the
+   * connection before, so the device answered another firmware message there.
+   */
+  readonly statusSince: string | undefined;
+  /** Every checksum that a device running our image may report. */
+  readonly expected: ReadonlySet<string>;
+  /** Clear the message from the broker. */
+  readonly clear: boolean;
 }
 
-async function isCleared(sender: Sender, topic: string): Promise<boolean> {
+/**
+ * Looks for a retained firmware message where the end of an update suggests one. The device receives such a message at every
+ * connect and flashes it (recordings `ota_retained`, `ota_drop_tcp_retained`). The caller holds the lock of the device, so
+ * that none of our images is on its way to it.
+ *
+ * @returns RETAINED_FIRMWARE, which names the topic, where the message undoes the update; a success with a hint where it
+ * holds the image that the device runs; else the outcome as it was
+ */
+export async function withRetained(outcome: Outcome, check: RetainedCheck): Promise<Outcome> {
+  const { sender, statusSince, expected, clear } = check;
+  if (outcome.state === 'failed' ? !suspicious.has(outcome.error.code) : !isSuspect(outcome, statusSince)) {
+    return outcome;
+  }
+  const { broker, device, abandon } = sender;
+  const topic = (await findRetained(broker, [device], abandon)).get(device);
+  if (topic === undefined) return outcome;
+  const isCleared = clear && (await clearTopic(sender, topic));
+  const found = isCleared
+    ? `A firmware message was retained at ${topic}, and has been cleared.`
+    : `A firmware message is retained at ${topic}. The device receives it at every connect.`;
+  const clearIt = `Publish an empty retained message to ${topic}.`;
+  if (outcome.state === 'succeeded' && expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase())) {
+    return { ...outcome, hint: isCleared ? found : `${found} It would undo the next update. ${clearIt}` };
+  }
+  const error = new HomieError('RETAINED_FIRMWARE', isCleared ? found : `${found} It undoes the update.`, {
+    hint: isCleared ? 'Send the firmware again.' : `${clearIt} Then try again.`,
+    ...(outcome.state === 'failed' && { cause: outcome.error }),
+  });
+  return { state: 'failed', error, ...(outcome.state === 'succeeded' && { reboot: 'unproven' }) };
+}
+
+function isSuspect({ state }: Outcome, statusSince: string | undefined): boolean {
+  if (state !== 'succeeded' || statusSince === undefined) return false;
+  const kind = parseStatus(statusSince)?.kind;
+  return kind === 'accepted' || kind === 'progress' || kind === 'unchanged' || kind === 'flashed';
+}
+
+async function clearTopic(sender: Sender, topic: string): Promise<boolean> {
   try {
     const sent = await publishToDevice(sender, { topic, payload: '', qos: 1, retain: true, timeout: CLEARING });
     return !('notSent' in sent);
@@ -48,32 +76,46 @@ async function isCleared(sender: Sender, topic: string): Promise<boolean> {
   }
 }
 
-/** @returns the topic of a retained firmware message; undefined where none was found, or could not be looked for */
-async function retainedFirmware(broker: HomieBroker, device: string, signal: AbortSignal): Promise<string | undefined> {
-  const root = `${broker.baseTopic}${device}/$implementation/ota/firmware/`;
-  const checksum = broker.registry.get(device)?.checksum?.value;
+/**
+ * Searches for retained firmware messages through a connection of its own: a subscription of the main connection would bring
+ * back every firmware that is published.
+ *
+ * @returns the topic of a retained firmware message for each device that has one; incomplete where the broker could not be
+ * reached
+ * @throws the reason of the signal
+ */
+export async function findRetained(
+  broker: HomieBroker,
+  devices: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const roots = devices.map((device) => [device, firmwareTopic(broker.baseTopic, device, '')] as const);
+  // Some brokers send nothing retained for a wildcard, so the MD5 of the running image is asked for first, by its full topic.
+  const exact = roots.flatMap(([device, root]) => {
+    const checksum = broker.registry.get(device)?.checksum?.value;
+    return checksum === undefined ? [] : [root + checksum];
+  });
+  const found = new Map<string, string>();
   const short = broker.beside(broker.baseTopic);
   const { connection } = short;
-  let found: string | undefined;
   try {
-    return await withDeadline(LOOK, signal, async (patience) => {
-      const seen = new Promise<void>((resolve) => {
+    await withDeadline(SEARCH, signal, async (patience) => {
+      const allFound = new Promise<void>((resolve) => {
         connection.on('message', (topic, payload, retained) => {
-          if (!retained || payload.length === 0 || !topic.startsWith(root)) return;
-          found = topic;
-          resolve();
+          if (!retained || payload.length === 0) return;
+          for (const [device, root] of roots)
+            if (topic.startsWith(root) && !found.has(device)) found.set(device, topic);
+          if (found.size === devices.length) resolve();
         });
       });
-      // Some brokers send nothing retained for a wildcard: the topic of the running image is asked for by its name.
-      void connection.subscribe([...(checksum === undefined ? [] : [root + checksum]), `${root}+`]);
+      void connection.subscribe([...exact, ...roots.map(([, root]) => `${root}+`)]);
       connection.connect();
-      await Promise.race([seen, short.settled(patience)]);
-      return found;
+      await Promise.race([allFound, short.settled(patience)]);
     });
   } catch {
     signal.throwIfAborted();
-    return undefined;
   } finally {
     await short.close();
   }
+  return found;
 }

@@ -76,7 +76,7 @@ describe('what the sidebar asks Node-RED for, where people have to log in', () =
   before(async () => {
     broker = await startAedes();
     for (const id of ['kitchen-light', 'hall-light', 'attic-light']) {
-      const device = new SimulatedDevice({ url: broker.url, id, image: old, uptime: 3600 });
+      const device = new SimulatedDevice({ url: broker.url, id, image: old, uptime: 3600, statsInterval: 1 });
       devices.push(device);
       await device.start();
     }
@@ -379,6 +379,16 @@ describe('what the sidebar asks Node-RED for, where people have to log in', () =
 
   it('starts what was shown by a message to the node, once, and the table shows its proven end', async () => {
     await rows();
+    // A reboot is proven by an uptime that fell: Node-RED must have seen one. The second comes a second after the first.
+    const client = await connectAsync(broker.url);
+    await client.subscribeAsync('homie/kitchen-light/$stats/uptime');
+    let live = 0;
+    await new Promise<void>((resolve) => {
+      client.on('message', (_topic, _payload, { retain }) => {
+        if (!retain && (live += 1) === 2) resolve();
+      });
+    });
+    await client.endAsync();
     const id = await staged();
     const { body: plan } = await json('writer', `firmware/${id}/plan`, { node: 'all', devices: 'node' });
     const started = await json('writer', `firmware/${id}/start`, { node: 'all', plan: plan['id'] });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { check } from '../../src/ota/check';
 import { firmwareTopic } from '../../src/homie/topics';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { codeOf, Lab, next, raw, running } from './lab';
+import { codeOf, Lab, next, patient, raw, running } from './lab';
 
 describeWithBrokers('a firmware message that is retained', (start) => {
   let broker: TestBroker;
@@ -49,6 +50,57 @@ describeWithBrokers('a firmware message that is retained', (start) => {
     try {
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'OLD_FIRMWARE');
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it('is named although the device says for a while that it runs the new firmware', async function () {
+    this.timeout(60_000);
+    // Longer than the statistics of a device are waited for.
+    const lab = await Lab.open(broker.url, { flashDelay: 500 });
+    try {
+      const { info } = await raw(running);
+      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
+      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
+      assert.ok(outcome.state === 'failed');
+      assert.ok(outcome.error.message.includes(topic));
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it('is told with the success where it is of the image that was sent', async () => {
+    const lab = await Lab.open(broker.url);
+    try {
+      const image = await raw(next);
+      const topic = firmwareTopic('homie/', lab.device.id, image.info.md5);
+      lab.device.on('status', (status) => {
+        if (status !== '200') return;
+        void lab.broker.connection.publish(topic, next, { qos: 1, retain: true, timeout: 5_000 });
+      });
+      const { outcome } = await lab.bring(image);
+      assert.equal(outcome.state, 'succeeded');
+      assert.ok('hint' in outcome && outcome.hint?.includes(topic));
+    } finally {
+      await lab.close();
+    }
+  });
+
+  it('is told by a check of devices that are named', async () => {
+    const lab = await Lab.open(broker.url);
+    try {
+      const { info } = await raw(running);
+      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
+      const choice = { devices: [lab.device.id] };
+      const [before] = (await check(lab.broker, await raw(next), choice, patient)).devices;
+      assert.deepEqual([before?.verdict, before?.retained], ['update', undefined]);
+      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+      const [found] = (await check(lab.broker, await raw(next), choice, patient)).devices;
+      assert.deepEqual([found?.verdict, found?.retained], ['update', topic]);
+      assert.ok(found?.reason.includes(topic));
     } finally {
       await lab.close();
     }
