@@ -186,9 +186,7 @@ it('docs/brokers.md lets homie-broker read what it subscribes to, line by line, 
     );
 });
 
-describe('mosquitto with the files of docs/brokers.md', function () {
-  // Each starts a broker, and some of them several flows.
-  this.timeout(60_000);
+describe('mosquitto with the files of docs/brokers.md', () => {
   let site: Site | undefined;
 
   before(function () {

@@ -27,9 +27,7 @@ async function live(lab: Lab, attribute: string): Promise<unknown> {
   }
 }
 
-describe('a reboot that may be pending', function () {
-  // The will of a device that has flashed and says nothing more is waited for, up to 25 s.
-  this.timeout(60_000);
+describe('a reboot that may be pending', () => {
   let server: AedesBroker;
 
   before(async () => {

@@ -55,8 +55,7 @@ describeWithBrokers('a firmware message that is retained', (start) => {
     }
   });
 
-  it('is named although the device says for a while that it runs the new firmware', async function () {
-    this.timeout(60_000);
+  it('is named although the device says for a while that it runs the new firmware', async () => {
     // Longer than the statistics of a device are waited for.
     const lab = await Lab.open(broker.url, { flashDelay: 500 });
     try {

@@ -14,8 +14,7 @@ const brief: LockTiming = { beat: 50, look: 50, silence: 1_500, trust: 1_000 };
 
 const elsewhere = JSON.stringify({ token: 'theirs', host: 'another-host', space: '', pid: 1, released: false });
 
-describe('the lock of a folder', function () {
-  this.timeout(60_000);
+describe('the lock of a folder', () => {
   let parent: string;
   let folder: string;
   const processes: LockProcess[] = [];

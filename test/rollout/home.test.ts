@@ -74,8 +74,7 @@ class Sighting {
   }
 }
 
-describe('a whole home', function () {
-  this.timeout(60_000);
+describe('a whole home', () => {
   let home: Home;
   const warnings: string[] = [];
   const warn = ({ message }: Error): void => void warnings.push(message);
