@@ -40,7 +40,7 @@ export interface ExchangeInput {
   /**
    * What was begun did not come to the device after all.
    *
-   * @param missed it was published, and the device had gone to sleep
+   * @param missed it was published, and the device had left
    */
   readonly unsent?: (missed: boolean) => void;
   /** The device has said that the image is flashed. */
@@ -284,7 +284,7 @@ class Exchange {
         if (end.open === undefined) await broker.locks.rebooted(device);
         return ended(end.outcome);
       case 'missed':
-        // Its session is clean, and it boots when it wakes.
+        // Its session is clean, and it connects again before it is ready.
         await broker.locks.rebooted(device);
         this.#input.unsent?.(true);
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });

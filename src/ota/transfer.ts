@@ -62,7 +62,8 @@ export interface TransferInput {
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
  * - `not_sent`: something spoke against it as the image was about to be handed to the socket
- * - `missed`: the broker had the image when the device slept already; its session is clean, so that it never gets it
+ * - `missed`: the broker had the image when the device was asleep, or had nobody to deliver it to. The session of the device
+ *   is clean, so it never receives the image
  * - `stuck`: the updater of the device is stuck
  * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `answer`: what it
  *   answered to the question; undefined where it never got the image
@@ -80,7 +81,7 @@ export type TransferEnd =
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
-  | { readonly kind: 'flashed' | 'another_updater' | 'asleep' }
+  | { readonly kind: 'flashed' | 'another_updater' | 'missed' }
   /**
    * `partial`: it cannot have had all of the image, of which it had reported so many percent. `tooSlow`: its MQTT client ended
    * the connection so many s into the transfer.
@@ -106,7 +107,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
   switch (answer.kind) {
     case 'refused':
       return refused(input, answer.status);
-    case 'asleep':
+    case 'missed':
       return { kind: 'missed' };
     case 'another_updater':
       return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
@@ -226,8 +227,9 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     }
     // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
-    if (isAsleep && !begun && sent.error === undefined) return { kind: 'asleep' };
+    if (isAsleep && !begun && sent.error === undefined) return { kind: 'missed' };
     if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
+      if (sent.noSubscribers && !begun) return { kind: 'missed' };
       const isInSight = event.value === 'init' && !sight.blinked;
       const tooSlow = isInSight ? sendings && endedByClient(sendings, event.at) : undefined;
       if (begun || event.at >= sentAt) return gone(tooSlow);

@@ -4,6 +4,7 @@ import type { Change } from '../../src/homie/update';
 import { History } from '../../src/rollout/history';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, Lab, next, raw } from './lab';
 
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
@@ -58,6 +59,38 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
       assert.ok(outcome.state === 'failed');
       assert.match(outcome.error.message, /may have received the whole image/);
       assert.match(outcome.error.hint, /power supply and Wi-Fi.*flash layout/);
+    } finally {
+      await lab.close();
+    }
+  });
+});
+
+describe('a device that has gone without a word, as an MQTT 5 broker knows before its will comes', () => {
+  let mosquitto: Mosquitto;
+
+  before(async function () {
+    if (!mosquittoAvailable()) this.skip();
+    mosquitto = await startMosquitto();
+  });
+  after(() => mosquitto?.stop());
+
+  it('is sent the image when it is back, since the broker had nobody to deliver it to', async () => {
+    const lab = await Lab.open(mosquitto.url);
+    const { connection } = lab.broker;
+    const say = (state: string): Promise<unknown> =>
+      connection.publish(`homie/${lab.device.id}/$state`, state, { qos: 1, retain: true, timeout: 5_000 });
+    try {
+      await lab.lose();
+      await say('ready');
+      let isSent = false;
+      const onChange = ({ phase, state }: Change): void => {
+        if (phase === 'sending' && !isSent) {
+          isSent = true;
+          void say('lost');
+        } else if (state === 'waiting' && isSent) void lab.device.start();
+      };
+      const { outcome } = await lab.bring(await raw(next), { reboot: 1_000 }, { onChange });
+      assert.equal(codeOf(outcome), 'succeeded');
     } finally {
       await lab.close();
     }
