@@ -84,17 +84,21 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('keeps its old topics when somebody takes the old place meanwhile', () =>
-    withLab(broker.url, { id: 'lamp' }, async (lab) => {
+    withLab(broker.url, { id: 'lamp', misbehaviour: { neverBack: true } }, async (lab) => {
       const heir = new SimulatedDevice({ url: broker.url, id: 'lamp', image: running });
       try {
         let inherited: Promise<void> | undefined;
+        const inherit = async (): Promise<void> => {
+          await heir.start();
+          await lab.device.restart();
+        };
         const { outcome } = await bring(
           lab,
           { device_id: 'lamp-2' },
           { clearOld: true, ready: 1500 },
           {
             onChange: ({ phase }) => {
-              if (phase === 'rebooting') inherited ??= heir.start();
+              if (phase === 'rebooting') inherited ??= inherit();
             },
           },
         );
