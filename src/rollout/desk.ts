@@ -40,8 +40,7 @@ export class Desk {
   /** The job that was last asked for a device, or else the newest one that has it. */
   lastFor(device: string): Job | undefined {
     const entries = [...this.#entries.values()];
-    const has = ({ job }: Entry): boolean => job.summary().devices.some((update) => update.device === device);
-    return (lastAsked(entries, device) ?? entries.findLast(has))?.job;
+    return (lastAsked(entries, device) ?? entries.findLast(({ job }) => job.has(device)))?.job;
   }
 
   add(job: Job, order: Order): void {

@@ -260,6 +260,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return this.atRest();
   }
 
+  /** Whether a device is part of the job. */
+  has(device: string): boolean {
+    return this.#ledger.has(device);
+  }
+
   /** Starts no more devices. What runs is finished. */
   pause(): void {
     this.#plan.pause();
@@ -282,9 +287,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    * @returns those with which it begins anew
    */
   retry(devices?: readonly string[]): string[] {
+    const meant = devices && new Set(devices);
     const again = this.#ledger
       .all()
-      .filter((update) => mayRetry(update) && (devices?.includes(update.device) ?? true))
+      .filter((update) => mayRetry(update) && (meant?.has(update.device) ?? true))
       .map(({ device }) => device)
       .filter((device) => this.#hasEnded(device));
     if (again.length === 0) return [];
@@ -314,8 +320,9 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     }
     const meant = device === undefined ? this.#open() : [device].filter((each) => this.#isOpen(each));
     const tooLate = meant.filter((each) => this.#isUnderWay(each));
+    const canceled = meant.filter((each) => !this.#isUnderWay(each));
     for (const each of meant) this.#stop(each, { state: 'canceled' });
-    return { canceled: meant.filter((each) => !tooLate.includes(each)), tooLate };
+    return { canceled, tooLate };
   }
 
   /** Whether it has a device, or will take it in when it appears. */

@@ -42,4 +42,17 @@ describe('a job with hundreds of devices', () => {
     assert.ok((await walks(async () => steering.cancel(desk, { device: 'lamp-*' }))) < 10);
     assert.deepEqual((await ended).counts, { canceled: devices.length });
   });
+
+  it('goes through its devices a few times when it is tried again, also where nobody asked for them by name', async () => {
+    const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
+    const input = { broker, firmware: await Firmware.from(next), choice: { devices: [] }, settings: patient };
+    const job = new OtaJob(input, { ...sequential, expires: 0 });
+    const desk = new Desk();
+    desk.add(job, { identity: 'image', forAll: false });
+    assert.deepEqual((await job.admit(async () => devices)).counts, { timed_out: devices.length });
+    const count = await walks(async () => steering.retry(desk, { device: 'lamp-*' }));
+    assert.equal(job.summary().counts.timed_out ?? 0, 0);
+    assert.ok(count < 10, `${count} times`);
+    job.close();
+  });
 });
