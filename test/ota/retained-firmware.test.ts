@@ -62,7 +62,7 @@ describeWithBrokers('a firmware message that is retained', (start) => {
       const { info } = await raw(running);
       const topic = firmwareTopic('homie/', lab.device.id, info.md5);
       await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
-      const { outcome } = await lab.bring(await raw(next));
+      const { outcome } = await lab.bring(await raw(next), { stall: 30_000 });
       assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
       assert.ok(outcome.state === 'failed');
       assert.ok(outcome.error.message.includes(topic));
