@@ -36,6 +36,8 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   let server: TestBroker;
   let firmware: Firmware;
   let device: SimulatedDevice;
+  /** How often it has connected. */
+  let readyCount = 0;
   let broker: HomieBroker;
   let history: History;
   let written: Written | undefined;
@@ -80,6 +82,10 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       segment: 536,
       statsInterval: 1,
       ...options,
+    });
+    readyCount = 0;
+    device.on('ready', () => {
+      readyCount += 1;
     });
     await device.start();
     await connect();
@@ -141,7 +147,10 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     (update: Update): boolean =>
       update.phase === phase;
   const images = (): number => device.received.filter(isImage).length;
-  const booted = (): Promise<unknown> => once(device, 'ready');
+  /** Resolves when the device has connected again since `open`. */
+  const booted = async (): Promise<void> => {
+    while (readyCount < 2) await once(device, 'ready');
+  };
   /** Resolves when the device has rebooted, and says that it has been up for so many seconds since. */
   const hasBeenUpFor = async (seconds: number): Promise<void> => {
     if (device.hasToBoot) await once(device, 'boot');
@@ -213,7 +222,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('does not take a device that was lost in the middle for one that was flashed', async () => {
     await open({ misbehaviour: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('rebooting'), async () => {
-      if (device.phase !== 'ready') await booted();
+      await booted();
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.equal(images(), 2);
