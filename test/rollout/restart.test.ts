@@ -36,8 +36,8 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   let server: TestBroker;
   let firmware: Firmware;
   let device: SimulatedDevice;
-  /** How often it has connected. */
-  let readyCount = 0;
+  /** Resolves when the device has connected again since `open`. */
+  let reconnected: Promise<void>;
   let broker: HomieBroker;
   let history: History;
   let written: Written | undefined;
@@ -83,11 +83,8 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       statsInterval: 1,
       ...options,
     });
-    readyCount = 0;
-    device.on('ready', () => {
-      readyCount += 1;
-    });
     await device.start();
+    reconnected = once(device, 'ready').then(() => undefined);
     await connect();
     await untilSeen('uptime');
   };
@@ -147,10 +144,6 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     (update: Update): boolean =>
       update.phase === phase;
   const images = (): number => device.received.filter(isImage).length;
-  /** Resolves when the device has connected again since `open`. */
-  const booted = async (): Promise<void> => {
-    while (readyCount < 2) await once(device, 'ready');
-  };
   /** Resolves when the device has rebooted, and says that it has been up for so many seconds since. */
   const hasBeenUpFor = async (seconds: number): Promise<void> => {
     if (device.hasToBoot) await once(device, 'boot');
@@ -174,7 +167,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('finds that the image runs when the device rebooted while nobody watched', async () => {
     await open();
     const result = await interrupt(inPhase('flashing'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.equal(result.reboot, 'proven');
@@ -184,7 +177,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('sends the image again to a device that lost its connection in the middle, and was freed', async () => {
     await open({ misbehaviour: { dropAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.ok(device.image.equals(next));
@@ -194,7 +187,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('is at work no longer with a device that waits for its turn to be sent the image again', async () => {
     await open({ misbehaviour: { dropAt: 30_000 } });
     const kept = await endAt(inPhase('accepted'));
-    await booted();
+    await reconnected;
     await connect();
 
     const job = otaJob(kept);
@@ -213,7 +206,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('sends it again to a device that crashed in the middle', async () => {
     await open({ misbehaviour: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.equal(images(), 2);
@@ -222,7 +215,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('does not take a device that was lost in the middle for one that was flashed', async () => {
     await open({ misbehaviour: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('rebooting'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'succeeded');
     assert.equal(images(), 2);
@@ -233,7 +226,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     const key = `${broker.locks.scope}${device.id}`;
     await history.begun(key, firmware.info.md5);
     const result = await interrupt(inPhase('accepted'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(result.reason, 'held');
     assert.equal(images(), 1);
@@ -242,7 +235,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('says that another firmware runs', async () => {
     await open({ misbehaviour: { comesBackWith: strange } });
     const result = await interrupt(inPhase('flashing'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'OTHER_FIRMWARE');
     assert.equal(images(), 1);
@@ -251,7 +244,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   it('says that the old firmware runs', async () => {
     await open({ misbehaviour: { comesBackWith: running } });
     const result = await interrupt(inPhase('flashing'), async () => {
-      await booted();
+      await reconnected;
     });
     assert.equal(codeOf(result), 'OLD_FIRMWARE');
     assert.equal(images(), 1);
@@ -476,7 +469,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     for (const phase of ['received', 'rebooting'] as const) {
       it(`finds that it was taken when the process ended while ${phase}`, async () => {
         await open();
-        const result = await interruptPatch(phase, booted);
+        const result = await interruptPatch(phase, () => reconnected);
         assert.equal(codeOf(result), 'succeeded');
         assert.deepEqual(result.config?.taken, ['name']);
         assert.equal(device.patches.length, 1);
@@ -519,7 +512,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
 
     it('says that a value was lost', async () => {
       await open({ misbehaviour: { forgets: 'name' } });
-      const result = await interruptPatch('received', booted, { name: 'Hall', settings: { percentage: 7 } });
+      const result = await interruptPatch('received', () => reconnected, { name: 'Hall', settings: { percentage: 7 } });
       assert.equal(codeOf(result), 'VALUE_LOST');
       assert.deepEqual(
         result.config?.lost.map(({ path }) => path),
@@ -545,7 +538,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     it('writes no secret down', async () => {
       await open({ anyNetwork: true });
       const patch = { wifi: { password: 'open-sesame' } };
-      const result = await interruptPatch('received', booted, patch);
+      const result = await interruptPatch('received', () => reconnected, patch);
       assert.equal(codeOf(result), 'succeeded');
       assert.deepEqual(result.config?.unverified, ['wifi.password']);
       assert.doesNotMatch(JSON.stringify(written), /open-sesame/);

@@ -1,5 +1,6 @@
 /** JSON as ArduinoJson 6.11 reads, keeps and writes it: in a pool of fixed size, and more leniently than the standard. */
 import { parseNumber, writeFloat } from './arduino-numbers';
+import { byteLength } from './bytes';
 
 /** Bytes of a member or an array element on a 32-bit chip. */
 const SLOT = 16;
@@ -77,7 +78,7 @@ export class Pool {
   }
 
   text(text: string): boolean {
-    return this.take(Buffer.byteLength(text) + 1);
+    return this.take(byteLength(text) + 1);
   }
 }
 

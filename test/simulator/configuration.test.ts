@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { recording, type PatchResult } from '../config/recordings';
 import { writeFloat } from './arduino-numbers';
+import { bytesOf, textOf } from './bytes';
 import { Configuration, patchedFile, publishedFile } from './configuration';
 
 describe('the configuration of a simulated device', () => {
@@ -69,5 +70,15 @@ describe('the configuration of a simulated device', () => {
     assert.equal(new Configuration(config.padEnd(1000, ' ')).loadable, false);
     assert.equal(new Configuration(members(32)).loadable, true);
     assert.equal(new Configuration(members(33)).loadable, false);
+  });
+
+  it('keeps bytes that are not UTF-8 as they are, and counts each as one', () => {
+    const patch = textOf(Buffer.from(`{"name":"${'\xE9'.repeat(64)}"}`, 'latin1'));
+    const file = patchedFile(config, patch) ?? '';
+    assert.ok(bytesOf(publishedFile(file)).includes(Buffer.alloc(64, 0xe9)));
+    assert.equal(patchedFile(config, patch.replace('"}', 'x"}')), undefined);
+    for (const bytes of ['e9', 'c3a9e9', 'f09f92a1ff', 'efbfbdc3', 'eda080']) {
+      assert.equal(bytesOf(textOf(Buffer.from(bytes, 'hex'))).toString('hex'), bytes);
+    }
   });
 });

@@ -1,5 +1,6 @@
 /** The config.json of a simulated device: homie-esp8266 Config.cpp. */
 import { deserialize, ObjectValue, Pool, serialize, Single, Whole, type Value } from './arduino-json';
+import { byteLength } from './bytes';
 import { isValid, RECORDED_SKETCH, type Settings } from './validation';
 
 /** Bytes of each JsonDocument (Limits.hpp, MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). */
@@ -17,7 +18,7 @@ export class Configuration {
   /** @param mac of the device, as in `$mac`: without colons and in lower case the id of a device that has no other */
   constructor(text: string, settings: Settings = RECORDED_SKETCH, mac = '5C:CF:7F:00:00:01') {
     this.#mac = mac;
-    const file = Buffer.byteLength(text) < TOO_LARGE ? deserialize(text, new Pool(POOL), true) : undefined;
+    const file = byteLength(text) < TOO_LARGE ? deserialize(text, new Pool(POOL), true) : undefined;
     this.#file = file instanceof ObjectValue ? file : new ObjectValue();
     this.loadable = file instanceof ObjectValue && isValid(file, settings);
   }

@@ -1,4 +1,5 @@
 import { type AdvertisementStep, advertisement, type Identity, statistics } from './advertisement';
+import { textOf } from './bytes';
 import { publishedFile } from './configuration';
 import { OtaReceipt, type Part } from './ota';
 import type { Updater } from './updater';
@@ -111,7 +112,7 @@ export class Homie {
     if (part.index === 0) this.#collected = [];
     this.#collected.push(part.payload);
     const complete = part.index + part.payload.length === part.total;
-    if (complete && device === deviceId) this.#handle(path, Buffer.concat(this.#collected).toString());
+    if (complete && device === deviceId) this.#handle(path, textOf(Buffer.concat(this.#collected)));
   }
 
   #handle(path: string, payload: string): void {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { generate, parser as packetParser, type IConnectPacket, type Packet } from 'mqtt-packet';
+import { bytesOf } from './bytes';
 import { Keepalive } from './keepalive';
 import { type Piece, Segments } from './segments';
 
@@ -109,7 +110,15 @@ export class Link extends EventEmitter<LinkEvents> {
   /** @returns resolves when the broker has acknowledged it; never when the connection is lost before */
   publish(topic: string, payload: string, qos: 0 | 1): Promise<void> {
     const messageId = qos === 0 ? undefined : this.#nextId();
-    this.send({ cmd: 'publish', topic, payload, qos, retain: true, dup: false, ...(messageId && { messageId }) });
+    this.send({
+      cmd: 'publish',
+      topic,
+      payload: bytesOf(payload),
+      qos,
+      retain: true,
+      dup: false,
+      ...(messageId && { messageId }),
+    });
     return this.#acknowledgement(messageId);
   }
 

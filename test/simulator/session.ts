@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { AdvertisementStep } from './advertisement';
+import { byteLength } from './bytes';
 import type { Flash } from './flash';
 import { type Homie, MAX_TOPIC_LENGTH } from './homie';
 import type { Link } from './link';
@@ -146,7 +147,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #fits({ publish, payload }: Extract<AdvertisementStep, { publish: string }>): boolean {
     const { homie, segment, mqttClient } = this.#options;
     if (mqttClient === '0.9.0') return true;
-    const length = PUBLISH_HEADER + Buffer.byteLength(`${homie.root}/${publish}`) + Buffer.byteLength(payload);
+    const length = PUBLISH_HEADER + Buffer.byteLength(`${homie.root}/${publish}`) + byteLength(payload);
     return length <= 2 * segment;
   }
 

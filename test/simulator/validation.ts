@@ -1,4 +1,5 @@
 import { ObjectValue, Single, Whole, type Value } from './arduino-json';
+import { byteLength } from './bytes';
 
 /** A setting that the sketch declares (HomieSetting). */
 export type Setting =
@@ -25,7 +26,7 @@ export function isValid(file: ObjectValue, settings: Settings): boolean {
 
 const isThere = (value: Value | undefined): value is Exclude<Value, null> => value !== undefined && value !== null;
 const isText = (value: Value | undefined, max: number, min = 0): boolean =>
-  typeof value === 'string' && Buffer.byteLength(value) >= min && Buffer.byteLength(value) <= max;
+  typeof value === 'string' && byteLength(value) >= min && byteLength(value) <= max;
 /** A number with a sign must be 1 at least: -0 is no integer for any type. */
 const isWhole = (value: Value | undefined, min: number, max: number): value is Whole =>
   value instanceof Whole && !Object.is(value.value, -0) && value.value >= min && value.value <= max;
