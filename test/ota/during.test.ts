@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Change } from '../../src/homie/update';
+import type { Change, Outcome } from '../../src/homie/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw, running } from './lab';
@@ -147,6 +147,31 @@ describeWithBrokers('while an update runs', (start) => {
       const { outcome } = await lab.bring(await raw(next), {}, { onChange });
       await (await impostor)?.stop();
       assert.equal(codeOf(outcome), 'OTHER_DEVICE');
+    }));
+
+  it('does not report a late success for another device with the same id', () =>
+    withLab({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+      let late: Promise<Outcome | undefined> = Promise.reject(new Error('It is not watched'));
+      late.catch(() => undefined);
+      const watchOn = (promise: Promise<Outcome | undefined>): void => {
+        late = promise;
+      };
+      const { outcome } = await lab.bring(await raw(next), { reboot: 1000 }, { watchOn });
+      assert.equal(codeOf(outcome), 'NOT_REBOOTED');
+      await lab.lose();
+      const other = new SimulatedDevice({
+        url: broker.url,
+        id: lab.device.id,
+        image: next,
+        mac: '5C:CF:7F:00:00:99',
+        statsInterval: 1,
+      });
+      try {
+        await other.start();
+        assert.equal(await late, undefined);
+      } finally {
+        await other.stop();
+      }
     }));
 
   it('never retains the firmware', () =>
