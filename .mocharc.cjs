@@ -1,0 +1,23 @@
+const { readdirSync } = require('node:fs');
+
+/** They wait longest, and so start first. */
+const longest = [
+  'test/rollout/restart.test.ts',
+  'test/ota/pending.test.ts',
+  'test/config/exchange.test.ts',
+  'test/ota/exchange.test.ts',
+  'test/ota/during.test.ts',
+];
+
+const files = readdirSync('test', { recursive: true })
+  .map((file) => `test/${file.replaceAll('\\', '/')}`)
+  .filter((file) => file.endsWith('.test.ts') && !file.startsWith('test/e2e/') && !longest.includes(file));
+
+module.exports = {
+  require: ['tsx/cjs'],
+  spec: [...longest, ...files],
+  timeout: 60_000,
+  'forbid-only': true,
+  parallel: true,
+  jobs: 8,
+};
