@@ -161,6 +161,7 @@ const flash = `$implementation/ota/firmware/${checksum}`;
 const reset = '$implementation/reset';
 const attack = { [flash]: next, '$implementation/config/set': '{"name":"taken"}', [reset]: 'true' };
 const list = { type: 'homie-devices', device: '', state: '', firmware: '', outdated: false, events: false };
+const ending = (msg: NodeMessage): unknown[] => [payload(msg, 'state'), payload(msg, 'error.code')];
 const ids = ({ payload: devices }: NodeMessage): unknown[] => {
   assert.ok(Array.isArray(devices));
   return devices.map(({ id, state }) => `${id} ${state}`);
@@ -203,13 +204,13 @@ describe('mosquitto with the files of docs/brokers.md', () => {
     const ota = await at.flow();
     await ota.showed(connected);
     ota.send({ payload: next });
-    assert.equal(payload(await ota.result.first(), 'state'), 'succeeded');
+    assert.deepEqual(ending(await ota.result.first()), ['succeeded', undefined]);
     assert.equal(at.device.checksum, checksum);
     await stopFlow();
 
     const config = await at.flow(configNode);
     config.send({ payload: { settings: { percentage: 7 } } });
-    assert.equal(payload(await config.result.first(), 'state'), 'succeeded');
+    assert.deepEqual(ending(await config.result.first()), ['succeeded', undefined]);
     await stopFlow();
 
     const devices = await at.flow(list);
