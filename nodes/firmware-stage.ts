@@ -15,6 +15,8 @@ export interface Staged {
   readonly firmware: Firmware;
   /** The last one that was shown; what was shown before does not count any more. */
   plan?: ShownPlan;
+  /** Stands for the last request for a plan. */
+  request?: object;
 }
 
 /** So many are kept; the one that was uploaded first goes first. */

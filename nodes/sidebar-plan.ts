@@ -48,6 +48,8 @@ const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
 export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, meant: Meant): Promise<PlanAnswer> {
   const node = otaNode(RED, nodeId);
   const { image, info } = staged.firmware;
+  const request = {};
+  staged.request = request;
   const { devices } = await node.check({ payload: image, ...(meant === 'firmware' && { matchFirmware: true }) });
   const link = linkTo(RED, node.broker);
   const known = 'broker' in link ? link.broker.registry.devices : new Map<string, never>();
@@ -70,7 +72,8 @@ export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, m
     ({ id, state, fwName }) => state !== undefined && fwName?.value === info.name && !ids.has(id),
   );
   const plan = { id: randomUUID(), node, devices: planned.filter(({ included }) => included).map(({ id }) => id) };
-  staged.plan = plan;
+  // A check takes longer for some nodes than for others: what was asked for last is what is shown.
+  if (staged.request === request) staged.plan = plan;
   return { id: plan.id, devices: planned, others: others.length };
 }
 

@@ -46,7 +46,13 @@ class Site {
     this.#folder = folder;
     this.#tls = tls;
     const credentials = { username: 'acl-light', password: PASSWORD };
-    this.device = new SimulatedDevice({ url: mosquitto.url, id: 'acl-light', image: running, ...credentials });
+    this.device = new SimulatedDevice({
+      url: mosquitto.url,
+      id: 'acl-light',
+      image: running,
+      statsInterval: 1,
+      ...credentials,
+    });
   }
 
   static async open(rules = acl): Promise<Site> {

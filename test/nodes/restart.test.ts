@@ -75,7 +75,6 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       const broker = { ...scene.broker, port: String(link.port) };
       const flow = await TestFlow.start(broker, { canary: '0', ...settings }, { userDir });
       await flow.showed(connected);
-      await flow.broker.settled();
       await untilHeard(flow.broker, [device]);
       flow.send({ payload: next, device: device.id, topic: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');

@@ -90,7 +90,10 @@ export class Scene {
  * Resolves when each device that is ready and sends its statistics often has told how long it has been up: only then can a
  * reboot be shown.
  */
-export async function untilHeard({ registry }: HomieBroker, devices: readonly SimulatedDevice[]): Promise<void> {
+export async function untilHeard(broker: HomieBroker, devices: readonly SimulatedDevice[]): Promise<void> {
+  const { registry } = broker;
+  // Before that a device that is ready may not be known yet.
+  if (broker.connection.status.state === 'connected') await broker.settled();
   const lively = devices.filter(({ file }) => Number(JSON.parse(file).device_stats_interval) === 1);
   const isHeard = ({ id, phase }: SimulatedDevice): boolean => {
     const known = registry.get(id);
