@@ -75,7 +75,7 @@ export async function check(
       isExcluded(id) ? leftAlone(broker, id) : checkDevice(broker, firmware, id, settings, heldBecause),
     ),
   );
-  const isNamed = namedDevices(choice).length === ids.length && ids.length <= SEARCHED_DEVICES;
+  const isNamed = new Set(namedDevices(choice)).size === ids.length && ids.length <= SEARCHED_DEVICES;
   const devices = isNamed ? await withRetainedFirmware(broker, checked, signal) : checked;
   const counts: Partial<Record<CheckVerdict, number>> = {};
   for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;

@@ -38,9 +38,9 @@ export interface RetainedCheck {
  */
 export async function withRetained(outcome: Outcome, check: RetainedCheck): Promise<Outcome> {
   const { sender, statusSince, expected, clear } = check;
-  if (outcome.state === 'failed' ? !suspicious.has(outcome.error.code) : !isSuspect(outcome, statusSince)) {
-    return outcome;
-  }
+  if (outcome.state !== 'succeeded' && outcome.state !== 'failed') return outcome;
+  const isSuspect = outcome.state === 'failed' ? suspicious.has(outcome.error.code) : answersFirmware(statusSince);
+  if (!isSuspect) return outcome;
   const { broker, device, abandon } = sender;
   const topic = (await findRetained(broker, [device], abandon)).get(device);
   if (topic === undefined) return outcome;
@@ -56,12 +56,12 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
     hint: isCleared ? 'Send the firmware again.' : `${clearIt} Then try again.`,
     ...(outcome.state === 'failed' && { cause: outcome.error }),
   });
-  return { state: 'failed', error, ...(outcome.state === 'succeeded' && { reboot: 'unproven' }) };
+  return { state: 'failed', error, ...(outcome.reboot === 'unproven' && { reboot: 'unproven' }) };
 }
 
-function isSuspect({ state }: Outcome, statusSince: string | undefined): boolean {
-  if (state !== 'succeeded' || statusSince === undefined) return false;
-  const kind = parseStatus(statusSince)?.kind;
+/** Whether this is what a device says of a firmware message that it can take, or runs already. */
+function answersFirmware(status: string | undefined): boolean {
+  const kind = status === undefined ? undefined : parseStatus(status)?.kind;
   return kind === 'accepted' || kind === 'progress' || kind === 'unchanged' || kind === 'flashed';
 }
 
