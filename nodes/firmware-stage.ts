@@ -15,8 +15,8 @@ export interface Staged {
   readonly firmware: Firmware;
   /** The last one that was shown; what was shown before does not count any more. */
   plan?: ShownPlan;
-  /** Stands for the last request for a plan. */
-  request?: object;
+  /** The id of the plan that was asked for last, which may still be made. */
+  requested?: string;
 }
 
 /** So many are kept; the one that was uploaded first goes first. */

@@ -48,15 +48,15 @@ const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
 export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, meant: Meant): Promise<PlanAnswer> {
   const node = otaNode(RED, nodeId);
   const { image, info } = staged.firmware;
-  const request = {};
-  staged.request = request;
+  const id = randomUUID();
+  staged.requested = id;
   const { devices } = await node.check({ payload: image, ...(meant === 'firmware' && { matchFirmware: true }) });
   const link = linkTo(RED, node.broker);
   const known = 'broker' in link ? link.broker.registry.devices : new Map<string, never>();
-  const planned = devices.map(({ device: id, from: { name: firmware, version, ...from }, ...found }): PlannedDevice => {
-    const name = known.get(id)?.name?.value;
+  const planned = devices.map(({ device, from: { name: firmware, version, ...from }, ...found }): PlannedDevice => {
+    const name = known.get(device)?.name?.value;
     return {
-      id,
+      id: device,
       ...found,
       ...(name !== undefined && { name: plainText(name) }),
       from: {
@@ -67,14 +67,15 @@ export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, m
       included: !leftAlone.has(found.verdict),
     };
   });
-  const ids = new Set(planned.map(({ id }) => id));
+  const ids = new Set(planned.map((device) => device.id));
   const others = [...known.values()].filter(
-    ({ id, state, fwName }) => state !== undefined && fwName?.value === info.name && !ids.has(id),
+    ({ id: other, state, fwName }) => state !== undefined && fwName?.value === info.name && !ids.has(other),
   );
-  const plan = { id: randomUUID(), node, devices: planned.filter(({ included }) => included).map(({ id }) => id) };
-  // A check takes longer for some nodes than for others: what was asked for last is what is shown.
-  if (staged.request === request) staged.plan = plan;
-  return { id: plan.id, devices: planned, others: others.length };
+  // A check takes longer for some nodes than for others: the plan that was asked for last is the one that is shown.
+  if (staged.requested === id) {
+    staged.plan = { id, node, devices: planned.filter(({ included }) => included).map((device) => device.id) };
+  }
+  return { id, devices: planned, others: others.length };
 }
 
 /**
