@@ -91,7 +91,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
       .then((msg) => msg.payload);
 
   it('jobs end in time and cleanly, and only what is proven is told to have succeeded', async function () {
-    // A hostile status now and then makes a device wait for its will, twice at most.
+    // After a hostile status, each attempt of an update may wait for the will of its device.
     this.timeout(240_000);
     const ids = Array.from({ length: 6 }, (_none, index) => index);
     const options = { flashDelay: 20, statsInterval: 1 };

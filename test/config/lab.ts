@@ -4,7 +4,9 @@ import { readPatch } from '../../src/config/patch';
 import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
 import type { Change, Outcome } from '../../src/homie/update';
-import { Lab } from '../ota/lab';
+import type { Lab } from '../ota/lab';
+
+export { withLab } from '../ota/lab';
 
 /** Deadlines for tests: long enough for a busy machine where something is to come. */
 export const patient: ConfigSettings = {
@@ -71,20 +73,6 @@ export async function bring(
   } finally {
     watch.close();
     lab.broker.locks.release(device, 'test');
-  }
-}
-
-/** Does something with a lab of its own. */
-export async function withLab(
-  url: string,
-  options: Parameters<typeof Lab.open>[1],
-  work: (lab: Lab) => Promise<void>,
-): Promise<void> {
-  const lab = await Lab.open(url, options);
-  try {
-    await work(lab);
-  } finally {
-    await lab.close();
   }
 }
 

@@ -24,7 +24,7 @@ class SlowNode {
 }
 
 describe('the plan of an update in the sidebar', () => {
-  it('is the one that was asked for last, also when an earlier one takes longer', async () => {
+  it('is the one requested last, even if an earlier request takes longer', async () => {
     const nodes = { slow: new SlowNode(), quick: new SlowNode() };
     const RED: Parameters<typeof planUpdate>[0] = Object.create({
       nodes: { getNode: (id: keyof typeof nodes) => nodes[id] },

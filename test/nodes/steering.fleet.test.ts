@@ -43,7 +43,7 @@ describe('a job with hundreds of devices', () => {
     assert.deepEqual((await ended).counts, { canceled: devices.length });
   });
 
-  it('goes through its devices a few times when it is tried again, also where nobody asked for them by name', async () => {
+  it('goes through its devices only a few times on retry, even if nobody asked for them by name', async () => {
     const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
     const input = { broker, firmware: await Firmware.from(next), choice: { devices: [] }, settings: patient };
     const job = new OtaJob(input, { ...sequential, expires: 0 });

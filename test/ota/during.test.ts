@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import type { Change, Outcome } from '../../src/homie/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
-import { codeOf, Lab, next, raw, running } from './lab';
-import { SimulatedDevice } from '../simulator/device';
+import { codeOf, type Lab, next, raw, running, withLab as withLabAt } from './lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 
 /** For ids of 18 characters. */
@@ -23,14 +23,8 @@ describeWithBrokers('while an update runs', (start) => {
   });
   after(() => broker.stop());
 
-  const withLab = async (options: Parameters<typeof Lab.open>[1], test: (lab: Lab) => Promise<void>): Promise<void> => {
-    const lab = await Lab.open(broker.url, options);
-    try {
-      await test(lab);
-    } finally {
-      await lab.close();
-    }
-  };
+  const withLab = (options: Partial<DeviceOptions>, test: (lab: Lab) => Promise<void>): Promise<void> =>
+    withLabAt(broker.url, options, test);
 
   it('reports progress that is exact at each 206, never falls, and stays at 95 percent until the end', () =>
     withLab({ flashDelay: 15 }, async (lab) => {

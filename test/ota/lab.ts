@@ -176,6 +176,20 @@ export class Lab {
   }
 }
 
+/** Does something with a lab of its own. */
+export async function withLab(
+  url: string,
+  options: Partial<DeviceOptions> | undefined,
+  work: (lab: Lab) => Promise<void>,
+): Promise<void> {
+  const lab = await Lab.open(url, options);
+  try {
+    await work(lab);
+  } finally {
+    await lab.close();
+  }
+}
+
 /** The code of a failed outcome, or its state. */
 export function codeOf(outcome: Outcome): string {
   if ('error' in outcome) return outcome.error.code;

@@ -10,7 +10,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { codeOf, Lab, next, patient, raw, running, sequential } from './lab';
+import { codeOf, Lab, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { isImage } from '../simulator/transfers';
 
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
@@ -35,14 +35,8 @@ describe('a reboot that may be pending', () => {
   });
   after(() => server.close());
 
-  const withLab = async (options: Partial<DeviceOptions>, test: (lab: Lab) => Promise<void>): Promise<void> => {
-    const lab = await Lab.open(server.url, options);
-    try {
-      await test(lab);
-    } finally {
-      await lab.close();
-    }
-  };
+  const withLab = (options: Partial<DeviceOptions>, test: (lab: Lab) => Promise<void>): Promise<void> =>
+    withLabAt(server.url, options, test);
   /** The device is connected to the broker, and we through a proxy. */
   const withProxy = async (
     options: Partial<DeviceOptions>,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { check } from '../../src/ota/check';
 import { firmwareTopic } from '../../src/homie/topics';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { codeOf, Lab, next, patient, raw, running } from './lab';
+import { codeOf, type Lab, next, patient, raw, running, withLab } from './lab';
 
-describeWithBrokers('a firmware message that is retained', (start) => {
+describeWithBrokers('a retained firmware message', (start) => {
   let broker: TestBroker;
 
   before(async () => {
@@ -12,96 +12,73 @@ describeWithBrokers('a firmware message that is retained', (start) => {
   });
   after(() => broker.stop());
 
-  it('is named as the cause when it flashes the device back after an update', async () => {
-    const lab = await Lab.open(broker.url);
-    try {
-      const { info } = await raw(running);
-      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
-      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+  const topicOf = async ({ device }: Lab, image: Buffer): Promise<string> =>
+    firmwareTopic('homie/', device.id, (await raw(image)).info.md5);
+  const retained = { qos: 1, retain: true, timeout: 5_000 } as const;
+  /** Retains an image for the device. @returns the topic */
+  const retain = async (lab: Lab, image: Buffer): Promise<string> => {
+    const topic = await topicOf(lab, image);
+    await lab.broker.connection.publish(topic, image, retained);
+    return topic;
+  };
+
+  it('is named as the cause when it flashes the device back after an update', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const topic = await retain(lab, running);
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
       assert.ok(outcome.state === 'failed');
       assert.ok(outcome.error.message.includes(topic));
       assert.ok(outcome.error.hint.includes(topic));
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 
-  it('is cleared on request, so that the next update lasts', async () => {
-    const lab = await Lab.open(broker.url);
-    try {
-      const { info } = await raw(running);
-      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
-      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+  it('is cleared on request, so that the next update lasts', () =>
+    withLab(broker.url, {}, async (lab) => {
+      await retain(lab, running);
       const first = await lab.bring(await raw(next), { clearRetained: true });
       assert.equal(codeOf(first.outcome), 'RETAINED_FIRMWARE');
       assert.ok(first.outcome.state === 'failed');
       assert.match(first.outcome.error.message, /has been cleared/);
       const second = await lab.bring(await raw(next));
       assert.equal(codeOf(second.outcome), 'succeeded');
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 
-  it('is not named when there is none and the device comes back with its old firmware', async () => {
-    const lab = await Lab.open(broker.url, { misbehaviour: { comesBackWith: running } });
-    try {
+  it('is not named when there is none and the device comes back with its old firmware', () =>
+    withLab(broker.url, { misbehaviour: { comesBackWith: running } }, async (lab) => {
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'OLD_FIRMWARE');
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 
-  it('is named although the device says for a while that it runs the new firmware', async () => {
+  it('is named as the cause although the device reports the new firmware for a while', () =>
     // Longer than the statistics of a device are waited for.
-    const lab = await Lab.open(broker.url, { flashDelay: 500 });
-    try {
-      const { info } = await raw(running);
-      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
-      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+    withLab(broker.url, { flashDelay: 500 }, async (lab) => {
+      const topic = await retain(lab, running);
       const { outcome } = await lab.bring(await raw(next), { stall: 30_000 });
       assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
       assert.ok(outcome.state === 'failed');
       assert.ok(outcome.error.message.includes(topic));
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 
-  it('is told with the success where it is of the image that was sent', async () => {
-    const lab = await Lab.open(broker.url);
-    try {
-      const image = await raw(next);
-      const topic = firmwareTopic('homie/', lab.device.id, image.info.md5);
+  it('is reported with a success if it holds the image that was sent', () =>
+    withLab(broker.url, {}, async (lab) => {
+      const topic = await topicOf(lab, next);
       lab.device.on('status', (status) => {
-        if (status !== '200') return;
-        void lab.broker.connection.publish(topic, next, { qos: 1, retain: true, timeout: 5_000 });
+        // The device connects again a moment later.
+        if (status === '200') void lab.broker.connection.publish(topic, next, retained);
       });
-      const { outcome } = await lab.bring(image);
+      const { outcome } = await lab.bring(await raw(next));
       assert.equal(outcome.state, 'succeeded');
       assert.ok('hint' in outcome && outcome.hint?.includes(topic));
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 
-  it('is told by a check of devices that are named', async () => {
-    const lab = await Lab.open(broker.url);
-    try {
-      const { info } = await raw(running);
-      const topic = firmwareTopic('homie/', lab.device.id, info.md5);
+  it('is reported by a check of named devices', () =>
+    withLab(broker.url, {}, async (lab) => {
       const choice = { devices: [lab.device.id] };
       const [before] = (await check(lab.broker, await raw(next), choice, patient)).devices;
       assert.deepEqual([before?.verdict, before?.retained], ['update', undefined]);
-      await lab.broker.connection.publish(topic, running, { qos: 1, retain: true, timeout: 5_000 });
+      const topic = await retain(lab, running);
       const [found] = (await check(lab.broker, await raw(next), choice, patient)).devices;
       assert.deepEqual([found?.verdict, found?.retained], ['update', topic]);
       assert.ok(found?.reason.includes(topic));
-    } finally {
-      await lab.close();
-    }
-  });
+    }));
 });

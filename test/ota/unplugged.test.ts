@@ -65,7 +65,7 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
   });
 });
 
-describe('a device that has gone without a word, as an MQTT 5 broker knows before its will comes', () => {
+describe('a device that left unnoticed, so that an MQTT 5 broker has nobody to deliver the image to', () => {
   let mosquitto: Mosquitto;
 
   before(async function () {
@@ -74,7 +74,7 @@ describe('a device that has gone without a word, as an MQTT 5 broker knows befor
   });
   after(() => mosquitto?.stop());
 
-  it('is sent the image when it is back, since the broker had nobody to deliver it to', async () => {
+  it('receives the image when it is back', async () => {
     const lab = await Lab.open(mosquitto.url);
     const { connection } = lab.broker;
     const say = (state: string): Promise<unknown> =>
