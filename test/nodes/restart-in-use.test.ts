@@ -64,7 +64,10 @@ describe('a node with jobs, whose user directory another Node-RED uses', () => {
     const flow = await scene.flow(settings, { userDir });
     flow.send({ payload: next, device: 'late' });
     await flow.progress.first(state('waiting'));
-    const kept = await jobs();
+    let kept: string[];
+    // What is written down last may still be on its way to the disk.
+    do kept = await jobs();
+    while (!kept.every((file) => /"admitted":true.*\n$/.test(file)));
     const theirs = { token: 'theirs', host: 'another-host', space: '', pid: 1 };
     const file = path.join(folder, 'owner.2.json');
     const lock = FolderLock.of(folder);
