@@ -4,7 +4,7 @@ import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, type Sender } from '../homie/gate';
 import { firmwareTopic } from '../homie/topics';
 import type { Outcome } from '../homie/update';
-import { parseStatus } from './status';
+import { parseStatus, type OtaStatus } from './status';
 
 /** How long the broker may take to acknowledge the clearing, in ms. */
 const CLEARING = 10_000;
@@ -12,8 +12,8 @@ const CLEARING = 10_000;
 /** How long the search may take, in ms. */
 const SEARCH = 15_000;
 
-/** Failures that a retained firmware message can cause: it flashes the device back. */
-const suspicious: ReadonlySet<ErrorCode> = new Set(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'ANOTHER_UPDATER']);
+/** Failures that a retained firmware message can cause: the device flashes it as soon as it is connected. */
+const suspicious: ReadonlySet<ErrorCode> = new Set(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'ANOTHER_UPDATER', 'NOT_READY']);
 
 export interface RetainedCheck {
   readonly sender: Sender;
@@ -33,8 +33,8 @@ export interface RetainedCheck {
  * connect and flashes it (recordings `ota_retained`, `ota_drop_tcp_retained`). The caller holds the lock of the device, so
  * that none of our images is on its way to it.
  *
- * @returns RETAINED_FIRMWARE, which names the topic, where the message undoes the update; a success with a hint where it
- * holds the image that the device runs; else the outcome as it was
+ * @returns RETAINED_FIRMWARE, which names the topic, where the device installs the message; a success with a hint where it
+ * holds the image that the device runs, and the device answers so; else the outcome as it was
  */
 export async function withRetained(outcome: Outcome, check: RetainedCheck): Promise<Outcome> {
   const { sender, statusSince, expected, clear } = check;
@@ -49,10 +49,13 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
     ? `A firmware message was retained at ${topic}, and has been cleared.`
     : `A firmware message is retained at ${topic}. The device receives it at every connect.`;
   const clearIt = `Publish an empty retained message to ${topic}.`;
-  if (outcome.state === 'succeeded' && expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase())) {
+  const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
+  // The running image has another MD5 where the device has changed its flash mode: then it is installed again and again.
+  if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {
     return { ...outcome, hint: isCleared ? found : `${found} It would undo the next update. ${clearIt}` };
   }
-  const error = new HomieError('RETAINED_FIRMWARE', isCleared ? found : `${found} It undoes the update.`, {
+  const effect = isSame ? 'It is installed again each time.' : 'It undoes the update.';
+  const error = new HomieError('RETAINED_FIRMWARE', isCleared ? found : `${found} ${effect}`, {
     hint: isCleared ? 'Send the firmware again.' : `${clearIt} Then try again.`,
     ...(outcome.state === 'failed' && { cause: outcome.error }),
   });
@@ -61,8 +64,12 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
 
 /** Whether this is what a device says of a firmware message that it can take, or runs already. */
 function answersFirmware(status: string | undefined): boolean {
-  const kind = status === undefined ? undefined : parseStatus(status)?.kind;
+  const kind = kindOf(status);
   return kind === 'accepted' || kind === 'progress' || kind === 'unchanged' || kind === 'flashed';
+}
+
+function kindOf(status: string | undefined): OtaStatus['kind'] | undefined {
+  return status === undefined ? undefined : parseStatus(status)?.kind;
 }
 
 async function clearTopic(sender: Sender, topic: string): Promise<boolean> {

@@ -71,6 +71,26 @@ describeWithBrokers('a retained firmware message', (start) => {
       assert.ok('hint' in outcome && outcome.hint?.includes(topic));
     }));
 
+  for (const [when, flashDelay] of [
+    ['before the device is ready', 0],
+    ['after the device is ready', 500],
+  ] as const) {
+    it(`is named as the cause if the device installs the image that was sent again and again, ${when}`, () =>
+      withLab(broker.url, { flashDelay }, async (lab) => {
+        // The device keeps the flash mode that it has, so what it runs has another MD5 than what is sent.
+        const image = Buffer.from(next);
+        image[2] = (image[2] ?? 0) + 1;
+        const topic = await topicOf(lab, image);
+        lab.device.on('status', (status) => {
+          if (status === '200') void lab.broker.connection.publish(topic, image, retained);
+        });
+        const { outcome } = await lab.bring(await raw(image), { stall: 30_000 });
+        assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
+        assert.ok(outcome.state === 'failed');
+        assert.match(outcome.error.message, /installed again each time/);
+      }));
+  }
+
   it('is reported by a check of named devices', () =>
     withLab(broker.url, {}, async (lab) => {
       const choice = { devices: [lab.device.id] };
