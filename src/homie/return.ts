@@ -32,7 +32,8 @@ export async function nextReturn(
     if (current?.readyAt !== undefined) {
       if (current.uptime !== undefined || (current.live && !statistics)) return current;
       verifying();
-      limit = current.live ? current.readyAt + STATISTICS : until;
+      // One that connects again and again is not waited for each time.
+      limit = current.live ? Math.min(current.readyAt, limit) + STATISTICS : until;
     }
     const event = await sight.next(limit);
     if (event !== undefined) {

@@ -28,6 +28,12 @@ const ESTIMATE_EVERY = 500;
  */
 const SLOWEST = 8;
 
+/**
+ * The slowest pace of a whole transfer, in bytes per ms. A device that needs longer only pretends to receive, or is so far
+ * out of reach that nothing can be brought to it.
+ */
+const SLOWEST_TRANSFER = 1;
+
 /** What is shown while the device reboots into the image, in percent. */
 const FLASHED = 97;
 
@@ -165,7 +171,11 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   const totals = new Set([firmware.info.size, Math.floor(encoded.payload.length / 4) * 3]);
   let begun = false;
   let worksAgain = false;
-  let until = sight.clock() + settings.accepted + (sent.noSubscribers ? 0 : firmware.info.size / SLOWEST);
+  let furthest = -1;
+  // Whatever the device says, it is not waited for longer than this.
+  const last = sight.clock() + settings.accepted + settings.stall + firmware.info.size / SLOWEST_TRANSFER;
+  const within = (ms: number): number => Math.min(sight.clock() + ms, last);
+  let until = within(settings.accepted + (sent.noSubscribers ? 0 : firmware.info.size / SLOWEST));
   let hasToAsk = false;
   let sendings: Sendings | undefined;
   const gone = (tooSlow?: number): Answer => ({
@@ -195,11 +205,12 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
       if (answer === 'flashed') return { kind: 'flashed' };
       if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
       if (hasLeft(sight)) return gone();
-      if (answer === 'progress') until = sight.clock() + settings.stall;
+      if (answer === 'progress') until = within(settings.stall);
       // Our connection was lost once more.
       if (answer === 'gone') hasToAsk = true;
     }
-    const event = await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
+    const isOver = sight.clock() >= last;
+    const event = isOver ? undefined : await sight.next(until, begun ? sight.clock() + ESTIMATE_EVERY : undefined);
     if (event === undefined) {
       if (sight.clock() >= until) {
         if (sight.gone) return gone();
@@ -213,7 +224,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
         sight.received();
         accepted();
         begun = true;
-        until = sight.clock() + settings.stall;
+        until = within(settings.stall);
         continue;
       }
       const now = sight.clock();
@@ -223,7 +234,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (returnedUnseen(sight.advertisement, before)) return gone();
     if (event.attribute === 'connection') {
       hasToAsk = true;
-      until = Math.max(until, sight.clock() + settings.accepted);
+      until = Math.max(until, within(settings.accepted));
     }
     // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
     const isAsleep = event.attribute === 'state' && event.live && event.value === 'sleeping' && isLast(input, event.at);
@@ -246,7 +257,10 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (status === undefined) continue;
     // It is said of another image, which somebody else has sent.
     if (status.kind === 'unchanged' && runsAnother(input)) continue;
-    if (!begun) sight.received();
+    if (!begun) {
+      sight.received();
+      until = within(settings.stall);
+    }
     sendings = sentStatus(sendings, event.at);
     switch (status.kind) {
       case 'flashed':
@@ -257,6 +271,9 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
         return { kind: 'refused', status };
       case 'progress':
         if (!totals.has(status.total)) return { kind: 'another_updater' };
+        // A device that repeats itself gets no further.
+        if (status.written > furthest) until = within(settings.stall);
+        furthest = Math.max(furthest, status.written);
         report({ phase: 'flashing', progress: meter.report(status.written, sight.clock()) });
         break;
       case 'accepted':
@@ -264,7 +281,6 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
         accepted();
     }
     begun = true;
-    until = sight.clock() + settings.stall;
   }
 }
 
