@@ -291,14 +291,13 @@ class Exchange {
         return wait;
       case 'interrupted':
         if (end.free) return this.#tryAgain(end.error, end.again);
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await abortStaleUpdate(stuck));
+        return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await answerOf(end, stuck));
       case 'unseen': {
         if (end.answer === undefined) {
           await broker.locks.rebooted(device);
           return ended({ state: 'failed', error: end.error });
         }
-        const answer = end.answer === 'gone' ? await abortStaleUpdate(stuck) : end.answer;
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, answer);
+        return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, await answerOf(end, stuck));
       }
       case 'stuck':
         await broker.locks.rebooted(device);
@@ -354,6 +353,14 @@ class Exchange {
       `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
     );
   }
+}
+
+/** What a device has answered to the question whether its update was cut off; it is asked where no answer came through. */
+async function answerOf(
+  { answer = 'gone' }: { readonly answer?: StaleUpdate | undefined },
+  stuck: StuckDevice,
+): Promise<StaleUpdate | 'changed'> {
+  return answer === 'gone' ? abortStaleUpdate(stuck) : answer;
 }
 
 function ended(outcome: Outcome): Next {

@@ -83,7 +83,13 @@ export type TransferEnd =
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
   | { readonly kind: 'unseen'; readonly error: HomieError; readonly answer: StaleUpdate | undefined }
-  | { readonly kind: 'interrupted'; readonly error: HomieError; readonly free: boolean; readonly again: boolean };
+  | {
+      readonly kind: 'interrupted';
+      readonly error: HomieError;
+      readonly free: boolean;
+      readonly again: boolean;
+      readonly answer?: StaleUpdate | undefined;
+    };
 
 /** What ended the wait for the device's answer to the image. */
 type Answer =
@@ -96,11 +102,15 @@ type Answer =
   /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
   | { readonly kind: 'cut_off'; readonly free: boolean }
   /**
-   * `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. `answer`: what a device
-   * that gave no sign of the image answered to the question.
+   * `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. `answer`: what it
+   * answered to the question, where it was asked.
    */
-  | { readonly kind: 'silent'; readonly begun: true; readonly worksAgain: boolean }
-  | { readonly kind: 'silent'; readonly begun: false; readonly answer: StaleUpdate | undefined }
+  | {
+      readonly kind: 'silent';
+      readonly begun: boolean;
+      readonly worksAgain: boolean;
+      readonly answer?: StaleUpdate;
+    }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
 
 /** Sends the image once, and watches the device until it is known what became of it. */
@@ -123,7 +133,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       if (!answer.begun) return { kind: 'unseen', error: unanswered(input, sent), answer: answer.answer };
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // Perhaps its connection was cut while we were away, and it is half dead.
-      return { kind: 'interrupted', error: stalled(input), free: false, again: false };
+      return { kind: 'interrupted', error: stalled(input), free: false, again: false, answer: answer.answer };
     case 'flashed':
       input.flashed?.();
       input.report({
@@ -214,16 +224,20 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (event === undefined) {
       if (sight.clock() >= until) {
         if (sight.gone) return gone();
-        if (begun) return { kind: 'silent', begun, worksAgain };
-        if (sent.noSubscribers) return { kind: 'silent', begun, answer: undefined };
+        if (worksAgain || (isOver && begun) || (sent.noSubscribers && !begun))
+          return { kind: 'silent', begun, worksAgain };
         const answer = await input.ask();
         if (answer === 'flashed') return { kind: 'flashed' };
         if (hasLeft(sight)) return gone();
-        if (answer !== 'progress') return { kind: 'silent', begun, answer };
-        // It had received in silence.
-        sight.received();
-        accepted();
+        const written = answer === 'progress' ? reported(input) : undefined;
+        if (written === undefined || written <= furthest) return { kind: 'silent', begun, worksAgain, answer };
+        // The device has received in silence.
+        if (!begun) {
+          sight.received();
+          accepted();
+        }
         begun = true;
+        furthest = written;
         until = within(settings.stall);
         continue;
       }
@@ -259,6 +273,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (status.kind === 'unchanged' && runsAnother(input)) continue;
     if (!begun) {
       sight.received();
+      furthest = 0;
       until = within(settings.stall);
     }
     sendings = sentStatus(sendings, event.at);
@@ -282,6 +297,12 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     }
     begun = true;
   }
+}
+
+/** How many bytes a device has reported to have written; none where it has only accepted the image. */
+function reported({ broker, device }: TransferInput): number {
+  const status = parseStatus(broker.registry.get(device)?.otaStatus?.value ?? '');
+  return status?.kind === 'progress' ? status.written : 0;
 }
 
 /** Whether a device was lost, or connected again, before our eyes. */

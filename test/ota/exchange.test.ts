@@ -27,6 +27,8 @@ const SOME_MD5 = '0123456789abcdef0123456789abcdef';
 const empty = Buffer.alloc(0);
 /** Built for a flash of 1 MiB. */
 const small = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, flashSize: 2 });
+/** The device reports its progress twice before the end. */
+const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 300_000, seed: 6 });
 const quick = { accepted: 300, stall: 400, reboot: 600, ready: 400 };
 
 const rows: Row[] = [
@@ -250,6 +252,23 @@ const rows: Row[] = [
     expected: 'STALLED',
     runs: 'old',
     locked: true,
+  },
+  {
+    title: 'a device that receives for longer than its silence is to last, and has nothing to report',
+    device: { flashDelay: 100 },
+    settings: { stall: 600 },
+    expected: 'succeeded',
+    runs: 'new',
+    transfers: 1,
+  },
+  {
+    title: 'a device that receives for longer than its silence is to last, between two reports',
+    image: () => raw(large),
+    device: { flashDelay: 50 },
+    settings: { stall: 600 },
+    expected: 'succeeded',
+    runs: 'new',
+    transfers: 1,
   },
   {
     title: 'a crash in the middle of a forced reinstallation and no second attempt',
