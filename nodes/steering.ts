@@ -34,7 +34,7 @@ function status(desk: Desk, question: Question): Summary | Idle {
 }
 
 /**
- * Cancels what has not begun, and tells where it is too late.
+ * Cancels jobs or devices, and says to which devices something was sent before.
  *
  * @throws {HomieError} UNKNOWN_JOB, NO_DEVICE, INVALID_DEVICE_ID
  */
@@ -47,11 +47,16 @@ async function cancel(desk: Desk, question: Question): Promise<Summary | Idle> {
   }
   // Then the jobs have taken notice.
   await setImmediate();
-  const canceled = results.flatMap((result) => result.canceled);
-  const tooLate = results.flatMap((result) => result.tooLate);
+  const unsent = results.flatMap((result) => result.unsent);
+  const sent = results.flatMap((result) => result.sent);
+  await Promise.all(asked.flatMap(({ job }) => sent.map((device) => job.served(device))));
   const texts = [
-    ...(canceled.length > 0 ? [`Canceled: ${canceled.join(', ')}.`] : []),
-    ...(tooLate.length > 0 ? [`Too late, it was sent and the device is watched on: ${tooLate.join(', ')}.`] : []),
+    ...(unsent.length > 0 ? [`Canceled: ${unsent.join(', ')}.`] : []),
+    ...(sent.length > 0
+      ? [
+          `Already sent, so it may still be taken; no longer watched, and locked until seen to restart: ${sent.join(', ')}.`,
+        ]
+      : []),
   ];
   return answer(asked, texts.length > 0 ? texts : ['Nothing was left to cancel.']);
 }

@@ -13,8 +13,11 @@ export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' 
 /** `held`: it is not sent again unless somebody says so. */
 export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'excluded';
 
-/** Why a device was left alone; `superseded`: a newer job has it. */
-export type Reason = SkipReason | 'superseded';
+/**
+ * Why a device was skipped or canceled; `superseded`: a newer job has it; `already_sent`: the image or patch was on its way,
+ * and the device is no longer watched.
+ */
+export type Reason = SkipReason | 'superseded' | 'already_sent';
 
 /** A firmware as a device or an image names it. `checksum` is an MD5 in lower case, `size` is in bytes. */
 export interface FirmwareName {
@@ -112,7 +115,7 @@ type Ending =
   | { readonly state: 'succeeded'; readonly reboot: 'proven' | 'unproven'; readonly hint?: string }
   | { readonly state: 'skipped'; readonly reason: SkipReason; readonly hint?: string }
   | { readonly state: 'failed' | 'timed_out' | 'rejected'; readonly error: HomieError; readonly reboot?: 'unproven' }
-  | { readonly state: 'canceled'; readonly reason?: 'superseded' };
+  | { readonly state: 'canceled'; readonly reason?: 'superseded' | 'already_sent'; readonly hint?: string };
 
 /** One device of a job: the payload of result and progress messages. */
 export interface Update {

@@ -71,6 +71,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   readonly #resumed = new Set<string>();
   readonly #gate: Gate;
   readonly #stops = new Map<string, AbortController>();
+  /** Stop watching a device to which something was sent. */
+  readonly #leaves = new Map<string, AbortController>();
   readonly #turns = new Map<string, AbortController>();
   readonly #serving = new Map<string, Promise<void>>();
   readonly #late: Promise<void>[] = [];
@@ -302,13 +304,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   /**
-   * Asks to stop, for one device or for all. What waits is canceled at once; where something was sent it is too late,
-   * and the device is watched on.
+   * Cancels one device or all. A device to which something was sent is no longer watched: what it does is not known then, so
+   * it stays locked until it is shown to have restarted.
    *
-   * @returns the devices that are canceled, and those for which it is too late
+   * @returns the devices to which nothing was sent, and the others
    * @throws {HomieError} INVALID_SETTING when the device is not part of the job
    */
-  cancel(device?: string): { canceled: string[]; tooLate: string[] } {
+  cancel(device?: string): { unsent: string[]; sent: string[] } {
     if (device !== undefined && !this.#ledger.has(device)) {
       throw new HomieError('INVALID_SETTING', `${device} is not part of job ${this.id}.`, {
         hint: 'Leave msg.device out to cancel the whole job.',
@@ -319,10 +321,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       this.close();
     }
     const meant = device === undefined ? this.#open() : [device].filter((each) => this.#isOpen(each));
-    const tooLate = meant.filter((each) => this.#isUnderWay(each));
-    const canceled = meant.filter((each) => !this.#isUnderWay(each));
+    const sent = meant.filter((each) => this.#isUnderWay(each));
+    const unsent = meant.filter((each) => !this.#isUnderWay(each));
     for (const each of meant) this.#stop(each, { state: 'canceled' });
-    return { canceled, tooLate };
+    for (const each of sent) this.#leaves.get(each)?.abort();
+    return { unsent, sent };
   }
 
   /** Whether it has a device, or will take it in when it appears. */
@@ -456,18 +459,21 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   async #serve(device: string): Promise<void> {
-    const stop = new AbortController();
+    const [stop, leave] = [new AbortController(), new AbortController()];
     this.#stops.set(device, stop);
+    this.#leaves.set(device, leave);
     const given = AbortSignal.any([stop.signal, this.#abandon.signal]);
     await this.#pace();
     const isTaken = await unlessAborted(given, this.#before(device));
     if (isTaken === true) stop.abort(new Stop({ state: 'canceled', reason: 'superseded' }));
+    const abandon = AbortSignal.any([leave.signal, this.#abandon.signal]);
     const outcome =
       given.aborted && !this.#flights.has(device)
         ? stopped(stop.signal)
-        : await this.#locked(device, () => this.#bring(device, stop.signal));
+        : await this.#locked(device, () => this.#bring(device, stop.signal, abandon));
     this.#stops.delete(device);
-    await this.#end(device, outcome);
+    this.#leaves.delete(device);
+    await this.#end(device, leave.signal.aborted ? left(outcome) : outcome);
   }
 
   /** Hundreds of devices at a time would hold up the event loop. */
@@ -477,12 +483,12 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return this.#turn;
   }
 
-  async #bring(device: string, stop: AbortSignal): Promise<Outcome> {
+  async #bring(device: string, stop: AbortSignal, abandon: AbortSignal): Promise<Outcome> {
     const task = this.#task;
-    const hooks = this.#hooks(device, stop);
+    const hooks = this.#hooks(device, stop, abandon);
     const flight = this.#flights.get(device);
     if (flight !== undefined) {
-      await unlessAborted(this.#abandon.signal, task.broker.locks.unorphaned(device));
+      await unlessAborted(abandon, task.broker.locks.unorphaned(device));
       const judged = await task.judge(device, flight, hooks);
       if (judged !== 'again') return judged;
       this.#sent.delete(device);
@@ -496,7 +502,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
       gate: this.#gate,
       asked: hooks.asked,
       stop,
-      abandon: this.#abandon.signal,
+      abandon,
       report: hooks.report,
       exchange: () => task.exchange(device, hooks),
     });
@@ -519,13 +525,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     }
   }
 
-  #hooks(device: string, cancel: AbortSignal): Hooks<unknown> {
+  #hooks(device: string, cancel: AbortSignal, abandon: AbortSignal): Hooks<unknown> {
     return {
       job: this.id,
       mayBegin: () => this.#plan.maySend && this.#opening.isOpen,
       handedOver: () => void this.#sent.add(device),
       cancel,
-      abandon: this.#abandon.signal,
+      abandon,
       asked: !this.#unasked.has(device),
       report: (change) => {
         const update = this.#ledger.change(device, change);
@@ -685,6 +691,16 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return stage !== undefined && isEnd(stage) && !this.#plan.soaking.includes(device);
   }
 }
+
+/** How a device ends that was no longer watched because of a cancel. */
+function left(outcome: Outcome): Outcome {
+  if (outcome.state !== 'failed' || outcome.error.code !== 'ABANDONED') return outcome;
+  const { config } = outcome;
+  return { state: 'canceled', reason: 'already_sent', hint: ALREADY_SENT, ...(config && { config }) };
+}
+
+const ALREADY_SENT =
+  'It was sent before the cancel, so the device may still take it. The device takes no other job until it is seen to have restarted.';
 
 /** What failed, was not reached or refused; and what is held, since only the user can let it go. */
 function mayRetry({ state, reason }: Update): boolean {

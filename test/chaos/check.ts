@@ -274,12 +274,12 @@ function pending(seen: readonly Seen[]): string[] {
     .map(({ device, md5 }) => `${md5} came to ${device}, which had something to boot`);
 }
 
-/** After these it was not seen to be there any more. One that comes back later is let go by the next job. */
-const unseen: ReadonlySet<string | undefined> = new Set(['NOT_BACK', 'NOT_READY', 'NOT_ACCEPTED']);
+/** After these it was not seen to be there any more, or not watched. The next job frees it. */
+const unseen: ReadonlySet<string | undefined> = new Set(['NOT_BACK', 'NOT_READY', 'NOT_ACCEPTED', 'already_sent']);
 
 /** Where nobody else was at work. */
 function isHalfDead({ device, there, halfDead }: Left, seen: readonly Seen[]): boolean {
   if (!there || !halfDead || ofDevice(seen, 'other', device).length > 0) return false;
-  const code = ofDevice(seen, 'verdict', device).findLast(({ attempt }) => attempt > 0)?.code;
-  return !unseen.has(code);
+  const verdict = ofDevice(seen, 'verdict', device).findLast(({ attempt }) => attempt > 0);
+  return !unseen.has(verdict?.code) && !unseen.has(verdict?.reason);
 }

@@ -132,16 +132,16 @@ describe('homie-config, asked to', () => {
       await flow.showed('homie-config.status.canceled');
     });
 
-    it('answers that it is too late once the patch was sent, and watches on', async () => {
+    it('answers which device the patch was sent to before, and ends the job at once', async () => {
       const device = await scene.device('late', { misbehaviour: { notIdle: true } });
       const flow = await scene.config({ device: device.id });
       flow.send({ payload: patch });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
       flow.send({ action: 'cancel', topic: 'cancel' });
       const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
-      assert.match(String(payload(answer, 'text')), /^Too late, .*: late\.$/);
-      device.setIdle(true);
-      assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+      assert.match(String(payload(answer, 'text')), /^Already sent, .*: late\.$/);
+      const result = await flow.result.first();
+      assert.deepEqual([payload(result, 'state'), payload(result, 'reason')], ['canceled', 'already_sent']);
     });
 
     it('is idle when there is no job', async () => {

@@ -76,16 +76,18 @@ describe('homie-ota, asked to', () => {
       await flow.showed('homie-ota.status.canceled');
     });
 
-    it('answers that it is too late once the firmware was sent, and the update goes on', async () => {
+    it('answers which device the firmware was sent to before, and ends the job at once', async () => {
       await scene.device('my-light', { flashDelay: 20 });
       const flow = await scene.flow();
       flow.send({ payload: next, topic: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
       flow.send({ action: 'cancel', topic: 'cancel' });
       const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
-      assert.equal(payload(answer, 'state'), 'running');
-      assert.match(String(payload(answer, 'text')), /^Too late.*: my-light\.$/);
-      assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+      assert.equal(payload(answer, 'state'), 'canceled');
+      assert.match(String(payload(answer, 'text')), /^Already sent.*: my-light\.$/);
+      const result = await flow.result.first();
+      assert.deepEqual([payload(result, 'state'), payload(result, 'reason')], ['canceled', 'already_sent']);
+      await flow.done();
     });
 
     /** A job of its own: the same image would join the first. */

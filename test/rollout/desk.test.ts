@@ -95,7 +95,7 @@ describe('the jobs of a node', () => {
       const older = await errands.ask(first, [a.id]);
       await home.inStep();
       const newer = await errands.ask(second, [a.id]);
-      assert.deepEqual(newer.job.cancel(), { canceled: [a.id], tooLate: [] });
+      assert.deepEqual(newer.job.cancel(), { unsent: [a.id], sent: [] });
       await home.quiet();
       assert.deepEqual(errands.ends(newer.job), [`${a.id} canceled`]);
       assert.deepEqual(errands.ends(older.job), [`${a.id} succeeded`]);

@@ -220,17 +220,26 @@ describeWithBrokers('a job of several devices', (start) => {
     }
   });
 
-  it('cancels what waits, and tells for which devices it is too late', async () => {
-    const [a, b] = [await add({ flashDelay: 20 }), await add()];
+  it('cancels what waits, and watches no longer what was sent, which stays locked until it restarts', async () => {
+    const [a, b] = [await add({ flashDelay: 20, statsInterval: 1 }), await add()];
     await broker.settled();
+    // A restart is shown by an uptime that is lower than the one before.
+    while (broker.registry.get(a.id)?.uptime?.live !== true) await once(broker.registry, 'event');
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();
     while (job.summary().devices[0]?.phase !== 'accepted') await once(job, 'progress');
-    assert.deepEqual(job.cancel(), { canceled: [b.id], tooLate: [a.id] });
-
-    const { counts } = await ended;
-    assert.deepEqual(counts, { succeeded: 1, canceled: 1 });
+    assert.deepEqual(job.cancel(), { unsent: [b.id], sent: [a.id] });
+    assert.equal(broker.locks.isRebootPending(a.id), true);
+    const { counts, devices } = await ended;
+    assert.deepEqual(counts, { canceled: 2 });
+    assert.deepEqual(
+      devices.map(({ reason }) => reason),
+      ['already_sent', undefined],
+    );
+    assert.match(String(devices[0]?.hint), /may still take it/);
     assert.deepEqual(b.received, []);
+    while (broker.locks.isRebootPending(a.id)) await once(broker.registry, 'event');
+    assert.ok(a.image.equals(fresh));
   });
 
   it('cancels a device before the devices are found', async () => {
@@ -238,7 +247,7 @@ describeWithBrokers('a job of several devices', (start) => {
     await broker.settled();
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();
-    assert.deepEqual(job.cancel(b.id), { canceled: [b.id], tooLate: [] });
+    assert.deepEqual(job.cancel(b.id), { unsent: [b.id], sent: [] });
     assert.deepEqual((await ended).counts, { succeeded: 1, canceled: 1 });
     assert.deepEqual(b.received, []);
   });

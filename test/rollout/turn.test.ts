@@ -103,14 +103,21 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   it('is not sent after a cancel, which says that it was in time', async () => {
     const [first, second] = [await add('first'), await add('second')];
     const { job, ended } = await whileSecondWaits(first, second);
-    assert.deepEqual(job.cancel(), { canceled: ['second'], tooLate: ['first'] });
+    assert.deepEqual(job.cancel(), { unsent: ['second'], sent: ['first'] });
     const { devices: updates } = await ended;
     assert.deepEqual(
       updates.map(({ state }) => state),
-      ['succeeded', 'canceled'],
+      ['canceled', 'canceled'],
     );
-    assert.deepEqual([images(first), images(second)], [1, 0]);
-    assert.equal(broker.locks.isRebootPending(second.id), false);
+    assert.deepEqual(
+      updates.map(({ reason }) => reason),
+      ['already_sent', undefined],
+    );
+    assert.equal(images(second), 0);
+    assert.deepEqual(
+      [first, second].map(({ id }) => broker.locks.isRebootPending(id)),
+      [true, false],
+    );
   });
 
   for (const brings of ['image', 'patch'] as const) {
