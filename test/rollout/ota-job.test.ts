@@ -230,13 +230,13 @@ describeWithBrokers('a job of several devices', (start) => {
     while (job.summary().devices[0]?.phase !== 'accepted') await once(job, 'progress');
     assert.deepEqual(job.cancel(), { unsent: [b.id], sent: [a.id] });
     assert.equal(broker.locks.isRebootPending(a.id), true);
-    const { counts, devices } = await ended;
+    const { counts, devices: updates } = await ended;
     assert.deepEqual(counts, { canceled: 2 });
     assert.deepEqual(
-      devices.map(({ reason }) => reason),
+      updates.map(({ reason }) => reason),
       ['already_sent', undefined],
     );
-    assert.match(String(devices[0]?.hint), /may still take it/);
+    assert.match(String(updates[0]?.hint), /may still take it/);
     assert.deepEqual(b.received, []);
     while (broker.locks.isRebootPending(a.id)) await once(broker.registry, 'event');
     assert.ok(a.image.equals(fresh));
