@@ -155,7 +155,10 @@ class Exchange {
         if (end.why === 'abandoned') abandon.throwIfAborted();
         if (end.why === 'canceled')
           return this.#done === 0 ? { state: 'canceled' } : this.outcome({ state: 'canceled' });
-        if (this.#done === 0) return undefined;
+        if (this.#done === 0) {
+          report({ state: 'waiting' });
+          return undefined;
+        }
         // What was begun is finished when the job may send again.
         if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
         continue;

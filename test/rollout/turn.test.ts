@@ -199,6 +199,25 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     assert.equal(broker.locks.isRebootPending(device.id), false);
   });
 
+  it('is no patch of a job that is paused while it is written down, and the device is said to wait', async () => {
+    const device = await add('paused');
+    const job = configJob(device, {
+      save: async (saved) => {
+        if (saved.summary().state === 'running' && saved.state().devices.some(({ flight }) => flight !== undefined)) {
+          saved.pause();
+        }
+      },
+    });
+    jobs.push(job);
+    const runs = told(job, ({ state }) => state === 'running');
+    const ended = job.run();
+    await runs;
+    while (job.summary().devices[0]?.state !== 'waiting') await once(job, 'progress');
+    assert.deepEqual(device.patches, []);
+    job.cancel();
+    assert.equal((await ended).state, 'canceled');
+  });
+
   it('goes to a device of one job at a time, by whatever name each reaches the broker', async () => {
     const device = await add('shared', { flashDelay: 20 });
     // Another way to write 127.0.0.1.
