@@ -12,7 +12,7 @@ import type { JobFile, StoredJob } from '../src/rollout/job-file';
 import type { JobStore } from '../src/rollout/store';
 import { canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
-import { keptOf } from './job-files';
+import { keptOf } from './kept-message';
 import type { Jobs } from './jobs';
 import type { Outbox } from './outbox';
 import { ProgressLimit } from './progress-limit';
@@ -167,18 +167,20 @@ export abstract class Actions<Action extends string> {
     const { store } = this.around;
     if (store !== undefined && !(await store.open()))
       throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
+    const { msg, outbox, devices } = errand;
+    // Not later: the payload would stay in memory.
+    const kept = keptOf({ ...outbox.kept }, { payload: msg['payload'], patch: work.patch });
     const open = this.#jobs.desk.find(order.identity);
     if (open !== undefined) {
       this.#refuseOthers(open, work);
-      return this.#join(open, work, errand);
+      return this.#join(open, work, { outbox, devices, kept });
     }
-    const { outbox } = errand;
     let file: JobFile | undefined;
     const job = make({
       before: (device) => this.#jobs.desk.finished(order, device),
       save: async (changed) => file?.save(changed),
     });
-    file = this.#writeDown(job, work, outbox);
+    file = this.#writeDown(job, work, kept);
     this.#settings.set(job, settings);
     this.#jobs.begin(job, order, file);
     // Who hears of the job may count on it.
@@ -215,10 +217,10 @@ export abstract class Actions<Action extends string> {
     }
   }
 
-  #writeDown(job: Job, { record }: Work, outbox: Outbox): JobFile | undefined {
+  #writeDown(job: Job, { record }: Work, kept: Request): JobFile | undefined {
     const { store, node } = this.around;
     if (store === undefined || record === undefined) return undefined;
-    const head = headOf(record, { node, scope: this.broker().locks.scope, msg: { ...outbox.kept } });
+    const head = headOf(record, { node, scope: this.broker().locks.scope, kept });
     return store.begin(job.id, head, record.firmware?.image);
   }
 
@@ -276,7 +278,7 @@ export abstract class Actions<Action extends string> {
   async #join(
     job: Job,
     { order, select }: Pick<Work, 'order' | 'select'>,
-    { outbox, devices: named }: Errand,
+    { outbox, devices: named, kept }: Pick<Errand, 'outbox' | 'devices'> & { readonly kept: Request },
   ): Promise<HomieError | typeof KEPT | undefined> {
     outbox.send('progress', { job: job.id, state: 'queued' });
     const note = randomUUID();
@@ -286,7 +288,7 @@ export abstract class Actions<Action extends string> {
         const known = new Set(job.summary().devices.map(({ device }) => device));
         const added = devices.filter((device) => !known.has(device));
         for (const device of added) this.#askedBy(job).set(device, outbox);
-        void this.#jobs.fileOf(job)?.note(note, { msg: keptOf({ ...outbox.kept }), devices: added });
+        void this.#jobs.fileOf(job)?.note(note, { msg: kept, devices: added });
         return devices;
       };
       const summary = await job.admit(this.#jobs.desk.takingOver(order, told));

@@ -94,6 +94,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const order = { identity: canonical(patch), forAll: false };
     return {
       brings: 'patch',
+      patch: { content: patch, secretNames: settings.secretNames },
       settings: { ...settings, ...rollout },
       order,
       select: (signal) => selectDevices(broker, { devices }, undefined, signal, rollout.continuous),

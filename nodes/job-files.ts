@@ -31,32 +31,3 @@ export function useStore(RED: NodeAPI): StoreUse | undefined {
 function tell(RED: NodeAPI, error: HomieError): void {
   RED.log.error(`[homie-ota] ${error.message} ${error.hint}`);
 }
-
-/** What is kept of a message: whatever is plain JSON, up to 64 KiB. */
-export function keptOf(msg: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: [string, unknown][] = [];
-  let room = MAX_KEPT;
-  for (const [name, value] of Object.entries(msg)) {
-    const text = plainText(value);
-    if (name === 'payload' || text === undefined || text.length > room) continue;
-    room -= text.length;
-    kept.push([name, JSON.parse(text)]);
-  }
-  return Object.fromEntries(kept);
-}
-
-/** Characters of a message that are kept. */
-const MAX_KEPT = 65_536;
-
-/** undefined for what is not plain JSON: what is circular, a Buffer, an object with a class. */
-function plainText(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value, function (this: object, key: string, each: unknown) {
-      const raw: unknown = Reflect.get(this, key);
-      if (typeof raw === 'function' || typeof raw === 'symbol' || ArrayBuffer.isView(raw)) throw new TypeError();
-      return each;
-    });
-  } catch {
-    return undefined;
-  }
-}

@@ -3,7 +3,7 @@ import { HomieError } from '../src/errors';
 import type { Order } from '../src/rollout/desk';
 import type { Job, JobOptions, Select } from '../src/rollout/job';
 import type { JobHead } from '../src/rollout/job-file';
-import { keptOf } from './job-files';
+import type { Unkept } from './kept-message';
 import type { Request } from './request';
 
 /** Settings by their names, as they are after message, node and defaults. */
@@ -12,6 +12,7 @@ export type EffectiveSettings = Readonly<Record<string, unknown>>;
 /** What is to be brought onto devices. */
 export interface Work {
   readonly brings: 'image' | 'patch';
+  readonly patch?: Unkept['patch'];
   readonly settings: EffectiveSettings;
   readonly order: Order;
   /** Finds the devices that the message means. */
@@ -40,14 +41,14 @@ export function differing(settings: EffectiveSettings, others: EffectiveSettings
 /** What is written down of work at its beginning. */
 export function headOf(
   { order, keep, work, firmware }: WorkRecord,
-  { node, scope, msg }: { readonly node: string; readonly scope: string; readonly msg: Request },
+  { node, scope, kept }: { readonly node: string; readonly scope: string; readonly kept: Request },
 ): JobHead {
   return {
     node,
     scope,
     ...(firmware !== undefined && { firmware: firmware.md5 }),
     keep,
-    work: { order, msg: keptOf(msg), work },
+    work: { order, msg: kept, work },
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { keptOf } from '../../nodes/job-files';
+import { keptOf } from '../../nodes/kept-message';
 import { withoutPayload } from '../../nodes/outbox';
 import { readDevices } from '../../nodes/request';
 import { readRecord } from '../../nodes/work';
@@ -71,9 +71,11 @@ describe('A name that somebody has chosen', () => {
     const msg: Record<string, unknown> = Object(evil);
     withoutPayload({ ...msg, payload: evil });
     readSettings(defaultSettings, msg);
-    assert.ok(Object.hasOwn(keptOf(msg), '__proto__'));
     readRecord({ order: { identity: 'x', ...msg }, msg, work: msg });
     const patch = readPatch(evil);
+    const kept = keptOf({ ...msg, copy: evil }, { payload: evil, patch: { content: patch, secretNames: ['a'] } });
+    assert.ok(!Object.hasOwn(kept, 'copy'));
+    assert.ok(Object.hasOwn(keptOf(msg, { payload: evil }), '__proto__'));
     const merged = mergePatch(patch, mergePatch(readPatch({}), patch));
     assert.ok(Object.hasOwn(merged, '__proto__'));
     maskObject(merged);

@@ -331,6 +331,82 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(payload(result, 'error.code'), 'SECRET_NOT_KEPT');
   });
 
+  /** All that is written down, as text. */
+  const written = async (): Promise<string> => {
+    const texts: string[] = [];
+    for (const folder of ['.', 'jobs']) {
+      for (const name of await files(folder)) {
+        const file = path.join(userDir, 'homie-ota', folder, name);
+        if ((await stat(file)).isFile()) texts.push(await readFile(file, 'utf8'));
+      }
+    }
+    return texts.join('\n');
+  };
+
+  it('writes down of a message what the flow knows it by, and nothing that HTTP brought or that is secret', async () => {
+    const flow = await open();
+    flow.send({
+      payload: next,
+      device: 'late',
+      topic: 'nightly',
+      build: { number: 7, apiKey: secret, by: { Authorization: `Bearer ${secret}` } },
+      req: { headers: { authorization: secret } },
+      headers: { authorization: secret },
+      cookies: { sid: secret },
+      url: `/update?token=${secret}`,
+      query: { t: secret },
+      params: { t: secret },
+      session: { id: secret },
+      password: secret,
+      link: `https://builds.example.com/image.bin?access_token=${secret}`,
+    });
+    await flow.progress.first(state('waiting'));
+    const after = await again(flow);
+    const text = await written();
+    assert.match(text, /nightly/);
+    assert.ok(!text.includes(secret));
+
+    await lively('late');
+    const result = await after.result.first();
+    assert.equal(payload(result, 'state'), 'succeeded');
+    assert.equal(result['topic'], 'nightly');
+    assert.equal(Reflect.get(Object(result['build']), 'number'), 7);
+    assert.ok(!JSON.stringify(result).includes(secret));
+    for (const name of ['req', 'headers', 'cookies', 'url', 'query', 'params', 'session']) {
+      assert.ok(!(name in result), name);
+    }
+  });
+
+  it('writes down no copy of a patch, nor a secret of it, under any other name', async () => {
+    const config = { ...configNode, ...settings, secretNames: 'sesame', allowRisky: true };
+    const patch = { settings: { sesame: secret, colour: 'ultramarine' } };
+    const flow = await scene.flow(config, { userDir });
+    flow.send({
+      payload: patch,
+      device: 'late',
+      topic: 'nightly',
+      copy: structuredClone(patch),
+      text: JSON.stringify(patch, undefined, 2),
+      before: { id: 7, payload: structuredClone(patch) },
+      word: secret,
+    });
+    await flow.progress.first(state('waiting'));
+    flow.send({ payload: { name: 'Hall' }, device: 'late', topic: 'first', copy: { name: 'Hall' } });
+    await flow.progress.first(({ topic }) => topic === 'first');
+    flow.send({ payload: { name: 'Hall' }, device: 'later', topic: 'joined', copy: { name: 'Hall' }, token: secret });
+    await flow.progress.first(({ topic }) => topic === 'joined');
+    const after = await flow.deploy(scene.broker, { canary: '0', ...config, name: 'changed' });
+    const text = await written();
+    assert.match(text, /nightly/);
+    assert.match(text, /joined/);
+    assert.ok(!text.includes(secret));
+    const jobs = text.split('\n').filter((line) => line.includes('"copy"') || line.includes('"text"'));
+    assert.deepEqual(jobs, []);
+    const result = await after.result.first(({ topic }) => topic === 'nightly');
+    assert.equal(payload(result, 'error.code'), 'SECRET_NOT_KEPT');
+    assert.deepEqual(result['before'], { id: 7 });
+  });
+
   it('goes on with a patch without secrets', async () => {
     const config = { ...configNode, ...settings };
     const flow = await scene.flow(config, { userDir });
