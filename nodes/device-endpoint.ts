@@ -18,6 +18,8 @@ interface Offer {
   readonly state: ConnectionStatus['state'] | 'undeployed';
   /** Why it is not connected. */
   readonly reason?: string;
+  /** The limit of devices, where it is reached: some may be missing. */
+  readonly limit?: number;
   readonly devices: readonly OfferedDevice[];
 }
 
@@ -52,6 +54,7 @@ function offer(RED: NodeAPI, id: unknown): Offer {
   return {
     state: status.state,
     ...(status.state === 'disconnected' && { reason: status.error.message }),
+    ...(registry.isFull && { limit: registry.limit }),
     devices: devices.sort((a, b) => (a.id < b.id ? -1 : 1)),
   };
 }

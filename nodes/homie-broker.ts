@@ -1,7 +1,6 @@
 import type { NodeAPI, NodeDef } from 'node-red';
 import { HomieError } from '../src/errors';
 import { HomieBroker } from '../src/homie/broker';
-import { MAX_DEVICES } from '../src/homie/registry';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
@@ -35,7 +34,7 @@ export = (RED: NodeAPI): void => {
     broker.on('status', log);
     broker.registry.once('full', () => {
       this.warn(
-        `more than ${MAX_DEVICES} devices under ${broker.baseTopic}: somebody may publish there what is none; those not heard of for longest are forgotten`,
+        `The limit of ${broker.registry.limit} devices under ${broker.baseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.baseTopic}.`,
       );
     });
     // No other process on this user directory must send anything meanwhile.

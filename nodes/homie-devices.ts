@@ -35,7 +35,7 @@ export = (RED: NodeAPI): void => {
 
     this.on('input', (msg, send, done) => {
       const kept: NodeMessage = RED.util.cloneMessage(withoutPayload(msg));
-      void answer(msg, (payload) => send({ ...kept, payload }), done);
+      void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
     });
     const answer = async (
       msg: NodeMessage,
@@ -68,9 +68,15 @@ export = (RED: NodeAPI): void => {
   RED.nodes.registerType('homie-devices', HomieDevicesNode);
 };
 
+/** The limit of devices, where it is reached: an answer may lack some. */
+function limitOf(link: BrokerLink): { deviceLimit?: number } {
+  return 'broker' in link && link.broker.registry.isFull ? { deviceLimit: link.broker.registry.limit } : {};
+}
+
 /** How many devices are ready, of all. */
 function stockStatus(link: BrokerLink): NodeStatus {
   if ('error' in link || !link.broker.isSettled) return connectionStatus(link);
+  if (link.broker.registry.isFull) return { fill: 'yellow', shape: 'dot', text: 'homie-devices.status.full' };
   const { count, counts } = takeStock(link.broker);
   return { fill: 'green', shape: count > 0 ? 'dot' : 'ring', text: `${counts.ready ?? 0}/${count}` };
 }

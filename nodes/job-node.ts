@@ -1,5 +1,6 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { asHomieError, HomieError } from '../src/errors';
+import type { HomieBroker } from '../src/homie/broker';
 import { History } from '../src/rollout/history';
 import { KEPT, type Actions, type Surroundings } from './actions';
 import type { BrokerLink } from './broker-node';
@@ -32,12 +33,13 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
   const use = useStore(RED);
   const store = use?.store;
   const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
+  const history = persist && store !== undefined ? store.history : new History();
   const actions = actionsWith({
     link,
     jobs,
     node: node.id,
     store,
-    history: persist && store !== undefined ? store.history : new History(),
+    history,
     reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
   });
   const status = new ThrottledStatus(node, () => {
@@ -50,6 +52,7 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
   const connectionChanged = (): void => {
     jobs.forgetEnded();
   };
+  const unprotect = 'broker' in link ? protectDevices(link.broker, jobs, history) : () => undefined;
   if ('broker' in link) link.broker.on('status', connectionChanged);
   const ownerChanged = (): void => {
     status.refresh();
@@ -76,6 +79,7 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     }
   };
   node.on('close', (removed: boolean, done: () => void) => {
+    unprotect();
     if ('broker' in link) link.broker.off('status', connectionChanged);
     void close(removed, done);
   });
@@ -86,6 +90,11 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     status.close();
     done();
   };
+}
+
+/** Keeps the devices of which something is remembered, or that have a job, from being forgotten. @returns ends that */
+function protectDevices({ locks, registry }: HomieBroker, { desk }: Jobs, history: History): () => void {
+  return registry.protect((id) => desk.isServed(id) || history.knows(`${locks.scope}${id}`));
 }
 
 /** The settings of a node, or what is wrong with them, which is told in the log at once. */

@@ -8,6 +8,8 @@ export interface TableAnswer extends TableChanges {
   readonly state: ConnectionStatus['state'] | 'undeployed';
   /** Why it is not connected. */
   readonly reason?: string;
+  /** The limit of devices, where it is reached: some may be missing. */
+  readonly limit?: number;
   /** The clock of Node-RED, in ms since 1970: that of a browser may be another. */
   readonly now: number;
 }
@@ -88,11 +90,15 @@ export class Feeds {
   }
 }
 
-function stateOf(link: BrokerLink): Pick<TableAnswer, 'state' | 'reason'> {
+function stateOf(link: BrokerLink): Pick<TableAnswer, 'state' | 'reason' | 'limit'> {
   if ('error' in link) {
     const { code, message } = link.error;
     return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: message };
   }
-  const { status } = link.broker;
-  return { state: status.state, ...(status.state === 'disconnected' && { reason: status.error.message }) };
+  const { status, registry } = link.broker;
+  return {
+    state: status.state,
+    ...(status.state === 'disconnected' && { reason: status.error.message }),
+    ...(registry.isFull && { limit: registry.limit }),
+  };
 }

@@ -37,7 +37,7 @@
   async function search(broker, value) {
     const before = value.slice(0, value.lastIndexOf(',') + 1);
     const typed = value.slice(before.length).trim().toLowerCase();
-    const { state, reason, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
+    const { state, reason, limit, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
     const named = new Set(before.split(',').map((id) => id.trim()));
     // An id with a comma would stand for several devices.
     const found = devices
@@ -55,12 +55,15 @@
       ),
     }));
     const note =
-      found.length > MOST ? t('more', { count: found.length - MOST }) : noteOf(state, reason, devices, found);
+      found.length > MOST
+        ? t('more', { count: found.length - MOST })
+        : noteOf({ state, reason, limit, devices }, found);
     return note ? [...lines, { value, label: line(['note', note]) }] : lines;
   }
 
-  function noteOf(state, reason, devices, found) {
+  function noteOf({ state, reason, limit, devices }, found) {
     if (state !== 'connected') return t(state, { reason });
+    if (limit) return t('limit', { limit });
     if (devices.length === 0) return t('empty');
     return found.length === 0 ? t('unmatched') : '';
   }

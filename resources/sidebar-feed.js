@@ -13,6 +13,8 @@ export class Feed {
   /** As in the answer; and `forbidden`, `failed`, `loading`, `none`. */
   state = 'none';
   reason = '';
+  /** The limit of devices, where it is reached. */
+  limit;
   #broker = '';
   #cursor = '';
   #changed;
@@ -48,6 +50,7 @@ export class Feed {
     this.#cursor = '';
     this.rows = new Map();
     this.state = broker === '' ? 'none' : 'loading';
+    this.limit = undefined;
     if (broker !== '') RED.comms.subscribe(`homie-ota/${broker}`, this.#hear);
     this.#changed();
     this.look();
@@ -85,9 +88,10 @@ export class Feed {
     this.#timer = setTimeout(this.#hear, AGAIN);
   }
 
-  #take({ state, reason = '', now, cursor, full, rows, gone }) {
+  #take({ state, reason = '', limit, now, cursor, full, rows, gone }) {
     this.state = state;
     this.reason = reason;
+    this.limit = limit;
     this.#skew = now - Date.now();
     this.#cursor = cursor;
     if (full) this.rows = new Map();

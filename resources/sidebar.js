@@ -1,5 +1,5 @@
 /** The sidebar with the devices of a homie-broker. */
-import { el, icon, setText, t } from './sidebar-dom.js';
+import { el, icon, language, setText, t } from './sidebar-dom.js';
 import { Feed } from './sidebar-feed.js';
 import { Table } from './sidebar-table.js';
 import { Update } from './sidebar-update.js';
@@ -27,12 +27,7 @@ export function open(root) {
   if (update !== undefined) takeDrops(root, update);
 
   const refresh = () => {
-    const text =
-      feed.state === 'connected'
-        ? feed.rows.size === 0
-          ? t('empty')
-          : ''
-        : t(`connection.${feed.state}`, { reason: feed.reason });
+    const text = noteOf(feed);
     setText(note, text);
     note.hidden = text === '';
     table.refresh();
@@ -63,6 +58,13 @@ export function open(root) {
   document.addEventListener('visibilitychange', () => feed.look());
   list();
   refresh();
+}
+
+/** What is said above the table. */
+function noteOf({ state, reason, rows, limit }) {
+  if (state !== 'connected') return t(`connection.${state}`, { reason });
+  if (limit !== undefined) return t('limit', { limit: limit.toLocaleString(language()) });
+  return rows.size === 0 ? t('empty') : '';
 }
 
 /** A file may be dropped anywhere in the sidebar. */

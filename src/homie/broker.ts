@@ -40,6 +40,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.locks = new DeviceLocks(options.url, this.baseTopic, (id) => this.registry.get(id));
 
     this.registry.on('event', (id, event) => this.locks.observe(id, event));
+    this.registry.protect((id) => this.locks.isHeld(id));
     this.connection.on('status', (status) => this.#connectionChanged(status));
     this.connection.on('subscribed', () => this.#subscribed());
     this.connection.on('message', (topic, payload, retained) => {

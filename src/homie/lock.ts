@@ -176,6 +176,11 @@ export class DeviceLocks {
     }
   }
 
+  /** Whether a job has the device, or it may have something to boot. */
+  isHeld(id: string): boolean {
+    return this.#find(id) !== undefined;
+  }
+
   /** The job that has the device. */
   holder(id: string): string | undefined {
     return this.#find(id)?.job;

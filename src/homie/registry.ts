@@ -7,8 +7,14 @@ import { DeviceWatch } from './watch';
 /** How many devices are remembered. */
 export const MAX_DEVICES = 20_000;
 
-/** How long it is believed that no device, or hardly one, can be forgotten, in ms: it takes a look at all of them. */
-const FULL = 1000;
+/** How many devices that are needed are passed over at most. */
+const PROBES = 100;
+
+/** How long it is believed that no device can be forgotten, in ms, when none could be. */
+const FULL = 100;
+
+/** What every device of Homie for ESP8266 and ESP32 advertises. The state is not there: it is forgotten at each connect. */
+const fullAdvertisement: readonly Attribute[] = ['homie', 'name', 'fwName', 'fwVersion', 'implementation'];
 
 /** Topics that a device publishes only while it advertises itself, after each connect. */
 const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
@@ -53,19 +59,26 @@ class KnownDevice implements Device, Facts {
 /**
  * What is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state of a device was
  * cleared at the broker, which then knows nothing of it any more. Whatever is published there, it does not throw, and memory is
- * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number, which it tells
- * once by `full`, the device that was heard of longest ago goes, but never one with a live state; one with a watch is always known.
+ * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number, which it
+ * reports once by `full`, a device with neither a checksum nor a full advertisement is forgotten, the one that was heard longest
+ * ago first, and `forgotten` is emitted. Where each device has these, a new one is not taken in. A device that is watched or
+ * protected is always known.
  */
 export class Registry extends EventEmitter<{
   event: [id: string, event: DeviceEvent];
   gone: [device: Device];
+  forgotten: [id: string];
   full: [];
 }> {
   readonly #base: string;
-  readonly #limit: number;
+  /** How many devices are remembered. */
+  readonly limit: number;
   readonly #devices = new Map<string, KnownDevice>();
   #lastReader: TopicReader | undefined;
-  #isFull = false;
+  /** Devices that can be forgotten, from the one that was heard longest ago. */
+  readonly #light = new Map<string, KnownDevice>();
+  readonly #protections = new Set<(id: string) => boolean>();
+  #wasFull = false;
   /** When it may be looked again for devices that can be forgotten. */
   #lookAgainAt = 0;
   /** Devices whose state comes from `$online` of Homie 2. */
@@ -82,7 +95,7 @@ export class Registry extends EventEmitter<{
     super();
     this.setMaxListeners(0);
     this.#base = baseTopic;
-    this.#limit = limit;
+    this.limit = limit;
   }
 
   /** The devices by id. Each is alive: it shows what is known when it is looked at. */
@@ -92,6 +105,24 @@ export class Registry extends EventEmitter<{
 
   get(id: string): Device | undefined {
     return this.#devices.get(id);
+  }
+
+  /** Whether there are, or were, more devices than can be known. */
+  get isFull(): boolean {
+    return this.#wasFull && this.#devices.size > 0.98 * this.limit;
+  }
+
+  /**
+   * Keeps devices from being forgotten.
+   *
+   * @param isNeeded asked for the id of a device
+   * @returns ends that
+   */
+  protect(isNeeded: (id: string) => boolean): () => void {
+    this.#protections.add(isNeeded);
+    return () => {
+      this.#protections.delete(isNeeded);
+    };
   }
 
   /** Begins to collect the events of a device. To be closed. */
@@ -165,6 +196,7 @@ export class Registry extends EventEmitter<{
     if (event.attribute === 'state' && !this.#takesState(device, name, event.live)) return;
     if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event.at);
     keep(device, event);
+    this.#weigh(device);
     if (event.attribute === 'state' && event.live) noteState(device, event);
     if (isSign(event)) device.seenAt = event.at;
     this.#tell(device.id, event);
@@ -199,7 +231,7 @@ export class Registry extends EventEmitter<{
   }
 
   #enter(id: string): KnownDevice | undefined {
-    if (!isDeviceId(id) || !(this.#makeRoom() || this.#watches.has(id))) return undefined;
+    if (!isDeviceId(id) || !(this.#makeRoom() || this.#isNeeded(id))) return undefined;
     // A copy: a slice would keep the whole topic in memory.
     const device = new KnownDevice(Buffer.from(id).toString());
     this.#devices.set(device.id, device);
@@ -213,31 +245,54 @@ export class Registry extends EventEmitter<{
     device[attribute] = undefined;
     // That a patch was received says nothing of what is there.
     if (attributes.every((each) => each === 'configSet' || device[each] === undefined)) this.#forget(device.id);
+    else this.#weigh(device);
     if (isGone) this.emit('gone', device);
   }
 
   #forget(id: string): void {
     this.#devices.delete(id);
+    this.#light.delete(id);
     this.#homie2.delete(id);
   }
 
-  /** Forgets a hundredth of the devices when there are too many, so that it is not done for each that comes. */
+  /** Notes whether a device, which was heard just now, can be forgotten. */
+  #weigh(device: KnownDevice): void {
+    this.#light.delete(device.id);
+    if (!isAdvertised(device)) this.#light.set(device.id, device);
+  }
+
+  #isNeeded(id: string): boolean {
+    return this.#watches.has(id) || [...this.#protections].some((isNeeded) => isNeeded(id));
+  }
+
+  /** Forgets a hundredth of the devices where there are too many, so that it is not done for each that comes. */
   #makeRoom(): boolean {
-    if (this.#devices.size < this.#limit) return true;
-    if (!this.#isFull) this.emit('full');
-    this.#isFull = true;
+    if (this.#devices.size < this.limit) return true;
+    if (!this.#wasFull) this.emit('full');
+    this.#wasFull = true;
     const now = performance.now();
     if (now < this.#lookAgainAt) return false;
-    const some = Math.ceil(this.#limit / 100);
-    const oldest = [...this.#devices.values()]
-      .filter(({ id, state }) => state?.live !== true && !this.#watches.has(id))
-      .map((device) => ({ id: device.id, heardAt: heardAt(device) }))
-      .sort((a, b) => a.heardAt - b.heardAt)
-      .slice(0, some);
-    for (const { id } of oldest) this.#forget(id);
-    if (oldest.length < some) this.#lookAgainAt = now + FULL;
-    return oldest.length > 0;
+    let some = Math.ceil(this.limit / 100);
+    let probes = some + PROBES;
+    for (const [id, device] of this.#light) {
+      if (some === 0 || probes === 0) break;
+      probes -= 1;
+      if (this.#isNeeded(id)) {
+        this.#weigh(device);
+        continue;
+      }
+      some -= 1;
+      this.#forget(id);
+      this.emit('forgotten', id);
+    }
+    const hasRoom = this.#devices.size < this.limit;
+    if (!hasRoom) this.#lookAgainAt = now + FULL;
+    return hasRoom;
   }
+}
+
+function isAdvertised(device: KnownDevice): boolean {
+  return device.checksum !== undefined || fullAdvertisement.every((each) => device[each] !== undefined);
 }
 
 function noteState(device: KnownDevice, { value, at }: Fact<DeviceState>): void {
@@ -248,9 +303,4 @@ function noteState(device: KnownDevice, { value, at }: Fact<DeviceState>): void 
 /** Whether the device itself has said this, just now: not the broker in its name, nor somebody who sends it a patch. */
 function isSign({ attribute, value, live }: ValueEvent): boolean {
   return live && attribute !== 'configSet' && !(attribute === 'state' && value === 'lost');
-}
-
-/** When the last message of a device came, in ms of `performance.now()`. */
-function heardAt(device: KnownDevice): number {
-  return attributes.reduce((last, each) => Math.max(last, device[each]?.at ?? 0), 0);
 }

@@ -8,16 +8,16 @@ const MAX_ID = 64;
 
 /**
  * What is subscribed below each device: only what the registry follows, so that no firmware publish comes back. Each filter
- * brings at most one retained message of a device (see `Session.subscribe`). The state comes last: when a device shows as
- * ready, all else that the broker has retained of it is known.
+ * brings at most one retained message of a device (see `Session.subscribe`). The checksum comes first: with it a device is not
+ * forgotten for others. The state comes last: when a device shows as ready, all else that the broker has retained of it is known.
  */
 const followed = [
+  '$fw/checksum',
   '$homie',
   '$name',
   '$mac',
   '$fw/name',
   '$fw/version',
-  '$fw/checksum',
   '$implementation',
   '$implementation/version',
   '$implementation/config',

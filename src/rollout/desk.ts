@@ -32,6 +32,12 @@ export class Desk {
     return this.jobs.filter(({ isEnded }) => !isEnded);
   }
 
+  /** Whether a job that has not ended has a device. */
+  isServed(device: string): boolean {
+    for (const { job } of this.#entries.values()) if (!job.isEnded && job.has(device)) return true;
+    return false;
+  }
+
   /** The open job that brings the same. */
   find(identity: string): Job | undefined {
     return this.#find(identity)?.job;

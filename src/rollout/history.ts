@@ -55,6 +55,11 @@ export class History {
     if (Array.isArray(results)) this.#results.set(device, results.filter(isUpdate));
   }
 
+  /** Whether anything is remembered of a device. */
+  knows(device: string): boolean {
+    return this.#images.has(device) || this.#results.has(device);
+  }
+
   /** How many more transfers of the image may be begun. */
   mayTransfer(device: string, md5: string, attempts: number): number {
     return Math.max(0, attempts - this.#of(device, md5).transfers);

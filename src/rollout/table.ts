@@ -91,6 +91,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     const { registry } = this.broker;
     registry.on('event', this.#hear);
     registry.on('gone', this.#miss);
+    registry.on('forgotten', this.#lose);
     this.broker.on('settled', this.#settle);
     this.#settle();
     this.#timer = setInterval(() => void this.#look(), INTERVAL);
@@ -101,6 +102,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     const { registry } = this.broker;
     registry.off('event', this.#hear);
     registry.off('gone', this.#miss);
+    registry.off('forgotten', this.#lose);
     this.broker.off('settled', this.#settle);
     clearInterval(this.#timer);
   }
@@ -128,6 +130,10 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   };
 
   readonly #miss = ({ id }: Device): void => {
+    this.#dirty.add(id);
+  };
+
+  readonly #lose = (id: string): void => {
     this.#dirty.add(id);
   };
 

@@ -6,6 +6,7 @@ import mqtt from 'mqtt';
 import helper from 'node-red-node-test-helper';
 import { catalogue } from '../../src/errors';
 import { md5 } from '../../src/firmware/checksum';
+import { topicReaders } from '../../src/homie/values';
 import { Inbox, type TestFlow } from '../nodes/flow';
 import { configNode, next, payload, running, Scene } from '../nodes/scene';
 import type { SimulatedDevice } from '../simulator/device';
@@ -150,5 +151,29 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
     // oxlint-disable-next-line no-control-regex
     assert.doesNotMatch(flow.log().replaceAll('\n', ' '), /[\u0000-\u001F\u007F-\u009F\u202A-\u202E]/);
     assert.ok(!('polluted' in {}));
+  });
+
+  it('made-up devices with all facts keep no device out that has a history, or waits in a job', async () => {
+    await scene.device('updated-once');
+    await start();
+    flow.send({ payload: running, device: 'updated-once' });
+    assert.equal(payload(await flow.result.first(), 'state'), 'skipped');
+    flow.send({ payload: next, device: 'waiting' });
+    await flow.progress.first((msg) => payload(msg, 'state') === 'waiting');
+    const { baseTopic, registry } = flow.broker;
+    const say = (topic: string, value: string): void =>
+      registry.receive(`${baseTopic}${topic}`, Buffer.from(value), false);
+    const checksum = await md5(running);
+    for (let id = 0; id < 2 * registry.limit; id += 1) say(`made-up-${id}/$fw/checksum`, checksum);
+    assert.equal(registry.isFull, true);
+    for (const id of ['waiting', 'unknown']) say(`${id}/$state`, 'lost');
+    assert.ok(registry.devices.has('updated-once'));
+    assert.ok(registry.devices.has('waiting'));
+    assert.equal(registry.get('unknown'), undefined);
+    // All that was known of it is deleted, and it comes back.
+    for (const { name } of topicReaders.values()) say(`updated-once/${name}`, '');
+    assert.equal(registry.get('updated-once'), undefined);
+    say('updated-once/$state', 'lost');
+    assert.ok(registry.devices.has('updated-once'));
   });
 });

@@ -8,12 +8,15 @@ import type { DeviceEvent } from '../../src/homie/device';
 import { Inventory } from '../../src/homie/inventory';
 import { MAX_DEVICES, Registry } from '../../src/homie/registry';
 import { Sight } from '../../src/homie/sight';
+import { subscriptions } from '../../src/homie/topics';
 import { attributes } from '../../src/homie/values';
 import { parseStatus } from '../../src/ota/status';
 import { hostileMessages, subTopics } from './hostile';
 
 const RUNS = 200;
 const MESSAGES = 500;
+
+const checksum = '0123456789abcdef0123456789abcdef';
 
 function usedHeap(): number {
   setFlagsFromString('--expose-gc');
@@ -76,7 +79,7 @@ describe('Whatever is published under the base topic,', () => {
     await broker.close();
   });
 
-  it('50,000 made-up devices take the memory of 20,000, are told of once, and push out none that counts', () => {
+  it('50,000 made-up devices take the memory of 20,000, are reported once, and push out none that counts', () => {
     const registry = new Registry('homie/');
     let full = 0;
     registry.on('full', () => (full += 1));
@@ -85,8 +88,9 @@ describe('Whatever is published under the base topic,', () => {
     const ready = Buffer.from('ready');
     say('with-a-job', '$state', ready, true);
     const watch = registry.watch('with-a-job');
-    say('alive', '$state', ready, false);
+    say('with-a-checksum', '$fw/checksum', Buffer.from(checksum), true);
     say('idle', '$state', ready, true);
+    assert.equal(registry.isFull, false);
 
     const before = usedHeap();
     const [config, name] = [Buffer.alloc(4096, 'x'), Buffer.alloc(256, 'x')];
@@ -98,39 +102,107 @@ describe('Whatever is published under the base topic,', () => {
     const bytes = (usedHeap() - before) / MAX_DEVICES;
     assert.ok(bytes < 4096 + 256 + 1024, `${Math.round(bytes)} bytes a device`);
     assert.ok(registry.devices.size <= MAX_DEVICES);
-    for (const id of ['with-a-job', 'alive']) assert.equal(registry.get(id)?.state?.value, 'ready', id);
+    for (const id of ['with-a-job', 'with-a-checksum']) assert.ok(registry.devices.has(id), id);
     assert.equal(registry.get('idle'), undefined);
     assert.equal(full, 1);
+    assert.equal(registry.isFull, true);
     watch.close();
   });
 
-  it('made-up devices that are alive keep out neither those that are known nor one that a job waits for', () => {
+  /** What a real device has retained, in the order in which it is subscribed to. */
+  const followed = subscriptions('homie/').map((filter) => filter.slice('homie/+/'.length));
+  const real: Readonly<Record<string, string>> = {
+    $homie: '3.0.1',
+    $name: 'Lamp',
+    $mac: 'AA:BB:CC:DD:EE:FF',
+    '$fw/name': 'my-light',
+    '$fw/version': '1.0.0',
+    '$fw/checksum': checksum,
+    $implementation: 'esp8266',
+    $state: 'ready',
+  };
+  const ids = Array.from({ length: 300 }, (_none, index) => `real-${index}`);
+
+  it('21,000 made-up devices with a live state push out none of 300 real ones, and keep no new one out', () => {
     const registry = new Registry('homie/');
-    const say = (id: string, payload: string, retained = false): void =>
-      registry.receive(`homie/${id}/$state`, Buffer.from(payload), retained);
-    say('known', 'ready', true);
-    const known = registry.watch('known');
-    for (let i = 0; i < 50_000; i += 1) say(`fake-${i}`, 'ready');
+    const say = (id: string, name: string, text: string, retained: boolean): void =>
+      registry.receive(`homie/${id}/${name}`, Buffer.from(text), retained);
+    for (const id of ids) for (const [name, text] of Object.entries(real)) say(id, name, text, true);
+    // Another Homie than that of the ESP8266 has no checksum.
+    for (const [name, text] of Object.entries(real)) if (name !== '$fw/checksum') say('other', name, text, true);
+    for (let i = 0; i < 21_000; i += 1) say(`fake-${i}`, '$state', 'ready', false);
+    for (const id of [...ids, 'other']) assert.equal(registry.get(id)?.state?.value, 'ready', id);
+    for (const [name, text] of Object.entries(real)) say('new', name, text, false);
+    for (let i = 0; i < 21_000; i += 1) say(`more-${i}`, '$state', 'ready', false);
+    for (const id of [...ids, 'new']) assert.equal(registry.get(id)?.checksum?.value, checksum, id);
+    assert.ok(registry.devices.size <= MAX_DEVICES);
+    // After a reconnect it is not known which devices are there, but all else.
+    registry.forgetStates();
+    for (let i = 0; i < 21_000; i += 1) say(`again-${i}`, '$state', 'ready', true);
+    for (const id of [...ids, 'other']) say(id, '$state', 'ready', true);
+    for (const id of [...ids, 'other']) assert.equal(registry.get(id)?.fwName?.value, 'my-light', id);
+  });
+
+  it('21,000 made-up devices that are retained leave all that is retained of 300 real ones', () => {
+    const registry = new Registry('homie/');
+    const fakes = Array.from({ length: 21_000 }, (_none, index) => `fake-${index}`);
+    for (const name of followed) {
+      const text = real[name];
+      if (text === undefined) continue;
+      const has = (id: string): boolean => id.startsWith('real') || name === '$homie' || name === '$state';
+      for (const id of [...ids, ...fakes])
+        if (has(id)) registry.receive(`homie/${id}/${name}`, Buffer.from(text), true);
+    }
+    for (const id of ids) {
+      const { homie, name, mac, fwName, fwVersion, state } = registry.get(id) ?? {};
+      for (const fact of [homie, name, mac, fwName, fwVersion, state]) assert.notEqual(fact, undefined, id);
+    }
+  });
+
+  it('made-up devices with a checksum push out none that is known, and keep out none that a job or the history has', () => {
+    const registry = new Registry('homie/');
+    const say = (id: string, name: string, text: string): void =>
+      registry.receive(`homie/${id}/${name}`, Buffer.from(text), false);
+    const release = registry.protect((id) => id === 'updated-once');
+    say('known', '$fw/checksum', checksum);
+    say('updated-once', '$state', 'ready');
+    for (let i = 0; i < 50_000; i += 1) say(`fake-${i}`, '$fw/checksum', checksum);
+    for (const id of ['known', 'updated-once']) assert.ok(registry.devices.has(id), id);
     const expected = registry.watch('expected');
-    say('unexpected', 'ready');
-    say('expected', 'ready');
-    assert.equal(registry.get('known')?.state?.value, 'ready');
-    assert.equal(registry.get('expected')?.state?.value, 'ready');
+    for (const id of ['unexpected', 'expected']) say(id, '$state', 'ready');
     assert.equal(registry.get('unexpected'), undefined);
-    assert.equal(registry.devices.size, MAX_DEVICES + 1);
-    for (const watch of [known, expected]) watch.close();
+    assert.equal(registry.get('expected')?.state?.value, 'ready');
+    // It was cleared at the broker, and comes back.
+    registry.receive('homie/updated-once/$state', Buffer.alloc(0), false);
+    assert.equal(registry.get('updated-once'), undefined);
+    say('updated-once', '$state', 'ready');
+    assert.ok(registry.devices.has('updated-once'));
+    release();
+    expected.close();
+    assert.ok(registry.devices.size <= MAX_DEVICES + 2);
   });
 
   it('no message makes it look through all devices each time', () => {
+    for (const [title, name, text] of [
+      ['alive', '$state', 'ready'],
+      ['with a checksum', '$fw/checksum', checksum],
+    ] as const) {
+      const registry = new Registry('homie/');
+      const say = (id: string, topic: string, value: string): void =>
+        registry.receive(`homie/${id}/${topic}`, Buffer.from(value), false);
+      for (let i = 0; i < MAX_DEVICES - 1; i += 1) say(`known-${i}`, name, text);
+      const begin = performance.now();
+      for (let i = 0; i < 20_000; i += 1) say(`fake-${i}`, '$state', 'ready');
+      // Through 20,000 devices it takes a ms or more each time.
+      const ms = performance.now() - begin;
+      assert.ok(ms < 5000, `${title}: ${Math.round(ms)} ms`);
+    }
     const registry = new Registry('homie/');
-    const say = (id: string, retained: boolean): void =>
-      registry.receive(`homie/${id}/$state`, Buffer.from('ready'), retained);
-    for (let i = 0; i < MAX_DEVICES - 1; i += 1) say(`alive-${i}`, false);
-    const begin = performance.now();
-    for (let i = 0; i < 20_000; i += 1) say(`fake-${i}`, true);
-    // Through 20,000 devices it takes a ms or more each time.
-    const ms = performance.now() - begin;
-    assert.ok(ms < 5000, `${Math.round(ms)} ms`);
+    registry.protect((id) => id.startsWith('known'));
+    for (let i = 0; i < 40_000; i += 1) {
+      registry.receive(`homie/${i < 20_000 ? 'known' : 'fake'}-${i}/$state`, Buffer.from('ready'), false);
+    }
+    assert.ok(registry.devices.has('known-0'));
   });
 
   it('nobody who reads late keeps more than the last of it', () => {

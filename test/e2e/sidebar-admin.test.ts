@@ -423,4 +423,15 @@ describe('what the sidebar asks Node-RED for, where people have to log in', () =
     assert.equal((await ask('writer', `firmware/${id}`, { method: 'DELETE' })).status, 204);
     assert.equal((await json('writer', `firmware/${id}/plan`, { node: 'all', devices: 'node' })).status, 404);
   });
+
+  it('says that the limit of devices is reached, also where devices are offered', async () => {
+    const devicesOf = (): Promise<Answer> => ask('reader', 'brokers/broker/devices', { method: 'GET' });
+    assert.ok(!('limit' in (await devicesOf()).body));
+    const stranger = await connectAsync(broker.url);
+    for (let id = 0; id < 20_001; id += 1) stranger.publish(`homie/made-up-${id}/$state`, 'ready');
+    await nodeRed.logged(/The limit of 20000 devices under homie\/ is reached/);
+    assert.equal((await table('reader')).body['limit'], 20_000);
+    assert.equal((await devicesOf()).body['limit'], 20_000);
+    await stranger.endAsync();
+  });
 });

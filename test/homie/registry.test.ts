@@ -306,21 +306,33 @@ describe('The registry, when there are too many devices,', () => {
     assert.deepEqual([...registry.devices.keys()], ['a', 'c', 'd']);
   });
 
-  it('never forgets one with a live state, or one that is watched', () => {
-    const { registry, retained, live } = someRegistry(3);
+  it('never forgets one with a checksum, with a full advertisement, or that is watched', () => {
+    const { registry, retained, live } = someRegistry(4);
     retained('a/$state', 'ready');
     const watch = registry.watch('a');
-    live('b/$state', 'ready');
-    retained('c/$state', 'ready');
-    for (let i = 0; i < 100; i++) retained(`more${i}/$state`, 'ready');
-    assert.deepEqual([...registry.devices.keys()], ['a', 'b', 'more99']);
-    watch.close();
-    retained('d/$state', 'ready');
-    assert.deepEqual([...registry.devices.keys()], ['b', 'more99', 'd']);
+    retained('b/$fw/checksum', '0123456789abcdef0123456789abcdef');
+    for (const name of ['$homie', '$name', '$fw/name', '$fw/version', '$implementation'])
+      retained(`c/${name}`, '3.0.1');
     live('d/$state', 'ready');
-    live('more99/$state', 'ready');
+    for (let i = 0; i < 200; i++) live(`more${i}/$state`, 'ready');
+    assert.deepEqual([...registry.devices.keys()], ['a', 'b', 'c', 'more199']);
+    watch.close();
+    live('d/$state', 'ready');
     live('e/$state', 'ready');
-    assert.deepEqual([...registry.devices.keys()], ['b', 'more99', 'd']);
+    assert.deepEqual([...registry.devices.keys()], ['b', 'c', 'd', 'e']);
+    // What was all that is known of it is deleted.
+    retained('b/$name', 'B');
+    retained('b/$fw/checksum', '');
+    for (const id of ['f', 'g', 'h']) live(`${id}/$state`, 'ready');
+    assert.deepEqual([...registry.devices.keys()], ['c', 'f', 'g', 'h']);
+  });
+
+  it('tells of each that it forgets', () => {
+    const { registry, retained } = someRegistry(2);
+    const forgotten: string[] = [];
+    registry.on('forgotten', (id) => forgotten.push(id));
+    for (const id of ['a', 'b', 'c', 'd']) retained(`${id}/$state`, 'ready');
+    assert.deepEqual(forgotten, ['a', 'b']);
   });
 
   it('remembers 20,000 of them', () => {

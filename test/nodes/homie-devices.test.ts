@@ -52,6 +52,27 @@ describe('homie-devices', () => {
       await flow.showed('1/2');
     });
 
+    it('says that the limit of devices is reached: in the answer, below the node and in the log', async () => {
+      await scene.device('devices-real');
+      const flow = await start();
+      await flow.showed('1/1');
+      flow.send({});
+      assert.ok(!('deviceLimit' in (await flow.result.nth(1))));
+      const { baseTopic, registry } = flow.broker;
+      const made = (id: number): string => `${baseTopic}made-up-${id}/$state`;
+      for (let id = 0; id < registry.limit; id += 1) registry.receive(made(id), Buffer.from('ready'), false);
+      flow.send({});
+      const answer = await flow.result.nth(2);
+      assert.equal(answer['deviceLimit'], 20_000);
+      assert.equal(payload(answer, '0.id'), 'devices-real');
+      const { fill } = await flow.showed('homie-devices.status.full');
+      assert.equal(fill, 'yellow');
+      assert.match(flow.log(), /The limit of 20000 devices under scene-\d+\/ is reached/);
+      for (let id = 0; id < registry.limit; id += 1) registry.receive(made(id), Buffer.alloc(0), false);
+      flow.send({ deviceLimit: 7 });
+      assert.equal((await flow.result.nth(3))['deviceLimit'], 7);
+    });
+
     it('gives those that the message asks for, else those that the node does', async () => {
       await scene.device('devices-e');
       await (await scene.device('devices-f')).stop();

@@ -97,6 +97,20 @@ describeWithBrokers('The table of devices', (start) => {
     assert.deepEqual(await table.read(next.cursor), { cursor: next.cursor, full: false, rows: [], gone: [] });
   });
 
+  it('drops what the registry has forgotten', async () => {
+    broker.start();
+    await broker.settled();
+    const { registry } = broker;
+    for (let id = 0; id <= registry.limit; id += 1) {
+      registry.receive(`homie/made-up-${id}/$state`, Buffer.from('ready'), false);
+      // What is forgotten was in the table.
+      if (id === 0) await table.read(undefined);
+    }
+    const { rows } = await table.read(undefined);
+    assert.equal(rows.length, registry.devices.size);
+    assert.ok(!rows.some(({ id }) => id === 'made-up-0'));
+  });
+
   it('tells of devices that are gone, and takes back one that comes again', async () => {
     await client.publishAsync('homie/table-gone/$state', 'lost', { qos: 1, retain: true });
     broker.start();
