@@ -22,7 +22,7 @@ export async function leaveBehind({ old, now, clear, patience, signal }: Leftove
   const lost = await untilLost(old, patience, signal);
   const { registry, connection } = old.broker;
   const others = [...knownRoots(old.broker), ...knownRoots(now.broker), now.root];
-  const retained = ownTopics(await retainedBelow(connection, old.root, signal), old.root, others);
+  const retained = await ownTopics(await retainedBelow(connection, old.root, signal), old.root, others);
   const report = { from: old.root, to: now.root, retained };
   if (!clear) return { ...report, cleared: [] };
   if (!lost) return { ...report, cleared: [], kept: 'The old $state did not become lost.' };

@@ -61,19 +61,23 @@ async function clear(
   const { connection, registry, baseTopic } = broker;
   const root = baseTopic + id;
   const seenAt = registry.get(id)?.seenAt;
+  let wasStateCleared = false;
   const stands = (): boolean => {
     const device = registry.get(id);
     const state = device?.state?.value;
     if ((state !== undefined && !isAway(state)) || (device?.seenAt ?? seenAt) !== seenAt) {
       throw new HomieError('DEVICE_RETURNED');
     }
-    return state !== undefined || cleared.some(isStateTopic);
+    // The states are cleared last.
+    wasStateCleared ||= isStateTopic(cleared.at(-1) ?? '');
+    return state !== undefined || wasStateCleared;
   };
   for (let look = 1; look <= LOOKS; look++) {
-    const left = ownTopics(await retainedBelow(connection, root, signal), root, knownRoots(broker));
+    const left = await ownTopics(await retainedBelow(connection, root, signal), root, knownRoots(broker));
     if (left.length === 0 && cleared.length > 0) return;
     const still = new Set(left);
     cleared.splice(0, cleared.length, ...cleared.filter((topic) => !still.has(topic)));
+    wasStateCleared = cleared.some(isStateTopic);
     if (left.length === 0 || look === LOOKS) break;
     // After a loss of our connection nothing is known of the state until it is heard of again.
     if (!(await clearRetained(left, { sender, stands, cleared, signal }))) throw connectionLost();

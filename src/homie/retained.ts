@@ -1,4 +1,5 @@
 /** What the broker has retained in the tree of one device: how it is found, and cleared. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Connection } from '../mqtt/connection';
@@ -8,6 +9,10 @@ import { publishToDevice, type Sender } from './gate';
 /** What is retained has come when none came for so long, in ms; and at the latest after the other. */
 const QUIET = 300;
 const AT_MOST = 5_000;
+/** How many topics, and characters in them, are taken in of one device: whoever may write its tree may write as many. */
+const MOST = { topics: 50_000, characters: 4 * 1024 * 1024 };
+/** How many topics are looked at before other work gets its turn. */
+const SLICE = 2000;
 /** How long the broker may take to acknowledge one clearing, in ms. */
 const CLEARING = 10_000;
 
@@ -26,20 +31,31 @@ export interface Clearing {
  * back every firmware that is published there.
  *
  * @param root base topic and device id
- * @throws {HomieError} CONNECTION_LOST: not all of them may have come; the reason of the signal
+ * @param most how many are taken in
+ * @throws {HomieError} CONNECTION_LOST: not all of them may have come; NOT_CLEARED where there are more than can be taken in;
+ *   the reason of the signal
  */
-export async function retainedBelow(connection: Connection, root: string, signal: AbortSignal): Promise<string[]> {
+export async function retainedBelow(
+  connection: Connection,
+  root: string,
+  signal: AbortSignal,
+  most = MOST,
+): Promise<string[]> {
   const filter = `${root}/#`;
-  const lost = new AbortController();
-  const stop = AbortSignal.any([signal, lost.signal]);
-  const lose = (): void => lost.abort(connectionLost());
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const lose = (): void => failed.abort(connectionLost());
   if (connection.status.state !== 'connected') lose();
   const seen = new Set<string>();
+  let characters = 0;
   let last = performance.now();
   const listen = (topic: string, payload: Buffer, retained: boolean): void => {
     if (!retained || payload.length === 0 || !topic.startsWith(`${root}/`)) return;
-    seen.add(topic);
     last = performance.now();
+    if (failed.signal.aborted || seen.has(topic)) return;
+    seen.add(topic);
+    characters += topic.length;
+    if (seen.size > most.topics || characters > most.characters) failed.abort(tooMany(root));
   };
   connection.on('message', listen);
   connection.on('status', lose);
@@ -64,14 +80,41 @@ export async function retainedBelow(connection: Connection, root: string, signal
 }
 
 /**
- * Of the topics below a root those that belong to it, and not to a device whose topics lie beneath.
+ * Of the topics below a root those that belong to it, sorted, and not to a device whose topics lie beneath.
  *
  * @param others roots of other devices, as far as they are known; those that the topics show are found here
  */
-export function ownTopics(topics: readonly string[], root: string, others: readonly string[]): string[] {
-  const beneath = topics.flatMap((topic) => /^(.+)\/\$(?:state|online|homie)$/.exec(topic)?.[1] ?? []);
-  const foreign = [...new Set([...beneath, ...others])].filter((other) => other !== root);
-  return topics.filter((topic) => !foreign.some((other) => topic.startsWith(`${other}/`))).sort();
+export async function ownTopics(topics: readonly string[], root: string, others: readonly string[]): Promise<string[]> {
+  const foreign = new Set(others.map((other) => `${other}/`));
+  await inSlices(topics, (topic) => {
+    const [end] = stateEnds.filter((each) => topic.endsWith(each));
+    if (end !== undefined) foreign.add(topic.slice(0, 1 - end.length));
+  });
+  foreign.delete(`${root}/`);
+  // All that begins alike is found together in this order, so that each list is gone through once.
+  const roots = [...foreign].filter((other) => other.startsWith(`${root}/`)).sort();
+  await nextTurn();
+  const sorted = [...topics].sort();
+  const own: string[] = [];
+  let [next, outermost] = [0, roots[0]];
+  await inSlices(sorted, (topic) => {
+    for (let other = roots[next]; other !== undefined && other <= topic; other = roots[(next += 1)]) {
+      if (outermost === undefined || !other.startsWith(outermost)) outermost = other;
+    }
+    if (outermost === undefined || !topic.startsWith(outermost)) own.push(topic);
+  });
+  return own;
+}
+
+/** What ends the topics by which a device shows itself. */
+const stateEnds = ['/$state', '/$online', '/$homie'];
+
+/** Lets other work have its turn in between. */
+async function inSlices<Item>(items: readonly Item[], work: (item: Item) => void): Promise<void> {
+  for (let from = 0; from < items.length; from += SLICE) {
+    for (const item of items.slice(from, from + SLICE)) work(item);
+    await nextTurn();
+  }
 }
 
 /** The roots of the devices that are known. */
@@ -94,7 +137,7 @@ export async function clearRetained(
   topics: readonly string[],
   { sender, stands, cleared, signal }: Clearing,
 ): Promise<boolean> {
-  for (const topic of [...topics].sort((a, b) => Number(isStateTopic(a)) - Number(isStateTopic(b)))) {
+  for (const topic of [...topics.filter((each) => !isStateTopic(each)), ...topics.filter(isStateTopic)]) {
     const message = { topic, payload: '', qos: 1, retain: true, timeout: CLEARING } as const;
     const sent = await publishToDevice({ ...sender, abandon: signal, mayBegin: stands }, message);
     signal.throwIfAborted();
@@ -107,6 +150,12 @@ export async function clearRetained(
 /** Why what is retained is not known or cleared to its end. */
 export function connectionLost(): HomieError {
   return new HomieError('CONNECTION_LOST', 'The connection to the broker was lost meanwhile.');
+}
+
+function tooMany(root: string): HomieError {
+  return new HomieError('NOT_CLEARED', `The broker has too many retained topics below ${root}; none was cleared.`, {
+    hint: 'Clear them with a tool of the broker, and restrict who may publish there (ACL).',
+  });
 }
 
 /** Whether a topic tells whether a device is there. */

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
+import fc from 'fast-check';
 import { forgetDevice, type Forgetting } from '../../src/homie/forget';
+import { ownTopics, retainedBelow } from '../../src/homie/retained';
 import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
@@ -34,6 +36,24 @@ const onFirstClear = (homie: HomieBroker, action: () => void): void => {
     action();
   };
   homie.connection.on('message', look);
+};
+
+/** The longest time for which nothing else was done, in ms. */
+const longestHold = async (work: () => Promise<void>): Promise<number> => {
+  let [longest, last] = [0, performance.now()];
+  const note = (): void => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  };
+  const timer = setInterval(note, 5);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
+  note();
+  return longest;
 };
 
 const codeOf = ({ error }: Forgetting): string | undefined => error?.code;
@@ -220,6 +240,39 @@ describeWithBrokers('Forgetting a device', (start) => {
     await nested.close();
   });
 
+  it('does not hold up the process, however many retained topics a device has put into its tree', async function () {
+    this.timeout(180_000);
+    await lose('forget-flood');
+    for (let i = 0; i < 10_000; i += 1) {
+      client.publish(`homie/forget-flood/n${i}/$state`, 'lost', { retain: true });
+      client.publish(`homie/forget-flood/n${i}/on`, 'true', { retain: true });
+    }
+    await client.publishAsync('homie/forget-flood/last', 'x', { qos: 1, retain: true });
+    const longest = await longestHold(async () => {
+      const { cleared } = await forgetDevice(homie, 'forget-flood', never);
+      assert.ok(cleared.every((topic) => !/\/n\d+\//.test(topic)));
+    });
+    assert.ok(longest < 2000, `${Math.round(longest)} ms`);
+  });
+
+  it('finds as many retained topics as it can hold, and gives up beyond', async () => {
+    await lose('forget-many', 'lost', deep(50));
+    const root = 'homie/forget-many';
+    assert.equal((await retainedBelow(homie.connection, root, never, { topics: 54, characters: 5000 })).length, 54);
+    for (const most of [
+      { topics: 53, characters: 5000 },
+      { topics: 54, characters: 500 },
+    ]) {
+      await assert.rejects(retainedBelow(homie.connection, root, never, most), { code: 'NOT_CLEARED' });
+    }
+    // The subscription has ended.
+    let heard = 0;
+    homie.connection.on('message', (topic) => (heard += topic.endsWith('/other') ? 1 : 0));
+    await retain(root, { other: 'x', $name: 'again' });
+    await until(homie, () => homie.registry.get('forget-many')?.name?.value === 'again');
+    assert.equal(heard, 0);
+  });
+
   it('forgets a device below another one, and nothing else of it', async () => {
     await lose('forget-outer', 'ready');
     const nested = await follow(broker.url, 'homie/forget-outer/');
@@ -308,4 +361,34 @@ describe('Forgetting a device where the broker does not allow it', () => {
       await broker.stop();
     });
   }
+});
+
+describe('The topics of a device', () => {
+  it('are those below its root that are not below another device', async () => {
+    const level = fc.constantFrom('a', 'b', '$state', '$online', '$homie', '', '__proto__');
+    const path = fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join('/'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(path), fc.array(path, { maxLength: 3 }), async (paths, more) => {
+        const root = 'homie/a';
+        const topics = paths.map((each) => `${root}/${each}`);
+        const others = more.map((each) => `${root}/${each}`);
+        const shown = topics.flatMap((topic) => /^(.+)\/\$(?:state|online|homie)$/.exec(topic)?.[1] ?? []);
+        const foreign = [...shown, ...others].filter((other) => other !== root);
+        const expected = topics.filter((topic) => !foreign.some((other) => topic.startsWith(`${other}/`)));
+        assert.deepEqual(await ownTopics(topics, root, others), expected.sort());
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('are found in a time that grows with their number only, while other work goes on', async () => {
+    const many = Array.from({ length: 40_000 }, (_none, index) => `homie/a/n${index}/${index % 2 ? '$state' : 'on'}`);
+    const deep = Array.from({ length: 50 }, (_none, index) => `homie/a/${`${index}/`.repeat(15_000)}$state`);
+    for (const topics of [many, deep]) {
+      const longest = await longestHold(async () => {
+        await ownTopics(topics, 'homie/a', []);
+      });
+      assert.ok(longest < 1000, `${Math.round(longest)} ms`);
+    }
+  });
 });
