@@ -18,6 +18,10 @@ type TestAnswer =
       readonly ready: number;
       /** Where there are none: other base topics that have some. */
       readonly elsewhere: readonly string[];
+      /** Whether that was looked for everywhere. */
+      readonly searched: boolean;
+      /** The topics below the base topic that the broker refused to let this user subscribe to. */
+      readonly refused: readonly string[];
     }
   | { readonly connected: false; readonly message: string; readonly hint: string };
 
@@ -66,12 +70,16 @@ async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnsw
     if (broker.status.state === 'disconnected') throw broker.status.error;
     if (!broker.isSettled) throw new HomieError('NOT_CONNECTED');
     const devices = [...broker.registry.devices.values()];
+    const { found, isAllowed } =
+      devices.length > 0 ? { found: [], isAllowed: true } : await findBaseTopics(broker.connection);
     return {
       connected: true,
       baseTopic: broker.baseTopic,
       devices: devices.length,
       ready: devices.filter(({ state }) => state?.value === 'ready').length,
-      elsewhere: devices.length > 0 ? [] : await findBaseTopics(broker.connection),
+      elsewhere: found,
+      searched: isAllowed,
+      refused: broker.refused,
     };
   } finally {
     await broker.close();

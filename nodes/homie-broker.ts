@@ -70,8 +70,8 @@ function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
     const text = describe(status);
     if (text === undefined || text === last) return;
     last = text;
-    if (status.state === 'disconnected') node.warn(text);
-    else node.log(text);
+    if (status.state === 'connected' && status.refusal === undefined) node.log(text);
+    else node.warn(text);
   };
 }
 
@@ -80,6 +80,7 @@ function describe(status: ConnectionStatus): string | undefined {
     case 'connecting':
       return undefined;
     case 'connected':
+      if (status.refusal !== undefined) return `${status.refusal.message} ${status.refusal.hint}`;
       return `connected (MQTT ${status.protocolVersion === 5 ? '5' : '3.1.1'})`;
     case 'disconnected':
       return `not connected: ${status.error.message} ${status.error.hint}`;

@@ -29,6 +29,7 @@ function liveStatus(status: ConnectionStatus): NodeStatus {
     case 'connecting':
       return { fill: 'yellow', shape: 'ring', text: 'node-red:common.status.connecting' };
     case 'connected':
+      if (status.refusal !== undefined) return errorStatus(status.refusal.code);
       return { fill: 'green', shape: 'ring', text: 'node-red:common.status.connected' };
     case 'disconnected':
       return errorStatus(status.error.code);

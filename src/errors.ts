@@ -228,6 +228,10 @@ export const catalogue = {
     'The broker does not take messages as large as this firmware.',
     'Raise the limit of the broker (mosquitto: max_packet_size and message_size_limit).',
   ),
+  SUBSCRIBE_REFUSED: entry(
+    'The broker refused to let this user subscribe to topics of the devices.',
+    'Allow this user to read these topics in the ACL of the broker.',
+  ),
   PUBLISH_DENIED: entry(
     'The broker does not allow this user to publish there.',
     'Allow this user to write to <base topic>+/$implementation/ota/firmware/+ and .../config/set.',

@@ -23,8 +23,8 @@ export interface DeviceConfig {
  * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`, and until all that is
  * retained has come.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, DEVICE_UNKNOWN, CONFIG_UNKNOWN, CONFIG_UNREADABLE;
- * the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, CONFIG_UNKNOWN,
+ * CONFIG_UNREADABLE; the reason of the signal
  */
 export async function getConfig(
   broker: HomieBroker,
@@ -51,7 +51,10 @@ export async function getConfig(
       }
       if ((await watch.next(until, signal)) === undefined) {
         if (broker.status.state !== 'connected') throw new HomieError('NOT_CONNECTED');
-        throw new HomieError(known === undefined ? 'DEVICE_UNKNOWN' : 'CONFIG_UNKNOWN');
+        throw (
+          broker.refusal('$implementation/config') ??
+          new HomieError(known === undefined ? 'DEVICE_UNKNOWN' : 'CONFIG_UNKNOWN')
+        );
       }
     }
   } finally {

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import { Connection, type ConnectionOptions, type ConnectionStatus } from '../mqtt/connection';
+import { subscribeError } from '../mqtt/reason';
 import { DeviceLocks } from './lock';
 import { Registry } from './registry';
 import { normalizeBaseTopic, subscriptions } from './topics';
@@ -12,7 +13,10 @@ import type { DeviceWatch } from './watch';
 const QUIET = 300;
 const SETTLED_AFTER = 5000;
 
-/** One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has been received. */
+/**
+ * One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has
+ * been received, and `status` again when the broker has refused subscriptions.
+ */
 export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
   readonly registry: Registry;
@@ -22,6 +26,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** Whether messages of the present connection may come. */
   #restored = false;
   #settled = false;
+  /** Reason codes by filter. */
+  #refused: ReadonlyMap<string, number> = new Map();
   #connectionNumber = 0;
   #closed = false;
   #lastRetained = 0;
@@ -42,7 +48,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.registry.on('event', (id, event) => this.locks.observe(id, event));
     this.registry.protect((id) => this.locks.isHeld(id));
     this.connection.on('status', (status) => this.#connectionChanged(status));
-    this.connection.on('subscribed', () => this.#subscribed());
+    this.connection.on('subscribed', (refused) => this.#subscribed(refused));
     this.connection.on('message', (topic, payload, retained) => {
       this.#restore();
       if (retained) this.#lastRetained = performance.now();
@@ -51,7 +57,26 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   }
 
   get status(): ConnectionStatus {
-    return this.connection.status;
+    const { status } = this.connection;
+    const refusal = this.refusal();
+    return status.state === 'connected' && refusal !== undefined ? { ...status, refusal } : status;
+  }
+
+  /**
+   * Why less is received than the devices publish: what the broker refused to let us subscribe to.
+   *
+   * @param topics below a device; all that are followed when there are none
+   * @returns SUBSCRIBE_REFUSED; undefined where nothing of it was refused
+   */
+  refusal(...topics: string[]): HomieError | undefined {
+    const filters = topics.map((topic) => `${this.baseTopic}+/${topic}`);
+    const refused = [...this.#refused].filter(([filter]) => filters.length === 0 || filters.includes(filter));
+    return refused.length === 0 ? undefined : subscribeError(new Map(refused));
+  }
+
+  /** The filters that the broker refused, below the base topic. */
+  get refused(): string[] {
+    return [...this.#refused.keys()].map((filter) => filter.slice(this.baseTopic.length));
   }
 
   /** Another one for each connection to the broker. */
@@ -136,6 +161,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   }
 
   #connectionChanged(status: ConnectionStatus): void {
+    this.#refused = new Map();
     if (status.state === 'connected') {
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -154,8 +180,10 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.registry.tellConnection({ value: 'restored' });
   }
 
-  #subscribed(): void {
+  #subscribed(refused: ReadonlyMap<string, number>): void {
     this.#restore();
+    this.#refused = refused;
+    if (refused.size > 0) this.emit('status', this.status);
     const since = performance.now();
     const look = (): void => {
       const now = performance.now();

@@ -18,9 +18,12 @@ const MOST_COUNTED = 1000;
  * publishes.
  *
  * @param connection that is connected; its subscriptions are as before when this resolves
- * @returns base topics with their trailing slash, those with the most devices first
+ * @returns base topics with their trailing slash, those with the most devices first, and whether the broker allowed to look
  */
-export async function findBaseTopics(connection: Connection): Promise<string[]> {
+export async function findBaseTopics(
+  connection: Connection,
+): Promise<{ readonly found: string[]; readonly isAllowed: boolean }> {
+  let isAllowed = true;
   const counts = new Map<string, number>();
   const hear = (topic: string, payload: Buffer, retained: boolean): void => {
     const levels = topic.split('/');
@@ -33,16 +36,18 @@ export async function findBaseTopics(connection: Connection): Promise<string[]> 
   const filters = Array.from({ length: MAX_LEVELS }, (_none, levels) => `${'+/'.repeat(levels + 2)}$homie`);
   connection.on('message', hear);
   try {
-    await connection.subscribe(filters);
+    const refused = await connection.subscribe(filters);
+    isAllowed = refused.size === 0;
     await setTimeout(PATIENCE);
   } finally {
     connection.off('message', hear);
     await connection.unsubscribe(filters);
   }
-  return [...counts]
+  const found = [...counts]
     .sort(([, a], [, b]) => b - a)
     .slice(0, MOST)
     .map(([base]) => base);
+  return { found, isAllowed };
 }
 
 /** Whether it can be offered to people: anybody may have made it up. */

@@ -22,8 +22,8 @@ export interface Forgetting {
  * own tree, but nothing of another device below it. It is done when the broker shows nothing any more. Whatever the device
  * says meanwhile stops it. The device is locked meanwhile.
  *
- * Its error is one of DEVICE_UNKNOWN, DEVICE_PRESENT, DEVICE_BUSY, REBOOT_PENDING, DEVICE_RETURNED, NOT_CLEARED,
- * CONNECTION_LOST.
+ * Its error is one of DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_PRESENT, DEVICE_BUSY, REBOOT_PENDING, DEVICE_RETURNED,
+ * NOT_CLEARED, CONNECTION_LOST.
  *
  * @param broker has settled
  * @returns rejects with the reason of the signal only
@@ -44,10 +44,11 @@ export async function forgetDevice(broker: HomieBroker, id: string, signal: Abor
   }
 }
 
-function refuseOthers({ baseTopic }: HomieBroker, device: Device | undefined, id: string): void {
+function refuseOthers(broker: HomieBroker, device: Device | undefined, id: string): void {
   const state = device?.state?.value;
   if (state === undefined) {
-    throw new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${baseTopic}; nothing was cleared.`);
+    const unseen = `Nothing has been seen of ${id} under ${broker.baseTopic}; nothing was cleared.`;
+    throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
   }
   if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
 }

@@ -114,6 +114,8 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   }
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
+    const refusal = broker.refusal('$state', '$online');
+    if (refusal !== undefined) return refusal;
     return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.baseTopic}.`);
   }
   const what = missing(broker, device);
@@ -122,5 +124,5 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
     const but = what === undefined ? '' : `, but ${device.state.value}`;
     return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}.`);
   }
-  return new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}.`);
+  return broker.refusal(what) ?? new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}.`);
 }

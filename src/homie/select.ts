@@ -17,7 +17,7 @@ export type DeviceChoice = { readonly devices: readonly string[] } | { readonly 
  *
  * @param firmwareName the name that the image carries, if it carries one
  * @param mayBeNone whether none is an answer, too, since more may appear later
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, SUBSCRIBE_REFUSED, NOT_HOMIE; the reason of the signal
  */
 export async function selectDevices(
   broker: HomieBroker,
@@ -36,7 +36,10 @@ export async function selectDevices(
   await broker.settled(signal);
   const ids = known(broker, ({ fwName }) => fwName?.value === firmwareName);
   if (ids.length === 0 && !mayBeNone) {
-    throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`);
+    throw (
+      broker.refusal('$fw/name') ??
+      new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`)
+    );
   }
   return ids;
 }
@@ -85,7 +88,10 @@ async function selectNamed(
     return match === undefined ? [device] : known(broker, ({ id }) => match(id));
   });
   if (ids.length === 0 && !mayBeNone) {
-    throw new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} is called ${named.join(' or ')}.`);
+    throw (
+      broker.refusal('$state', '$online') ??
+      new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} is called ${named.join(' or ')}.`)
+    );
   }
   return [...new Set(ids)];
 }

@@ -15,6 +15,8 @@ export type ConnectionStatus =
       readonly protocolVersion: 4 | 5;
       /** In bytes, where the broker says so (MQTT 5). */
       readonly maximumPacketSize?: number;
+      /** SUBSCRIBE_REFUSED: the broker withholds some of what is to be received. */
+      readonly refusal?: HomieError;
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };
 
@@ -24,12 +26,12 @@ const GOOD = 10_000;
 /**
  * A connection to a broker that is made anew for ever when it cannot be made or is lost.
  *
- * Emits `status` at every change, `subscribed` when the broker has acknowledged the subscriptions of a new connection, and
- * `message` for each message. While it is tried anew the status stays `disconnected` and says why.
+ * Emits `status` at every change, `subscribed` when the broker has acknowledged the subscriptions of a new connection, with
+ * the reason codes of those that it refused, and `message` for each message. While it is tried anew the status stays `disconnected` and says why.
  */
 export class Connection extends EventEmitter<{
   status: [ConnectionStatus];
-  subscribed: [];
+  subscribed: [refused: ReadonlyMap<string, number>];
   message: [topic: string, payload: Buffer, retained: boolean];
 }> {
   readonly #options: ConnectionOptions;
@@ -73,11 +75,13 @@ export class Connection extends EventEmitter<{
   /**
    * Subscribes with QoS 0, now and at every reconnect.
    *
-   * @returns resolves when the broker has acknowledged, or at once while there is no connection
+   * @returns resolves when the broker has acknowledged, or at once while there is no connection: the reason codes of those
+   * that it refused
    */
-  async subscribe(filters: readonly string[]): Promise<void> {
+  async subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, number>> {
     for (const filter of filters) this.#filters.add(filter);
-    if (this.#status.state === 'connected') await this.#session?.subscribe(filters);
+    if (this.#status.state !== 'connected' || this.#session === undefined) return new Map();
+    return this.#session.subscribe(filters);
   }
 
   async unsubscribe(filters: readonly string[]): Promise<void> {
@@ -147,12 +151,13 @@ export class Connection extends EventEmitter<{
   }
 
   async #renew(session: Session): Promise<void> {
+    let refused: ReadonlyMap<string, number>;
     try {
-      await session.subscribe([...this.#filters]);
+      refused = await session.subscribe([...this.#filters]);
     } catch {
       return; // The connection is gone, and its end is told elsewhere.
     }
-    if (this.#session === session) this.emit('subscribed');
+    if (this.#session === session) this.emit('subscribed', refused);
   }
 
   /** After the end of an attempt or a connection. */

@@ -110,6 +110,33 @@ export function explain(end: ConnectionEnd): HomieError {
   return bySentence(error, secure, url);
 }
 
+/** So many refused filters are named. */
+const NAMED = 3;
+
+/**
+ * Says in words that the broker refused subscriptions.
+ *
+ * @param refused reason codes of SUBACK (MQTT 5, section 3.9.3; 128 of MQTT 3.1.1) by filter, at least one
+ */
+export function subscribeError(refused: ReadonlyMap<string, number>): HomieError {
+  const filters = [...refused.keys()];
+  const more = filters.length > NAMED ? ` and ${filters.length - NAMED} more` : '';
+  const what = `The broker refused to let this user subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
+  const [code = 128] = refused.values();
+  if (code === 151) {
+    return new HomieError('SUBSCRIBE_REFUSED', `${what}: a quota is exceeded.`, {
+      hint: 'Raise the number of subscriptions that the broker allows for a client.',
+    });
+  }
+  if (code === 162) {
+    return new HomieError('SUBSCRIBE_REFUSED', `${what}: it does not support wildcards.`, {
+      hint: 'Allow wildcard subscriptions in the settings of the broker.',
+    });
+  }
+  const isByAcl = code === 128 || code === 135;
+  return new HomieError('SUBSCRIBE_REFUSED', isByAcl ? `${what}.` : `${what} (reason code ${code}).`);
+}
+
 function byNumber(number: number, opened: boolean): HomieError {
   const [code, message] = reasons[number] ?? [
     opened ? 'BROKER_PROTOCOL' : 'BROKER_REFUSED',

@@ -121,10 +121,14 @@ async function checkDevice(
 ): Promise<DeviceCheck> {
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
+    const refusal = broker.refusal('$state', '$online');
     return {
       device: id,
       verdict: 'unknown',
-      reason: `Nothing has been seen of it under ${broker.baseTopic}.`,
+      reason:
+        refusal === undefined
+          ? `Nothing has been seen of it under ${broker.baseTopic}.`
+          : `${refusal.message} ${refusal.hint}`,
       from: {},
     };
   }

@@ -35,7 +35,7 @@ export interface ListedDevice {
  * The devices that are asked for, by id, once what is retained has settled. A device is one whose state is known.
  *
  * @param firmware against which they are outdated
- * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, why there is no connection; the reason of the signal
+ * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, SUBSCRIBE_REFUSED, why there is no connection; the reason of the signal
  */
 export async function listDevices(
   broker: HomieBroker,
@@ -45,6 +45,8 @@ export async function listDevices(
 ): Promise<ListedDevice[]> {
   const fits = filterOf(query, firmware);
   await untilSettled(broker, signal);
+  const refusal = broker.refusal('$state');
+  if (refusal !== undefined) throw refusal;
   const all = [...broker.registry.devices.values()].filter(({ state }) => state !== undefined);
   const matches = await Promise.all(all.map(fits));
   const devices = all.filter((_, index) => matches[index]).sort((a, b) => (a.id < b.id ? -1 : 1));

@@ -168,6 +168,12 @@ export class TestFlow {
       .map(({ args }) => args[0]);
   }
 
+  /** What the Test button of the dialog gets for these settings of a homie-broker. */
+  async test(settings: object): Promise<object> {
+    const { body } = await helper.request().post('/homie-ota/test').send(settings);
+    return Object(body);
+  }
+
   /** All that was logged, as text. */
   log(): string {
     return helper
