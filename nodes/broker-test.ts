@@ -20,10 +20,15 @@ type TestAnswer =
       readonly elsewhere: readonly string[];
       /** Whether that was looked for everywhere. */
       readonly searched: boolean;
+      /** The broker was still sending what it has retained, so that there may be more devices. */
+      readonly receiving: boolean;
       /** The topics below the base topic that the broker refused to let this user subscribe to. */
       readonly refused: readonly string[];
     }
   | { readonly connected: false; readonly message: string; readonly hint: string };
+
+/** How long somebody in front of the dialog waits, in ms. */
+const PATIENCE = 10_000;
 
 /** What the editor sends for a password that it does not know. */
 const UNCHANGED = '__PWRD__';
@@ -66,19 +71,21 @@ async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnsw
   const broker = new HomieBroker({ ...settings, ...another });
   try {
     broker.start();
-    await settle(broker);
+    await settle(broker, undefined, PATIENCE);
     if (broker.status.state === 'disconnected') throw broker.status.error;
-    if (!broker.isSettled) throw new HomieError('NOT_CONNECTED');
+    const receiving = broker.isReceiving;
+    if (!receiving && !broker.isSettled) throw new HomieError('NOT_CONNECTED');
     const devices = [...broker.registry.devices.values()];
-    const { found, isAllowed } =
-      devices.length > 0 ? { found: [], isAllowed: true } : await findBaseTopics(broker.connection);
+    const { found, isComplete } =
+      devices.length > 0 || receiving ? { found: [], isComplete: false } : await findBaseTopics(broker.connection);
     return {
       connected: true,
       baseTopic: broker.baseTopic,
       devices: devices.length,
       ready: devices.filter(({ state }) => state?.value === 'ready').length,
       elsewhere: found,
-      searched: isAllowed,
+      searched: isComplete,
+      receiving,
       refused: broker.refused,
     };
   } finally {

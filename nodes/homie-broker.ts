@@ -81,6 +81,7 @@ function describe(status: ConnectionStatus): string | undefined {
       return undefined;
     case 'connected':
       if (status.refusal !== undefined) return `${status.refusal.message} ${status.refusal.hint}`;
+      if (status.receiving) return undefined;
       return `connected (MQTT ${status.protocolVersion === 5 ? '5' : '3.1.1'})`;
     case 'disconnected':
       return `not connected: ${status.error.message} ${status.error.hint}`;

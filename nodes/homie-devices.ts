@@ -75,7 +75,8 @@ function limitOf(link: BrokerLink): { deviceLimit?: number } {
 
 /** How many devices are ready, of all. */
 function stockStatus(link: BrokerLink): NodeStatus {
-  if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined) return connectionStatus(link);
+  if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined)
+    return connectionStatus('homie-devices', link);
   if (link.broker.registry.isFull) return { fill: 'yellow', shape: 'dot', text: 'homie-devices.status.full' };
   const { count, counts } = takeStock(link.broker);
   return { fill: 'green', shape: count > 0 ? 'dot' : 'ring', text: `${counts.ready ?? 0}/${count}` };

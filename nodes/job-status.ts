@@ -19,17 +19,22 @@ export type Halted = 'paused' | 'stopped';
 /** The longest text that fits below a node. */
 const MAX_TEXT = 19;
 
-/** The status of a node without a job: that of its connection. */
-export function connectionStatus(link: BrokerLink): NodeStatus {
-  return 'error' in link ? errorStatus(link.error.code) : liveStatus(link.broker.status);
+/**
+ * The status of a node without a job: that of its connection.
+ *
+ * @param type of the node: texts of its own are keys in its locale file
+ */
+export function connectionStatus(type: string, link: BrokerLink): NodeStatus {
+  return 'error' in link ? errorStatus(link.error.code) : liveStatus(type, link.broker.status);
 }
 
-function liveStatus(status: ConnectionStatus): NodeStatus {
+function liveStatus(type: string, status: ConnectionStatus): NodeStatus {
   switch (status.state) {
     case 'connecting':
       return { fill: 'yellow', shape: 'ring', text: 'node-red:common.status.connecting' };
     case 'connected':
       if (status.refusal !== undefined) return errorStatus(status.refusal.code);
+      if (status.receiving) return { fill: 'yellow', shape: 'ring', text: `${type}.status.receiving` };
       return { fill: 'green', shape: 'ring', text: 'node-red:common.status.connected' };
     case 'disconnected':
       return errorStatus(status.error.code);

@@ -224,6 +224,11 @@ export const catalogue = {
     'Wait until the homie-broker is connected.',
     true,
   ),
+  STILL_RECEIVING: entry(
+    'The broker is still sending what it has retained, so it is not known yet which devices there are.',
+    'Try again when the homie-broker has received all of it.',
+    true,
+  ),
   PACKET_TOO_LARGE: entry(
     'The broker does not take messages as large as this firmware.',
     'Raise the limit of the broker (mosquitto: max_packet_size and message_size_limit).',

@@ -23,7 +23,7 @@ export interface DeviceConfig {
  * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`, and until all that is
  * retained has come.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, CONFIG_UNKNOWN,
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, CONFIG_UNKNOWN,
  * CONFIG_UNREADABLE; the reason of the signal
  */
 export async function getConfig(
@@ -51,6 +51,7 @@ export async function getConfig(
       }
       if ((await watch.next(until, signal)) === undefined) {
         if (broker.status.state !== 'connected') throw new HomieError('NOT_CONNECTED');
+        if (!broker.isSettled) throw new HomieError('STILL_RECEIVING');
         throw (
           broker.refusal('$implementation/config') ??
           new HomieError(known === undefined ? 'DEVICE_UNKNOWN' : 'CONFIG_UNKNOWN')

@@ -1,12 +1,13 @@
 import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
+import { settle } from '../homie/presence';
 import type { DeviceWatch } from '../homie/watch';
 import { baseTopicOf, deviceIdOf } from './file';
 import { isLeftover } from './known';
 import type { Step } from './step';
 
-/** How long another connection to the broker may take until what is retained has settled, in ms. */
+/** How long another connection to the broker may take, in ms, unless the broker is still sending what it has retained. */
 const SETTLE = 10_000;
 
 /** Where a device is: a base topic and an id. */
@@ -125,6 +126,9 @@ export class Journey {
       await withDeadline(SETTLE, signal, (patience) => broker.settled(patience));
     } catch {
       signal.throwIfAborted();
+      if (broker.isReceiving) await settle(broker, signal);
+      if (broker.isReceiving) throw new HomieError('STILL_RECEIVING');
+      if (broker.isSettled) return broker;
       throw new HomieError(
         'NOT_CONNECTED',
         `A second connection, to see the device under ${baseTopic}, could not be made.`,

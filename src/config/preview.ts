@@ -38,7 +38,7 @@ export interface ConfigCheckOptions {
  * Tells what a patch would do to each device, and sends nothing.
  *
  * @param patch as `readPatch` gives it
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH; a TimeoutError after 10 s; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, STILL_RECEIVING; why there is no connection; the reason of the signal
  */
 export async function checkConfig(
   broker: HomieBroker,

@@ -7,15 +7,18 @@ import { subscribeError } from '../mqtt/reason';
 import { DeviceLocks } from './lock';
 import { Registry } from './registry';
 import { normalizeBaseTopic, subscriptions } from './topics';
+import { untilQuiet } from './until-quiet';
 import type { DeviceWatch } from './watch';
 
-/** What is retained has settled when none came for so long, in ms; and at the latest after the other. */
-const QUIET = 300;
-const SETTLED_AFTER = 5000;
+/** What is retained still comes as long as the last of it is not older, in ms. */
+const RECEIVING = 10_000;
+
+/** It is said that it still comes when that takes longer, in ms. */
+const LONG = 5000;
 
 /**
  * One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has
- * been received, and `status` again when the broker has refused subscriptions.
+ * been received, and `status` again when the broker has refused subscriptions, or is long in sending what is retained.
  */
 export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
@@ -31,7 +34,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   #connectionNumber = 0;
   #closed = false;
   #lastRetained = 0;
-  #quiet: NodeJS.Timeout | undefined;
+  #takesLong = false;
+  #ended = new AbortController();
   readonly #waiters = new Set<(error?: HomieError) => void>();
 
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
@@ -58,8 +62,9 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   get status(): ConnectionStatus {
     const { status } = this.connection;
+    if (status.state !== 'connected') return status;
     const refusal = this.refusal();
-    return status.state === 'connected' && refusal !== undefined ? { ...status, refusal } : status;
+    return { ...status, ...(refusal && { refusal }), ...(this.#takesLong && { receiving: true }) };
   }
 
   /**
@@ -111,7 +116,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   /**
    * Resolves when what is retained has been received: the subscriptions are acknowledged, and no retained message came for
-   * 300 ms, or 5 s have passed. Waits for a connection where there is none.
+   * 300 ms, or 2 s where the state of a device is missing; at the latest 300 s after that. Waits for a connection where there is none.
    *
    * @param signal rejects with its reason
    * @throws {HomieError} NOT_CONNECTED when this is closed
@@ -152,6 +157,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     return this.#settled;
   }
 
+  /** Whether what is retained is still coming. */
+  get isReceiving(): boolean {
+    const isConnected = this.connection.status.state === 'connected';
+    return isConnected && !this.#settled && performance.now() - this.#lastRetained < RECEIVING;
+  }
+
   /** Ends the connection, which is `disconnected` at once. No socket, listener or timer stays when this resolves. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -162,13 +173,17 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   #connectionChanged(status: ConnectionStatus): void {
     this.#refused = new Map();
+    this.#takesLong = false;
+    this.#ended.abort();
     if (status.state === 'connected') {
+      this.#ended = new AbortController();
+      this.#lastRetained = 0;
+      this.#tellThatItTakesLong(this.#ended.signal);
       this.#connectionNumber += 1;
       this.registry.forgetStates();
     } else if (this.#restored) {
       this.#restored = false;
       this.#settled = false;
-      clearTimeout(this.#quiet);
       this.registry.tellConnection({ value: 'lost', heardAt: this.connection.heardAt });
     }
     this.emit('status', status);
@@ -184,18 +199,30 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.#restore();
     this.#refused = refused;
     if (refused.size > 0) this.emit('status', this.status);
-    const since = performance.now();
-    const look = (): void => {
-      const now = performance.now();
-      const wait = Math.min(Math.max(this.#lastRetained, since) + QUIET, since + SETTLED_AFTER) - now;
-      if (wait > 0) {
-        this.#quiet = setTimeout(look, Math.ceil(wait));
-        return;
-      }
-      this.#settled = true;
-      for (const done of this.#waiters) done();
-      this.emit('settled');
-    };
-    look();
+    void this.#settle(this.#ended.signal);
+  }
+
+  async #settle(ended: AbortSignal): Promise<void> {
+    const burst = { lastAt: () => this.#lastRetained, isPartial: () => this.registry.awaitsState };
+    try {
+      await untilQuiet(burst, ended);
+    } catch {
+      return;
+    }
+    this.#settled = true;
+    for (const done of this.#waiters) done();
+    this.emit('settled');
+    if (!this.#takesLong) return;
+    this.#takesLong = false;
+    this.emit('status', this.status);
+  }
+
+  #tellThatItTakesLong(ended: AbortSignal): void {
+    const timer = setTimeout(() => {
+      if (!this.isReceiving) return;
+      this.#takesLong = true;
+      this.emit('status', this.status);
+    }, LONG);
+    ended.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
 }

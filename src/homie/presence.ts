@@ -4,9 +4,10 @@ import type { ConnectionStatus } from '../mqtt/connection';
 import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
+import { AT_MOST } from './until-quiet';
 import type { DeviceWatch } from './watch';
 
-/** How long a connection that is being made may take until what is retained has settled, in ms. */
+/** How long a connection that is being made, or a broker that sends nothing, is waited for, in ms. */
 const SETTLE = 10_000;
 
 /**
@@ -15,7 +16,7 @@ const SETTLE = 10_000;
  *
  * @param until ms of `performance.now()`; what is there already is seen even when that has passed
  * @param signal rejects with its reason
- * @throws {HomieError} NOT_CONNECTED, DEVICE_UNKNOWN, DEVICE_OFFLINE or FACTS_MISSING when `until` has passed
+ * @throws {HomieError} NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_OFFLINE or FACTS_MISSING when `until` has passed
  */
 export async function untilReady(
   broker: HomieBroker,
@@ -34,22 +35,27 @@ export async function untilReady(
 }
 
 /**
- * Waits until what is retained has settled, as long as there is hope of a connection, and for 10 s at most. Rejects with
- * the signal only.
+ * Waits until what is retained has settled, as long as there is hope of a connection, and for 10 s at most after the last of
+ * it came. Rejects with the signal only.
+ *
+ * @param atMost in ms, 300 s unless given
  */
-export async function settle(broker: HomieBroker, signal?: AbortSignal): Promise<void> {
+export async function settle(broker: HomieBroker, signal?: AbortSignal, atMost = AT_MOST): Promise<void> {
   const hopeless = new AbortController();
   const look = ({ state }: ConnectionStatus): void => {
     if (state === 'disconnected') hopeless.abort();
   };
   look(broker.status);
   broker.on('status', look);
+  const until = performance.now() + atMost;
   try {
-    await withDeadline(SETTLE, AbortSignal.any([...(signal ? [signal] : []), hopeless.signal]), (patience) =>
-      broker.settled(patience),
-    );
-  } catch {
-    signal?.throwIfAborted();
+    do {
+      await withDeadline(
+        Math.min(SETTLE, until - performance.now()),
+        AbortSignal.any([...(signal ? [signal] : []), hopeless.signal]),
+        (patience) => broker.settled(patience),
+      ).catch(() => signal?.throwIfAborted());
+    } while (!hopeless.signal.aborted && broker.isReceiving && performance.now() < until);
   } finally {
     broker.off('status', look);
   }
@@ -58,13 +64,15 @@ export async function settle(broker: HomieBroker, signal?: AbortSignal): Promise
 /**
  * Waits until what is retained has settled.
  *
- * @throws {HomieError} why there is no connection, or NOT_CONNECTED when it takes longer than 10 s; the reason of the signal
+ * @throws {HomieError} why there is no connection; NOT_CONNECTED when it is not made within 10 s; STILL_RECEIVING; the reason
+ * of the signal
  */
-export async function untilSettled(broker: HomieBroker, signal: AbortSignal): Promise<void> {
+export async function untilSettled(broker: HomieBroker, signal?: AbortSignal): Promise<void> {
   await settle(broker, signal);
   if (broker.isSettled) return;
-  if (broker.status.state === 'disconnected') throw broker.status.error;
-  throw new HomieError('NOT_CONNECTED', 'What the broker has retained was not received in time.');
+  const { status } = broker;
+  if (status.state === 'disconnected') throw status.error;
+  throw new HomieError(status.state === 'connected' ? 'STILL_RECEIVING' : 'NOT_CONNECTED');
 }
 
 /** How long a connection may be closed before the jobs on it are abandoned, in ms: Node-RED gives a node 15 s to close. */
@@ -114,6 +122,7 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   }
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
+    if (!broker.isSettled) return new HomieError('STILL_RECEIVING');
     const refusal = broker.refusal('$state', '$online');
     if (refusal !== undefined) return refusal;
     return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.baseTopic}.`);

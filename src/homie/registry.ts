@@ -125,6 +125,16 @@ export class Registry extends EventEmitter<{
     };
   }
 
+  /** Whether the broker has sent retained values of a device on the present connection, but no state, which comes last. */
+  get awaitsState(): boolean {
+    const isRetained = (fact: Fact<unknown> | undefined): boolean =>
+      fact !== undefined && !fact.live && fact.at >= this.#connectedAt;
+    for (const device of this.#devices.values()) {
+      if (device.state === undefined && attributes.some((each) => isRetained(device[each]))) return true;
+    }
+    return false;
+  }
+
   /** Begins to collect the events of a device. To be closed. */
   watch(id: string): DeviceWatch {
     const watches = this.#watches.get(id) ?? new Set();

@@ -5,10 +5,8 @@ import { unlessAborted } from '../unless-aborted';
 import type { Connection } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
 import { publishToDevice, type Sender } from './gate';
+import { untilQuiet } from './until-quiet';
 
-/** What is retained has come when none came for so long, in ms; and at the latest after the other. */
-const QUIET = 300;
-const AT_MOST = 5_000;
 /** How many topics, and characters in them, are taken in of one device: whoever may write its tree may write as many. */
 const MOST = { topics: 50_000, characters: 4 * 1024 * 1024 };
 /** How many topics are looked at before other work gets its turn. */
@@ -61,12 +59,7 @@ export async function retainedBelow(
   connection.on('status', lose);
   try {
     await unlessAborted(stop, connection.subscribe([filter]).catch(lose));
-    const subscribed = performance.now();
-    for (;;) {
-      const wait = Math.min(Math.max(last, subscribed) + QUIET, subscribed + AT_MOST) - performance.now();
-      if (wait <= 0) break;
-      await pause(wait, stop);
-    }
+    await untilQuiet({ lastAt: () => last }, stop);
   } finally {
     connection.off('message', listen);
     connection.off('status', lose);
@@ -161,18 +154,4 @@ function tooMany(root: string): HomieError {
 /** Whether a topic tells whether a device is there. */
 export function isStateTopic(topic: string): boolean {
   return topic.endsWith('/$state') || topic.endsWith('/$online');
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const timer = setTimeout(() => done(resolve), Math.ceil(ms));
-    const abort = (): void => done(() => reject(signal.reason));
-    const done = (settle: () => void): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      settle();
-    };
-    signal.addEventListener('abort', abort);
-  });
 }

@@ -1,12 +1,9 @@
-import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { isPattern, matchAny, readPattern } from './pattern';
+import { untilSettled } from './presence';
 import { checkDeviceId } from './topics';
-
-/** How long devices are looked for where the answer tells what is known now, in ms. */
-const SETTLE = 10_000;
 
 /** Which devices are meant: these ids and patterns, or all whose `$fw/name` is that of the firmware. */
 export type DeviceChoice = { readonly devices: readonly string[] } | { readonly runningThisFirmware: true };
@@ -26,13 +23,8 @@ export async function selectDevices(
   signal: AbortSignal,
   mayBeNone = false,
 ): Promise<string[]> {
+  checkChoice(choice, firmwareName);
   if ('devices' in choice) return selectNamed(broker, choice.devices, signal, mayBeNone);
-  if (firmwareName === undefined) {
-    throw new HomieError(
-      'NOT_HOMIE',
-      'The image carries no Homie firmware name, so the devices that run it cannot be found.',
-    );
-  }
   await broker.settled(signal);
   const ids = known(broker, ({ fwName }) => fwName?.value === firmwareName);
   if (ids.length === 0 && !mayBeNone) {
@@ -45,21 +37,32 @@ export async function selectDevices(
 }
 
 /**
- * The same, when what is retained has settled, however the devices are named. Gives up after 10 s.
+ * The same, when what is retained has settled, however the devices are named.
  *
- * @throws {HomieError} those of `selectDevices`; a TimeoutError; the reason of the signal
+ * @throws {HomieError} those of `selectDevices` and `untilSettled`; the reason of the signal
  */
 export async function selectKnown(
   broker: HomieBroker,
   choice: DeviceChoice,
   firmwareName: string | undefined,
-  signal?: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<string[]> {
-  return withDeadline(SETTLE, signal, async (patience) => {
-    const ids = await selectDevices(broker, choice, firmwareName, patience);
-    await broker.settled(patience);
-    return ids;
-  });
+  checkChoice(choice, firmwareName);
+  await untilSettled(broker, signal);
+  return selectDevices(broker, choice, firmwareName, signal);
+}
+
+/** @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_HOMIE */
+function checkChoice(choice: DeviceChoice, firmwareName: string | undefined): void {
+  if ('devices' in choice) {
+    if (choice.devices.length === 0) throw new HomieError('NO_DEVICE');
+    for (const device of namedDevices(choice)) checkDeviceId(device);
+  } else if (firmwareName === undefined) {
+    throw new HomieError(
+      'NOT_HOMIE',
+      'The image carries no Homie firmware name, so the devices that run it cannot be found.',
+    );
+  }
 }
 
 /** Whether a device that appears later is meant, too. */
@@ -79,9 +82,7 @@ async function selectNamed(
   signal: AbortSignal,
   mayBeNone: boolean,
 ): Promise<string[]> {
-  if (named.length === 0) throw new HomieError('NO_DEVICE');
   const matches = new Map(named.filter(isPattern).map((pattern) => [pattern, readPattern(pattern)]));
-  for (const device of named) if (!matches.has(device)) checkDeviceId(device);
   if (matches.size > 0) await broker.settled(signal);
   const ids = named.flatMap((device) => {
     const match = matches.get(device);

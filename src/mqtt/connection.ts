@@ -17,6 +17,8 @@ export type ConnectionStatus =
       readonly maximumPacketSize?: number;
       /** SUBSCRIBE_REFUSED: the broker withholds some of what is to be received. */
       readonly refusal?: HomieError;
+      /** What is retained still comes, and takes long. */
+      readonly receiving?: true;
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };
 

@@ -59,7 +59,7 @@ const SEARCHED_DEVICES = 5;
  * Tells what an update would do to each device, and sends nothing. Where up to five devices are named, also says which of
  * them have a retained firmware message.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE; a TimeoutError after 10 s; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE, STILL_RECEIVING; why there is no connection; the reason of the signal
  */
 export async function check(
   broker: HomieBroker,

@@ -59,6 +59,7 @@ describe('A broker that refuses subscriptions', () => {
       ready: 0,
       elsewhere: [],
       searched: true,
+      receiving: false,
       refused: ['+/$state'],
     });
     refuse(['+/$homie']);

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import mqttPacket from 'mqtt-packet';
+
+/** Stands before a broker, and hands its messages on at a limited rate, as EMQX does with retained ones. */
+export interface Pace {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts it on a free port of 127.0.0.1. Whatever is no message, such as a SUBACK, is handed on at once. MQTT 3.1.1 only.
+ *
+ * @param target port of the broker
+ * @param batch so many messages
+ * @param every are handed on in so many ms
+ */
+export async function startPace(target: number, batch: number, every: number): Promise<Pace> {
+  const ends = new Set<() => void>();
+  const server = createServer((client) => {
+    const broker = connect(target, '127.0.0.1');
+    const messages: Buffer[] = [];
+    let left = batch;
+    const send = (): void => {
+      const some = messages.splice(0, left);
+      left -= some.length;
+      client.write(Buffer.concat(some));
+    };
+    const parser = mqttPacket.parser({ protocolVersion: 4 });
+    parser.on('packet', (packet) => {
+      const bytes = mqttPacket.generate(packet);
+      if (packet.cmd !== 'publish') return client.write(bytes);
+      messages.push(bytes);
+      return send();
+    });
+    const timer = setInterval(() => {
+      left = batch;
+      send();
+    }, every);
+    const end = (): void => {
+      clearInterval(timer);
+      client.destroy();
+      broker.destroy();
+      ends.delete(end);
+    };
+    ends.add(end);
+    client.on('data', (bytes) => broker.write(bytes));
+    broker.on('data', (bytes) => parser.parse(bytes));
+    for (const socket of [client, broker]) socket.on('error', end).on('close', end);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return {
+    port: address.port,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const end of ends) end();
+      await closed;
+    },
+  };
+}
