@@ -42,7 +42,7 @@ export class Connection extends EventEmitter<{
   readonly #filters = new Set<string>();
   #status: ConnectionStatus = { state: 'disconnected', error: new HomieError('NOT_CONNECTED') };
   #session: Session | undefined;
-  /** The version that worked last. */
+  /** The version that worked last, unless it was 3.1.1 only because the broker closed the connection at a CONNECT of 5. */
   #known: 4 | 5 | undefined;
   #failures = 0;
   #heardAt = performance.now();
@@ -125,13 +125,14 @@ export class Connection extends EventEmitter<{
     await this.#session?.close();
   }
 
-  #attempt(version: 4 | 5): void {
+  /** @param isFallback whether the broker did not say that it refuses the other version: it may only have been restarting */
+  #attempt(version: 4 | 5, isFallback = false): void {
     let openedAt: number | undefined;
     const session = new Session(this.#options, version, this.#clientId, {
       opened: (maximumPacketSize) => {
         if (this.#closed) return;
         openedAt = performance.now();
-        this.#known = version;
+        if (!isFallback) this.#known = version;
         this.#become({
           state: 'connected',
           protocolVersion: version,
@@ -166,8 +167,9 @@ export class Connection extends EventEmitter<{
   #next(version: 4 | 5, end: ConnectionEnd): void {
     if (this.#options.protocolVersion === 'auto' && !end.opened && version === this.#firstVersion()) {
       const other = version === 5 ? 4 : 5;
-      if (refusesVersion(end) || (version === 5 && this.#known === undefined && closedWithoutWord(end))) {
-        this.#attempt(other);
+      const isRefused = refusesVersion(end);
+      if (isRefused || (version === 5 && this.#known === undefined && closedWithoutWord(end))) {
+        this.#attempt(other, !isRefused);
         return;
       }
     }

@@ -362,6 +362,40 @@ describe('The version of MQTT', () => {
     await aedes.close();
   });
 
+  it('is 5 again at the next connection, where one was cut during the first CONNECT', async () => {
+    const broker = await startMosquitto();
+    let isFirst = true;
+    const proxy = await startProxy(broker.port, { closeAt: () => isFirst && !(isFirst = false) });
+    const connection = new Connection({ url: `mqtt://127.0.0.1:${proxy.port}`, protocolVersion: 'auto', reconnect });
+    connection.connect();
+    assert.equal((await connected(connection)).protocolVersion, 4);
+    for (let time = 1; time <= 2; time++) {
+      const lost = disconnected(connection);
+      proxy.cut();
+      await lost;
+      assert.equal((await connected(connection)).protocolVersion, 5);
+    }
+    await connection.close();
+    await proxy.close();
+    await broker.stop();
+  });
+
+  it('is 3.1.1 at each connection where the broker closes each at a CONNECT of 5', async () => {
+    const aedes = await startAedes();
+    const proxy = await startProxy(aedes.port, { closeAt: (first) => first[8] === 5 });
+    const connection = new Connection({ url: `mqtt://127.0.0.1:${proxy.port}`, protocolVersion: 'auto', reconnect });
+    connection.connect();
+    await connected(connection);
+    const lost = disconnected(connection);
+    proxy.cut();
+    await lost;
+    assert.equal((await connected(connection)).protocolVersion, 4);
+    assert.equal(proxy.connections, 4);
+    await connection.close();
+    await proxy.close();
+    await aedes.close();
+  });
+
   it('is not lowered because of a wrong password', async () => {
     const broker = await startMosquitto({ password: { username: 'homie', password: 'right' } });
     const proxy = await startProxy(broker.port);
