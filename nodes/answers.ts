@@ -78,10 +78,8 @@ export function checkAnswer<Checked extends Verdicts>(checked: Checked): Checked
   const [device] = devices;
   if (devices.length === 1 && device !== undefined) return { ...checked, text: `${device.device}: ${device.reason}` };
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
-  const retained = devices.filter((each) => each.retained !== undefined);
-  const warning = retained
-    .map((each) => ` ${each.device}: a firmware message is retained at ${each.retained}.`)
-    .join('');
+  const retained = devices.filter((each) => each.retained !== undefined).map((each) => each.device);
+  const warning = retained.length === 0 ? '' : ` A firmware message is retained for ${retained.join(', ')}.`;
   return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.${warning}` };
 }
 

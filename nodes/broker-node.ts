@@ -1,6 +1,6 @@
 import type { Node, NodeAPI } from 'node-red';
 import { HomieError } from '../src/errors';
-import type { HomieBroker } from '../src/homie/broker';
+import type { BrokerOptions, HomieBroker } from '../src/homie/broker';
 
 /** What the nodes of a flow get from their `homie-broker`: the broker, or why there is none. */
 export type BrokerLink = { readonly broker: HomieBroker } | { readonly error: HomieError };
@@ -13,8 +13,8 @@ export interface BrokerCredentials {
 /** A `homie-broker` node. */
 export interface BrokerNode extends Node<BrokerCredentials> {
   link: BrokerLink;
-  /** Of the broker; not there when something is wrong with the settings. */
-  url?: string;
+  /** How it connects; not there when something is wrong with the settings. */
+  settings?: BrokerOptions;
 }
 
 /** What the `homie-broker` with this id gives. Never throws. */

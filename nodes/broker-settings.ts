@@ -1,79 +1,108 @@
 import { HomieError } from '../src/errors';
+import type { BrokerOptions } from '../src/homie/broker';
 import { normalizeBaseTopic } from '../src/homie/topics';
 import type { ConnectionOptions } from '../src/mqtt/connection';
-import { asText, expand, type Environment } from './environment';
+import { asText, expand, holdsVariable, type Environment } from './environment';
 import { readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
-
-export type BrokerSettings = ConnectionOptions & { baseTopic: string };
+import type { TypedFields } from './typed-fields';
 
 /** What the settings are read from. */
 export interface BrokerSource {
-  /** The properties of the node, as the flow file has them. */
+  /** The properties of the node. Node-RED may have put in the values of environment variables. */
   readonly fields: Readonly<Record<string, unknown>>;
+  /** The same as they were typed, which is all that may be shown of them; undefined where nobody knows. */
+  readonly typed: TypedFields | undefined;
   readonly credentials: { readonly user?: unknown; readonly password?: unknown };
   readonly environment: Environment;
   /** Gives another node by its id. */
   readonly getNode: (id: string) => unknown;
+  /** Gives the properties of another node as they were typed. */
+  readonly getTyped: (node: object) => TypedFields | undefined;
+}
+
+/** A text field. */
+interface Field {
+  readonly value: string;
+  /** What may be shown of it. */
+  readonly typed: string;
 }
 
 const DEFAULT_KEEPALIVE = 60;
 
+/** Stands for a text of which nobody knows how it was typed. */
+const UNKNOWN = '${…}';
+
 /**
- * Reads the settings of a `homie-broker` node.
+ * Reads the settings of a `homie-broker` node. Errors show what was typed, never the value of an environment variable; the
+ * settings say how to name the broker and its base topic where these come from one.
  *
  * @throws {HomieError} BROKER_SETTINGS, INVALID_BASE_TOPIC
  */
-export function readBrokerSettings(source: BrokerSource): BrokerSettings {
-  const clientId = text(source, 'clientid');
-  const connection = text(source, 'connection') === 'mqtt-broker' ? coreSettings(source) : ownSettings(source);
+export function readBrokerSettings(source: BrokerSource): BrokerOptions {
+  const clientId = read(source, 'clientid').value;
+  const connection = read(source, 'connection').value === 'mqtt-broker' ? coreSettings(source) : ownSettings(source);
   return {
     ...connection,
     ...(clientId !== '' && { clientId }),
-    baseTopic: normalizeBaseTopic(text(source, 'baseTopic') || 'homie/'),
+    ...readBaseTopic(source),
   };
 }
 
+function readBaseTopic(source: BrokerSource): Pick<BrokerOptions, 'baseTopic' | 'shownBaseTopic'> {
+  const { value, typed } = read(source, 'baseTopic');
+  const baseTopic = normalizeBaseTopic(value || 'homie/', typed);
+  return { baseTopic, ...(holdsVariable(typed) && { shownBaseTopic: typed.endsWith('/') ? typed : `${typed}/` }) };
+}
+
 function coreSettings(source: BrokerSource): ConnectionOptions {
-  return readMqttBroker(source.getNode(text(source, 'mqttBroker')));
+  const node = source.getNode(read(source, 'mqttBroker').value);
+  return readMqttBroker(node, (core) => source.getTyped(core));
 }
 
 function ownSettings(source: BrokerSource): ConnectionOptions {
-  const url = readUrl(source);
+  const address = readAddress(source);
   const username = secret(source, 'user');
   const password = secret(source, 'password');
-  const tls = text(source, 'tls');
-  const encrypted = /^(mqtts|wss):/.test(url);
+  const tls = read(source, 'tls').value;
+  const encrypted = /^(mqtts|wss):/.test(address.url);
   return {
-    url,
-    protocolVersion: readProtocol(text(source, 'protocolVersion')),
-    keepalive: readNumber(text(source, 'keepalive'), 'keep-alive', 0, 65_535) ?? DEFAULT_KEEPALIVE,
+    ...address,
+    protocolVersion: readProtocol(read(source, 'protocolVersion')),
+    keepalive: readNumber(read(source, 'keepalive'), 'keep-alive', 0, 65_535) ?? DEFAULT_KEEPALIVE,
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
     ...(encrypted && tls !== '' && { tls: readTlsConfig(source.getNode(tls)) }),
   };
 }
 
-function readUrl(source: BrokerSource): string {
-  const host = text(source, 'host');
-  if (host === '') throw invalid('The homie-broker has no host.', 'Give the host name of the broker, or its URL.');
-  const encrypted = ['true', 'on'].includes(text(source, 'usetls'));
-  const port = readNumber(text(source, 'port'), 'port', 1, 65_535) ?? (encrypted ? 8883 : 1883);
-  const url = host.includes('://') ? host : `${encrypted ? 'mqtts' : 'mqtt'}://${inBrackets(host)}:${port}`;
+function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'shownUrl'> {
+  const { value: host, typed } = read(source, 'host');
+  if (host === '') throw invalid('The homie-broker has no server.', 'Enter the host name of the broker, or its URL.');
+  const encrypted = ['true', 'on'].includes(read(source, 'usetls').value);
+  const port = read(source, 'port');
+  const number = readNumber(port, 'port', 1, 65_535) ?? (encrypted ? 8883 : 1883);
+  const scheme = encrypted ? 'mqtts' : 'mqtt';
+  const url = host.includes('://') ? host : `${scheme}://${inBrackets(host)}:${number}`;
+  const named = withoutUser(typed);
   if (!URL.canParse(url) || (url !== host && /[\s/?#@]/.test(host))) {
-    throw invalid('The host of the broker is not a host name, an IP address or a URL.');
+    throw invalid(`The server ${JSON.stringify(named)} is not a host name, an IP address or a URL.`);
   }
   const { protocol, hostname, username, password } = new URL(url);
-  if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol) || hostname === '') {
-    throw invalid('The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss:// and name a host.');
-  }
   if (username !== '' || password !== '') {
     throw invalid(
-      'The URL of the broker holds a user name or password.',
-      'Give them in their own fields: the URL is stored with the flow and can be read there.',
+      'The URL of the broker contains a user name or password.',
+      'Enter them in their own fields: the URL is stored with the flow and can be read there.',
     );
   }
-  return url;
+  if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol) || hostname === '') {
+    throw invalid(
+      `The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
+    );
+  }
+  if (!holdsVariable(typed) && (url === host || !holdsVariable(port.typed))) return { url };
+  const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port.typed || number}`;
+  return { url, shownUrl };
 }
 
 /** An IPv6 address stands in brackets in a URL. */
@@ -81,37 +110,44 @@ function inBrackets(host: string): string {
   return host.includes(':') ? `[${host.replaceAll(/[[\]]/g, '')}]` : host;
 }
 
-function readProtocol(version: string): ConnectionOptions['protocolVersion'] {
-  if (version === '' || version === 'auto') return 'auto';
-  if (version === '5') return 5;
-  if (version === '4' || version === '3.1.1') return 4;
-  throw invalid('The protocol must be auto, 5 or 3.1.1.');
+/** Leaves out a user name and a password, which may stand in a URL. */
+function withoutUser(typed: string): string {
+  return typed.replace(/^([^/]*:\/\/)?[^/?#]*@/, '$1');
 }
 
-function readNumber(value: string, name: string, least: number, most: number): number | undefined {
+/** A URL without its path, which may hold a token. */
+function origin(typed: string): string {
+  return /^(?:[^/]*:\/\/)?[^/?#]*/.exec(typed)?.[0] ?? typed;
+}
+
+function readProtocol({ value, typed }: Field): ConnectionOptions['protocolVersion'] {
+  if (value === '' || value === 'auto') return 'auto';
+  if (value === '5') return 5;
+  if (value === '4' || value === '3.1.1') return 4;
+  throw invalid(`The protocol must be auto, 5 or 3.1.1, but is ${JSON.stringify(typed)}.`);
+}
+
+function readNumber({ value, typed }: Field, name: string, least: number, most: number): number | undefined {
   if (value === '') return undefined;
   const number = Number(value);
   if (!Number.isInteger(number) || number < least || number > most) {
-    throw invalid(`The ${name} must be a whole number from ${least} to ${most}.`);
+    throw invalid(`The ${name} must be a whole number from ${least} to ${most}, but is ${JSON.stringify(typed)}.`);
   }
   return number;
 }
 
-function text({ fields, environment }: BrokerSource, name: string): string {
-  try {
-    return expand(asText(fields[name]) ?? '', environment).trim();
-  } catch (error) {
-    throw invalid(`The field ${name} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
-  }
+function read({ fields, typed, environment }: BrokerSource, name: string): Field {
+  const shown = typed === undefined ? UNKNOWN : (asText(typed[name]) ?? '').trim();
+  const value = expand(asText(fields[name]) ?? '', environment);
+  if (value !== undefined) return { value: value.trim(), typed: shown };
+  throw invalid(`The field ${name} (${JSON.stringify(shown)}) contains an environment variable that is not set.`);
 }
 
 /** A user name or password is taken as it is, since any text may be one; Node-RED has put the variables in. */
 function secret({ credentials }: BrokerSource, name: 'user' | 'password'): string {
   const value = asText(credentials[name]) ?? '';
-  const variable = /^\$\{([^{}]+)\}$/.exec(value)?.[1];
-  if (variable !== undefined) {
-    throw invalid(`The field ${name} cannot be read: the environment variable ${variable} is not set.`);
-  }
+  // Not named: it could be the value of another one.
+  if (/^\$\{[^{}]+\}$/.test(value)) throw invalid(`The field ${name} is an environment variable that is not set.`);
   return value;
 }
 

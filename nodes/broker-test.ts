@@ -1,17 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import type { NodeAPI } from 'node-red';
 import { asHomieError, HomieError } from '../src/errors';
-import { HomieBroker } from '../src/homie/broker';
+import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
 import { isBrokerNode, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
-import { readBrokerSettings, type BrokerSettings } from './broker-settings';
+import { readBrokerSettings } from './broker-settings';
+import { RateLimit } from './rate-limit';
+import { typedFields } from './typed-fields';
 
 /** What a connection with certain settings found, or why there is none. */
 type TestAnswer =
   | {
       readonly connected: true;
+      /** As it was typed. */
       readonly baseTopic: string;
       /** Under the base topic, and how many of them are ready. */
       readonly devices: number;
@@ -33,14 +36,25 @@ const PATIENCE = 10_000;
 /** What the editor sends for a password that it does not know. */
 const UNCHANGED = '__PWRD__';
 
+/** A test connects to any host and port: without a limit it would be a quick way to scan for open ones. */
+const LIMITS = { atOnce: 3, begun: 20, within: 60_000 } as const;
+
+const refusals = {
+  running: ['Three connection tests are already running.', 'Wait until one of them has ended.'],
+  begun: ['20 connection tests were started within a minute.', 'Wait a minute, then test again.'],
+} as const;
+
 /**
- * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`.
+ * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`, and
+ * `flows.write`, too: a test puts environment variables in, and connects to wherever it is told, as a deployed flow could.
  */
 export function offerTest(RED: NodeAPI): void {
+  const limit = new RateLimit(LIMITS);
   RED.httpAdmin.post(
     '/homie-ota/test',
     ownPagesOnly,
     RED.auth.needsPermission('homie-ota.write'),
+    RED.auth.needsPermission('flows.write'),
     (request, response) => {
       const body: unknown = request.is('application/json') ? request.body : undefined;
       const fields = fieldsOf(body);
@@ -50,7 +64,13 @@ export function offerTest(RED: NodeAPI): void {
           .json({ message: 'The settings of a homie-broker are expected as a JSON object of texts.' });
         return;
       }
-      void answer(RED, fields).then((result) => response.json(result));
+      const { state } = limit;
+      if (state !== 'free') {
+        const [message, hint] = refusals[state];
+        response.status(429).json({ message, hint });
+        return;
+      }
+      void limit.run(() => answer(RED, fields)).then((result) => response.json(result));
     },
   );
 }
@@ -65,7 +85,7 @@ async function answer(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): 
   }
 }
 
-async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnswer> {
+async function test({ clientId, ...settings }: BrokerOptions): Promise<TestAnswer> {
   // With the same id, the broker would throw the deployed node off.
   const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(3).toString('hex')}` };
   const broker = new HomieBroker({ ...settings, ...another });
@@ -80,7 +100,7 @@ async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnsw
       devices.length > 0 || receiving ? { found: [], isComplete: false } : await findBaseTopics(broker.connection);
     return {
       connected: true,
-      baseTopic: broker.baseTopic,
+      baseTopic: broker.shownBaseTopic,
       devices: devices.length,
       ready: devices.filter(({ state }) => state?.value === 'ready').length,
       elsewhere: found,
@@ -94,24 +114,26 @@ async function test({ clientId, ...settings }: BrokerSettings): Promise<TestAnsw
 }
 
 /** @throws {HomieError} BROKER_SETTINGS, INVALID_BASE_TOPIC */
-function readSettings(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): BrokerSettings {
+function readSettings(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): BrokerOptions {
   const node: unknown = typeof fields['id'] === 'string' ? RED.nodes.getNode(fields['id']) : undefined;
   const deployed = isBrokerNode(node) ? node : undefined;
   const { user, password } = fields;
   const isKept = password === UNCHANGED;
   const settings = readBrokerSettings({
     fields,
+    typed: fields,
     credentials: { user, password: isKept ? deployed?.credentials?.password : password },
     environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
     getNode: (id) => RED.nodes.getNode(id),
+    getTyped: (other) => typedFields(RED, other),
   });
   if (isKept) checkAddress(settings, deployed);
   return settings;
 }
 
 /** A password that the editor does not know goes nowhere but to the broker that it was given for. */
-function checkAddress({ url, password }: BrokerSettings, deployed: BrokerNode | undefined): void {
-  if (password === undefined || deployed?.url === url) return;
+function checkAddress({ url, password }: BrokerOptions, deployed: BrokerNode | undefined): void {
+  if (password === undefined || deployed?.settings?.url === url) return;
   throw new HomieError(
     'BROKER_SETTINGS',
     'The address was changed, and the password is kept for the deployed one only.',

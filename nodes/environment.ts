@@ -5,14 +5,21 @@ export type Environment = (name: string) => unknown;
  * Puts environment variables in the place of `${NAME}`. Node-RED does so itself where a field is nothing else; this
  * serves a field that has more than that, such as `homie/${SITE}/`.
  *
- * @throws {Error} when a variable is not set: its name in a topic or as a password would be found out late
+ * @returns undefined when a variable is not set: its name in a topic or as a password would be found out late
  */
-export function expand(text: string, environment: Environment): string {
-  return text.replaceAll(/\$\{([^{}]+)\}/g, (_whole, name: string) => {
+export function expand(text: string, environment: Environment): string | undefined {
+  let isComplete = true;
+  const expanded = text.replaceAll(/\$\{([^{}]+)\}/g, (_whole, name: string) => {
     const value = asText(environment(name));
-    if (value === undefined) throw new Error(`the environment variable ${name} is not set`);
-    return value;
+    if (value === undefined) isComplete = false;
+    return value ?? '';
   });
+  return isComplete ? expanded : undefined;
+}
+
+/** Whether a text that was typed holds an environment variable; `$(NAME)` is the older form, which Node-RED expands, too. */
+export function holdsVariable(typed: string): boolean {
+  return /\$[{(]/.test(typed);
 }
 
 /** A value that can stand in a text field; variables of a flow may be numbers and booleans too. */

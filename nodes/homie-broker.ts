@@ -7,6 +7,7 @@ import { readBrokerSettings } from './broker-settings';
 import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
 import { useStore } from './job-files';
+import { typedFields } from './typed-fields';
 
 export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
@@ -15,14 +16,17 @@ export = (RED: NodeAPI): void => {
     try {
       const settings = readBrokerSettings({
         fields: { ...definition },
+        typed: typedFields(RED, definition),
         credentials: this.credentials ?? {},
         environment: (name) => RED.util.getSetting(this, name),
         getNode: (id) => RED.nodes.getNode(id),
+        getTyped: (node) => typedFields(RED, node),
       });
       broker = new HomieBroker(settings);
-      this.url = settings.url;
+      this.settings = settings;
     } catch (error) {
-      this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS', String(error)) };
+      // What anything else says could hold the value of a setting.
+      this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS') };
       this.error(`${this.link.error.message} ${this.link.error.hint}`);
       return;
     }
@@ -34,7 +38,7 @@ export = (RED: NodeAPI): void => {
     broker.on('status', log);
     broker.registry.once('full', () => {
       this.warn(
-        `The limit of ${broker.registry.limit} devices under ${broker.baseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.baseTopic}.`,
+        `The limit of ${broker.registry.limit} devices under ${broker.shownBaseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.shownBaseTopic}.`,
       );
     });
     // No other process on this user directory must send anything meanwhile.

@@ -1,6 +1,8 @@
 import { HomieError } from '../src/errors';
 import type { ConnectionOptions } from '../src/mqtt/connection';
+import { asText, holdsVariable } from './environment';
 import { pickTlsOptions } from './tls-config-adapter';
+import type { TypedFields } from './typed-fields';
 
 /** Schemes that the core node takes, by those that a connection takes. */
 const schemes: Readonly<Record<string, string>> = {
@@ -20,9 +22,10 @@ const schemes: Readonly<Record<string, string>> = {
  * left out are its will, its client id and its session, which belong to its own connection.
  *
  * @param node what `RED.nodes.getNode` gives for it
+ * @param getTyped gives its properties as they were typed
  * @throws {HomieError} BROKER_SETTINGS
  */
-export function readMqttBroker(node: unknown): ConnectionOptions {
+export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedFields | undefined): ConnectionOptions {
   if (!isMqttBroker(node)) {
     throw new HomieError(
       'BROKER_SETTINGS',
@@ -44,8 +47,10 @@ export function readMqttBroker(node: unknown): ConnectionOptions {
   }
   const url = readUrl(node.brokerurl);
   const { username, password, keepalive, protocolVersion } = options;
+  const shownUrl = shownAddress(getTyped(node), new URL(url).protocol);
   return {
     url,
+    ...(shownUrl !== undefined && { shownUrl }),
     protocolVersion: protocolVersion === 5 ? 5 : 4,
     ...(typeof keepalive === 'number' && { keepalive }),
     ...(typeof username === 'string' && username !== '' && { username }),
@@ -63,6 +68,14 @@ function readUrl(text: string): string {
     });
   }
   return url;
+}
+
+/** @returns undefined where nothing comes from an environment variable */
+function shownAddress(typed: TypedFields | undefined, scheme: string): string | undefined {
+  if (typed === undefined) return `${scheme}//\${…}`;
+  const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
+  const address = url || (host?.includes('://') ? host : `${scheme}//${host}:${port}`);
+  return holdsVariable(address) ? address.replace(/^([^/]*:\/\/[^/?#]*).*/, '$1').replace(/\/\/.*@/, '//') : undefined;
 }
 
 function isMqttBroker(node: unknown): node is { brokerurl: string; options: Record<string, unknown> } {

@@ -11,6 +11,9 @@ interface Answered {
 /**
  * Lets through what comes from Node-RED's own pages, or from no page at all. Node-RED allows every site to call its admin API
  * (CORS with any origin), so that where nobody has to log in, a page of any site could start something.
+ *
+ * A page that makes its own host name point to this machine (DNS rebinding) cannot be told from Node-RED's own. Where nobody
+ * has to log in, it can deploy flows, so that a list of allowed hosts here would keep nobody out.
  */
 export function ownPagesOnly(request: Asked, response: Answered, next: () => void): void {
   if (isOwn(request)) {

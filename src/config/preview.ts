@@ -66,7 +66,7 @@ function checkDevice(
   const { steps, ...check } = checkKnown(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
     if (isExcluded) return ['excluded', 'It is excluded.'];
-    if (device?.state === undefined) return ['unseen', `Nothing has been seen of it under ${broker.baseTopic}.`];
+    if (device?.state === undefined) return ['unseen', `Nothing has been seen of it under ${broker.shownBaseTopic}.`];
     if (broker.locks.holder(id) !== undefined) return ['busy', 'Another job has this device.'];
     // A patch that may wait for its reboot keeps no corrected one away.
     const locked = broker.locks.refusalOf(id, 'patch');

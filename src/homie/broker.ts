@@ -16,12 +16,20 @@ const RECEIVING = 10_000;
 /** It is said that it still comes when that takes longer, in ms. */
 const LONG = 5000;
 
+export interface BrokerOptions extends ConnectionOptions {
+  readonly baseTopic: string;
+  /** How texts for people name the base topic, where it holds what is not to be shown. With its trailing slash. */
+  readonly shownBaseTopic?: string;
+}
+
 /**
  * One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has
  * been received, and `status` again when the broker has refused subscriptions, or is long in sending what is retained.
  */
 export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
+  /** How texts for people name the base topic. */
+  readonly shownBaseTopic: string;
   readonly registry: Registry;
   readonly connection: Connection;
   readonly locks: DeviceLocks;
@@ -39,12 +47,13 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   readonly #waiters = new Set<(error?: HomieError) => void>();
 
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
-  constructor({ baseTopic, ...options }: ConnectionOptions & { baseTopic: string }) {
+  constructor({ baseTopic, shownBaseTopic, ...options }: BrokerOptions) {
     super();
     // As many nodes may use it as there are.
     this.setMaxListeners(0);
     this.#options = options;
     this.baseTopic = normalizeBaseTopic(baseTopic);
+    this.shownBaseTopic = shownBaseTopic ?? this.baseTopic;
     this.registry = new Registry(this.baseTopic);
     this.connection = new Connection(options);
     this.locks = new DeviceLocks(options.url, this.baseTopic, (id) => this.registry.get(id));
@@ -76,7 +85,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   refusal(...topics: string[]): HomieError | undefined {
     const filters = topics.map((topic) => `${this.baseTopic}+/${topic}`);
     const refused = [...this.#refused].filter(([filter]) => filters.length === 0 || filters.includes(filter));
-    return refused.length === 0 ? undefined : subscribeError(new Map(refused));
+    const shown = refused.map(([filter, code]) => [this.shown(filter), code] as const);
+    return shown.length === 0 ? undefined : subscribeError(new Map(shown));
   }
 
   /** The filters that the broker refused, below the base topic. */
@@ -103,7 +113,14 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   beside(baseTopic: string): HomieBroker {
     const { clientId, ...options } = this.#options;
     const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(4).toString('hex')}` };
-    return new HomieBroker({ ...options, ...another, baseTopic });
+    const shown = baseTopic === this.baseTopic && { shownBaseTopic: this.shownBaseTopic };
+    return new HomieBroker({ ...options, ...another, ...shown, baseTopic });
+  }
+
+  /** A topic as texts for people name it. */
+  shown(topic: string): string {
+    const { baseTopic, shownBaseTopic } = this;
+    return topic.startsWith(baseTopic) ? shownBaseTopic + topic.slice(baseTopic.length) : topic;
   }
 
   /**

@@ -47,7 +47,7 @@ export async function forgetDevice(broker: HomieBroker, id: string, signal: Abor
 function refuseOthers(broker: HomieBroker, device: Device | undefined, id: string): void {
   const state = device?.state?.value;
   if (state === undefined) {
-    const unseen = `Nothing has been seen of ${id} under ${broker.baseTopic}; nothing was cleared.`;
+    const unseen = `Nothing has been seen of ${id} under ${broker.shownBaseTopic}; nothing was cleared.`;
     throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
   }
   if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
@@ -90,12 +90,15 @@ function isAway(state: string): boolean {
   return state === 'lost' || state === 'disconnected';
 }
 
-function explain(error: unknown, { baseTopic }: HomieBroker, id: string): HomieError {
+function explain(error: unknown, { shownBaseTopic }: HomieBroker, id: string): HomieError {
   if (!(error instanceof HomieError)) return new HomieError('UNEXPECTED', undefined, { cause: error });
   switch (error.code) {
     case 'PUBLISH_DENIED':
     case 'PUBLISH_REFUSED':
-      return new HomieError('NOT_CLEARED', `The broker does not let this user clear what is below ${baseTopic}${id}.`);
+      return new HomieError(
+        'NOT_CLEARED',
+        `The broker does not allow this user to clear the topics below ${shownBaseTopic}${id}.`,
+      );
     case 'NOT_CONNECTED':
     case 'PUBLISH_TIMEOUT':
       return connectionLost();

@@ -125,7 +125,7 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
     if (!broker.isSettled) return new HomieError('STILL_RECEIVING');
     const refusal = broker.refusal('$state', '$online');
     if (refusal !== undefined) return refusal;
-    return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.baseTopic}.`);
+    return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.shownBaseTopic}.`);
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {

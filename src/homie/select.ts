@@ -30,7 +30,7 @@ export async function selectDevices(
   if (ids.length === 0 && !mayBeNone) {
     throw (
       broker.refusal('$fw/name') ??
-      new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} runs "${firmwareName}".`)
+      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} runs "${firmwareName}".`)
     );
   }
   return ids;
@@ -91,7 +91,7 @@ async function selectNamed(
   if (ids.length === 0 && !mayBeNone) {
     throw (
       broker.refusal('$state', '$online') ??
-      new HomieError('NO_MATCH', `No known device under ${broker.baseTopic} is called ${named.join(' or ')}.`)
+      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} is called ${named.join(' or ')}.`)
     );
   }
   return [...new Set(ids)];

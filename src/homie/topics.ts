@@ -32,14 +32,15 @@ const followed = [
 /**
  * The base topic as it is put before device ids: surrounding white space removed, a trailing slash supplied.
  *
+ * @param shown what an error shows in its place
  * @throws {HomieError} INVALID_BASE_TOPIC when it is empty, holds `+`, `#` or a control character, begins with `$`, or
  * leaves no room for a device
  */
-export function normalizeBaseTopic(text: string): string {
+export function normalizeBaseTopic(text: string, shown = text): string {
   const trimmed = text.trim();
   const topic = trimmed.endsWith('/') ? trimmed : `${trimmed}/`;
   if (trimmed === '' || /[+#\p{Cc}\p{Cs}]|^\$/u.test(topic)) {
-    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(text)} cannot be used.`);
+    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(shown)} cannot be used.`);
   }
   if (Buffer.byteLength(topic) >= MAX_TOPIC) {
     throw new HomieError('INVALID_BASE_TOPIC', 'The base topic is too long.', {

@@ -5,6 +5,8 @@ import { HomieError } from '../errors';
 export interface ConnectionOptions {
   /** `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
   readonly url: string;
+  /** How errors name the broker, where the URL holds what is not to be shown. */
+  readonly shownUrl?: string;
   /** 4 is MQTT 3.1.1. `auto` tries 5, and takes 4 where the broker refuses that. */
   readonly protocolVersion: 5 | 4 | 'auto';
   /** Chosen at random where it is left out. */

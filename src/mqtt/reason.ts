@@ -10,7 +10,8 @@ export interface ConnectionEnd {
   readonly opened: boolean;
   /** Whether TLS was to be spoken. */
   readonly secure: boolean;
-  /** The URL without credentials. */
+  readonly websocket: boolean;
+  /** How to name the broker: its URL without credentials, unless that is not to be shown. */
   readonly url: string;
 }
 
@@ -175,7 +176,7 @@ function tlsProtocol(code: string, error: unknown): HomieError {
   return tls(`The TLS connection to the broker failed (${code}).`, error);
 }
 
-function closed({ secure, url }: ConnectionEnd): HomieError {
+function closed({ secure, websocket, url }: ConnectionEnd): HomieError {
   if (secure) {
     return tls(
       `${url} closed the connection during the TLS handshake.`,
@@ -183,7 +184,7 @@ function closed({ secure, url }: ConnectionEnd): HomieError {
       'The port may not speak TLS, or the broker wants a client certificate.',
     );
   }
-  if (url.startsWith('mqtt:')) {
+  if (!websocket) {
     return tls(
       `${url} closed the connection without an answer; it probably wants TLS.`,
       undefined,

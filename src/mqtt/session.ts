@@ -67,6 +67,7 @@ export class Session {
   readonly #client: MqttClient;
   readonly #events: SessionEvents;
   readonly #url: string;
+  readonly #shownUrl: string;
   /** In their order. */
   readonly #pending = new Set<Pending>();
   /** Bytes that the link has brought to the broker within `QUICK`. */
@@ -96,6 +97,7 @@ export class Session {
     this.protocolVersion = protocolVersion;
     this.#events = events;
     this.#url = shownUrl(options.url);
+    this.#shownUrl = options.shownUrl ?? this.#url;
     this.#client = connect({
       ...clientOptions(options, protocolVersion, clientId),
       timerVariant: {
@@ -333,7 +335,8 @@ export class Session {
       error: this.#error,
       opened: this.#opened,
       secure: /^(mqtts|wss):/.test(this.#url),
-      url: this.#url,
+      websocket: /^wss?:/.test(this.#url),
+      url: this.#shownUrl,
       ...(this.#disconnect !== undefined && { disconnect: this.#disconnect }),
     });
   }

@@ -107,7 +107,7 @@ async function withRetainedFirmware(
   return devices.map((each) => {
     const topic = found.get(each.device);
     if (topic === undefined) return each;
-    const reason = `${each.reason} But a firmware message is retained at ${topic}, which the device receives at every connect and may flash. Publish an empty retained message there first.`;
+    const reason = `${each.reason} But a firmware message is retained at ${broker.shown(topic)}, which the device receives at every connect and may flash. Publish an empty retained message there first.`;
     return { ...each, reason, retained: topic };
   });
 }
@@ -127,7 +127,7 @@ async function checkDevice(
       verdict: 'unknown',
       reason:
         refusal === undefined
-          ? `Nothing has been seen of it under ${broker.baseTopic}.`
+          ? `Nothing has been seen of it under ${broker.shownBaseTopic}.`
           : `${refusal.message} ${refusal.hint}`,
       from: {},
     };

@@ -44,11 +44,12 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
   const { broker, device, abandon } = sender;
   const topic = (await findRetained(broker, [device], abandon)).get(device);
   if (topic === undefined) return outcome;
+  const shown = broker.shown(topic);
   const isCleared = clear && (await clearTopic(sender, topic));
   const found = isCleared
-    ? `A firmware message was retained at ${topic}, and has been cleared.`
-    : `A firmware message is retained at ${topic}. The device receives it at every connect.`;
-  const clearIt = `Publish an empty retained message to ${topic}.`;
+    ? `A firmware message was retained at ${shown}, and has been cleared.`
+    : `A firmware message is retained at ${shown}. The device receives it at every connect.`;
+  const clearIt = `Publish an empty retained message to ${shown}.`;
   const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
   // The running image has another MD5 where the device has changed its flash mode: then it is installed again and again.
   if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {

@@ -30,7 +30,7 @@ export async function forgetDevices(
   const matches = await listDevices(broker, { ...query, device: names.filter(isPattern) }, firmware, signal);
   const ids = [...names.filter((name) => !isPattern(name)), ...matches.map(({ id }) => id)];
   if (ids.length === 0) {
-    throw new HomieError('NO_MATCH', `No device under ${broker.baseTopic} fits what is to be forgotten.`, {
+    throw new HomieError('NO_MATCH', `No device under ${broker.shownBaseTopic} fits what is to be forgotten.`, {
       hint: 'Ask for the list with the same properties, and see which devices fit.',
     });
   }

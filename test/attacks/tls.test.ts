@@ -35,6 +35,8 @@ describe('The certificate of a broker', () => {
         fields: { host: '127.0.0.1', port: String(server.port), usetls: true, ...fields },
         credentials: {},
         environment: () => undefined,
+        typed: undefined,
+        getTyped: () => undefined,
         getNode: () => ({ type: 'tls-config', addTLSOptions: (into: object) => Object.assign(into, tls) }),
       }),
     );

@@ -24,7 +24,7 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
     const user = (username: string, permissions: string): object => ({
       username,
       password: hashSync(password, 4),
-      permissions,
+      permissions: permissions.split(' '),
     });
     nodeRed = await startNodeRed({
       flows: [
@@ -38,6 +38,8 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
             user('admin', '*'),
             user('reader', 'homie-ota.read'),
             user('writer', 'homie-ota.write'),
+            user('deployer', 'flows.write'),
+            user('tester', 'homie-ota.write flows.write'),
             user('other', 'flows.read'),
           ],
         },
@@ -96,35 +98,37 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
   const typed = (more: object = {}): string =>
     JSON.stringify({ host: '127.0.0.1', port: String(broker.port), baseTopic: 'homie/', ...more });
 
-  it('tries a connection for those who may write only', async () => {
+  it('tries a connection only for those who may both write and change flows', async () => {
     assert.equal((await tryOut(undefined, typed())).status, 401);
-    assert.equal((await tryOut(await token('reader'), typed())).status, 401);
-    const response = await tryOut(await token('writer'), typed());
+    for (const username of ['reader', 'writer', 'deployer']) {
+      assert.equal((await tryOut(await token(username), typed())).status, 401, username);
+    }
+    const response = await tryOut(await token('tester'), typed());
     assert.equal(response.status, 200);
     const { connected, devices }: { connected?: unknown; devices?: unknown } = Object(await response.json());
     assert.deepEqual([connected, devices], [true, 1]);
   });
 
   it('refuses what is no form of settings, and what a page of another site could send', async () => {
-    const writer = await token('writer');
+    const tester = await token('tester');
     for (const body of ['[]', '7', '{"host":{}}', '{"host":', `{"host":"${'x'.repeat(2000)}"}`]) {
-      assert.equal((await tryOut(writer, body)).status, 400, body.slice(0, 20));
+      assert.equal((await tryOut(tester, body)).status, 400, body.slice(0, 20));
     }
     for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
-      assert.equal((await tryOut(writer, typed(), type)).status, 400, type);
+      assert.equal((await tryOut(tester, typed(), type)).status, 400, type);
     }
-    assert.equal((await tryOut(writer, typed({ name: 'x'.repeat(6_000_000) }))).status, 413);
+    assert.equal((await tryOut(tester, typed({ name: 'x'.repeat(6_000_000) }))).status, 413);
   });
 
   it('sends a password that the editor does not know to no other broker', async () => {
-    const writer = await token('writer');
+    const tester = await token('tester');
     const body = typed({ id: 'secret', host: 'localhost', password: '__PWRD__' });
     const { connected, message }: { connected?: unknown; message?: unknown } = Object(
-      await (await tryOut(writer, body)).json(),
+      await (await tryOut(tester, body)).json(),
     );
     assert.equal(connected, false);
     assert.match(String(message), /password is kept for the deployed one only/);
-    const same = await tryOut(writer, typed({ id: 'secret', password: '__PWRD__', user: 'someone' }));
+    const same = await tryOut(tester, typed({ id: 'secret', password: '__PWRD__', user: 'someone' }));
     assert.equal(Reflect.get(Object(await same.json()), 'connected'), true);
   });
 

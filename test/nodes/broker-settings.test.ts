@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readBrokerSettings, type BrokerSettings } from '../../nodes/broker-settings';
+import { readBrokerSettings } from '../../nodes/broker-settings';
 import type { ErrorCode, HomieError } from '../../src/errors';
+import type { BrokerOptions } from '../../src/homie/broker';
 
 interface Given {
   credentials?: { user?: unknown; password?: unknown };
@@ -11,12 +12,14 @@ interface Given {
 function read(
   fields: Record<string, unknown>,
   { credentials = {}, environment = {}, nodes = {} }: Given = {},
-): BrokerSettings {
+): BrokerOptions {
   return readBrokerSettings({
     fields: { host: 'localhost', ...fields },
+    typed: { host: 'localhost', ...fields },
     credentials,
     environment: (name) => environment[name],
     getNode: (id) => nodes[id],
+    getTyped: () => ({}),
   });
 }
 
@@ -82,9 +85,9 @@ describe('the settings of homie-broker', () => {
     assert.equal(settings.baseTopic, 'homie/home/');
   });
 
-  it('name an environment variable that is not set', () => {
-    refused({ baseTopic: 'homie/${SITE}/' }, 'BROKER_SETTINGS', /baseTopic .* SITE is not set/);
-    refused({}, 'BROKER_SETTINGS', /password .* SECRET is not set/, { credentials: { password: '${SECRET}' } });
+  it('say which field holds an environment variable that is not set', () => {
+    refused({ baseTopic: 'homie/${SITE}/' }, 'BROKER_SETTINGS', /baseTopic .*homie\/\$\{SITE\}.* not set/);
+    refused({}, 'BROKER_SETTINGS', /password .* not set/, { credentials: { password: '${SECRET}' } });
   });
 
   it('leave a password as it is that only looks like a variable', () => {
@@ -92,7 +95,7 @@ describe('the settings of homie-broker', () => {
   });
 
   it('refuse what cannot be an address', () => {
-    refused({ host: '  ' }, 'BROKER_SETTINGS', /no host/);
+    refused({ host: '  ' }, 'BROKER_SETTINGS', /no server/);
     refused({ host: 'a b' }, 'BROKER_SETTINGS', /not a host name/);
     refused({ host: 'http://broker' }, 'BROKER_SETTINGS', /must begin with mqtt/);
     refused({ host: 'broker/path?' }, 'BROKER_SETTINGS', /not a host name/);

@@ -134,6 +134,12 @@ export class TestFlow {
     helper.getNode(id).receive({ ...msg });
   }
 
+  /** Asks the admin API, as the editor does. */
+  async post(url: string, body: object): Promise<{ readonly status: number; readonly body: unknown }> {
+    const { status, body: answer } = await helper.request().post(url).send(body);
+    return { status, body: answer };
+  }
+
   /** Whether a `homie-broker` is there. */
   get isDeployed(): boolean {
     return (helper.getNode('broker') ?? undefined) !== undefined;

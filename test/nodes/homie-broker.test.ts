@@ -10,6 +10,7 @@ import {
   type MosquittoOptions,
 } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
+import { next } from './scene';
 
 const connected = 'node-red:common.status.connected';
 const PASSWORD = 'correct horse battery staple';
@@ -98,6 +99,64 @@ describe('homie-broker', function () {
     );
     await flow.showed(connected);
     assert.ok(!flow.log().includes(PASSWORD));
+  });
+
+  describe('with environment variables in its fields', () => {
+    const SECRET = 'correct-horse-battery';
+
+    beforeEach(() => {
+      process.env['TEST_SECRET'] = SECRET;
+      process.env['TEST_HOST'] = '127.0.0.1';
+    });
+    afterEach(() => {
+      delete process.env['TEST_SECRET'];
+      delete process.env['TEST_HOST'];
+    });
+
+    /** All that a flow and its log hold after an update was asked for. */
+    const told = async (flow: TestFlow): Promise<string> => {
+      flow.send({ payload: next });
+      const caught = { ...(await flow.caught.first()), payload: undefined };
+      await flow.summary.first();
+      const inboxes = [flow.result, flow.progress, flow.summary].map(({ messages }) => messages);
+      return JSON.stringify([caught, inboxes, flow.statuses]) + flow.log();
+    };
+
+    for (const [what, status, broker, more] of [
+      ['a server', 'broker unreachable', { host: '${TEST_SECRET}' }, []],
+      ['a part of a server', 'broker unreachable', { host: '${TEST_SECRET}.invalid' }, []],
+      ['a URL', 'broker unreachable', { host: 'ws://${TEST_SECRET}/${TEST_SECRET}' }, []],
+      ['a server in the older form', 'broker unreachable', { host: '$(TEST_SECRET)' }, []],
+      ['what is no server', 'broker settings', { host: '${TEST_SECRET} ${TEST_SECRET}' }, []],
+      ['what is no port', 'broker settings', { port: '${TEST_SECRET}' }, []],
+      ['what is no base topic', 'invalid base topic', { baseTopic: '+${TEST_SECRET}' }, []],
+      [
+        'the server of an mqtt-broker node',
+        'broker unreachable',
+        { connection: 'mqtt-broker', mqttBroker: 'core' },
+        [core(1, { broker: '${TEST_SECRET}' })],
+      ],
+    ] as const) {
+      it(`names the variable, never its value, where it is ${what}`, async () => {
+        const flow = await TestFlow.start(at(1, broker), { expires: '0' }, { more: [...more] });
+        await flow.showed(status);
+        const text = await told(flow);
+        assert.ok(!text.includes(SECRET), text);
+        assert.match(flow.log(), /\$[{(]TEST_SECRET/);
+      });
+    }
+
+    it('names the variable, never its value, where it is a base topic without the device', async () => {
+      const { port } = await mosquitto();
+      const flow = await TestFlow.start(
+        { host: '${TEST_HOST}', port: String(port), baseTopic: 'x/${TEST_SECRET}' },
+        { expires: '0' },
+      );
+      await flow.showed(connected);
+      const text = await told(flow);
+      assert.ok(!text.includes(SECRET), text);
+      assert.match(text, /under x\/\$\{TEST_SECRET\}\//);
+    });
   });
 
   it('trusts the CA of a tls-config node', async () => {

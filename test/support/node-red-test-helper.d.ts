@@ -27,8 +27,8 @@ declare module 'node-red-node-test-helper' {
       unload(): Promise<void>;
       getNode(id: string): TestNode;
       setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes', credentials: Record<string, object>): Promise<void>;
-      /** A request to the admin API of the nodes that are loaded. */
-      request(): { post(path: string): { send(body: object): Promise<{ readonly body: unknown }> } };
+      /** What the admin API of the flow answers. */
+      request(): { post(path: string): { send(body: object): Promise<{ status: number; body: unknown }> } };
       log(): { args: [{ level: number; msg: unknown; id?: string; type?: string }][] };
     }
   }

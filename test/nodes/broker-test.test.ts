@@ -1,0 +1,141 @@
+/** What the editor's test of a connection answers. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { startAedes } from '../support/aedes';
+import { freePort } from '../support/mosquitto';
+import { stopFlow, TestFlow } from './flow';
+
+/** What nobody may learn who may only test a connection. */
+const SECRET = 'correct-horse-battery';
+
+/** An answer of the test. */
+interface Tested {
+  readonly status: number;
+  readonly connected?: unknown;
+  readonly message?: unknown;
+  readonly hint?: unknown;
+  readonly baseTopic?: unknown;
+}
+
+describe('the test of a connection', () => {
+  const ends: (() => Promise<unknown>)[] = [];
+
+  beforeEach(() => {
+    process.env['TEST_SECRET'] = SECRET;
+  });
+  afterEach(async () => {
+    delete process.env['TEST_SECRET'];
+    await stopFlow();
+    for (const end of ends.splice(0)) await end();
+  });
+
+  const tryOut = async (flow: TestFlow, typed: object): Promise<Tested> => {
+    const { status, body } = await flow.post('/homie-ota/test', { host: '127.0.0.1', ...typed });
+    return { ...Object(body), status };
+  };
+  const aedes = async (): Promise<string> => {
+    const broker = await startAedes();
+    ends.push(() => broker.close());
+    return String(broker.port);
+  };
+  /** A flow whose `homie-broker` reaches nobody. */
+  const lonely = async (): Promise<TestFlow> => TestFlow.start({ host: '127.0.0.1', port: String(await freePort()) });
+
+  describe('of an environment variable', () => {
+    for (const [field, typed] of [
+      ['host', '${TEST_SECRET}.invalid'],
+      ['host', '${TEST_SECRET} x'],
+      ['host', 'mqtt://${TEST_SECRET}.invalid:1883/${TEST_SECRET}'],
+      ['host', 'http://${TEST_SECRET}'],
+      ['host', '${TEST_SECRET}://x'],
+      ['host', 'mqtt://${TEST_SECRET}@x'],
+      ['port', '${TEST_SECRET}'],
+      ['keepalive', '${TEST_SECRET}'],
+      ['protocolVersion', '${TEST_SECRET}'],
+      ['baseTopic', '+${TEST_SECRET}'],
+      ['baseTopic', '${TEST_SECRET}#'],
+    ] as const) {
+      it(`gives back the name, never the value, in what is wrong with ${field}: ${typed}`, async () => {
+        const flow = await lonely();
+        const answer = await tryOut(flow, { [field]: typed });
+        assert.equal(answer.connected, false);
+        assert.ok(!JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
+        // A user name in a URL is not repeated, whatever it holds.
+        if (!typed.includes('@')) assert.match(String(answer.message), /\$\{TEST_SECRET\}/);
+        assert.ok(!flow.log().includes(SECRET), flow.log());
+      });
+    }
+
+    it('gives back the name, never the value, when it is connected', async () => {
+      const port = await aedes();
+      const flow = await lonely();
+      const answer = await tryOut(flow, { port, baseTopic: 'x/${TEST_SECRET}' });
+      assert.deepEqual([answer.connected, answer.baseTopic], [true, 'x/${TEST_SECRET}/']);
+      assert.ok(!JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
+    });
+
+    it('says which field holds one that is not set', async () => {
+      const flow = await lonely();
+      const { message } = await tryOut(flow, { baseTopic: 'homie/${TEST_UNSET}/' });
+      assert.match(String(message), /baseTopic .*homie\/\$\{TEST_UNSET\}\/.* not set/);
+    });
+  });
+
+  describe('is bounded:', () => {
+    it('no more than three run at the same time', async () => {
+      const port = await silent();
+      const flow = await lonely();
+      const running = [1, 2, 3].map(() => tryOut(flow, { port }));
+      await connections(3);
+      const { status, message, hint } = await tryOut(flow, { port });
+      assert.equal(status, 429);
+      assert.match(String(message), /already running/);
+      assert.match(String(hint), /^Wait/);
+      release();
+      for (const { status: one, connected } of await Promise.all(running)) {
+        assert.deepEqual([one, connected], [200, false]);
+      }
+      const after = await tryOut(flow, { port: String(await freePort()) });
+      assert.equal(after.status, 200);
+    });
+
+    it('no more than twenty begin within a minute', async () => {
+      const port = String(await freePort());
+      const flow = await lonely();
+      for (let count = 0; count < 20; count++) assert.equal((await tryOut(flow, { port })).status, 200, String(count));
+      const { status, message, hint } = await tryOut(flow, { port });
+      assert.equal(status, 429);
+      assert.match(String(message), /20 connection tests/);
+      assert.match(String(hint), /^Wait/);
+    });
+  });
+
+  let server: Server;
+  let isReleased = false;
+  const sockets: Socket[] = [];
+
+  /** A port where nobody answers until `release`, and every connection is closed from then on. */
+  const silent = async (): Promise<string> => {
+    isReleased = false;
+    sockets.splice(0);
+    server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('error', () => undefined);
+      if (isReleased) socket.destroy();
+      server.emit('connected');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    ends.push(async () => server.close());
+    const address = server.address();
+    assert.ok(typeof address === 'object' && address !== null);
+    return String(address.port);
+  };
+  const connections = async (count: number): Promise<void> => {
+    while (sockets.length < count) await once(server, 'connected');
+  };
+  const release = (): void => {
+    isReleased = true;
+    for (const socket of sockets) socket.destroy();
+  };
+});
