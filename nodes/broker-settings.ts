@@ -2,8 +2,9 @@ import { HomieError } from '../src/errors';
 import type { BrokerOptions } from '../src/homie/broker';
 import { normalizeBaseTopic } from '../src/homie/topics';
 import type { ConnectionOptions } from '../src/mqtt/connection';
+import { isEncrypted } from '../src/mqtt/options';
 import { asText, expand, holdsVariable, type Environment } from './environment';
-import { readMqttBroker } from './mqtt-broker-adapter';
+import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
 import type { TypedFields } from './typed-fields';
 
@@ -65,14 +66,13 @@ function ownSettings(source: BrokerSource): ConnectionOptions {
   const username = secret(source, 'user');
   const password = secret(source, 'password');
   const tls = read(source, 'tls').value;
-  const encrypted = /^(mqtts|wss):/.test(address.url);
   return {
     ...address,
     protocolVersion: readProtocol(read(source, 'protocolVersion')),
     keepalive: readNumber(read(source, 'keepalive'), 'keep-alive', 0, 65_535) ?? DEFAULT_KEEPALIVE,
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
-    ...(encrypted && tls !== '' && { tls: readTlsConfig(source.getNode(tls)) }),
+    ...(isEncrypted(address.url) && tls !== '' && { tls: readTlsConfig(source.getNode(tls)) }),
   };
 }
 
@@ -100,6 +100,7 @@ function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'sho
       `The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
     );
   }
+  if (encrypted && !isEncrypted(url)) throw contradiction(origin(named));
   if (!holdsVariable(typed) && (url === host || !holdsVariable(port.typed))) return { url };
   const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port.typed || number}`;
   return { url, shownUrl };

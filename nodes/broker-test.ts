@@ -4,6 +4,7 @@ import { asHomieError, HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
+import { sendsPlainPassword } from '../src/mqtt/options';
 import { isBrokerNode, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
 import { readBrokerSettings } from './broker-settings';
@@ -32,6 +33,11 @@ type TestAnswer =
 
 /** How long somebody in front of the dialog waits, in ms. */
 const PATIENCE = 10_000;
+
+interface Warnings {
+  /** The password was sent to another machine without TLS, or would have been. */
+  readonly plainPassword: boolean;
+}
 
 /** What the editor sends for a password that it does not know. */
 const UNCHANGED = '__PWRD__';
@@ -76,12 +82,15 @@ export function offerTest(RED: NodeAPI): void {
 }
 
 /** Does not reject. */
-async function answer(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): Promise<TestAnswer> {
+async function answer(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): Promise<TestAnswer & Warnings> {
+  let plainPassword = false;
   try {
-    return await test(readSettings(RED, fields));
+    const settings = readSettings(RED, fields);
+    plainPassword = sendsPlainPassword(settings);
+    return { ...(await test(settings)), plainPassword };
   } catch (error) {
     const { message, hint } = asHomieError(error);
-    return { connected: false, message, hint };
+    return { connected: false, message, hint, plainPassword };
   }
 }
 

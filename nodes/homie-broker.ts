@@ -1,7 +1,8 @@
 import type { NodeAPI, NodeDef } from 'node-red';
 import { HomieError } from '../src/errors';
-import { HomieBroker } from '../src/homie/broker';
+import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import type { ConnectionStatus } from '../src/mqtt/connection';
+import { sendsPlainPassword, shownUrl } from '../src/mqtt/options';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
 import { offerTest } from './broker-test';
@@ -13,8 +14,9 @@ export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
     RED.nodes.createNode(this, definition);
     let broker: HomieBroker;
+    let settings: BrokerOptions;
     try {
-      const settings = readBrokerSettings({
+      settings = readBrokerSettings({
         fields: { ...definition },
         typed: typedFields(RED, definition),
         credentials: this.credentials ?? {},
@@ -34,6 +36,10 @@ export = (RED: NodeAPI): void => {
     // Each node that uses it listens.
     broker.setMaxListeners(0);
     this.link = { broker };
+    if (sendsPlainPassword(settings)) {
+      const named = settings.shownUrl ?? shownUrl(settings.url);
+      this.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker offers it.`);
+    }
     const log = changeLog(this);
     broker.on('status', log);
     broker.registry.once('full', () => {

@@ -1,5 +1,6 @@
 import { HomieError } from '../src/errors';
 import type { ConnectionOptions } from '../src/mqtt/connection';
+import { isEncrypted, shownUrl as describeUrl } from '../src/mqtt/options';
 import { asText, holdsVariable } from './environment';
 import { pickTlsOptions } from './tls-config-adapter';
 import type { TypedFields } from './typed-fields';
@@ -48,6 +49,7 @@ export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedF
   const url = readUrl(node.brokerurl);
   const { username, password, keepalive, protocolVersion } = options;
   const shownUrl = shownAddress(getTyped(node), new URL(url).protocol);
+  if (node.usetls === true && !isEncrypted(url)) throw contradiction(shownUrl ?? describeUrl(url));
   return {
     url,
     ...(shownUrl !== undefined && { shownUrl }),
@@ -55,7 +57,7 @@ export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedF
     ...(typeof keepalive === 'number' && { keepalive }),
     ...(typeof username === 'string' && username !== '' && { username }),
     ...(typeof password === 'string' && password !== '' && { password }),
-    ...(/^(mqtts|wss):/.test(url) && { tls: pickTlsOptions(options) }),
+    ...(isEncrypted(url) && { tls: pickTlsOptions(options) }),
   };
 }
 
@@ -70,6 +72,13 @@ function readUrl(text: string): string {
   return url;
 }
 
+/** TLS is switched on, and the URL is one without it. @param shown the URL as it may be shown */
+export function contradiction(shown: string): HomieError {
+  return new HomieError('BROKER_SETTINGS', `TLS is on, but the URL ${JSON.stringify(shown)} is one without TLS.`, {
+    hint: 'Use a URL that begins with mqtts:// or wss://, or switch TLS off.',
+  });
+}
+
 /** @returns undefined where nothing comes from an environment variable */
 function shownAddress(typed: TypedFields | undefined, scheme: string): string | undefined {
   if (typed === undefined) return `${scheme}//\${…}`;
@@ -78,7 +87,9 @@ function shownAddress(typed: TypedFields | undefined, scheme: string): string | 
   return holdsVariable(address) ? address.replace(/^([^/]*:\/\/[^/?#]*).*/, '$1').replace(/\/\/.*@/, '//') : undefined;
 }
 
-function isMqttBroker(node: unknown): node is { brokerurl: string; options: Record<string, unknown> } {
+function isMqttBroker(
+  node: unknown,
+): node is { brokerurl: string; options: Record<string, unknown>; usetls?: unknown } {
   return (
     typeof node === 'object' &&
     node !== null &&

@@ -53,7 +53,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
     throw new HomieError('BROKER_SETTINGS', 'The keep-alive must be a whole number from 0 to 65535.');
   }
   const { alpnProtocols, ...tlsOptions } = tls;
-  const secure = url.protocol === 'mqtts:' || url.protocol === 'wss:';
+  const secure = isEncrypted(options.url);
   const security = secure
     ? { rejectUnauthorized: true, ...tlsOptions, ...(alpnProtocols && { ALPNProtocols: alpnProtocols }) }
     : {};
@@ -86,6 +86,18 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
 export function shownUrl(text: string): string {
   const { protocol, host } = brokerUrl(text);
   return `${protocol}//${host}`;
+}
+
+/** Whether the connection is one with TLS. */
+export function isEncrypted(url: string): boolean {
+  return /^(mqtts|wss):/i.test(url);
+}
+
+/** Whether a password would be sent in plain text to another machine. */
+export function sendsPlainPassword(options: ConnectionOptions): boolean {
+  const { hostname, password } = brokerUrl(options.url);
+  if (isEncrypted(options.url) || (options.password ?? password) === '') return false;
+  return !/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])\.?$/i.test(hostname);
 }
 
 function brokerUrl(text: string): URL {

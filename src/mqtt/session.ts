@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { connect, type MqttClient } from 'mqtt';
 import { HomieError } from '../errors';
-import { clientOptions, shownUrl, type ConnectionOptions } from './options';
+import { clientOptions, isEncrypted, shownUrl, type ConnectionOptions } from './options';
 import { packetSize, pubackCode, publishError } from './publish-packet';
 import type { ConnectionEnd } from './reason';
 import { subscribePackets } from './subscribe-packets';
@@ -334,7 +334,7 @@ export class Session {
     this.#events.closed({
       error: this.#error,
       opened: this.#opened,
-      secure: /^(mqtts|wss):/.test(this.#url),
+      secure: isEncrypted(this.#url),
       websocket: /^wss?:/.test(this.#url),
       url: this.#shownUrl,
       ...(this.#disconnect !== undefined && { disconnect: this.#disconnect }),

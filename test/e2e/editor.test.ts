@@ -119,6 +119,49 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.cancel();
     });
 
+    it('does not switch TLS off for a URL without it, but refuses the URL', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.editConfig('broker');
+      const [host, usetls] = ['host', 'usetls'].map((name) => page.locator(`#node-config-input-${name}`));
+      assert.ok(host !== undefined && usetls !== undefined);
+      await usetls.check();
+      await host.fill('mqtt://broker.lan');
+      await host.blur();
+      await page.locator('#node-config-input-host.input-error').waitFor();
+      assert.equal(await usetls.isChecked(), true);
+      await usetls.uncheck();
+      await page.locator('#node-config-input-host:not(.input-error)').waitFor();
+      await editor.cancel();
+      await editor.cancel();
+    });
+
+    it('warns of a password that goes to another machine without TLS', async () => {
+      const { page } = editor;
+      await editor.edit(ids.ota);
+      await editor.editConfig('broker');
+      const host = page.locator('#node-config-input-host');
+      const warning = page.locator('.homie-broker-plain', { hasText: 'in plain text' });
+      await page.locator('#node-config-input-password').fill('a password');
+      for (const [typed, isTold] of [
+        ['broker.lan', true],
+        ['ws://broker.lan:9001/mqtt', true],
+        ['localhost', false],
+        ['mqtt://127.0.0.1:1883', false],
+        ['${MQTT_HOST}', false],
+      ] as const) {
+        await host.fill(typed);
+        assert.equal(await warning.isVisible(), isTold, typed);
+      }
+      await host.fill('broker.lan');
+      await warning.waitFor();
+      await editor.fits('.homie-broker-form');
+      await page.locator('#node-config-input-usetls').check();
+      assert.equal(await warning.isVisible(), false);
+      await editor.cancel();
+      await editor.cancel();
+    });
+
     it('takes the settings of an mqtt-broker node instead', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);

@@ -108,6 +108,24 @@ describe('the settings of homie-broker', () => {
     );
   });
 
+  it('refuse a URL without TLS while TLS is on, also one from an environment variable', () => {
+    const environment = { ADDRESS: 'mqtt://broker:1883' };
+    for (const host of ['mqtt://broker:1883', 'ws://broker', 'MQTT://broker', '${ADDRESS}']) {
+      refused({ host, usetls: true }, 'BROKER_SETTINGS', /TLS is on, but the URL .* without TLS/, { environment });
+      assert.ok(read({ host, usetls: false }, { environment }).url);
+    }
+    for (const host of ['mqtts://broker', 'wss://broker/mqtt']) assert.equal(read({ host, usetls: true }).url, host);
+  });
+
+  it('refuse an mqtt-broker node that has TLS on and a URL without it', () => {
+    const node = (brokerurl: string): object => ({ id: 'core', usetls: true, brokerurl, options: {} });
+    const fields = { connection: 'mqtt-broker', mqttBroker: 'core' };
+    refused(fields, 'BROKER_SETTINGS', /TLS is on, but the URL .* without TLS/, {
+      nodes: { core: node('tcp://broker:1883') },
+    });
+    assert.equal(read(fields, { nodes: { core: node('ssl://broker:8883') } }).url, 'mqtts://broker:8883');
+  });
+
   it('refuse numbers that make no sense', () => {
     refused({ port: '0' }, 'BROKER_SETTINGS', /port must be a whole number from 1 to 65535/);
     refused({ port: 'mqtt' }, 'BROKER_SETTINGS', /port/);

@@ -82,6 +82,24 @@ describe('the test of a connection', () => {
     });
   });
 
+  describe('says whether the password goes to another machine without TLS', () => {
+    for (const [typed, expected] of [
+      [{ host: 'broker.invalid', password: SECRET }, true],
+      [{ host: 'ws://broker.invalid/x', password: SECRET }, true],
+      [{ host: 'broker.invalid', password: SECRET, usetls: true }, false],
+      [{ host: 'broker.invalid' }, false],
+      [{ host: '127.0.0.1', port: '1', password: SECRET }, false],
+      [{ host: '${TEST_URL}', password: SECRET }, true],
+    ] as const) {
+      it(`${JSON.stringify(typed)}: ${expected}`, async () => {
+        process.env['TEST_URL'] = 'mqtt://broker.invalid';
+        ends.push(async () => delete process.env['TEST_URL']);
+        const flow = await lonely();
+        assert.equal(Reflect.get(await tryOut(flow, typed), 'plainPassword'), expected);
+      });
+    }
+  });
+
   describe('is bounded:', () => {
     it('no more than three run at the same time', async () => {
       const port = await silent();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes } from '../support/aedes';
 import { CertificateAuthority } from '../support/certificates';
@@ -82,6 +83,30 @@ describe('homie-broker', function () {
     await flow.showed('broker refused');
     assert.match(flow.log(), /bad user name or password/);
     assert.ok(!flow.log().includes(PASSWORD));
+  });
+
+  it('warns once that a password would go to another machine without TLS', async () => {
+    const warnings = (flow: TestFlow): number => flow.log().match(/password .* without encryption/g)?.length ?? 0;
+    const credentials = { broker: { user: 'anna', password: PASSWORD } };
+    const flow = await TestFlow.start({ host: 'broker.invalid' }, {}, { credentials });
+    await flow.showed('broker unreachable');
+    // A second attempt.
+    await once(flow.broker, 'status');
+    assert.equal(warnings(flow), 1, flow.log());
+    assert.ok(!flow.log().includes(PASSWORD));
+    await stopFlow();
+    for (const [broker, given] of [
+      [{ host: 'broker.invalid', usetls: true }, credentials],
+      [{ host: 'broker.invalid' }, {}],
+      ...['localhost', '127.0.0.2', '::1', 'ws://127.0.0.1:1'].map(
+        (host) => [{ host, port: '1' }, credentials] as const,
+      ),
+    ] as const) {
+      const other = await TestFlow.start(broker, {}, { credentials: given });
+      await other.showed('broker unreachable');
+      assert.equal(warnings(other), 0, other.log());
+      await stopFlow();
+    }
   });
 
   it('takes user name and password from environment variables', async () => {
