@@ -144,11 +144,16 @@ function read({ fields, typed, environment }: BrokerSource, name: string): Field
   throw invalid(`The field ${name} (${JSON.stringify(shown)}) contains an environment variable that is not set.`);
 }
 
-/** A user name or password is taken as it is, since any text may be one; Node-RED has put the variables in. */
-function secret({ credentials }: BrokerSource, name: 'user' | 'password'): string {
-  const value = asText(credentials[name]) ?? '';
+/**
+ * A user name or password is taken as it is, since any text may be one, unless it is an environment variable as a whole:
+ * Node-RED has put that in where the node is deployed, but not in what the editor sends.
+ */
+function secret({ credentials, environment }: BrokerSource, name: 'user' | 'password'): string {
+  const text = asText(credentials[name]) ?? '';
+  if (!/^\$\{[^{}]+\}$/.test(text)) return text;
+  const value = expand(text, environment);
   // Not named: it could be the value of another one.
-  if (/^\$\{[^{}]+\}$/.test(value)) throw invalid(`The field ${name} is an environment variable that is not set.`);
+  if (value === undefined) throw invalid(`The field ${name} is an environment variable that is not set.`);
   return value;
 }
 

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { NodeAPI } from 'node-red';
 import { asHomieError, HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
+import type { ConnectionOptions } from '../src/mqtt/connection';
 import { sendsPlainPassword } from '../src/mqtt/options';
 import { isBrokerNode, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
@@ -136,20 +138,30 @@ function readSettings(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): 
     getNode: (id) => RED.nodes.getNode(id),
     getTyped: (other) => typedFields(RED, other),
   });
-  if (isKept) checkAddress(settings, deployed);
+  // An mqtt-broker node has a password of its own, and an address with it.
+  const isStored = isKept && fields['connection'] !== 'mqtt-broker' && settings.password !== undefined;
+  if (isStored) refuseOtherSettings(settings, deployed);
   return settings;
 }
 
-/** A password that the editor does not know goes nowhere but to the broker that it was given for. */
-function checkAddress({ url, password }: BrokerOptions, deployed: BrokerNode | undefined): void {
-  if (password === undefined || deployed?.settings?.url === url) return;
+/**
+ * A password that the editor does not know goes only where the deployed node sends it: with another address, or with a TLS
+ * configuration that trusts more, somebody else would get it.
+ */
+function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | undefined): void {
+  if (deployed?.settings !== undefined && isDeepStrictEqual(connectionOf(settings), connectionOf(deployed.settings)))
+    return;
   throw new HomieError(
     'BROKER_SETTINGS',
-    'The address was changed, and the password is kept for the deployed one only.',
-    {
-      hint: 'Type the password once more.',
-    },
+    'The connection settings were changed, and the stored password is used with the deployed settings only.',
+    { hint: 'Enter the password again.' },
   );
+}
+
+/** All but how the broker and the devices are named. */
+function connectionOf(settings: BrokerOptions): ConnectionOptions {
+  const { baseTopic: _base, shownBaseTopic: _shownBase, shownUrl: _shown, ...connection } = settings;
+  return connection;
 }
 
 function fieldsOf(body: unknown): Readonly<Record<string, unknown>> | undefined {

@@ -127,7 +127,7 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
       await (await tryOut(tester, body)).json(),
     );
     assert.equal(connected, false);
-    assert.match(String(message), /password is kept for the deployed one only/);
+    assert.match(String(message), /stored password is used with the deployed settings only/);
     const same = await tryOut(tester, typed({ id: 'secret', password: '__PWRD__', user: 'someone' }));
     assert.equal(Reflect.get(Object(await same.json()), 'connected'), true);
   });

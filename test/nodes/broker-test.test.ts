@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes } from '../support/aedes';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
@@ -98,6 +99,77 @@ describe('the test of a connection', () => {
         assert.equal(Reflect.get(await tryOut(flow, typed), 'plainPassword'), expected);
       });
     }
+  });
+
+  describe('uses the stored password', () => {
+    const stored = {
+      host: '127.0.0.1',
+      usetls: true,
+      tls: 'tls',
+      clientid: 'me',
+      keepalive: '30',
+      protocolVersion: '5',
+    };
+    const tls = (id: string, more: object = {}): FlowNode => ({
+      ...{ id, type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true },
+      ...more,
+    });
+
+    /** A flow whose `homie-broker` has a password, and two other `tls-config` nodes: the same, and one that trusts anybody. */
+    const keeping = async (): Promise<{ flow: TestFlow; typed: object }> => {
+      const typed = { ...stored, port: String(await freePort()), user: 'anna' };
+      const more = [tls('tls'), tls('same'), tls('careless', { verifyservercert: false })];
+      const credentials = { broker: { user: 'anna', password: SECRET } };
+      const flow = await TestFlow.start(typed, {}, { more, credentials });
+      return { flow, typed: { ...typed, id: 'broker', password: '__PWRD__' } };
+    };
+
+    it('where every setting of the connection is the deployed one, whatever the base topic', async () => {
+      const { flow, typed } = await keeping();
+      for (const same of [{}, { baseTopic: 'x/' }, { tls: 'same' }, { port: ` ${Reflect.get(typed, 'port')} ` }]) {
+        const { message } = await tryOut(flow, { ...typed, ...same });
+        assert.match(String(message), /cannot be reached/, JSON.stringify(same));
+      }
+    });
+
+    for (const changed of [
+      { tls: 'careless' },
+      { tls: '' },
+      { host: 'localhost' },
+      { port: '1' },
+      { usetls: false, tls: '' },
+      { user: 'eve' },
+      { clientid: 'you' },
+      { keepalive: '31' },
+      { protocolVersion: '4' },
+    ]) {
+      it(`not with ${JSON.stringify(changed)}`, async () => {
+        const { flow, typed } = await keeping();
+        const { connected, message, hint } = await tryOut(flow, { ...typed, ...changed });
+        assert.equal(connected, false);
+        assert.match(String(message), /stored password .* deployed settings only/);
+        assert.equal(hint, 'Enter the password again.');
+      });
+    }
+
+    it('nowhere where an mqtt-broker node is chosen instead, which has its own', async () => {
+      const core = { id: 'core', type: 'mqtt-broker', broker: '127.0.0.1', port: String(await freePort()) };
+      const credentials = { broker: { user: 'anna', password: SECRET }, core: { user: 'bob', password: 'another' } };
+      const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, {}, { more: [core], credentials });
+      const typed = { id: 'broker', connection: 'mqtt-broker', mqttBroker: 'core', user: 'anna', password: '__PWRD__' };
+      const { message } = await tryOut(flow, typed);
+      assert.equal(message, `mqtt://127.0.0.1:${core.port} cannot be reached: nothing listens there.`);
+    });
+
+    it('where the user name is an environment variable, as it is deployed', async () => {
+      process.env['TEST_USER'] = 'anna';
+      ends.push(async () => delete process.env['TEST_USER']);
+      const typed = { host: '127.0.0.1', port: String(await freePort()) };
+      const credentials = { broker: { user: '${TEST_USER}', password: SECRET } };
+      const flow = await TestFlow.start(typed, {}, { credentials });
+      const { message } = await tryOut(flow, { ...typed, id: 'broker', user: '${TEST_USER}', password: '__PWRD__' });
+      assert.match(String(message), /cannot be reached/);
+    });
   });
 
   describe('is bounded:', () => {

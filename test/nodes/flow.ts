@@ -91,7 +91,7 @@ export class TestFlow {
   ): Promise<TestFlow> {
     helper.settings(userDir === undefined ? {} : { userDir });
     const modules: NodeModule[] = [homieBroker, homieOta, homieConfig, homieDevices];
-    for (const { type } of more) {
+    for (const type of new Set(more.map((node) => node.type))) {
       const file = core[type];
       if (file !== undefined) modules.push(coreNode(file));
     }
