@@ -3,6 +3,7 @@ import { HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import type { ConnectionStatus } from '../src/mqtt/connection';
 import { sendsPlainPassword, shownUrl } from '../src/mqtt/options';
+import { plainText } from '../src/plain-text';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
 import { offerTest } from './broker-test';
@@ -47,6 +48,7 @@ export = (RED: NodeAPI): void => {
         `The limit of ${broker.registry.limit} devices under ${broker.shownBaseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.shownBaseTopic}.`,
       );
     });
+    broker.connection.on('skipped', skipLog(this, broker));
     // No other process on this user directory must send anything meanwhile.
     const use = useStore(RED);
     void use?.store.open();
@@ -82,6 +84,22 @@ function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
     last = text;
     if (status.state === 'connected' && status.refusal === undefined) node.log(text);
     else node.warn(text);
+  };
+}
+
+/** So many topics with messages that are too large are told. */
+const MOST_SKIPPED = 20;
+
+/** Writes to the log which messages were skipped, each topic once. */
+function skipLog(node: BrokerNode, broker: HomieBroker): (topic: string, size: number) => void {
+  const told = new Set<string>();
+  return (topic, size) => {
+    if (told.has(topic) || told.size >= MOST_SKIPPED) return;
+    told.add(topic);
+    const megabytes = Math.ceil(size / 1024 / 1024);
+    node.warn(
+      `skipped a message of ${megabytes} MiB at ${plainText(broker.shown(topic))}: at most 32 MiB are received. If it is retained, clear it at the broker.`,
+    );
   };
 }
 

@@ -29,12 +29,14 @@ const GOOD = 10_000;
  * A connection to a broker that is made anew for ever when it cannot be made or is lost.
  *
  * Emits `status` at every change, `subscribed` when the broker has acknowledged the subscriptions of a new connection, with
- * the reason codes of those that it refused, and `message` for each message. While it is tried anew the status stays `disconnected` and says why.
+ * the reason codes of those that it refused, `message` for each message, and `skipped` instead for one of more than 32 MiB.
+ * While it reconnects the status stays `disconnected` and says why.
  */
 export class Connection extends EventEmitter<{
   status: [ConnectionStatus];
   subscribed: [refused: ReadonlyMap<string, number>];
   message: [topic: string, payload: Buffer, retained: boolean];
+  skipped: [topic: string, size: number];
 }> {
   readonly #options: ConnectionOptions;
   readonly #clientId: string;
@@ -141,6 +143,7 @@ export class Connection extends EventEmitter<{
         void this.#renew(session);
       },
       message: (topic, payload, retained) => this.emit('message', topic, payload, retained),
+      skipped: (topic, size) => this.emit('skipped', topic, size),
       closed: (end) => {
         if (this.#session === session) this.#session = undefined;
         this.#heardAt = session.heardAt;

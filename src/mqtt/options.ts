@@ -35,7 +35,10 @@ const CONNECT_TIMEOUT = 20_000;
 const KEEPALIVE = 60;
 
 /** The largest message that is taken, in bytes: a retained firmware in base64 is to be found, and anybody may publish more. */
-const MAX_PACKET = 32 * 1024 * 1024;
+export const MAX_PACKET = 32 * 1024 * 1024;
+
+/** The largest WebSocket message, in bytes. It is received as a whole, and may hold more than one MQTT packet. */
+const MAX_FRAME = 2 * MAX_PACKET;
 
 /**
  * What mqtt.js is given for one network connection. It never reconnects by itself: it would repeat what was not
@@ -62,7 +65,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
     // An IPv6 address stands in brackets in a URL only.
     host: websocket ? url.hostname : url.hostname.replace(/^\[(.*)\]$/, '$1'),
     ...(url.port !== '' && { port: Number(url.port) }),
-    ...(websocket && { path: `${url.pathname}${url.search}`, wsOptions: { ...security } }),
+    ...(websocket && { path: `${url.pathname}${url.search}`, wsOptions: { ...security, maxPayload: MAX_FRAME } }),
     ...security,
     protocolVersion,
     ...(protocolVersion === 5 && { properties: { maximumPacketSize: MAX_PACKET } }),

@@ -215,6 +215,11 @@ function bySentence(error: unknown, secure: boolean, url: string): HomieError {
 
 function lost(url: string, error: unknown): HomieError {
   const code = codeOf(error);
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
+    return new HomieError('BROKER_PROTOCOL', `The connection to ${url} was ended: a message was too large.`, {
+      hint: 'Clear what is retained below the base topic and larger than 64 MiB, or connect without WebSocket.',
+    });
+  }
   const silent = error instanceof Error && error.message === 'Keepalive timeout';
   const why = silent ? ': the broker does not answer any more' : code === undefined ? '' : ` (${code})`;
   return new HomieError('BROKER_UNREACHABLE', `The connection to ${url} was lost${why}.`);

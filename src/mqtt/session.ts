@@ -2,7 +2,8 @@ import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { connect, type MqttClient } from 'mqtt';
 import { HomieError } from '../errors';
-import { clientOptions, isEncrypted, shownUrl, type ConnectionOptions } from './options';
+import { clientOptions, isEncrypted, MAX_PACKET, shownUrl, type ConnectionOptions } from './options';
+import { PacketLimit } from './packet-limit';
 import { packetSize, pubackCode, publishError } from './publish-packet';
 import type { ConnectionEnd } from './reason';
 import { subscribePackets } from './subscribe-packets';
@@ -26,6 +27,8 @@ export interface SessionEvents {
   /** The broker accepted. @param maximumPacketSize in bytes, where the broker says so */
   opened(maximumPacketSize: number | undefined): void;
   message(topic: string, payload: Buffer, retained: boolean): void;
+  /** A message was skipped because it is too large. @param size in bytes */
+  skipped(topic: string, size: number): void;
   /** The network connection is gone. Called once, and last. */
   closed(end: ConnectionEnd): void;
 }
@@ -137,10 +140,8 @@ export class Session {
       client.connect();
       this.#started = true;
       client.stream.on('drain', () => this.#room());
-      client.stream.prependListener('data', (bytes: Buffer) => {
-        this.#lastBytes = bytes;
-        this.#heardAt = performance.now();
-      });
+      this.#limitPackets(client.stream);
+      client.stream.prependListener('data', (bytes: Buffer) => (this.#lastBytes = bytes));
       // mqtt.js keeps errors without a code to itself.
       client.stream.on('error', (error: unknown) => this.#fail(error));
     } catch (error) {
@@ -234,6 +235,18 @@ export class Session {
       });
       client.end(!this.#opened || this.#pending.size > 0);
     });
+  }
+
+  /** Looks at what comes before mqtt.js does, which keeps a packet until it is complete. */
+  #limitPackets(stream: MqttClient['stream']): void {
+    const limit = new PacketLimit(MAX_PACKET, (topic, size) => {
+      if (!this.#ended) this.#events.skipped(topic, size);
+    });
+    const push = stream.push.bind(stream);
+    stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
+      this.#heardAt = performance.now();
+      return push(Buffer.isBuffer(chunk) ? limit.filter(chunk) : chunk, encoding);
+    };
   }
 
   async #untilRoom(): Promise<void> {

@@ -59,6 +59,22 @@ describe('homie-broker', function () {
     assert.match(flow.log(), /connected \(MQTT 3\.1\.1\)/);
   });
 
+  it('names the topic of a message that is too large to be received', async () => {
+    const aedes = await startAedes();
+    ends.push(() => aedes.close());
+    const flow = await TestFlow.start(at(aedes.port));
+    await flow.showed(connected);
+    await flow.broker.settled();
+    const payload = Buffer.alloc(33 * 1024 * 1024);
+    const skipped = once(flow.broker.connection, 'skipped');
+    for (let time = 1; time <= 2; time++) {
+      await flow.broker.connection.publish('homie/lamp/$name', payload, { qos: 1, timeout: 60_000 });
+    }
+    await skipped;
+    await flow.broker.connection.ping();
+    assert.deepEqual(flow.log().match(/skipped a message of 34 MiB at homie\/lamp\/\$name/g)?.length, 1);
+  });
+
   it('connects over WebSocket by a URL', async () => {
     const port = await freePort();
     await mosquitto({ config: [`listener ${port} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true'] });
