@@ -53,6 +53,20 @@ describe('the highest version of the example Nightly update of all devices', () 
     assert.equal(highest(undefined), undefined);
   });
 
+  it('is chosen for every name, also for one that every object has', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'my-light'];
+    const images = names.map((name, index) => ({
+      file: `${index}.bin`,
+      to: { name, version: '1.0.0', checksum: `${index}` },
+    }));
+    const [chosen, told]: unknown[] = Object(choose({ payload: images }));
+    assert.deepEqual(
+      Object(chosen).map(({ filename }: { filename: string }) => filename),
+      ['0.bin', '1.bin', '2.bin', '3.bin'],
+    );
+    assert.equal(told, null);
+  });
+
   it('is what semver says, of any versions', () => {
     const number = fc.nat({ max: 12 }).map(String);
     const part = fc.oneof(number, fc.constantFrom('alpha', 'beta', 'rc', 'A', '-', '0a'));
