@@ -54,6 +54,8 @@ export class Sight {
   /** The last live uptime of it. */
   #uptime: Uptime | undefined;
   #leftSinceThen = false;
+  /** The device was reported lost during its latest connect, before it was ready. */
+  #inDoubt = false;
   #patches = 0;
   /** Since when our own connection is known to have told nothing. */
   #blindSince: number | undefined;
@@ -83,7 +85,7 @@ export class Sight {
 
   /** The latest connect of the device. Undefined before the first one, and while it is away. */
   get advertisement(): Advertisement | undefined {
-    return this.#advertisement;
+    return this.#inDoubt ? undefined : this.#advertisement;
   }
 
   /** How many configuration patches were seen on their way to the device, whoever sent them. */
@@ -103,7 +105,7 @@ export class Sight {
 
   /** Whether the device was seen to leave and has not been seen to come back. */
   get gone(): boolean {
-    return this.#leftSinceThen && this.#advertisement === undefined;
+    return this.#leftSinceThen && this.advertisement === undefined;
   }
 
   /** ms on a clock that stands still while there is no connection of our own: deadlines count only what can be seen. */
@@ -133,7 +135,7 @@ export class Sight {
   /** Forgets the connect that was seen, and waits for the next one. */
   expectAnother(): void {
     // Until all subscriptions of a new connection stand, a connect may show in nothing but what is retained.
-    this.#advertisement = this.#broker.isSettled ? undefined : { live: false, beganAt: this.clock() };
+    this.#begin(this.#broker.isSettled ? undefined : { live: false, beganAt: this.clock() });
     this.#leftSinceThen = false;
   }
 
@@ -190,7 +192,7 @@ export class Sight {
           this.#connection = { from: event.at, seen: false };
           this.#uptime = undefined;
           // What the broker has retained now may tell of a connect that nobody saw.
-          this.#advertisement = { live: false, beganAt: this.#time(event.at) };
+          this.#begin({ live: false, beganAt: this.#time(event.at) });
         }
         return;
       case 'state':
@@ -226,13 +228,23 @@ export class Sight {
     if (state === 'init') {
       this.#connection = { from: at, seen: true };
       this.#uptime = undefined;
-      this.#advertisement = { live: true, beganAt: this.#time(at) };
+      this.#begin({ live: true, beganAt: this.#time(at) });
     } else if (state === 'ready') {
+      this.#inDoubt = false;
       if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, readyAt: this.#time(at) };
     } else if (isAway(state)) {
       this.#leftSinceThen = true;
-      this.#advertisement = undefined;
+      // The will of the connection before may come after the `init` of this one (seen with ejabberd 23.01). Each connect
+      // begins with an `init`, so a `ready` without another one shows that the device never left.
+      this.#inDoubt =
+        state === 'lost' && this.#advertisement?.live === true && this.#advertisement.readyAt === undefined;
+      if (!this.#inDoubt) this.#advertisement = undefined;
     }
+  }
+
+  #begin(advertisement: Advertisement | undefined): void {
+    this.#advertisement = advertisement;
+    this.#inDoubt = false;
   }
 
   #foldUptime({ value, at }: Fact<number>): void {
