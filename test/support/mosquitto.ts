@@ -1,10 +1,9 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
+
+export { freePort } from './broker-process';
 
 export interface MosquittoOptions {
   /** Lines for its configuration file. */
@@ -26,97 +25,25 @@ export interface MosquittoOptions {
 const logTypes = ['error', 'warning', 'notice', 'information'].map((type) => `log_type ${type}`);
 
 /** A mosquitto of our own. */
-export interface Mosquitto {
+export interface Mosquitto extends BrokerProcess {
   readonly url: string;
   readonly port: number;
-  /** Of the process that runs now. */
-  readonly pid: number;
-  /** For good: its files are deleted. */
-  stop(): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-  /** Starts it again after `kill`, or stops it first: same port, same persistence. */
-  restart(): Promise<void>;
-  /** Freezes the process (SIGSTOP), or lets it go on. */
-  freeze(): void;
-  thaw(): void;
-  log(): string;
-  /** Resolves when it logs this text, or has done so already. */
-  logged(text: string): Promise<void>;
 }
 
 /** Whether mosquitto is installed. Where CI is set, its absence is an error. */
 export function mosquittoAvailable(): boolean {
-  const found = spawnSync('mosquitto', ['-h']).error === undefined;
-  if (!found && process.env['CI']) throw new Error('mosquitto is not installed');
-  return found;
+  return isInstalled('mosquitto');
 }
 
 /** Starts a mosquitto on a free port of 127.0.0.1. Resolves when it listens. */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
-  const folder = mkdtempSync(join(tmpdir(), 'mosquitto-'));
   const port = options.port ?? (await freePort());
-  const configuration = join(folder, 'mosquitto.conf');
-  writeFileSync(configuration, configurationLines(options, folder, port).join('\n'), { mode: 0o600 });
-
-  let log = '';
-  const growth = new EventEmitter();
-  let child: ChildProcess;
-  const run = async (): Promise<void> => {
-    const begin = log.length;
-    child = spawn('mosquitto', ['-c', configuration], { stdio: ['ignore', 'pipe', 'pipe'] });
-    await new Promise<void>((resolve, reject) => {
-      const read = (chunk: Buffer): void => {
-        log += chunk.toString();
-        if (log.includes(' running', begin)) resolve();
-        growth.emit('more');
-      };
-      child.stdout?.on('data', read);
-      child.stderr?.on('data', read);
-      child.once('error', reject);
-      child.once('exit', () => reject(new Error(`mosquitto ended:\n${log}`)));
-    });
-  };
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill(signal);
-    if (signal !== 'SIGKILL') child.kill('SIGCONT');
-    // mosquitto 2.0.11 forgets a SIGTERM that comes just after it has said that it is running.
-    const again = setInterval(() => child.kill(signal), 200);
-    await exited;
-    clearInterval(again);
-  };
-
-  /** One change after the other. */
-  let turn = Promise.resolve();
-  const next = (change: () => Promise<void>): Promise<void> => (turn = turn.catch(() => undefined).then(change));
-
-  await run();
-  return {
-    url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
-    port,
-    get pid() {
-      return child.pid ?? 0;
-    },
-    stop: () =>
-      next(async () => {
-        await end('SIGTERM');
-        rmSync(folder, { recursive: true, force: true });
-      }),
-    kill: () => next(() => end('SIGKILL')),
-    restart: () =>
-      next(async () => {
-        await end('SIGTERM');
-        await run();
-      }),
-    freeze: () => void child.kill('SIGSTOP'),
-    thaw: () => void child.kill('SIGCONT'),
-    log: () => log,
-    async logged(text) {
-      while (!log.includes(text)) await once(growth, 'more');
-    },
-  };
+  const broker = await startBrokerProcess('mosquitto', (folder) => {
+    const configuration = join(folder, 'mosquitto.conf');
+    writeFileSync(configuration, configurationLines(options, folder, port).join('\n'), { mode: 0o600 });
+    return { command: 'mosquitto', args: ['-c', configuration], listens: ' running' };
+  });
+  return Object.assign(broker, { url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`, port });
 }
 
 function configurationLines(options: MosquittoOptions, folder: string, port: number): string[] {
@@ -152,21 +79,4 @@ function configurationLines(options: MosquittoOptions, folder: string, port: num
     );
   }
   return [...lines, ...config, ''];
-}
-
-/**
- * A port of 127.0.0.1 that nobody listens on. It is one that the kernel gives to no connection by itself, so that it is
- * still free when a broker is started on it, or started again.
- */
-export async function freePort(): Promise<number> {
-  const port = randomInt(10_000, 30_000);
-  const server = createServer().listen(port, '127.0.0.1');
-  const free = await once(server, 'listening').then(
-    () => true,
-    () => false,
-  );
-  if (!free) return freePort();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
