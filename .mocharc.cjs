@@ -2,6 +2,7 @@ const { readdirSync } = require('node:fs');
 
 /** They wait longest, and so start first. */
 const longest = [
+  'test/brokers/matrix.test.ts',
   'test/rollout/restart.test.ts',
   'test/ota/pending.test.ts',
   'test/config/exchange.test.ts',
