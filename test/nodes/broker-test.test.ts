@@ -111,7 +111,12 @@ describe('the test of a connection', () => {
       protocolVersion: '5',
     };
     const tls = (id: string, more: object = {}): FlowNode => ({
-      ...{ id, type: 'tls-config', cert: '', key: '', ca: '', verifyservercert: true },
+      id,
+      type: 'tls-config',
+      cert: '',
+      key: '',
+      ca: '',
+      verifyservercert: true,
       ...more,
     });
 

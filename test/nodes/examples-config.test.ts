@@ -171,15 +171,15 @@ describe('an example of configurations', () => {
     it('brings back settings whose name every object has, too', () => {
       const differs = functionOf(name, 'what differs', 'msg');
       const patch = (now: string, then: string): unknown => {
-        const [from, to]: unknown[] = [now, then].map((settings) => JSON.parse(`{"settings":${settings}}`));
-        const backup = { device: 'my-light', config: to };
-        return Reflect.get(Object(differs({ now: { device: 'my-light', config: from }, payload: backup })), 'payload');
+        const [from, to]: unknown[] = [now, then].map((each) => JSON.parse(`{"settings":${each}}`));
+        const kept = { device: 'my-light', config: to };
+        return Reflect.get(Object(differs({ now: { device: 'my-light', config: from }, payload: kept })), 'payload');
       };
-      const settings = (json: string): unknown => ({ settings: JSON.parse(json) });
+      const expected = (json: string): unknown => ({ settings: JSON.parse(json) });
       for (const key of ['__proto__', 'constructor', 'toString', 'colour']) {
-        assert.deepEqual(patch(`{"${key}":"red"}`, '{}'), settings(`{"${key}":null}`), key);
-        assert.deepEqual(patch('{}', `{"${key}":"red"}`), settings(`{"${key}":"red"}`), key);
-        assert.deepEqual(patch('{"a":1}', `{"a":1,"${key}":{"b":1}}`), settings(`{"${key}":{"b":1}}`), key);
+        assert.deepEqual(patch(`{"${key}":"red"}`, '{}'), expected(`{"${key}":null}`), key);
+        assert.deepEqual(patch('{}', `{"${key}":"red"}`), expected(`{"${key}":"red"}`), key);
+        assert.deepEqual(patch('{"a":1}', `{"a":1,"${key}":{"b":1}}`), expected(`{"${key}":{"b":1}}`), key);
       }
     });
 
