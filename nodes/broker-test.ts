@@ -5,7 +5,7 @@ import { asHomieError, HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
-import type { ConnectionOptions } from '../src/mqtt/connection';
+import type { ConnectionOptions, Lack } from '../src/mqtt/connection';
 import { sendsPlainPassword } from '../src/mqtt/options';
 import { isBrokerNode, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
@@ -30,6 +30,7 @@ type TestAnswer =
       readonly receiving: boolean;
       /** The topics below the base topic that the broker refused to let this user subscribe to. */
       readonly refused: readonly string[];
+      readonly lacks: readonly Lack[];
     }
   | { readonly connected: false; readonly message: string; readonly hint: string };
 
@@ -106,18 +107,23 @@ async function test({ clientId, ...settings }: BrokerOptions): Promise<TestAnswe
     if (broker.status.state === 'disconnected') throw broker.status.error;
     const receiving = broker.isReceiving;
     if (!receiving && !broker.isSettled) throw new HomieError('NOT_CONNECTED');
-    const devices = [...broker.registry.devices.values()];
+    const { registry } = broker;
     const { found, isComplete } =
-      devices.length > 0 || receiving ? { found: [], isComplete: false } : await findBaseTopics(broker.connection);
+      registry.devices.size > 0 || receiving
+        ? { found: [], isComplete: false }
+        : await findBaseTopics(broker.connection);
+    // The search may have found devices under the base topic itself, of which nothing else had come.
+    const devices = [...registry.devices.values()];
     return {
       connected: true,
       baseTopic: broker.shownBaseTopic,
       devices: devices.length,
       ready: devices.filter(({ state }) => state?.value === 'ready').length,
-      elsewhere: found,
+      elsewhere: found.filter((base) => base !== broker.baseTopic),
       searched: isComplete,
       receiving,
       refused: broker.refused,
+      lacks: (broker.status.state === 'connected' && broker.status.lacks) || [],
     };
   } finally {
     await broker.close();

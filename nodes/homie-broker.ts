@@ -1,7 +1,7 @@
 import type { NodeAPI, NodeDef } from 'node-red';
 import { HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
-import type { ConnectionStatus } from '../src/mqtt/connection';
+import type { ConnectionStatus, Lack } from '../src/mqtt/connection';
 import { sendsPlainPassword, shownUrl } from '../src/mqtt/options';
 import { plainText } from '../src/plain-text';
 import type { BrokerCredentials, BrokerNode } from './broker-node';
@@ -82,6 +82,7 @@ function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
     const text = describe(status);
     if (text === undefined || text === last) return;
     last = text;
+    if (status.state === 'connected') for (const lack of status.lacks ?? []) node.warn(lacks[lack]);
     if (status.state === 'connected' && status.refusal === undefined) node.log(text);
     else node.warn(text);
   };
@@ -102,6 +103,12 @@ function skipLog(node: BrokerNode, broker: HomieBroker): (topic: string, size: n
     );
   };
 }
+
+const lacks: Readonly<Record<Lack, string>> = {
+  retained: 'the broker does not keep retained messages: a device is only seen while it sends',
+  wildcards: 'the broker does not support wildcard subscriptions: devices cannot be found',
+  qos1: 'the broker takes no messages with QoS 1: firmware and configuration changes cannot be sent',
+};
 
 function describe(status: ConnectionStatus): string | undefined {
   switch (status.state) {

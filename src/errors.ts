@@ -253,8 +253,8 @@ export const catalogue = {
     true,
   ),
   CLOSED_AT_PUBLISH: entry(
-    'The broker closed the connection while it was sent the firmware, and the device gave no sign of it.',
-    'The firmware is probably larger than the broker allows (mosquitto: max_packet_size).',
+    'The broker closed the connection while the firmware was being sent, and the device gave no sign of it.',
+    'Look into the log of the broker: the firmware may be larger than it allows (mosquitto: max_packet_size), or an ACL, a quota or its maximum QoS may forbid it.',
   ),
 
   // The exchange with a device

@@ -1,6 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import { matchAny } from '../homie/pattern';
 import { selectKnown } from '../homie/select';
+import { refuseLarge } from '../mqtt/publish-packet';
 import type { Check } from './check';
 import type { JsonObject } from './json';
 import { checkKnown } from './known';
@@ -72,6 +73,16 @@ function checkDevice(
     const locked = broker.locks.refusalOf(id, 'patch');
     if (locked !== undefined) return ['busy', locked.message];
     if (device.state.value !== 'ready') return ['offline', `It is not there now; last seen as ${device.state.value}.`];
+    const tooLarge = steps
+      .map((step) =>
+        refuseLarge(
+          broker.status,
+          `${broker.baseTopic}${id}/$implementation/config/set`,
+          Buffer.byteLength(step.text()),
+        ),
+      )
+      .find((error) => error !== undefined);
+    if (tooLarge !== undefined) return ['rejected', `${tooLarge.message} ${tooLarge.hint}`];
     return [check.verdict, reasonOf(check)];
   })();
   return {

@@ -276,6 +276,8 @@ function failed(why: HomieError, open?: OpenEnd): SendEnd & { kind: 'failed' } {
 function unanswered({ error: cause, noSubscribers }: { error?: HomieError; noSubscribers: boolean }): HomieError {
   if (cause?.code === 'PUBLISH_TIMEOUT')
     return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device gave no sign of it.');
+  if (cause?.cause instanceof HomieError)
+    return because('NOT_RECEIVED', `${cause.cause.message} The patch was being sent.`, cause.cause.hint);
   if (noSubscribers)
     return because('NOT_RECEIVED', 'The broker knew of nobody who listens to the topic for patches of the device.');
   return because('NOT_RECEIVED');

@@ -3,10 +3,10 @@ import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
 import { clientOptions, type ConnectionOptions } from './options';
 import { closedWithoutWord, explain, refusesVersion, type ConnectionEnd } from './reason';
-import { Session, type Published, type PublishOptions } from './session';
+import { Session, type Lack, type Published, type PublishOptions } from './session';
 
 export type { ConnectionOptions } from './options';
-export type { Published, PublishOptions } from './session';
+export type { Lack, Published, PublishOptions } from './session';
 
 export type ConnectionStatus =
   | { readonly state: 'connecting' }
@@ -19,6 +19,8 @@ export type ConnectionStatus =
       readonly refusal?: HomieError;
       /** What is retained still comes, and takes long. */
       readonly receiving?: true;
+      /** What the broker does without, by its CONNACK (MQTT 5); left out where that is nothing. */
+      readonly lacks?: readonly Lack[];
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };
 
@@ -131,7 +133,7 @@ export class Connection extends EventEmitter<{
   #attempt(version: 4 | 5, isFallback = false): void {
     let openedAt: number | undefined;
     const session = new Session(this.#options, version, this.#clientId, {
-      opened: (maximumPacketSize) => {
+      opened: (maximumPacketSize, lacks) => {
         if (this.#closed) return;
         openedAt = performance.now();
         if (!isFallback) this.#known = version;
@@ -139,6 +141,7 @@ export class Connection extends EventEmitter<{
           state: 'connected',
           protocolVersion: version,
           ...(maximumPacketSize !== undefined && { maximumPacketSize }),
+          ...(lacks.length > 0 && { lacks }),
         });
         void this.#renew(session);
       },
@@ -176,7 +179,7 @@ export class Connection extends EventEmitter<{
         return;
       }
     }
-    this.#become({ state: 'disconnected', error: explain(end) });
+    this.#become({ state: 'disconnected', error: explain(end, this.#known !== undefined) });
     const { min, max } = this.#backoff;
     const pause = Math.min(max, min * 2 ** Math.min(this.#failures, 20));
     this.#failures += 1;

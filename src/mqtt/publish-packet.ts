@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import type { ConnectionStatus } from './connection';
 
 /** What the reason code of a PUBACK means (MQTT 5, section 3.4.2.1), or any other error of a publish. */
 export function publishError(code: unknown): HomieError {
@@ -18,10 +19,34 @@ export function pubackCode(bytes: Buffer, id: number): number | undefined {
   return undefined;
 }
 
-/** Size of a PUBLISH in bytes: MQTT 5, section 3.3. */
-export function packetSize(topic: string, payload: Buffer | string, qos: 0 | 1, protocolVersion: 4 | 5): number {
+/** A message that is not sent, since the broker has announced that it takes none of this size. In bytes. */
+export function packetTooLarge(limit: number, size: number): HomieError {
+  return new HomieError(
+    'PACKET_TOO_LARGE',
+    `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
+  );
+}
+
+/**
+ * Whether the broker has announced that it takes no message of this size.
+ *
+ * @param length of the payload, in bytes
+ * @returns PACKET_TOO_LARGE, or undefined where it takes it, or has announced nothing
+ */
+export function refuseLarge(status: ConnectionStatus, topic: string, length: number): HomieError | undefined {
+  if (status.state !== 'connected' || status.maximumPacketSize === undefined) return undefined;
+  const size = packetSize(topic, length, 1, status.protocolVersion);
+  return size > status.maximumPacketSize ? packetTooLarge(status.maximumPacketSize, size) : undefined;
+}
+
+/**
+ * Size of a PUBLISH in bytes: MQTT 5, section 3.3.
+ *
+ * @param length of the payload, in bytes
+ */
+export function packetSize(topic: string, length: number, qos: 0 | 1, protocolVersion: 4 | 5): number {
   const properties = protocolVersion === 5 ? 1 : 0;
-  const rest = 2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + properties + Buffer.byteLength(payload);
+  const rest = 2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + properties + length;
   const lengthBytes = rest < 128 ? 1 : rest < 16_384 ? 2 : rest < 2_097_152 ? 3 : 4;
   return 1 + lengthBytes + rest;
 }

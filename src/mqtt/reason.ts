@@ -1,4 +1,5 @@
-import { HomieError, type ErrorCode } from '../errors';
+import { HomieError } from '../errors';
+import { byReasonCode } from './reason-codes';
 
 /** What was seen of a network connection that could not be made, or ended. */
 export interface ConnectionEnd {
@@ -8,47 +9,19 @@ export interface ConnectionEnd {
   readonly disconnect?: number;
   /** Whether the broker had accepted the connection. */
   readonly opened: boolean;
+  readonly protocolVersion: 4 | 5;
+  /** The other server that the broker names. */
+  readonly server?: string;
+  /** Whether a SUBSCRIBE was not acknowledged. */
+  readonly subscribing: boolean;
+  /** Whether the answer began as a TLS alert does. */
+  readonly tlsAlert: boolean;
   /** Whether TLS was to be spoken. */
   readonly secure: boolean;
   readonly websocket: boolean;
   /** How to name the broker: its URL without credentials, unless that is not to be shown. */
   readonly url: string;
 }
-
-/**
- * Reason codes of CONNACK, those below 128 of MQTT 3.1.1 (section 3.2.2.3), the others of MQTT 5 (section 3.2.2.2) and of
- * its DISCONNECT (section 3.14.2.1).
- */
-const reasons: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  1: ['BROKER_PROTOCOL', 'The broker does not speak this version of MQTT.'],
-  2: ['BROKER_REFUSED', 'The broker refused the client id.'],
-  3: ['BROKER_UNREACHABLE', 'The broker is not available now.'],
-  4: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password.'],
-  5: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password, or not authorized.'],
-  132: ['BROKER_PROTOCOL', 'The broker does not speak this version of MQTT.'],
-  133: ['BROKER_REFUSED', 'The broker refused the client id.'],
-  134: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password.'],
-  135: ['BROKER_REFUSED', 'The broker refused the connection: bad user name or password, or not authorized.'],
-  136: ['BROKER_UNREACHABLE', 'The broker is not available now.'],
-  137: ['BROKER_UNREACHABLE', 'The broker is busy.'],
-  138: ['BROKER_REFUSED', 'The broker has banned this client.'],
-  139: ['BROKER_UNREACHABLE', 'The broker is shutting down.'],
-  140: ['BROKER_REFUSED', 'The broker refused the way of authentication.'],
-  141: ['BROKER_UNREACHABLE', 'The broker heard nothing for too long (keep-alive).'],
-  142: ['BROKER_REFUSED', 'Another client with the same client id took the connection over.'],
-  149: ['BROKER_PROTOCOL', 'The broker closed the connection because a message was too large for it.'],
-  151: ['BROKER_REFUSED', 'The broker refused the connection: a quota is exceeded.'],
-  152: ['BROKER_REFUSED', 'The broker closed the connection by an administrative action.'],
-  159: ['BROKER_REFUSED', 'The broker refused the connection: too many connections in a short time.'],
-};
-
-const hints: Partial<Record<number, string>> = {
-  1: 'Let the homie-broker node choose the version of MQTT by itself.',
-  2: 'Choose another client id in the homie-broker node.',
-  132: 'Let the homie-broker node choose the version of MQTT by itself.',
-  133: 'Choose another client id in the homie-broker node.',
-  142: 'Each client needs a client id of its own. Leave it empty in the homie-broker node to have one chosen.',
-};
 
 const certificateReasons: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'it has expired',
@@ -64,6 +37,8 @@ const certificateReasons: Readonly<Record<string, string>> = {
   INVALID_CA: 'its certificate authority is not one',
   INVALID_PURPOSE: 'it is not one for servers',
 };
+
+const LATER = 'Wait until the broker is available, and look into its log.';
 
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -87,13 +62,20 @@ export function closedWithoutWord({ error, opened, disconnect }: ConnectionEnd):
   return !opened && disconnect === undefined && (error === undefined || code === 'ECONNRESET' || code === 'EPIPE');
 }
 
-/** Says in words why there is no connection. No secret is in it. */
-export function explain(end: ConnectionEnd): HomieError {
-  const { error, disconnect, opened, secure, url } = end;
+/**
+ * Says in words why there is no connection. No secret is in it.
+ *
+ * @param before whether a connection to this broker stood before
+ */
+export function explain(end: ConnectionEnd, before = false): HomieError {
+  const { error, disconnect, opened, secure, url, server } = end;
   const code = codeOf(error);
   const number = disconnect ?? (typeof code === 'number' ? code : undefined);
-  if (number !== undefined) return byNumber(number, opened);
-  if (opened) return lost(url, error);
+  if (number !== undefined) return byReasonCode(number, opened, server);
+  if (opened) return lost(end);
+  if (answeredWithTls(end)) {
+    return tls(`${url} answered with TLS.`, error, 'Switch TLS on, or use the port of the broker that is without TLS.');
+  }
   if (typeof code === 'string') {
     const certificate = certificateReasons[code];
     if (certificate !== undefined) return tls(`The certificate of the broker was refused: ${certificate}.`, error);
@@ -102,7 +84,7 @@ export function explain(end: ConnectionEnd): HomieError {
     }
     if (/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code)) return tlsProtocol(code, error);
   }
-  if (closedWithoutWord(end)) return closed(end);
+  if (closedWithoutWord(end)) return closed(end, before);
   // Codes of the operating system.
   if (typeof code === 'string' && /^E[A-Z]+$|^EAI_/.test(code)) {
     return new HomieError('BROKER_UNREACHABLE', `${url} cannot be reached: ${unreachable[code] ?? code}.`);
@@ -138,15 +120,6 @@ export function subscribeError(refused: ReadonlyMap<string, number>): HomieError
   return new HomieError('SUBSCRIBE_REFUSED', isByAcl ? `${what}.` : `${what} (reason code ${code}).`);
 }
 
-function byNumber(number: number, opened: boolean): HomieError {
-  const [code, message] = reasons[number] ?? [
-    opened ? 'BROKER_PROTOCOL' : 'BROKER_REFUSED',
-    `The broker ${opened ? 'closed' : 'refused'} the connection (reason code ${number}).`,
-  ];
-  const hint = hints[number];
-  return new HomieError(code, message, hint === undefined ? {} : { hint });
-}
-
 function tls(message: string, cause: unknown, hint?: string): HomieError {
   return new HomieError('BROKER_TLS', message, { cause, ...(hint !== undefined && { hint }) });
 }
@@ -176,13 +149,34 @@ function tlsProtocol(code: string, error: unknown): HomieError {
   return tls(`The TLS connection to the broker failed (${code}).`, error);
 }
 
-function closed({ secure, websocket, url }: ConnectionEnd): HomieError {
+/** A server that speaks TLS may answer anything else with an alert (RFC 8446, section 5.1). */
+export function isTlsAlert(bytes: Buffer): boolean {
+  return bytes[0] === 0x15 && bytes[1] === 3;
+}
+
+function answeredWithTls({ secure, tlsAlert, error }: ConnectionEnd): boolean {
+  if (secure) return false;
+  if (tlsAlert) return true;
+  // Over WebSocket the HTTP parser of Node.js could not read it, and gives it along.
+  const bytes: unknown = Reflect.get(Object(error), 'rawPacket');
+  return Buffer.isBuffer(bytes) && isTlsAlert(bytes);
+}
+
+function closed({ secure, websocket, url, protocolVersion }: ConnectionEnd, before: boolean): HomieError {
+  if (before) {
+    return new HomieError('BROKER_UNREACHABLE', `${url} closed the connection without an answer.`, { hint: LATER });
+  }
   if (secure) {
     return tls(
       `${url} closed the connection during the TLS handshake.`,
       undefined,
       'The port may not speak TLS, or the broker wants a client certificate.',
     );
+  }
+  if (!websocket && protocolVersion === 5) {
+    return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without an answer.`, {
+      hint: 'Choose MQTT 3.1.1 or the automatic choice: the broker may not speak MQTT 5. Or the port requires TLS, or is not one for MQTT.',
+    });
   }
   if (!websocket) {
     return tls(
@@ -213,7 +207,8 @@ function bySentence(error: unknown, secure: boolean, url: string): HomieError {
   return new HomieError('BROKER_PROTOCOL', `${url} does not speak MQTT as it should.`, { cause: error });
 }
 
-function lost(url: string, error: unknown): HomieError {
+/** The broker may have closed a connection that stood, or the network failed. */
+function lost({ url, error, subscribing }: ConnectionEnd): HomieError {
   const code = codeOf(error);
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
     return new HomieError('BROKER_PROTOCOL', `The connection to ${url} was ended: a message was too large.`, {
@@ -221,8 +216,15 @@ function lost(url: string, error: unknown): HomieError {
     });
   }
   const silent = error instanceof Error && error.message === 'Keepalive timeout';
+  if (subscribing && !silent && (code === undefined || code === 'ECONNRESET')) {
+    return new HomieError('BROKER_REFUSED', `${url} closed the connection before it acknowledged a subscription.`, {
+      hint: 'Allow this user to read the topics of the devices in the ACL of the broker, and look into its log.',
+    });
+  }
   const why = silent ? ': the broker does not answer any more' : code === undefined ? '' : ` (${code})`;
-  return new HomieError('BROKER_UNREACHABLE', `The connection to ${url} was lost${why}.`);
+  return new HomieError('BROKER_UNREACHABLE', `The connection to ${url} was lost${why}.`, {
+    hint: 'Check the network, and that the broker is running.',
+  });
 }
 
 function codeOf(error: unknown): string | number | undefined {

@@ -1,11 +1,12 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { connect, type MqttClient } from 'mqtt';
+import { connect, type IConnackPacket, type MqttClient } from 'mqtt';
 import { HomieError } from '../errors';
 import { clientOptions, isEncrypted, MAX_PACKET, shownUrl, type ConnectionOptions } from './options';
 import { PacketLimit } from './packet-limit';
-import { packetSize, pubackCode, publishError } from './publish-packet';
-import type { ConnectionEnd } from './reason';
+import { packetSize, packetTooLarge, pubackCode, publishError } from './publish-packet';
+import { isTlsAlert, type ConnectionEnd } from './reason';
+import { byReasonCode } from './reason-codes';
 import { subscribePackets } from './subscribe-packets';
 
 export interface PublishOptions {
@@ -22,10 +23,13 @@ export interface Published {
   readonly noSubscribers: boolean;
 }
 
+/** What a broker does without (MQTT 5, section 3.2.2.3). */
+export type Lack = 'retained' | 'wildcards' | 'qos1';
+
 /** What a session tells. */
 export interface SessionEvents {
   /** The broker accepted. @param maximumPacketSize in bytes, where the broker says so */
-  opened(maximumPacketSize: number | undefined): void;
+  opened(maximumPacketSize: number | undefined, lacks: readonly Lack[]): void;
   message(topic: string, payload: Buffer, retained: boolean): void;
   /** A message was skipped because it is too large. @param size in bytes */
   skipped(topic: string, size: number): void;
@@ -91,6 +95,10 @@ export class Session {
   #opened = false;
   #ended = false;
   #maximumPacketSize: number | undefined;
+  #lacks: readonly Lack[] = [];
+  /** How many SUBSCRIBE packets are not acknowledged. */
+  #subscribing = 0;
+  #server: string | undefined;
   #error: unknown;
   #lastBytes: Buffer = Buffer.alloc(0);
   #disconnect: number | undefined;
@@ -116,9 +124,12 @@ export class Session {
   open(): void {
     const client = this.#client;
     client.on('connect', ({ properties }) => {
+      // What came behind the CONNACK could not be read.
+      if (this.#ended) return;
       this.#opened = true;
       this.#maximumPacketSize = properties?.maximumPacketSize;
-      this.#events.opened(this.#maximumPacketSize);
+      this.#lacks = lacksOf(properties);
+      this.#events.opened(this.#maximumPacketSize, this.#lacks);
     });
     client.on('message', (topic, payload, { retain }) => {
       if (!this.#ended) this.#events.message(topic, payload, retain);
@@ -127,9 +138,12 @@ export class Session {
     client.on('packetreceive', (packet) => {
       if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
       if (packet.cmd === 'pingresp') this.#answered();
+      if (packet.cmd === 'suback') this.#subscribing -= 1;
+      if (packet.cmd === 'connack' || packet.cmd === 'disconnect') this.#server = packet.properties?.serverReference;
     });
     client.on('packetsend', ({ cmd }) => {
       if (cmd === 'pingreq') this.#pingsSent += 1;
+      if (cmd === 'subscribe') this.#subscribing += 1;
     });
     client.on('disconnect', ({ reasonCode }) => {
       if (reasonCode !== 0) this.#disconnect = reasonCode;
@@ -196,12 +210,14 @@ export class Session {
    * out when the connection ends is known not to have been sent.
    */
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
-    const size = packetSize(topic, payload, options.qos, this.protocolVersion);
+    const size = packetSize(topic, Buffer.byteLength(payload), options.qos, this.protocolVersion);
     if (this.#maximumPacketSize !== undefined && size > this.#maximumPacketSize) {
-      throw new HomieError(
-        'PACKET_TOO_LARGE',
-        `The broker takes messages of at most ${this.#maximumPacketSize} bytes; this one would have ${size}.`,
-      );
+      throw packetTooLarge(this.#maximumPacketSize, size);
+    }
+    if (options.qos === 1 && this.#lacks.includes('qos1')) {
+      throw new HomieError('PUBLISH_REFUSED', 'The broker takes no messages with QoS 1; nothing was sent.', {
+        hint: 'Allow QoS 1 in the settings of the broker.',
+      });
     }
     const published = this.#turn.then(() => this.#send(topic, payload, options));
     this.#turn = this.#turn.then(() => this.#untilRoom());
@@ -338,8 +354,9 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     const tooLarge = this.#disconnect === 149 ? Math.max(...[...this.#pending].map(({ size }) => size)) : undefined;
+    const cause = this.#disconnect === undefined ? undefined : byReasonCode(this.#disconnect, this.#opened);
     for (const { size, settle } of this.#pending) {
-      settle(new HomieError(size === tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST'));
+      settle(new HomieError(size === tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST', undefined, { cause }));
     }
     for (const { reject } of this.#pings.values()) reject(new HomieError('CONNECTION_LOST'));
     this.#room();
@@ -347,10 +364,24 @@ export class Session {
     this.#events.closed({
       error: this.#error,
       opened: this.#opened,
+      protocolVersion: this.protocolVersion,
+      subscribing: this.#subscribing > 0,
+      tlsAlert: isTlsAlert(this.#lastBytes),
+      ...(this.#server !== undefined && { server: this.#server }),
       secure: isEncrypted(this.#url),
       websocket: /^wss?:/.test(this.#url),
       url: this.#shownUrl,
       ...(this.#disconnect !== undefined && { disconnect: this.#disconnect }),
     });
   }
+}
+
+/** @param properties of CONNACK; what is left out there is available */
+function lacksOf(properties: IConnackPacket['properties']): Lack[] {
+  const { retainAvailable, wildcardSubscriptionAvailable, maximumQoS } = properties ?? {};
+  return [
+    ...(retainAvailable === false ? (['retained'] as const) : []),
+    ...(wildcardSubscriptionAvailable === false ? (['wildcards'] as const) : []),
+    ...(maximumQoS === 0 ? (['qos1'] as const) : []),
+  ];
 }

@@ -3,7 +3,9 @@ import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import { HomieError } from '../errors';
+import { refuseLarge } from '../mqtt/publish-packet';
 import { decide } from './decide';
+import { encodedLength } from './encoding';
 import { isReady } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
@@ -135,8 +137,9 @@ async function checkDevice(
   const from = runningFirmware(device);
   const say = (verdict: CheckVerdict, reason: string): DeviceCheck => ({ device: id, verdict, reason, from });
 
+  let topic: string;
   try {
-    firmwareTopic(broker.baseTopic, id, firmware.info.md5);
+    topic = firmwareTopic(broker.baseTopic, id, firmware.info.md5);
   } catch (error) {
     if (error instanceof HomieError) return say('incompatible', error.message);
     throw error;
@@ -153,6 +156,9 @@ async function checkDevice(
     case 'skip':
       return say(decision.reason, reasons[decision.reason]);
     case 'update': {
+      const length = encodedLength(firmware.info.size, settings.encoding);
+      const tooLarge = refuseLarge(broker.status, topic, length);
+      if (tooLarge !== undefined) return say('incompatible', `${tooLarge.message} ${tooLarge.hint}`);
       const held = heldBecause(id);
       if (held !== undefined) return say('held', held);
       return say(

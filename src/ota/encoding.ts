@@ -14,6 +14,11 @@ export function asBinary(image: Buffer): Encoded {
   return { payload: image, qos: 1 };
 }
 
+/** How many bytes an image has as it goes over the wire. */
+export function encodedLength(size: number, encoding: 'binary' | 'base64'): number {
+  return encoding === 'binary' ? size : 4 * Math.ceil(size / 3);
+}
+
 /**
  * The image as base64, with the QoS at which the device can decode it.
  *

@@ -1,6 +1,7 @@
 import { asHomieError, HomieError } from '../errors';
 import type { Image, ImageFacts } from './image';
 import type { HomieBroker } from '../homie/broker';
+import { refuseLarge } from '../mqtt/publish-packet';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
@@ -343,15 +344,7 @@ class Exchange {
   }
 
   #tooLarge(): HomieError | undefined {
-    const { status } = this.#input.broker;
-    const limit = status.state === 'connected' ? status.maximumPacketSize : undefined;
-    // A PUBLISH has at most 5 bytes of fixed header, 4 of length and identifier, and its properties.
-    const size = this.#encoded.payload.length + Buffer.byteLength(this.#topic) + 10;
-    if (limit === undefined || size <= limit) return undefined;
-    return new HomieError(
-      'PACKET_TOO_LARGE',
-      `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
-    );
+    return refuseLarge(this.#input.broker.status, this.#topic, this.#encoded.payload.length);
   }
 }
 

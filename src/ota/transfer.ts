@@ -348,10 +348,21 @@ function refused({ reinstall }: TransferInput, status: OtaStatus): TransferEnd {
   return { kind: 'ended', outcome: { state: 'failed', error } };
 }
 
+/** @param lost has the reason as its cause where the broker gave one */
+function closedAtPublish(lost: HomieError): HomieError {
+  const { cause } = lost;
+  if (!(cause instanceof HomieError)) return new HomieError('CLOSED_AT_PUBLISH', undefined, { cause: lost });
+  return new HomieError(
+    'CLOSED_AT_PUBLISH',
+    `${cause.message} The firmware was being sent, and the device gave no sign of it.`,
+    { hint: cause.hint, cause: lost },
+  );
+}
+
 /** No sign came at all: says what is probable. */
 function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
   if (sent.error?.code === 'PUBLISH_TIMEOUT') return sent.error;
-  if (sent.error !== undefined) return new HomieError('CLOSED_AT_PUBLISH', undefined, { cause: sent.error });
+  if (sent.error !== undefined) return closedAtPublish(sent.error);
   if (sent.noSubscribers) {
     return new HomieError(
       'NOT_ACCEPTED',

@@ -3,7 +3,17 @@ import { closedWithoutWord, explain, refusesVersion, type ConnectionEnd } from '
 
 /** A connection that ended before it was accepted. */
 function end(error: unknown, rest: Partial<ConnectionEnd> = {}): ConnectionEnd {
-  return { error, opened: false, secure: false, websocket: false, url: 'mqtt://broker:1883', ...rest };
+  return {
+    error,
+    opened: false,
+    secure: false,
+    websocket: false,
+    protocolVersion: 4,
+    subscribing: false,
+    tlsAlert: false,
+    url: 'mqtt://broker:1883',
+    ...rest,
+  };
 }
 
 function coded(code: string | number, message = 'something'): Error {

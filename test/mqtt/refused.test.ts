@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createWebServer } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { HomieError } from '../../src/errors';
 import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
@@ -113,6 +113,165 @@ describe('A connection that the broker ends says why', () => {
   }
 });
 
+/** A broker that answers the first packet with these bytes, and then ends the connection, or does this with each further one. */
+async function answering(
+  first: readonly number[],
+  further?: (socket: Socket, bytes: Buffer) => void,
+): Promise<{ url: string; close: () => void }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => {
+      if (further === undefined) return socket.end(Buffer.from(first));
+      socket.on('data', (bytes: Buffer) => further(socket, bytes));
+      return socket.write(Buffer.from(first));
+    });
+  });
+  const port = await portOf(server);
+  return { url: `mqtt://127.0.0.1:${port}`, close: () => server.close() };
+}
+
+const connack5 = [0x20, 3, 0, 0, 0];
+const connack4 = [0x20, 2, 0, 0];
+
+describe('A connection says of a broker no more than was seen:', () => {
+  /** Codes that have nothing to do with user name and password (MQTT 5, sections 3.2.2.2 and 3.14.2.1). */
+  const others = [
+    128, 129, 130, 131, 136, 137, 138, 139, 140, 142, 149, 150, 151, 152, 155, 156, 157, 159, 160, 161, 162, 199,
+  ];
+  for (const code of others) {
+    it(`no user name and password at reason code ${code}`, async () => {
+      for (const [version, bytes] of [
+        [5, [0x20, 3, 0, code, 0]],
+        [5, [...connack5, 0xe0, 2, code, 0]],
+      ] as const) {
+        const broker = await answering(bytes);
+        const { message, hint } = await reason({ url: broker.url, protocolVersion: version });
+        broker.close();
+        assert.doesNotMatch(`${message} ${hint}`, /password|host and port/, `${message} ${hint}`);
+      }
+    });
+  }
+
+  it('the other server that it names', async () => {
+    const name = Buffer.from('other.example:1883');
+    const properties = [0x1c, 0, name.length, ...name];
+    for (const code of [156, 157]) {
+      for (const bytes of [
+        [0x20, properties.length + 3, 0, code, properties.length, ...properties],
+        [...connack5, 0xe0, properties.length + 2, code, properties.length, ...properties],
+      ]) {
+        const broker = await answering(bytes);
+        const { code: given, message, hint } = await reason({ url: broker.url, protocolVersion: 5 });
+        broker.close();
+        assert.equal(given, 'BROKER_REFUSED');
+        assert.match(message, /another server|moved/);
+        assert.match(hint, /other\.example:1883/);
+      }
+    }
+  });
+
+  it('that it may not speak MQTT 5 where it closes at a CONNECT of 5, which is fixed', async () => {
+    const broker = await answering([]);
+    const { code, message, hint } = await reason({ url: broker.url, protocolVersion: 5 });
+    broker.close();
+    assert.equal(code, 'BROKER_PROTOCOL');
+    assert.match(message, /closed the connection without an answer\.$/);
+    assert.match(hint, /3\.1\.1/);
+  });
+
+  it('that it closed at a subscription where it did, and not that host or port are wrong', async () => {
+    for (const [version, connack] of [
+      [4, connack4],
+      [5, connack5],
+    ] as const) {
+      const broker = await answering(connack, (socket) => socket.destroy());
+      const connection = new Connection({ url: broker.url, protocolVersion: version });
+      const failed = disconnected(connection);
+      void connection.subscribe(['homie/+/$state']);
+      connection.connect();
+      const { code, message, hint } = await failed;
+      await connection.close();
+      broker.close();
+      assert.equal(code, 'BROKER_REFUSED');
+      assert.match(message, /closed the connection before it acknowledged a subscription/);
+      assert.match(hint, /ACL/);
+    }
+  });
+
+  it('that the network or the broker failed where it closes an idle connection, and not that host or port are wrong', async () => {
+    const broker = await answering(connack4, (socket) => socket.destroy());
+    const connection = new Connection({ url: broker.url, protocolVersion: 4 });
+    connection.connect();
+    await connected(connection);
+    const failed = disconnected(connection);
+    await connection.publish('x', 'y', { qos: 0, timeout: 5000 });
+    const { code, message, hint } = await failed;
+    await connection.close();
+    broker.close();
+    assert.equal(code, 'BROKER_UNREACHABLE');
+    assert.match(message, /was lost/);
+    assert.doesNotMatch(hint, /port/);
+  });
+
+  for (const scheme of ['mqtt', 'ws']) {
+    it(`TLS where the port answers ${scheme} with a TLS alert`, async () => {
+      for (const alert of [
+        [0x15, 3, 1, 0, 2, 2, 0x46],
+        [0x15, 3, 3, 0, 2, 2, 0x16],
+      ]) {
+        const broker = await answering(alert);
+        const error = await reason({ url: broker.url.replace('mqtt', scheme) });
+        broker.close();
+        assert.equal(error.code, 'BROKER_TLS', error.message);
+        assert.match(error.message, /answered with TLS/);
+        assert.match(error.hint, /^Switch TLS on/);
+      }
+    });
+  }
+
+  it('what it lacks by its CONNACK', async () => {
+    // Maximum QoS 0, no retained messages, no wildcards (MQTT 5, section 3.2.2.3).
+    const properties = [0x24, 0, 0x25, 0, 0x28, 0];
+    const broker = await answering(
+      [0x20, 3 + properties.length, 0, 0, properties.length, ...properties],
+      () => undefined,
+    );
+    const connection = new Connection({ url: broker.url, protocolVersion: 5 });
+    connection.connect();
+    const status = await connected(connection);
+    assert.deepEqual(status.lacks, ['retained', 'wildcards', 'qos1']);
+    await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: 5000 }), {
+      code: 'PUBLISH_REFUSED',
+      message: /QoS 1.*nothing was sent/,
+    });
+    await connection.close();
+    broker.close();
+  });
+
+  it('the reason code with which it ends the connection at a publish', async () => {
+    for (const [code, text] of [
+      [151, /quota .*151/],
+      [135, /not authorized .*135/],
+      [155, /QoS .*155/],
+    ] as const) {
+      const broker = await answering(connack5, (socket, bytes) => {
+        if ((bytes[0] ?? 0) >> 4 === 3) socket.end(Buffer.from([0xe0, 2, code, 0]));
+      });
+      const connection = new Connection({ url: broker.url, protocolVersion: 5 });
+      connection.connect();
+      await connected(connection);
+      await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: 5000 }), (error: HomieError) => {
+        assert.equal(error.code, 'CONNECTION_LOST');
+        assert.ok(error.cause instanceof Error);
+        assert.match(error.cause.message, text);
+        return true;
+      });
+      await connection.close();
+      broker.close();
+    }
+  });
+});
+
 describe('A connection that mosquitto refuses says why', () => {
   let ca: CertificateAuthority;
   let other: CertificateAuthority;
@@ -208,8 +367,9 @@ describe('A connection that mosquitto refuses says why', () => {
   for (const protocolVersion of [5, 4, 'auto'] as const) {
     it(`when a plain client meets a TLS port (version ${protocolVersion})`, async () => {
       const error = await reason({ url: secure.url.replace('mqtts', 'mqtt'), protocolVersion });
-      assert.equal(error.code, 'BROKER_TLS');
-      assert.match(error.message, /probably wants TLS/);
+      // A broker that does not speak MQTT 5 may close at a CONNECT of 5, too.
+      assert.equal(error.code, protocolVersion === 5 ? 'BROKER_PROTOCOL' : 'BROKER_TLS');
+      assert.match(`${error.message} ${error.hint}`, /(wants|requires) TLS/);
     });
   }
 

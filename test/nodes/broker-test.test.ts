@@ -1,6 +1,7 @@
 /** What the editor's test of a connection answers. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connectAsync } from 'mqtt';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes } from '../support/aedes';
@@ -175,6 +176,47 @@ describe('the test of a connection', () => {
       const { message } = await tryOut(flow, { ...typed, id: 'broker', user: '${TEST_USER}', password: '__PWRD__' });
       assert.match(String(message), /cannot be reached/);
     });
+  });
+
+  it('does not offer the base topic in the dialog as another one', async () => {
+    const broker = await startAedes();
+    ends.push(() => broker.close());
+    broker.aedes.authorizeSubscribe = (_client, subscription, callback) =>
+      callback(null, subscription.topic.startsWith('homie/') ? null : subscription);
+    const device = await connectAsync(broker.url);
+    await device.publishAsync('homie/lamp/$homie', '3.0.1', { retain: true, qos: 1 });
+    await device.endAsync();
+    const flow = await lonely();
+    const answer = { ...(await tryOut(flow, { port: String(broker.port) })) };
+    assert.deepEqual(
+      ['devices', 'ready', 'elsewhere'].map((name) => Reflect.get(answer, name)),
+      [1, 0, []],
+    );
+  });
+
+  it('says what the broker lacks', async () => {
+    const properties = [0x25, 0, 0x28, 0];
+    const lacking = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes: Buffer) => {
+        const type = (bytes[0] ?? 0) >> 4;
+        if (type === 1)
+          socket.write(Buffer.from([0x20, 3 + properties.length, 0, 0, properties.length, ...properties]));
+        if (type === 8) socket.write(Buffer.from([0x90, 4, bytes[2] ?? 0, bytes[3] ?? 0, 0, 0]));
+        if (type === 10) socket.write(Buffer.from([0xb0, 4, bytes[2] ?? 0, bytes[3] ?? 0, 0, 0]));
+      });
+    });
+    await once(lacking.listen(0, '127.0.0.1'), 'listening');
+    ends.push(async () => lacking.close());
+    const address = lacking.address();
+    assert.ok(typeof address === 'object' && address !== null);
+    const typed = { host: '127.0.0.1', port: String(address.port) };
+    const flow = await TestFlow.start(typed);
+    await flow.showed('node-red:common.status.connected');
+    assert.match(flow.log(), /does not keep retained messages/);
+    assert.match(flow.log(), /does not support wildcard subscriptions/);
+    const answer = await tryOut(flow, typed);
+    assert.deepEqual([answer.connected, Reflect.get(answer, 'lacks')], [true, ['retained', 'wildcards']]);
   });
 
   describe('is bounded:', () => {
