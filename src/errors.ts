@@ -393,6 +393,10 @@ export const catalogue = {
     'A job cannot be written to its file, so that it would not survive a restart; it goes on all the same.',
     'Check the free space of the disk, and that the user that runs Node-RED may write there.',
   ),
+  JOB_FILES_OPEN: entry(
+    'Other users of the computer may be able to read the files of jobs, which hold firmware; jobs go on all the same.',
+    'Move the user directory to a file system with permissions, or mount it so that only the user of Node-RED can read it.',
+  ),
   ABANDONED: entry(
     'The device was no longer watched, because the node was stopped or redeployed; what became of it is not known.',
     'Ask for the state of the device before you send anything again.',

@@ -253,12 +253,9 @@ export async function readWhole(file: string, most: number): Promise<Buffer> {
   return readFile(file);
 }
 
-/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder, or closes it to others. */
+/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder where it is missing. */
 export async function writeWhole(file: string, content: string | Buffer): Promise<void> {
-  const folder = path.dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  // It may be somebody else's.
-  await chmod(folder, 0o700).catch(() => undefined);
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const written = `${file}.new`;
   // What an earlier process has left, or a link to another file, is not written into.
   await rm(written, { force: true });
@@ -270,6 +267,24 @@ export async function writeWhole(file: string, content: string | Buffer): Promis
     await handle.close();
   }
   await rename(written, file);
+}
+
+/**
+ * Closes folders to other users, as far as they are there.
+ *
+ * @returns why that cannot be done
+ */
+export async function closeToOthers(folders: readonly string[]): Promise<HomieError | undefined> {
+  for (const folder of folders) {
+    try {
+      await chmod(folder, 0o700);
+    } catch (error) {
+      if (isMissing(error)) continue;
+      const reason = `Other users may be able to read ${folder}: its permissions cannot be changed (${reasonOf(error)}).`;
+      return new HomieError('JOB_FILES_OPEN', reason, { cause: error });
+    }
+  }
+  return undefined;
 }
 
 /** Why a file could not be written. */

@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lutimes, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { asHomieError, HomieError } from '../errors';
 import { md5 } from '../firmware/checksum';
@@ -9,7 +9,8 @@ import { FolderLock } from './folder-lock';
 import { History } from './history';
 import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
 import { JobIndex } from './job-index';
-import { isMissing, Journal, notWritten, readWhole, writeWhole, type Reading } from './journal';
+import { closeToOthers, isMissing, Journal, notWritten, readWhole, writeWhole, type Reading } from './journal';
+import { removeOldFiles } from './old-files';
 import { readPending } from './pending-file';
 
 /** While the folder is ours without anybody else in between. */
@@ -37,6 +38,7 @@ interface Broken {
  * - `history.jsonl`: see `History`
  * - `pending.jsonl`: devices that may have something to boot
  * - `owner.<n>.json`: see `FolderLock`
+ * - `*.damaged`, `*.new`: see `removeOldFiles`
  *
  * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
  */
@@ -52,6 +54,8 @@ export class JobStore {
   #opens = 0;
   /** It was told that another process uses the folder. */
   #told = false;
+  /** It was told that others may read the folder. */
+  #toldOpen = false;
   /** The period of ownership in which the folder was read. */
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
@@ -177,7 +181,11 @@ export class JobStore {
     this.#tell(error);
     this.#index.remove(id);
     const file = this.#jobFile(id);
-    if (this.#mayWrite()) await rename(file, `${file}.damaged`).catch(() => undefined);
+    if (!this.#mayWrite()) return;
+    const now = new Date();
+    // It is kept for some time from now on.
+    await lutimes(file, now, now).catch(() => undefined);
+    await rename(file, `${file}.damaged`).catch(() => undefined);
   }
 
   get #historyFile(): string {
@@ -208,6 +216,7 @@ export class JobStore {
   /** Reads each file once, however many there are. */
   async #read(period: Period): Promise<void> {
     const mayWrite = (): boolean => this.#mayWrite(period);
+    await this.#closeToOthers();
     const { journal } = await Journal.openLeniently(this.#historyFile, this.#tell, mayWrite);
     this.#remembered = journal;
     for (const [device, record] of journal.entries()) {
@@ -217,9 +226,11 @@ export class JobStore {
     await this.#readPending(mayWrite);
     const broken: Broken[] = [];
     const expired: JobFile[] = [];
+    const begunOnly = new Set<string>();
     for (const id of await this.#ids()) {
       const reading = await this.#readJob(id);
       if ('error' in reading) broken.push(reading);
+      else if (reading.job === undefined) begunOnly.add(id);
       if ('error' in reading || reading.job === undefined) continue;
       const { head, state } = reading.job;
       const isExpired = hasExpired(reading.job);
@@ -232,7 +243,27 @@ export class JobStore {
     }
     for (const each of broken) await this.#giveUp(each);
     // Nobody waits for that.
-    this.#removals = removeAll(expired);
+    this.#removals = this.#removeOld(expired, begunOnly, mayWrite);
+  }
+
+  async #closeToOthers(): Promise<void> {
+    const error = await closeToOthers([
+      this.#folder,
+      ...['jobs', 'firmware'].map((name) => path.join(this.#folder, name)),
+    ]);
+    if (error === undefined || this.#toldOpen) return;
+    this.#toldOpen = true;
+    this.#tell(error);
+  }
+
+  async #removeOld(
+    expired: readonly JobFile[],
+    begunOnly: ReadonlySet<string>,
+    mayRemove: () => boolean,
+  ): Promise<void> {
+    await removeAll(expired);
+    const firmware = (checksum: string): boolean => this.#index.needs(checksum);
+    await this.#inTurn(() => removeOldFiles(this.#folder, { begunOnly, firmware, mayRemove }));
   }
 
   /** What may be pending is written down from now on. */

@@ -59,6 +59,8 @@ describe('A broker that refuses subscriptions', () => {
       ready: 0,
       elsewhere: [],
       searched: true,
+      lacks: [],
+      plainPassword: false,
       receiving: false,
       refused: ['+/$state'],
     });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { md5 } from '../../src/firmware/checksum';
@@ -75,6 +75,76 @@ describe('the files of jobs', () => {
     assert.deepEqual(await files('jobs'), [`${open1}.jsonl`]);
     assert.deepEqual(await files('firmware'), [`${'f'.repeat(32)}.bin`]);
     assert.ok(read < 15_000 && all < 30_000, `read in ${read} ms, all deleted after ${all} ms`);
+  });
+
+  /** Makes files as old as this, in days. */
+  const age = async (days: number, ...names: readonly string[]): Promise<void> => {
+    const then = new Date(Date.now() - days * 24 * 3_600_000);
+    for (const name of names) await utimes(path.join(folder, name), then, then);
+  };
+
+  it('are removed by their age where nobody needs them: damaged ones, half-written ones, and their firmware', async () => {
+    const [needed, orphan, fresh] = [image, Buffer.alloc(1000, 2), Buffer.alloc(1000, 3)];
+    const sums = await Promise.all([needed, orphan, fresh].map((each) => md5(each)));
+    const [neededBin = '', orphanBin = '', freshBin = ''] = sums.map((sum) => `firmware/${sum}.bin`);
+    await mkdir(path.join(folder, 'firmware'), { recursive: true });
+    await writeFile(path.join(folder, neededBin), needed);
+    await writeFile(path.join(folder, orphanBin), orphan);
+    await writeFile(path.join(folder, freshBin), fresh);
+    const [open1, begun, later] = [randomUUID(), randomUUID(), randomUUID()].map((id) => `jobs/${id}.jsonl`);
+    const [old, young] = [randomUUID(), randomUUID()].map((id) => `jobs/${id}.jsonl.damaged`);
+    const half = `jobs/${randomUUID()}.jsonl.new`;
+    await place(open1 ?? '', ['head', headOf({ firmware: sums[0] ?? '' })], ['job', rest]);
+    await place(begun ?? '', ['head', headOf({ firmware: sums[1] ?? '' })]);
+    await place(later ?? '', ['head', headOf({})], ['job', rest]);
+    const newer = path.join(folder, later ?? '');
+    await writeFile(newer, (await readFile(newer, 'utf8')).replace('"version":1', '"version":2'));
+    for (const name of [old, young, half, 'history.jsonl.damaged', 'other.txt', 'jobs/other.damaged']) {
+      await place(name ?? '', 'x');
+    }
+    await age(8, neededBin, orphanBin, open1 ?? '', begun ?? '', later ?? '', old ?? '', half);
+    await age(8, 'history.jsonl.damaged', 'other.txt', 'jobs/other.damaged');
+    await age(6, freshBin, young ?? '');
+    await open().open();
+    await Promise.all(opened.splice(0).map((store) => store.close()));
+    const left = [open1, later, young, 'jobs/other.damaged'].map((name) => (name ?? '').slice('jobs/'.length));
+    assert.deepEqual((await files('jobs')).sort(), left.sort());
+    assert.deepEqual((await files('firmware')).sort(), [`${sums[0]}.bin`, `${sums[2]}.bin`].sort());
+    const here = await files('.');
+    assert.deepEqual([here.includes('other.txt'), here.includes('history.jsonl.damaged')], [true, false]);
+  });
+
+  it('are kept for a week from the day on which they are set aside', async () => {
+    const id = randomUUID();
+    await place(`jobs/${id}.jsonl`, ['head', headOf({})], ['job', rest], 'x');
+    await age(30, `jobs/${id}.jsonl`);
+    for (let start = 0; start < 2; start += 1) {
+      await open().open();
+      await Promise.all(opened.splice(0).map((store) => store.close()));
+      assert.deepEqual(await files('jobs'), [`${id}.jsonl.damaged`]);
+    }
+    assert.deepEqual(told, ['JOB_FILE_DAMAGED']);
+  });
+
+  it('are written all the same where the file system knows no permissions, which is reported once', async () => {
+    const { chmod } = fs;
+    fs.chmod = async () => {
+      throw Object.assign(new Error('EPERM: operation not permitted, chmod'), { code: 'EPERM' });
+    };
+    try {
+      const store = open();
+      const firmware = await md5(image);
+      const jobs = [0, 1].map(() => store.begin(randomUUID(), headOf({ firmware }), image));
+      for (const job of jobs) await job.note('x', 1);
+      await store.history.begun('broker/lamp', firmware);
+      await store.close();
+      await store.open();
+      assert.equal((await files('jobs')).length, 2);
+      assert.deepEqual(await store.firmware(firmware), image);
+      assert.deepEqual(told, ['JOB_FILES_OPEN']);
+    } finally {
+      fs.chmod = chmod;
+    }
   });
 
   it('lock what the readable lines of a damaged file name as under way, and what the damaged ones are about', async () => {
