@@ -1,14 +1,11 @@
 import type { NodeAPI } from 'node-red';
 import { Firmware } from '../src/firmware/firmware';
-import { readUpload } from './firmware-upload';
+import { readUpload, UploadSlots, type Upload } from './firmware-upload';
 import { Stage, type Staged } from './firmware-stage';
 import { ownPagesOnly } from './own-pages';
 import { Feeds } from './sidebar-feed';
 import { planUpdate, startUpdate } from './sidebar-plan';
 import { Refused, refusalOf } from './sidebar-refusal';
-
-/** More files than these do not come in at the same time. */
-const MAX_UPLOADS = 2;
 
 /**
  * What the sidebar asks for. To look needs the permission `homie-ota.read`, to bring a firmware and to start an update
@@ -17,7 +14,7 @@ const MAX_UPLOADS = 2;
 export = (RED: NodeAPI): void => {
   const feeds = new Feeds(RED);
   const stage = new Stage();
-  let uploads = 0;
+  const slots = new UploadSlots();
   const read = RED.auth.needsPermission('homie-ota.read');
   const write = RED.auth.needsPermission('homie-ota.write');
 
@@ -33,13 +30,12 @@ export = (RED: NodeAPI): void => {
       return { id, firmware: firmware.info };
     });
   });
-  const upload = async (request: Parameters<typeof readUpload>[0]): Promise<Buffer> => {
-    if (uploads >= MAX_UPLOADS) throw new Refused('busy');
-    uploads += 1;
+  const upload = async (request: Upload & Asker): Promise<Buffer> => {
+    const release = slots.take(userOf(request));
     try {
       return await readUpload(request);
     } finally {
-      uploads -= 1;
+      release();
     }
   };
 
@@ -72,6 +68,19 @@ export = (RED: NodeAPI): void => {
     return found;
   };
 };
+
+/** Who sends a request. */
+interface Asker {
+  /** Where people log in. */
+  readonly user?: unknown;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
+/** The user who asks, or else the address. */
+function userOf({ user, socket }: Asker): string {
+  const username: unknown = Reflect.get(Object(user), 'username');
+  return typeof username === 'string' ? `user ${username}` : `address ${socket.remoteAddress ?? ''}`;
+}
 
 /** What is answered to a request. */
 interface Reply {

@@ -7,7 +7,7 @@ const reasons = {
   undeployed: [404, 'There is no such homie-ota node.', 'Deploy the flow, or choose another node.'],
   changed: [409, 'What was shown is not what would be done now.', 'Look at the devices once more, and confirm then.'],
   nothing: [409, 'No device would be updated.', 'Choose other devices, or another node.'],
-  busy: [429, 'Too many files are uploaded at the same time.', 'Wait until one of them has come.'],
+  busy: [429, 'Too many files are being uploaded.', 'Try again in 30 seconds: an upload that stalls ends by then.'],
 } as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
 
 /** A request that is refused. */

@@ -239,6 +239,34 @@ describe('what the sidebar asks Node-RED for, where people have to log in', () =
     assert.equal(answer.status, 200);
   });
 
+  it('lets stalled uploads of one user hold up nobody else, and ends them after 30 s', async function () {
+    this.timeout(120_000);
+    const begun = performance.now();
+    const stall = (): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const headers = {
+          Authorization: `Bearer ${tokens['writer'] ?? ''}`,
+          'Content-Type': OCTETS,
+          'Content-Length': fresh.length,
+        };
+        const stalled = request(`${nodeRed.url}/homie-ota/firmware`, { method: 'POST', headers }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+          stalled.destroy();
+        });
+        stalled.on('error', reject);
+        stalled.write(fresh.subarray(0, 20_000));
+      });
+    const ended = Promise.all([stall(), stall()]);
+    // Both have begun.
+    while ((await upload('writer')).status !== 429);
+    assert.equal((await upload('admin')).status, 200);
+    assert.deepEqual(await ended, [400, 400]);
+    const ms = performance.now() - begun;
+    assert.ok(ms > 29_000 && ms < 60_000, `${Math.round(ms)} ms`);
+    assert.equal((await upload('writer')).status, 200);
+  });
+
   it('keeps a few uploads only', async () => {
     const first = await staged();
     for (let i = 0; i < 4; i += 1) await staged();
