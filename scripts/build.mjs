@@ -1,6 +1,6 @@
 // Bundles the nodes into dist/nodes.js, and makes dist/nodes/ of what Node-RED looks for: a .js for each, html, locales, icons.
 import { build } from 'esbuild';
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -13,12 +13,11 @@ await cp(at('nodes'), at('dist/nodes'), { recursive: true, filter: (source) => !
 await cp(at('icons'), at('dist/nodes/icons'), { recursive: true });
 
 // One file, since each is found, read and compiled when Node-RED starts.
-await build({
+await bundle({
   stdin: {
     contents: entries.map(([name]) => `exports['${name}'] = require('./nodes/${name}');`).join('\n'),
     resolveDir: root,
   },
-  bundle: true,
   packages: 'external',
   platform: 'node',
   target: 'node20',
@@ -27,11 +26,30 @@ await build({
 for (const [name, file] of entries) await writeFile(at(file), `module.exports = require('../nodes.js')['${name}'];\n`);
 
 // What the sidebar knows of firmware, as one module for the browser.
-await build({
+await bundle({
   entryPoints: [at('src/firmware/glance.ts')],
-  bundle: true,
   minify: true,
   format: 'esm',
   outfile: at('resources/sidebar-firmware.js'),
-  banner: { js: '// Made by the build from src/firmware/glance.ts and spark-md5.' },
+  banner: { js: '// Made by the build from src/firmware/glance.ts.' },
 });
+
+/** Bundles into one file, and puts the licences of the packages whose code is in it at its end. */
+async function bundle(options) {
+  const { metafile } = await build({ ...options, absWorkingDir: root, bundle: true, metafile: true });
+  const names = Object.keys(metafile.inputs).flatMap(
+    (file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
+  );
+  const licences = await Promise.all([...new Set(names)].map(licenceOf));
+  if (licences.length > 0) await appendFile(options.outfile, licences.join(''));
+}
+
+/** A comment with the licence of a package. Fails where it has none. */
+async function licenceOf(name) {
+  const folder = at('node_modules', name);
+  const { version } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'));
+  const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.(md|txt))?$/i.test(entry));
+  if (file === undefined) throw new Error(`${name} has no file LICENSE`);
+  const text = await readFile(path.join(folder, file), 'utf8');
+  return `\n/*! ${name} ${version}\n\n${text.trim()}\n*/\n`;
+}

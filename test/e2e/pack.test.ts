@@ -51,6 +51,14 @@ describe('the package', () => {
     assert.equal(packed.length, expected.length);
   });
 
+  it('carries the licence of each package whose code is in it', async () => {
+    const licence = await readFile(path.join(root, 'node_modules/spark-md5/LICENSE'), 'utf8');
+    const sidebar = await readFile(path.join(root, 'resources/sidebar-firmware.js'), 'utf8');
+    assert.ok(sidebar.includes(licence.trim()));
+    // A package that esbuild takes in is named in a comment.
+    assert.doesNotMatch(await readFile(path.join(root, 'dist/nodes.js'), 'utf8'), /^ *\/\/ node_modules\//m);
+  });
+
   for (const { title, options } of runtimes) {
     it(`makes its nodes appear in a fresh ${title}, without a warning`, async () => {
       const userDir = await mkdtemp(path.join(folder, 'user-dir-'));
