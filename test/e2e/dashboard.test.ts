@@ -15,6 +15,9 @@ const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60
 /** Larger than what comes through without the setting that the readme asks for. */
 const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 1_200_000, seed: 2 });
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });
+/** Its name would load a picture where it is shown as HTML. */
+const MARKUP = '<img src="/picture.png">&amp;';
+const marked = buildEsp8266Image({ name: MARKUP, version: '1.0.0', size: 60_000, seed: 5 });
 const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 4 });
 
 /** What the file input of Dashboard 2 itself warns of, whatever flow it is in. */
@@ -43,7 +46,12 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     before(async function () {
       if (!chromiumAvailable()) this.skip();
       folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-dashboard-'));
-      const files = { 'next.bin': next, 'later.bin': later, 'page.bin': '<!DOCTYPE html><html></html>' };
+      const files = {
+        'next.bin': next,
+        'later.bin': later,
+        'marked.bin': marked,
+        'page.bin': '<!DOCTYPE html><html></html>',
+      };
       for (const [name, content] of Object.entries(files)) await writeFile(path.join(folder, name), content);
       broker = await startAedes();
       // Slow enough for the table, which looks every two seconds, to see it being updated.
@@ -120,6 +128,12 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await picture('1-refused');
       await button('Update all').click();
       assert.equal(await question().isVisible(), false);
+    });
+
+    it('shows the name in an image as text', async () => {
+      await upload('marked.bin');
+      await says(`runs "${MARKUP}".`);
+      assert.equal(await page.locator('.nrdb-ui-text img').count(), 0);
     });
 
     it('tells what a firmware is and what it would do, and sends nothing', async () => {
