@@ -62,6 +62,8 @@ export interface Play {
   readonly env?: Readonly<Record<string, string>>;
   /** Other properties of nodes, by their names, or by their types where they have none. */
   readonly nodes?: Readonly<Record<string, object>>;
+  /** Of Node-RED. */
+  readonly settings?: object;
 }
 
 /** A broker, simulated devices, a folder, and an example that is played in a Node-RED. */
@@ -111,12 +113,12 @@ export class Stage {
   }
 
   /** Deploys an example, and waits until its homie nodes are connected. */
-  async play(name: string, { env = {}, nodes = {} }: Play = {}): Promise<void> {
+  async play(name: string, { env = {}, nodes = {}, settings = {} }: Play = {}): Promise<void> {
     this.#flow = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
     const [tab] = this.#flow;
     const serve: NodeModule = (RED) => void this.#server.on('request', RED.httpNode);
     // A test before may have had a user directory.
-    helper.settings({});
+    helper.settings(settings);
     await helper.load([serve, ...core, homieBroker, homieConfig, homieDevices, homieOta], listeners, {});
     await helper.setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
     for (const node of this.#flow.filter(({ type }) => !['tab', 'group'].includes(type))) {
@@ -176,6 +178,18 @@ export class Stage {
     const address = this.#server.address();
     assert.ok(typeof address === 'object');
     return fetch(`http://127.0.0.1:${address?.port}${url}`, init);
+  }
+
+  /** Begins a POST request, of whose body only the first byte is sent. @returns the status of the answer */
+  async statusOfBegun(url: string, headers: Readonly<Record<string, string>>): Promise<number | undefined> {
+    const address = this.#server.address();
+    assert.ok(typeof address === 'object');
+    const request = http.request({ host: '127.0.0.1', port: address?.port, path: url, method: 'POST', headers });
+    request.setHeader('content-type', 'application/octet-stream');
+    request.write('a');
+    const [answer]: http.IncomingMessage[] = await once(request, 'response');
+    request.destroy();
+    return answer?.statusCode;
   }
 
   /** The next stage may have devices of the same ids. */

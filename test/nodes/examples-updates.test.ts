@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
+import { runInNewContext } from 'node:vm';
 import { buildEsp8266Image } from '../support/images';
-import { Stage } from './examples-stage';
+import { readExample, Stage } from './examples-stage';
 import { next, payload, running, state } from './scene';
 
 const older = buildEsp8266Image({ name: 'my-light', version: '1.0.9', size: 60_000, seed: 4 });
@@ -244,6 +245,23 @@ describe('an example of updates', () => {
       await post(next, authorized);
       await stage.shown('summary').first(state('succeeded'));
       assert.ok(!stage.everything().includes(token));
+    });
+
+    it('tells a setting of Node-RED by which a large body is refused without being read', async () => {
+      const device = await stage.device('a');
+      const info = String(readExample(name).find(({ type }) => type === 'comment')?.['info']);
+      const [, code = ''] = /^ {4}(httpNodeMiddleware:[^]*?^ {4}\}),$/m.exec(info) ?? [];
+      const settings: unknown = runInNewContext(`({ ${code} })`);
+      assert.ok(typeof settings === 'object' && settings !== null && 'httpNodeMiddleware' in settings);
+      await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick, settings });
+      for (const header of [{ 'content-length': '400000000' }, { 'transfer-encoding': 'chunked' }]) {
+        assert.equal(await stage.statusOfBegun('/firmware', header), 413, Object.keys(header).join());
+      }
+      assert.equal((await post(next)).status, 401);
+      assert.equal((await post(next, authorized)).status, 202);
+      await stage.shown('summary').first(state('succeeded'));
+      assert.deepEqual(device.image, next);
+      assert.equal((await ask('no-such-job')).status, 404);
     });
 
     it('refuses everybody where no token is set', async () => {
