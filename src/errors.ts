@@ -329,9 +329,8 @@ export const catalogue = {
     'Send the firmware as binary, which is the default.',
   ),
   FACTS_MISSING: entry(
-    'The device is ready, but has not published what an update needs to know.',
-    'Check that the retained topics of the device reach this user (ACL), or restart the device.',
-    true,
+    'The device is ready, but does not publish what an update needs; it probably does not run Homie for ESP8266.',
+    'Choose a device that runs Homie for ESP8266. If this one does, allow this user to read its topics (ACL).',
   ),
   CHECKSUM_MISSING: entry(
     'The device came back but did not publish $fw/checksum, so what runs on it is not known.',

@@ -18,6 +18,8 @@ import { warningsOf, type Warning } from './warnings';
 export interface CheckInput extends Surroundings {
   /** `$implementation/config` as published; undefined when none was seen. */
   readonly config: string | undefined;
+  /** What the device has not published, so that nothing can be sent to it. */
+  readonly lack?: Problem;
   /** The patch: an object, or its JSON text. */
   readonly patch: unknown;
   /** Bytes of `wifi.password`, `mqtt.username` and `mqtt.password` together, as they stand in the file. */
@@ -74,6 +76,7 @@ export function checkPatch(input: CheckInput): Check {
   const read = tryReadPatch(input.patch);
   const before = file && maskObject(file.content, secretNames);
   if ('problem' in read) return rejected(read.problem, before);
+  if (input.lack !== undefined) return rejected(input.lack, before);
   if (file === undefined) {
     return rejected(problem(config === undefined ? 'CONFIG_UNKNOWN' : 'CONFIG_UNREADABLE', []), before);
   }

@@ -1,7 +1,7 @@
 import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
-import { isReady, untilReady } from '../homie/presence';
+import { completeAt, decidableAt, isReady, untilReady } from '../homie/presence';
 import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
 import type { Check } from './check';
 import type { JsonObject } from './json';
@@ -281,15 +281,14 @@ class Exchange {
 }
 
 /**
- * From when on a patch can be sent to a device that is ready and whose configuration is known: where it has just booted, a
- * reboot that follows at once could not be told from none.
- *
- * @returns ms of `performance.now()`; undefined when it is not ready
+ * Returns from when on a patch can be sent to a device that is ready and whose configuration is known, in ms of
+ * `performance.now()`: where it has just booted, a reboot that follows at once could not be told from none. Of a device that
+ * is ready and publishes too little, from when on that is known. Undefined when it is not there.
  */
 export function readyAt(broker: HomieBroker, id: string): number | undefined {
   const known = broker.registry.get(id);
-  if (known?.state === undefined || known.config === undefined || !isReady(broker, id)) return undefined;
-  return showableAt(known, performance.now());
+  if (known?.state === undefined || !isReady(broker, id)) return decidableAt(broker, id);
+  return known.config === undefined ? completeAt(broker, known.state.at) : showableAt(known, performance.now());
 }
 
 /** Waits until the next reboot of a device that has just booted can be shown. */

@@ -1,8 +1,10 @@
 /** A patch checked against what is known of a device. */
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import { incomplete } from '../homie/presence';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
+import { problem, type Problem } from './problem';
 import type { ConfigSettings } from './settings';
 import { unconfirmedPatches } from './unconfirmed';
 
@@ -13,15 +15,30 @@ export function checkKnown(
   patch: JsonObject,
   settings: ConfigSettings,
 ): Check {
+  const lack = device && lackOf(broker, device);
   const others = [...broker.registry.devices.values()].filter((other) => !isLeftover(other, device));
   return checkPatch({
     ...settings,
+    ...(lack && { lack }),
     config: device?.config?.value,
     patch,
     mac: device?.mac?.value,
     unconfirmed: device === undefined ? [] : unconfirmedPatches(broker, device.id),
     otherDeviceIds: others.map(({ id }) => id),
   });
+}
+
+/** What a device that is ready has not published, so that nothing can be sent to it. */
+function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | undefined {
+  const lack = incomplete(broker, id);
+  if (lack !== undefined) return problem('FACTS_MISSING', [], lack.message);
+  if (state?.value !== 'ready' || config !== undefined) return undefined;
+  return problem(
+    'CONFIG_UNKNOWN',
+    [],
+    `${id} is ready, but publishes no $implementation/config, so a patch cannot be checked against it.`,
+    'Allow this user to read the topic (ACL), or restart the device.',
+  );
 }
 
 /** Whether this is the device itself, or what it left behind when it had another id. */

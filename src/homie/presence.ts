@@ -3,7 +3,7 @@ import { HomieError } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
 import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
-import type { Device } from './device';
+import type { Attribute, Device } from './device';
 import { AT_MOST } from './until-quiet';
 import type { DeviceWatch } from './watch';
 
@@ -95,22 +95,56 @@ export async function settledOrAbandoned(broker: HomieBroker, abandon: AbortSign
   }
 }
 
+/** What a decision about a device needs, by the topics that bring it. In Homie for ESP8266 all of it comes before `ready`. */
+const NEEDED = [
+  ['checksum', '$fw/checksum'],
+  ['fwName', '$fw/name'],
+  ['implementation', '$implementation'],
+] as const satisfies [Attribute, string][];
+
+/** How long a device that is ready may take to publish what is needed, in ms: a bridge passes topics on in any order. */
+const FACTS_WITHIN = 2_000;
+
 /** Whether a device is there now, and all is known of it that a decision needs. */
 export function isReady(broker: HomieBroker, id: string): boolean {
   const device = broker.registry.get(id);
   return device !== undefined && missing(broker, device) === undefined;
 }
 
-function missing(
-  broker: HomieBroker,
-  device: Device,
-): 'connection' | 'state' | '$fw/name' | '$fw/checksum' | '$implementation' | undefined {
+/**
+ * Returns from when on a decision about a device can be made, in ms of `performance.now()`: at once where all that it needs is
+ * known, else when a device that is ready has had the time to publish it. Undefined when the device is not there.
+ */
+export function decidableAt(broker: HomieBroker, id: string): number | undefined {
+  const device = broker.registry.get(id);
+  if (device?.state === undefined) return undefined;
+  const what = missing(broker, device);
+  if (what === 'connection' || what === 'state') return undefined;
+  return what === undefined ? 0 : completeAt(broker, device.state.at);
+}
+
+/** Returns when all has come, in ms, of a device that has been ready since then. */
+export function completeAt({ isSettled }: HomieBroker, readySince: number): number {
+  return (isSettled ? readySince : performance.now()) + FACTS_WITHIN;
+}
+
+/** Returns what a device that is there lacks for any decision; undefined when it lacks nothing or is not there. */
+export function incomplete(broker: HomieBroker, id: string): HomieError | undefined {
+  const device = broker.registry.get(id);
+  const what = device && missing(broker, device);
+  if (what === undefined || what === 'connection' || what === 'state') return undefined;
+  return broker.refusal(what) ?? unpublished(id, what);
+}
+
+/** Returns what keeps a device from being ready: no connection, its state, or a topic that it has not published. */
+function missing(broker: HomieBroker, device: Device): 'connection' | 'state' | (typeof NEEDED)[number][1] | undefined {
   if (broker.status.state !== 'connected') return 'connection';
   if (device.state?.value !== 'ready') return 'state';
-  if (device.checksum === undefined) return '$fw/checksum';
-  if (device.fwName === undefined) return '$fw/name';
-  if (device.implementation === undefined) return '$implementation';
-  return undefined;
+  return NEEDED.find(([attribute]) => device[attribute] === undefined)?.[1];
+}
+
+function unpublished(id: string, topic: string): HomieError {
+  return new HomieError('FACTS_MISSING', `${id} is ready, but publishes no ${topic}; probably not Homie for ESP8266.`);
 }
 
 /** Why a device is not ready. */
@@ -133,5 +167,5 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
     const but = what === undefined ? '' : `, but ${device.state.value}`;
     return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}.`);
   }
-  return broker.refusal(what) ?? new HomieError('FACTS_MISSING', `${id} is ready, but has not published ${what}.`);
+  return broker.refusal(what) ?? unpublished(id, what);
 }

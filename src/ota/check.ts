@@ -6,7 +6,7 @@ import { HomieError } from '../errors';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { decide } from './decide';
 import { encodedLength } from './encoding';
-import { isReady } from '../homie/presence';
+import { incomplete, isReady } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import { findRetained } from './retained-firmware';
@@ -147,6 +147,8 @@ async function checkDevice(
   if (broker.locks.holder(id) !== undefined) return say('busy', 'Another job has this device.');
   const locked = broker.locks.refusalOf(id, 'image');
   if (locked !== undefined) return say('busy', locked.message);
+  const lack = incomplete(broker, id);
+  if (lack !== undefined) return say('incompatible', lack.message);
   if (!isReady(broker, id)) return say('offline', `It is not there now; last seen as ${describe(device)}.`);
 
   const decision = await decide(device, firmware, settings);

@@ -6,7 +6,7 @@ import { checkKnown } from '../config/known';
 import type { ConfigSettings } from '../config/settings';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { whyNot } from '../homie/presence';
+import { isReady, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
 import { History } from './history';
 import { Job, type JobOptions } from './job';
@@ -56,7 +56,7 @@ function configTask(
     admits: (device) => isMeant(choice, device, undefined),
     refuse: () => (incomplete === true ? new HomieError('SECRET_NOT_KEPT') : undefined),
     readyAt: (device) => readyAt(broker, device),
-    missing: (device) => missing(broker, device),
+    missing: (device) => whyNot(broker, device),
     look: async (device, asked) =>
       endUnsent(checkKnown(broker, broker.registry.get(device), patch, settingsFor(asked))),
     exchange: (device, { asked, begin, report, ...hooks }) => {
@@ -86,15 +86,12 @@ function configTask(
       if (!isOpen) await broker.locks.rebooted(device);
       return judged.kind === 'again' ? 'again' : judged.outcome;
     },
-    isWorthAnotherLook: ({ state }) => state === 'timed_out',
+    isWorthAnotherLook: ({ device, state, error }) => {
+      if (state === 'timed_out') return true;
+      const lacked = error?.code === 'FACTS_MISSING' || error?.code === 'CONFIG_UNKNOWN';
+      return lacked && isReady(broker, device) && broker.registry.get(device)?.config !== undefined;
+    },
     allowAgain: () => undefined,
     ended: async (device, update, resumed) => history?.remember(`${broker.locks.scope}${device}`, update, resumed),
   };
-}
-
-function missing(broker: HomieBroker, device: string): HomieError {
-  const known = broker.registry.get(device);
-  return known?.state?.value === 'ready' && known.config === undefined
-    ? new HomieError('CONFIG_UNKNOWN')
-    : whyNot(broker, device);
 }

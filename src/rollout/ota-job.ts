@@ -1,6 +1,6 @@
 import { asHomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { isReady, whyNot } from '../homie/presence';
+import { decidableAt, incomplete, isReady, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
 import type { Outcome } from '../homie/update';
 import { decide } from '../ota/decide';
@@ -91,11 +91,13 @@ function otaTask(
     select: (signal) => selectDevices(broker, choice, name, signal, continuous),
     admits: (device) => device.fwName?.value === name && isMeant(choice, device, name),
     refuse: (device) => refuse({ broker, device, firmware, settings }),
-    readyAt: (device) => (isReady(broker, device) ? 0 : undefined),
+    readyAt: (device) => decidableAt(broker, device),
     missing: (device) => whyNot(broker, device),
     look: async (id, asked): Promise<Outcome | undefined> => {
       const device = broker.registry.get(id);
       if (device === undefined) return undefined;
+      const lack = incomplete(broker, id);
+      if (lack !== undefined) return { state: 'rejected', error: lack };
       const gone = await firmware.load().then(() => undefined, asHomieError);
       if (gone !== undefined) return { state: 'rejected', error: gone };
       const decision = await decide(device, firmware, settingsFor(id, asked));
@@ -145,9 +147,9 @@ function otaTask(
       if (!isOpen) await broker.locks.rebooted(device);
       return judged.kind === 'again' ? 'again' : judged.outcome;
     },
-    isWorthAnotherLook: ({ device, state, reason }) => {
+    isWorthAnotherLook: ({ device, state, reason, error }) => {
       const known = broker.registry.get(device);
-      if (state === 'timed_out') return true;
+      if (state === 'timed_out' || error?.code === 'FACTS_MISSING') return isReady(broker, device);
       if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
       if (state !== 'succeeded' && reason !== 'up_to_date') return false;
       return known?.checksum !== undefined && !meaning.has(known.checksum.value);
