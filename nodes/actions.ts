@@ -12,6 +12,7 @@ import type { JobFile, StoredJob } from '../src/rollout/job-file';
 import type { JobStore } from '../src/rollout/store';
 import { canceledBeforeFound, failureOf, refusal } from './answers';
 import type { BrokerLink } from './broker-node';
+import type { Shown } from './job-status';
 import { keptOf } from './kept-message';
 import type { Jobs } from './jobs';
 import type { Outbox } from './outbox';
@@ -154,6 +155,11 @@ export abstract class Actions<Action extends string> {
       randomUUID(),
       errors.map((error) => ({ state: 'failed', progress: 0, error })),
     );
+  }
+
+  /** Shows below the node what a check found that the user should look at. */
+  protected showChecked(found: readonly Shown[]): void {
+    this.#jobs.checked(found);
   }
 
   /**

@@ -1,5 +1,13 @@
 import { HomieError } from '../src/errors';
-import { reportError, summarize, type ErrorReport, type Summary, type Update } from '../src/homie/update';
+import {
+  ignoredKeys,
+  reportError,
+  summarize,
+  type ConfigReport,
+  type ErrorReport,
+  type Summary,
+  type Update,
+} from '../src/homie/update';
 
 /** The summary of an input that was refused before a job began. */
 export type Refusal = Summary & { readonly error: ErrorReport };
@@ -69,18 +77,26 @@ function together(summaries: readonly Summary[]): Summary {
 /** What a check found: a verdict for each device. */
 interface Verdicts {
   readonly counts: Readonly<Record<string, number>>;
-  readonly devices: readonly { readonly device: string; readonly reason: string; readonly retained?: string }[];
+  readonly devices: readonly {
+    readonly device: string;
+    readonly reason: string;
+    readonly retained?: string;
+    readonly warnings?: ConfigReport['warnings'];
+  }[];
 }
 
 /** The answer to `check`, with a sentence for people. */
 export function checkAnswer<Checked extends Verdicts>(checked: Checked): Checked & { readonly text: string } {
   const { devices, counts } = checked;
   const [device] = devices;
-  if (devices.length === 1 && device !== undefined) return { ...checked, text: `${device.device}: ${device.reason}` };
+  const ignored = ignoredKeys(devices.map(({ warnings = [] }) => ({ warnings })));
+  if (devices.length === 1 && device !== undefined) {
+    return { ...checked, text: `${device.device}: ${device.reason}${ignored}` };
+  }
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
   const retained = devices.filter((each) => each.retained !== undefined).map((each) => each.device);
   const warning = retained.length === 0 ? '' : ` A firmware message is retained for ${retained.join(', ')}.`;
-  return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.${warning}` };
+  return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.${warning}${ignored}` };
 }
 
 /** The error of a job in which a device failed, in one sentence that names the devices. */

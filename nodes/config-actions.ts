@@ -9,7 +9,7 @@ import { withDeadline } from '../src/deadline';
 import { asHomieError, HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { namedDevices, selectDevices } from '../src/homie/select';
-import { reportError } from '../src/homie/update';
+import { reportError, setsUnknownKey } from '../src/homie/update';
 import { ConfigJob } from '../src/rollout/config-job';
 import type { Order } from '../src/rollout/desk';
 import {
@@ -112,6 +112,9 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const options = { signal: this.closing, exclude };
     const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, options);
     outbox.send('summary', checkAnswer(answer));
+    this.showChecked(
+      answer.devices.filter(setsUnknownKey).map((config) => ({ state: 'skipped', progress: 0, config })),
+    );
   }
 
   /** The configuration of each device is a result of its own. */

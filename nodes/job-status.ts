@@ -1,7 +1,7 @@
 import type { NodeStatus } from 'node-red';
 import type { ErrorCode } from '../src/errors';
 import type { ConnectionStatus } from '../src/mqtt/connection';
-import { isFinal, type Phase, type Reason, type State } from '../src/homie/update';
+import { isFinal, setsUnknownKey, type ConfigReport, type Phase, type Reason, type State } from '../src/homie/update';
 import type { BrokerLink } from './broker-node';
 
 /** Of an update, what its status needs. */
@@ -11,6 +11,7 @@ export interface Shown {
   readonly progress: number;
   readonly reason?: Reason;
   readonly error?: { readonly code: ErrorCode };
+  readonly config?: Pick<ConfigReport, 'warnings'>;
 }
 
 /** Why the jobs of a node start no more devices. */
@@ -60,8 +61,10 @@ export function jobStatus(type: string, devices: readonly Shown[], halted?: Halt
   return devices.length === 1 && only !== undefined ? deviceStatus(type, only) : fleetStatus(devices);
 }
 
-function deviceStatus(type: string, { state, phase, progress, reason, error }: Shown): NodeStatus {
+function deviceStatus(type: string, shown: Shown): NodeStatus {
+  const { state, phase, progress, reason, error } = shown;
   const key = (name: string): string => `${type}.status.${name}`;
+  if (isIncomplete(shown)) return { fill: 'yellow', shape: 'dot', text: key('unknown_key') };
   switch (state) {
     case 'queued':
     case 'canceled':
@@ -89,6 +92,7 @@ function fleetStatus(devices: readonly Shown[]): NodeStatus {
   const ended = devices.filter(({ state }) => isFinal(state));
   const failed = ended.filter(({ error }) => error !== undefined).length;
   const canceled = ended.filter(({ state }) => state === 'canceled').length;
+  const unknown = ended.filter(isIncomplete).length;
   if (ended.length < devices.length) {
     const flashing = devices.find(({ state, phase }) => state === 'running' && phase === 'flashing');
     const done = `${ended.length}/${devices.length}`;
@@ -99,10 +103,20 @@ function fleetStatus(devices: readonly Shown[]): NodeStatus {
     };
   }
   return {
-    fill: failed > 0 ? 'red' : 'green',
+    fill: failed > 0 ? 'red' : unknown > 0 ? 'yellow' : 'green',
     shape: 'dot',
-    text: join(`✓${ended.length - failed - canceled}`, failed > 0 && `✗${failed}`, canceled > 0 && `–${canceled}`),
+    text: join(
+      `✓${ended.length - failed - canceled}`,
+      failed > 0 && `✗${failed}`,
+      canceled > 0 && `–${canceled}`,
+      unknown > 0 && `⚠${unknown}`,
+    ),
   };
+}
+
+/** Whether a device has taken a patch, or would, of which the firmware ignores a part. */
+function isIncomplete({ state, config }: Shown): boolean {
+  return (state === 'succeeded' || state === 'skipped') && config !== undefined && setsUnknownKey(config);
 }
 
 function join(...parts: (string | false | undefined)[]): string {

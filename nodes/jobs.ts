@@ -16,6 +16,9 @@ const MAX_STALE = 10;
  */
 const MAX_JOBS = 200;
 
+/** With what the names begin under which the findings of a check are shown; those of jobs begin with an id. */
+const CHECK = 'check ';
+
 /** The jobs of a node, and what is to be shown of them. */
 export class Jobs {
   readonly desk = new Desk();
@@ -96,6 +99,17 @@ export class Jobs {
   refused(name: string, shown: readonly Shown[]): void {
     this.#forget();
     for (const [index, one] of shown.entries()) this.#remember(`${name} ${index}`, one);
+    this.#changed();
+  }
+
+  /** Shows what a check found that the user should look at; what the check before found is not shown any more. */
+  checked(found: readonly Shown[]): void {
+    for (const name of [...this.#ended.keys()].filter((each) => each.startsWith(CHECK))) this.#ended.delete(name);
+    // Those of a job that runs say more.
+    if (this.desk.open.length === 0 && found.length > 0) {
+      this.#forget();
+      for (const [index, one] of found.entries()) this.#remember(`${CHECK}${index}`, one);
+    }
     this.#changed();
   }
 

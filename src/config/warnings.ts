@@ -1,8 +1,8 @@
 /** What does not keep a patch from being sent, but is worth a second look. */
 import type { Change } from './compare';
 import type { DeviceFile } from './file';
-import { pathText, type Json } from './json';
-import { unknownKeys } from './keys';
+import { pathText, type Json, type Keys } from './json';
+import { probablyMeant, unknownKeys } from './keys';
 import { MAX_TOPIC_PREFIX, topicPrefixBytes } from './size';
 
 export interface Warning {
@@ -18,12 +18,7 @@ export function warningsOf(
   changed: readonly Change[],
   mac: string | undefined,
 ): Warning[] {
-  const warnings: Warning[] = unknownKeys(before, after).map((keys) => ({
-    code: 'UNKNOWN_KEY',
-    path: pathText(keys),
-    message: 'Homie knows no such key; the device keeps it and does nothing with it.',
-    hint: 'Check the spelling. Values of the sketch belong into settings.',
-  }));
+  const warnings = unknownKeys(before, after).map((keys) => unknownKey(keys, probablyMeant(keys, before)));
   for (const { keys, from, to } of changed) {
     if (keys[0] !== 'settings' || keys.length < 2 || !changesType(from ?? null, to ?? null)) continue;
     warnings.push({
@@ -42,6 +37,24 @@ export function warningsOf(
     });
   }
   return warnings;
+}
+
+function unknownKey(keys: Keys, meant: Keys | undefined): Warning {
+  const path = pathText(keys);
+  const isUnknown = `Homie does not know ${path} and ignores it`;
+  return meant === undefined
+    ? {
+        code: 'UNKNOWN_KEY',
+        path,
+        message: keys.length > 1 ? `${isUnknown}.` : `${isUnknown}; values of the sketch belong in settings.`,
+        hint: 'Check the spelling, and whether it belongs in settings.',
+      }
+    : {
+        code: 'UNKNOWN_KEY',
+        path,
+        message: `${isUnknown}; did you mean ${pathText(meant)}?`,
+        hint: `Set ${pathText(meant)} instead, and set ${path} to null to remove it.`,
+      };
 }
 
 /** A whole number also serves where a fraction is asked for, not the other way round. */

@@ -233,10 +233,11 @@ const verbs = {
 
 function sentence(devices: readonly Update[]): string {
   if (devices.length === 0) return 'No device belongs to it yet.';
+  const ignored = ignoredKeys(devices.flatMap(({ error, config }) => (error === undefined && config ? [config] : [])));
   const [only] = devices;
   if (devices.length === 1 && only !== undefined) {
     const detail = only.error?.message ?? (only.reason === undefined ? undefined : only.reason.replaceAll('_', ' '));
-    return `${only.device}: ${verbs[only.state]}${detail === undefined ? '.' : `: ${detail}`}`;
+    return `${only.device}: ${verbs[only.state]}${detail === undefined ? '.' : `: ${detail}`}${ignored}`;
   }
   const groups = Object.entries(verbs).flatMap(([state, verb]) => {
     const ids = devices.filter((device) => device.state === state).map(({ device }) => device);
@@ -244,5 +245,24 @@ function sentence(devices: readonly Update[]): string {
     const shown = ids.length > 5 ? `${ids.slice(0, 5).join(', ')} …` : ids.join(', ');
     return [`${ids.length} ${verb} (${shown})`];
   });
-  return `${devices.length} devices: ${groups.join(', ')}.`;
+  return `${devices.length} devices: ${groups.join(', ')}.${ignored}`;
 }
+
+/** Whether a patch sets a key that the firmware does not know: the device takes it, and nothing comes of it. */
+export function setsUnknownKey({ warnings }: Pick<ConfigReport, 'warnings'>): boolean {
+  return warnings.some(({ code }) => code === UNKNOWN_KEY);
+}
+
+/** How many unknown keys are named in a sentence. */
+const MAX_NAMED = 3;
+
+/** Returns what is said of the keys that the firmware does not know, each once, to be put behind a sentence. */
+export function ignoredKeys(reports: readonly Pick<ConfigReport, 'warnings'>[]): string {
+  const unknown = reports.flatMap(({ warnings }) => warnings.filter(({ code }) => code === UNKNOWN_KEY));
+  const messages = [...new Map(unknown.map(({ path, message }) => [path, message])).values()];
+  const more = messages.length - MAX_NAMED;
+  const shown = [...messages.slice(0, MAX_NAMED), ...(more > 0 ? [`(And ${more} more unknown keys.)`] : [])];
+  return shown.map((message) => ` ${message}`).join('');
+}
+
+const UNKNOWN_KEY = 'UNKNOWN_KEY';

@@ -1,4 +1,4 @@
-import { reportError, type Change, type FirmwareName, type Outcome, type Update } from '../homie/update';
+import { ignoredKeys, reportError, type Change, type FirmwareName, type Outcome, type Update } from '../homie/update';
 
 /** What is known of one device of a job. `duration` is set when it has ended, in ms. */
 export type Entry = Omit<Update, 'duration'> & { readonly duration?: number };
@@ -129,7 +129,15 @@ function end({ phase, remaining: _remaining, ...entry }: Entry, outcome: Outcome
     ...('config' in outcome && { config: outcome.config }),
     ...('reboot' in outcome && { reboot: outcome.reboot }),
     ...('reason' in outcome && { reason: outcome.reason }),
-    ...('hint' in outcome && { hint: outcome.hint }),
+    ...hintOf(outcome),
     ...('error' in outcome && { error: reportError(outcome.error, phase) }),
   };
+}
+
+/** What to do about a success or a skip: also about keys of a patch that came to nothing. */
+function hintOf(outcome: Outcome): { readonly hint?: string } {
+  const given = 'hint' in outcome ? outcome.hint : undefined;
+  const ignored = outcome.config === undefined || 'error' in outcome ? '' : ignoredKeys([outcome.config]).trim();
+  const hint = [given, ignored].filter(Boolean).join(' ');
+  return hint === '' ? {} : { hint };
 }

@@ -49,6 +49,25 @@ describe('checking a patch', () => {
     );
   });
 
+  for (const [change, message] of [
+    [{ brightness: 5 }, 'Homie does not know brightness and ignores it; did you mean settings.brightness?'],
+    [{ Brightnes: 5 }, 'Homie does not know Brightnes and ignores it; did you mean settings.brightness?'],
+    [{ nmae: 'x' }, 'Homie does not know nmae and ignores it; did you mean name?'],
+    [{ setings: { zone: 'attic' } }, 'Homie does not know setings and ignores it; did you mean settings?'],
+    [{ ssid: 'x' }, 'Homie does not know ssid and ignores it; did you mean wifi.ssid?'],
+    [{ wifi: { pasword: 'x' } }, 'Homie does not know wifi.pasword and ignores it; did you mean wifi.password?'],
+    [{ password: 'x' }, 'Homie does not know password and ignores it; values of the sketch belong in settings.'],
+    [{ colour: 3 }, 'Homie does not know colour and ignores it; values of the sketch belong in settings.'],
+  ] as const) {
+    it(`says of ${JSON.stringify(change)}: ${message}`, () => {
+      const { warnings } = check(change, { allowRisky: true });
+      assert.deepEqual(
+        warnings.map((warning) => warning.message),
+        [message],
+      );
+    });
+  }
+
   it('warns when the device could receive no firmware any more', () => {
     const long = { device_id: 'd'.repeat(32), mqtt: { base_topic: `${'b'.repeat(35)}/` } };
     assert.deepEqual(

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fc from 'fast-check';
+import helper from 'node-red-node-test-helper';
 import { TestFlow } from './flow';
-import { caughtCode, configNode, payload, Scene, state } from './scene';
+import { caughtCode, configNode, connected, payload, Scene, state } from './scene';
 
 const patch = { settings: { percentage: 7 } };
 
@@ -92,6 +94,22 @@ describe('homie-config, asked to', () => {
       assert.deepEqual(flow.dones, [{ code: undefined }]);
       assert.deepEqual(device.patches, []);
       assert.equal(flow.result.messages.length + flow.progress.messages.length, 0);
+    });
+
+    it('says that the device does not know a key, also below the node, until the next check', async () => {
+      const device = await scene.device('my-light', { config: { settings: { percentage: 42 } } });
+      const flow = await scene.config();
+      flow.send({ action: 'check', payload: { percentage: 5 } });
+      assert.equal(
+        payload(await flow.summary.first(), 'text'),
+        'my-light: It would be set in one message and one reboot. Homie does not know percentage and ignores it; did you mean settings.percentage?',
+      );
+      const status = await flow.showed('homie-config.status.unknown_key');
+      assert.deepEqual([status.fill, status.shape], ['yellow', 'dot']);
+      flow.send({ action: 'check', payload: { settings: { percentage: 5 } } });
+      await flow.summary.nth(2);
+      while (flow.statuses.at(-1)?.text !== connected) await once(helper.getNode('ota'), 'call:status');
+      assert.deepEqual(device.patches, []);
     });
 
     it('tells it of all that a pattern means, and which of them are excluded', async () => {

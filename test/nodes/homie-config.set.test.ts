@@ -42,6 +42,31 @@ describe('homie-config, when it changes a configuration', () => {
     await flow.showed('homie-config.status.succeeded');
   });
 
+  it('says of a key that the device does not know that nothing came of it, and which one was probably meant', async () => {
+    const device = await scene.device('my-light', { config: { settings: { percentage: 42 } } });
+    const flow = await scene.config();
+    flow.send({ payload: { percentage: 5 } });
+    const result = await flow.result.first();
+    assert.equal(payload(result, 'state'), 'succeeded');
+    const sentence = 'Homie does not know percentage and ignores it; did you mean settings.percentage?';
+    assert.equal(payload(result, 'hint'), sentence);
+    assert.equal(payload(await flow.summary.first(), 'text'), `my-light: updated. ${sentence}`);
+    const status = await flow.showed('homie-config.status.unknown_key');
+    assert.equal(status.fill, 'yellow');
+    assert.equal(JSON.parse(device.file).percentage, 5);
+  });
+
+  it('names each unknown key once for all devices of a job', async () => {
+    for (const id of ['a', 'b']) await scene.device(id);
+    const flow = await scene.config({ device: 'a,b' });
+    flow.send({ payload: { colour: 5 } });
+    assert.equal(
+      payload(await flow.summary.first(), 'text'),
+      '2 devices: 2 updated (a, b). Homie does not know colour and ignores it; values of the sketch belong in settings.',
+    );
+    assert.equal((await flow.showed('✓2 ⚠2')).fill, 'yellow');
+  });
+
   it('takes JSON text as well', async () => {
     const device = await scene.device('my-light');
     const flow = await scene.config();

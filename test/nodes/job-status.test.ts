@@ -67,6 +67,23 @@ describe('the status below a node with jobs', () => {
     });
   });
 
+  it('is yellow where the firmware does not know a key that was set', () => {
+    const warnings = [{ code: 'UNKNOWN_KEY', path: 'colour', message: 'Homie does not know colour and ignores it.' }];
+    const set = device('succeeded', { config: { warnings } });
+    assert.deepEqual(statusOf('homie-config', [set]), {
+      fill: 'yellow',
+      shape: 'dot',
+      text: 'homie-config.status.unknown_key',
+    });
+    assert.deepEqual(statusOf('homie-config', [set, device('succeeded')]), {
+      fill: 'yellow',
+      shape: 'dot',
+      text: '✓2 ⚠1',
+    });
+    assert.equal(statusOf('homie-config', [set, failed('NOT_BACK')]).text, '✓1 ✗1 ⚠1');
+    assert.equal(statusOf('homie-config', [device('rejected', { config: { warnings } })]).fill, 'red');
+  });
+
   it('tells that nothing more is started, once nothing runs', () => {
     const devices = [failed('NOT_BACK'), device('waiting')];
     assert.deepEqual(statusOf('homie-ota', devices, 'stopped'), {
@@ -82,13 +99,14 @@ describe('the status below a node with jobs', () => {
     assert.equal(statusOf('homie-ota', [...devices, device('running')], 'stopped').text, '1/3 ✗1');
   });
 
-  for (const { type, locale, phases, reasons, canceled } of [
+  for (const { type, locale, phases, reasons, canceled, warned } of [
     {
       type: 'homie-ota',
       locale: ota['homie-ota'],
       phases: ['sending', 'accepted', 'silent', 'rebooting', 'verifying'],
       reasons: ['up_to_date', 'older', 'ota_disabled', 'held', 'excluded'],
       canceled: ['superseded'],
+      warned: [],
     },
     {
       type: 'homie-config',
@@ -96,6 +114,7 @@ describe('the status below a node with jobs', () => {
       phases: ['sending', 'received', 'rebooting', 'verifying'],
       reasons: ['no_change', 'excluded'],
       canceled: [],
+      warned: [device('succeeded', { config: { warnings: [{ code: 'UNKNOWN_KEY', path: 'a', message: 'a' }] } })],
     },
   ] as const) {
     it(`has a text for everything that ${type} can come to, and none is 20 characters long`, () => {
@@ -105,6 +124,7 @@ describe('the status below a node with jobs', () => {
         ...phases.map((phase) => device('running', { phase })),
         ...reasons.map((reason) => device('skipped', { reason })),
         ...canceled.map((reason) => device('canceled', { reason })),
+        ...warned,
         ...Object.keys(catalogue).filter(isErrorCode).map(failed),
       ];
       const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));

@@ -28,7 +28,7 @@ const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
   'homie-ota.status.': [...states, 'accepted', 'silent', 'up_to_date', 'older', 'ota_disabled', 'held', 'superseded'],
-  'homie-config.status.': [...states, 'received', 'no_change'],
+  'homie-config.status.': [...states, 'received', 'no_change', 'unknown_key'],
   // Sentences of validators begin with them. They stand in the dialog, too.
   'homie-ota.label.': [],
   'homie-config.label.': [],
