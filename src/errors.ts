@@ -79,6 +79,14 @@ export const catalogue = {
     'The structure of the image makes no sense.',
     'Build the image again; it may be damaged, or not an application image.',
   ),
+  FIRMWARE_FACTORY: entry(
+    'This is a factory image: a boot loader and a partition table stand before the application. No device would start with it after an update.',
+    'Give the application alone: firmware.bin of the build, not the merged or factory file.',
+  ),
+  FIRMWARE_DUMP: entry(
+    'This is a copy of the whole flash of a device, not a firmware. It may hold secrets, such as the password of the Wi-Fi.',
+    'Give the .bin file that the build made, and keep the copy where nobody else can read it.',
+  ),
   FIRMWARE_PART: entry(
     'This is only a part of an ESP8266 image. The device would accept it and lose its boot loader.',
     'Give the combined file: firmware.bin of PlatformIO (pio run), or the .bin that the Arduino IDE exports.',

@@ -1,7 +1,7 @@
 import { subtle } from 'node:crypto';
 import { HomieError } from '../errors';
 import { CHIP_ID, chipName } from './format';
-import { checksumOf, readSegments, requireBytes, requireChecksum } from './segments';
+import { checksumOf, readSegments, requireBytes, requireChecksum, type Segments } from './segments';
 
 const HEADER = 24;
 const SHA256 = 32;
@@ -16,7 +16,7 @@ const SHA256 = 32;
  */
 export async function inspectEsp32(
   image: Buffer,
-): Promise<{ chip: string; end: number; flashSize: number | undefined }> {
+): Promise<{ chip: string; end: number; flashSize: number | undefined; segments: Segments }> {
   requireBytes(image, HEADER, 'the header');
   const chip = chipName(image.readUInt16LE(CHIP_ID));
   const flashSize = flashSizeOf(image.readUInt8(3) >> 4);
@@ -24,7 +24,7 @@ export async function inspectEsp32(
   requireChecksum(await checksumOf(segments), segments.checksum, 'the image');
 
   const hashed = image.readUInt8(23);
-  if (hashed === 0) return { chip, end: segments.end, flashSize };
+  if (hashed === 0) return { chip, end: segments.end, flashSize, segments };
   if (hashed !== 1) {
     throw new HomieError(
       'FIRMWARE_DAMAGED',
@@ -36,7 +36,7 @@ export async function inspectEsp32(
   // In another thread.
   const hash = Buffer.from(await subtle.digest('SHA-256', image.subarray(0, segments.end)));
   if (!hash.equals(image.subarray(segments.end, end))) throw new HomieError('FIRMWARE_SHA256');
-  return { chip, end, flashSize };
+  return { chip, end, flashSize, segments };
 }
 
 /** 1 MiB to 128 MiB for 0 to 7 (esptool, ESP32ROM.FLASH_SIZES). */

@@ -44,11 +44,13 @@ export function isEsp8266(image: Buffer): boolean {
  * signature, padding), it is not looked at: the boot loader does not either.
  *
  * @returns `end`: where the image ends by its structure, in bytes, as `ESP.getSketchSize()` reckons it;
- *   `flashSize` in bytes
+ *   `flashSize` in bytes; `segments`: those of the application
  * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED, FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM,
  *   FIRMWARE_CRC
  */
-export async function inspectEsp8266(image: Buffer): Promise<{ end: number; flashSize: number | undefined }> {
+export async function inspectEsp8266(
+  image: Buffer,
+): Promise<{ end: number; flashSize: number | undefined; segments: Segments }> {
   const flashSize = FLASH_SIZES[image.readUInt8(3) >> 4];
   const boot = readSegments(image, image.readUInt8(1), HEADER);
   // Before the checksum: that of an application is taken with length and CRC32 zeroed.
@@ -72,7 +74,7 @@ export async function inspectEsp8266(image: Buffer): Promise<{ end: number; flas
   const application = readSegments(image, image.readUInt8(APPLICATION + 1), APPLICATION + HEADER);
   await checkApplication(image, application);
   requireFlashMode(image.readUInt8(FLASH_MODE));
-  return { end: application.end, flashSize };
+  return { end: application.end, flashSize, segments: application };
 }
 
 function part(what: string): HomieError {

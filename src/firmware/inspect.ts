@@ -4,7 +4,8 @@ import { inspectEsp32 } from './esp32';
 import { inspectEsp8266, isEsp8266 } from './esp8266';
 import { FLASH_MODE, MAGIC, MAX_IMAGE } from './format';
 import { readMarks } from './marks';
-import { requireBytes } from './segments';
+import { otherFile, refuseWholeFlash } from './other-file';
+import { requireBytes, type Segments } from './segments';
 
 export type FlashMode = 'QIO' | 'QOUT' | 'DIO' | 'DOUT' | 'unknown';
 
@@ -38,24 +39,27 @@ const SMALLEST_HEADER = 12;
  * Checks the structure of a plain image and tells what it is. The event loop turns meanwhile.
  *
  * @throws {HomieError} FIRMWARE_EMPTY, FIRMWARE_TOO_LARGE, FIRMWARE_MAGIC, FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED,
- *   FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
+ *   FIRMWARE_FACTORY, FIRMWARE_DUMP, FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
  */
 export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
   if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
-  if (image[0] !== MAGIC) throw new HomieError('FIRMWARE_MAGIC');
+  if (image[0] !== MAGIC) throw otherFile(image) ?? new HomieError('FIRMWARE_MAGIC');
   requireBytes(image, SMALLEST_HEADER, 'the header');
-  const [structure, checksum] = await Promise.all([structureOf(image), md5(image)]);
+  const [{ segments, ...structure }, checksum] = await Promise.all([structureOf(image), md5(image)]);
+  refuseWholeFlash(image, structure.end);
   return {
     ...structure,
     size: image.length,
     md5: checksum,
     flashMode: FLASH_MODES[image.readUInt8(FLASH_MODE)] ?? 'unknown',
-    ...readMarks(image.subarray(0, structure.end)),
+    ...readMarks(image.subarray(0, structure.end), segments),
   };
 }
 
-async function structureOf(image: Buffer): Promise<Pick<FirmwareInfo, 'chip' | 'family' | 'end' | 'flashSize'>> {
+async function structureOf(
+  image: Buffer,
+): Promise<Pick<FirmwareInfo, 'chip' | 'family' | 'end' | 'flashSize'> & { readonly segments: Segments }> {
   return isEsp8266(image)
     ? { chip: 'esp8266', family: 'esp8266', ...(await inspectEsp8266(image)) }
     : { family: 'esp32', ...(await inspectEsp32(image)) };

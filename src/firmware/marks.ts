@@ -1,4 +1,5 @@
 import { MARKS, MAX_TEXT } from './format';
+import type { Segments } from './segments';
 
 /** What an image tells of itself. */
 export interface Marks {
@@ -23,11 +24,10 @@ const SIGNATURE_BEGIN = SIGNATURE.subarray(0, 6);
  * Finds the marks that the Homie library leaves in an image.
  *
  * @param image the image up to its structural end: what is behind it does not run
+ * @param segments those of the application, which tell the marks that the code uses from others
  */
-export function readMarks(image: Buffer): Marks {
-  const name = textBetween(image, NAME);
-  const version = textBetween(image, VERSION);
-  const brand = textBetween(image, BRAND);
+export function readMarks(image: Buffer, segments?: Segments): Marks {
+  const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) => reported(textsBetween(image, mark), segments));
   return {
     homie: hasSignature(image),
     ...(name !== undefined && { name }),
@@ -45,18 +45,73 @@ function hasSignature(image: Buffer): boolean {
   return false;
 }
 
-/** The first readable text between the two marks. Each byte is passed a few times at most, whatever the image holds. */
-function textBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer]): string | undefined {
+/** The last marks of an image that are looked at: no program has more. */
+const MAX_MARKS = 16;
+
+/** A text between two marks. */
+interface Marked {
+  readonly text: string;
+  /** From its first mark on, as a view into the image. */
+  readonly bytes: Buffer;
+}
+
+/** The last readable texts between the two marks, in order. Each byte is passed a few times at most, whatever the image holds. */
+function textsBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer]): Marked[] {
+  const found: Marked[] = [];
   let start = image.indexOf(before);
   while (start >= 0) {
     start += before.length;
     const end = image.indexOf(after, start);
-    if (end < 0) return undefined;
+    if (end < 0) break;
     const text = end - start <= MAX_TEXT ? image.toString('utf8', start, end) : '';
-    if (text !== '' && !/\p{Cc}/u.test(text)) return text;
+    if (text !== '' && !/\p{Cc}/u.test(text)) found.push({ text, bytes: image.subarray(start - before.length) });
+    if (found.length > MAX_MARKS) found.shift();
     start = image.indexOf(before, Math.max(start, end - MAX_TEXT - before.length));
   }
-  return undefined;
+  return found;
+}
+
+/**
+ * Returns the text that a device reports which runs the image. `__setFirmware` keeps the text that it was last called with
+ * (homie-esp8266 Homie.cpp), so that of several marks those count whose address is among the literals of the code, and of
+ * these the last one: a compiler for Xtensa puts literals in the order of their use. A mark that no code uses, such as a
+ * `__FLAGGED_FW_NAME` of Homie 1 that a sketch has kept, is linked all the same, and stands behind the others (seen with
+ * xtensa-lx106-elf-gcc). Where no mark is among the literals, as on RISC-V, the last one counts.
+ */
+function reported(found: readonly Marked[], segments: Segments | undefined): string | undefined {
+  const isSeveral = found.some(({ text }) => text !== found[0]?.text);
+  const used = isSeveral && segments !== undefined ? inOrderOfUse(found, segments) : [];
+  return (used.at(-1) ?? found.at(-1))?.text;
+}
+
+/** Those whose address is a literal of the code, by the place of their last literal. */
+function inOrderOfUse(found: readonly Marked[], segments: Segments): Marked[] {
+  const byAddress = new Map(found.map((marked) => [addressOf(marked, segments), marked]));
+  const used = new Set<Marked>();
+  for (const [index, segment] of segments.data.entries()) {
+    const address = segments.addresses[index] ?? 0;
+    if (address < CODE) continue;
+    // Literals are aligned (l32r), and one pass finds them all, whatever the image holds.
+    for (let at = (4 - (address % 4)) % 4; at + 4 <= segment.length; at += 4) {
+      const marked = byAddress.get(segment.readUInt32LE(at));
+      if (marked === undefined) continue;
+      // What is added anew goes to the end.
+      used.delete(marked);
+      used.add(marked);
+    }
+  }
+  return [...used];
+}
+
+/** Code of the ESP8266 and of the Xtensa chips of the ESP32 family lies from here on; their data lies below. */
+const CODE = 0x4000_0000;
+
+function addressOf({ bytes }: Marked, { data, addresses }: Segments): number | undefined {
+  const index = data.findIndex(
+    ({ byteOffset, length }) => bytes.byteOffset >= byteOffset && bytes.byteOffset < byteOffset + length,
+  );
+  const [segment, address] = [data[index], addresses[index]];
+  return segment === undefined || address === undefined ? undefined : address + bytes.byteOffset - segment.byteOffset;
 }
 
 function bytesOf([before, after]: readonly [string, string]): readonly [Buffer, Buffer] {

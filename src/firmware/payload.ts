@@ -4,12 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { readBase64 } from './base64';
 import { MAGIC, MAX_IMAGE } from './format';
+import { otherText } from './other-file';
 import { isPage, isReadable, kindOf } from './text';
 
 export { MAX_IMAGE };
 
 /** Characters or bytes that are looked at at most: base64 of the largest image, wrapped. */
 const MAX_INPUT = (MAX_IMAGE / 3) * 4 * 1.1;
+
+/** Characters of a text that are looked at to tell what it is. */
+const HEAD = 1024;
 
 /** Numbers that are checked in one go. */
 const RUN = 65_536;
@@ -29,6 +33,8 @@ export async function readPayload(payload: unknown): Promise<Buffer> {
   if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
   if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
   const kind = image[0] === MAGIC ? 'binary' : kindOf(image);
+  const other = image[0] === MAGIC ? undefined : otherText(image);
+  if (other !== undefined) throw other;
   if (kind !== 'binary') throw new HomieError(kind === 'page' ? 'FIRMWARE_IS_HTML' : 'FIRMWARE_IS_TEXT');
   return image;
 }
@@ -37,6 +43,8 @@ async function readText(text: string): Promise<Buffer> {
   if (text === '') throw new HomieError('FIRMWARE_EMPTY');
   if (text.length > MAX_INPUT) throw new HomieError('FIRMWARE_TOO_LARGE');
   if (isPage(text)) throw new HomieError('FIRMWARE_IS_HTML');
+  const other = otherText(Buffer.from(text.slice(0, HEAD), 'latin1'));
+  if (other !== undefined) throw other;
   const bytes = await readBase64(text);
   if (bytes !== undefined) return bytes;
   throw isReadable(text)

@@ -11,6 +11,8 @@ const BLOCK = 16;
 export interface Segments {
   /** The bytes of each segment, without copying them. */
   readonly data: readonly Buffer[];
+  /** Where the chip has each segment in its memory. */
+  readonly addresses: readonly number[];
   /** The XOR checksum as the image has it. */
   readonly checksum: number;
   /** Offset of the first byte behind the checksum. */
@@ -30,6 +32,7 @@ export function readSegments(image: Buffer, count: number, start: number): Segme
     throw new HomieError('FIRMWARE_DAMAGED', `The image claims to have ${count} segments; 1 to 16 are possible.`);
   }
   const data: Buffer[] = [];
+  const addresses: number[] = [];
   let offset = start;
   for (let number = 1; number <= count; number += 1) {
     requireBytes(image, offset + SEGMENT_HEADER, `segment ${number} of ${count}`);
@@ -37,6 +40,7 @@ export function readSegments(image: Buffer, count: number, start: number): Segme
     if (length > MAX_IMAGE) {
       throw new HomieError('FIRMWARE_DAMAGED', `Segment ${number} of ${count} claims to have ${length} bytes.`);
     }
+    addresses.push(image.readUInt32LE(offset));
     offset += SEGMENT_HEADER;
     requireBytes(image, offset + length, `segment ${number} of ${count}`);
     data.push(image.subarray(offset, offset + length));
@@ -44,7 +48,7 @@ export function readSegments(image: Buffer, count: number, start: number): Segme
   }
   const end = offset - (offset % BLOCK) + BLOCK;
   requireBytes(image, end, 'the checksum');
-  return { data, checksum: image.readUInt8(end - 1), end };
+  return { data, addresses, checksum: image.readUInt8(end - 1), end };
 }
 
 /** @throws {HomieError} FIRMWARE_TRUNCATED when the file ends before `end` */

@@ -1,0 +1,174 @@
+/** What somebody may give who means a firmware. No text in it ever holds a byte of the file, which may hold secrets. */
+import { HomieError, type ErrorCode } from '../errors';
+
+const SECTOR = 0x1000;
+
+const SECRETS = 'It may hold secrets, such as the password of the Wi-Fi.';
+const BUILD = 'Give the .bin file that the build made: firmware.bin of PlatformIO, or what the Arduino IDE exports.';
+
+/** Returns what binary data that does not begin like an image is, where that can be told. */
+export function otherFile(bytes: Buffer): HomieError | undefined {
+  const table = partitionsOf(bytes);
+  return table === undefined ? kindAmong(files, bytes) : wholeFlash(bytes, table);
+}
+
+/** Returns what text is, or what begins as text, where that can be told by its beginning. */
+export function otherText(bytes: Buffer): HomieError | undefined {
+  return kindAmong(texts, bytes);
+}
+
+/**
+ * Refuses an image that is the beginning of a larger file: a boot loader of the ESP32 family with its partition table behind
+ * it, or the whole flash of a device.
+ *
+ * @param end where the image ends by its structure, in bytes
+ * @throws {HomieError} FIRMWARE_FACTORY, FIRMWARE_DUMP
+ */
+export function refuseWholeFlash(bytes: Buffer, end: number): void {
+  const table = partitionsOf(bytes);
+  if (table !== undefined && end <= table.offset) throw wholeFlash(bytes, table);
+  // A signature or padding is shorter or ends anywhere.
+  const isWhole = bytes.length % SECTOR === 0 && bytes.length - end >= 16 * SECTOR;
+  if (isWhole && !isBlank(bytes.subarray(end))) throw new HomieError('FIRMWARE_DUMP');
+}
+
+interface Kind {
+  readonly is: (bytes: Buffer) => boolean;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+const texts: readonly Kind[] = [
+  {
+    is: isIntelHex,
+    code: 'FIRMWARE_IS_TEXT',
+    message: 'This is an Intel HEX file, not a firmware image.',
+    hint: BUILD,
+  },
+  {
+    is: isMultipart,
+    code: 'FIRMWARE_IS_TEXT',
+    message: 'This is the body of a form (multipart/form-data), with the file somewhere in it.',
+    hint: 'Give the file alone: with file uploads accepted in the http-in node it is msg.req.files[0].buffer.',
+  },
+];
+
+const files: readonly Kind[] = [
+  {
+    is: begins('PK\x03\x04', 'PK\x05\x06'),
+    code: 'FIRMWARE_MAGIC',
+    message: 'This is a zip archive, not a firmware.',
+    hint: 'Unpack it, and give the firmware.bin in it.',
+  },
+  { is: begins('\x7fELF'), code: 'FIRMWARE_MAGIC', message: 'This is an ELF file, not a firmware image.', hint: BUILD },
+  { is: begins('UF2\n'), code: 'FIRMWARE_MAGIC', message: 'This is a UF2 file, not a firmware image.', hint: BUILD },
+  {
+    is: isLittleFs,
+    code: 'FIRMWARE_MAGIC',
+    message: `This is an image of a LittleFS file system, not a firmware. ${SECRETS}`,
+    hint: BUILD,
+  },
+  {
+    is: isSpiffs,
+    code: 'FIRMWARE_MAGIC',
+    message: `This is an image of a SPIFFS file system, not a firmware. ${SECRETS}`,
+    hint: BUILD,
+  },
+];
+
+function kindAmong(kinds: readonly Kind[], bytes: Buffer): HomieError | undefined {
+  const kind = kinds.find(({ is }) => is(bytes));
+  return kind && new HomieError(kind.code, kind.message, { hint: kind.hint });
+}
+
+function begins(...marks: string[]): (bytes: Buffer) => boolean {
+  return (bytes) => marks.some((mark) => bytes.toString('latin1', 0, mark.length) === mark);
+}
+
+/** A colon, count, address, type, data and checksum of each record in hex digits. */
+function isIntelHex(bytes: Buffer): boolean {
+  return /^\s*:[0-9a-f]{10,}\s*(?:\n|$)/i.test(bytes.toString('latin1', 0, 600));
+}
+
+/** RFC 2046, section 5.1.1: two hyphens, the boundary, the header fields of the first part. */
+function isMultipart(bytes: Buffer): boolean {
+  return /^(?:\r?\n)?--[^\r\n]{1,70}\r?\nContent-[a-z-]+:/i.test(bytes.toString('latin1', 0, 200));
+}
+
+/** The name stands in the superblock, in one of the first two blocks (littlefs, SPEC.md). */
+function isLittleFs(bytes: Buffer): boolean {
+  return [0, SECTOR, 2 * SECTOR].some((block) => bytes.toString('latin1', block + 8, block + 16) === 'littlefs');
+}
+
+/** Each block has a magic number of 16 bits as the last but one entry of its lookup pages (spiffs_nucleus.h, SPIFFS_MAGIC). */
+function isSpiffs(bytes: Buffer): boolean {
+  const PAGE = 256;
+  const ENTRY = 2;
+  return [SECTOR, 2 * SECTOR, 4 * SECTOR, 8 * SECTOR, 16 * SECTOR].some((block) => {
+    const count = bytes.length / block;
+    if (count < 2 || !Number.isInteger(count)) return false;
+    const lookup = Math.max(1, Math.floor(((block / PAGE) * ENTRY) / PAGE)) * PAGE;
+    const magics = [0, 1].map((index) => bytes.readUInt16LE(index * block + lookup - 2 * ENTRY));
+    return [0, count].some((length) =>
+      magics.every((magic, index) => magic === ((0x0529 ^ PAGE ^ (length && length - index)) & 0xffff)),
+    );
+  });
+}
+
+interface Partitions {
+  /** Where the table stands, in bytes. */
+  readonly offset: number;
+  readonly entries: readonly {
+    readonly type: number;
+    readonly subtype: number;
+    readonly start: number;
+    readonly size: number;
+  }[];
+}
+
+/** From the start of the flash, and from 0x1000 on, where the boot loader of the ESP32 itself begins. */
+const TABLES = [0x8000, 0x7000];
+const ENTRY_BYTES = 32;
+/** ESP-IDF, "Partition Tables": 3072 bytes. */
+const MAX_ENTRIES = 96;
+
+/** Reads the partition table of a factory image (ESP-IDF, esp_partition_info_t): 0xAA 0x50, type, subtype, offset, size, label. */
+function partitionsOf(bytes: Buffer): Partitions | undefined {
+  for (const offset of TABLES) {
+    const entries: Partitions['entries'][number][] = [];
+    for (let at = offset; at + ENTRY_BYTES <= bytes.length && entries.length < MAX_ENTRIES; at += ENTRY_BYTES) {
+      if (bytes.readUInt16LE(at) !== 0x50aa) break;
+      const [type, subtype] = [bytes.readUInt8(at + 2), bytes.readUInt8(at + 3)];
+      const [start, size] = [bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at + 8)];
+      if (start === 0 || start % SECTOR !== 0 || size === 0) break;
+      entries.push({ type, subtype, start, size });
+    }
+    if (entries.length > 0) return { offset, entries };
+  }
+  return undefined;
+}
+
+/** A factory image leaves the partitions for data empty. In a dump of a device, settings stand there. */
+function wholeFlash(bytes: Buffer, { offset, entries }: Partitions): HomieError {
+  const shift = 0x8000 - offset;
+  const isUsed = entries.some(
+    ({ type, subtype, start, size }) =>
+      type === DATA && subtype === NVS && !isBlank(bytes.subarray(start - shift, start - shift + size)),
+  );
+  return new HomieError(isUsed ? 'FIRMWARE_DUMP' : 'FIRMWARE_FACTORY');
+}
+
+const DATA = 1;
+const NVS = 2;
+
+const ERASED = Buffer.alloc(16 * SECTOR, 0xff);
+
+/** Whether there is nothing but padding. Comparing whole runs takes a hundredth of the time of single bytes. */
+function isBlank(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += ERASED.length) {
+    const run = bytes.subarray(at, at + ERASED.length);
+    if (!run.equals(ERASED.subarray(0, run.length)) && !run.every((byte) => byte === 0xff || byte === 0)) return false;
+  }
+  return true;
+}
