@@ -1,7 +1,15 @@
 import type { NodeStatus } from 'node-red';
 import type { ErrorCode } from '../src/errors';
 import type { ConnectionStatus } from '../src/mqtt/connection';
-import { isFinal, setsUnknownKey, type ConfigReport, type Phase, type Reason, type State } from '../src/homie/update';
+import {
+  isFinal,
+  isPerhapsMisspelled,
+  setsUnknownKey,
+  type ConfigReport,
+  type Phase,
+  type Reason,
+  type State,
+} from '../src/homie/update';
 import type { BrokerLink } from './broker-node';
 
 /** Of an update, what its status needs. */
@@ -10,6 +18,7 @@ export interface Shown {
   readonly phase?: Phase;
   readonly progress: number;
   readonly reason?: Reason;
+  readonly hint?: string;
   readonly error?: { readonly code: ErrorCode };
   readonly config?: Pick<ConfigReport, 'warnings'>;
 }
@@ -62,7 +71,7 @@ export function jobStatus(type: string, devices: readonly Shown[], halted?: Halt
 }
 
 function deviceStatus(type: string, shown: Shown): NodeStatus {
-  const { state, phase, progress, reason, error } = shown;
+  const { state, phase, progress, reason, hint, error } = shown;
   const key = (name: string): string => `${type}.status.${name}`;
   if (isIncomplete(shown)) return { fill: 'yellow', shape: 'dot', text: key('unknown_key') };
   switch (state) {
@@ -70,7 +79,10 @@ function deviceStatus(type: string, shown: Shown): NodeStatus {
     case 'canceled':
       return { fill: 'grey', shape: 'ring', text: key(reason ?? state) };
     case 'waiting':
-      return { fill: 'yellow', shape: 'ring', text: key(state) };
+      // A suggestion names a device, which no text of a locale file can.
+      if (hint !== undefined && isPerhapsMisspelled(shown))
+        return { fill: 'yellow', shape: 'ring', text: `${hint.charAt(0).toLowerCase()}${hint.slice(1)}` };
+      return { fill: 'yellow', shape: 'ring', text: key(reason ?? state) };
     case 'running':
       return { fill: 'blue', shape: 'dot', text: phase === 'flashing' ? percent(progress) : key(phase ?? state) };
     case 'succeeded':

@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
-import { settle } from '../homie/presence';
+import { neverSeen, settle } from '../homie/presence';
 import { checkDeviceId } from '../homie/topics';
 import { readFile } from './file';
 import { pathText, type JsonObject } from './json';
@@ -54,7 +54,9 @@ export async function getConfig(
         if (!broker.isSettled) throw new HomieError('STILL_RECEIVING');
         throw (
           broker.refusal('$implementation/config') ??
-          new HomieError(known === undefined ? 'DEVICE_UNKNOWN' : 'CONFIG_UNKNOWN')
+          (known === undefined
+            ? new HomieError('DEVICE_UNKNOWN', `${id} was ${neverSeen(broker, id)}`)
+            : new HomieError('CONFIG_UNKNOWN'))
         );
       }
     }

@@ -1,5 +1,6 @@
 import type { HomieBroker } from '../homie/broker';
 import { matchAny } from '../homie/pattern';
+import { neverSeen } from '../homie/presence';
 import { selectKnown } from '../homie/select';
 import { refuseLarge } from '../mqtt/publish-packet';
 import type { Check } from './check';
@@ -67,7 +68,7 @@ function checkDevice(
   const { steps, ...check } = checkKnown(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
     if (isExcluded) return ['excluded', 'It is excluded.'];
-    if (device?.state === undefined) return ['unseen', `Nothing has been seen of it under ${broker.shownBaseTopic}.`];
+    if (device?.state === undefined) return ['unseen', `It was ${neverSeen(broker, id)}`];
     if (broker.locks.holder(id) !== undefined) return ['busy', 'Another job has this device.'];
     // A patch that may wait for its reboot keeps no corrected one away.
     const locked = broker.locks.refusalOf(id, 'patch');

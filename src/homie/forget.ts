@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
+import { neverSeen } from './presence';
 import { clearRetained, connectionLost, isStateTopic, knownRoots, ownTopics, retainedBelow } from './retained';
 
 /** How often what was cleared is looked at again: a broker may show only a part of very many topics at a time. */
@@ -47,7 +48,7 @@ export async function forgetDevice(broker: HomieBroker, id: string, signal: Abor
 function refuseOthers(broker: HomieBroker, device: Device | undefined, id: string): void {
   const state = device?.state?.value;
   if (state === undefined) {
-    const unseen = `Nothing has been seen of ${id} under ${broker.shownBaseTopic}; nothing was cleared.`;
+    const unseen = `Nothing was cleared: ${id} was ${neverSeen(broker, id)}`;
     throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
   }
   if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);

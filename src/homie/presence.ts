@@ -1,6 +1,7 @@
 import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
+import { similarNames } from '../similar';
 import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
 import type { Attribute, Device } from './device';
@@ -147,6 +148,13 @@ function unpublished(id: string, topic: string): HomieError {
   return new HomieError('FACTS_MISSING', `${id} is ready, but publishes no ${topic}; probably not Homie for ESP8266.`);
 }
 
+/** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
+export function neverSeen({ registry, shownBaseTopic }: HomieBroker, id: string): string {
+  const known = [...registry.devices.values()].flatMap((device) => (device.state === undefined ? [] : [device.id]));
+  const [meant] = similarNames(id, known);
+  return meant === undefined ? `never seen under ${shownBaseTopic}.` : `never seen; did you mean ${meant}?`;
+}
+
 /** Why a device is not ready. */
 export function whyNot(broker: HomieBroker, id: string): HomieError {
   const { status } = broker;
@@ -159,7 +167,7 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
     if (!broker.isSettled) return new HomieError('STILL_RECEIVING');
     const refusal = broker.refusal('$state', '$online');
     if (refusal !== undefined) return refusal;
-    return new HomieError('DEVICE_UNKNOWN', `Nothing has been seen of ${id} under ${broker.shownBaseTopic}.`);
+    return new HomieError('DEVICE_UNKNOWN', `${id} was ${neverSeen(broker, id)}`);
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {

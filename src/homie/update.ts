@@ -14,10 +14,10 @@ export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' 
 export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'excluded';
 
 /**
- * Why a device was skipped or canceled; `superseded`: a newer job has it; `already_sent`: the image or patch was on its way,
- * and the device is no longer watched.
+ * Why a device was skipped or canceled, or waits. `superseded`: a newer job has it; `already_sent`: the image or patch was on
+ * its way, and the device is no longer watched; `never_seen`: why it is waited for.
  */
-export type Reason = SkipReason | 'superseded' | 'already_sent';
+export type Reason = SkipReason | 'superseded' | 'already_sent' | 'never_seen';
 
 /** A firmware as a device or an image names it. `checksum` is an MD5 in lower case, `size` is in bytes. */
 export interface FirmwareName {
@@ -99,6 +99,9 @@ export interface MoveReport {
 export interface Change {
   /** `queued`: it waits for its turn once more. */
   readonly state?: 'queued' | 'waiting' | 'running';
+  /** Why it waits, and what to do about it; they count until the next state. */
+  readonly reason?: 'never_seen';
+  readonly hint?: string;
   readonly phase?: Phase;
   readonly progress?: Progress;
   /** 0 to 100, where nothing is transferred that could be measured. */
@@ -145,7 +148,7 @@ export interface Update {
   /** Whether a reboot was shown by `$stats/uptime` or by a changed checksum. */
   readonly reboot?: 'proven' | 'unproven';
   readonly reason?: Reason;
-  /** What to do about a skip, or about something that was found during a success. */
+  /** What to do about a skip or a wait, or about something that was found during a success. */
   readonly hint?: string;
   readonly error?: ErrorReport;
   /** What became of it after the end of the job, when the device rebooted too late for the result. */
@@ -236,6 +239,7 @@ function sentence(devices: readonly Update[]): string {
   const ignored = ignoredKeys(devices.flatMap(({ error, config }) => (error === undefined && config ? [config] : [])));
   const [only] = devices;
   if (devices.length === 1 && only !== undefined) {
+    if (only.reason === 'never_seen' && only.hint !== undefined) return `${only.device}: waiting. ${only.hint}`;
     const detail = only.error?.message ?? (only.reason === undefined ? undefined : only.reason.replaceAll('_', ' '));
     return `${only.device}: ${verbs[only.state]}${detail === undefined ? '.' : `: ${detail}`}${ignored}`;
   }
@@ -245,7 +249,14 @@ function sentence(devices: readonly Update[]): string {
     const shown = ids.length > 5 ? `${ids.slice(0, 5).join(', ')} …` : ids.join(', ');
     return [`${ids.length} ${verb} (${shown})`];
   });
-  return `${devices.length} devices: ${groups.join(', ')}.${ignored}`;
+  const unseen = devices.filter(isPerhapsMisspelled).slice(0, MAX_NAMED);
+  const unknown = unseen.map(({ device, hint = '' }) => ` ${device}: ${hint}`).join('');
+  return `${devices.length} devices: ${groups.join(', ')}.${unknown}${ignored}`;
+}
+
+/** Whether a device is waited for that was never seen, while a known one has a similar id. */
+export function isPerhapsMisspelled({ reason, hint }: Pick<Update, 'reason' | 'hint'>): boolean {
+  return reason === 'never_seen' && hint?.endsWith('?') === true;
 }
 
 /** Whether a patch sets a key that the firmware does not know: the device takes it, and nothing comes of it. */
@@ -253,7 +264,7 @@ export function setsUnknownKey({ warnings }: Pick<ConfigReport, 'warnings'>): bo
   return warnings.some(({ code }) => code === UNKNOWN_KEY);
 }
 
-/** How many unknown keys are named in a sentence. */
+/** How many unknown keys or devices are named in a sentence. */
 const MAX_NAMED = 3;
 
 /** Returns what is said of the keys that the firmware does not know, each once, to be put behind a sentence. */

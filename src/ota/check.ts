@@ -6,7 +6,7 @@ import { HomieError } from '../errors';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { decide } from './decide';
 import { encodedLength } from './encoding';
-import { incomplete, isReady } from '../homie/presence';
+import { incomplete, isReady, neverSeen } from '../homie/presence';
 import { matchAny } from '../homie/pattern';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import { findRetained } from './retained-firmware';
@@ -127,10 +127,7 @@ async function checkDevice(
     return {
       device: id,
       verdict: 'unknown',
-      reason:
-        refusal === undefined
-          ? `Nothing has been seen of it under ${broker.shownBaseTopic}.`
-          : `${refusal.message} ${refusal.hint}`,
+      reason: refusal === undefined ? `It was ${neverSeen(broker, id)}` : `${refusal.message} ${refusal.hint}`,
       from: {},
     };
   }

@@ -84,7 +84,8 @@ export class Ledger {
     const entry = this.#entries.get(device);
     if (entry === undefined) return undefined;
     const { percent = share ?? 0, ...written } = progress ?? {};
-    const next: Entry = { ...entry, ...change, ...written, progress: Math.max(entry.progress, percent) };
+    const before = change.state === undefined ? entry : withoutWait(entry);
+    const next: Entry = { ...before, ...change, ...written, progress: Math.max(entry.progress, percent) };
     // Whoever waits is at no point of an exchange.
     const { phase: _phase, remaining: _remaining, ...waiting } = next;
     const changed = next.state === 'running' ? next : waiting;
@@ -123,7 +124,7 @@ export class Ledger {
 /** What is known of a device when it has ended like this. */
 function end({ phase, remaining: _remaining, ...entry }: Entry, outcome: Outcome): Entry {
   return {
-    ...entry,
+    ...withoutWait(entry),
     state: outcome.state,
     ...(outcome.state === 'succeeded' && { progress: 100, written: entry.total, estimated: false }),
     ...('config' in outcome && { config: outcome.config }),
@@ -140,4 +141,9 @@ function hintOf(outcome: Outcome): { readonly hint?: string } {
   const ignored = outcome.config === undefined || 'error' in outcome ? '' : ignoredKeys([outcome.config]).trim();
   const hint = [given, ignored].filter(Boolean).join(' ');
   return hint === '' ? {} : { hint };
+}
+
+/** Why a device waited is no more than that. */
+function withoutWait({ reason: _reason, hint: _hint, ...entry }: Entry): Entry {
+  return entry;
 }

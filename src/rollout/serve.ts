@@ -1,5 +1,5 @@
 import { asHomieError } from '../errors';
-import { settle } from '../homie/presence';
+import { neverSeen, settle } from '../homie/presence';
 import type { Change, Outcome } from '../homie/update';
 import type { DeviceWatch } from '../homie/watch';
 import type { Task } from './task';
@@ -89,17 +89,26 @@ async function untilThere(
   signal: AbortSignal,
 ): Promise<boolean> {
   let woke = false;
+  let told: string | undefined;
   for (;;) {
     if (!task.broker.isSettled) await settle(task.broker, signal);
     const at = task.readyAt(device);
     if (at !== undefined && at <= performance.now()) return woke;
-    if (at === undefined && !woke) {
-      woke = true;
-      gate.away(device);
-      report({ state: 'waiting' });
+    if (at === undefined) {
+      const why = whyItWaits(device, task);
+      if (!woke) gate.away(device);
+      if (!woke || why.hint !== told) report({ state: 'waiting', ...why });
+      [woke, told] = [true, why.hint];
     }
     await watch.next(at ?? Number.POSITIVE_INFINITY, signal);
   }
+}
+
+/** What is said of a device of which nothing is known, at once: its id may be misspelled. */
+function whyItWaits(device: string, { broker }: Task<unknown>): Pick<Change, 'reason' | 'hint'> {
+  if (!broker.isSettled || broker.registry.get(device)?.state !== undefined) return {};
+  const unseen = neverSeen(broker, device);
+  return { reason: 'never_seen', hint: `${unseen.slice(0, 1).toUpperCase()}${unseen.slice(1)}` };
 }
 
 /** @returns false when the device leaves before it is its turn */

@@ -13,6 +13,50 @@ describe('homie-ota, when it updates', () => {
     await scene.close();
   });
 
+  describe('of a device that nobody has seen', () => {
+    it('says at once that it was never seen, which id may be meant, and waits for it', async () => {
+      await scene.device('my-Light-3');
+      const flow = await scene.flow({ device: 'my-ligth-3' });
+      flow.send({ payload: next });
+      const waiting = await flow.progress.first(state('waiting'));
+      assert.equal(payload(waiting, 'reason'), 'never_seen');
+      assert.equal(payload(waiting, 'hint'), 'Never seen; did you mean my-Light-3?');
+      const status = await flow.showed('never seen; did you mean my-Light-3?');
+      assert.deepEqual([status.fill, status.shape], ['yellow', 'ring']);
+      flow.send({ action: 'status' });
+      const text = 'my-ligth-3: waiting. Never seen; did you mean my-Light-3?';
+      assert.equal(payload(await flow.summary.first(), 'text'), text);
+      assert.equal(flow.result.messages.length, 0);
+
+      await scene.device('my-ligth-3');
+      const result = await flow.result.first();
+      assert.equal(payload(result, 'state'), 'succeeded');
+      assert.deepEqual([payload(result, 'reason'), payload(result, 'hint')], [undefined, undefined]);
+    });
+
+    it('says no more that it was never seen once it is seen, though it is not ready', async () => {
+      const flow = await scene.flow({ device: 'my-light' });
+      flow.send({ payload: next });
+      await flow.progress.first((msg) => payload(msg, 'reason') === 'never_seen');
+      await flow.showed('homie-ota.status.never_seen');
+      const { connection, baseTopic } = flow.broker;
+      await connection.publish(`${baseTopic}my-light/$state`, 'sleeping', { qos: 1, timeout: 60_000 });
+      await flow.progress.first((msg) => state('waiting')(msg) && payload(msg, 'reason') === undefined);
+      await flow.showed('homie-ota.status.waiting');
+    });
+
+    it('says so when it is given up, and in a check', async () => {
+      await scene.device('my-light-3');
+      const flow = await scene.flow({ device: 'my-light3', expires: '0' });
+      flow.send({ payload: next });
+      const text = 'my-light3 was never seen; did you mean my-light-3?';
+      assert.equal(payload(await flow.result.first(), 'error.message'), text);
+      flow.send({ action: 'check', payload: next, topic: 'check' });
+      const answer = await flow.summary.first((msg) => msg['topic'] === 'check');
+      assert.equal(payload(answer, 'text'), 'my-light3: It was never seen; did you mean my-light-3?');
+    });
+  });
+
   it('tells the job at once, then the progress, then result and summary, and is done', async () => {
     const device = await scene.device('my-light');
     const flow = await scene.flow();

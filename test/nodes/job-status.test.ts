@@ -50,6 +50,17 @@ describe('the status below a node with jobs', () => {
     assert.deepEqual(jobStatus([failed('NOT_BACK')]), { fill: 'red', shape: 'dot', text: 'not back' });
   });
 
+  it('names the device that may be meant by an id that was never seen', () => {
+    const unknown = device('waiting', { reason: 'never_seen', hint: 'Never seen; did you mean my-Light-3?' });
+    assert.deepEqual(jobStatus([unknown]), {
+      fill: 'yellow',
+      shape: 'ring',
+      text: 'never seen; did you mean my-Light-3?',
+    });
+    const stranger = device('waiting', { reason: 'never_seen', hint: 'Never seen under homie/.' });
+    assert.equal(jobStatus([stranger]).text, 'homie-ota.status.never_seen');
+  });
+
   it('counts several devices', () => {
     const devices = [
       device('succeeded'),
@@ -125,6 +136,7 @@ describe('the status below a node with jobs', () => {
         ...reasons.map((reason) => device('skipped', { reason })),
         ...canceled.map((reason) => device('canceled', { reason })),
         ...warned,
+        device('waiting', { reason: 'never_seen' }),
         ...Object.keys(catalogue).filter(isErrorCode).map(failed),
       ];
       const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));

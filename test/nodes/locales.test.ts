@@ -27,8 +27,18 @@ const states = (
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
-  'homie-ota.status.': [...states, 'accepted', 'silent', 'up_to_date', 'older', 'ota_disabled', 'held', 'superseded'],
-  'homie-config.status.': [...states, 'received', 'no_change', 'unknown_key'],
+  'homie-ota.status.': [
+    ...states,
+    'never_seen',
+    'accepted',
+    'silent',
+    'up_to_date',
+    'older',
+    'ota_disabled',
+    'held',
+    'superseded',
+  ],
+  'homie-config.status.': [...states, 'never_seen', 'received', 'no_change', 'unknown_key'],
   // Sentences of validators begin with them. They stand in the dialog, too.
   'homie-ota.label.': [],
   'homie-config.label.': [],
