@@ -105,7 +105,7 @@ export abstract class Actions<Action extends string> {
    */
   async close(removed: boolean): Promise<void> {
     this.around.store?.ownership.off('owned', this.#owned).off('lost', this.#lost);
-    this.#jobs.cancel(removed);
+    this.#jobs.cancelUnsent(removed);
     // What is canceled ends first, and so does not count as abandoned.
     await setImmediate();
     this.#closing.abort();

@@ -119,9 +119,9 @@ export class Jobs {
     this.#changed();
   }
 
-  /** Cancels those that are not written down, or all. */
-  cancel(all: boolean): void {
-    for (const job of this.desk.open) if (all || !this.#files.has(job)) job.cancel();
+  /** Cancels what was not sent, of the jobs that are not written down, or of all. */
+  cancelUnsent(all: boolean): void {
+    for (const job of this.desk.open) if (all || !this.#files.has(job)) job.cancelUnsent();
   }
 
   /**

@@ -33,16 +33,27 @@ const httpNames: ReadonlySet<string> = new Set([
 const secretParts = [...SECRET_NAMES, 'authorization', 'cookie', 'credential', 'passphrase', 'passwd'];
 const secretNames: ReadonlySet<string> = new Set(['auth', 'pass', 'psk', 'pwd', 'session', 'sessionid', 'sid']);
 
-/** A text that holds a secret with its name, as JSON, a URL, a form or a header does, or a user with a password in a URL. */
-const secretText = new RegExp(
-  [
-    `(?:${secretParts.join('|')}|\\b(?:auth|pass|psk|pwd|sid))[\\w.\\[\\]-]{0,40}(?:\\\\*["']\\s*:|=|%3d)`,
-    `authorization\\s*:`,
-    `\\b(?:basic|bearer)\\s+[\\w+/=.~-]{8}`,
-    `://[^/\\s:@]{0,200}:[^/\\s@]{1,200}@`,
-  ].join('|'),
-  'i',
-);
+/** Beginnings of names that are secrets in a text such as `pwd=…`. */
+const secretBeginnings = ['auth', 'pass', 'psk', 'pwd', 'sid'];
+
+/** A header or a URL that holds a secret. */
+const secretText =
+  /authorization\s{0,20}:|(?:^|[^a-z])(?:basic|bearer)\s{1,20}[\w+/=.~-]{8}|:\/\/[^/\s:@]{0,200}:[^/\s@]{1,200}@/i;
+
+/** What stands between a name and its value in JSON, a URL, a form or a header. */
+const separator = /\\{0,8}["']\s{0,8}:|=|%3d/gi;
+
+/** The longest name that is looked at, in characters. */
+const LONGEST_NAME = 100;
+
+/** The names in a text that have a value, in lower case. */
+function* namesIn(text: string): Generator<string> {
+  for (const { index } of text.matchAll(separator)) {
+    let begin = index;
+    while (begin > 0 && index - begin < LONGEST_NAME && /[\w.[\]-]/.test(text[begin - 1] ?? '')) begin -= 1;
+    yield text.slice(begin, index).toLowerCase();
+  }
+}
 
 /** What must not be written down with a message. */
 export interface Unkept {
@@ -107,7 +118,17 @@ class Cleaner {
 
   #text(text: string): string | undefined {
     if (this.#copies.some((copy) => text.includes(copy)) || this.#isPatch(text)) return undefined;
-    return secretText.test(text) || this.#holdsSecret(text) ? MASK : text;
+    return secretText.test(text) || this.#holdsSecret(text) || this.#namesSecret(text) ? MASK : text;
+  }
+
+  /** Whether a text holds a secret with its name, as JSON, a URL, a form or a header does. */
+  #namesSecret(text: string): boolean {
+    for (const name of namesIn(text)) {
+      const words = name.split(/[.[\]-]/);
+      const isSecret = words.some((word) => secretBeginnings.some((each) => word.startsWith(each)));
+      if (isSecret || this.#isSecretName(name)) return true;
+    }
+    return false;
   }
 
   /** Whether a text is the patch, however it is written. */

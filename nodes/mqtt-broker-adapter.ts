@@ -84,7 +84,10 @@ function shownAddress(typed: TypedFields | undefined, scheme: string): string | 
   if (typed === undefined) return `${scheme}//\${…}`;
   const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
   const address = url || (host?.includes('://') ? host : `${scheme}//${host}:${port}`);
-  return holdsVariable(address) ? address.replace(/^([^/]*:\/\/[^/?#]*).*/, '$1').replace(/\/\/.*@/, '//') : undefined;
+  if (!holdsVariable(address)) return undefined;
+  const origin = /^[^/]*:\/\/[^/?#]*/.exec(address)?.[0] ?? address;
+  const [before, after] = [origin.indexOf('//') + 2, origin.lastIndexOf('@') + 1];
+  return after > before ? origin.slice(0, before) + origin.slice(after) : origin;
 }
 
 function isMqttBroker(

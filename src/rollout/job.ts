@@ -328,6 +328,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     return { unsent, sent };
   }
 
+  /** Cancels the devices to which nothing was sent, and sends nothing again to the others, which are watched on. */
+  cancelUnsent(): void {
+    this.#canceled = true;
+    this.close();
+    for (const device of this.#open()) this.#stop(device, { state: 'canceled' });
+  }
+
   /** Whether it has a device, or will take it in when it appears. */
   claims(id: string): boolean {
     const device = this.#task.broker.registry.get(id);

@@ -30,6 +30,7 @@ const completed: Completed = {
   'homie-ota.status.': [
     ...states,
     'never_seen',
+    'already_sent',
     'accepted',
     'silent',
     'up_to_date',
@@ -38,7 +39,7 @@ const completed: Completed = {
     'held',
     'superseded',
   ],
-  'homie-config.status.': [...states, 'never_seen', 'received', 'no_change', 'unknown_key'],
+  'homie-config.status.': [...states, 'never_seen', 'already_sent', 'received', 'no_change', 'unknown_key'],
   // Sentences of validators begin with them. They stand in the dialog, too.
   'homie-ota.label.': [],
   'homie-config.label.': [],

@@ -83,6 +83,10 @@ export function uses(sources: readonly string[]): Uses {
     for (const [, rest = ''] of source.matchAll(/`\$\{type\}\.([\w.]+)\$\{/g)) {
       for (const type of ['homie-ota', 'homie-config']) beginnings.add(`${type}.${rest}`);
     }
+    // Of any node that uses a broker.
+    for (const [, rest = ''] of source.matchAll(/`\$\{type\}\.([\w.]+)`/g)) {
+      for (const type of ['homie-ota', 'homie-config', 'homie-devices']) keys.add(`${type}.${rest}`);
+    }
     for (const [name, before] of textFunctions(source)) {
       for (const argument of firstArguments(source, name)) {
         if (/^\w+$/.test(argument)) beginnings.add(before);
