@@ -31,7 +31,7 @@ export function checkKnown(
 /** What a device that is ready has not published, so that nothing can be sent to it. */
 function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | undefined {
   const lack = incomplete(broker, id);
-  if (lack !== undefined) return problem('FACTS_MISSING', [], lack.message);
+  if (lack !== undefined) return problem(lack.code, [], lack.message, lack.hint);
   if (state?.value !== 'ready' || config !== undefined) return undefined;
   return problem(
     'CONFIG_UNKNOWN',

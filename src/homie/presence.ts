@@ -1,5 +1,5 @@
 import { withDeadline } from '../deadline';
-import { HomieError } from '../errors';
+import { HomieError, type ErrorCode } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
 import { similarNames } from '../similar';
 import { unlessAborted } from '../unless-aborted';
@@ -128,6 +128,9 @@ export function decidableAt(broker: HomieBroker, id: string): number | undefined
 export function completeAt({ isSettled }: HomieBroker, readySince: number): number {
   return (isSettled ? readySince : performance.now()) + FACTS_WITHIN;
 }
+
+/** The errors of `incomplete`: the device may publish later what it lacks, or the broker may deliver it. */
+export const lacking: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>(['FACTS_MISSING', 'SUBSCRIBE_REFUSED']);
 
 /** Returns what a device that is there lacks for any decision; undefined when it lacks nothing or is not there. */
 export function incomplete(broker: HomieBroker, id: string): HomieError | undefined {

@@ -6,7 +6,7 @@ import { checkKnown } from '../config/known';
 import type { ConfigSettings } from '../config/settings';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { isReady, whyNot } from '../homie/presence';
+import { isReady, lacking, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
 import { History } from './history';
 import { Job, type JobOptions } from './job';
@@ -88,7 +88,7 @@ function configTask(
     },
     isWorthAnotherLook: ({ device, state, error }) => {
       if (state === 'timed_out') return true;
-      const lacked = error?.code === 'FACTS_MISSING' || error?.code === 'CONFIG_UNKNOWN';
+      const lacked = lacking.has(error?.code) || error?.code === 'CONFIG_UNKNOWN';
       return lacked && isReady(broker, device) && broker.registry.get(device)?.config !== undefined;
     },
     allowAgain: () => undefined,

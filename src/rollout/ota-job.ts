@@ -1,6 +1,6 @@
 import { asHomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { decidableAt, incomplete, isReady, whyNot } from '../homie/presence';
+import { decidableAt, incomplete, isReady, lacking, whyNot } from '../homie/presence';
 import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
 import type { Outcome } from '../homie/update';
 import { decide } from '../ota/decide';
@@ -149,7 +149,7 @@ function otaTask(
     },
     isWorthAnotherLook: ({ device, state, reason, error }) => {
       const known = broker.registry.get(device);
-      if (state === 'timed_out' || error?.code === 'FACTS_MISSING') return isReady(broker, device);
+      if (state === 'timed_out' || lacking.has(error?.code)) return isReady(broker, device);
       if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
       if (state !== 'succeeded' && reason !== 'up_to_date') return false;
       return known?.checksum !== undefined && !meaning.has(known.checksum.value);

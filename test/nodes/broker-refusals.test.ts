@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { stopFlow, TestFlow } from './flow';
-import { caughtCode, configNode, next } from './scene';
+import { caughtCode, configNode, next, running } from './scene';
 
 const devicesNode = { type: 'homie-devices', device: '', state: '', firmware: '', outdated: false, events: false };
 
@@ -47,6 +48,26 @@ describe('A broker that refuses subscriptions', () => {
     const config = await TestFlow.start(settings(), { ...configNode, received: '1' });
     config.send({ action: 'get' });
     assert.equal(caughtCode(await config.caught.first()), 'SUBSCRIBE_REFUSED');
+  });
+
+  it('is the error of an update and a change of a device that lacks a topic for that reason', async () => {
+    refuse(['$fw/checksum']);
+    const device = new SimulatedDevice({ url: broker.url, id: 'my-light', image: running, uptime: 3600 });
+    await device.start();
+    try {
+      for (const [node, payload] of [
+        [{ device: 'my-light' }, next],
+        [{ ...configNode, device: 'my-light' }, { name: 'Hall' }],
+      ] as const) {
+        const flow = await TestFlow.start(settings(), node);
+        flow.send({ payload });
+        assert.equal(caughtCode(await flow.caught.first()), 'SUBSCRIBE_REFUSED');
+        await stopFlow();
+      }
+      assert.deepEqual([device.received.length, device.patches.length], [0, 0]);
+    } finally {
+      await device.stop();
+    }
   });
 
   it('is told by the test, which does not say then that there is no device anywhere', async () => {
