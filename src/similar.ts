@@ -10,10 +10,13 @@ const MAX_LENGTH = 64;
  * @param most how many at most
  */
 export function similarNames(name: string, names: Iterable<string>, most = 1): string[] {
+  if (name.length > MAX_LENGTH) return [];
+  const [wanted, limit] = [plain(name), tolerance(name)];
   const found: { readonly other: string; readonly distance: number }[] = [];
   for (const other of names) {
-    const distance = other === name ? Number.POSITIVE_INFINITY : distanceOf(name, other);
-    if (distance <= tolerance(name)) found.push({ other, distance });
+    if (other === name || other.length > MAX_LENGTH) continue;
+    const distance = distanceOf(wanted, plain(other), limit);
+    if (distance <= limit) found.push({ other, distance });
   }
   found.sort((a, b) => a.distance - b.distance || (a.other < b.other ? -1 : 1));
   return found.slice(0, most).map(({ other }) => other);
@@ -24,13 +27,11 @@ function tolerance(name: string): number {
   return Math.min(3, Math.floor(name.length / 3));
 }
 
-function distanceOf(name: string, other: string): number {
-  if (Math.max(name.length, other.length) > MAX_LENGTH) return Number.POSITIVE_INFINITY;
-  const [a, b] = [plain(name), plain(other)];
+/** Both names are given without case and separators. */
+function distanceOf(a: string, b: string, limit: number): number {
   if (a === b) return 0;
   // `my-light` for `my-light-3`.
   if (a.length >= 4 && b.startsWith(a)) return 1;
-  const limit = tolerance(name);
   if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
   const begin = common(a, b, (text, index) => text[index]);
   const end = common(a.slice(begin), b.slice(begin), (text, index) => text.at(-1 - index));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { keptOf, type Unkept } from '../../nodes/kept-message';
+import { leastTime } from '../support/least-time';
 
 const secret = 'open-sesame-4711';
 const image = Buffer.alloc(1000, 0xe9);
@@ -125,9 +126,7 @@ describe('what is written down of a message', () => {
 
   it('is found in a time that grows with the message only', () => {
     for (const text of ['key'.repeat(21_000), '://'.repeat(21_000), 'basic '.repeat(10_000), '://a:'.repeat(13_000)]) {
-      const begun = performance.now();
-      keptOf({ text }, patch);
-      assert.ok(performance.now() - begun < 1000, text.slice(0, 10));
+      assert.ok(leastTime(() => keptOf({ text }, patch)) < 1000, text.slice(0, 10));
     }
   });
 });
