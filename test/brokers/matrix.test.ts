@@ -13,7 +13,7 @@ import { codeOf, Lab, next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { Settings } from '../simulator/validation';
 import { isImage } from '../simulator/transfers';
-import { startAedes } from '../support/aedes';
+import { startRestartableAedes } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { ejabberdAvailable, startEjabberd } from '../support/ejabberd';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
@@ -39,19 +39,6 @@ interface Kind {
   readonly available: () => boolean;
   readonly start: () => Promise<Broker>;
   readonly version: 4 | 5;
-}
-
-async function aedes(): Promise<Broker> {
-  let broker = await startAedes();
-  const { url, port } = broker;
-  return {
-    url,
-    kill: () => broker.close(),
-    restart: async () => {
-      broker = await startAedes(port);
-    },
-    stop: () => broker.close(),
-  };
 }
 
 async function websocket(): Promise<Broker> {
@@ -102,7 +89,7 @@ const kinds: Record<string, Kind> = {
   'mosquitto over MQTT 5': { available: mosquittoAvailable, start: () => startMosquitto(), version: 5 },
   'mosquitto over MQTT 3.1.1': { available: mosquittoAvailable, start: mosquitto311, version: 4 },
   'mosquitto over WebSocket': { available: mosquittoAvailable, start: websocket, version: 5 },
-  aedes: { available: () => true, start: aedes, version: 4 },
+  aedes: { available: () => true, start: startRestartableAedes, version: 4 },
   NATS: { available: natsAvailable, start: nats, version: 4 },
   ejabberd: { available: ejabberdAvailable, start: ejabberd, version: 5 },
 };

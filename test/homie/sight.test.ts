@@ -65,7 +65,7 @@ describe('What is seen of a device', () => {
       assert.deepEqual([advertisement, gone], [undefined, true]);
     });
 
-    it('is another connect when the device begins anew', async () => {
+    it('is another connect when the device connects again', async () => {
       const { advertisement } = await seen(
         ['$state', 'init'],
         ['$fw/checksum', checksum],

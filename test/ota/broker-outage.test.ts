@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Change } from '../../src/homie/update';
 import { isImage } from '../simulator/transfers';
-import { startAedes } from '../support/aedes';
+import { startRestartableAedes } from '../support/aedes';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { Lab, codeOf, next, raw } from './lab';
@@ -21,19 +21,6 @@ const stall = 120_000;
 /** We are back long after the device. */
 const slow = { reconnect: { min: 4_000, max: 4_000 } };
 
-async function fragileAedes(): Promise<Fragile> {
-  let broker = await startAedes();
-  const { url, port } = broker;
-  return {
-    url,
-    kill: () => broker.close(),
-    restart: async () => {
-      broker = await startAedes(port);
-    },
-    stop: () => broker.close(),
-  };
-}
-
 /** For so many ms. */
 async function takeDown(broker: Fragile, duration: number): Promise<void> {
   await broker.kill();
@@ -44,7 +31,7 @@ async function takeDown(broker: Fragile, duration: number): Promise<void> {
 const brokers: Record<string, () => Promise<Fragile>> = {
   mosquitto: () => startMosquitto(),
   'mosquitto with persistence': () => startMosquitto({ persistence: true }),
-  aedes: fragileAedes,
+  aedes: startRestartableAedes,
 };
 
 for (const [name, start] of Object.entries(brokers)) {

@@ -10,6 +10,20 @@ export interface AedesBroker {
   close(): Promise<void>;
 }
 
+/** An aedes that can be killed, and started again on the same port without what it had retained. */
+export async function startRestartableAedes() {
+  let broker = await startAedes();
+  const { url, port } = broker;
+  return {
+    url,
+    kill: () => broker.close(),
+    restart: async () => {
+      broker = await startAedes(port);
+    },
+    stop: () => broker.close(),
+  };
+}
+
 /** Starts aedes on a free port of 127.0.0.1. */
 export async function startAedes(port = 0): Promise<AedesBroker> {
   const { Aedes: Broker } = await import('aedes');
