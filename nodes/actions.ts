@@ -175,7 +175,8 @@ export abstract class Actions<Action extends string> {
       throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
     const { msg, outbox, devices } = errand;
     // Not later: the payload would stay in memory.
-    const kept = keptOf({ ...outbox.kept }, { payload: msg['payload'], patch: work.patch });
+    const isWrittenDown = store !== undefined && work.record !== undefined;
+    const kept = isWrittenDown ? keptOf({ ...outbox.kept }, { payload: msg['payload'], patch: work.patch }) : {};
     const open = this.#jobs.desk.find(order.identity);
     if (open !== undefined) {
       this.#refuseOthers(open, work);

@@ -6,7 +6,7 @@ import { isEncrypted } from '../src/mqtt/options';
 import { asText, expand, holdsVariable, type Environment } from './environment';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
-import type { TypedFields } from './typed-fields';
+import { origin, withoutUser, type TypedFields } from './typed-fields';
 
 /** What the settings are read from. */
 export interface BrokerSource {
@@ -109,16 +109,6 @@ function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'sho
 /** An IPv6 address stands in brackets in a URL. */
 function inBrackets(host: string): string {
   return host.includes(':') ? `[${host.replaceAll(/[[\]]/g, '')}]` : host;
-}
-
-/** Leaves out a user name and a password, which may stand in a URL. */
-function withoutUser(typed: string): string {
-  return typed.replace(/^([^/]*:\/\/)?[^/?#]*@/, '$1');
-}
-
-/** A URL without its path, which may hold a token. */
-function origin(typed: string): string {
-  return /^(?:[^/]*:\/\/)?[^/?#]*/.exec(typed)?.[0] ?? typed;
 }
 
 function readProtocol({ value, typed }: Field): ConnectionOptions['protocolVersion'] {

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from '../src/mqtt/connection';
 import { isEncrypted, shownUrl as describeUrl } from '../src/mqtt/options';
 import { asText, holdsVariable } from './environment';
 import { pickTlsOptions } from './tls-config-adapter';
-import type { TypedFields } from './typed-fields';
+import { origin, withoutUser, type TypedFields } from './typed-fields';
 
 /** Schemes that the core node takes, by those that a connection takes. */
 const schemes: Readonly<Record<string, string>> = {
@@ -84,10 +84,7 @@ function shownAddress(typed: TypedFields | undefined, scheme: string): string | 
   if (typed === undefined) return `${scheme}//\${…}`;
   const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
   const address = url || (host?.includes('://') ? host : `${scheme}//${host}:${port}`);
-  if (!holdsVariable(address)) return undefined;
-  const origin = /^[^/]*:\/\/[^/?#]*/.exec(address)?.[0] ?? address;
-  const [before, after] = [origin.indexOf('//') + 2, origin.lastIndexOf('@') + 1];
-  return after > before ? origin.slice(0, before) + origin.slice(after) : origin;
+  return holdsVariable(address) ? origin(withoutUser(address)) : undefined;
 }
 
 function isMqttBroker(

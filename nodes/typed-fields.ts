@@ -3,6 +3,16 @@ import type { NodeAPI } from 'node-red';
 /** The properties of a node, as they were typed. */
 export type TypedFields = Readonly<Record<string, unknown>>;
 
+/** Leaves out a user name and a password, which may stand in a URL. */
+export function withoutUser(typed: string): string {
+  return typed.replace(/^([^/]*:\/\/)?[^/?#]*@/, '$1');
+}
+
+/** A URL without its path, which may hold a token. */
+export function origin(typed: string): string {
+  return /^(?:[^/]*:\/\/)?[^/?#]*/.exec(typed)?.[0] ?? typed;
+}
+
 /**
  * Returns the properties of a node as they were typed. A node itself is given the values of environment variables, which
  * nobody may see in an error, an answer or the log.

@@ -95,7 +95,7 @@ function inOrderOfUse(found: readonly Marked[], segments: Segments): Marked[] {
     for (let at = (4 - (address % 4)) % 4; at + 4 <= segment.length; at += 4) {
       const marked = byAddress.get(segment.readUInt32LE(at));
       if (marked === undefined) continue;
-      // What is added anew goes to the end.
+      // What is added again goes to the end.
       used.delete(marked);
       used.add(marked);
     }

@@ -71,7 +71,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   get status(): ConnectionStatus {
     const { status } = this.connection;
-    if (status.state !== 'connected') return status;
+    // Asked for at every look at a device: mostly there is nothing to add.
+    if (status.state !== 'connected' || (this.#refused.size === 0 && !this.#takesLong)) return status;
     const refusal = this.refusal();
     return { ...status, ...(refusal && { refusal }), ...(this.#takesLong && { receiving: true }) };
   }
@@ -83,6 +84,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
    * @returns SUBSCRIBE_REFUSED; undefined where nothing of it was refused
    */
   refusal(...topics: string[]): HomieError | undefined {
+    if (this.#refused.size === 0) return undefined;
     const filters = topics.map((topic) => `${this.baseTopic}+/${topic}`);
     const refused = [...this.#refused].filter(([filter]) => filters.length === 0 || filters.includes(filter));
     const shown = refused.map(([filter, code]) => [this.shown(filter), code] as const);

@@ -4,7 +4,8 @@ import { HomieError, type ErrorCode } from '../errors';
 type Reason = readonly [code: ErrorCode, why: string, hint?: string];
 
 const LOG = 'Look into the log of the broker.';
-const LATER = 'Wait until the broker is available, and look into its log.';
+/** What to do about a broker that is not available. */
+export const LATER = 'Wait until the broker is available, and look into its log.';
 const VERSION = 'Let the homie-broker node choose the version of MQTT by itself.';
 const CLIENT_ID = 'Choose another client id in the homie-broker node.';
 const OPERATOR =

@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import { byReasonCode } from './reason-codes';
+import { byReasonCode, LATER } from './reason-codes';
 
 /** What was seen of a network connection that could not be made, or ended. */
 export interface ConnectionEnd {
@@ -37,8 +37,6 @@ const certificateReasons: Readonly<Record<string, string>> = {
   INVALID_CA: 'its certificate authority is not one',
   INVALID_PURPOSE: 'it is not one for servers',
 };
-
-const LATER = 'Wait until the broker is available, and look into its log.';
 
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',

@@ -186,6 +186,14 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
   const last = sight.clock() + settings.accepted + settings.stall + firmware.info.size / SLOWEST_TRANSFER;
   const within = (ms: number): number => Math.min(sight.clock() + ms, last);
   let until = within(settings.accepted + (sent.noSubscribers ? 0 : firmware.info.size / SLOWEST));
+  /** The device has received so many bytes, of which more than before are worth waiting on. */
+  const advance = (written: number): void => {
+    if (!begun) sight.received();
+    begun = true;
+    if (written <= furthest) return;
+    furthest = written;
+    until = within(settings.stall);
+  };
   let hasToAsk = false;
   let sendings: Sendings | undefined;
   const gone = (tooSlow?: number): Answer => ({
@@ -232,13 +240,8 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
         const written = answer === 'progress' ? reported(input) : undefined;
         if (written === undefined || written <= furthest) return { kind: 'silent', begun, worksAgain, answer };
         // The device has received in silence.
-        if (!begun) {
-          sight.received();
-          accepted();
-        }
-        begun = true;
-        furthest = written;
-        until = within(settings.stall);
+        if (!begun) accepted();
+        advance(written);
         continue;
       }
       const now = sight.clock();
@@ -271,11 +274,7 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
     if (status === undefined) continue;
     // It is said of another image, which somebody else has sent.
     if (status.kind === 'unchanged' && runsAnother(input)) continue;
-    if (!begun) {
-      sight.received();
-      furthest = 0;
-      until = within(settings.stall);
-    }
+    advance(0);
     sendings = sentStatus(sendings, event.at);
     switch (status.kind) {
       case 'flashed':
@@ -287,15 +286,13 @@ async function untilFlashed(input: TransferInput, sent: Sent, sentAt: number): P
       case 'progress':
         if (!totals.has(status.total)) return { kind: 'another_updater' };
         // A device that repeats itself gets no further.
-        if (status.written > furthest) until = within(settings.stall);
-        furthest = Math.max(furthest, status.written);
+        advance(status.written);
         report({ phase: 'flashing', progress: meter.report(status.written, sight.clock()) });
         break;
       case 'accepted':
       case 'other':
         accepted();
     }
-    begun = true;
   }
 }
 

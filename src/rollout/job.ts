@@ -316,14 +316,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
         hint: 'Leave msg.device out to cancel the whole job.',
       });
     }
-    if (device === undefined) {
-      this.#canceled = true;
-      this.close();
-    }
     const meant = device === undefined ? this.#open() : [device].filter((each) => this.#isOpen(each));
     const sent = meant.filter((each) => this.#isUnderWay(each));
     const unsent = meant.filter((each) => !this.#isUnderWay(each));
-    for (const each of meant) this.#stop(each, { state: 'canceled' });
+    if (device === undefined) this.cancelUnsent();
+    else for (const each of meant) this.#stop(each, { state: 'canceled' });
     for (const each of sent) this.#leaves.get(each)?.abort();
     return { unsent, sent };
   }
