@@ -52,7 +52,7 @@ export class Home {
     return home;
   }
 
-  /** Adds a device, and waits until it is ready and we have seen that. */
+  /** Adds a device, and waits until it is ready and we have seen that, and how long it has been up. */
   async add(id: string, options: Omit<DeviceOptions, 'url' | 'id'>): Promise<SimulatedDevice> {
     const device = new SimulatedDevice({
       url: this.#server.url,
@@ -67,7 +67,18 @@ export class Home {
     device.on('status', () => this.#changes.emit('change'));
     await device.start();
     await this.#seeAll();
+    if (options.misbehaviour?.noStatistics !== true) await this.#hearUptime(id);
     return device;
+  }
+
+  /** A reboot is proven by an uptime that fell, so the one before must be known. */
+  async #hearUptime(id: string): Promise<void> {
+    const { registry } = this.broker;
+    for (;;) {
+      const { state, uptime } = registry.get(id) ?? {};
+      if (state?.value !== 'ready' || (uptime?.live === true && uptime.at >= state.at)) return;
+      await once(registry, 'event');
+    }
   }
 
   /** Puts another image onto a device, as with a serial cable. */

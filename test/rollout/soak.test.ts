@@ -21,9 +21,6 @@ describe('a canary that is watched', () => {
   const add = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
     const device = await home.add(`soak-${(count += 1)}`, { image: running, ...options });
     await home.inStep();
-    const isKnown = (): boolean =>
-      options.misbehaviour?.noStatistics === true || home.broker.registry.get(device.id)?.uptime !== undefined;
-    while (!isKnown()) await home.change();
     return device;
   };
   const soak = (device: SimulatedDevice, signal = new AbortController().signal): Promise<SoakEnd> =>
