@@ -1,91 +1,80 @@
+import { buildSync } from 'esbuild';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 
-/** What a process does when it is asked to. Input and answer are plain data. */
-export type Handlers = Readonly<Record<string, (input: never) => unknown>>;
+/** What a process does when asked. Input and answer are plain data. */
+type Tasks = Readonly<Record<string, (input: never) => unknown>>;
 
 interface Question {
-  readonly number: number;
   readonly name: string;
   readonly input: unknown;
 }
 
-interface Answer {
-  readonly number: number;
-  readonly output?: unknown;
-  readonly error?: string;
-}
-
-/** Milliseconds on a clock that all processes of the machine share. */
+/** Returns the time in ms, on a clock that all processes of the machine share. */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** In a process that `Contestant.start` has started: answers what it is asked. */
-export function serve<H extends Handlers>(handlers: H): H {
-  process.on('message', ({ number, name, input }: Question) => {
-    const answer = async (): Promise<unknown> => {
-      const handler: ((input: never) => unknown) | undefined = handlers[name];
-      if (handler === undefined) throw new Error(`There is no ${name}.`);
-      // What was asked has the types of the handler: see `ask`.
+/** Does what the benchmark asks this process for, one task at a time. A task that fails ends the process. */
+export function serve<T extends Tasks>(tasks: T): T {
+  process.on('message', ({ name, input }: Question) => {
+    const answer = async (): Promise<void> => {
+      // `ask` checks the type of the input.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return handler(input as never);
+      process.send?.({ output: await tasks[name]?.(input as never) });
     };
-    answer().then(
-      (output) => process.send?.({ number, output } satisfies Answer),
-      (error: unknown) => process.send?.({ number, error: String(error) } satisfies Answer),
-    );
+    void answer();
   });
-  // Whoever has started it may be gone.
+  // The benchmark has ended, or has nothing more to ask.
   process.on('disconnect', () => process.exit());
-  return handlers;
+  return tasks;
 }
 
 /** A process of its own that takes part in a measurement. */
-export class Contestant<H extends Handlers> {
+export class Participant<T extends Tasks> {
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, { resolve: (output: unknown) => void; reject: (error: Error) => void }>();
-  #number = 0;
+  readonly #ended: Promise<never>;
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.on('message', ({ number, output, error }: Answer) => {
-      const waiting = this.#waiting.get(number);
-      this.#waiting.delete(number);
-      if (error === undefined) waiting?.resolve(output);
-      else waiting?.reject(new Error(error));
+  /** @param name of a file in `processes/` that serves the tasks T */
+  constructor(name: string) {
+    // Without the options of this process, which loads TypeScript.
+    this.#child = fork(compile(name), { serialization: 'advanced', execArgv: [] });
+    this.#ended = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`The process "${name}" of the benchmark ended (${code}).`);
     });
-    child.once('exit', (code) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`A process of the benchmark ended (${code}).`));
-    });
+    this.#ended.catch(() => undefined);
   }
 
-  /** @param name of a file in `processes/`, whose handlers are H */
-  static async start<H extends Handlers>(name: string, flags: readonly string[] = []): Promise<Contestant<H>> {
-    const child = fork(path.join(__dirname, 'processes', `${name}.ts`), {
-      execArgv: ['--require', require.resolve('tsx/cjs'), ...flags],
-      serialization: 'advanced',
-    });
-    await once(child, 'spawn');
-    return new Contestant<H>(child);
+  /** Returns the answer. The process answers one question before it gets the next. */
+  async ask<N extends keyof T & string>(name: N, ...[input]: Parameters<T[N]>): Promise<Awaited<ReturnType<T[N]>>> {
+    const answer = once(this.#child, 'message');
+    this.#child.send({ name, input } satisfies Question);
+    const [{ output }] = await Promise.race([answer, this.#ended]);
+    return output;
   }
 
-  /** @returns the answer, when it comes */
-  ask<N extends keyof H & string>(name: N, ...[input]: Parameters<H[N]>): Promise<Awaited<ReturnType<H[N]>>> {
-    const number = (this.#number += 1);
-    return new Promise((resolve, reject) => {
-      // What the handler of this name answers.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      this.#waiting.set(number, { resolve: resolve as (output: unknown) => void, reject });
-      this.#child.send({ number, name, input } satisfies Question);
-    });
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.connected) this.#child.disconnect();
+    await this.#ended.catch(() => undefined);
   }
+}
 
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const exited = once(this.#child, 'exit');
-    this.#child.disconnect();
-    await exited;
+const compiled = new Map<string, string>();
+
+/** Compiles a process as the package is compiled for Node-RED: a loader for TypeScript makes the code slower. */
+function compile(name: string): string {
+  const outfile = path.resolve(__dirname, '../artifacts/bench', `${name}.js`);
+  if (!compiled.has(name)) {
+    buildSync({
+      entryPoints: [path.join(__dirname, 'processes', `${name}.ts`)],
+      bundle: true,
+      packages: 'external',
+      platform: 'node',
+      target: 'node20',
+      outfile,
+    });
+    compiled.set(name, outfile);
   }
+  return outfile;
 }

@@ -3,18 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Bench, Figure } from './figure';
-import { footprint } from './figures/footprint';
-import { growth } from './figures/growth';
 import { inspection } from './figures/inspection';
 import { inventory } from './figures/inventory';
 import { loading } from './figures/loading';
 import { proof } from './figures/proof';
-import { throughput } from './figures/throughput';
+import { footprint, growth, throughput } from './figures/rollout';
 import { transfer } from './figures/transfer';
-import { machine } from './machine';
-import { compile } from './package';
-import { rowsOf, tableOf, type Report, type Row } from './report';
+import { machine, rowsOf, textOf, type Bench, type Figure, type Report, type Row } from './report';
 
 const USAGE = `Usage: npm run bench -- [options]
 
@@ -47,7 +42,6 @@ async function main(): Promise<void> {
   }
   const measured = machine();
   const chosen = choose(values.only);
-  compile();
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-'));
   const bench: Bench = { quick: values.quick, reference: values.reference, python: values.python, folder };
   const rows: Row[] = [];
@@ -62,7 +56,7 @@ async function main(): Promise<void> {
   }
   const report: Report = { machine: measured, quick: values.quick, rows };
   if (values.json) console.log(JSON.stringify(report, undefined, 2));
-  else console.log(`${describe(report)}\n\n${tableOf(rows)}`);
+  else console.log(textOf(report));
 }
 
 function choose(only: string | undefined): readonly Figure[] {
@@ -71,11 +65,6 @@ function choose(only: string | undefined): readonly Figure[] {
   const unknown = numbers.find((number) => !figures.some((figure) => figure.number === number));
   if (unknown !== undefined) throw new Error(`There is no figure ${unknown}.`);
   return figures.filter(({ number }) => numbers.includes(number));
-}
-
-function describe({ machine: { cpu, cores, node, mosquitto, load }, quick }: Report): string {
-  const how = quick ? ' (quick: the figures mean little)' : '';
-  return `${cores} x ${cpu}, Node.js ${node}, mosquitto ${mosquitto}, load ${load.toFixed(1)} before it began${how}`;
 }
 
 main().catch((error: unknown) => {

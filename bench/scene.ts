@@ -1,65 +1,98 @@
-import { startMosquitto } from '../test/support/mosquitto';
-import { writePair, type ImageFile, type Pair } from './images';
-import { Contestant } from './process';
-import type { handlers as Devices } from './processes/devices';
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { buildEsp8266Image } from '../test/support/images';
+import { startMosquitto, type Mosquitto } from '../test/support/mosquitto';
+import { Participant } from './process';
+import type { tasks as Devices } from './processes/devices';
 
-export interface SceneOptions {
+/** Bytes of an image unless a figure says otherwise. */
+export const SIZE = 500_000;
+
+/** An image in a file. */
+export interface Image {
+  readonly file: string;
+  readonly md5: string;
+}
+
+interface SceneOptions {
   readonly folder: string;
   /** How many devices. */
   readonly count: number;
-  /** Bytes of the images. */
-  readonly size: number;
-  /** ms. */
+  /** Bytes of the images, a multiple of 16. */
+  readonly size?: number;
+  /** How long a reboot takes, in ms. */
   readonly reboot: number;
+  /** How many different images take turns. */
+  readonly images?: number;
 }
 
-/** A mosquitto and devices, in processes of their own, and two images that are brought onto the devices in turn. */
+/** A mosquitto and devices, in processes of their own, and images that the devices get in turn: none is ever up to date. */
 export class Scene {
   readonly url: string;
-  readonly devices: Contestant<typeof Devices>;
-  readonly #images: Pair;
-  readonly #ends: (() => Promise<void>)[];
+  readonly devices = new Participant<typeof Devices>('devices');
+  /** Ids of the devices. */
+  readonly ids: readonly string[];
+  readonly #broker: Mosquitto;
+  readonly #images: readonly Image[];
   #turns = 0;
 
-  private constructor(url: string, devices: Contestant<typeof Devices>, images: Pair, ends: (() => Promise<void>)[]) {
-    this.url = url;
-    this.devices = devices;
+  private constructor(broker: Mosquitto, count: number, images: readonly Image[]) {
+    this.url = broker.url;
+    this.ids = Array.from({ length: count }, (_, index) => `bench-${index + 1}`);
+    this.#broker = broker;
     this.#images = images;
-    this.#ends = ends;
   }
 
-  static async open({ folder, count, size, reboot }: SceneOptions): Promise<Scene> {
-    const images = await writePair(folder, size);
-    // Else TCP holds back what it answers a device that boots, for 40 ms: Nagle's algorithm, and a Linux that acknowledges late.
+  static async open({ folder, count, size = SIZE, reboot, images = 2 }: SceneOptions): Promise<Scene> {
+    const files = await Promise.all(Array.from({ length: images }, (_, seed) => write(folder, size, seed + 1)));
+    // Else TCP delays some answers to a device that boots by 40 ms: Nagle's algorithm, and a Linux that acknowledges late.
     // Real devices were recorded with 3 to 6 ms between their advertisement and `ready`.
     const broker = await startMosquitto({ config: ['set_tcp_nodelay true'] });
-    const devices = await Contestant.start<typeof Devices>('devices');
-    const ends = [() => devices.stop(), () => broker.stop()];
-    await devices.ask('start', { url: broker.url, count, image: images[0].file, reboot });
-    return new Scene(broker.url, devices, images, ends);
+    const scene = new Scene(broker, count, files);
+    await scene.devices.ask('start', { url: scene.url, ids: scene.ids, image: scene.#image().file, reboot });
+    return scene;
   }
 
-  /** What the devices do not run, to be brought onto them. */
-  next(): ImageFile {
+  /** Returns an image that the devices do not run. */
+  next(): Image {
     this.#turns += 1;
-    return this.#images[this.#turns % 2 === 0 ? 0 : 1];
+    return this.#image();
+  }
+
+  #image(): Image {
+    const image = this.#images[this.#turns % this.#images.length];
+    if (image === undefined) throw new Error('There is no image.');
+    return image;
   }
 
   /**
-   * Waits until the image has come to the first so many devices, and they run it.
+   * Waits until the image has reached the first `count` devices and they run it.
    *
-   * @param send brings it onto them; resolves with when the first publish was called, in ms of `now`
-   * @returns ms from there to the last byte of the last device
+   * @param send sends it to them; resolves with the time of the first publish, in ms of `now`
+   * @returns ms from there to the last byte at the last device
    */
-  async brings(count: number, send: (image: ImageFile) => Promise<number>): Promise<number> {
+  async update(count: number, send: (image: Image, devices: readonly string[]) => Promise<number>): Promise<number> {
     const image = this.next();
     await this.devices.ask('count');
-    const [publishedAt, lastByteAt] = await Promise.all([send(image), this.devices.ask('received', count)]);
+    const [publishedAt, lastByteAt] = await Promise.all([
+      send(image, this.ids.slice(0, count)),
+      this.devices.ask('received', count),
+    ]);
     await this.devices.ask('run', { md5: image.md5, count });
     return lastByteAt - publishedAt;
   }
 
-  async close(): Promise<void> {
-    for (const end of this.#ends) await end();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.devices[Symbol.asyncDispose]();
+    await this.#broker.stop();
   }
+}
+
+/** Writes an image of one firmware; images differ in their bytes only. */
+async function write(folder: string, size: number, seed: number): Promise<Image> {
+  const image = buildEsp8266Image({ name: 'bench', version: '1.0.0', size, seed });
+  const file = path.join(folder, `${size}-${seed}.bin`);
+  await writeFile(file, image);
+  return { file, md5: createHash('md5').update(image).digest('hex') };
 }

@@ -1,102 +1,77 @@
 import { HomieError } from '../src/errors';
-import {
-  ignoredKeys,
-  reportError,
-  summarize,
-  type ConfigReport,
-  type ErrorReport,
-  type Summary,
-  type Update,
-} from '../src/homie/update';
-
-/** The summary of an input that was refused before a job began. */
-export type Refusal = Summary & { readonly error: ErrorReport };
-
-/** The answer of a node that has no job, or none that was asked for. */
-export interface Idle extends Omit<Summary, 'state'> {
-  readonly state: 'idle';
-}
+import { ignoredKeys } from '../src/homie/sentence';
+import { reportError, summarize, type ConfigReport, type Summary, type Update } from '../src/homie/update';
+import { ended, queued } from '../src/rollout/entry';
+import { LOOKING } from '../src/rollout/summaries';
 
 /** Refuses an input: each device that it names counts as rejected. */
-export function refusal(job: string, devices: readonly string[], error: HomieError): Refusal {
-  const report = reportError(error);
+export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
   const startedAt = new Date().toISOString();
-  const updates = devices.map((device): Update => ({
-    job,
-    device,
-    state: 'rejected',
-    progress: 0,
-    written: 0,
-    total: 0,
-    estimated: false,
-    from: {},
-    to: {},
-    attempt: 0,
-    startedAt,
-    duration: 0,
-    error: report,
-  }));
+  const updates = devices.map((device): Update => {
+    const entry = queued({ job, device, startedAt }, { total: 0, to: {} });
+    return { ...ended(entry, { state: 'rejected', error }), duration: 0 };
+  });
   const named = devices.length > 5 ? `${devices.slice(0, 5).join(', ')} …` : devices.join(', ');
   const text = named === '' ? error.message : `${named}: ${error.message}`;
-  return { ...summarize(job, updates, 0), state: 'rejected', text, error: report };
+  return { ...summarize(job, updates, 0), state: 'rejected', text, error: reportError(error) };
 }
 
-/** What is said of a job that was canceled while it looked for the devices that run its firmware. */
-export const canceledBeforeFound = { state: 'canceled', text: 'Canceled before any device was found.' } as const;
-
-/** One answer about several jobs; `texts` tell what became of the request. */
-export function combine(summaries: readonly Summary[], texts: readonly string[] = []): Summary | Idle {
-  const [only, ...more] = summaries;
-  if (only === undefined) {
-    const text = texts.length > 0 ? texts.join(' ') : 'No job is under way.';
-    return { job: '', state: 'idle', counts: {}, devices: [], duration: 0, text };
-  }
-  const all = more.length === 0 ? only : together(summaries);
-  if (all.devices.length === 0) {
-    return texts.length === 0
-      ? { ...all, state: 'queued', text: 'The devices are being looked for.' }
-      : { ...all, ...canceledBeforeFound };
-  }
-  return texts.length === 0 ? all : { ...all, text: texts.join(' ') };
+/** What is said to a message that asks for what a job does already. */
+export function sameAgain(summary: Summary): Summary {
+  return { ...summary, text: `The same was asked for before, in job ${summary.job}: ${summary.text}` };
 }
 
-/** Several jobs as one: stopped when one of them is, and paused when all that have not ended are. */
-function together(summaries: readonly Summary[]): Summary {
-  const all = summarize(
-    summaries.map(({ job }) => job).join(', '),
-    summaries.flatMap(({ devices }) => devices),
-    Math.max(...summaries.map(({ duration }) => duration)),
-  );
-  if (all.state !== 'running') return all;
-  const stopped = summaries.find(({ state }) => state === 'stopped');
-  if (stopped !== undefined) return { ...all, state: 'stopped', ...(stopped.error && { error: stopped.error }) };
-  const open = summaries.filter(({ state }) => state === 'running' || state === 'paused');
-  return open.every(({ state }) => state === 'paused') ? { ...all, state: 'paused' } : all;
+/** The first progress of a message about no device: what its job does. `isAgain`: an earlier message asked for the same. */
+export function standing(now: Summary, isAgain: boolean): Pick<Summary, 'job' | 'state' | 'text'> {
+  const summary: Summary = now.devices.length === 0 ? { ...now, state: 'queued', text: LOOKING } : now;
+  const { job, state, text } = isAgain ? sameAgain(summary) : summary;
+  return { job, state, text };
 }
 
 /** What a check found: a verdict for each device. */
-interface Verdicts {
-  readonly counts: Readonly<Record<string, number>>;
-  readonly devices: readonly {
-    readonly device: string;
-    readonly reason: string;
-    readonly retained?: string;
-    readonly warnings?: ConfigReport['warnings'];
-  }[];
+interface Verdict {
+  readonly device: string;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly retained?: string;
+  readonly warnings?: ConfigReport['warnings'];
 }
 
-/** The answer to `check`, with a sentence for people. */
-export function checkAnswer<Checked extends Verdicts>(checked: Checked): Checked & { readonly text: string } {
-  const { devices, counts } = checked;
+interface Verdicts<Entry> {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly devices: readonly Entry[];
+}
+
+/** The answer to `check`, with a sentence for people about all, and about each device. */
+export function checkAnswer<Entry extends Verdict>(
+  checked: Verdicts<Entry>,
+): Verdicts<Entry & { readonly text: string }> & { readonly text: string } {
+  const { counts } = checked;
+  const devices = checked.devices.map((each) => ({ ...each, text: `${each.device}: ${each.reason}` }));
   const [device] = devices;
   const ignored = ignoredKeys(devices.map(({ warnings = [] }) => ({ warnings })));
   if (devices.length === 1 && device !== undefined) {
-    return { ...checked, text: `${device.device}: ${device.reason}${ignored}` };
+    return { ...checked, devices, text: `${device.text}${ignored}` };
   }
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
   const retained = devices.filter((each) => each.retained !== undefined).map((each) => each.device);
   const warning = retained.length === 0 ? '' : ` A firmware message is retained for ${retained.join(', ')}.`;
-  return { ...checked, text: `${devices.length} devices: ${parts.join(', ')}.${warning}${ignored}` };
+  // The same for all: it says how to go on.
+  const stop = devices.find(({ verdict }) => verdict === 'stopped');
+  const hint = stop === undefined ? '' : ` ${stop.reason}`;
+  return { ...checked, devices, text: `${devices.length} devices: ${parts.join(', ')}.${hint}${warning}${ignored}` };
+}
+
+/** One error that names the devices that failed, if any did. */
+export function failureAmong(
+  failed: readonly { readonly device: string; readonly error: HomieError }[],
+): HomieError | undefined {
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const shown = failed.slice(0, 5).map(({ device, error }) => `${device}: ${error.message}`);
+  const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
+  const { code, hint, cause } = first.error;
+  return new HomieError(code, text, { hint, cause });
 }
 
 /** The error of a job in which a device failed, in one sentence that names the devices. */

@@ -3,6 +3,8 @@ import type { BrokerOptions } from '../src/homie/broker';
 import { normalizeBaseTopic } from '../src/homie/topics';
 import type { ConnectionOptions } from '../src/mqtt/connection';
 import { isEncrypted } from '../src/mqtt/options';
+import type { Setting } from '../src/settings/setting';
+import { connection as known } from '../src/settings/table';
 import { asText, expand, holdsVariable, type Environment } from './environment';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
@@ -28,8 +30,6 @@ interface Field {
   /** What may be shown of it. */
   readonly typed: string;
 }
-
-const DEFAULT_KEEPALIVE = 60;
 
 /** Stands for a text of which nobody knows how it was typed. */
 const UNKNOWN = '${…}';
@@ -69,7 +69,7 @@ function ownSettings(source: BrokerSource): ConnectionOptions {
   return {
     ...address,
     protocolVersion: readProtocol(read(source, 'protocolVersion')),
-    keepalive: readNumber(read(source, 'keepalive'), 'keep-alive', 0, 65_535) ?? DEFAULT_KEEPALIVE,
+    keepalive: readNumber(read(source, 'keepalive'), 'keep-alive', known.keepalive) ?? known.keepalive.usual,
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
     ...(isEncrypted(address.url) && tls !== '' && { tls: readTlsConfig(source.getNode(tls)) }),
@@ -80,15 +80,23 @@ function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'sho
   const { value: host, typed } = read(source, 'host');
   if (host === '') throw invalid('The homie-broker has no server.', 'Enter the host name of the broker, or its URL.');
   const encrypted = ['true', 'on'].includes(read(source, 'usetls').value);
+  const [scheme, usualPort] = encrypted ? ['mqtts', 8883] : ['mqtt', 1883];
   const port = read(source, 'port');
-  const number = readNumber(port, 'port', 1, 65_535) ?? (encrypted ? 8883 : 1883);
-  const scheme = encrypted ? 'mqtts' : 'mqtt';
+  const number = readNumber(port, 'port', known.port) ?? usualPort;
   const url = host.includes('://') ? host : `${scheme}://${inBrackets(host)}:${number}`;
   const named = withoutUser(typed);
   if (!URL.canParse(url) || (url !== host && /[\s/?#@]/.test(host))) {
     throw invalid(`The server ${JSON.stringify(named)} is not a host name, an IP address or a URL.`);
   }
-  const { protocol, hostname, username, password } = new URL(url);
+  refuseOtherUrls(new URL(url), named);
+  if (encrypted && !isEncrypted(url)) throw contradiction(origin(named));
+  if (!holdsVariable(typed) && (url === host || !holdsVariable(port.typed))) return { url };
+  const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port.typed || number}`;
+  return { url, shownUrl };
+}
+
+/** Refuses a URL that is not one of a broker, or has a password in it. @param named what may be shown of it */
+function refuseOtherUrls({ protocol, hostname, username, password }: URL, named: string): void {
   if (username !== '' || password !== '') {
     throw invalid(
       'The URL of the broker contains a user name or password.',
@@ -100,10 +108,6 @@ function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'sho
       `The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
     );
   }
-  if (encrypted && !isEncrypted(url)) throw contradiction(origin(named));
-  if (!holdsVariable(typed) && (url === host || !holdsVariable(port.typed))) return { url };
-  const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port.typed || number}`;
-  return { url, shownUrl };
 }
 
 /** An IPv6 address stands in brackets in a URL. */
@@ -118,13 +122,11 @@ function readProtocol({ value, typed }: Field): ConnectionOptions['protocolVersi
   throw invalid(`The protocol must be auto, 5 or 3.1.1, but is ${JSON.stringify(typed)}.`);
 }
 
-function readNumber({ value, typed }: Field, name: string, least: number, most: number): number | undefined {
+function readNumber({ value, typed }: Field, name: string, setting: Setting<number>): number | undefined {
   if (value === '') return undefined;
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < least || number > most) {
-    throw invalid(`The ${name} must be a whole number from ${least} to ${most}, but is ${JSON.stringify(typed)}.`);
-  }
-  return number;
+  const number = setting.read(value);
+  if (number !== undefined) return number;
+  throw invalid(`The ${name} must be ${setting.expected}, but is ${JSON.stringify(typed)}.`);
 }
 
 function read({ fields, typed, environment }: BrokerSource, name: string): Field {

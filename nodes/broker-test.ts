@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeAPI } from 'node-red';
+import { withDeadline } from '../src/deadline';
 import { asHomieError, HomieError } from '../src/errors';
 import { HomieBroker, type BrokerOptions } from '../src/homie/broker';
 import { findBaseTopics } from '../src/homie/elsewhere';
 import { settle } from '../src/homie/presence';
 import type { ConnectionOptions, Lack } from '../src/mqtt/connection';
 import { sendsPlainPassword } from '../src/mqtt/options';
-import { isBrokerNode, type BrokerNode } from './broker-node';
+import { findBrokerNode, linkTo, type BrokerNode } from './broker-node';
 import { ownPagesOnly } from './own-pages';
 import { readBrokerSettings } from './broker-settings';
 import { RateLimit } from './rate-limit';
+import { membersOf, type Request } from './request';
 import { typedFields } from './typed-fields';
 
 /** What a connection with certain settings found, or why there is none. */
@@ -36,6 +38,9 @@ type TestAnswer =
 
 /** How long somebody in front of the dialog waits, in ms. */
 const PATIENCE = 10_000;
+
+/** So many of the devices that the deployed node knows are named at most. */
+const MOST_NAMED = 200;
 
 interface Warnings {
   /** The password was sent to another machine without TLS, or would have been. */
@@ -85,19 +90,26 @@ export function offerTest(RED: NodeAPI): void {
 }
 
 /** Does not reject. */
-async function answer(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): Promise<TestAnswer & Warnings> {
+async function answer(RED: NodeAPI, fields: Request): Promise<TestAnswer & Warnings> {
   let plainPassword = false;
   try {
     const settings = readSettings(RED, fields);
     plainPassword = sendsPlainPassword(settings);
-    return { ...(await test(settings)), plainPassword };
+    return { ...(await test(settings, knownIds(RED, fields))), plainPassword };
   } catch (error) {
     const { message, hint } = asHomieError(error);
     return { connected: false, message, hint, plainPassword };
   }
 }
 
-async function test({ clientId, ...settings }: BrokerOptions): Promise<TestAnswer> {
+/** The devices that the deployed node knows: a broker may show them only when they are named. */
+function knownIds(RED: NodeAPI, { id }: Request): string[] {
+  const link = linkTo(RED, id);
+  return 'broker' in link ? [...link.broker.registry.devices.keys()].slice(0, MOST_NAMED) : [];
+}
+
+/** @param known ids of devices that may be there */
+async function test({ clientId, ...settings }: BrokerOptions, known: readonly string[]): Promise<TestAnswer> {
   // With the same id, the broker would throw the deployed node off.
   const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(3).toString('hex')}` };
   const broker = new HomieBroker({ ...settings, ...another });
@@ -107,6 +119,7 @@ async function test({ clientId, ...settings }: BrokerOptions): Promise<TestAnswe
     if (broker.status.state === 'disconnected') throw broker.status.error;
     const receiving = broker.isReceiving;
     if (!receiving && !broker.isSettled) throw new HomieError('NOT_CONNECTED');
+    await withDeadline(PATIENCE, undefined, (patience) => broker.seek(known, patience)).catch(() => undefined);
     const { registry } = broker;
     const { found, isComplete } =
       registry.devices.size > 0 || receiving
@@ -131,17 +144,16 @@ async function test({ clientId, ...settings }: BrokerOptions): Promise<TestAnswe
 }
 
 /** @throws {HomieError} BROKER_SETTINGS, INVALID_BASE_TOPIC */
-function readSettings(RED: NodeAPI, fields: Readonly<Record<string, unknown>>): BrokerOptions {
-  const node: unknown = typeof fields['id'] === 'string' ? RED.nodes.getNode(fields['id']) : undefined;
-  const deployed = isBrokerNode(node) ? node : undefined;
-  const { user, password } = fields;
+function readSettings(RED: NodeAPI, fields: Request): BrokerOptions {
+  const { id, user, password } = fields;
+  const deployed = findBrokerNode(RED, id);
   const isKept = password === UNCHANGED;
   const settings = readBrokerSettings({
     fields,
     typed: fields,
     credentials: { user, password: isKept ? deployed?.credentials?.password : password },
     environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
-    getNode: (id) => RED.nodes.getNode(id),
+    getNode: (other) => RED.nodes.getNode(other),
     getTyped: (other) => typedFields(RED, other),
   });
   // An mqtt-broker node has a password of its own, and an address with it.
@@ -170,11 +182,11 @@ function connectionOf(settings: BrokerOptions): ConnectionOptions {
   return connection;
 }
 
-function fieldsOf(body: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
-  const fields: [string, unknown][] = Object.entries(body);
-  const areTexts = fields.every(
-    ([, value]) => (typeof value === 'string' && value.length <= 1000) || typeof value === 'boolean',
+function fieldsOf(body: unknown): Request | undefined {
+  const fields = membersOf(body);
+  const values = Object.values(fields ?? {});
+  const areTexts = values.every(
+    (value) => (typeof value === 'string' && value.length <= 1000) || typeof value === 'boolean',
   );
-  return areTexts && fields.length <= 20 ? Object.fromEntries(fields) : undefined;
+  return areTexts && values.length <= 20 ? fields : undefined;
 }

@@ -1,29 +1,29 @@
-import { randomUUID } from 'node:crypto';
-import { getConfig } from '../src/config/get';
-import type { JsonObject } from '../src/config/json';
-import { maskedIn, readObject, readPatch } from '../src/config/patch';
-import { checkConfig } from '../src/config/preview';
-import { maskObject } from '../src/config/secrets';
-import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
+import { checkConfig } from '../src/config/check-device';
+import { readDeviceConfig, type DeviceConfig } from '../src/config/read-config';
+import { readSettings, settingNames, type ConfigSettings } from '../src/config/settings';
 import { withDeadline } from '../src/deadline';
-import { asHomieError, HomieError } from '../src/errors';
+import { asHomieError, type HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { namedDevices, selectDevices } from '../src/homie/select';
-import { reportError, setsUnknownKey } from '../src/homie/update';
-import { ConfigJob } from '../src/rollout/config-job';
-import type { Order } from '../src/rollout/desk';
+import { setsUnknownKey } from '../src/homie/sentence';
+import { reportError } from '../src/homie/update';
+import { configWork, configWorkAgain } from '../src/rollout/config-work';
 import {
-  defaultSettings as defaultRollout,
   readSettings as readRollout,
+  settingNames as rolloutNames,
   type RolloutSettings,
 } from '../src/rollout/settings';
-import { Actions, settled, type Errand, type KEPT, type Surroundings } from './actions';
-import { checkAnswer } from './answers';
-import { isAbsent, readDevices, type Request } from './request';
-import type { Work } from './work';
+import type { Work } from '../src/rollout/work';
+import { Actions, settled, type Done, type Errand } from './actions';
+import { checkAnswer, failureAmong } from './answers';
+import { patchOf } from './patch-message';
+import { isAbsent, readDevices, readOptions, type Request } from './request';
 
 /** How long an answer waits for the connection, in ms. */
 const CONNECT_TIMEOUT = 10_000;
+
+/** The settings that a message may have. */
+export const optionNames = [...settingNames, ...rolloutNames];
 
 /** What a node is set to. */
 export interface ConfigNodeSettings {
@@ -34,87 +34,42 @@ export interface ConfigNodeSettings {
   readonly devices: (msg: Request) => Promise<unknown>;
 }
 
-/** A job as plain data. */
-interface ConfigRecord {
-  readonly patch: JsonObject;
-  readonly devices: readonly string[];
-  readonly settings: ConfigSettings;
-  readonly rollout: RolloutSettings;
-  /** Secret values of the patch are missing. */
-  readonly incomplete?: boolean;
-}
-
 /** What can be done with a configuration. */
-export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
+export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSettings> {
   protected override readonly actions = ['set', 'get', 'check'] as const;
-  readonly #settings: ConfigNodeSettings;
 
-  constructor(settings: ConfigNodeSettings, around: Surroundings) {
-    super(around);
-    this.#settings = settings;
-  }
-
-  protected override async perform(
-    action: 'set' | 'get' | 'check',
-    errand: Errand,
-  ): Promise<HomieError | typeof KEPT | undefined> {
+  protected override async perform(action: 'set' | 'get' | 'check', errand: Errand): Promise<Done> {
     const { msg } = errand;
-    const devices = readDevices(isAbsent(msg['device']) ? await this.#settings.devices(msg) : msg['device']);
+    const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
     if (action === 'set') errand.devices = namedDevices({ devices });
-    const settings = readSettings(settled(this.#settings.config), msg);
-    const rollout = readRollout(settled(this.#settings.rollout), msg);
+    const options = settled(readOptions(msg['options'], optionNames));
+    const settings = readSettings(settled(this.settings.config), options);
+    const rollout = readRollout(settled(this.settings.rollout), options);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':
         return this.#get(this.brokerInReach(), devices, settings, errand);
-      case 'check':
-        return this.#check(readPatch(msg['payload']), devices, { settings, exclude: rollout.exclude }, errand);
-      case 'set':
-        return this.run(this.#work({ patch: readPatch(msg['payload']), devices, settings, rollout }), errand);
+      case 'check': {
+        const patch = patchOf(msg);
+        const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, {
+          signal: this.closing,
+          exclude: rollout.exclude,
+        });
+        errand.outbox.send('summary', checkAnswer(answer));
+        const incomplete = answer.devices.filter(setsUnknownKey);
+        this.around.jobs.checked(incomplete.map((config) => ({ state: 'skipped', progress: 0, config })));
+        return undefined;
+      }
+      case 'set': {
+        const patch = patchOf(msg);
+        const unkept = { content: patch, secretNames: settings.secretNames };
+        return this.run(configWork({ patch, devices, settings, rollout }, this.given), errand, unkept);
+      }
     }
   }
 
-  protected override async remake(work: Partial<ConfigRecord>): Promise<Work> {
-    const { devices = [], settings, rollout, incomplete = false } = work;
-    const patch = readObject(work.patch ?? {});
-    return this.#work({
-      patch,
-      devices,
-      settings: { ...defaultSettings, ...settings },
-      rollout: { ...defaultRollout, ...rollout },
-      // The mask is never sent, whatever the file says.
-      incomplete: incomplete || maskedIn(patch) !== undefined,
-    });
-  }
-
-  #work(work: ConfigRecord): Work {
-    const { patch, devices, settings, rollout, incomplete = false } = work;
-    const { history } = this.around;
-    const broker = this.broker();
-    const order = { identity: canonical(patch), forAll: false };
-    return {
-      brings: 'patch',
-      patch: { content: patch, secretNames: settings.secretNames },
-      settings: { ...settings, ...rollout },
-      order,
-      select: (signal) => selectDevices(broker, { devices }, undefined, signal, rollout.continuous),
-      make: (options) => new ConfigJob({ broker, patch, devices, settings, history, incomplete }, rollout, options),
-      ...(rollout.persist && { record: { order, keep: rollout.keep, work, ...withoutSecrets(work) } }),
-    };
-  }
-
-  async #check(
-    patch: JsonObject,
-    devices: readonly string[],
-    { settings, exclude }: { readonly settings: ConfigSettings; readonly exclude: readonly string[] },
-    { outbox }: Errand,
-  ): Promise<undefined> {
-    const options = { signal: this.closing, exclude };
-    const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, options);
-    outbox.send('summary', checkAnswer(answer));
-    this.showChecked(
-      answer.devices.filter(setsUnknownKey).map((config) => ({ state: 'skipped', progress: 0, config })),
-    );
+  protected override async remake(work: object): Promise<Work> {
+    return configWorkAgain(work, this.given);
   }
 
   /** The configuration of each device is a result of its own. */
@@ -130,39 +85,26 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check'> {
     const failures = await Promise.all(
       ids.map(async (device) => {
         try {
-          outbox.send('result', await getConfig(broker, device, settings, this.closing));
+          const config = await readDeviceConfig(broker, device, settings, this.closing);
+          outbox.send('result', { ...config, text: textOf(config) });
           return [];
         } catch (error) {
           this.closing.throwIfAborted();
           const reason = asHomieError(error);
-          outbox.send('result', { device, error: reportError(reason) });
-          return [{ device, reason }];
+          outbox.send('result', { device, error: reportError(reason), text: `${device}: ${reason.message}` });
+          return [{ device, error: reason }];
         }
       }),
     );
-    const [first, ...more] = failures.flat();
-    if (first === undefined) return undefined;
-    const failed = [first, ...more];
-    this.showFailed(failed.map(({ reason }) => reason));
-    const { code, hint, cause } = first.reason;
-    const shown = failed.slice(0, 5).map(({ device, reason }) => `${device}: ${reason.message}`);
-    const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
-    return new HomieError(code, text, { hint, cause });
+    const failed = failures.flat();
+    if (failed.length > 0)
+      this.around.jobs.refused(failed.map(({ error }) => ({ state: 'failed', progress: 0, error })));
+    return failureAmong(failed);
   }
 }
 
-/** Secret values are never written down. A patch that lacks some is the same as no other. */
-function withoutSecrets(work: ConfigRecord): { order?: Order; work?: ConfigRecord } {
-  const patch = maskObject(work.patch, work.settings.secretNames);
-  if (canonical(patch) === canonical(work.patch)) return {};
-  return { order: { identity: randomUUID(), forAll: false }, work: { ...work, patch, incomplete: true } };
-}
-
-/** The same text for the same patch, whatever the order of its members. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
+/** What is said of a configuration: unless the device is ready, it is what was. */
+function textOf({ device, state }: DeviceConfig): string {
+  if (state === 'ready') return `${device}: configuration read.`;
+  return `${device}: configuration as the device last published it; its state is ${state ?? 'unknown'}.`;
 }

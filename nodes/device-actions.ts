@@ -4,10 +4,14 @@ import type { Forgetting } from '../src/homie/forget';
 import { reportError } from '../src/homie/update';
 import { forgetDevices } from '../src/rollout/forgetting';
 import { listDevices } from '../src/rollout/listing';
-import { readQuery, type DeviceQuery } from '../src/rollout/query';
+import { queryNames, readQuery, type DeviceQuery } from '../src/rollout/query';
 import { settled } from './actions';
+import { failureAmong } from './answers';
 import type { BrokerLink } from './broker-node';
-import { readAction, type Request } from './request';
+import { readAction, readOptions, type Request } from './request';
+
+/** The settings that a message may have. */
+const optionNames = queryNames.filter((name) => name !== 'device');
 
 /** What can be asked of the devices of a broker. */
 export class DeviceActions {
@@ -49,7 +53,8 @@ export class DeviceActions {
   async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
     const { signal } = this.#closing;
     const action = readAction(msg['action'], ['list', 'forget']);
-    const query = readQuery(settled(this.#query), msg);
+    const options = settled(readOptions(msg['options'], optionNames));
+    const query = readQuery(settled(this.#query), { ...options, device: msg['device'] });
     if ('error' in this.#link) throw this.#link.error;
     const { broker } = this.#link;
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
@@ -59,18 +64,13 @@ export class DeviceActions {
       return undefined;
     }
     const forgotten = await forgetDevices(broker, query, firmware, signal);
-    send(forgotten.map(({ error, ...rest }) => ({ ...rest, ...(error && { error: reportError(error) }) })));
-    return failureOf(forgotten);
+    send(forgotten.map(answerOf));
+    return failureAmong(forgotten.flatMap(({ id, error }) => (error === undefined ? [] : [{ device: id, error }])));
   }
 }
 
-/** One error that names the devices that could not be forgotten. */
-function failureOf(forgotten: readonly Forgetting[]): HomieError | undefined {
-  const failed = forgotten.flatMap(({ id, error }) => (error === undefined ? [] : [{ id, error }]));
-  const [first] = failed;
-  if (first === undefined) return undefined;
-  const shown = failed.slice(0, 5).map(({ id, error }) => `${id}: ${error.message}`);
-  const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
-  const { code, hint, cause } = first.error;
-  return new HomieError(code, text, { hint, cause });
+function answerOf({ id, cleared, error }: Forgetting): object {
+  if (error !== undefined)
+    return { id, cleared, error: reportError(error), text: `${id}: not forgotten. ${error.message}` };
+  return { id, cleared, text: `${id}: forgotten, ${cleared.length} retained topics cleared.` };
 }

@@ -1,7 +1,6 @@
 import type { NodeAPI } from 'node-red';
-import type { ConnectionStatus } from '../src/mqtt/connection';
 import { plainText } from '../src/plain-text';
-import { linkTo } from './broker-node';
+import { linkTo, stateOf, type LinkState } from './broker-node';
 import { ownPagesOnly } from './own-pages';
 
 /** A device as the editor offers it. */
@@ -13,13 +12,8 @@ interface OfferedDevice {
   readonly state?: string;
 }
 
-/** What a `homie-broker` sees. `undeployed`: there is no such node, or not yet. */
-interface Offer {
-  readonly state: ConnectionStatus['state'] | 'undeployed';
-  /** Why it is not connected. */
-  readonly reason?: string;
-  /** The limit of devices, where it is reached: some may be missing. */
-  readonly limit?: number;
+/** What a `homie-broker` sees. */
+interface Offer extends LinkState {
   readonly devices: readonly OfferedDevice[];
 }
 
@@ -37,24 +31,13 @@ export function offerDevices(RED: NodeAPI): void {
 
 function offer(RED: NodeAPI, id: unknown): Offer {
   const link = linkTo(RED, id);
-  if ('error' in link) {
-    const { code, message } = link.error;
-    return code === 'NO_BROKER'
-      ? { state: 'undeployed', devices: [] }
-      : { state: 'disconnected', reason: message, devices: [] };
-  }
-  const { status, registry } = link.broker;
-  const devices = [...registry.devices.values()].map(({ id: device, name, fwName, fwVersion, state }) => ({
+  const known = 'broker' in link ? [...link.broker.registry.devices.values()] : [];
+  const devices = known.map(({ id: device, name, fwName, fwVersion, state }) => ({
     id: device,
     ...(name && { name: plainText(name.value) }),
     ...(fwName && { firmware: plainText(fwName.value) }),
     ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(state && { state: state.value }),
   }));
-  return {
-    state: status.state,
-    ...(status.state === 'disconnected' && { reason: status.error.message }),
-    ...(registry.isFull && { limit: registry.limit }),
-    devices: devices.sort((a, b) => (a.id < b.id ? -1 : 1)),
-  };
+  return { ...stateOf(link), devices: devices.sort((a, b) => (a.id < b.id ? -1 : 1)) };
 }

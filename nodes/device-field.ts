@@ -1,5 +1,6 @@
 import type { Node, NodeAPI } from 'node-red';
 import { HomieError } from '../src/errors';
+import { environmentOf, expandFields } from './environment';
 import type { Request } from './request';
 
 /** The field of a node that tells where the ids of devices are found. */
@@ -14,12 +15,13 @@ export interface DeviceField {
  *
  * @throws {HomieError} INVALID_SETTING
  */
-export function evaluateDevice(
+export async function evaluateDevice(
   RED: NodeAPI,
   node: Node,
   { device, deviceType }: DeviceField,
   msg: Request,
 ): Promise<unknown> {
+  if (deviceType === 'str') return expandFields({ device }, ['device'], environmentOf(RED, node))['device'];
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
       const message = `The device cannot be read from ${deviceType}.${device}.`;

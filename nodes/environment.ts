@@ -1,3 +1,6 @@
+import type { Node, NodeAPI } from 'node-red';
+import { HomieError } from '../src/errors';
+
 /** What an environment variable holds, as Node-RED sees it: of the group, the flow, the global settings, the process. */
 export type Environment = (name: string) => unknown;
 
@@ -15,6 +18,34 @@ export function expand(text: string, environment: Environment): string | undefin
     return value ?? '';
   });
   return isComplete ? expanded : undefined;
+}
+
+/** Returns the environment of a node. */
+export function environmentOf(RED: NodeAPI, node: Node): Environment {
+  return (name) => RED.util.getSetting(node, name);
+}
+
+/**
+ * Returns the properties of a node with the values of environment variables in these of its text fields.
+ *
+ * @throws {HomieError} INVALID_SETTING, which names the field, when a variable is not set: without it, a device that was
+ * to be excluded could be updated
+ */
+export function expandFields(
+  fields: object,
+  names: readonly string[],
+  environment: Environment,
+): Readonly<Record<string, unknown>> {
+  const expanded = Object.entries(fields).map(([name, value]: [string, unknown]) => {
+    if (typeof value !== 'string' || !names.includes(name)) return [name, value];
+    const text = expand(value, environment);
+    if (text !== undefined) return [name, text];
+    // What was typed is not shown: it could be the value of another variable.
+    throw new HomieError('INVALID_SETTING', `${name} contains an environment variable that is not set.`, {
+      hint: `Set the variable in the subflow, the group, the flow or the global settings, or change ${name}.`,
+    });
+  });
+  return Object.fromEntries(expanded);
 }
 
 /** Whether a text that was typed holds an environment variable; `$(NAME)` is the older form, which Node-RED expands, too. */

@@ -4,8 +4,8 @@ import type { Firmware } from '../src/firmware/firmware';
 /** What somebody was shown before the confirming click: these devices, and no others, are then updated. */
 export interface ShownPlan {
   readonly id: string;
-  /** The very node that was asked: one that was deployed since may be set to something else. */
-  readonly node: object;
+  /** Those of the very homie-broker that was asked: after another deploy its settings may differ. */
+  readonly updates: object;
   readonly devices: readonly string[];
 }
 

@@ -8,8 +8,11 @@ import type { BrokerCredentials, BrokerNode } from './broker-node';
 import { readBrokerSettings } from './broker-settings';
 import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
+import { environmentOf } from './environment';
 import { useStore } from './job-files';
+import { SidebarUpdates } from './sidebar-updates';
 import { typedFields } from './typed-fields';
+import { readUpdateSettings } from './update-settings';
 
 export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
@@ -21,7 +24,7 @@ export = (RED: NodeAPI): void => {
         fields: { ...definition },
         typed: typedFields(RED, definition),
         credentials: this.credentials ?? {},
-        environment: (name) => RED.util.getSetting(this, name),
+        environment: environmentOf(RED, this),
         getNode: (id) => RED.nodes.getNode(id),
         getTyped: (node) => typedFields(RED, node),
       });
@@ -37,28 +40,25 @@ export = (RED: NodeAPI): void => {
     // Each node that uses it listens.
     broker.setMaxListeners(0);
     this.link = { broker };
-    if (sendsPlainPassword(settings)) {
-      const named = settings.shownUrl ?? shownUrl(settings.url);
-      this.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker offers it.`);
-    }
-    const log = changeLog(this);
-    broker.on('status', log);
-    broker.registry.once('full', () => {
-      this.warn(
-        `The limit of ${broker.registry.limit} devices under ${broker.shownBaseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.shownBaseTopic}.`,
-      );
-    });
-    broker.connection.on('skipped', skipLog(this, broker));
+    const endLog = logConnection(this, broker, settings);
     // No other process on this user directory must send anything meanwhile.
     const use = useStore(RED);
     void use?.store.open();
     broker.start();
-    this.on('close', (_removed: boolean, done: () => void) => {
-      void close(done);
+    const updates = new SidebarUpdates({
+      broker,
+      node: this.id,
+      settings: readUpdateSettings(RED, this, definition),
+      store: use?.store,
+      warn: (text) => this.warn(text),
     });
-    const close = async (done: () => void): Promise<void> => {
-      broker.off('status', log);
+    this.updates = updates;
+    updates.start();
+    this.on('close', (removed: boolean, done: () => void) => void close(removed, done));
+    const close = async (removed: boolean, done: () => void): Promise<void> => {
+      endLog();
       try {
+        await updates.close(removed);
         await broker.close();
         await use?.leave();
       } catch (error) {
@@ -75,14 +75,35 @@ export = (RED: NodeAPI): void => {
   });
 };
 
+/** Writes to the log what a user should know of the connection. @returns ends that */
+function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOptions): () => void {
+  if (sendsPlainPassword(settings)) {
+    const named = settings.shownUrl ?? shownUrl(settings.url);
+    node.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker offers it.`);
+  }
+  const log = changeLog(node);
+  broker.on('status', log);
+  broker.registry.once('full', () => {
+    node.warn(
+      `The limit of ${broker.registry.limit} devices under ${broker.shownBaseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.shownBaseTopic}.`,
+    );
+  });
+  broker.connection.on('skipped', skipLog(node, broker));
+  return () => broker.off('status', log);
+}
+
 /** Writes to the log what becomes of the connection. A broker that stays away is tried for ever; each reason is told once. */
 function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
   let last = '';
+  const told = new Set<Lack>();
   return (status) => {
+    for (const lack of (status.state === 'connected' && status.lacks) || []) {
+      if (!told.has(lack)) node.warn(lacks[lack]);
+      told.add(lack);
+    }
     const text = describe(status);
     if (text === undefined || text === last) return;
     last = text;
-    if (status.state === 'connected') for (const lack of status.lacks ?? []) node.warn(lacks[lack]);
     if (status.state === 'connected' && status.refusal === undefined) node.log(text);
     else node.warn(text);
   };
@@ -108,6 +129,8 @@ const lacks: Readonly<Record<Lack, string>> = {
   retained: 'the broker does not keep retained messages: a device is only seen while it sends',
   wildcards: 'the broker does not support wildcard subscriptions: devices cannot be found',
   qos1: 'the broker takes no messages with QoS 1: firmware and configuration changes cannot be sent',
+  retainedByWildcard:
+    'the broker delivers what it has retained for exact topics only (as RabbitMQ does): a device shows only when it is named or sends something',
 };
 
 function describe(status: ConnectionStatus): string | undefined {

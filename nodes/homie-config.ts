@@ -1,13 +1,20 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { defaultSettings, readSettings, type ConfigSettings } from '../src/config/settings';
+import { defaultSettings, readSettings, settingNames, type ConfigSettings } from '../src/config/settings';
 import { HomieError } from '../src/errors';
-import { defaultSettings as defaultRollout, readSettings as readRollout } from '../src/rollout/settings';
+import {
+  defaultSettings as defaultRollout,
+  readSettings as readRollout,
+  settingNames as rolloutNames,
+} from '../src/rollout/settings';
 import { linkTo } from './broker-node';
-import { ConfigActions } from './config-actions';
+import { settled } from './actions';
+import { ConfigActions, optionNames } from './config-actions';
 import { evaluateDevice, type DeviceField } from './device-field';
+import { environmentOf, expandFields } from './environment';
 import { ownSettings, serve } from './job-node';
 import { takePatch } from './patch-message';
-import type { Request } from './request';
+import { readOptions, type Request } from './request';
+import { persists } from './update-settings';
 
 interface ConfigDefinition extends NodeDef, DeviceField {
   broker: string;
@@ -17,13 +24,14 @@ export = (RED: NodeAPI): void => {
   function HomieConfigNode(this: Node, definition: ConfigDefinition): void {
     RED.nodes.createNode(this, definition);
     const link = linkTo(RED, definition.broker);
-    const config = ownSettings(this, () => readSettings(defaultSettings, { ...definition }));
-    const rollout = ownSettings(this, () => readRollout(defaultRollout, { ...definition }));
+    const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, this));
+    const config = ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
+    const rollout = ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
     serve(RED, this, {
       link,
       settings: [config, rollout],
-      persist: !('persist' in rollout) || rollout.persist,
+      persist: persists({ rollout }),
       actions: (around) => new ConfigActions({ config, rollout, devices }, around),
       take: (msg) => takePatch(msg, secretNames(config, msg)),
     });
@@ -36,7 +44,7 @@ export = (RED: NodeAPI): void => {
 function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
   if (own instanceof HomieError) return undefined;
   try {
-    return readSettings(own, msg).secretNames;
+    return readSettings(own, settled(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
   } catch {
     return undefined;
   }

@@ -1,12 +1,13 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeStatus } from 'node-red';
 import { HomieError } from '../src/errors';
 import { Inventory, takeStock } from '../src/homie/inventory';
-import { everyDevice, readQuery } from '../src/rollout/query';
+import { everyDevice, queryNames, readQuery } from '../src/rollout/query';
 import { linkTo, type BrokerLink } from './broker-node';
 import { DeviceActions } from './device-actions';
+import { environmentOf, expandFields } from './environment';
 import { ownSettings } from './job-node';
 import { connectionStatus, errorStatus } from './job-status';
-import { withoutPayload } from './outbox';
+import { deviceOf, keptProperties } from './outbox';
 import { ThrottledStatus } from './throttled-status';
 
 interface DevicesDefinition extends NodeDef {
@@ -18,7 +19,9 @@ export = (RED: NodeAPI): void => {
   function HomieDevicesNode(this: Node, definition: DevicesDefinition): void {
     RED.nodes.createNode(this, definition);
     const link = linkTo(RED, definition.broker);
-    const query = ownSettings(this, () => readQuery(everyDevice, { ...definition }));
+    const query = ownSettings(this, () =>
+      readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))),
+    );
     const actions = new DeviceActions(link, query);
 
     /** What went wrong last is shown until something goes well, or the connection changes. */
@@ -34,7 +37,7 @@ export = (RED: NodeAPI): void => {
     const silence = definition.events && 'broker' in link ? tellEvents(RED, this, link) : () => undefined;
 
     this.on('input', (msg, send, done) => {
-      const kept: NodeMessage = RED.util.cloneMessage(withoutPayload(msg));
+      const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
       void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
     });
     const answer = async (
@@ -53,12 +56,10 @@ export = (RED: NodeAPI): void => {
         this.error(error);
       }
     };
-    this.on('close', (_removed: boolean, done: () => void) => {
+    this.on('close', (_removed: boolean, done: () => void) => void close(done));
+    const close = async (done: () => void): Promise<void> => {
       unfollow();
       silence();
-      void close(done);
-    });
-    const close = async (done: () => void): Promise<void> => {
       await actions.close();
       status.close();
       done();
@@ -107,8 +108,7 @@ function follow(link: BrokerLink, changed: (connection: boolean) => void): () =>
 function tellEvents(RED: NodeAPI, node: Node, { broker }: Extract<BrokerLink, { broker: unknown }>): () => void {
   const inventory = new Inventory(broker);
   inventory.on('event', (event) => {
-    const topic = 'device' in event ? event.device : '';
-    node.send([null, { topic, payload: structuredClone(event) }]);
+    node.send([null, { topic: '', ...deviceOf(event), payload: structuredClone(event) }]);
   });
   const begin = (): void => inventory.start();
   RED.events.once('flows:started', begin);

@@ -1,8 +1,11 @@
 import type { NodeAPI } from 'node-red';
 import { Firmware } from '../src/firmware/firmware';
+import type { DeviceChoice } from '../src/homie/select';
+import { checkDeviceId } from '../src/homie/topics';
 import { readUpload, UploadSlots, type Upload } from './firmware-upload';
 import { Stage, type Staged } from './firmware-stage';
-import { ownPagesOnly } from './own-pages';
+import { ownPagesOnly, type Reply } from './own-pages';
+import { membersOf, readDevices, type Request } from './request';
 import { Feeds } from './sidebar-feed';
 import { planUpdate, startUpdate } from './sidebar-plan';
 import { Refused, refusalOf } from './sidebar-refusal';
@@ -41,17 +44,16 @@ export = (RED: NodeAPI): void => {
 
   RED.httpAdmin.post('/homie-ota/firmware/:id/plan', ownPagesOnly, write, (request, response) => {
     answer(response, async () => {
-      const { node, devices } = fieldsOf(request);
-      if (devices !== 'node' && devices !== 'firmware') throw new Refused('malformed');
-      return planUpdate(RED, staged(request.params.id), text(node), devices);
+      const { broker, devices } = fieldsOf(request);
+      return planUpdate(RED, staged(request.params.id), text(broker), choiceOf(devices));
     });
   });
 
   RED.httpAdmin.post('/homie-ota/firmware/:id/start', ownPagesOnly, write, (request, response) => {
     answer(response, async () => {
-      const { node, plan } = fieldsOf(request);
+      const { broker, plan } = fieldsOf(request);
       const found = staged(request.params.id);
-      const devices = startUpdate(RED, found, text(node), text(plan));
+      const devices = await startUpdate(RED, found, text(broker), text(plan));
       stage.remove(found.id);
       return { devices };
     });
@@ -82,12 +84,6 @@ function userOf({ user, socket }: Asker): string {
   return typeof username === 'string' ? `user ${username}` : `address ${socket.remoteAddress ?? ''}`;
 }
 
-/** What is answered to a request. */
-interface Reply {
-  status(code: number): this;
-  json(body: unknown): unknown;
-}
-
 /** Answers with what `work` finds, or with why it is refused. */
 function answer(response: Reply, work: () => Promise<object>): void {
   const failed = (error: unknown): void => {
@@ -98,14 +94,28 @@ function answer(response: Reply, work: () => Promise<object>): void {
 }
 
 /** @throws {Refused} */
-function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Readonly<Record<string, unknown>> {
-  const { body } = request;
-  if (!request.is('application/json') || typeof body !== 'object' || body === null) throw new Refused('malformed');
-  return { ...body };
+function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Request {
+  const fields = request.is('application/json') ? membersOf(request.body) : undefined;
+  if (fields === undefined) throw new Refused('malformed');
+  return fields;
 }
 
 /** @throws {Refused} */
 function text(value: unknown): string {
   if (typeof value !== 'string' || value.length > 100) throw new Refused('malformed');
   return value;
+}
+
+/** More devices than these are not known at the same time. */
+const MAX_DEVICES = 20_000;
+
+/**
+ * All devices that run the firmware, or those with these ids.
+ *
+ * @throws {Refused}; {HomieError} NO_DEVICE, INVALID_DEVICE_ID
+ */
+function choiceOf(devices: unknown): DeviceChoice {
+  if (devices === 'firmware') return { runningThisFirmware: true };
+  if (!Array.isArray(devices) || devices.length > MAX_DEVICES) throw new Refused('malformed');
+  return { devices: readDevices(devices).map(checkDeviceId) };
 }

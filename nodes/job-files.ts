@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { NodeAPI } from 'node-red';
-import { HomieError } from '../src/errors';
+import type { HomieError } from '../src/errors';
 import { JobStore } from '../src/rollout/store';
 
 /** One for each folder of the process, and how many use it: all nodes share what is known of the devices. */
@@ -18,7 +18,8 @@ export function useStore(RED: NodeAPI): StoreUse | undefined {
   const { userDir } = RED.settings;
   if (typeof userDir !== 'string' || userDir === '') return undefined;
   const folder = path.resolve(userDir, 'homie-ota');
-  const shared = stores.get(folder) ?? { store: new JobStore(folder, (error) => tell(RED, error)), users: 0 };
+  const tell = ({ message, hint }: HomieError): void => RED.log.error(`[homie-ota] ${message} ${hint}`);
+  const shared = stores.get(folder) ?? { store: new JobStore(folder, tell), users: 0 };
   stores.set(folder, shared);
   shared.users += 1;
   const leave = async (): Promise<void> => {
@@ -26,8 +27,4 @@ export function useStore(RED: NodeAPI): StoreUse | undefined {
     if (shared.users === 0) await shared.store.close();
   };
   return { store: shared.store, leave };
-}
-
-function tell(RED: NodeAPI, error: HomieError): void {
-  RED.log.error(`[homie-ota] ${error.message} ${error.hint}`);
 }

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { asHomieError, HomieError } from '../src/errors';
 import type { HomieBroker } from '../src/homie/broker';
 import { History } from '../src/rollout/history';
+import { Queue } from '../src/rollout/queue';
 import { KEPT, type Actions, type Surroundings } from './actions';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
@@ -19,7 +20,7 @@ export interface JobNode {
   /** Its jobs survive a restart, unless a message says otherwise. */
   readonly persist: boolean;
   /** What can be done with its messages. */
-  readonly actions: (around: Surroundings) => Actions<string>;
+  readonly actions: (around: Surroundings) => Actions<string, unknown>;
   /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
   readonly take?: (msg: NodeMessage) => Request;
 }
@@ -27,9 +28,9 @@ export interface JobNode {
 /** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
 export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
   const { link, settings, persist, actions: actionsWith, take } = options;
-  const jobs = new Jobs(() => {
-    status.refresh();
-  });
+  const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
+  const refresh = (): void => status.refresh();
+  const jobs = new Jobs(queue, node.id, refresh);
   const use = useStore(RED);
   const store = use?.store;
   const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
@@ -38,6 +39,7 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     link,
     jobs,
     node: node.id,
+    author: { id: node.id, ...(node.name && { name: node.name }) },
     store,
     history,
     reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
@@ -49,17 +51,13 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     const wrong = settings.find((each) => each instanceof HomieError);
     return wrong === undefined ? connectionStatus(node.type, link) : errorStatus(wrong.code);
   });
-  const connectionChanged = (): void => {
-    jobs.forgetEnded();
-  };
-  const unprotect = 'broker' in link ? protectDevices(link.broker, jobs, history) : () => undefined;
+  const connectionChanged = (): void => jobs.forgetEnded();
+  const unprotect = 'broker' in link ? protectDevices(link.broker, history) : () => undefined;
   if ('broker' in link) link.broker.on('status', connectionChanged);
-  const ownerChanged = (): void => {
-    status.refresh();
-  };
-  store?.ownership.on('owned', ownerChanged).on('lost', ownerChanged);
-  status.refresh();
+  refresh();
   actions.start();
+  // After the actions, which leave their jobs when the folder is lost.
+  store?.ownership.on('owned', refresh).on('lost', refresh);
 
   node.on('input', (msg: NodeMessage, send, done) => {
     const request = take?.(msg) ?? msg;
@@ -84,7 +82,7 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
     void close(removed, done);
   });
   const close = async (removed: boolean, done: () => void): Promise<void> => {
-    store?.ownership.off('owned', ownerChanged).off('lost', ownerChanged);
+    store?.ownership.off('owned', refresh).off('lost', refresh);
     await actions.close(removed);
     await use?.leave();
     status.close();
@@ -93,8 +91,9 @@ export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
 }
 
 /** Keeps the devices of which something is remembered, or that have a job, from being forgotten. @returns ends that */
-function protectDevices({ locks, registry }: HomieBroker, { desk }: Jobs, history: History): () => void {
-  return registry.protect((id) => desk.isServed(id) || history.knows(`${locks.scope}${id}`));
+export function protectDevices(broker: HomieBroker, history: History): () => void {
+  const { locks, registry } = broker;
+  return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(`${locks.scope}${id}`));
 }
 
 /** The settings of a node, or what is wrong with them, which is told in the log at once. */

@@ -1,15 +1,8 @@
 import type { NodeStatus } from 'node-red';
 import type { ErrorCode } from '../src/errors';
 import type { ConnectionStatus } from '../src/mqtt/connection';
-import {
-  isFinal,
-  isPerhapsMisspelled,
-  setsUnknownKey,
-  type ConfigReport,
-  type Phase,
-  type Reason,
-  type State,
-} from '../src/homie/update';
+import { isPerhapsMisspelled, setsUnknownKey, wordOf } from '../src/homie/sentence';
+import { isFinal, type ConfigReport, type Phase, type Reason, type State } from '../src/homie/update';
 import type { BrokerLink } from './broker-node';
 
 /** Of an update, what its status needs. */
@@ -70,60 +63,75 @@ export function jobStatus(type: string, devices: readonly Shown[], halted?: Halt
   return devices.length === 1 && only !== undefined ? deviceStatus(type, only) : fleetStatus(devices);
 }
 
+/** Color and shape of the status of a device. */
+const looks: Readonly<Record<State, NodeStatus>> = {
+  queued: { fill: 'grey', shape: 'ring' },
+  waiting: { fill: 'yellow', shape: 'ring' },
+  running: { fill: 'blue', shape: 'dot' },
+  succeeded: { fill: 'green', shape: 'dot' },
+  skipped: { fill: 'grey', shape: 'ring' },
+  failed: { fill: 'red', shape: 'dot' },
+  timed_out: { fill: 'red', shape: 'dot' },
+  rejected: { fill: 'red', shape: 'dot' },
+  canceled: { fill: 'grey', shape: 'ring' },
+};
+
 function deviceStatus(type: string, shown: Shown): NodeStatus {
-  const { state, phase, progress, reason, hint, error } = shown;
+  const { state, reason } = shown;
   const key = (name: string): string => `${type}.status.${name}`;
   if (isIncomplete(shown)) return { fill: 'yellow', shape: 'dot', text: key('unknown_key') };
-  switch (state) {
-    case 'queued':
-    case 'canceled':
-      return { fill: 'grey', shape: 'ring', text: key(reason ?? state) };
-    case 'waiting':
-      // A suggestion names a device, which no text of a locale file can.
-      if (hint !== undefined && isPerhapsMisspelled(shown))
-        return { fill: 'yellow', shape: 'ring', text: `${hint.charAt(0).toLowerCase()}${hint.slice(1)}` };
-      return { fill: 'yellow', shape: 'ring', text: key(reason ?? state) };
-    case 'running':
-      return { fill: 'blue', shape: 'dot', text: phase === 'flashing' ? percent(progress) : key(phase ?? state) };
-    case 'succeeded':
-      return { fill: 'green', shape: 'dot', text: key(state) };
-    case 'skipped':
-      return {
-        fill: reason === 'up_to_date' || reason === 'no_change' ? 'green' : 'grey',
-        shape: 'ring',
-        text: key(reason ?? state),
-      };
-    case 'failed':
-    case 'timed_out':
-    case 'rejected':
-      return { fill: 'red', shape: 'dot', text: error === undefined ? key(state) : inWords(error.code) };
+  const text = ownText(shown) ?? key(wordOf(shown));
+  const isAsWanted = reason === 'up_to_date' || reason === 'no_change';
+  return { ...looks[state], ...(isAsWanted && { fill: 'green' }), text };
+}
+
+/** What no text of a locale file can say: a number, the id of a device, an error. */
+function ownText(shown: Shown): string | undefined {
+  const { state, phase, progress, hint, error } = shown;
+  if (state === 'running' && phase === 'flashing') return percent(progress);
+  if (state === 'waiting' && hint !== undefined && isPerhapsMisspelled(shown)) {
+    return `${hint.charAt(0).toLowerCase()}${hint.slice(1)}`;
   }
+  return error && inWords(error.code);
 }
 
 function fleetStatus(devices: readonly Shown[]): NodeStatus {
   const ended = devices.filter(({ state }) => isFinal(state));
   const failed = ended.filter(({ error }) => error !== undefined).length;
-  const canceled = ended.filter(({ state }) => state === 'canceled').length;
-  const unknown = ended.filter(isIncomplete).length;
   if (ended.length < devices.length) {
     const flashing = devices.find(({ state, phase }) => state === 'running' && phase === 'flashing');
-    const done = `${ended.length}/${devices.length}`;
     return {
       fill: devices.some(({ state }) => state === 'running') ? 'blue' : 'yellow',
       shape: 'dot',
-      text: join(done, failed > 0 && `✗${failed}`, flashing && percent(flashing.progress)),
+      text: join(`${ended.length}/${devices.length}`, count('✗', failed), flashing && percent(flashing.progress)),
     };
   }
+  const done = ended.filter(isDone).length;
+  const unknown = ended.filter(isIncomplete).length;
   return {
-    fill: failed > 0 ? 'red' : unknown > 0 ? 'yellow' : 'green',
+    fill: failed > 0 ? 'red' : unknown > 0 ? 'yellow' : ended.some(isOutstanding) ? 'grey' : 'green',
     shape: 'dot',
-    text: join(
-      `✓${ended.length - failed - canceled}`,
-      failed > 0 && `✗${failed}`,
-      canceled > 0 && `–${canceled}`,
-      unknown > 0 && `⚠${unknown}`,
-    ),
+    text: join(`✓${done}`, count('✗', failed), count('–', ended.length - failed - done), count('⚠', unknown)),
   };
+}
+
+/** Whether a device is as it should be: updated, changed, in no need of either, or excluded. */
+function isDone(shown: Shown): boolean {
+  const { state, reason, error } = shown;
+  if (error !== undefined) return false;
+  if (isIncomplete(shown)) return true;
+  return state === 'succeeded' || (state === 'skipped' && reason !== undefined && doneReasons.has(reason));
+}
+
+const doneReasons: ReadonlySet<Reason> = new Set<Reason>(['up_to_date', 'no_change', 'excluded']);
+
+/** Whether a device did not get what was sent out, because the user canceled it or it needs a retry. */
+function isOutstanding({ state, reason }: Shown): boolean {
+  return state === 'canceled' || (state === 'skipped' && (reason === 'held' || reason === 'stopped'));
+}
+
+function count(sign: string, number: number): string | false {
+  return number > 0 && `${sign}${number}`;
 }
 
 /** Whether a device has taken a patch, or would, of which the firmware ignores a part. */

@@ -41,7 +41,7 @@ const secretText =
   /authorization\s{0,20}:|(?:^|[^a-z])(?:basic|bearer)\s{1,20}[\w+/=.~-]{8}|:\/\/[^/\s:@]{0,200}:[^/\s@]{1,200}@/i;
 
 /** What stands between a name and its value in JSON, a URL, a form or a header. */
-const separator = /\\{0,8}["']\s{0,8}:|=|%3d/gi;
+const separator = /(?:["']|%22|%27)\s{0,8}(?::|%3a)|=|%3d/gi;
 
 /** The longest name that is looked at, in characters. */
 const LONGEST_NAME = 100;
@@ -49,9 +49,12 @@ const LONGEST_NAME = 100;
 /** The names in a text that have a value, in lower case. */
 function* namesIn(text: string): Generator<string> {
   for (const { index } of text.matchAll(separator)) {
-    let begin = index;
-    while (begin > 0 && index - begin < LONGEST_NAME && /[\w.[\]-]/.test(text[begin - 1] ?? '')) begin -= 1;
-    yield text.slice(begin, index).toLowerCase();
+    let end = index;
+    // JSON in JSON.
+    while (end > 0 && index - end < LONGEST_NAME && text[end - 1] === '\\') end -= 1;
+    let begin = end;
+    while (begin > 0 && end - begin < LONGEST_NAME && /[\w.[\]-]/.test(text[begin - 1] ?? '')) begin -= 1;
+    yield text.slice(begin, end).toLowerCase();
   }
 }
 
@@ -70,13 +73,16 @@ export function keptOf(msg: Request, unkept: Unkept): Record<string, unknown> {
   const cleaner = new Cleaner(unkept);
   const kept: [string, unknown][] = [];
   let room = MAX_KEPT;
-  for (const [name, value] of Object.entries(msg)) {
+  for (const name of Object.keys(msg)) {
     if (name === 'payload' || httpNames.has(name.toLowerCase())) continue;
-    const text = plainText(value);
-    if (text === undefined || name.length + text.length > room) continue;
+    const text = jsonOf(msg, name);
+    if (text === undefined || text.length > room) continue;
     const cleaned = cleaner.member(name, JSON.parse(text), 0);
     if (cleaned === undefined) continue;
-    room -= name.length + text.length;
+    // The mask may be longer than what it stands for.
+    const size = JSON.stringify({ [name]: cleaned }).length;
+    if (size > room) continue;
+    room -= size;
     kept.push([name, cleaned]);
   }
   return Object.fromEntries(kept);
@@ -100,6 +106,8 @@ class Cleaner {
 
   /** @returns undefined for what is left out */
   member(name: string, value: unknown, depth: number): unknown {
+    // A form that was read as another kind of text has the secret in its name.
+    if (this.#text(name) !== name) return undefined;
     const tellsNothing = value === null || typeof value === 'boolean';
     return this.#isSecretName(name) && !tellsNothing ? MASK : this.#value(value, depth);
   }
@@ -169,10 +177,10 @@ function differences(value: unknown, masked: unknown): string[] {
   );
 }
 
-/** undefined for what is not plain JSON: what is circular, a Buffer, an object with a class. */
-function plainText(value: unknown): string | undefined {
+/** undefined for what is not plain JSON: what is circular, a Buffer, an object with a class, a getter that throws. */
+function jsonOf(msg: Request, name: string): string | undefined {
   try {
-    return JSON.stringify(value, function (this: object, key: string, each: unknown) {
+    return JSON.stringify(msg[name], function (this: object, key: string, each: unknown) {
       const raw: unknown = Reflect.get(this, key);
       if (typeof raw === 'function' || typeof raw === 'symbol' || ArrayBuffer.isView(raw)) throw new TypeError();
       return each;

@@ -18,7 +18,7 @@ export async function readChoice(
   const match = readMatch(msg.matchFirmware);
   if (!isAbsent(msg.device)) {
     if (match !== true) return { devices: readDevices(msg.device) };
-    throw new HomieError('INVALID_SETTING', 'The message has both device and matchFirmware.', {
+    throw new HomieError('INVALID_SETTING', 'The message has both device and options.matchFirmware.', {
       hint: 'Name the devices, or choose all that run this firmware.',
     });
   }

@@ -3,7 +3,8 @@ interface Asked {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-interface Answered {
+/** What a request is answered with. */
+export interface Reply {
   status(code: number): this;
   json(body: unknown): unknown;
 }
@@ -15,7 +16,7 @@ interface Answered {
  * A page that makes its own host name point to this machine (DNS rebinding) cannot be told from Node-RED's own. Where nobody
  * has to log in, it can deploy flows, so that a list of allowed hosts here would keep nobody out.
  */
-export function ownPagesOnly(request: Asked, response: Answered, next: () => void): void {
+export function ownPagesOnly(request: Asked, response: Reply, next: () => void): void {
   if (isOwn(request)) {
     next();
     return;

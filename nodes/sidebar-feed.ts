@@ -1,15 +1,9 @@
 import type { NodeAPI } from 'node-red';
-import type { ConnectionStatus } from '../src/mqtt/connection';
 import { DeviceTable, type TableChanges } from '../src/rollout/table';
-import { linkTo, type BrokerLink } from './broker-node';
+import { linkTo, stateOf, type BrokerLink, type LinkState } from './broker-node';
 
-/** What is told of the devices of a `homie-broker`. `undeployed`: there is no such node, or not yet. */
-export interface TableAnswer extends TableChanges {
-  readonly state: ConnectionStatus['state'] | 'undeployed';
-  /** Why it is not connected. */
-  readonly reason?: string;
-  /** The limit of devices, where it is reached: some may be missing. */
-  readonly limit?: number;
+/** What is told of the devices of a `homie-broker`. */
+export interface TableAnswer extends LinkState, TableChanges {
   /** The clock of Node-RED, in ms since 1970: that of a browser may be another. */
   readonly now: number;
 }
@@ -88,17 +82,4 @@ export class Feeds {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
-}
-
-function stateOf(link: BrokerLink): Pick<TableAnswer, 'state' | 'reason' | 'limit'> {
-  if ('error' in link) {
-    const { code, message } = link.error;
-    return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: message };
-  }
-  const { status, registry } = link.broker;
-  return {
-    state: status.state,
-    ...(status.state === 'disconnected' && { reason: status.error.message }),
-    ...(registry.isFull && { limit: registry.limit }),
-  };
 }

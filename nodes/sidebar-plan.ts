@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { NodeAPI } from 'node-red';
+import type { DeviceChoice } from '../src/homie/select';
 import type { FirmwareName } from '../src/homie/update';
 import type { CheckVerdict } from '../src/ota/check';
 import { plainText } from '../src/plain-text';
-import { linkTo } from './broker-node';
+import { findBrokerNode } from './broker-node';
 import type { Staged } from './firmware-stage';
-import { isOtaNode, type CheckingNode } from './ota-node';
 import { Refused } from './sidebar-refusal';
+import type { SidebarUpdates } from './sidebar-updates';
 
 /** What becomes of a device when the update is started. */
 interface PlannedDevice {
@@ -27,9 +28,6 @@ export interface PlanAnswer {
   readonly others: number;
 }
 
-/** For the devices that the node is set to, or for all that run the firmware. */
-export type Meant = 'node' | 'firmware';
-
 /** Those that the update would leave alone, whatever happens meanwhile. */
 const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
   'up_to_date',
@@ -37,23 +35,28 @@ const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
   'ota_disabled',
   'incompatible',
   'held',
+  'stopped',
   'excluded',
 ]);
 
 /**
- * Finds out what an update with the settings of a node would do, and remembers what is shown of it.
+ * Finds out what an update with the settings of a homie-broker would do, and remembers what is shown of it.
  *
- * @throws {Refused} when there is no such node; {HomieError} as the update would be refused
+ * @throws {Refused} when it is not deployed; {HomieError} as the update would be refused
  */
-export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, meant: Meant): Promise<PlanAnswer> {
-  const node = otaNode(RED, nodeId);
-  const { image, info } = staged.firmware;
+export async function planUpdate(
+  RED: NodeAPI,
+  staged: Staged,
+  brokerId: string,
+  choice: DeviceChoice,
+): Promise<PlanAnswer> {
+  const updates = updatesOf(RED, brokerId);
+  const { firmware } = staged;
   const id = randomUUID();
   staged.requested = id;
-  const { devices } = await node.check({ payload: image, ...(meant === 'firmware' && { matchFirmware: true }) });
-  const link = linkTo(RED, node.broker);
-  const known = 'broker' in link ? link.broker.registry.devices : new Map<string, never>();
-  const planned = devices.map(({ device, from: { name: firmware, version, ...from }, ...found }): PlannedDevice => {
+  const { devices } = await updates.check(firmware, choice);
+  const known = updates.broker.registry.devices;
+  const planned = devices.map(({ device, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
     const name = known.get(device)?.name?.value;
     return {
       id: device,
@@ -61,7 +64,7 @@ export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, m
       ...(name !== undefined && { name: plainText(name) }),
       from: {
         ...from,
-        ...(firmware !== undefined && { name: plainText(firmware) }),
+        ...(running !== undefined && { name: plainText(running) }),
         ...(version !== undefined && { version: plainText(version) }),
       },
       included: !leftAlone.has(found.verdict),
@@ -69,33 +72,35 @@ export async function planUpdate(RED: NodeAPI, staged: Staged, nodeId: string, m
   });
   const ids = new Set(planned.map((device) => device.id));
   const others = [...known.values()].filter(
-    ({ id: other, state, fwName }) => state !== undefined && fwName?.value === info.name && !ids.has(other),
+    ({ id: other, state, fwName }) => state !== undefined && fwName?.value === firmware.info.name && !ids.has(other),
   );
-  // A check takes longer for some nodes than for others: the plan that was asked for last is the one that is shown.
+  // One check may take longer than another: the plan that was asked for last is the one that is shown.
   if (staged.requested === id) {
-    staged.plan = { id, node, devices: planned.filter(({ included }) => included).map((device) => device.id) };
+    staged.plan = { id, updates, devices: planned.filter(({ included }) => included).map((device) => device.id) };
   }
   return { id, devices: planned, others: others.length };
 }
 
 /**
- * Starts what was shown: the node gets a message, as from the flow.
+ * Starts what was shown, for these devices and no others.
  *
  * @returns how many devices it is for
- * @throws {Refused} when that was not shown last, or the node was deployed anew since
+ * @throws {Refused} when that was not shown last, or the homie-broker was deployed again since; {HomieError}
  */
-export function startUpdate(RED: NodeAPI, { firmware, plan }: Staged, nodeId: string, planId: string): number {
-  const node = otaNode(RED, nodeId);
-  if (plan?.id !== planId || plan.node !== node) throw new Refused('changed');
+export async function startUpdate(RED: NodeAPI, staged: Staged, brokerId: string, planId: string): Promise<number> {
+  const updates = updatesOf(RED, brokerId);
+  const { plan } = staged;
+  if (plan?.id !== planId || plan.updates !== updates) throw new Refused('changed');
   if (plan.devices.length === 0) throw new Refused('nothing');
-  const { image, info } = firmware;
-  node.receive({ payload: image, checksum: info.md5, device: [...plan.devices] });
+  // A second request must not start the same.
+  delete staged.plan;
+  await updates.update(staged.firmware, plan.devices);
   return plan.devices.length;
 }
 
-/** @throws {Refused} */
-function otaNode(RED: NodeAPI, id: string): CheckingNode {
-  const node: unknown = RED.nodes.getNode(id);
-  if (!isOtaNode(node)) throw new Refused('undeployed');
-  return node;
+/** @throws {Refused} when it is not deployed; {HomieError} what is wrong with its settings */
+function updatesOf(RED: NodeAPI, brokerId: string): SidebarUpdates {
+  const node = findBrokerNode(RED, brokerId);
+  if (node?.updates !== undefined) return node.updates;
+  throw node !== undefined && 'error' in node.link ? node.link.error : new Refused('undeployed');
 }

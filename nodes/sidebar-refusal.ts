@@ -1,12 +1,13 @@
 import { asHomieError, HomieError } from '../src/errors';
+import { isAbort } from '../src/unless-aborted';
 
 /** Why the sidebar is refused something that has nothing to do with firmware or devices. */
 const reasons = {
   malformed: [400, 'This request makes no sense.', 'Reload the editor.'],
   unstaged: [404, 'This upload is not kept any more.', 'Give the file once more.'],
-  undeployed: [404, 'There is no such homie-ota node.', 'Deploy the flow, or choose another node.'],
-  changed: [409, 'What was shown is not what would be done now.', 'Look at the devices once more, and confirm then.'],
-  nothing: [409, 'No device would be updated.', 'Choose other devices, or another node.'],
+  undeployed: [404, 'This homie-broker is not deployed.', 'Deploy it, or choose another one.'],
+  changed: [409, 'The update may differ from what was shown.', 'Check the devices again, then confirm.'],
+  nothing: [409, 'No device would be updated.', 'Choose other devices.'],
   busy: [429, 'Too many files are being uploaded.', 'Try again in 30 seconds: an upload that stalls ends by then.'],
 } as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
 
@@ -28,6 +29,8 @@ export interface Refusal {
 }
 
 export function refusalOf(error: unknown): Refusal {
+  // The homie-broker was closed by a deploy meanwhile.
+  if (isAbort(error)) return refusalOf(new Refused('changed'));
   if (error instanceof Refused) {
     const [status, message, hint] = reasons[error.reason];
     return { status, body: { code: error.reason, message, hint } };

@@ -1,11 +1,11 @@
-/** Offers the devices that a homie-broker sees, in the device fields of dialogs. */
+/** Suggests the devices of a homie-broker in the device fields of dialogs. */
 (function () {
   const t = (key, values) => RED._('@homie-ota/node-red-homie-ota/homie-broker:homie-broker.devices.' + key, values);
 
-  /** More than these are not offered at once: whoever types on sees the rest. */
+  /** Maximum number of suggestions; typing more narrows the list. */
   const MOST = 50;
 
-  /** For how long an answer of the server is good, in ms: somebody types meanwhile. */
+  /** How long an answer of the server is reused while someone types, in ms. */
   const GOOD = 2000;
 
   let last = { broker: '', at: -Infinity, offer: undefined };
@@ -19,7 +19,7 @@
     return offer;
   }
 
-  /** A line of the list, of text only: names come from whoever may publish on the broker. */
+  /** Returns a line of the list. It is text only, because anyone who may publish on the broker chooses the names. */
   function line(...parts) {
     const row = $('<div>', { class: 'homie-offer' });
     for (const [name, text] of parts)
@@ -39,11 +39,11 @@
     const typed = value.slice(before.length).trim().toLowerCase();
     const { state, reason, limit, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
     const named = new Set(before.split(',').map((id) => id.trim()));
-    // An id with a comma would stand for several devices.
+    // The field would read an id with a comma as several ids.
     const found = devices
       .filter(({ id }) => !named.has(id) && !id.includes(','))
       .filter((device) => fits(device, typed));
-    // What is there already needs no offer.
+    // The field already contains the only suggestion.
     if (found.length === 1 && found[0].id.toLowerCase() === typed) return [];
     const lines = found.slice(0, MOST).map((device) => ({
       value: before + (before === '' ? '' : ' ') + device.id,
@@ -68,7 +68,7 @@
     return found.length === 0 ? t('unmatched') : '';
   }
 
-  /** The id of the broker that is chosen in the open dialog. */
+  /** Returns the id of the selected broker in the open dialog. */
   function chosen() {
     const id = $('#node-input-broker').val();
     return id === '_ADD_' ? '' : id;
@@ -79,7 +79,7 @@
   }
 
   /**
-   * The type of a typed input for ids of devices, in which several are set off by commas.
+   * Returns the type of a typed input for device ids, separated by commas.
    *
    * @param label of the type
    */

@@ -1,6 +1,6 @@
 import { t } from './sidebar-dom.js';
 
-/** What an update is worth in the order of the table: what needs a look comes first. */
+/** Ranks updates for sorting: updates that need attention come first. */
 const ranks = [
   'running',
   'failed',
@@ -16,7 +16,7 @@ const ranks = [
 
 const rank = ({ update }) => (update === undefined ? ranks.length : ranks.indexOf(update.state));
 
-/** What the table is sorted by: numbers or texts. */
+/** Sort keys of the columns: numbers or texts. */
 export const columns = {
   name: (row) => row.name ?? row.id,
   state: (row) => t(`state.${row.state}`),
@@ -27,7 +27,7 @@ export const columns = {
   update: (row) => rank(row) * 101 + (100 - (row.update?.progress ?? 0)),
 };
 
-/** The rows that are asked for, in order. */
+/** Returns the rows that match the search and the filters, sorted. */
 export function arrange(rows, { text, state, firmware, column, descending }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (row) =>

@@ -1,9 +1,9 @@
-/** The text of a key in the locale file. Values are put into it as they are: it is for text nodes and attributes only. */
+/** Returns the text of a key in the locale file. Values are not escaped: for text nodes and attributes only. */
 export function t(key, values) {
   return RED._('@homie-ota/node-red-homie-ota/homie-sidebar:homie-sidebar.' + key, values);
 }
 
-/** A text that says how many: `<key>.one` or `<key>.other`. */
+/** Returns a text with a number, in the singular or plural: `<key>.one` or `<key>.other`. */
 export function count(key, number, values) {
   const form = number === 1 ? 'one' : 'other';
   return t(`${key}.${form}`, { ...values, number: number.toLocaleString(language()) });
@@ -14,9 +14,9 @@ export function language() {
 }
 
 /**
- * Makes an element. Whatever is shown is text: names come from whoever may publish on the broker.
+ * Creates an element. It shows all children as text, because anyone who may publish on the broker chooses the names.
  *
- * @param attributes those with `on` are listeners; what is false or undefined is left out
+ * @param attributes names that start with `on` are listeners; false and undefined values are omitted
  * @param children elements and texts
  */
 export function el(tag, attributes = {}, ...children) {
@@ -34,7 +34,7 @@ export function icon(name) {
   return el('i', { class: `fa fa-${name}`, 'aria-hidden': 'true' });
 }
 
-/** Sets what has changed, so that nothing flickers. */
+/** Sets a text only if it has changed, so that nothing flickers. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -44,7 +44,7 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** A bar that moves. */
+/** Creates a progress bar. */
 export function progressBar() {
   const bar = el('div', { class: 'homie-bar' });
   const element = el(
@@ -63,12 +63,12 @@ export function progressBar() {
   };
 }
 
-/** Bytes, for people. */
+/** Formats a number of bytes. */
 export function size(bytes) {
   return `${(bytes / 1024).toLocaleString(language(), { maximumFractionDigits: bytes < 102_400 ? 1 : 0 })} KiB`;
 }
 
-/** When something was, as seen from now; both in ms. */
+/** Formats a time relative to now; both in ms. */
 export function ago(then, now) {
   const seconds = Math.max(0, Math.round((now - then) / 1000));
   const [value, unit] =

@@ -1,19 +1,19 @@
-/** ms after which Node-RED is asked again, although it has said nothing: it keeps a table for those who ask. */
+/** Interval of requests without a notification, in ms: Node-RED drops the table of a client that stops asking. */
 const AGAIN = 25_000;
 
-/** ms between two questions. */
+/** Minimum time between two requests, in ms. */
 const PAUSE = 400;
 
 /**
- * The devices of a homie-broker, as long as somebody looks at them. Node-RED says that something has changed, and is asked
- * for what.
+ * Loads the devices of a homie-broker while the sidebar is visible. Node-RED notifies the sidebar of changes, and the
+ * sidebar then requests them.
  */
 export class Feed {
   rows = new Map();
-  /** As in the answer; and `forbidden`, `failed`, `loading`, `none`. */
+  /** The state in the answer, or `forbidden`, `failed`, `loading`, `none`. */
   state = 'none';
   reason = '';
-  /** The limit of devices, where it is reached. */
+  /** The limit of devices, if it is reached. */
   limit;
   #broker = '';
   #cursor = '';
@@ -25,8 +25,8 @@ export class Feed {
   #skew = 0;
 
   /**
-   * @param changed called when there is something new
-   * @param isWatched tells whether somebody looks
+   * @param changed called after changes
+   * @param isWatched returns whether the sidebar is visible
    */
   constructor(changed, isWatched) {
     this.#changed = changed;
@@ -37,7 +37,7 @@ export class Feed {
     return this.#broker;
   }
 
-  /** Now, by the clock of Node-RED, in ms since 1970. */
+  /** The current time on the clock of Node-RED, in ms since 1970. */
   get now() {
     return Date.now() + this.#skew;
   }
@@ -56,7 +56,7 @@ export class Feed {
     this.look();
   }
 
-  /** Asks what is new. */
+  /** Requests the changes. */
   look() {
     this.#stale = true;
     if (!this.#asking) void this.#ask();

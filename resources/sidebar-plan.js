@@ -3,7 +3,7 @@ import { Rows } from './sidebar-rows.js';
 
 const HEIGHT = 40;
 
-/** What would become of each device: those that get the update come first. */
+/** Lists what the update would do to each device. Devices to be updated come first. */
 export class PlanList {
   #body = el('div', { class: 'homie-body', role: 'list' });
   #element = el(

@@ -1,4 +1,4 @@
-/** Rows of a list that scrolls, of which only those exist that can be seen. */
+/** Rows of a scrolling list. Only visible rows exist in the page. */
 export class Rows {
   #viewport;
   #body;
@@ -8,12 +8,12 @@ export class Rows {
   #asked = false;
 
   /**
-   * @param viewport scrolls
-   * @param body lies in it, and is as high as all rows together
-   * @param options.key tells the rows apart
-   * @param options.make makes the element of a row, and what updates it: `{ element, update(item, index) }`
-   * @param options.height of a row, in px, as a function
-   * @param options.above what of the viewport's height something else takes, in px, as a function
+   * @param viewport the scrolling element
+   * @param body the element in the viewport that is as high as all rows together
+   * @param options.key returns a unique key of a row
+   * @param options.make creates a row: `{ element, update(item, index) }`
+   * @param options.height returns the height of a row, in px
+   * @param options.above returns the height of other content in the viewport, in px
    */
   constructor(viewport, body, options) {
     this.#viewport = viewport;
@@ -32,7 +32,7 @@ export class Rows {
     this.refresh();
   }
 
-  /** Draws what can be seen, before the next frame. */
+  /** Draws the visible rows before the next frame. */
   refresh() {
     if (this.#asked) return;
     this.#asked = true;
@@ -42,7 +42,7 @@ export class Rows {
     });
   }
 
-  /** Scrolls as far as is needed for a row to be seen. */
+  /** Scrolls until a row is visible. */
   reveal(index) {
     const { height, above } = this.#options;
     const room = this.#viewport.clientHeight - above();

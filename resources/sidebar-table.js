@@ -2,12 +2,12 @@ import { arrange, columns } from './sidebar-columns.js';
 import { ago, count, el, icon, language, progressBar, setAttribute, setText, t } from './sidebar-dom.js';
 import { Rows } from './sidebar-rows.js';
 
-/** From this width on, in px, a device has one line. */
+/** Minimum width, in px, at which each device fits in one line. */
 const WIDE = 620;
 
 const names = Object.keys(columns);
 
-/** The table of devices, with what narrows it down. */
+/** The table of devices, with its search and filters. */
 export class Table {
   element;
   #feed;
@@ -54,12 +54,12 @@ export class Table {
       this.element.classList.toggle('homie-wide', this.element.clientWidth >= WIDE);
       this.#rows.refresh();
     }).observe(this.element);
-    // What was a minute ago is two minutes ago then.
+    // Keeps relative times current.
     setInterval(() => this.#rows.refresh(), 15_000);
     this.#sorted();
   }
 
-  /** Shows what the feed has. */
+  /** Shows the current rows of the feed. */
   refresh() {
     const rows = [...this.#feed.rows.values()];
     this.#choices('state', rows, (state) => t(`state.${state}`));
@@ -93,7 +93,7 @@ export class Table {
     return el('div', { class: 'homie-tools' }, search, this.#filters.state, this.#filters.firmware);
   }
 
-  /** What can be chosen: what there is, and what is chosen although it is not there any more. */
+  /** Fills a filter with all current values, and the selected value even if no device has it now. */
   #choices(name, rows, label) {
     const select = this.#filters[name];
     const chosen = this.#query[name];
@@ -136,7 +136,7 @@ export class Table {
     }
   }
 
-  /** The element of a device. */
+  /** Creates the row of a device. */
   #make({ id }) {
     const cell = (name, ...children) =>
       el('div', { class: `homie-cell homie-${name}`, role: name === 'name' ? 'rowheader' : 'gridcell' }, ...children);
@@ -166,7 +166,7 @@ export class Table {
       setText(text.version, row.version ?? '');
       setText(text.checksum, row.checksum?.slice(0, 7) ?? '');
       setText(text.seen, row.seen === undefined ? '' : ago(row.seen, this.#feed.now));
-      const { label, symbol, title } = told(row.update);
+      const { label, symbol, title } = describeUpdate(row.update);
       setText(text.update, label);
       setAttribute(text.update.parentElement, 'title', title ?? label);
       mark.className = `fa fa-${symbol}`;
@@ -208,15 +208,15 @@ export class Table {
     this.#describe();
   }
 
-  /** Tells all of the device that is chosen. */
+  /** Shows all details of the selected device. */
   #describe() {
     const index = this.#shown.findIndex(({ id }) => id === this.#active);
     const row = this.#shown[index];
     setAttribute(this.#grid, 'aria-activedescendant', row === undefined ? undefined : `homie-row-${index}`);
     this.#detail.hidden = row === undefined;
     if (row === undefined) return;
-    const { label, title } = told(row.update);
-    // A bar that moves would be read out all the time.
+    const { label, title } = describeUpdate(row.update);
+    // A screen reader would announce a moving bar all the time.
     setAttribute(this.#detail, 'aria-live', row.update?.state === 'running' ? 'off' : 'polite');
     const facts = {
       name: row.name ?? row.id,
@@ -256,8 +256,8 @@ const symbols = {
   skipped: 'minus-circle',
 };
 
-/** The update of a device in words. */
-export function told(update) {
+/** Returns the update of a device in words. */
+export function describeUpdate(update) {
   if (update === undefined) return { label: '', symbol: '' };
   const { state, phase, progress = 0, version = '', reason, error, proven } = update;
   if (state === 'running') {

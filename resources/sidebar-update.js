@@ -2,25 +2,27 @@ import { count, el, icon, progressBar, setText, size, t } from './sidebar-dom.js
 import { PlanList } from './sidebar-plan.js';
 import { ask, bring, discard, Failure } from './sidebar-upload.js';
 
-/** States in which nothing more becomes of a device. */
+/** Final states of a device. */
 const final = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'];
 
-/** Takes a firmware, shows for which devices it is meant, and starts the update when that is confirmed. */
+/** Accepts a firmware file, shows which devices it would update, and starts the update after confirmation. */
 export class Update {
   element = el('section', { class: 'homie-panel', 'aria-label': t('firmware') });
   #feed;
   #input = el('input', { type: 'file', accept: '.bin,.gz', hidden: true, tabindex: '-1', 'aria-hidden': 'true' });
   #bar = progressBar();
-  #list = new PlanList();
+  #planned = new PlanList();
   #work = new AbortController();
   /** The file: `{ name, sight, staged, failure }`. */
   #file;
-  #node = '';
-  #meant = 'node';
-  /** What is shown: `{ id, devices, others }`, or `{ failure }`. */
+  /** Which devices are selected: all that run the `firmware`, or the `listed` ones. */
+  #selected = 'firmware';
+  /** The list, as typed. */
+  #list = '';
+  /** The plan: `{ id, devices, others }`, or `{ failure }`. */
   #plan;
   #confirming = false;
-  /** What was started: `{ ids, checksum, title }`. */
+  /** The started update: `{ ids, checksum, title }`. */
   #started;
 
   constructor(feed) {
@@ -33,7 +35,7 @@ export class Update {
     this.render();
   }
 
-  /** Takes a file that was dropped or chosen, and forgets the one before. */
+  /** Accepts a dropped or selected file, and discards the previous one. */
   async take(file) {
     this.#forget();
     const { signal } = this.#work;
@@ -61,13 +63,13 @@ export class Update {
     }
   }
 
-  /** Another broker was chosen: its nodes are others. */
+  /** Plans again after another broker, with other devices, was selected. */
   follow() {
     if (this.#file?.staged === undefined) this.render();
     else void this.#look();
   }
 
-  /** Shows how far what was started is. */
+  /** Shows the progress of the started update. */
   refresh() {
     if (this.#started === undefined) return;
     const { ids, checksum } = this.#started;
@@ -90,7 +92,7 @@ export class Update {
     this.element.classList.toggle('homie-ended', all === ids.length);
   }
 
-  /** @param focus the part that gets the focus; otherwise what has it keeps it */
+  /** @param focus the part to focus; by default, the focus stays */
   render(focus) {
     const active = focus ?? this.element.querySelector(':focus')?.dataset.key;
     this.element.classList.remove('homie-ended');
@@ -99,7 +101,7 @@ export class Update {
     this.refresh();
   }
 
-  /** What scrolls, and below it the next step, which is always in sight. */
+  /** Returns the scrolling content and, below it, the next step, which is always visible. */
   #parts() {
     if (this.#started !== undefined) return this.#progress();
     if (this.#file === undefined) return [this.#dropZone()];
@@ -153,63 +155,68 @@ export class Update {
         { class: 'homie-verdict', role: 'status', 'data-verdict': failure ? 'bad' : staged ? 'good' : 'open' },
         ...(failure
           ? trouble(failure)
-          : [icon(staged ? 'check-circle' : 'spinner'), ' ', t(staged ? 'sound' : 'uploading')]),
+          : [icon(staged ? 'check-circle' : 'spinner'), ' ', t(staged ? 'valid' : 'uploading')]),
       ),
     );
   }
 
   #devices() {
-    const nodes = this.#nodes();
-    if (nodes.length === 0) return { parts: [note('info-circle', t('noNode'))] };
+    if (this.#feed.broker === '') return { parts: [] };
     if (this.#confirming) return this.#shown();
-    const chooseNode = el(
-      'select',
-      {
-        id: 'homie-sidebar-node',
-        'data-key': 'node',
-        onchange: ({ target }) => {
-          this.#node = target.value;
-          void this.#look();
-        },
-      },
-      ...nodes.map((node) => el('option', { value: node.id, selected: node.id === this.#node }, labelOf(node))),
-    );
     const { name = '' } = this.#file.staged.firmware;
-    const choice = (value, label) =>
-      el(
-        'label',
-        { class: 'homie-choice' },
-        el('input', {
-          type: 'radio',
-          name: 'homie-sidebar-meant',
-          value,
-          checked: value === this.#meant,
-          'data-key': `meant-${value}`,
-          onchange: () => {
-            this.#meant = value;
-            void this.#look();
-          },
-        }),
-        el('span', {}, label),
-      );
-    const isChanged = nodes.some(({ id, changed }) => id === this.#node && changed);
-    const { parts, step } = this.#shown();
+    const { parts, step } = this.#asked().length === 0 ? { parts: [] } : this.#shown();
     const choices = el(
       'div',
       { class: 'homie-card' },
-      el('label', { class: 'homie-with', for: 'homie-sidebar-node' }, t('with'), chooseNode),
-      isChanged && note('info-circle', t('undeployedChanges')),
       el(
         'div',
-        { class: 'homie-meant', role: 'radiogroup', 'aria-label': t('meant.legend') },
-        choice('node', t('meant.node')),
-        choice('firmware', t('meant.firmware', { name })),
+        { class: 'homie-selection', role: 'radiogroup', 'aria-label': t('selection.legend') },
+        this.#choice('firmware', t('selection.firmware', { name })),
+        this.#choice('listed', t('selection.listed')),
       ),
+      this.#selected === 'listed' &&
+        el('input', {
+          type: 'text',
+          'data-key': 'list',
+          'aria-label': t('selection.list'),
+          placeholder: t('selection.list'),
+          value: this.#list,
+          onchange: ({ target }) => {
+            this.#list = target.value;
+            void this.#look();
+          },
+        }),
+      RED.nodes.node(this.#feed.broker)?.changed === true && note('info-circle', t('undeployedChanges')),
     );
     return { parts: [choices, ...parts], step };
   }
 
-  /** What would become of each device, and the two clicks that start it. */
+  #choice(value, label) {
+    return el(
+      'label',
+      { class: 'homie-choice' },
+      el('input', {
+        type: 'radio',
+        name: 'homie-sidebar-selection',
+        value,
+        checked: value === this.#selected,
+        'data-key': `select-${value}`,
+        onchange: () => {
+          this.#selected = value;
+          void this.#look();
+        },
+      }),
+      el('span', {}, label),
+    );
+  }
+
+  /** Returns the selection as the request to Node-RED contains it. */
+  #asked() {
+    if (this.#selected === 'firmware') return 'firmware';
+    return this.#list.split(',').flatMap((id) => id.trim() || []);
+  }
+
+  /** Returns the plan for each device, and the buttons that start the update. */
   #shown() {
     if (this.#plan === undefined) return { parts: [note('spinner', t('checking'))] };
     const { failure, devices, others } = this.#plan;
@@ -219,12 +226,12 @@ export class Update {
       return { parts: [said], step: el('div', { class: 'homie-buttons' }, again) };
     }
     const ids = devices.filter(({ included }) => included);
-    const left = devices.length - ids.length;
-    const summary = [count('included', ids.length), left > 0 && count('left', left)].filter(Boolean).join(' ');
+    const skipped = devices.length - ids.length;
+    const summary = [count('included', ids.length), skipped > 0 && count('skipped', skipped)].filter(Boolean).join(' ');
     return {
       parts: [
         el('div', { class: 'homie-summary', role: 'status' }, summary),
-        this.#list.show(devices, this.#file.staged.firmware),
+        this.#planned.show(devices, this.#file.staged.firmware),
         ...(others > 0 ? [note('info-circle', count('others', others))] : []),
       ],
       step: this.#confirming ? this.#confirmation(ids) : this.#start(ids, again),
@@ -250,7 +257,6 @@ export class Update {
 
   #confirmation(ids) {
     const { name, version } = this.#file.staged.firmware;
-    const node = labelOf(this.#nodes().find(({ id }) => id === this.#node));
     const firmware = [name ?? this.#file.name, version].filter(Boolean).join(' ');
     return el(
       'div',
@@ -260,7 +266,7 @@ export class Update {
         { tabindex: '-1', 'data-key': 'sure' },
         icon('exclamation-triangle'),
         ' ',
-        count('sure', ids.length, { firmware, node }),
+        count('sure', ids.length, { firmware }),
       ),
       el(
         'div',
@@ -292,19 +298,19 @@ export class Update {
     ];
   }
 
-  /** Asks what the update would do. */
+  /** Requests a new plan. */
   async #look() {
-    const nodes = this.#nodes();
-    if (!nodes.some(({ id }) => id === this.#node)) this.#node = nodes[0]?.id ?? '';
     this.#plan = undefined;
     this.#confirming = false;
     this.render();
-    if (this.#node === '') return;
-    const asked = `${this.#file.staged.id} ${this.#node} ${this.#meant}`;
-    const isCurrent = () => asked === `${this.#file?.staged?.id} ${this.#node} ${this.#meant}`;
+    const question = () => ({ broker: this.#feed.broker, devices: this.#asked() });
+    const asked = question();
+    if (asked.broker === '' || asked.devices.length === 0) return;
+    const { id } = this.#file.staged;
+    const isCurrent = () => id === this.#file?.staged?.id && JSON.stringify(asked) === JSON.stringify(question());
     let plan;
     try {
-      plan = await ask(`${this.#file.staged.id}/plan`, { node: this.#node, devices: this.#meant });
+      plan = await ask(`${id}/plan`, asked);
     } catch (failure) {
       plan = { failure };
     }
@@ -318,7 +324,7 @@ export class Update {
     const plan = this.#plan;
     this.#confirming = false;
     try {
-      await ask(`${id}/start`, { node: this.#node, plan: plan.id });
+      await ask(`${id}/start`, { broker: this.#feed.broker, plan: plan.id });
     } catch (failure) {
       this.#plan = { failure };
       this.render('again');
@@ -345,22 +351,9 @@ export class Update {
     this.#confirming = false;
     this.#started = undefined;
   }
-
-  /** The nodes of the flow that could do it; those of a subflow exist in its instances only. */
-  #nodes() {
-    return RED.nodes
-      .filterNodes({ type: 'homie-ota' })
-      .filter(({ broker, d, z }) => broker === this.#feed.broker && !d && !RED.nodes.subflow(z));
-  }
 }
 
-/** The node, and the flow in which it is. */
-function labelOf(node) {
-  const flow = RED.nodes.workspace(node.z)?.label;
-  return [RED.utils.getNodeLabel(node, node.id), flow].filter(Boolean).join(' – ');
-}
-
-/** The second half of a double click does nothing: it was not meant for what has come into this place. */
+/** Ignores the second click of a double click, because the button that it hits has only just appeared. */
 function button(key, label, clicked, attributes = {}, ...children) {
   const { class: name = '', ...others } = attributes;
   const onclick = ({ detail }) => {

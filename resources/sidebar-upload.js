@@ -1,16 +1,16 @@
 import { t } from './sidebar-dom.js';
 import { glance } from './sidebar-firmware.js';
 
-/** Bytes. */
+/** Maximum size of a file, in bytes. */
 const MOST = 16 * 1024 * 1024;
 
 /**
- * Looks at a file, and brings it to Node-RED, which inspects it.
+ * Reads the header of a file and uploads the file to Node-RED, which inspects it.
  *
- * @param seen called with what the file says of itself
+ * @param seen called with the facts in the header
  * @param progress called with 0 to 100
- * @param signal breaks it off
- * @returns what Node-RED answers: `{ id, firmware }`
+ * @param signal aborts the upload
+ * @returns the answer of Node-RED: `{ id, firmware }`
  * @throws {Failure}
  */
 export async function bring(file, { seen, progress, signal }) {
@@ -19,12 +19,12 @@ export async function bring(file, { seen, progress, signal }) {
   const sight = glance(bytes);
   seen(sight);
   const answer = await send(bytes, progress, signal);
-  // Of what is packed, Node-RED has the MD5 of what is in it.
+  // For a packed file, Node-RED has the MD5 of the unpacked content.
   if (sight.chip !== undefined && answer.firmware.md5 !== sight.md5) throw new Failure({ message: t('damaged') });
   return answer;
 }
 
-/** Why Node-RED refuses something, in a sentence and what to do about it. */
+/** A refusal by Node-RED: a sentence, and a hint what to do. */
 export class Failure extends Error {
   constructor({ message, hint = '', code = '' }) {
     super(message);
@@ -33,7 +33,7 @@ export class Failure extends Error {
   }
 }
 
-/** Asks Node-RED. @throws {Failure} */
+/** Sends a request to Node-RED. @throws {Failure} */
 export async function ask(path, body) {
   try {
     return await $.ajax({
@@ -48,7 +48,7 @@ export async function ask(path, body) {
   }
 }
 
-/** Node-RED need not keep it any more. */
+/** Deletes an uploaded file from Node-RED. */
 export function discard(id) {
   $.ajax({ url: `homie-ota/firmware/${encodeURIComponent(id)}`, method: 'DELETE' }).catch(() => undefined);
 }

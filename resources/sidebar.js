@@ -4,7 +4,7 @@ import { Feed } from './sidebar-feed.js';
 import { Table } from './sidebar-table.js';
 import { Update } from './sidebar-update.js';
 
-/** The broker that was chosen last, in this browser. */
+/** Storage key of the last selected broker in this browser. */
 const CHOSEN = 'homie-ota-broker';
 
 /** Fills the sidebar. */
@@ -60,21 +60,21 @@ export function open(root) {
   refresh();
 }
 
-/** What is said above the table. */
+/** Returns the text above the table. */
 function noteOf({ state, reason, rows, limit }) {
   if (state !== 'connected') return t(`connection.${state}`, { reason });
   if (limit !== undefined) return t('limit', { limit: limit.toLocaleString(language()) });
   return rows.size === 0 ? t('empty') : '';
 }
 
-/** A file may be dropped anywhere in the sidebar. */
+/** Accepts a file dropped anywhere in the sidebar. */
 function takeDrops(root, update) {
   const hasFile = ({ dataTransfer }) => [...dataTransfer.types].includes('Files');
   let inside = 0;
   const mark = () => root.classList.toggle('homie-dropping', inside > 0);
   const heed = (event, change) => {
     if (!hasFile(event)) return;
-    // Otherwise the editor takes it for a flow to be imported.
+    // Otherwise the editor would import the file as a flow.
     event.preventDefault();
     event.stopPropagation();
     inside = change(inside);

@@ -2,6 +2,7 @@
 import { build } from 'esbuild';
 import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { dialogScript, withRollout, withSettings } from './dialogs.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const at = (...parts) => path.join(root, ...parts);
@@ -9,7 +10,7 @@ const { nodes, plugins } = JSON.parse(await readFile(at('package.json'), 'utf8')
 const entries = Object.entries({ ...nodes, ...plugins });
 
 await rm(at('dist'), { recursive: true, force: true });
-await cp(at('nodes'), at('dist/nodes'), { recursive: true, filter: (source) => !source.endsWith('.ts') });
+await cp(at('nodes'), at('dist/nodes'), { recursive: true, filter: (source) => !/\.(ts|js)$/.test(source) });
 await cp(at('icons'), at('dist/nodes/icons'), { recursive: true });
 
 // One file, since each is found, read and compiled when Node-RED starts.
@@ -24,6 +25,19 @@ await bundle({
   outfile: at('dist/nodes.js'),
 });
 for (const [name, file] of entries) await writeFile(at(file), `module.exports = require('../nodes.js')['${name}'];\n`);
+
+for (const type of Object.keys(nodes)) {
+  const file = at('dist/nodes', `${type}.html`);
+  await writeFile(file, withSettings(type, await readFile(file, 'utf8')));
+}
+for (const language of await readdir(at('dist/nodes/locales'))) {
+  const help = (type) => at('dist/nodes/locales', language, `${type}.html`);
+  const [ofOta, ofConfig] = await Promise.all(
+    ['homie-ota', 'homie-config'].map((type) => readFile(help(type), 'utf8')),
+  );
+  await writeFile(help('homie-config'), withRollout(ofConfig, ofOta));
+}
+await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
 // What the sidebar knows of firmware, as one module for the browser.
 await bundle({

@@ -1,9 +1,9 @@
 /** The part of the demo that changes a configuration, with its proof, and has a patch refused. */
-import type { DeviceConfig } from '../src/config/get';
-import type { ConfigCheckSummary } from '../src/config/preview';
+import type { DeviceConfig } from '../src/config/read-config';
+import type { ConfigCheckSummary } from '../src/config/check-device';
 import type { Summary } from '../src/homie/update';
 import type { Observer, Seen } from './observer';
-import { expect, say, seconds, signOfLife, uptime } from './report';
+import { expect, say, sayError, seconds, signOfLife, times, uptime } from './report';
 
 const PATIENCE = 60_000;
 const INTERVAL = 120;
@@ -26,7 +26,10 @@ export async function changeConfiguration(url: string, observer: Observer): Prom
   expect(check?.verdict === 'set', `the check says: ${check?.verdict ?? 'nothing'}`);
   expect(observer.patches.length === 0, 'a patch was sent by a check');
   await proveChange(url, observer, id, patch);
+  await refuseRisk(url, observer, id);
+}
 
+async function refuseRisk(url: string, observer: Observer, id: string): Promise<void> {
   say();
   say(`6. Send ${id} to another Wi-Fi network.`);
   const refused = await send<Summary>(url, id, { wifi: { ssid: 'another network' } });
@@ -53,7 +56,7 @@ async function proveChange(url: string, observer: Observer, id: string, patch: o
 
   const after = { interval: interval(observer, id), uptime: uptime(observer, id) };
   say(`  ${result?.state ?? ''} after ${seconds(result?.duration ?? 0)}`);
-  if (result?.error !== undefined) say(`  ${result.error.code}: ${result.error.message} ${result.error.hint}`);
+  sayError(result?.error);
   say();
   say('  What an observer at the broker saw:');
   say(`    device_stats_interval before  ${before.interval}`);
@@ -61,9 +64,7 @@ async function proveChange(url: string, observer: Observer, id: string, patch: o
   say(`    $stats/uptime before          ${before.uptime} s`);
   say(`    $stats/uptime now             ${after.uptime} s`);
   say(`    in this order                 ${life.join(', ')}`);
-  say(
-    `    patch published               ${observer.patches.length === 1 ? 'once' : `${observer.patches.length} times`}`,
-  );
+  say(`    patch published               ${times(observer.patches.length)}`);
   if (after.interval === INTERVAL && after.uptime < before.uptime) {
     say('  So it has rebooted, and runs with the new configuration.');
   }

@@ -1,7 +1,7 @@
 /** The part of the demo that brings a firmware onto several devices: a canary first, and one that sleeps when it wakes. */
 import type { Summary, Update } from '../src/homie/update';
 import type { Observer, Seen } from './observer';
-import { describe, expect, say, seconds, signOfLife } from './report';
+import { describe, expect, say, seconds, signOfLife, times } from './report';
 
 /** For how long the canary is watched, in seconds. */
 const SOAK = 3;
@@ -100,9 +100,7 @@ function prove(observer: Observer, checksum: string, signs: readonly Sign[]): vo
   for (const id of ids) say(`    ${id.padEnd(22)}${observer.last(`homie/${id}/$fw/checksum`) ?? 'none'}`);
   say(`    firmware published    to ${sent.map(({ id }) => id).join(', ')}`);
   say(`    canary watched        ${seconds(watched)} from its ready to the next publish`);
-  say(
-    `    stairs-top before     slept ${naps === 1 ? 'once' : `${naps} times`}, and was sent to ${Math.round(afterReady)} ms after a ready`,
-  );
+  say(`    stairs-top before     slept ${times(naps)}, and was sent to ${Math.round(afterReady)} ms after a ready`);
   const right = ids.every((id) => observer.last(`homie/${id}/$fw/checksum`) === checksum);
   if (right) say('  So all of them run the image, and each was sent it once.');
 

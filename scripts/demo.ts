@@ -10,7 +10,7 @@ import { changeConfiguration } from './demo-config';
 import { rollOut, rollout, staircase } from './demo-rollout';
 import { Observer, type Seen } from './observer';
 import { kilobytes, ProgressBar } from './progress-bar';
-import { describe, expect, say, seconds, signOfLife, uptime, wrong } from './report';
+import { describe, expect, say, sayError, seconds, signOfLife, times, uptime, wrong } from './report';
 import { firmware, setScene } from './scene';
 
 const PATIENCE = 60_000;
@@ -95,6 +95,12 @@ async function play(url: string, observer: Observer, ids: readonly string[]): Pr
   expect(skipped.status === 200, `the skip was answered by HTTP ${skipped.status}`);
   nothingSent(observer, 'hall-light');
 
+  await refuseLoginPage(url, observer);
+  await changeConfiguration(url, observer);
+  await rollOut(observer, checksum, async (devices, query) => (await send<Summary>(url, devices, image, query)).body);
+}
+
+async function refuseLoginPage(url: string, observer: Observer): Promise<void> {
   say();
   say('4. Send garden-light a login page, as a download may give it instead of a firmware.');
   const refused = await send<Summary>(url, 'garden-light', new TextEncoder().encode(HTML));
@@ -104,9 +110,6 @@ async function play(url: string, observer: Observer, ids: readonly string[]): Pr
   expect(refused.body.state === 'rejected' && error?.code === 'FIRMWARE_IS_HTML', 'the HTML page was not refused');
   expect(refused.status === 422, `the refusal was answered by HTTP ${refused.status}`);
   nothingSent(observer, 'garden-light');
-
-  await changeConfiguration(url, observer);
-  await rollOut(observer, checksum, async (devices, query) => (await send<Summary>(url, devices, image, query)).body);
 }
 
 async function updateKitchenLight(
@@ -145,7 +148,7 @@ async function updateKitchenLight(
   const [result] = body.devices;
   const after = { checksum: observer.last(`homie/${id}/$fw/checksum`), uptime: uptime(observer, id) };
   say(`  ${result?.state ?? ''} after ${seconds(result?.duration ?? 0)} (HTTP ${status})`);
-  if (result?.error !== undefined) say(`  ${result.error.code}: ${result.error.message} ${result.error.hint}`);
+  sayError(result?.error);
   say(`  ${id.padEnd(14)}${describe(observer, id)}`);
   say();
   say('  What an observer at the broker saw:');
@@ -155,7 +158,7 @@ async function updateKitchenLight(
   say(`    $stats/uptime before  ${before.uptime} s`);
   say(`    $stats/uptime now     ${after.uptime} s`);
   say(`    in this order         ${life.join(', ')}`);
-  say(`    firmware published    ${observer.firmware.length === 1 ? 'once' : `${observer.firmware.length} times`}`);
+  say(`    firmware published    ${times(observer.firmware.length)}`);
 
   if (after.checksum === checksum && after.uptime < before.uptime) {
     say('  So it has rebooted, and the image is what runs.');

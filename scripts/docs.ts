@@ -1,6 +1,6 @@
 /**
- * Writes the error catalogue of src/errors.ts into docs/errors.md, and its codes into the README, between their markers.
- * With --check it writes nothing, and fails when one of them is out of date.
+ * Writes the error catalogue of src/errors.ts into docs/errors.md, between its markers.
+ * With --check it writes nothing, and fails if the page is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ const root = path.resolve(__dirname, '..');
 const begin = '<!-- errors: made by `npm run docs` -->';
 const end = '<!-- end of errors -->';
 
-/** The codes below the comment that heads them in the source, in its order. */
+/** The codes of each section, by the comment above them in the source. */
 type Sections = ReadonlyMap<string, readonly string[]>;
 
 function sections(source: string): Sections {
@@ -30,7 +30,7 @@ function escaped(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 }
 
-/** All that is known of each code. */
+/** Returns a table for each section, with the meaning and the hint of each code. */
 function inFull(found: Sections, entries: ReadonlyMap<string, CatalogueEntry>): string {
   const row = (code: string): string[] => {
     const entry = entries.get(code);
@@ -41,14 +41,14 @@ function inFull(found: Sections, entries: ReadonlyMap<string, CatalogueEntry>): 
   return [...found].map(([title, codes]) => `## ${title}\n\n${table(head, codes.map(row))}`).join('\n\n');
 }
 
-/** The codes alone, with links to the other. */
+/** Returns a table of the codes alone, with links to the sections. */
 function inShort(found: Sections): string {
   const rows = [...found].map(([title, codes]) => {
     const anchor = title
       .toLowerCase()
       .replaceAll(/[^\w -]/g, '')
       .replaceAll(' ', '-');
-    return [`[${title}](docs/errors.md#${anchor})`, codes.map((code) => `\`${code}\``).join(' ')];
+    return [`[${title}](#${anchor})`, codes.map((code) => `\`${code}\``).join(' ')];
   });
   return table(['about', 'codes'], rows);
 }
@@ -66,18 +66,12 @@ const known = new Set([...found.values()].flat());
 const missing = [...entries.keys()].filter((code) => !known.has(code));
 if (missing.length > 0) throw new Error(`not found in src/errors.ts: ${missing.join(', ')}`);
 
-for (const [page, errors] of [
-  ['docs/errors.md', inFull(found, entries)],
-  ['README.md', inShort(found)],
-] as const) {
-  const file = path.join(root, page);
-  const before = readFileSync(file, 'utf8');
-  const after = replaced(before, errors);
-  if (after === before) continue;
-  if (process.argv.includes('--check')) {
-    console.error(`${page} is out of date: run \`npm run docs\`.`);
-    process.exitCode = 1;
-  } else {
-    writeFileSync(file, after);
-  }
+const file = path.join(root, 'docs/errors.md');
+const before = readFileSync(file, 'utf8');
+const after = replaced(before, `${inShort(found)}\n\n${inFull(found, entries)}`);
+if (after !== before && process.argv.includes('--check')) {
+  console.error('docs/errors.md is out of date: run `npm run docs`.');
+  process.exitCode = 1;
+} else if (after !== before) {
+  writeFileSync(file, after);
 }

@@ -29,7 +29,7 @@ export class ProgressBar {
 }
 
 /** For instance `[##########--------------------]  34 %  flashing    120 of 352 kB  4 s left`. */
-export function line({ state, phase, progress, written, total, remaining }: Update): string {
+function line({ state, phase, progress, written, total, remaining }: Update): string {
   const full = Math.round((WIDTH * progress) / 100);
   const bar = '#'.repeat(full) + '-'.repeat(WIDTH - full);
   const percent = String(Math.floor(progress)).padStart(3);

@@ -1,4 +1,5 @@
 /** What the demo says and expects. */
+import type { ErrorReport } from '../src/homie/update';
 import type { Observer, Seen } from './observer';
 
 /** What is not as it should be. */
@@ -13,6 +14,16 @@ export function expect(isSo: boolean, what: string): void {
 
 export function say(text = ''): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** Says what went wrong, if anything did. */
+export function sayError(error: ErrorReport | undefined): void {
+  if (error !== undefined) say(`  ${error.code}: ${error.message} ${error.hint}`);
+}
+
+/** Returns how often something happened, in words. */
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 export function seconds(ms: number): string {

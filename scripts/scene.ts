@@ -14,7 +14,7 @@ export const firmware = {
   new: path.join(fixtures, 'my-light-1.1.0.bin'),
 };
 
-export interface Scene {
+interface Scene {
   /** Of the broker. */
   readonly mqttUrl: string;
   readonly nodeRed: NodeRed;
@@ -23,7 +23,7 @@ export interface Scene {
   close(): Promise<void>;
 }
 
-export interface SceneOptions {
+interface SceneOptions {
   /** Of Node-RED; a free one unless given. */
   readonly port?: number | undefined;
   /** Devices beside the three, with the old firmware. */

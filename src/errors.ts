@@ -8,6 +8,10 @@ export const catalogue = {
   // What the flow asks for
   UNKNOWN_ACTION: entry('The action is not one that this node knows.', 'Use one of the actions listed in the help.'),
   INVALID_SETTING: entry('A setting or a message property has a value that makes no sense.', 'Correct the value.'),
+  UNKNOWN_SETTING: entry(
+    'msg.options has a setting that this node does not have.',
+    'Use the names of the settings that are listed in the help.',
+  ),
   NO_DEVICE: entry(
     'Neither the message nor the node says which device is meant.',
     'Set msg.device, or the device in the node. To update every device that runs this firmware, choose that explicitly in the node.',
@@ -19,11 +23,6 @@ export const catalogue = {
   NO_MATCH: entry(
     'No known device runs this firmware.',
     'Compare the name in the firmware (Homie_setFirmware) with $fw/name of the devices, and check the base topic.',
-  ),
-  SETTINGS_DIFFER: entry(
-    'An open job brings the same image or patch with other settings.',
-    'Wait until that job has ended, cancel it, or send the message with the same settings.',
-    true,
   ),
   UNKNOWN_JOB: entry('There is no such job in this node.', 'Use the job id from the progress message.'),
   NO_BROKER: entry('The node has no homie-broker.', 'Choose a homie-broker in the node and deploy.'),
@@ -313,7 +312,7 @@ export const catalogue = {
   ),
   OTHER_DEVICE: entry(
     'Another device answers under this device id: its $mac is a different one.',
-    'Give each device an id of its own, and restart the device that was sent the update or the change.',
+    'Give each device an id of its own. If something was sent already, restart the device that received it.',
   ),
   REBOOT_UNPROVEN: entry(
     'The device runs the checksum it ran before, and whether it rebooted since cannot be told.',
@@ -507,6 +506,11 @@ export class HomieError extends Error {
     this.retryable = catalogue[code].retryable;
     this.status = options.status === undefined ? undefined : plainText(options.status);
     this.phase = options.phase;
+  }
+
+  /** Returns the sentence alone: Node-RED gives this text to catch nodes and to the log. */
+  override toString(): string {
+    return this.message;
   }
 }
 

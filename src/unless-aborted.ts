@@ -17,3 +17,8 @@ export async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>)
     heard.abort();
   }
 }
+
+/** Whether work was given up because its signal was aborted, as by a cancel or the end of its node. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}

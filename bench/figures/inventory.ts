@@ -1,35 +1,36 @@
+import { subscriptions } from '../../src/homie/topics';
 import { startMosquitto } from '../../test/support/mosquitto';
 import { alternate, median, ratio } from '../arithmetic';
-import type { Figure } from '../figure';
-import { Contestant } from '../process';
-import type { handlers as Inventory } from '../processes/inventory';
-import type { handlers as Retained } from '../processes/retained';
-import { ms } from '../text';
+import { Participant } from '../process';
+import type { tasks as Client } from '../processes/client';
+import type { tasks as Package } from '../processes/package';
+import { ms, type Figure } from '../report';
 
 /** What 10,000 devices have retained, into the registry. */
 export const inventory: Figure = {
   number: 5,
   title: 'What 10,000 devices have retained',
-  async measure(bench) {
-    const devices = bench.quick ? 1000 : 10_000;
+  async measure({ quick }) {
+    const devices = quick ? 1000 : 10_000;
     const broker = await startMosquitto();
     try {
       const { url } = broker;
-      const filling = await Contestant.start<typeof Retained>('retained');
-      const messages = await filling.ask('fill', { url, devices });
-      await filling.stop();
-      const take = (by: 'registry' | 'counter') => async () => {
-        const contestant = await Contestant.start<typeof Inventory>('inventory');
-        try {
-          return await contestant.ask(by, { url, messages });
-        } finally {
-          await contestant.stop();
-        }
+      const client = async <T>(ask: (client: Participant<typeof Client>) => Promise<T>): Promise<T> => {
+        await using process = new Participant<typeof Client>('client');
+        return await ask(process);
       };
-      const results = await alternate(bench.quick ? 1 : 5, { ours: take('registry'), bare: take('counter') });
-      const ours = results.ours.map(({ time }) => time);
-      const bare = results.bare.map(({ time }) => time);
-      const heap = median(results.ours.map((each) => each.heap)) / devices / 1024;
+      const messages = await client((each) => each.ask('retain', { url, devices }));
+      const filters = subscriptions('homie/');
+      const heaps: number[] = [];
+      const { ours, bare } = await alternate(quick ? 1 : 5, {
+        ours: async () => {
+          await using registry = new Participant<typeof Package>('package');
+          const { time, heap } = await registry.ask('receive', { url, messages });
+          heaps.push(heap / 1024 / devices);
+          return time;
+        },
+        bare: () => client(async (each) => (await each.ask('receive', { url, messages, filters })).time),
+      });
       return [
         {
           what: 'time, against a subscriber of mqtt.js that counts',
@@ -38,7 +39,7 @@ export const inventory: Figure = {
           limit: { atMost: 1.3 },
           note: `${ms(median(ours))} / ${ms(median(bare))} for ${messages} messages`,
         },
-        { what: 'heap a device', value: heap, unit: 'KiB', limit: { atMost: 4 }, note: '' },
+        { what: 'heap a device', value: median(heaps), unit: 'KiB', limit: { atMost: 4 }, note: '' },
       ];
     } finally {
       await broker.stop();

@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { promisify } from 'node:util';
+import { root } from '../../test/support/node-red';
 import { alternate, median } from '../arithmetic';
-import type { Figure } from '../figure';
-import { ms } from '../text';
-
-const root = path.resolve(__dirname, '../..');
+import { ms, type Figure } from '../report';
 
 /**
  * Loads mqtt as Node-RED has done already, or the nodes as Node-RED does; prints how long that took, in ms. What Node-RED

@@ -1,25 +1,25 @@
-/** A process with a bare mqtt.js client: the baseline of what the package sends. */
-import { readFile } from 'node:fs/promises';
+/** A process with a bare mqtt.js client: the baseline. */
 import mqtt from 'mqtt';
-import { NAME, type ImageFile } from '../images';
+import { readFile } from 'node:fs/promises';
 import { now, serve } from '../process';
+import type { Image } from '../scene';
 
-let client: mqtt.MqttClient | undefined;
-/** What is to be done when a device says that it is ready, by the topic of its state. */
-const waiting = new Map<string, () => void>();
-
-export interface PublishInput {
-  readonly image: ImageFile;
-  /** The first so many devices. */
-  readonly count: number;
+interface Publishes {
+  readonly image: Image;
+  /** Ids. */
+  readonly devices: readonly string[];
   /** Devices at once. */
   readonly concurrency: number;
-  /** Whether a device keeps its place until it is ready again, or only until the broker has its image. */
+  /** Whether a device keeps its slot until it is ready again, or only until the broker acknowledges its image. */
   readonly waits: boolean;
 }
 
-export const handlers = serve({
-  /** @param follows whether it is told how far a device is, too, as the package is */
+let client: mqtt.MqttClient;
+/** Called when a device says that it is ready, by the topic of its state. */
+const waiting = new Map<string, () => void>();
+
+export const tasks = serve({
+  /** @param follows whether it receives the progress of the devices, as the package does */
   open: async ({ url, follows = false }: { url: string; follows?: boolean }): Promise<void> => {
     client = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
     client.on('message', (topic, payload, { retain }) => {
@@ -27,26 +27,85 @@ export const handlers = serve({
     });
     await client.subscribeAsync(['homie/+/$state', ...(follows ? ['homie/+/$implementation/ota/status'] : [])]);
   },
-  /** Publishes an image to devices. @returns when the first call was made, in ms of `now` */
-  publish: async ({ image, count, concurrency, waits }: PublishInput): Promise<number> => {
+  /** Publishes an image to devices. Returns the time of the first call, in ms of `now`. */
+  publish: async ({ image, devices, concurrency, waits }: Publishes): Promise<number> => {
     const payload = await readFile(image.file);
-    const devices = Array.from({ length: count }, (_, index) => `homie/${NAME}-${index + 1}`);
+    const left = devices.map((id) => `homie/${id}`);
     const begunAt = now();
     const loop = async (): Promise<void> => {
-      for (let device = devices.shift(); device !== undefined; device = devices.shift()) {
-        const ready = waits ? readyAgain(device) : undefined;
-        await client?.publishAsync(`${device}/$implementation/ota/firmware/${image.md5}`, payload, { qos: 1 });
+      for (let device = left.shift(); device !== undefined; device = left.shift()) {
+        const state = `${device}/$state`;
+        const ready = waits ? new Promise<void>((resolve) => waiting.set(state, resolve)) : undefined;
+        await client.publishAsync(`${device}/$implementation/ota/firmware/${image.md5}`, payload, { qos: 1 });
         await ready;
       }
     };
     await Promise.all(Array.from({ length: concurrency }, loop));
     return begunAt;
   },
-  close: async (): Promise<void> => {
-    await client?.endAsync();
+  close: (): Promise<void> => client.endAsync(),
+
+  /** Has devices retain what real ones do. Returns how many messages that is. */
+  retain: async ({ url, devices }: { url: string; devices: number }): Promise<number> => {
+    client = await mqtt.connectAsync(url, { protocolVersion: 5 });
+    let messages = 0;
+    for (let index = 1; index <= devices; index += 1) {
+      const topics = retainedBy(index);
+      messages += topics.length;
+      await Promise.all(
+        topics.map(([topic, text]) => client.publishAsync(`homie/bench-${index}/${topic}`, text, { retain: true })),
+      );
+    }
+    // The broker acknowledges it after all that came before it.
+    await client.publishAsync('bench/filled', '', { qos: 1 });
+    await client.endAsync();
+    return messages;
+  },
+  /**
+   * Counts retained messages. It subscribes to one filter after the other: with all filters in one packet, mosquitto drops
+   * messages. Returns ms from the call that connects to the last message.
+   */
+  receive: async (input: { url: string; messages: number; filters: readonly string[] }): Promise<{ time: number }> => {
+    const begunAt = now();
+    client = mqtt.connect(input.url, { protocolVersion: 5, reconnectPeriod: 0 });
+    let left = input.messages;
+    const received = new Promise<void>((resolve) => {
+      client.on('message', () => {
+        if ((left -= 1) === 0) resolve();
+      });
+    });
+    await new Promise<void>((resolve) => void client.once('connect', () => resolve()));
+    const subscribe = async (): Promise<void> => {
+      for (const filter of input.filters) await client.subscribeAsync(filter);
+    };
+    const subscribed = subscribe();
+    await received;
+    const time = now() - begunAt;
+    // The messages of the last filter can come before its acknowledgement.
+    await subscribed;
+    await client.endAsync();
+    return { time };
   },
 });
 
-function readyAgain(device: string): Promise<void> {
-  return new Promise((resolve) => waiting.set(`${device}/$state`, resolve));
+/** Returns the 14 topics that a device has retained, with their texts. */
+function retainedBy(index: number): [topic: string, text: string][] {
+  const mac = index.toString(16).padStart(12, '0');
+  const config = { name: `lamp-${index}`, wifi: { ssid: 'home' }, settings: { greeting: 'y'.repeat(200) } };
+  return [
+    ['$homie', '3.0.1'],
+    ['$name', `Lamp number ${index}`],
+    ['$mac', mac],
+    ['$fw/name', 'bench'],
+    ['$fw/version', '1.0.0'],
+    ['$fw/checksum', mac.padStart(32, 'f')],
+    ['$implementation', 'esp8266'],
+    ['$implementation/version', '3.0.0'],
+    ['$implementation/config', JSON.stringify(config)],
+    ['$implementation/config/set', '{}'],
+    ['$implementation/ota/enabled', 'true'],
+    ['$implementation/ota/status', '200'],
+    ['$stats/uptime', String(index)],
+    ['$state', 'ready'],
+  ];
 }

@@ -1,13 +1,12 @@
 /** A process with simulated devices. */
-import { readFile } from 'node:fs/promises';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { SimulatedDevice } from '../../test/simulator/device';
-import { NAME } from '../images';
 import { now, serve } from '../process';
 
-export interface FleetInput {
+interface Fleet {
   readonly url: string;
-  readonly count: number;
+  readonly ids: readonly string[];
   /** Path of the image that they run. */
   readonly image: string;
   /** How long a reboot takes until the device connects, in ms. */
@@ -15,52 +14,38 @@ export interface FleetInput {
 }
 
 let devices: SimulatedDevice[] = [];
-/** Firmware messages that have come to their end since they were last counted. */
+/** Firmware messages that were received whole since `count`. */
 let transfers = 0;
 let lastByteAt = 0;
 let look = (): void => undefined;
 
-export const handlers = serve({
-  /** Switches them on: `bench-1`, `bench-2` … Resolves when all are ready. */
-  start: async ({ url, count, image: file, reboot }: FleetInput): Promise<void> => {
+export const tasks = serve({
+  /** Switches the devices on. Resolves when all are ready. */
+  start: async ({ url, ids, image: file, reboot }: Fleet): Promise<void> => {
     const image = await readFile(file);
-    devices = Array.from(
-      { length: count },
-      (_, index) =>
-        new SimulatedDevice({
-          url,
-          id: `${NAME}-${index + 1}`,
-          image,
-          bootDelay: reboot,
-          uptime: 3600,
-          // Nothing comes from devices that are not served.
-          statsInterval: 900,
-        }),
-    );
+    // They rarely send statistics: devices that are not being updated send nothing.
+    const options = { url, image, bootDelay: reboot, uptime: 3600, statsInterval: 900 };
+    devices = ids.map((id) => new SimulatedDevice({ ...options, id }));
     for (const device of devices) device.on('message', (topic) => note(topic));
     for (const device of devices) await device.start();
   },
-  /** Begins to count. */
+  /** Counts from zero. */
   count: (): void => {
     transfers = 0;
   },
-  /** @returns when the last byte of the nth firmware since `count` had come, in ms of `now` */
-  received: (wanted: number): Promise<number> => {
-    return new Promise((resolve) => {
+  /** Returns when the last byte of the nth firmware since `count` was received, in ms of `now`. */
+  received: (wanted: number): Promise<number> =>
+    new Promise((resolve) => {
       look = () => {
         if (transfers >= wanted) resolve(lastByteAt);
       };
       look();
-    });
-  },
-  /** Resolves when all of the first devices are ready and run the image of this MD5. */
+    }),
+  /** Resolves when the first `count` devices are ready and run the image with this MD5. */
   run: async ({ md5, count }: { md5: string; count: number }): Promise<void> => {
     for (const device of devices.slice(0, count)) {
       while (device.checksum !== md5 || device.phase !== 'ready') await once(device, 'ready');
     }
-  },
-  stop: async (): Promise<void> => {
-    await Promise.all(devices.map((device) => device.stop()));
   },
 });
 

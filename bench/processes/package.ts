@@ -1,37 +1,45 @@
-/** A process with the package: a connection, and jobs that are written down as those of a node are. */
-import { randomUUID } from 'node:crypto';
+/** A process with the package: a connection, and jobs that are written to disk as those of a node are. */
+import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { md5 } from '../../src/firmware/checksum';
+import { Firmware } from '../../src/firmware/firmware';
+import { inspect } from '../../src/firmware/inspect';
+import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings } from '../../src/ota/settings';
+import { otaWork } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import { defaultSettings as defaultRollout } from '../../src/rollout/settings';
-import type { HomieBroker as Broker } from '../../src/homie/broker';
-import type { JobFile } from '../../src/rollout/job-file';
-import type { JobStore as Store } from '../../src/rollout/store';
-import { Cost, type Costs } from '../cost';
-import { NAME, type ImageFile } from '../images';
-import { load } from '../package';
+import { JobStore } from '../../src/rollout/store';
+import { alternate } from '../arithmetic';
 import { now, serve } from '../process';
+import type { Image } from '../scene';
 
-export interface RolloutInput {
-  readonly image: ImageFile;
-  /** The first so many devices. */
-  readonly count: number;
+interface Rollout {
+  readonly image: Image;
+  /** Ids. */
+  readonly devices: readonly string[];
   readonly concurrency: number;
 }
 
-/** What came of a rollout. */
-export interface Rollout {
-  /** When the first image was published, in ms of `now`. */
-  readonly publishedAt: number;
-  readonly costs: Costs;
+/** What something cost this process. */
+export interface Cost {
+  /** CPU time of all threads, in ms. */
+  readonly cpu: number;
+  /** How far the resident memory rose above its size at the start, in bytes; undefined except on Linux. */
+  readonly memory: number | undefined;
+  /** How late the event loop was, in ms. */
+  readonly delay: { readonly p99: number; readonly longest: number };
 }
 
-const { Firmware, HomieBroker, JobStore, OtaJob } = load();
+let broker: HomieBroker;
+let store: JobStore | undefined;
 
-let broker: Broker | undefined;
-let store: Store | undefined;
-
-export const handlers = serve({
+export const tasks = serve({
   /** Connects. Resolves when what is retained has been received. @param folder for jobs */
   open: async ({ url, folder }: { url: string; folder: string }): Promise<void> => {
     broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
@@ -42,36 +50,115 @@ export const handlers = serve({
     broker.start();
     await broker.settled();
   },
-  /** Brings an image onto devices, as a node does with the payload of a message. */
-  update: async ({ image, count, concurrency }: RolloutInput): Promise<Rollout> => {
-    if (broker === undefined || store === undefined) throw new Error('There is no connection.');
-    const devices = Array.from({ length: count }, (_, index) => `${NAME}-${index + 1}`);
-    // Others have replaced it on the devices meanwhile.
+  /** Updates devices, as a node does with the payload of a message. */
+  update: async ({ image, devices, concurrency }: Rollout): Promise<{ publishedAt: number; cost: Cost }> => {
+    if (store === undefined) throw new Error('There is no connection.');
+    // The devices have run other images since.
     for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
-    const cost = new Cost();
+    const end = measureCost();
     const firmware = await Firmware.from(await readFile(image.file));
-    const choice = { devices };
     const rollout = { ...defaultRollout, concurrency, canary: 0 };
-    let file: JobFile | undefined;
-    const job = new OtaJob({ broker, firmware, choice, settings: defaultSettings, history: store.history }, rollout, {
-      save: async (changed) => file?.save(changed),
-    });
-    const { scope } = broker.locks;
-    const head = { node: 'bench', scope, firmware: image.md5, keep: rollout.keep, work: { choice } };
-    file = store.begin(job.id, head, firmware.image);
-    await file.save(job);
+    const wish = { choice: { devices }, settings: defaultSettings, rollout };
+    const work = otaWork(firmware, wish, { broker, history: store.history, store });
+    const { job, run } = await Queue.of(broker).ask({ node: 'bench', store }, work, {});
     let publishedAt = Number.NaN;
     job.on('progress', ({ phase }) => {
-      // Told just before the call.
+      // It is emitted just before the call that publishes.
       if (phase === 'sending' && Number.isNaN(publishedAt)) publishedAt = now();
     });
-    const { state, text } = await job.run();
-    const costs = cost.end();
-    await file.remove();
+    const { state, text } = await run();
+    const cost = end();
     if (state !== 'succeeded') throw new Error(text);
-    return { publishedAt, costs };
+    return { publishedAt, cost };
   },
-  close: async (): Promise<void> => {
-    await broker?.close();
+  close: (): Promise<void> => broker.close(),
+
+  /** Fills the registry. Returns ms from the call that connects to the last message, and the heap that it takes, in bytes. */
+  receive: async ({ url, messages }: { url: string; messages: number }): Promise<{ time: number; heap: number }> => {
+    const before = usedHeap();
+    const begunAt = now();
+    broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    let left = messages;
+    const received = new Promise<void>((resolve) => {
+      broker.registry.on('event', () => {
+        if ((left -= 1) === 0) resolve();
+      });
+    });
+    broker.start();
+    await received;
+    const time = now() - begunAt;
+    await broker.settled();
+    const heap = usedHeap() - before;
+    await broker.close();
+    return { time, heap };
+  },
+
+  /** Inspects an image. Returns ms of each round, and the longest time for which the event loop was blocked. */
+  inspect: async ({ file, rounds }: { file: string; rounds: number }) => {
+    const image = await readFile(file);
+    const contestants = {
+      ours: () => timed(() => inspect(image)),
+      md5: () => timed(() => md5(image)),
+      native: () => timed(async () => createHash('md5').update(image).digest('hex')),
+    };
+    await alternate(1, contestants);
+    const results = await alternate(rounds, contestants);
+    const delays = monitorEventLoopDelay({ resolution: 1 });
+    delays.enable();
+    for (let round = 0; round < rounds; round += 1) await Firmware.from(image);
+    delays.disable();
+    return { ...results, blocked: Math.max(0, delays.max / 1e6 - 1) };
   },
 });
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+}
+
+/** Returns the bytes of the heap that are in use. */
+function usedHeap(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
+  return process.memoryUsage().heapUsed;
+}
+
+/** How often the event loop is looked at, in ms. */
+const RESOLUTION = 2;
+
+/** Starts a measurement. Returns a function that ends it and returns the cost. */
+function measureCost(): () => Cost {
+  const begun = process.cpuUsage();
+  const idle = resetPeak() ? process.memoryUsage.rss() : undefined;
+  const delays = monitorEventLoopDelay({ resolution: RESOLUTION });
+  delays.enable();
+  // The histogram holds the time between two looks, which includes the pause.
+  const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION);
+  return () => {
+    const { user, system } = process.cpuUsage(begun);
+    delays.disable();
+    return {
+      cpu: (user + system) / 1000,
+      memory: idle === undefined ? undefined : peakMemory() - idle,
+      delay: { p99: late(delays.percentile(99)), longest: late(delays.max) },
+    };
+  };
+}
+
+/** Has the kernel forget the peak of the resident memory (proc(5), clear_refs). Returns whether it did: only on Linux. */
+function resetPeak(): boolean {
+  try {
+    writeFileSync('/proc/self/clear_refs', '5');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the peak of the resident memory, in bytes. */
+function peakMemory(): number {
+  const [, kibibytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return Number(kibibytes) * 1024;
+}

@@ -1,9 +1,28 @@
-/** What a patch takes of what the device has, and what is said when that is too much. */
-import { fileBytes, fileMembers, MAX_FILE, MAX_MEMBERS, withoutUncertain, type DeviceFile } from './file';
-import type { JsonObject } from './json';
-import { mergeMemory, mergePool, patchMemory, POOL } from './memory';
+/**
+ * What a patch takes of what the device has, and what is said when that is too much: memory to read it and to merge it, the
+ * file, and the packet in which the device publishes the file.
+ *
+ * The memory is two pools of 512 bytes of ArduinoJson 6.11 on a 32-bit chip (homie-esp8266 Limits.hpp,
+ * MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Seen to the byte on homie-esp8266 ba452ea.
+ */
+import {
+  baseTopicOf,
+  deviceIdOf,
+  fileBytes,
+  fileMembers,
+  hiddenBytes,
+  isCertain,
+  isHidden,
+  MAX_FILE,
+  MAX_MEMBERS,
+  published,
+  withoutUncertain,
+  type DeviceFile,
+} from './file';
+import type { PatchContext } from './unsafe-values';
+import { isObject, jsonBytes, member, type Json, type JsonObject, type Keys } from './json';
 import { problem, type Problem } from './problem';
-import type { Step } from './step';
+import type { PatchStep } from './patch-step';
 
 interface Use {
   readonly used: number;
@@ -36,7 +55,7 @@ export function isWithinBudget(file: DeviceFile, patch: JsonObject): boolean {
 }
 
 /** @param steps the split that would fit, empty when there is none, undefined when none was looked for */
-export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly Step[] | undefined): Problem[] {
+export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly PatchStep[] | undefined): Problem[] {
   const problems: Problem[] = [];
   const hint = steps && splitHint(steps);
   const [read, merge, pool] = [patchMemory(patch), mergeMemory(file, patch), mergePool(file)];
@@ -52,14 +71,114 @@ export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly 
   return problems;
 }
 
+/** A file that the device would write and then not start with, or not publish. */
+export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment = 536 }: PatchContext): Problem[] {
+  const problems: Problem[] = [];
+  const tooLarge = (message: string, hint?: string): void =>
+    void problems.push(problem('CONFIG_TOO_LARGE', [], message, hint));
+  const [bytes, secrets] = [fileBytes(after), hiddenBytes(after)];
+  if (bytes > MAX_FILE) {
+    const most = secrets > 0 ? `, with up to ${secrets} for the secrets that are not published` : '';
+    tooLarge(
+      `The file would have ${bytes} bytes${most}; the device starts with ${MAX_FILE} at most.`,
+      secrets > 0
+        ? 'Shorten it, or set secretBytes to the bytes that the values of these secrets have together, 0 if there are none.'
+        : undefined,
+    );
+  }
+  const members = fileMembers(after);
+  if (members > MAX_MEMBERS) {
+    tooLarge(
+      `The file would have ${members} members; the device starts with ${MAX_MEMBERS} at most.`,
+      fileMembers(withoutUncertain(after)) > MAX_MEMBERS ? undefined : NO_SECRETS,
+    );
+  }
+  const buffer = 2 * segment;
+  const packet = publishBytes(after, mac);
+  // Where it has been too long before and was published all the same, this device has no such limit.
+  if (packet > buffer && publishBytes(before, mac) <= buffer) {
+    problems.push(
+      problem(
+        'CONFIG_UNPUBLISHABLE',
+        [],
+        `Publishing the configuration would take ${packet} bytes; the send buffer may have ${buffer}.`,
+      ),
+    );
+  }
+  return problems;
+}
+
+/** Bytes of the firmware topic's part before the MD5 that a device can still receive, base topic and id together. */
+export const MAX_TOPIC_PREFIX = 67;
+
+/** Bytes of base topic and device id together. */
+export function topicPrefixBytes({ content }: DeviceFile, mac: string | undefined): number {
+  return Buffer.byteLength(baseTopicOf(content) ?? '') + Buffer.byteLength(deviceIdOf(content, mac) ?? '0'.repeat(12));
+}
+
+/** The MQTT packet: 7 bytes of header, the topic and the text (seen on homie-esp8266 ba452ea with AsyncMqttClient 0.8.2). */
+function publishBytes(file: DeviceFile, mac: string | undefined): number {
+  return 7 + topicPrefixBytes(file, mac) + '/$implementation/config'.length + jsonBytes(published(file));
+}
+
 /** What helps where only secrets that may be in the file are too much. */
-export const NO_SECRETS =
+const NO_SECRETS =
   'The secrets that a device does not publish are counted. If its file has none of wifi.password, mqtt.username and mqtt.password, set secretBytes to 0.';
 
-function splitHint(steps: readonly Step[]): string {
+function splitHint(steps: readonly PatchStep[]): string {
   if (steps.length === 0) return 'No split of it would fit. Send less, or shorten its texts.';
   const list = steps.map(({ paths }) => paths.join(', ')).join(' | ');
   return steps.length === 1
     ? `It fits without what the device has already, which split: true leaves out. Left would be: ${list}.`
     : `split: true sends it as ${steps.length} patches, with a reboot after each: ${list}.`;
+}
+
+/** Bytes of each pool. */
+const POOL = 512;
+/** Bytes of a member or array element. */
+const SLOT = 16;
+
+/** Bytes that reading the patch takes of its pool; more than {@link POOL} is refused. */
+export function patchMemory(patch: JsonObject): number {
+  return sum(patch, (key, value) => SLOT + textMemory(key) + valueMemory(value));
+}
+
+/** Bytes that the merge has: what the members of the current file leave; its texts take nothing. */
+export function mergePool(file: DeviceFile): number {
+  return Math.max(0, POOL - SLOT * fileMembers(file));
+}
+
+/**
+ * Bytes that the merge takes. A new member takes its slot, its key and its value; a replaced one its new value;
+ * deleting gives nothing back. Beyond {@link mergePool} values become null or are missing, and the device saves that.
+ */
+export function mergeMemory(file: DeviceFile, patch: JsonObject): number {
+  const merge = (target: JsonObject, changes: JsonObject, keys: Keys): number =>
+    sum(changes, (key, value) => {
+      const path = [...keys, key];
+      const old = member(target, key);
+      if (isObject(old) && isObject(value)) return merge(old, value, path);
+      if (value === null) return 0;
+      if (old !== undefined) return valueMemory(value);
+      if (!isHidden(file, path)) return SLOT + textMemory(key) + valueMemory(value);
+      // Where it is not certain that it is there, its slot is counted in the file, its key here.
+      return (isCertain(file, path) ? 0 : textMemory(key)) + valueMemory(value);
+    });
+  return merge(file.content, patch, []);
+}
+
+/** Beyond its own slot. */
+function valueMemory(value: Json): number {
+  if (typeof value === 'string') return textMemory(value);
+  if (isObject(value)) return patchMemory(value);
+  if (!Array.isArray(value)) return 0;
+  return value.reduce<number>((bytes, item: Json) => bytes + SLOT + valueMemory(item), 0);
+}
+
+function textMemory(text: string): number {
+  return Buffer.byteLength(text) + 1;
+}
+
+function sum(object: JsonObject, bytes: (key: string, value: Json) => number): number {
+  return Object.entries(object).reduce((total, [key, value]) => total + bytes(key, value), 0);
 }

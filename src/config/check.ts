@@ -1,21 +1,18 @@
 /** What a patch would do to a device, found out before anything is sent. */
 import { HomieError } from '../errors';
-import { budgetOf, isWithinBudget, overBudget, type Budget } from './budget';
+import { budgetOf, unsafeSize, isWithinBudget, overBudget, type Budget } from './budget';
 import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
 import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
-import { harmfulValues, impreciseNumbers, type Surroundings } from './harms';
+import { unsafeValues, impreciseNumbers, type PatchContext } from './unsafe-values';
 import { at, pathText, sameKeys, type JsonObject, type Keys } from './json';
-import { tryReadPatch } from './patch';
+import { MASK, tryReadPatch } from './patch';
 import { problem, type Problem } from './problem';
-import { risksOf, type Risk } from './risks';
 import { brokenRules } from './rules';
-import { MASK, maskObject } from './secrets';
-import { harmfulSize } from './size';
-import { splitPatch } from './split';
-import { Step } from './step';
-import { warningsOf, type Warning } from './warnings';
+import { maskObject } from './secrets';
+import { splitPatch, PatchStep } from './patch-step';
+import { risksOf, warningsOf, type Risk, type Warning } from './warnings';
 
-export interface CheckInput extends Surroundings {
+export interface CheckInput extends PatchContext {
   /** `$implementation/config` as published; undefined when none was seen. */
   readonly config: string | undefined;
   /** What the device has not published, so that nothing can be sent to it. */
@@ -39,7 +36,7 @@ export interface CheckInput extends Surroundings {
   readonly unconfirmed?: readonly JsonObject[] | 'unknown' | undefined;
 }
 
-/** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link Step} only. */
+/** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link PatchStep} only. */
 export interface Check {
   /**
    * `set`: it can be sent. `unknown`: it can be sent, and the sketch decides about the settings in `sketch`.
@@ -62,7 +59,7 @@ export interface Check {
    * What would be sent, one message and one reboot each. Where a patch is rejected for its risks, or because it would
    * have to be split, these are what `allowRisky` or `split` would send.
    */
-  readonly steps: readonly Step[];
+  readonly steps: readonly PatchStep[];
   readonly reboots: number;
 }
 
@@ -99,28 +96,23 @@ function possibleFiles(file: DeviceFile, unconfirmed: readonly JsonObject[]): [D
 }
 
 /** One check for all the files that a device may have: told of the first, and refused for what speaks against any. */
-function join([first, ...others]: readonly Check[]): Check {
+function join(checks: readonly Check[]): Check {
+  const [first, ...others] = checks;
   if (first === undefined) throw new HomieError('UNEXPECTED');
   if (others.length === 0) return first;
-  const known = new Set<string>();
-  const problems = [first, ...others]
-    .flatMap((check) => check.problems)
-    .filter(({ code, path }) => !known.has(`${code} ${path}`) && known.add(`${code} ${path}`));
+  const all = checks.flatMap((check) => check.problems);
+  const isSame = (a: Problem, b: Problem): boolean => a.code === b.code && a.path === b.path;
+  const problems = all.filter((each, index) => all.findIndex((other) => isSame(other, each)) === index);
   const steps = first.steps.map((step, index) => step.or(others.flatMap((check) => check.steps[index] ?? [])));
-  const isSame = (check: Check): boolean =>
-    check.steps.map((step) => step.text()).join('\n') === first.steps.map((step) => step.text()).join('\n');
-  if (problems.length === 0 && !others.every(isSame)) {
-    problems.push(
-      problem(
-        'REBOOT_PENDING',
-        [],
-        'Whether the device took an earlier patch is not known, and this one would have to be split differently.',
-      ),
-    );
+  const textOf = (check: Check): string => check.steps.map((step) => step.text()).join('\n');
+  if (problems.length === 0 && others.some((check) => textOf(check) !== textOf(first))) {
+    const message =
+      'Whether the device took an earlier patch is not known, and this one would have to be split differently.';
+    problems.push(problem('REBOOT_PENDING', [], message));
   }
-  const sketch = [...new Set([first, ...others].flatMap((check) => check.sketch))];
-  const unverified = [...new Set([first, ...others].flatMap((check) => check.unverified))];
-  const skipped = [first, ...others].every(({ verdict }) => verdict === 'no_change');
+  const sketch = [...new Set(checks.flatMap((check) => check.sketch))];
+  const unverified = [...new Set(checks.flatMap((check) => check.unverified))];
+  const skipped = checks.every(({ verdict }) => verdict === 'no_change');
   return { ...first, verdict: verdictOf(problems, skipped, sketch), problems, sketch, unverified, steps };
 }
 
@@ -137,9 +129,9 @@ function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Chec
 
   const problems = [
     ...brokenRules(after),
-    ...harmfulValues(file, after, input),
+    ...unsafeValues(file, after, input),
     ...impreciseNumbers(file, after),
-    ...harmfulSize(file, after, input),
+    ...unsafeSize(file, after, input),
   ];
   const isSplittable = problems.length === 0 && !skipped;
   const steps = isSplittable ? stepsOf(file, partsOf(file, patch, input), secretNames) : [];
@@ -203,21 +195,23 @@ function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Ch
 }
 
 /** The patch itself where the device has the memory for it, else its split; empty where there is none. */
-function partsOf(file: DeviceFile, patch: JsonObject, surroundings: Surroundings): readonly JsonObject[] {
+function partsOf(file: DeviceFile, patch: JsonObject, context: PatchContext): readonly JsonObject[] {
   if (isWithinBudget(file, patch)) return [patch];
   const fits = (current: DeviceFile, part: JsonObject): boolean => {
     const next = patchFile(current, part);
-    return (
-      isWithinBudget(current, part) && [...brokenRules(next), ...harmfulSize(current, next, surroundings)].length === 0
-    );
+    return isWithinBudget(current, part) && [...brokenRules(next), ...unsafeSize(current, next, context)].length === 0;
   };
   return splitPatch(file, patch, fits) ?? [];
 }
 
-function stepsOf(file: DeviceFile, parts: readonly JsonObject[], secretNames: readonly string[] | undefined): Step[] {
+function stepsOf(
+  file: DeviceFile,
+  parts: readonly JsonObject[],
+  secretNames: readonly string[] | undefined,
+): PatchStep[] {
   let current = file;
   return parts.map((part) => {
-    const step = new Step(current, part, secretNames);
+    const step = new PatchStep(current, part, secretNames);
     current = patchFile(current, part);
     return step;
   });

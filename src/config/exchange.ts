@@ -1,20 +1,26 @@
 import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
+import type { Obstacle } from '../homie/gate';
 import { completeAt, decidableAt, isReady, untilReady } from '../homie/presence';
 import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
 import type { Check } from './check';
 import type { JsonObject } from './json';
-import { checkKnown } from './known';
-import { leaveBehind } from './leftovers';
-import { Journey, type Place } from './place';
+import { checkDevicePatch, rememberUnconfirmed } from './check-device';
+import { MOST_SENT, type MissedPatch } from './missed';
+import { leaveBehind, Relocation, type Address } from './relocation';
 import { endUnsent, reportOf } from './report';
-import { isVisible, provenPaths, Sending, type SendEnd, type SendInput } from './sending';
+import {
+  isVisible,
+  provenPaths,
+  PatchTransfer,
+  type PatchTransferEnd,
+  type PatchTransferInput,
+} from './patch-transfer';
 import { showableAt } from '../homie/uptime';
 import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
-import type { Step } from './step';
-import { rememberUnconfirmed } from './unconfirmed';
+import type { PatchStep } from './patch-step';
 
 /** One patch for one device. */
 export interface PatchInput {
@@ -40,6 +46,10 @@ export interface PatchInput {
   readonly unsent?: () => void;
   /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
+  /** The patch as it was missed before. */
+  readonly before?: MissedPatch | undefined;
+  /** The device fell asleep without a sign of the patch. Left out where nobody waits for its next wake. */
+  readonly missed?: (patch: MissedPatch) => void;
 }
 
 /**
@@ -49,48 +59,54 @@ export interface PatchInput {
  * for the empty message by which the device says that it has received it, for the reboot, and compares the
  * configuration with which it comes back. The next step is sent only when the one before is proven.
  *
- * @returns how it ended; undefined when the device is not there, and nothing was sent. It does not reject for anything that
+ * @returns how it ended; undefined when the device is not there, and nothing was sent, or `missed` was called. It does not reject for anything that
  * a device or a broker does
  */
 export async function bringPatch(input: PatchInput): Promise<Outcome | undefined> {
-  const journey = new Journey(input.broker, input.device);
-  const exchange = new Exchange(input, journey);
+  const relocation = new Relocation(input.broker, input.device);
+  const exchange = new Exchange(input, relocation);
   try {
     return await exchange.run();
   } catch (error) {
     const why = input.abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
     return exchange.outcome({ state: 'failed', error: why });
   } finally {
-    void exchange.late.then(() => journey.close());
+    void exchange.late.then(() => relocation.close());
   }
 }
 
+/** What follows: the end, the next step, another attempt, or the wait for another turn, where nothing was sent. */
+type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'taken' | 'again' | 'wait' };
+
 class Exchange {
   readonly #input: PatchInput;
-  readonly #journey: Journey;
+  readonly #relocation: Relocation;
   /** Where the device is. */
-  #place: Place;
+  #address: Address;
   #check: Check | undefined;
   #taken: readonly string[] = [];
   #lost: ConfigReport['lost'] = [];
   #moves: readonly MoveReport[] = [];
-  /** Steps that are proven. */
+  /** Steps that were taken. */
   #done = 0;
+  /** Whether a reboot was shown since the last one. */
+  #reboot: 'proven' | 'unproven' = 'proven';
   /** Resolves when nothing of this exchange goes on. */
   late: Promise<unknown> = Promise.resolve();
 
-  constructor(input: PatchInput, journey: Journey) {
+  constructor(input: PatchInput, relocation: Relocation) {
     this.#input = input;
-    this.#journey = journey;
-    this.#place = journey.start;
+    this.#relocation = relocation;
+    this.#address = relocation.start;
   }
 
   async run(): Promise<Outcome | undefined> {
     const { broker, device, cancel, abandon } = this.#input;
     const at = readyAt(broker, device);
-    if (at === undefined || at > performance.now()) return undefined;
     const known = broker.registry.get(device);
-    return known && this.#decide(known, AbortSignal.any([cancel, abandon]));
+    if (at === undefined || at > performance.now() || known === undefined) return undefined;
+    const next = await this.#decide(known, AbortSignal.any([cancel, abandon]));
+    return next.kind === 'ended' ? next.outcome : undefined;
   }
 
   /** What the caller is told, with all that is known of the change. */
@@ -99,78 +115,105 @@ class Exchange {
     return config === undefined ? outcome : { ...outcome, config };
   }
 
-  /** With a device that is ready: checks the patch, and sends it. Undefined when the device is to be waited for again. */
-  async #decide(known: Device, stop: AbortSignal): Promise<Outcome | undefined> {
+  /** With a device that is ready: checks the patch, and sends it. */
+  async #decide(known: Device, stop: AbortSignal): Promise<Next> {
     const { broker, patch, settings, report, cancel, abandon } = this.#input;
-    const check = checkKnown(broker, known, patch, settings);
+    const check = checkDevicePatch(broker, known, patch, settings);
     this.#check = check;
     report({ from: runningFirmware(known) });
     const refused = endUnsent(check);
-    if (refused !== undefined) return refused;
+    if (refused !== undefined) return ended(refused);
 
-    let places: Place[];
+    let addresses: Address[];
     try {
-      places = await this.#journey.prepare(check.steps, stop);
+      addresses = await this.#relocation.prepare(check.steps, stop);
     } catch (error) {
       if (abandon.aborted) throw error;
-      if (cancel.aborted) return { state: 'canceled' };
-      return this.outcome({ state: 'rejected', error: asHomieError(error) });
+      if (cancel.aborted) return ended({ state: 'canceled' });
+      return ended(this.outcome({ state: 'rejected', error: asHomieError(error) }));
     }
     for (const [index, step] of check.steps.entries()) {
-      const end = await this.#take(step, places[index] ?? this.#place, stop);
-      if (end === undefined) return undefined;
-      if (end !== 'taken') return end;
+      const next = await this.#take(step, addresses[index] ?? this.#address, stop);
+      if (next.kind !== 'taken') return next;
     }
     await this.#leaveBehind();
-    return this.outcome({ state: 'succeeded', reboot: 'proven' });
+    return ended(this.#succeeded);
   }
 
-  /** @returns undefined when nothing was sent, and the device is to be waited for again */
-  async #take(step: Step, to: Place, stop: AbortSignal): Promise<Outcome | 'taken' | undefined> {
-    const { settings, cancel, abandon, report } = this.#input;
-    const from = this.#place;
+  async #take(step: PatchStep, to: Address, stop: AbortSignal): Promise<Next> {
+    const { cancel } = this.#input;
+    const from = this.#address;
     for (;;) {
-      if (this.#done > 0) {
-        // After its reboot it is ready; but it, or the broker, may have gone again.
-        const refused = await this.#stillReady(from, stop);
-        if (refused !== undefined) return refused;
+      // After its reboot it is ready; but it, or the broker, may have gone again.
+      const refused = this.#done > 0 ? await this.#stillReady(from, stop) : undefined;
+      if (refused !== undefined) return ended(refused);
+      const transfer = await this.#begin(step, to);
+      const end = await transfer.run();
+      if (end.kind === 'missed') return this.#missed(step);
+      if (end.kind === 'failed') return ended(await this.#failed(end, step, to, transfer));
+      if (end.kind === 'taken') {
+        await this.#took(end, step, to);
+        const isLast = this.#done === this.#check?.steps.length;
+        return cancel.aborted && !isLast ? ended(this.outcome({ state: 'canceled' })) : { kind: 'taken' };
       }
-      const known = from.broker.registry.get(from.device);
-      if (this.#check !== undefined && known !== undefined) await this.#input.begin?.(known, this.#check, this.#done);
-      const config = this.#report();
-      report({ state: 'running', ...(config && { config }) });
-      const sketch = within(step.paths, this.#check?.sketch ?? []);
-      const sending = new Sending({
-        from,
-        to,
-        step,
-        sketch,
-        settings,
-        sender: this.#sender,
-        report: (phase) => this.#phase(phase),
-      });
-      const end = await sending.run();
-      if (end.kind === 'not_sent') {
-        this.#input.unsent?.();
-        if (end.why === 'abandoned') abandon.throwIfAborted();
-        if (end.why === 'canceled')
-          return this.#done === 0 ? { state: 'canceled' } : this.outcome({ state: 'canceled' });
-        if (this.#done === 0) {
-          report({ state: 'waiting' });
-          return undefined;
-        }
-        // What was begun is finished when the job may send again.
-        if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
-        continue;
-      }
-      if (end.kind === 'failed') return this.#failed(end, step, to, sending);
-      await this.#proven(step, to);
-      const isLast = this.#done === this.#check?.steps.length;
-      return cancel.aborted && !isLast ? this.outcome({ state: 'canceled' }) : 'taken';
+      const next = this.#notSent(end.why);
+      if (next.kind !== 'again') return next;
+      // What was begun is finished when the job may send again.
+      if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
     }
   }
 
-  get #sender(): SendInput['sender'] {
+  async #begin(step: PatchStep, to: Address): Promise<PatchTransfer> {
+    const { settings, begin, report } = this.#input;
+    const from = this.#address;
+    const known = from.broker.registry.get(from.device);
+    if (this.#check !== undefined && known !== undefined) await begin?.(known, this.#check, this.#done);
+    const config = this.#report();
+    report({ state: 'running', ...(config && { config }) });
+    const sketch = within(step.paths, this.#check?.sketch ?? []);
+    return new PatchTransfer({
+      from,
+      to,
+      step,
+      sketch,
+      settings,
+      sender: this.#sender,
+      report: (phase) => this.#phase(phase),
+      // What shows whether a part was taken that others follow would have to be waited for in the middle.
+      mayMiss: this.#input.missed !== undefined && this.#check?.steps.length === 1 && this.#sent < MOST_SENT - 1,
+    });
+  }
+
+  /** How often the patch was sent and missed. */
+  get #sent(): number {
+    return this.#input.before?.sent ?? 0;
+  }
+
+  /** It boots when it wakes, whether it took the patch or not: nothing is left pending. */
+  async #missed(step: PatchStep): Promise<Next> {
+    const { broker, device, unsent, missed, report } = this.#input;
+    const mac = broker.registry.get(device)?.mac?.value;
+    const [config, sent, at] = [this.#report(), this.#sent + 1, performance.now()];
+    await broker.locks.left(device, undefined);
+    unsent?.();
+    missed?.({ step, sent, at, ...(config && { config }), ...(mac !== undefined && { mac }) });
+    report({ state: 'waiting' });
+    return { kind: 'wait' };
+  }
+
+  #notSent(why: Obstacle): Next {
+    const { abandon, unsent, report } = this.#input;
+    unsent?.();
+    if (why === 'abandoned') abandon.throwIfAborted();
+    if (why === 'canceled') {
+      return ended(this.#done === 0 ? { state: 'canceled' } : this.outcome({ state: 'canceled' }));
+    }
+    if (this.#done > 0) return { kind: 'again' };
+    report({ state: why === 'halted' ? 'queued' : 'waiting' });
+    return { kind: 'wait' };
+  }
+
+  get #sender(): PatchTransferInput['sender'] {
     const { job, cancel, abandon, mayBegin, handedOver, report } = this.#input;
     return {
       job,
@@ -178,18 +221,18 @@ class Exchange {
       abandon,
       mayBegin,
       handedOver: () => {
-        report({ attempt: this.#done + 1 });
+        report({ attempt: this.#sent + this.#done + 1 });
         handedOver?.();
       },
     };
   }
 
-  async #stillReady(place: Place, stop: AbortSignal): Promise<Outcome | undefined> {
+  async #stillReady(address: Address, stop: AbortSignal): Promise<Outcome | undefined> {
     const { settings, cancel, abandon } = this.#input;
     try {
       const until = performance.now() + settings.reboot;
-      await untilReady(place.broker, place.watch, place.device, until, stop);
-      await settle(place, stop);
+      await untilReady(address.broker, address.watch, address.device, until, stop);
+      await settle(address, stop);
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;
@@ -198,24 +241,36 @@ class Exchange {
     }
   }
 
-  async #proven(step: Step, to: Place): Promise<void> {
+  get #succeeded(): Outcome {
+    return this.outcome({ state: 'succeeded', reboot: this.#reboot });
+  }
+
+  /** A device that was not shown to have rebooted stays locked for images: a reboot would cut off an update. */
+  async #took({ unproven }: PatchTransferEnd & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
     this.#done += 1;
     this.#taken = [...this.#taken, ...provenPaths(step)];
-    await this.#place.broker.locks.rebooted(this.#place.device);
-    this.#place = to;
+    this.#reboot = unproven === true ? 'unproven' : 'proven';
+    const { broker, device } = this.#address;
+    await broker.locks.left(device, unproven === true ? 'flashed' : undefined);
+    this.#address = to;
   }
 
   /** The device stays locked beyond the job where it may still reboot. */
-  async #failed(end: SendEnd & { kind: 'failed' }, step: Step, to: Place, sending: Sending): Promise<Outcome> {
+  async #failed(
+    end: PatchTransferEnd & { kind: 'failed' },
+    step: PatchStep,
+    to: Address,
+    transfer: PatchTransfer,
+  ): Promise<Outcome> {
     const { abandon, watchOn } = this.#input;
-    const { broker, device } = this.#place;
+    const { broker, device } = this.#address;
     this.#taken = [...this.#taken, ...(end.taken ?? [])];
     this.#lost = end.lost ?? [];
     if (end.open !== undefined) rememberUnconfirmed(broker, device, readObject(step.text()));
-    if (end.open === undefined) await broker.locks.rebooted(device);
-    else if (end.open === 'unheard') await broker.locks.unheard(device);
-    else if (!abandon.aborted) {
-      const late = this.#late(step, to, sending);
+    await broker.locks.left(device, end.open);
+    const mayReboot = end.open === 'flashed' || end.open === 'unknown';
+    if (mayReboot && !abandon.aborted) {
+      const late = this.#late(step, to, transfer);
       this.late = late;
       watchOn(late);
     }
@@ -224,10 +279,10 @@ class Exchange {
   }
 
   /** What became of a device that had not rebooted in time. Undefined when nobody saw it. */
-  async #late(step: Step, to: Place, sending: Sending): Promise<Outcome | undefined> {
+  async #late(step: PatchStep, to: Address, transfer: PatchTransfer): Promise<Outcome | undefined> {
     try {
-      const end = await sending.late();
-      if (end === undefined || end.kind === 'not_sent') return undefined;
+      const end = await transfer.late();
+      if (end === undefined || end.kind === 'not_sent' || end.kind === 'missed') return undefined;
       if (end.kind === 'failed') {
         this.#taken = [...this.#taken, ...(end.taken ?? [])];
         this.#lost = end.lost ?? [];
@@ -238,8 +293,8 @@ class Exchange {
           'The device rebooted later. It shows nothing of what the patch sets, so whether it took it is not known.';
         return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
       }
-      await this.#proven(step, to);
-      if (this.#done === this.#check?.steps.length) return this.outcome({ state: 'succeeded', reboot: 'proven' });
+      await this.#took(end, step, to);
+      if (this.#done === this.#check?.steps.length) return this.#succeeded;
       const message = 'The device rebooted later and took this patch; those after it were not sent.';
       return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
     } catch {
@@ -250,11 +305,11 @@ class Exchange {
   /** A failure here does not make undone what is proven. */
   async #leaveBehind(): Promise<void> {
     const { settings, abandon } = this.#input;
-    for (const old of this.#journey.leftFor(this.#place)) {
+    for (const old of this.#relocation.leftFor(this.#address)) {
       try {
         const move = await leaveBehind({
           old,
-          now: this.#place,
+          now: this.#address,
           clear: settings.clearOld,
           patience: settings.ready,
           signal: abandon,
@@ -262,7 +317,7 @@ class Exchange {
         this.#moves = [...this.#moves, move];
       } catch (error) {
         const kept = asHomieError(error).message;
-        this.#moves = [...this.#moves, { from: old.root, to: this.#place.root, retained: [], cleared: [], kept }];
+        this.#moves = [...this.#moves, { from: old.root, to: this.#address.root, retained: [], cleared: [], kept }];
       }
     }
   }
@@ -291,8 +346,12 @@ export function readyAt(broker: HomieBroker, id: string): number | undefined {
   return known.config === undefined ? completeAt(broker, known.state.at) : showableAt(known, performance.now());
 }
 
+function ended(outcome: Outcome): Next {
+  return { kind: 'ended', outcome };
+}
+
 /** Waits until the next reboot of a device that has just booted can be shown. */
-async function settle({ broker, device, watch }: Place, stop: AbortSignal): Promise<void> {
+async function settle({ broker, device, watch }: Address, stop: AbortSignal): Promise<void> {
   for (;;) {
     const known = broker.registry.get(device);
     const now = performance.now();

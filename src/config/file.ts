@@ -5,7 +5,7 @@
 import { at, isObject, jsonBytes, member, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
 import { rewriteNumbers } from './numbers';
 import { mergePatch, readObject, tryReadObject, writePatch } from './patch';
-import { isStripped, STRIPPED } from './secrets';
+import { keyAt, STRIPPED } from './schema';
 
 export interface DeviceFile {
   /** All that is known, with the secrets that were set by a patch of ours, and numbers as they were sent. */
@@ -38,9 +38,6 @@ export const MAX_FILE = 999;
 /** Members and array elements, nested ones included: 512 bytes of ArduinoJson at 16 each (Limits.hpp). */
 export const MAX_MEMBERS = 32;
 
-/** Bytes, of each value (Limits.hpp). */
-const LONGEST: Record<string, number> = { 'wifi.password': 64, 'mqtt.username': 32, 'mqtt.password': 32 };
-
 /**
  * Reads the configuration as published. `wifi.password`, `mqtt.username` and `mqtt.password` count as there: the last two
  * are stripped also where `mqtt.auth` is not true, and the file may still hold them.
@@ -54,23 +51,24 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
   const read = tryReadObject(text);
   if ('problem' in read) return undefined;
   const content = read.patch;
-  const authenticates = at(content, ['mqtt', 'auth']) === true;
-  const hidden = STRIPPED.filter(
-    (keys) => at(content, keys) === undefined && (keys[0] === 'wifi' || authenticates || secretBytes !== 0),
-  );
+  const hidden = STRIPPED.filter((keys) => at(content, keys) === undefined);
   const bytes = Math.min(jsonBytes(content), Buffer.byteLength(text));
-  return {
+  const file: DeviceFile = {
     content,
     layers: [text],
     bytes,
     hidden,
-    certain: authenticates ? hidden.filter(([root]) => root === 'mqtt') : [],
+    certain: hidden.filter((keys) => {
+      const when = keyAt(keys)?.when;
+      return when !== undefined && at(content, when) === true;
+    }),
     room: {
       members: Math.max(0, MAX_MEMBERS - countMembers(content)),
       bytes: Math.max(0, MAX_FILE - bytes),
-      values: validBytes(secretBytes),
+      values: secretBytes !== undefined && secretBytes >= 0 ? secretBytes : Infinity,
     },
   };
+  return secretBytes === 0 ? withoutUncertain(file) : file;
 }
 
 /** The file after the patch, as the firmware merges it when its memory suffices. */
@@ -100,7 +98,7 @@ export function isCertain(file: DeviceFile, keys: Keys): boolean {
 
 /** The same file with none of the secrets that it need not have: what `secretBytes: 0` says of it. */
 export function withoutUncertain(file: DeviceFile): DeviceFile {
-  const hidden = file.hidden.filter((keys) => keys[0] === 'wifi' || isCertain(file, keys));
+  const hidden = file.hidden.filter((keys) => keyAt(keys)?.when === undefined || isCertain(file, keys));
   return { ...file, hidden, room: { ...file.room, values: 0 } };
 }
 
@@ -109,7 +107,7 @@ export function published({ layers }: DeviceFile): JsonObject {
   return objectOf(
     Object.entries(mergeLayers(layers)).map(([root, value]): [string, Json] => [
       root,
-      isObject(value) ? objectOf(Object.entries(value).filter(([key]) => !isStripped([root, key]))) : value,
+      isObject(value) ? objectOf(Object.entries(value).filter(([key]) => !keyAt([root, key])?.stripped)) : value,
     ]),
   );
 }
@@ -135,7 +133,7 @@ export function fileMembers(file: DeviceFile): number {
   return countMembers(content) + Math.max(certain.length, Math.min(hidden.length, room.members));
 }
 
-export function countMembers(value: Json): number {
+function countMembers(value: Json): number {
   if (typeof value !== 'object' || value === null) return 0;
   const nested: readonly Json[] = Array.isArray(value) ? value : Object.values(value);
   return nested.reduce<number>((count, item) => count + 1 + countMembers(item), 0);
@@ -176,9 +174,5 @@ function overhead(hidden: readonly Keys[]): number {
 }
 
 function longest(hidden: readonly Keys[]): number {
-  return hidden.reduce((bytes, keys) => bytes + (LONGEST[keys.join('.')] ?? 0), 0);
-}
-
-function validBytes(secretBytes: number | undefined): number {
-  return secretBytes !== undefined && secretBytes >= 0 ? secretBytes : Infinity;
+  return hidden.reduce((bytes, keys) => bytes + (keyAt(keys)?.max ?? 0), 0);
 }

@@ -1,29 +1,20 @@
-import { asHomieError, HomieError } from '../errors';
+import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import {
-  departureOf,
-  givenTo,
-  isOtherDevice,
-  moment,
-  reachedAtDeparture,
-  restartRuledOut,
-  type Departure,
-} from '../homie/elapsed';
+import { departureOf, givenTo, isOtherDevice, rebootSince, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
-import { settledOrAbandoned } from '../homie/presence';
-import { isAway, Sight } from '../homie/sight';
+import { isAway, type Sight } from '../homie/sight';
 import type { Change, ConfigReport, Outcome } from '../homie/update';
-import { restartShown } from '../homie/uptime';
+import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Check } from './check';
 import { changes, compareConfig, shownChanges } from './compare';
 import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
-import { provenPaths, UNTOLD } from './sending';
+import { provenPaths, UNTOLD } from './patch-transfer';
 import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
-import type { Step } from './step';
+import type { PatchStep } from './patch-step';
 
 /** What must be known to judge, in a later process, a device to which a patch was sent: plain data without secrets. */
 export interface ConfigFlight extends Departure {
@@ -49,6 +40,8 @@ export interface JudgeInput {
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
+  /** Watches on after the end: what the device shows then is not the result any more. */
+  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
 /** What became of a device. `again`: it has taken this patch, and others are to follow. */
@@ -86,26 +79,26 @@ export function receivedFlight(flight: ConfigFlight, device: Device): ConfigFlig
  * no longer. The caller holds the lock of the device.
  *
  * It has taken the patch when a live uptime shows that it was restarted since, and its configuration holds what was
- * expected; secrets are left out of that. Nothing is sent.
+ * expected; secrets are left out of that. Nothing is sent. A device that may still reboot at the end is watched on.
  */
 export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlightEnd> {
-  const { broker, device, abandon, report } = input;
-  report({ state: 'running', phase: 'verifying', config: input.flight.report });
-  const watch = broker.watch(device);
-  try {
-    for (;;) {
-      await settledOrAbandoned(broker, abandon);
-      try {
-        return await follow(input, new Sight({ broker, watch, signal: abandon }));
-      } catch (error) {
-        if (!(error instanceof HomieError) || error.code !== 'CONNECTION_LOST') throw error;
-      }
-    }
-  } catch (error) {
-    return failed(input, abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error), 'unknown');
-  } finally {
-    watch.close();
-  }
+  input.report({ state: 'running', phase: 'verifying', config: input.flight.report });
+  return judgeUnwatched(
+    input,
+    async (sight) => {
+      const end = await follow(input, sight);
+      if (end.kind === 'ended' && end.open !== undefined) input.watchOn(lateOutcome(input));
+      return end;
+    },
+    (error) => failed(input, error, 'unknown'),
+  );
+}
+
+function lateOutcome(input: JudgeInput): Promise<Outcome | undefined> {
+  return lateOutcomeUnwatched(input, (known) => {
+    const end = isOtherDevice(input.flight.mac, known) ? undefined : read(input, known);
+    return end?.kind === 'again' ? failed(input, new HomieError('NOT_APPLIED', UNFINISHED)).outcome : end?.outcome;
+  });
 }
 
 async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd> {
@@ -116,31 +109,31 @@ async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd>
     const end = known && read(input, known);
     if (end !== undefined) return end;
     if ((await sight.next(until)) !== undefined) continue;
-    const { state, uptime } = known ?? {};
-    if (state !== undefined && !isAway(state.value)) {
-      if (uptime?.live !== true || uptime.at < state.at) return failed(input, new HomieError('UNCONFIRMED'), 'flashed');
-      if (!flight.received) return failed(input, new HomieError('NOT_RECEIVED'), 'flashed');
-      const now = { moment: moment(), ms: performance.now() };
-      const error = restartRuledOut(flight, uptime, now)
-        ? new HomieError('NOT_APPLIED')
-        : new HomieError('REBOOT_UNPROVEN', UNTOLD);
-      return failed(input, error, 'flashed');
-    }
-    if (!flight.moves) return failed(input, new HomieError('NOT_BACK'), 'unknown');
-    const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
-    return failed(input, new HomieError('NOT_BACK', undefined, { hint }), 'unknown');
+    const isThere = known?.state !== undefined && !isAway(known.state.value);
+    return isThere ? failed(input, notTaken(input, known), 'flashed') : failed(input, notBack(flight), 'unknown');
   }
+}
+
+/** Why nothing shows that a device which is there has taken the patch. */
+function notTaken({ flight, settings }: JudgeInput, known: Device): HomieError {
+  const reboot = rebootSince(flight, known);
+  if (reboot === 'unknown') return unconfirmed(known, settings.reboot + settings.ready);
+  if (!flight.received) return new HomieError('NOT_RECEIVED');
+  return reboot === 'refuted' ? new HomieError('NOT_APPLIED') : new HomieError('REBOOT_UNPROVEN', UNTOLD);
+}
+
+function notBack({ moves }: ConfigFlight): HomieError {
+  if (!moves) return new HomieError('NOT_BACK');
+  const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
+  return new HomieError('NOT_BACK', undefined, { hint });
 }
 
 /** @returns undefined as long as nothing is known */
 function read(input: JudgeInput, known: Device): ConfigFlightEnd | undefined {
   const { flight, settings } = input;
-  const { state, config, uptime, connectedAt } = known;
+  const { state, config } = known;
   if (isOtherDevice(flight.mac, known)) return failed(input, new HomieError('OTHER_DEVICE'), 'unknown');
-  if (state?.value !== 'ready' || config === undefined || uptime?.live !== true || uptime.at < state.at)
-    return undefined;
-  const before = reachedAtDeparture(flight, { moment: moment(), ms: performance.now() });
-  if (!restartShown(before, { ...uptime, connectedAt })) return undefined;
+  if (state?.value !== 'ready' || config === undefined || rebootSince(flight, known) !== 'shown') return undefined;
   const now = readFile(config.value)?.content;
   if (now === undefined) return failed(input, new HomieError('CONFIG_UNREADABLE'));
   const masked = maskObject(now, settings.secretNames);
@@ -158,6 +151,7 @@ function read(input: JudgeInput, known: Device): ConfigFlightEnd | undefined {
 }
 
 const RESTARTED = 'The device restarted, and has the configuration of before: the patch most likely did not reach it.';
+const UNFINISHED = 'The device rebooted later and took this patch; those after it were not sent.';
 const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
 
 function failed(
@@ -165,13 +159,13 @@ function failed(
   error: HomieError,
   open?: OpenEnd,
   report: Partial<ConfigReport> = {},
-): ConfigFlightEnd {
+): ConfigFlightEnd & { kind: 'ended' } {
   const config = { ...flight.report, ...report };
   return { kind: 'ended', outcome: { state: 'failed', error, config }, ...(open && { open }) };
 }
 
 /** Whether the device has another id or base topic when it has taken a step. */
-function isMove(step: Step): boolean {
+function isMove(step: PatchStep): boolean {
   const [before, after] = [step.before(), step.expected()];
   return [['device_id'], ['mqtt', 'base_topic']].some((keys) => at(before, keys) !== at(after, keys));
 }

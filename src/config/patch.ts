@@ -2,11 +2,12 @@
  * A patch: read, written as it goes on the wire, and merged as the firmware merges it.
  * The device reads with ArduinoJson 6.11, which knows no `\u` escapes and at most 10 levels of nesting.
  */
+import { isPlain } from '../plain-object';
 import { isObject, member, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { problem, problemError, type Problem } from './problem';
 
 /** Levels of objects and arrays, the patch itself included (ArduinoJson 6.11, ARDUINOJSON_DEFAULT_NESTING_LIMIT). */
-export const MAX_NESTING = 10;
+const MAX_NESTING = 10;
 
 /** What is shown in place of a secret. */
 export const MASK = '•••';
@@ -135,10 +136,4 @@ function copyObject(object: object, keys: Keys): JsonObject {
 
 function checkCharacters(text: string, keys: Keys): void {
   if (NEEDS_ESCAPE.test(text)) throw new Refused(problem('PATCH_CHARACTER', keys));
-}
-
-/** Objects of a function node have the Object.prototype of its sandbox, so ours is not the measure. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -16,6 +16,11 @@ export function problem(code: ErrorCode, keys: Keys, message?: string, hint?: st
   return { code, path: pathText(keys), message: message ?? entry.meaning, hint: hint ?? entry.hint };
 }
 
+/** Says of a list that is not shown whole how many more there are; nothing where there are none. */
+export function andMore(count: number): string {
+  return count > 0 ? ` (and ${count} more)` : '';
+}
+
 /** The problem as an error, for where one must be thrown. */
 export function problemError({ code, path, message, hint }: Problem): HomieError {
   return new HomieError(code, path === '' ? message : `${path}: ${message}`, { hint });

@@ -1,10 +1,10 @@
 import { HomieError } from '../errors';
 import type { ConfigReport, Outcome } from '../homie/update';
 import type { Check } from './check';
-import { problemError } from './problem';
+import { andMore, problemError } from './problem';
 
 /** What became of the steps of a change. */
-interface Course {
+interface PatchProgress {
   /** Steps that are proven. */
   readonly done: number;
   /** The paths that the device is proven to have taken. */
@@ -14,7 +14,7 @@ interface Course {
 }
 
 /** A change as it is told to the user. */
-export function reportOf(check: Check, { done, taken, lost, moved }: Course): ConfigReport {
+export function reportOf(check: Check, { done, taken, lost, moved }: PatchProgress): ConfigReport {
   const { differences, problems, risks, warnings, unverified, sketch, steps, reboots } = check;
   const ends = new Set([...taken, ...steps.slice(0, done).flatMap(({ paths }) => paths)]);
   return {
@@ -45,7 +45,6 @@ export function endUnsent(check: Check): Outcome | undefined {
 function rejection({ problems }: Check): HomieError {
   const [first] = problems;
   if (first === undefined) return new HomieError('UNEXPECTED');
-  const error = problemError(first);
-  const more = problems.length - 1;
-  return more === 0 ? error : new HomieError(error.code, `${error.message} (and ${more} more)`, { hint: error.hint });
+  const { code, message, hint } = problemError(first);
+  return new HomieError(code, `${message}${andMore(problems.length - 1)}`, { hint });
 }

@@ -1,15 +1,32 @@
-/** What does not keep a patch from being sent, but is worth a second look. */
+/** What is worth a second look before a patch is sent: risks, which must be allowed, and warnings. */
+import { similarNames } from '../similar';
 import type { Change } from './compare';
 import type { DeviceFile } from './file';
-import { pathText, type Json, type Keys } from './json';
-import { probablyMeant, unknownKeys } from './keys';
-import { MAX_TOPIC_PREFIX, topicPrefixBytes } from './size';
+import { at, isObject, member, pathText, type Json, type Keys } from './json';
+import { keyAt, schema } from './schema';
+import { MAX_TOPIC_PREFIX, topicPrefixBytes } from './budget';
+
+export interface Risk {
+  readonly path: string;
+  /** What could happen. */
+  readonly message: string;
+}
 
 export interface Warning {
   readonly code: 'UNKNOWN_KEY' | 'SETTING_TYPE' | 'NO_OTA';
   readonly path: string;
   readonly message: string;
   readonly hint: string;
+}
+
+/** The risks among the changes. */
+export function risksOf(changed: readonly Change[]): Risk[] {
+  return changed.flatMap(({ keys, from = null, to = null }) => {
+    const [root, row] = [keyAt(keys.slice(0, 1)), keyAt(keys.slice(0, 2))];
+    const risk = row?.risk ?? (typeof root?.risk === 'string' ? root.risk : undefined);
+    const message = typeof risk === 'function' ? risk(to, from) : risk;
+    return message === undefined ? [] : [{ path: pathText(keys), message }];
+  });
 }
 
 export function warningsOf(
@@ -55,6 +72,39 @@ function unknownKey(keys: Keys, meant: Keys | undefined): Warning {
         message: `${isUnknown}; did you mean ${pathText(meant)}?`,
         hint: `Set ${pathText(meant)} instead, and set ${path} to null to remove it.`,
       };
+}
+
+/** New members outside `settings` that Homie does not know: typing errors, most likely. */
+function unknownKeys(before: DeviceFile, after: DeviceFile): Keys[] {
+  return Object.entries(after.content)
+    .flatMap(([root, value]): Keys[] => {
+      if (keyAt([root]) === undefined) return [[root]];
+      return isObject(value) && root !== 'settings' ? Object.keys(value).map((key) => [root, key]) : [];
+    })
+    .filter((keys) => keyAt(keys) === undefined && at(before.content, keys) === undefined);
+}
+
+/**
+ * Returns the keys that somebody probably meant who wrote `keys`: a setting that the device has, or a key that Homie knows, of
+ * the same or of a similar name. Undefined where none is likely.
+ */
+function probablyMeant(keys: Keys, { content }: DeviceFile): Keys | undefined {
+  const name = keys.at(-1) ?? '';
+  const settings = member(content, 'settings');
+  const ofSketch = isObject(settings) ? Object.keys(settings).map((key) => ['settings', key]) : [];
+  const others = schema.filter(({ type }) => type !== 'settings').map((row) => row.keys);
+  const siblings = schema
+    .map((row) => row.keys)
+    .filter((each) => each.length === keys.length && (keys.length === 1 || each[0] === keys[0]));
+  const named = (candidates: readonly Keys[]): Keys[] => candidates.filter((each) => each.at(-1) === name);
+  const similar = (candidates: readonly Keys[]): Keys[] => {
+    const [found] = similarNames(name, new Set(candidates.map((each) => each.at(-1) ?? '')));
+    return candidates.filter((each) => each.at(-1) === found);
+  };
+  const guesses = [named(ofSketch), named(others), similar(siblings), similar(ofSketch), similar(others)];
+  // Of two with one name, such as the password of wifi and that of mqtt, neither is more likely.
+  const [meant, ...more] = guesses.find((guess) => guess.length > 0) ?? [];
+  return more.length === 0 ? meant : undefined;
 }
 
 /** A whole number also serves where a fraction is asked for, not the other way round. */

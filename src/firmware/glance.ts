@@ -1,5 +1,6 @@
 import SparkMD5 from 'spark-md5';
-import { CHIP_ID, chipName, FIRST_ADDRESS, isEsp8266Address, MAGIC, MARKS, MAX_TEXT } from './format';
+import { CHIP_ID, chipName, FIRST_ADDRESS, isEsp8266Address, MAGIC } from './format';
+import { readMarks, type Find, type Loaded } from './marks';
 
 /** What a file says of itself at first sight. Nothing of it is checked. */
 export interface Glance {
@@ -23,37 +24,35 @@ export function glance(file: ArrayBuffer): Glance {
   if (bytes[0] !== MAGIC || bytes.length < SMALLEST_HEADER) return seen;
   const view = new DataView(file);
   const isEsp8266 = isEsp8266Address(view.getUint32(FIRST_ADDRESS, true));
-  const [name, version, brand] = [MARKS.name, MARKS.version, MARKS.brand].map((marks) => textBetween(bytes, marks));
-  return {
-    ...seen,
-    chip: isEsp8266 ? 'esp8266' : chipName(view.getUint16(CHIP_ID, true)),
-    ...(name !== undefined && { name }),
-    ...(version !== undefined && { version }),
-    ...(brand !== undefined && { brand }),
-  };
+  const { end, ...segments } = segmentsOf(bytes, isEsp8266 ? APPLICATION : 0, isEsp8266 ? 8 : 24);
+  const { homie: _, ...texts } = readMarks(bytes.subarray(0, end), find, segments);
+  return { ...seen, chip: isEsp8266 ? 'esp8266' : chipName(view.getUint16(CHIP_ID, true)), ...texts };
 }
 
-/** The first readable text between the two marks. */
-function textBetween(bytes: Uint8Array, [before, after]: readonly [string, string]): string | undefined {
-  const begin = parse(before);
-  for (let at = find(bytes, begin, 0); at >= 0; at = find(bytes, begin, at + 1)) {
-    const start = at + begin.length;
-    const rest = bytes.subarray(start, start + MAX_TEXT + after.length / 2);
-    const end = find(rest, parse(after), 0);
-    const text = end > 0 ? new TextDecoder().decode(rest.subarray(0, end)) : '';
-    if (text !== '' && !/\p{Cc}/u.test(text)) return text;
+/** Where the Arduino core for ESP8266 puts the application. */
+const APPLICATION = 0x1000;
+
+/** The segments of an application as far as the file has them, and where they end. */
+function segmentsOf(bytes: Uint8Array, start: number, header: number): Loaded & { readonly end: number } {
+  const view = new DataView(bytes.buffer);
+  const [data, addresses]: [Uint8Array[], number[]] = [[], []];
+  let end = start + header;
+  for (let left = bytes[start + 1] ?? 0; left > 0 && end + 8 <= bytes.length; left -= 1) {
+    const from = end + 8;
+    addresses.push(view.getUint32(end, true));
+    end = from + view.getUint32(end + 4, true);
+    data.push(bytes.subarray(from, end));
   }
-  return undefined;
+  return { data, addresses, end };
 }
 
-function find(bytes: Uint8Array, mark: readonly number[], from: number): number {
-  const [first = 0] = mark;
-  for (let at = bytes.indexOf(first, from); at >= 0; at = bytes.indexOf(first, at + 1)) {
-    if (mark.every((byte, index) => bytes[at + index] === byte)) return at;
+const find: Find = (bytes, mark, from) => {
+  const [first] = mark;
+  for (let at = from; at <= bytes.length - mark.length; at += 1) {
+    if (bytes[at] !== first) continue;
+    let same = 1;
+    while (same < mark.length && bytes[at + same] === mark[same]) same += 1;
+    if (same === mark.length) return at;
   }
   return -1;
-}
-
-function parse(hex: string): number[] {
-  return (hex.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16));
-}
+};

@@ -3,7 +3,7 @@ import { md5 } from './checksum';
 import { inspectEsp32 } from './esp32';
 import { inspectEsp8266, isEsp8266 } from './esp8266';
 import { FLASH_MODE, MAGIC, MAX_IMAGE } from './format';
-import { readMarks } from './marks';
+import { readMarks, type Find } from './marks';
 import { otherFile, refuseWholeFlash } from './other-file';
 import { requireBytes, type Segments } from './segments';
 
@@ -53,9 +53,13 @@ export async function inspect(image: Buffer): Promise<FirmwareInfo> {
     size: image.length,
     md5: checksum,
     flashMode: FLASH_MODES[image.readUInt8(FLASH_MODE)] ?? 'unknown',
-    ...readMarks(image.subarray(0, structure.end), segments),
+    ...readMarks(image.subarray(0, structure.end), find, segments),
   };
 }
+
+/** Node.js searches many times faster than a loop does. */
+export const find: Find = ({ buffer, byteOffset, length }, mark, from) =>
+  Buffer.from(buffer, byteOffset, length).indexOf(mark, from);
 
 async function structureOf(
   image: Buffer,

@@ -1,5 +1,16 @@
+/** In the browser there is no Buffer, and the sidebar shows the same names. */
 import { MARKS, MAX_TEXT } from './format';
-import type { Segments } from './segments';
+
+/** The segments of an application. */
+export interface Loaded {
+  /** The bytes of each segment, as views into the image. */
+  readonly data: readonly Uint8Array[];
+  /** Where the chip has each segment in its memory. */
+  readonly addresses: readonly number[];
+}
+
+/** Returns where a mark is in the bytes from `from` on, or -1. */
+export type Find = (bytes: Uint8Array, mark: Uint8Array, from: number) => number;
 
 /** What an image tells of itself. */
 export interface Marks {
@@ -15,34 +26,25 @@ const VERSION = bytesOf(MARKS.version);
 const BRAND = bytesOf(MARKS.brand);
 
 /** homie-esp8266 Homie.cpp, __HOMIE_SIGNATURE. */
-const SIGNATURE = Buffer.from('%HOMIE_ESP8266_FW%', 'latin1');
-
-/** Its first bytes. Node.js finds up to 6 bytes in less than half the time that it takes for more. */
-const SIGNATURE_BEGIN = SIGNATURE.subarray(0, 6);
+const SIGNATURE = new TextEncoder().encode('%HOMIE_ESP8266_FW%');
 
 /**
  * Finds the marks that the Homie library leaves in an image.
  *
  * @param image the image up to its structural end: what is behind it does not run
+ * @param find a search in linear time
  * @param segments those of the application, which tell the marks that the code uses from others
  */
-export function readMarks(image: Buffer, segments?: Segments): Marks {
-  const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) => reported(textsBetween(image, mark), segments));
+export function readMarks(image: Uint8Array, find: Find, segments?: Loaded): Marks {
+  const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) =>
+    reported(textsBetween(image, mark, find), segments),
+  );
   return {
-    homie: hasSignature(image),
+    homie: find(image, SIGNATURE, 0) >= 0,
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
     ...(brand !== undefined && { brand }),
   };
-}
-
-function hasSignature(image: Buffer): boolean {
-  let start = image.indexOf(SIGNATURE_BEGIN);
-  while (start >= 0) {
-    if (image.subarray(start, start + SIGNATURE.length).equals(SIGNATURE)) return true;
-    start = image.indexOf(SIGNATURE_BEGIN, start + SIGNATURE_BEGIN.length);
-  }
-  return false;
 }
 
 /** The last marks of an image that are looked at: no program has more. */
@@ -52,21 +54,21 @@ const MAX_MARKS = 16;
 interface Marked {
   readonly text: string;
   /** From its first mark on, as a view into the image. */
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
 }
 
 /** The last readable texts between the two marks, in order. Each byte is passed a few times at most, whatever the image holds. */
-function textsBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer]): Marked[] {
+function textsBetween(image: Uint8Array, [before, after]: readonly [Uint8Array, Uint8Array], find: Find): Marked[] {
   const found: Marked[] = [];
-  let start = image.indexOf(before);
+  let start = find(image, before, 0);
   while (start >= 0) {
     start += before.length;
-    const end = image.indexOf(after, start);
+    const end = find(image, after, start);
     if (end < 0) break;
-    const text = end - start <= MAX_TEXT ? image.toString('utf8', start, end) : '';
+    const text = end - start <= MAX_TEXT ? utf8.decode(image.subarray(start, end)) : '';
     if (text !== '' && !/\p{Cc}/u.test(text)) found.push({ text, bytes: image.subarray(start - before.length) });
     if (found.length > MAX_MARKS) found.shift();
-    start = image.indexOf(before, Math.max(start, end - MAX_TEXT - before.length));
+    start = find(image, before, Math.max(start, end - MAX_TEXT - before.length));
   }
   return found;
 }
@@ -78,22 +80,23 @@ function textsBetween(image: Buffer, [before, after]: readonly [Buffer, Buffer])
  * `__FLAGGED_FW_NAME` of Homie 1 that a sketch has kept, is linked all the same, and stands behind the others (seen with
  * xtensa-lx106-elf-gcc). Where no mark is among the literals, as on RISC-V, the last one counts.
  */
-function reported(found: readonly Marked[], segments: Segments | undefined): string | undefined {
+function reported(found: readonly Marked[], segments: Loaded | undefined): string | undefined {
   const isSeveral = found.some(({ text }) => text !== found[0]?.text);
   const used = isSeveral && segments !== undefined ? inOrderOfUse(found, segments) : [];
   return (used.at(-1) ?? found.at(-1))?.text;
 }
 
 /** Those whose address is a literal of the code, by the place of their last literal. */
-function inOrderOfUse(found: readonly Marked[], segments: Segments): Marked[] {
+function inOrderOfUse(found: readonly Marked[], segments: Loaded): Marked[] {
   const byAddress = new Map(found.map((marked) => [addressOf(marked, segments), marked]));
   const used = new Set<Marked>();
   for (const [index, segment] of segments.data.entries()) {
     const address = segments.addresses[index] ?? 0;
     if (address < CODE) continue;
     // Literals are aligned (l32r), and one pass finds them all, whatever the image holds.
+    const view = new DataView(segment.buffer, segment.byteOffset, segment.length);
     for (let at = (4 - (address % 4)) % 4; at + 4 <= segment.length; at += 4) {
-      const marked = byAddress.get(segment.readUInt32LE(at));
+      const marked = byAddress.get(view.getUint32(at, true));
       if (marked === undefined) continue;
       // What is added again goes to the end.
       used.delete(marked);
@@ -106,7 +109,7 @@ function inOrderOfUse(found: readonly Marked[], segments: Segments): Marked[] {
 /** Code of the ESP8266 and of the Xtensa chips of the ESP32 family lies from here on; their data lies below. */
 const CODE = 0x4000_0000;
 
-function addressOf({ bytes }: Marked, { data, addresses }: Segments): number | undefined {
+function addressOf({ bytes }: Marked, { data, addresses }: Loaded): number | undefined {
   const index = data.findIndex(
     ({ byteOffset, length }) => bytes.byteOffset >= byteOffset && bytes.byteOffset < byteOffset + length,
   );
@@ -114,6 +117,13 @@ function addressOf({ bytes }: Marked, { data, addresses }: Segments): number | u
   return segment === undefined || address === undefined ? undefined : address + bytes.byteOffset - segment.byteOffset;
 }
 
-function bytesOf([before, after]: readonly [string, string]): readonly [Buffer, Buffer] {
-  return [Buffer.from(before, 'hex'), Buffer.from(after, 'hex')];
+/** What `Buffer` does: a byte order mark is a part of the text. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+function bytesOf([before, after]: readonly [string, string]): readonly [Uint8Array, Uint8Array] {
+  return [parse(before), parse(after)];
+}
+
+function parse(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 }

@@ -133,7 +133,10 @@ const ENTRY_BYTES = 32;
 /** ESP-IDF, "Partition Tables": 3072 bytes. */
 const MAX_ENTRIES = 96;
 
-/** Reads the partition table of a factory image (ESP-IDF, esp_partition_info_t): 0xAA 0x50, type, subtype, offset, size, label. */
+/**
+ * Reads the partition table of a factory image (ESP-IDF, esp_partition_info_t): 0xAA 0x50, type, subtype, offset, size, label.
+ * Partitions do not overlap (ESP-IDF, gen_esp32part.py), so that all of them together are looked at no longer than the file.
+ */
 function partitionsOf(bytes: Buffer): Partitions | undefined {
   for (const offset of TABLES) {
     const entries: Partitions['entries'][number][] = [];
@@ -142,6 +145,7 @@ function partitionsOf(bytes: Buffer): Partitions | undefined {
       const [type, subtype] = [bytes.readUInt8(at + 2), bytes.readUInt8(at + 3)];
       const [start, size] = [bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at + 8)];
       if (start === 0 || start % SECTOR !== 0 || size === 0) break;
+      if (entries.some((other) => start < other.start + other.size && other.start < start + size)) break;
       entries.push({ type, subtype, start, size });
     }
     if (entries.length > 0) return { offset, entries };
@@ -168,7 +172,12 @@ const ERASED = Buffer.alloc(16 * SECTOR, 0xff);
 function isBlank(bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += ERASED.length) {
     const run = bytes.subarray(at, at + ERASED.length);
-    if (!run.equals(ERASED.subarray(0, run.length)) && !run.every((byte) => byte === 0xff || byte === 0)) return false;
+    if (!run.equals(ERASED.subarray(0, run.length)) && !isPadding(run)) return false;
   }
+  return true;
+}
+
+function isPadding(bytes: Buffer): boolean {
+  for (const byte of bytes) if (byte !== 0xff && byte !== 0) return false;
   return true;
 }

@@ -4,10 +4,12 @@ import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import { Connection, type ConnectionOptions, type ConnectionStatus } from '../mqtt/connection';
 import { subscribeError } from '../mqtt/reason';
+import type { Device, DeviceEvent } from './device';
+import { AT_ONCE, ExactTopics } from './exact-topics';
 import { DeviceLocks } from './lock';
 import { Registry } from './registry';
 import { normalizeBaseTopic, subscriptions } from './topics';
-import { untilQuiet } from './until-quiet';
+import { untilQuiet, type Burst } from './until-quiet';
 import type { DeviceWatch } from './watch';
 
 /** What is retained still comes as long as the last of it is not older, in ms. */
@@ -15,6 +17,9 @@ const RECEIVING = 10_000;
 
 /** It is said that it still comes when that takes longer, in ms. */
 const LONG = 5000;
+
+/** So often the connection may end while exact topics are asked for: there are brokers that take few filters at a time. */
+const MOST_CUT = 2;
 
 export interface BrokerOptions extends ConnectionOptions {
   readonly baseTopic: string;
@@ -24,7 +29,8 @@ export interface BrokerOptions extends ConnectionOptions {
 
 /**
  * One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has
- * been received, and `status` again when the broker has refused subscriptions, or is long in sending what is retained.
+ * been received, and `status` again when the broker has refused subscriptions, is long in sending what is retained, or is seen
+ * to deliver that for exact topics only.
  */
 export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
@@ -41,8 +47,11 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   #refused: ReadonlyMap<string, number> = new Map();
   #connectionNumber = 0;
   #closed = false;
-  #lastRetained = 0;
+  #lastRetained = Number.NEGATIVE_INFINITY;
   #takesLong = false;
+  /** Of the present connection; undefined where filters with wildcards have brought what is retained. */
+  #exact: ExactTopics | undefined;
+  #cut = 0;
   #ended = new AbortController();
   readonly #waiters = new Set<(error?: HomieError) => void>();
 
@@ -58,7 +67,11 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.connection = new Connection(options);
     this.locks = new DeviceLocks(options.url, this.baseTopic, (id) => this.registry.get(id));
 
-    this.registry.on('event', (id, event) => this.locks.observe(id, event));
+    this.registry.on('event', (id, event) => {
+      this.locks.observe(id, event);
+      this.#hear(id, event);
+    });
+    this.registry.on('forgotten', (id) => this.#exact?.forget(id));
     this.registry.protect((id) => this.locks.isHeld(id));
     this.connection.on('status', (status) => this.#connectionChanged(status));
     this.connection.on('subscribed', (refused) => this.#subscribed(refused));
@@ -71,10 +84,21 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   get status(): ConnectionStatus {
     const { status } = this.connection;
+    const isExact = this.needsExactTopics;
     // Asked for at every look at a device: mostly there is nothing to add.
-    if (status.state !== 'connected' || (this.#refused.size === 0 && !this.#takesLong)) return status;
+    if (status.state !== 'connected' || (this.#refused.size === 0 && !this.#takesLong && !isExact)) return status;
     const refusal = this.refusal();
-    return { ...status, ...(refusal && { refusal }), ...(this.#takesLong && { receiving: true }) };
+    return {
+      ...status,
+      ...(refusal && { refusal }),
+      ...(this.#takesLong && { receiving: true }),
+      ...(isExact && { lacks: [...(status.lacks ?? []), 'retainedByWildcard'] }),
+    };
+  }
+
+  /** Whether the broker was seen to deliver nothing retained for a filter with a wildcard. */
+  get needsExactTopics(): boolean {
+    return this.#exact?.isNeeded === true;
   }
 
   /**
@@ -161,6 +185,18 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   }
 
   /**
+   * Resolves when what is retained of these devices has come, too, at a broker that delivers it for exact topics only; at once
+   * at any other. To be called when this has settled.
+   *
+   * @param signal rejects with its reason
+   */
+  async seek(ids: Iterable<string>, signal: AbortSignal): Promise<void> {
+    if (this.#exact === undefined) return;
+    const unknown = [...ids].filter((id) => mayBeMore(this.registry.get(id)));
+    if (unknown.length > 0) await this.#exact.seek(unknown, signal);
+  }
+
+  /**
    * Resolves when all has come that the broker has sent until now, or the connection is known to be lost: one that is dead
    * may be taken to stand for long. Resolves, too, when the signal is aborted.
    */
@@ -185,6 +221,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** Ends the connection, which is `disconnected` at once. No socket, listener or timer stays when this resolves. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.locks.close();
     const closed = this.connection.close();
     for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
     await closed;
@@ -193,10 +230,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   #connectionChanged(status: ConnectionStatus): void {
     this.#refused = new Map();
     this.#takesLong = false;
+    if (this.#exact?.isAsking === true) this.#cut += 1;
+    this.#exact = undefined;
     this.#ended.abort();
     if (status.state === 'connected') {
       this.#ended = new AbortController();
-      this.#lastRetained = 0;
+      this.#lastRetained = Number.NEGATIVE_INFINITY;
       this.#tellThatItTakesLong(this.#ended.signal);
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -225,6 +264,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     const burst = { lastAt: () => this.#lastRetained, isPartial: () => this.registry.awaitsState };
     try {
       await untilQuiet(burst, ended);
+      if (this.#lastRetained < 0 && this.#cut < MOST_CUT) await this.#askExactly(burst, ended);
     } catch {
       return;
     }
@@ -236,6 +276,33 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.emit('status', this.status);
   }
 
+  /** For the devices that are known already. Where nothing is retained of the first ones, the others are not waited for. */
+  async #askExactly(burst: Burst, ended: AbortSignal): Promise<void> {
+    const exact = new ExactTopics({
+      connection: this.connection,
+      baseTopic: this.baseTopic,
+      burst,
+      ended,
+      proven: () => this.emit('status', this.status),
+    });
+    this.#exact = exact;
+    const ids = [...new Set([...this.registry.watched, ...this.registry.devices.keys()])];
+    await exact.seek(ids.slice(0, AT_ONCE), ended);
+    if (exact.isNeeded) await exact.seek(ids, ended);
+    else for (const id of ids) exact.hear(id);
+  }
+
+  /** What shows that exact topics are needed, or may be. */
+  #hear(id: string, event: DeviceEvent): void {
+    if (this.#exact === undefined || event.attribute === 'connection') return;
+    if (!event.live) {
+      // A retained `$online` is taken in although it came live.
+      if (event.attribute !== 'state') this.#exact.learn(id);
+      return;
+    }
+    if (mayBeMore(this.registry.get(id))) this.#exact.hear(id);
+  }
+
   #tellThatItTakesLong(ended: AbortSignal): void {
     const timer = setTimeout(() => {
       if (!this.isReceiving) return;
@@ -244,4 +311,9 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     }, LONG);
     ended.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
+}
+
+/** Whether the broker may have retained more of a device than is known; it may be just about to publish everything. */
+function mayBeMore({ state, checksum, config }: Partial<Device> = {}): boolean {
+  return state === undefined || (state.value !== 'init' && (checksum === undefined || config === undefined));
 }

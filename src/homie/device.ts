@@ -59,7 +59,7 @@ export type Device = {
   readonly seenAt?: number | undefined;
   /** When the live `init` of its present connection came, in ms of `performance.now()`; undefined when nobody saw that. */
   readonly connectedAt?: number | undefined;
-  /** It was seen, live, to go to sleep. */
+  /** It has said that it sleeps, live or retained. */
   readonly sleeps?: boolean | undefined;
 } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 

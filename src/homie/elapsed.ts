@@ -1,6 +1,6 @@
 import os from 'node:os';
 import type { Device } from './device';
-import { reachedUptime, startRuledOut, type Uptime } from './uptime';
+import { reachedUptime, restartShown, startRuledOut, type Uptime } from './uptime';
 
 /** A moment that can be told from a later process of the same machine: s since the machine was started. */
 export type Moment = number;
@@ -57,24 +57,33 @@ export function givenTo<D extends Departure>(departure: D, device: Device): D {
   return since < moment() - (departure.upAt ?? departure.at) ? { ...departure, ...departureOf(device) } : departure;
 }
 
-/**
- * What a device had reached, at least, when something was published to it, on the clock of this process.
- *
- * @param now the clocks now: the moment, and ms of `performance.now()`
- */
-export function reachedAtDeparture(
-  { at, up, upAt }: Departure,
-  now: { readonly moment: Moment; readonly ms: number },
-): Uptime {
+/** The clocks now: the moment, and ms of `performance.now()`. */
+interface Now {
+  readonly moment: Moment;
+  readonly ms: number;
+}
+
+/** What a device had reached, at least, when something was published to it, on the clock of this process. */
+export function reachedAtDeparture({ at, up, upAt }: Departure, now: Now): Uptime {
   const [value, since] = up === undefined || upAt === undefined ? [0, at] : [up, upAt];
   return { value, at: now.ms - (elapsedSince(since, now.moment) - ROUNDING) * 1000 };
 }
 
+/**
+ * Whether the uptime of the present connection of a device shows a reboot since something was published to it. `open`: it
+ * neither shows one nor rules it out; `unknown`: none came live.
+ */
+export function rebootSince(
+  departure: Departure,
+  { state, uptime, connectedAt }: Device,
+): 'shown' | 'refuted' | 'open' | 'unknown' {
+  if (state === undefined || uptime?.live !== true || uptime.at < state.at) return 'unknown';
+  const now = { moment: moment(), ms: performance.now() };
+  if (restartShown(reachedAtDeparture(departure, now), { ...uptime, connectedAt })) return 'shown';
+  return restartRuledOut(departure, uptime, now) ? 'refuted' : 'open';
+}
+
 /** Whether an uptime that came live rules out that the device was started since something was published to it. */
-export function restartRuledOut(
-  { at }: Departure,
-  uptime: Uptime,
-  now: { readonly moment: Moment; readonly ms: number },
-): boolean {
+function restartRuledOut({ at }: Departure, uptime: Uptime, now: Now): boolean {
   return now.moment >= at && startRuledOut(now.ms - (now.moment - at + ROUNDING) * 1000, uptime);
 }

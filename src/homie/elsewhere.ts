@@ -1,6 +1,7 @@
 import type { Connection } from '../mqtt/connection';
 import { plainText } from '../plain-text';
-import { isDeviceId, normalizeBaseTopic } from './topics';
+import { isDeviceId } from './device-id';
+import { normalizeBaseTopic } from './topics';
 import { untilQuiet } from './until-quiet';
 
 /** The most levels of a base topic that are looked for. */

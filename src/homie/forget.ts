@@ -63,6 +63,7 @@ async function clear(
   const { connection, registry, baseTopic } = broker;
   const root = baseTopic + id;
   const seenAt = registry.get(id)?.seenAt;
+  if (broker.needsExactTopics) throw notFound(broker, id);
   let wasStateCleared = false;
   const stands = (): boolean => {
     const device = registry.get(id);
@@ -85,6 +86,14 @@ async function clear(
     if (!(await clearRetained(left, { sender, stands, cleared, signal }))) throw connectionLost();
   }
   throw new HomieError('NOT_CLEARED');
+}
+
+function notFound({ shownBaseTopic }: HomieBroker, id: string): HomieError {
+  return new HomieError(
+    'NOT_CLEARED',
+    `The broker delivers what it has retained for exact topics only, so the topics below ${shownBaseTopic}${id} cannot be found; none was cleared.`,
+    { hint: 'Clear them with a tool of the broker.' },
+  );
 }
 
 function isAway(state: string): boolean {

@@ -67,7 +67,7 @@ export function sightingOf({ connectionNumber, registry }: HomieBroker, id: stri
  * device is watched no longer while the broker takes the message, that is not waited for; the device stays locked until the
  * message has come to its end.
  *
- * @throws {HomieError} DEVICE_BUSY, REBOOT_PENDING: the lock does not allow it, and nothing was sent; those of
+ * @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING: the lock does not allow it, and nothing was sent; those of
  * `Connection.publish` but NOT_CONNECTED; the reason of `abandon` when something may have been sent
  */
 export async function publishToDevice(sender: Sender, message: DeviceMessage): Promise<Published | NotSent> {
@@ -134,10 +134,13 @@ function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): 
   return isSame ? undefined : 'changed';
 }
 
-/** @throws {HomieError} DEVICE_BUSY, REBOOT_PENDING */
+/** @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING */
 function refuseLocked(sender: Sender): void {
-  if (!isHeld(sender)) throw new HomieError('DEVICE_BUSY');
-  const { broker, device, stages } = sender;
+  const { broker, device, job, stages } = sender;
+  if (!isHeld(sender)) {
+    const isOther = job !== undefined && broker.locks.isGivenTo(device, job);
+    throw new HomieError(isOther ? 'OTHER_DEVICE' : 'DEVICE_BUSY');
+  }
   const pending = broker.locks.pending(device);
   if (stages === 'image' && pending !== undefined) throw new HomieError('REBOOT_PENDING');
 }

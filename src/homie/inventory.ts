@@ -105,18 +105,21 @@ export class Inventory extends EventEmitter<{ event: [DeviceChange | StockReport
       this.#told.set(device, { state, firmware, config });
       return [{ event: 'appeared', device: device.id, state, firmware }];
     }
-    const isAdvertising = state === 'init';
-    this.#told.set(device, isAdvertising ? { ...told, state } : { state, firmware, config });
-    return [
-      ...(state === told.state ? [] : [{ event: 'state', device: device.id, from: told.state, to: state } as const]),
-      ...(isAdvertising || isSame(told.firmware, firmware)
-        ? []
-        : [{ event: 'firmware', device: device.id, from: told.firmware, to: firmware } as const]),
-      ...(isAdvertising || told.config === undefined || told.config === config
-        ? []
-        : [{ event: 'config', device: device.id } as const]),
-    ];
+    // The rest comes one by one between `init` and `ready`.
+    const now = state === 'init' ? { ...told, state } : { state, firmware, config };
+    this.#told.set(device, now);
+    return differences(device.id, told, now);
   }
+}
+
+function differences(device: string, from: Told, to: Told): DeviceChange[] {
+  return [
+    ...(from.state === to.state ? [] : [{ event: 'state', device, from: from.state, to: to.state } as const]),
+    ...(isSame(from.firmware, to.firmware)
+      ? []
+      : [{ event: 'firmware', device, from: from.firmware, to: to.firmware } as const]),
+    ...(from.config === undefined || from.config === to.config ? [] : [{ event: 'config', device } as const]),
+  ];
 }
 
 /** Counts the devices whose state is known. */

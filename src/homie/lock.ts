@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
 import { departureOf, moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
 import { restartShown } from './uptime';
@@ -41,20 +42,34 @@ interface Hold {
   orphan?: Promise<void>;
 }
 
+/** What is known of the device at an address. */
+type Reader = (address: string) => Device | undefined;
+
 /** All devices of the process, also where this package is loaded more than once. */
 interface Table {
   readonly byAddress: Map<string, Set<Hold>>;
-  readonly byMac: Map<string, Hold>;
+  /** Several where devices claim the same address. */
+  readonly byMac: Map<string, Set<Hold>>;
+  readonly readers: Set<Reader>;
   readonly writers: Set<PendingWriter>;
   readonly guards: Set<Guard>;
+  /** Called once, when a device has become free, or one of its reasons not to be has gone. */
+  readonly freed: Set<() => void>;
 }
 
-const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/2');
+const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/3');
 
 function table(): Table {
   const known: Table | undefined = Reflect.get(globalThis, key);
   if (known !== undefined) return known;
-  const made: Table = { byAddress: new Map(), byMac: new Map(), writers: new Set(), guards: new Set() };
+  const made: Table = {
+    byAddress: new Map(),
+    byMac: new Map(),
+    readers: new Set(),
+    writers: new Set(),
+    guards: new Set(),
+    freed: new Set(),
+  };
   Reflect.set(globalThis, key, made);
   return made;
 }
@@ -63,12 +78,14 @@ function table(): Table {
  * Which devices have a job, and which may still have to boot an image or a patch. The table is one for the process, since
  * two connections may lead to one device under two names of the broker. Two devices are the same if their `$mac` is the
  * same; where one is unknown, if base topic and id are the same. A lock too many only delays, one too few can ruin a device.
+ * A device that claims the `$mac` of another one, which is still in its place, is not taken for that one: it could free it.
  */
 export class DeviceLocks {
   /** What the history of the devices is kept under: host and base topic. */
   readonly scope: string;
   readonly #baseTopic: string;
   readonly #known: (id: string) => Device | undefined;
+  readonly #reader: Reader;
 
   /**
    * @param url of the broker
@@ -79,6 +96,13 @@ export class DeviceLocks {
     this.scope = `${brokerName(url)}/${baseTopic}`;
     this.#baseTopic = baseTopic;
     this.#known = known;
+    this.#reader = (address) => (address.startsWith(baseTopic) ? known(address.slice(baseTopic.length)) : undefined);
+    table().readers.add(this.#reader);
+  }
+
+  /** Its devices are followed no longer. What is held stays. */
+  close(): void {
+    table().readers.delete(this.#reader);
   }
 
   /**
@@ -125,8 +149,8 @@ export class DeviceLocks {
 
   /** Forgets all, as a process does when it ends. For tests. */
   static reset(): void {
-    const { byAddress, byMac, writers, guards } = table();
-    for (const each of [byAddress, byMac, writers, guards]) each.clear();
+    const { byAddress, byMac, readers, writers, guards, freed } = table();
+    for (const each of [byAddress, byMac, readers, writers, guards, freed]) each.clear();
   }
 
   /**
@@ -153,6 +177,22 @@ export class DeviceLocks {
     const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
     const isFree = staged === undefined || (staged === 'patch' && what === 'patch');
     return isFree ? undefined : rebootPending(id, staged);
+  }
+
+  /**
+   * Resolves when a job might get the device. To be asked again then: of several that wait, the first one gets it.
+   *
+   * @param signal rejects with its reason
+   */
+  async untilFree(id: string, what: Staged, job: string, signal: AbortSignal): Promise<void> {
+    const { freed } = table();
+    while (this.refusalOf(id, what, job) !== undefined) {
+      let wake = (): void => undefined;
+      const change = new Promise<void>((resolve) => freed.add((wake = resolve)));
+      await unlessAborted(signal, change);
+      freed.delete(wake);
+      signal.throwIfAborted();
+    }
   }
 
   /**
@@ -186,6 +226,11 @@ export class DeviceLocks {
     return this.#find(id)?.job;
   }
 
+  /** Whether a job was given the device at this address, also where another device has answered under the id since. */
+  isGivenTo(id: string, job: string): boolean {
+    return this.#held(id)?.job === job;
+  }
+
   /**
    * Notes that the device may have something to boot from now on, until `rebooted` says that it has not, or the device shows
    * that it restarted. To be awaited before the bytes go.
@@ -206,10 +251,14 @@ export class DeviceLocks {
     });
   }
 
-  /** The device gave no sign of a patch: it is free as soon as any statistics show that it is idle. */
-  async unheard(id: string): Promise<void> {
+  /**
+   * Takes in how an exchange left the device: with nothing to boot, unless `open` says otherwise. A device that gave no sign
+   * of a patch is free as soon as any statistics show that it is idle. Resolves when that is written down.
+   */
+  async left(id: string, open: OpenEnd | undefined): Promise<void> {
+    if (open === undefined) return this.rebooted(id);
     const hold = this.#held(id);
-    if (hold?.pending?.what === 'patch') await set(hold, { ...hold.pending, unheard: true });
+    if (open === 'unheard' && hold?.pending?.what === 'patch') await set(hold, { ...hold.pending, unheard: true });
   }
 
   /** The device has nothing to boot. Resolves when that is written down. */
@@ -286,35 +335,56 @@ export class DeviceLocks {
 
 function find(address: string, mac: string | undefined): Hold | undefined {
   const { byAddress, byMac } = table();
-  const same = mac === undefined ? undefined : byMac.get(mac);
-  if (same !== undefined) return same;
+  const same = mac === undefined ? [] : [...(byMac.get(mac) ?? [])];
+  const found = same.find((hold) => hold.address === address) ?? same.find((hold) => !isInPlace(hold));
+  if (found !== undefined) return found;
   const here = byAddress.get(address);
   if (here === undefined) return undefined;
   const [first] = mac === undefined ? here : [...here].filter((hold) => hold.mac === undefined);
-  if (first !== undefined && mac !== undefined) {
-    first.mac = mac;
-    byMac.set(mac, first);
-  }
+  if (first !== undefined && mac !== undefined) name(first, mac);
   return first;
 }
 
 function enter(address: string, mac: string | undefined): Hold {
-  const { byAddress, byMac } = table();
-  const hold: Hold = { address, ...(mac !== undefined && { mac }), since: performance.now() };
-  const here = byAddress.get(address) ?? new Set();
-  byAddress.set(address, here.add(hold));
-  if (mac !== undefined) byMac.set(mac, hold);
+  const { byAddress } = table();
+  const hold: Hold = { address, since: performance.now() };
+  byAddress.set(address, (byAddress.get(address) ?? new Set()).add(hold));
+  if (mac !== undefined) name(hold, mac);
   return hold;
 }
 
-/** Forgets a device of which nothing is held. */
+function name(hold: Hold, mac: string): void {
+  const { byMac } = table();
+  hold.mac = mac;
+  byMac.set(mac, (byMac.get(mac) ?? new Set()).add(hold));
+}
+
+/** Whether a device with its `$mac` is seen where it was: one that has moved is not. */
+function isInPlace({ address, mac }: Hold): boolean {
+  return [...table().readers].some((read) => {
+    const device = read(address);
+    const state = device?.state?.value ?? 'lost';
+    return device?.mac?.value === mac && state !== 'lost' && state !== 'disconnected';
+  });
+}
+
+/** Tells that something speaks less against a device, and forgets one of which nothing is held. */
 function prune(hold: Hold): void {
+  const { freed } = table();
+  for (const tell of freed) {
+    freed.delete(tell);
+    tell();
+  }
   if (hold.job !== undefined || hold.pending !== undefined || hold.orphan !== undefined) return;
   const { byAddress, byMac } = table();
-  const here = byAddress.get(hold.address);
-  here?.delete(hold);
-  if (here?.size === 0) byAddress.delete(hold.address);
-  if (hold.mac !== undefined && byMac.get(hold.mac) === hold) byMac.delete(hold.mac);
+  remove(byAddress, hold.address, hold);
+  if (hold.mac !== undefined) remove(byMac, hold.mac, hold);
+}
+
+function remove(holds: Map<string, Set<Hold>>, at: string, hold: Hold): void {
+  const same = holds.get(at);
+  same?.delete(hold);
+  if (same?.size === 0) holds.delete(at);
 }
 
 async function set(hold: Hold, pending: PendingReboot | undefined): Promise<void> {

@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { isDeviceIdOrPattern } from './device-id';
 import { checkDeviceId } from './topics';
 
 /** Whether a text means devices by a pattern, in which `*` stands for any characters. */
@@ -20,15 +21,8 @@ export function readPattern(text: string): (id: string) => boolean {
     return (id) => id === text;
   }
   const fixed = parts.join('');
-  if (fixed !== '') {
-    try {
-      checkDeviceId(fixed);
-    } catch {
-      throw new HomieError(
-        'INVALID_DEVICE_ID',
-        `${JSON.stringify(text.slice(0, 80))} cannot match the id of a device.`,
-      );
-    }
+  if (!isDeviceIdOrPattern(text)) {
+    throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(text.slice(0, 80))} cannot match the id of a device.`);
   }
   return (id) => {
     if (id.length < fixed.length || !id.startsWith(first) || !id.endsWith(last)) return false;

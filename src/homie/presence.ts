@@ -28,11 +28,21 @@ export async function untilReady(
 ): Promise<Device> {
   for (;;) {
     signal.throwIfAborted();
-    if (!broker.isSettled) await settle(broker, signal);
+    await settleFor(broker, id, signal);
     const device = broker.registry.get(id);
     if (device !== undefined && missing(broker, device) === undefined) return device;
     if ((await watch.next(until, signal)) === undefined) throw whyNot(broker, id);
   }
+}
+
+/**
+ * Waits as `settle` does, and until what is retained of this device has come, too.
+ *
+ * @param signal rejects with its reason
+ */
+export async function settleFor(broker: HomieBroker, id: string, signal: AbortSignal): Promise<void> {
+  if (!broker.isSettled) await settle(broker, signal);
+  await broker.seek([id], signal);
 }
 
 /**
@@ -94,6 +104,13 @@ export async function settledOrAbandoned(broker: HomieBroker, abandon: AbortSign
     abandon.throwIfAborted();
     throw new HomieError('ABANDONED');
   }
+}
+
+const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
+
+/** Whether something failed because there was no connection. */
+export function isConnectionGone(error: unknown): boolean {
+  return error instanceof HomieError && connectionGone.has(error.code);
 }
 
 /** What a decision about a device needs, by the topics that bring it. In Homie for ESP8266 all of it comes before `ready`. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Attribute, ConnectionChange, Device, DeviceEvent, DeviceState, Fact } from './device';
-import { isDeviceId } from './topics';
+import { isDeviceId } from './device-id';
 import { attributes, keep, topicReaders, type Facts, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
 
@@ -135,6 +135,11 @@ export class Registry extends EventEmitter<{
     return false;
   }
 
+  /** The ids of the devices that are watched. */
+  get watched(): string[] {
+    return [...this.#watches.keys()];
+  }
+
   /** Begins to collect the events of a device. To be closed. */
   watch(id: string): DeviceWatch {
     const watches = this.#watches.get(id) ?? new Set();
@@ -156,21 +161,26 @@ export class Registry extends EventEmitter<{
     if (reader === undefined) return;
     const id = topic.slice(base, slash);
     const known = this.#devices.get(id);
-    const empty = payload.length === 0;
-    if (empty && known === undefined) return;
-    if (empty && known !== undefined && reader.attribute !== 'configSet') {
-      this.#delete(known, reader);
+    if (payload.length === 0 && (known === undefined || reader.attribute !== 'configSet')) {
+      if (known !== undefined) this.#delete(known, reader);
       return;
     }
-    // A broker may deliver what it had retained after what came live meanwhile (seen with aedes 1.2.0): that is older.
-    const before = known?.[reader.attribute];
-    // An `init` that was only inferred is not what the broker had.
-    const inferred = reader.attribute === 'state' && this.#homie2.has(id);
-    if (retained && !inferred && before?.live === true && before.at >= this.#connectedAt) return;
+    if (retained && known !== undefined && this.#hasNewer(known, reader.attribute)) return;
     const event = reader.read(payload, !retained, performance.now());
     if (event === undefined) return;
     const device = known ?? this.#enter(id);
     if (device !== undefined) this.#take(device, event, reader.name);
+  }
+
+  /**
+   * Whether something has come live that a retained message is older than. A broker may deliver what it had retained after
+   * what came live meanwhile (seen with aedes 1.2.0).
+   */
+  #hasNewer(known: KnownDevice, attribute: Attribute): boolean {
+    // An `init` that was only inferred is not what the broker had.
+    if (attribute === 'state' && this.#homie2.has(known.id)) return false;
+    const before = known[attribute];
+    return before?.live === true && before.at >= this.#connectedAt;
   }
 
   /**
@@ -203,31 +213,43 @@ export class Registry extends EventEmitter<{
   }
 
   #take(device: KnownDevice, event: ValueEvent, name: string): void {
-    if (event.attribute === 'state' && !this.#takesState(device, name, event.live)) return;
-    if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event.at);
+    if (event.attribute === 'state' && !this.#takesState(device, name, event)) return;
+    if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event);
     keep(device, event);
     this.#weigh(device);
-    if (event.attribute === 'state' && event.live) noteState(device, event);
+    if (event.attribute === 'state') noteState(device, event);
     if (isSign(event)) device.seenAt = event.at;
     this.#tell(device.id, event);
   }
 
-  /** A retained `$online` of a device that has `$state` is a leftover of an earlier firmware. */
-  #takesState(device: KnownDevice, name: string, live: boolean): boolean {
+  /**
+   * Whether a state is that of the present firmware. An earlier one, of another Homie, leaves its own at the broker, and its
+   * will may come late: `$homie` tells which one counts, else a retained `$online` is the leftover.
+   */
+  #takesState(device: KnownDevice, name: string, { value, live }: Fact<DeviceState>): boolean {
+    const [isHomie2, hasOnline] = [this.#homie2.has(device.id), device.homie && followsOnline(device.homie.value)];
     if (name === '$state') {
+      // A firmware of Homie 3 says `init` before it says its `$homie`.
+      if (hasOnline === true && (!live || (isHomie2 && value !== 'init'))) return false;
       this.#homie2.delete(device.id);
       return true;
     }
-    if (device.state !== undefined && !live && !this.#homie2.has(device.id)) return false;
+    if (hasOnline === false || (device.state !== undefined && !live && !isHomie2 && hasOnline !== true)) return false;
     this.#homie2.add(device.id);
     return true;
   }
 
   /** A device of Homie 2 says only when its advertisement ends. */
-  #beginAdvertisement(device: KnownDevice, at: number): void {
-    if (device.state !== undefined && (!this.#homie2.has(device.id) || device.state.value === 'init')) return;
-    // A later Homie announces itself; what it said before may have been missed.
-    if (device.homie !== undefined && !device.homie.value.startsWith('2.')) return;
+  #beginAdvertisement(device: KnownDevice, { attribute, value, at }: ValueEvent): void {
+    const { state, homie } = device;
+    // Its first word, also where the firmware before had another Homie.
+    if (attribute === 'homie' && followsOnline(value) === true) {
+      if (state?.live === true && state.value === 'init') return;
+    } else {
+      if (state !== undefined && (!this.#homie2.has(device.id) || state.value === 'init')) return;
+      // A later Homie announces itself; what it said before may have been missed.
+      if (homie !== undefined && followsOnline(homie.value) === false) return;
+    }
     this.#homie2.add(device.id);
     device.state = { value: 'init', live: true, at };
     device.connectedAt = at;
@@ -301,12 +323,21 @@ export class Registry extends EventEmitter<{
   }
 }
 
+/**
+ * Whether the state of a device is `$online`, by the version of the convention that it names in `$homie`. Undefined for those
+ * between 2.0, which has it, and 3, which has `$state`.
+ */
+function followsOnline(homie: string): boolean | undefined {
+  if (/^2\.0(\.|$)/.test(homie)) return true;
+  return homie.startsWith('2.') ? undefined : false;
+}
+
 function isAdvertised(device: KnownDevice): boolean {
   return device.checksum !== undefined || fullAdvertisement.every((each) => device[each] !== undefined);
 }
 
-function noteState(device: KnownDevice, { value, at }: Fact<DeviceState>): void {
-  if (value === 'init') device.connectedAt = at;
+function noteState(device: KnownDevice, { value, live, at }: Fact<DeviceState>): void {
+  if (live && value === 'init') device.connectedAt = at;
   if (value === 'sleeping') device.sleeps = true;
 }
 

@@ -27,22 +27,24 @@ export async function nextReturn(
   let beganAt: number | undefined;
   for (;;) {
     const current = sight.advertisement;
-    beganAt ??= current?.live === true ? current.beganAt : undefined;
+    if (current?.live === true) beganAt ??= current.beganAt;
     let limit = beganAt === undefined ? until : beganAt + ready;
     if (current?.readyAt !== undefined) {
-      if (current.uptime !== undefined || (current.live && !statistics)) return current;
+      if (isComplete(current, statistics)) return current;
       verifying();
       // One that connects again and again is not waited for each time.
       limit = current.live ? Math.min(current.readyAt, limit) + STATISTICS : until;
     }
     const event = await sight.next(limit);
-    if (event !== undefined) {
-      heard?.(event);
-      continue;
-    }
-    if (current?.readyAt !== undefined) return current;
-    return beganAt === undefined ? 'never' : 'not_ready';
+    if (event !== undefined) heard?.(event);
+    else if (current?.readyAt !== undefined) return current;
+    else return beganAt === undefined ? 'never' : 'not_ready';
   }
+}
+
+/** Whether all has come that a device sends when it is ready. */
+function isComplete({ uptime, live }: Advertisement, statistics: boolean): boolean {
+  return uptime !== undefined || (live && !statistics);
 }
 
 /** A sign of a device. */

@@ -49,6 +49,7 @@ export async function selectKnown(
 ): Promise<string[]> {
   checkChoice(choice, firmwareName);
   await untilSettled(broker, signal);
+  await broker.seek(namedDevices(choice), signal);
   return selectDevices(broker, choice, firmwareName, signal);
 }
 

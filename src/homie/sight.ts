@@ -27,6 +27,13 @@ export interface Advertisement {
   readonly uptime?: Uptime;
 }
 
+interface DeviceConnection {
+  /** When it began, in ms of `performance.now()`. */
+  readonly from: number;
+  /** Its `init` was seen. */
+  readonly seen: boolean;
+}
+
 interface SightInput {
   /** The broker that the watch is of. */
   readonly broker: HomieBroker;
@@ -46,12 +53,17 @@ export class Sight {
   readonly #begunAt = performance.now();
   /** What came before is not for what was published, in ms of `performance.now()`. */
   #from: number;
-  /** How long the device had been up at least, in the connection in which it was given what was published. */
+  /**
+   * How long the device had been up at least, in the connection in which it was given what was published: as it was known
+   * then, or said in that connection later.
+   */
   #before: Uptime;
   #advertisement: Advertisement | undefined;
   /** When the present connection of the device began, as far as that was seen: by `init`, or before ours was restored. */
-  #connection: { readonly from: number; readonly seen: boolean } | undefined;
-  /** The last live uptime of it. */
+  #connection: DeviceConnection | undefined;
+  /** That in which the device was given what was published. */
+  #given: DeviceConnection | undefined;
+  /** The last live uptime of the present connection. */
   #uptime: Uptime | undefined;
   #leftSinceThen = false;
   /** The device was reported lost during its latest connect, before it was ready. */
@@ -129,6 +141,7 @@ export class Sight {
       this.#from = this.#connection.from;
       this.#before = this.#uptime ?? { value: 0, at: this.#from };
     }
+    this.#given = this.#connection;
     this.expectAnother();
   }
 
@@ -179,49 +192,53 @@ export class Sight {
   }
 
   #fold(event: DeviceEvent): void {
-    const advertisement = this.#advertisement;
+    if (event.attribute === 'connection') this.#foldConnection(event);
+    // That it is away is as true when it is retained.
+    else if (event.attribute === 'state' && (event.live || isAway(event.value))) this.#foldState(event.value, event.at);
+    else if (event.live) this.#foldLive(event);
+    else if (this.#advertisement?.live === false) this.#foldRetained(event);
+  }
+
+  #foldLive(event: DeviceEvent): void {
     switch (event.attribute) {
-      case 'connection':
-        if (event.value === 'lost') {
-          this.#blindSince ??= Math.max(event.heardAt, this.#begunAt);
-          this.#blindUntil = event.at + BLIND_LIMIT;
-          this.#lost();
-        } else {
-          if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
-          this.#blindSince = undefined;
-          this.#connection = { from: event.at, seen: false };
-          this.#uptime = undefined;
-          // What the broker has retained now may tell of a connect that nobody saw.
-          this.#begin({ live: false, beganAt: this.#time(event.at) });
-        }
-        return;
-      case 'state':
-        // That it is away is as true when it is retained.
-        if (event.live || isAway(event.value)) this.#foldState(event.value, event.at);
-        else if (advertisement?.live === false && event.value === 'ready') {
-          this.#advertisement = { ...advertisement, readyAt: this.#time(event.at) };
-        }
-        return;
       case 'checksum':
       case 'config':
-        if (advertisement !== undefined && (event.live || !advertisement.live)) {
-          this.#advertisement = { ...advertisement, [event.attribute]: event.value };
-        }
+        this.#add({ [event.attribute]: event.value });
         return;
       case 'otaStatus':
-        if (event.live && advertisement?.live === true && advertisement.otaStatus === undefined) {
-          this.#advertisement = { ...advertisement, otaStatus: event.value };
-        }
+        if (this.#advertisement?.live !== true || this.#advertisement.otaStatus !== undefined) return;
+        this.#add({ otaStatus: event.value });
         return;
       case 'configSet':
         // The device itself publishes an empty one.
-        if (event.live && event.value !== '') this.#patches += 1;
+        if (event.value !== '') this.#patches += 1;
         return;
       case 'uptime':
-        if (event.live) this.#foldUptime(event);
+        this.#foldUptime(event);
         return;
       default:
     }
+  }
+
+  /** A connect that nobody saw is put together from what is retained. */
+  #foldRetained(event: DeviceEvent): void {
+    if (event.attribute === 'checksum' || event.attribute === 'config') this.#add({ [event.attribute]: event.value });
+    if (event.attribute === 'state' && event.value === 'ready') this.#add({ readyAt: this.#time(event.at) });
+  }
+
+  #foldConnection(event: DeviceEvent & { readonly attribute: 'connection' }): void {
+    if (event.value === 'lost') {
+      this.#blindSince ??= Math.max(event.heardAt, this.#begunAt);
+      this.#blindUntil = event.at + BLIND_LIMIT;
+      this.#lost();
+      return;
+    }
+    if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
+    this.#blindSince = undefined;
+    this.#connection = { from: event.at, seen: false };
+    this.#uptime = undefined;
+    // What the broker has retained now may tell of a connect that nobody saw.
+    this.#begin({ live: false, beganAt: this.#time(event.at) });
   }
 
   #foldState(state: string, at: number): void {
@@ -231,7 +248,7 @@ export class Sight {
       this.#begin({ live: true, beganAt: this.#time(at) });
     } else if (state === 'ready') {
       this.#inDoubt = false;
-      if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, readyAt: this.#time(at) };
+      this.#add({ readyAt: this.#time(at) });
     } else if (isAway(state)) {
       this.#leftSinceThen = true;
       // The will of the connection before may come after the `init` of this one (seen with ejabberd 23.01). Each connect
@@ -247,13 +264,18 @@ export class Sight {
     this.#inDoubt = false;
   }
 
+  /** Adds to the connect that is seen, if there is one. */
+  #add(said: Partial<Advertisement>): void {
+    if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, ...said };
+  }
+
   #foldUptime({ value, at }: Fact<number>): void {
     const connectedAt = this.#connection?.seen === true ? this.#connection.from : undefined;
     this.#uptime = { value, at, connectedAt };
-    const advertisement = this.#advertisement;
-    if (advertisement?.readyAt !== undefined && advertisement.uptime === undefined) {
-      this.#advertisement = { ...advertisement, uptime: this.#uptime };
-    }
+    // The statistics before may have come too late to be known when it was published.
+    if (this.#connection === this.#given) this.#before = this.#uptime;
+    const { readyAt, uptime } = this.#advertisement ?? {};
+    if (readyAt !== undefined && uptime === undefined) this.#add({ uptime: this.#uptime });
   }
 
   #time(at: number): number {

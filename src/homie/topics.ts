@@ -1,10 +1,8 @@
 import { HomieError } from '../errors';
+import { isDeviceId, MAX_ID } from './device-id';
 
 /** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer ones never reach it). */
 export const MAX_TOPIC = 129;
-
-/** The longest device id that is followed, in bytes. The firmware itself allows 32. */
-const MAX_ID = 64;
 
 /**
  * What is subscribed below each device: only what the registry follows, so that no firmware publish comes back. Each filter
@@ -51,16 +49,6 @@ export function normalizeBaseTopic(text: string, shown = text): string {
 }
 
 /**
- * Whether this may be the id of a device. The Homie convention has only a-z, 0-9 and `-`, but the firmware takes more
- * (seen on homie-esp8266 ba452ea), and such devices exist. Refused is what is no single topic level (empty, `/`, `+`,
- * `#`), what a pattern or a `$` topic could be taken for (`*`, a leading `$`), white space and invisible characters,
- * and more than 64 bytes.
- */
-export function isDeviceId(id: string): boolean {
-  return /^(?!\$)[^/+#*\s\p{C}]+$/u.test(id) && Buffer.byteLength(id) <= MAX_ID;
-}
-
-/**
  * @returns the id, unchanged
  * @throws {HomieError} INVALID_DEVICE_ID when it is none by `isDeviceId`
  */
@@ -86,10 +74,10 @@ export function firmwareTopic(base: string, id: string, md5: string): string {
 }
 
 /**
- * The topic filters to follow all devices under a base topic.
+ * The topic filters to follow all devices under a base topic, or one of them.
  *
  * @param base the base topic with its trailing slash
  */
-export function subscriptions(base: string): string[] {
-  return followed.map((topic) => `${base}+/${topic}`);
+export function subscriptions(base: string, id = '+'): string[] {
+  return followed.map((topic) => `${base}${id}/${topic}`);
 }

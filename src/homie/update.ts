@@ -1,8 +1,20 @@
 import type { ErrorCode, HomieError } from '../errors';
+import { textOf } from './sentence';
 
-/** Before the end: `queued`, `waiting` (offline, asleep, or another device has its turn), `running`. The rest are final. */
-export type State =
-  'queued' | 'waiting' | 'running' | 'succeeded' | 'skipped' | 'failed' | 'timed_out' | 'rejected' | 'canceled';
+const states = [
+  'queued',
+  'waiting',
+  'running',
+  'succeeded',
+  'skipped',
+  'failed',
+  'timed_out',
+  'rejected',
+  'canceled',
+] as const;
+
+/** Before the end: `queued` (until a slot is free), `waiting` (the reason says for what), `running`. The rest are final. */
+export type State = (typeof states)[number];
 
 /**
  * What is under way while the state is `running`: `accepted` and `flashing` with firmware, `received` with a patch; `silent`:
@@ -10,14 +22,27 @@ export type State =
  */
 export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' | 'rebooting' | 'verifying';
 
-/** `held`: it is not sent again unless somebody says so. */
-export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'excluded';
+/** `held`: it is not sent again unless somebody says so; `stopped`: an earlier rollout of the image was stopped by failures. */
+export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'stopped' | 'excluded';
+
+/**
+ * What a job waits for with a device that is not there, or that it cannot have. `offline`: the device is offline or asleep,
+ * or we are; `never_seen`: nothing is known of it, so that it cannot be said to be offline, and its id may be misspelled;
+ * `busy`: another job has it, or it may have something to boot.
+ */
+export type Absence = 'offline' | 'never_seen' | 'busy';
+
+/**
+ * What keeps a job from starting a device that is there: the maintenance window is closed, the canaries are still to be
+ * proven, or somebody paused it, or failures have stopped it.
+ */
+export type Hold = 'window' | 'canary' | 'paused' | 'stopped';
 
 /**
  * Why a device was skipped or canceled, or waits. `superseded`: a newer job has it; `already_sent`: the image or patch was on
- * its way, and the device is no longer watched; `never_seen`: why it is waited for.
+ * its way, and the device is no longer watched.
  */
-export type Reason = SkipReason | 'superseded' | 'already_sent' | 'never_seen';
+export type Reason = SkipReason | 'superseded' | 'already_sent' | Absence | Hold;
 
 /** A firmware as a device or an image names it. `checksum` is an MD5 in lower case, `size` is in bytes. */
 export interface FirmwareName {
@@ -99,8 +124,8 @@ export interface MoveReport {
 export interface Change {
   /** `queued`: it waits for its turn once more. */
   readonly state?: 'queued' | 'waiting' | 'running';
-  /** Why it waits, and what to do about it; they count until the next state. */
-  readonly reason?: 'never_seen';
+  /** Why it waits, `offline` unless given, and what to do about it; they count until the next state. */
+  readonly reason?: Absence;
   readonly hint?: string;
   readonly phase?: Phase;
   readonly progress?: Progress;
@@ -120,7 +145,10 @@ type Ending =
   | { readonly state: 'failed' | 'timed_out' | 'rejected'; readonly error: HomieError; readonly reboot?: 'unproven' }
   | { readonly state: 'canceled'; readonly reason?: 'superseded' | 'already_sent'; readonly hint?: string };
 
-/** One device of a job: the payload of result and progress messages. */
+/** A state in which a device has ended. */
+export type FinalState = Outcome['state'];
+
+/** One device of a job: the payload of result and progress messages, which then has a `text`, too: see `sentenceOf`. */
 export interface Update {
   readonly job: string;
   readonly device: string;
@@ -180,22 +208,24 @@ export interface Summary {
   readonly text: string;
 }
 
-const finalStates: ReadonlySet<State> = new Set([
-  'succeeded',
-  'skipped',
-  'failed',
-  'timed_out',
-  'rejected',
-  'canceled',
-]);
+/** The states in which a device can end, from the most to the least severe. */
+const finalStates: readonly FinalState[] = ['failed', 'timed_out', 'rejected', 'canceled', 'succeeded', 'skipped'];
 
-export function isFinal(state: State): boolean {
-  return finalStates.has(state);
+/** Returns whether a device has ended, by its state or by its stage in a plan. */
+export function isFinal(state: string): state is FinalState {
+  return finalStates.some((final) => final === state);
+}
+
+/** Returns an update of each device: of several the last one, but one that runs comes before those that do not. */
+export function byDevice(updates: Iterable<Update>): Map<string, Update> {
+  const found = new Map<string, Update>();
+  for (const update of updates) if (found.get(update.device)?.state !== 'running') found.set(update.device, update);
+  return found;
 }
 
 /** Whether this is the name of a state. */
 export function isState(name: unknown): name is State {
-  return typeof name === 'string' && Object.hasOwn(verbs, name);
+  return states.some((state) => state === name);
 }
 
 /** The error as plain data. */
@@ -210,70 +240,11 @@ export function reportError(error: HomieError, phase?: Phase): ErrorReport {
   };
 }
 
-/** From grave to harmless: the first of these that a device has is how the job ended. */
-const byGravity: readonly State[] = ['failed', 'timed_out', 'rejected', 'canceled', 'succeeded', 'skipped'];
-
 /** Folds the devices of a job into its summary. `duration` in ms. */
 export function summarize(job: string, devices: readonly Update[], duration: number): Summary {
   const counts: Partial<Record<State, number>> = {};
   for (const { state } of devices) counts[state] = (counts[state] ?? 0) + 1;
   const ended = devices.every(({ state }) => isFinal(state));
-  const state = ended ? (byGravity.find((candidate) => counts[candidate] !== undefined) ?? 'skipped') : 'running';
-  return { job, state, counts, devices, duration, text: sentence(devices) };
+  const state = ended ? (finalStates.find((candidate) => counts[candidate] !== undefined) ?? 'skipped') : 'running';
+  return { job, state, counts, devices, duration, text: textOf(devices) };
 }
-
-const verbs = {
-  queued: 'queued',
-  waiting: 'waiting',
-  running: 'in progress',
-  succeeded: 'updated',
-  skipped: 'skipped',
-  failed: 'failed',
-  timed_out: 'not reached in time',
-  rejected: 'refused',
-  canceled: 'canceled',
-} as const satisfies Record<State, string>;
-
-function sentence(devices: readonly Update[]): string {
-  if (devices.length === 0) return 'No device belongs to it yet.';
-  const ignored = ignoredKeys(devices.flatMap(({ error, config }) => (error === undefined && config ? [config] : [])));
-  const [only] = devices;
-  if (devices.length === 1 && only !== undefined) {
-    if (only.reason === 'never_seen' && only.hint !== undefined) return `${only.device}: waiting. ${only.hint}`;
-    const detail = only.error?.message ?? (only.reason === undefined ? undefined : only.reason.replaceAll('_', ' '));
-    return `${only.device}: ${verbs[only.state]}${detail === undefined ? '.' : `: ${detail}`}${ignored}`;
-  }
-  const groups = Object.entries(verbs).flatMap(([state, verb]) => {
-    const ids = devices.filter((device) => device.state === state).map(({ device }) => device);
-    if (ids.length === 0) return [];
-    const shown = ids.length > 5 ? `${ids.slice(0, 5).join(', ')} …` : ids.join(', ');
-    return [`${ids.length} ${verb} (${shown})`];
-  });
-  const unseen = devices.filter(isPerhapsMisspelled).slice(0, MAX_NAMED);
-  const unknown = unseen.map(({ device, hint = '' }) => ` ${device}: ${hint}`).join('');
-  return `${devices.length} devices: ${groups.join(', ')}.${unknown}${ignored}`;
-}
-
-/** Whether a device is waited for that was never seen, while a known one has a similar id. */
-export function isPerhapsMisspelled({ reason, hint }: Pick<Update, 'reason' | 'hint'>): boolean {
-  return reason === 'never_seen' && hint?.endsWith('?') === true;
-}
-
-/** Whether a patch sets a key that the firmware does not know: the device takes it, and nothing comes of it. */
-export function setsUnknownKey({ warnings }: Pick<ConfigReport, 'warnings'>): boolean {
-  return warnings.some(({ code }) => code === UNKNOWN_KEY);
-}
-
-/** How many unknown keys or devices are named in a sentence. */
-const MAX_NAMED = 3;
-
-/** Returns what is said of the keys that the firmware does not know, each once, to be put behind a sentence. */
-export function ignoredKeys(reports: readonly Pick<ConfigReport, 'warnings'>[]): string {
-  const unknown = reports.flatMap(({ warnings }) => warnings.filter(({ code }) => code === UNKNOWN_KEY));
-  const messages = [...new Map(unknown.map(({ path, message }) => [path, message])).values()];
-  const more = messages.length - MAX_NAMED;
-  const shown = [...messages.slice(0, MAX_NAMED), ...(more > 0 ? [`(And ${more} more unknown keys.)`] : [])];
-  return shown.map((message) => ` ${message}`).join('');
-}
-
-const UNKNOWN_KEY = 'UNKNOWN_KEY';

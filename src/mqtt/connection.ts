@@ -19,7 +19,7 @@ export type ConnectionStatus =
       readonly refusal?: HomieError;
       /** What is retained still comes, and takes long. */
       readonly receiving?: true;
-      /** What the broker does without, by its CONNACK (MQTT 5); left out where that is nothing. */
+      /** Left out where that is nothing. */
       readonly lacks?: readonly Lack[];
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };

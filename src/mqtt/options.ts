@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import type { IClientOptions } from 'mqtt';
 import { HomieError } from '../errors';
 
@@ -47,7 +48,7 @@ const MAX_FRAME = 2 * MAX_PACKET;
  * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker, or the keep-alive is none
  */
 export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string): IClientOptions {
-  const { tls = {}, keepalive = KEEPALIVE, connectTimeout = CONNECT_TIMEOUT } = options;
+  const { keepalive = KEEPALIVE, connectTimeout = CONNECT_TIMEOUT } = options;
   const url = brokerUrl(options.url);
   const websocket = url.protocol.startsWith('ws');
   const username = options.username ?? decoded(url.username);
@@ -55,11 +56,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
   if (!Number.isInteger(keepalive) || keepalive < 0 || keepalive > 65_535) {
     throw new HomieError('BROKER_SETTINGS', 'The keep-alive must be a whole number from 0 to 65535.');
   }
-  const { alpnProtocols, ...tlsOptions } = tls;
-  const secure = isEncrypted(options.url);
-  const security = secure
-    ? { rejectUnauthorized: true, ...tlsOptions, ...(alpnProtocols && { ALPNProtocols: alpnProtocols }) }
-    : {};
+  const security = tlsOptions(options);
   return {
     protocol: schemeOf(url),
     // An IPv6 address stands in brackets in a URL only.
@@ -82,6 +79,13 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
   };
 }
 
+/** Returns what mqtt.js is given for TLS; with WebSocket it wants it twice. */
+function tlsOptions({ url, tls = {} }: ConnectionOptions): Partial<IClientOptions> {
+  if (!isEncrypted(url)) return {};
+  const { alpnProtocols, ...options } = tls;
+  return { rejectUnauthorized: true, ...options, ...(alpnProtocols && { ALPNProtocols: alpnProtocols }) };
+}
+
 /**
  * @returns the URL without credentials, to be shown to people
  * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker
@@ -100,7 +104,21 @@ export function isEncrypted(url: string): boolean {
 export function sendsPlainPassword(options: ConnectionOptions): boolean {
   const { hostname, password } = brokerUrl(options.url);
   if (isEncrypted(options.url) || (options.password ?? password) === '') return false;
-  return !/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])\.?$/i.test(hostname);
+  return !isThisMachine(hostname);
+}
+
+/** Whether what is sent to this host of a URL never leaves the machine. */
+function isThisMachine(hostname: string): boolean {
+  if (/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])\.?$/i.test(hostname)) return true;
+  return Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ address, family }) => hostname === (family === 'IPv6' ? inUrl(address) : address)),
+  );
+}
+
+/** An IPv6 address as it stands in a URL, which is written in one way only. */
+function inUrl(address: string): string {
+  const url = `mqtt://[${address}]`;
+  return URL.canParse(url) ? new URL(url).hostname : address;
 }
 
 function brokerUrl(text: string): URL {

@@ -26,8 +26,8 @@ export class PacketLimit {
   #large: LargePacket | undefined;
 
   /**
-   * @param limit the largest packet, in bytes after its fixed header
-   * @param skipped called at the beginning of each larger one; the topic is empty where it is no message
+   * @param limit the largest packet, in bytes after its fixed header; at least as much as a topic may take
+   * @param skipped called once the topic of a larger one has come; it is empty where that is no message
    */
   constructor(limit: number, skipped: (topic: string, size: number) => void) {
     this.#limit = limit;

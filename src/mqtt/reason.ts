@@ -23,20 +23,22 @@ export interface ConnectionEnd {
   readonly url: string;
 }
 
-const certificateReasons: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: 'it has expired',
-  CERT_NOT_YET_VALID: 'it is not valid yet (check the clock)',
-  CERT_REVOKED: 'it was revoked',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not known as trusted',
-  SELF_SIGNED_CERT_IN_CHAIN: 'it comes from a certificate authority that is not known',
-  UNABLE_TO_GET_ISSUER_CERT: 'it comes from a certificate authority that is not known',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'it comes from a certificate authority that is not known',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'it comes from a certificate authority that is not known',
-  CERT_SIGNATURE_FAILURE: 'its signature is wrong',
-  CERT_UNTRUSTED: 'it is not trusted',
-  INVALID_CA: 'its certificate authority is not one',
-  INVALID_PURPOSE: 'it is not one for servers',
-};
+const certificateReasons: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    CERT_HAS_EXPIRED: 'it has expired',
+    CERT_NOT_YET_VALID: 'it is not valid yet (check the clock)',
+    CERT_REVOKED: 'it was revoked',
+    DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not known as trusted',
+    SELF_SIGNED_CERT_IN_CHAIN: 'it comes from a certificate authority that is not known',
+    UNABLE_TO_GET_ISSUER_CERT: 'it comes from a certificate authority that is not known',
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'it comes from a certificate authority that is not known',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'it comes from a certificate authority that is not known',
+    CERT_SIGNATURE_FAILURE: 'its signature is wrong',
+    CERT_UNTRUSTED: 'it is not trusted',
+    INVALID_CA: 'its certificate authority is not one',
+    INVALID_PURPOSE: 'it is not one for servers',
+  }),
+);
 
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -74,14 +76,8 @@ export function explain(end: ConnectionEnd, before = false): HomieError {
   if (answeredWithTls(end)) {
     return tls(`${url} answered with TLS.`, error, 'Switch TLS on, or use the port of the broker that is without TLS.');
   }
-  if (typeof code === 'string') {
-    const certificate = certificateReasons[code];
-    if (certificate !== undefined) return tls(`The certificate of the broker was refused: ${certificate}.`, error);
-    if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-      return tls('The certificate of the broker was refused: it is for another host name.', error);
-    }
-    if (/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code)) return tlsProtocol(code, error);
-  }
+  const byTls = typeof code === 'string' ? tlsFailure(code, error) : undefined;
+  if (byTls !== undefined) return byTls;
   if (closedWithoutWord(end)) return closed(end, before);
   // Codes of the operating system.
   if (typeof code === 'string' && /^E[A-Z]+$|^EAI_/.test(code)) {
@@ -120,6 +116,16 @@ export function subscribeError(refused: ReadonlyMap<string, number>): HomieError
 
 function tls(message: string, cause: unknown, hint?: string): HomieError {
   return new HomieError('BROKER_TLS', message, { cause, ...(hint !== undefined && { hint }) });
+}
+
+/** Returns why TLS failed, by a code of Node.js; undefined where the code is not about TLS. */
+function tlsFailure(code: string, error: unknown): HomieError | undefined {
+  const certificate = certificateReasons.get(code);
+  if (certificate !== undefined) return tls(`The certificate of the broker was refused: ${certificate}.`, error);
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return tls('The certificate of the broker was refused: it is for another host name.', error);
+  }
+  return /^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code) ? tlsProtocol(code, error) : undefined;
 }
 
 function tlsProtocol(code: string, error: unknown): HomieError {

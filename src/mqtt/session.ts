@@ -23,8 +23,11 @@ export interface Published {
   readonly noSubscribers: boolean;
 }
 
-/** What a broker does without (MQTT 5, section 3.2.2.3). */
-export type Lack = 'retained' | 'wildcards' | 'qos1';
+/**
+ * What a broker does without: by its CONNACK (MQTT 5, section 3.2.2.3), or as it was seen (`retainedByWildcard`: nothing
+ * retained is delivered for a filter with a wildcard).
+ */
+export type Lack = 'retained' | 'wildcards' | 'qos1' | 'retainedByWildcard';
 
 /** What a session tells. */
 export interface SessionEvents {

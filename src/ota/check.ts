@@ -1,5 +1,6 @@
 import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
+import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import { HomieError } from '../errors';
@@ -7,7 +8,6 @@ import { refuseLarge } from '../mqtt/publish-packet';
 import { decide } from './decide';
 import { encodedLength } from './encoding';
 import { incomplete, isReady, neverSeen } from '../homie/presence';
-import { matchAny } from '../homie/pattern';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
@@ -23,6 +23,7 @@ export type CheckVerdict =
   | 'offline'
   | 'incompatible'
   | 'held'
+  | 'stopped'
   | 'excluded'
   | 'busy'
   | 'unknown';
@@ -43,15 +44,11 @@ export interface CheckSummary {
   readonly devices: readonly DeviceCheck[];
 }
 
-/** Why a device is not sent this image again, in a sentence; undefined when it is. */
-type HeldBecause = (device: string) => string | undefined;
+/** Why a device is not sent this image unless the user says so; undefined when it is. */
+type Barred = (device: string) => Pick<DeviceCheck, 'verdict' | 'reason'> | undefined;
 
-export interface CheckOptions {
-  /** Gives up waiting for what is retained. */
-  readonly signal?: AbortSignal;
-  readonly heldBecause?: HeldBecause;
-  /** Ids and patterns of devices that are left alone. */
-  readonly exclude?: readonly string[];
+interface OtaCheckOptions extends CheckOptions {
+  readonly barred?: Barred;
 }
 
 /** For how many devices, named one by one, retained firmware messages are searched: each is received as a whole. */
@@ -68,32 +65,26 @@ export async function check(
   firmware: Image,
   choice: DeviceChoice,
   settings: OtaSettings,
-  { signal, heldBecause = () => undefined, exclude = [] }: CheckOptions = {},
+  { signal, barred = () => undefined, exclude = [] }: OtaCheckOptions = {},
 ): Promise<CheckSummary> {
   const ids = await selectKnown(broker, choice, firmware.info.name, signal);
-  const isExcluded = matchAny(exclude);
-  const checked = await Promise.all(
-    ids.map(async (id) =>
-      isExcluded(id) ? leftAlone(broker, id) : checkDevice(broker, firmware, id, settings, heldBecause),
-    ),
+  const { counts, devices: checked } = await checkEach(ids, exclude, (id, isExcluded) =>
+    isExcluded ? excluded(broker, id) : checkDevice(broker, firmware, id, settings, barred),
   );
   const isNamed = new Set(namedDevices(choice)).size === ids.length && ids.length <= SEARCHED_DEVICES;
   const devices = isNamed ? await withRetainedFirmware(broker, checked, signal) : checked;
-  const counts: Partial<Record<CheckVerdict, number>> = {};
-  for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const { name, version, md5: checksum, size } = firmware.info;
   return { counts, to: { checksum, size, ...(name && { name }), ...(version && { version }) }, devices };
 }
 
-function leftAlone(broker: HomieBroker, id: string): DeviceCheck {
+function excluded(broker: HomieBroker, id: string): DeviceCheck {
   const known = broker.registry.get(id);
-  return {
-    device: id,
-    verdict: 'excluded',
-    reason: 'It is excluded.',
-    from: known === undefined ? {} : runningFirmware(known),
-  };
+  const from = known === undefined ? {} : runningFirmware(known);
+  return { device: id, verdict: 'excluded', reason: EXCLUDED, from };
 }
+
+/** The verdicts about devices that could be sent an image. */
+const isThere: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>(['update', 'up_to_date', 'held', 'stopped']);
 
 /** Adds which devices have a retained firmware message. No image may be on its way to a device meanwhile. */
 async function withRetainedFirmware(
@@ -101,10 +92,7 @@ async function withRetainedFirmware(
   devices: readonly DeviceCheck[],
   signal: AbortSignal = new AbortController().signal,
 ): Promise<DeviceCheck[]> {
-  const searched = devices.filter(
-    ({ verdict }) => verdict === 'update' || verdict === 'up_to_date' || verdict === 'held',
-  );
-  const ids = searched.map(({ device }) => device);
+  const ids = devices.filter(({ verdict }) => isThere.has(verdict)).map(({ device }) => device);
   const found = ids.length === 0 ? new Map<string, string>() : await findRetained(broker, ids, signal);
   return devices.map((each) => {
     const topic = found.get(each.device);
@@ -119,7 +107,7 @@ async function checkDevice(
   firmware: Image,
   id: string,
   settings: OtaSettings,
-  heldBecause: HeldBecause,
+  barred: Barred,
 ): Promise<DeviceCheck> {
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
@@ -141,9 +129,8 @@ async function checkDevice(
     if (error instanceof HomieError) return say('incompatible', error.message);
     throw error;
   }
-  if (broker.locks.holder(id) !== undefined) return say('busy', 'Another job has this device.');
-  const locked = broker.locks.refusalOf(id, 'image');
-  if (locked !== undefined) return say('busy', locked.message);
+  const busy = busyBecause(broker, id, 'image');
+  if (busy !== undefined) return say('busy', busy);
   const lack = incomplete(broker, id);
   if (lack !== undefined) return say('incompatible', lack.message);
   if (!isReady(broker, id)) return say('offline', `It is not there now; last seen as ${describe(device)}.`);
@@ -158,8 +145,8 @@ async function checkDevice(
       const length = encodedLength(firmware.info.size, settings.encoding);
       const tooLarge = refuseLarge(broker.status, topic, length);
       if (tooLarge !== undefined) return say('incompatible', `${tooLarge.message} ${tooLarge.hint}`);
-      const held = heldBecause(id);
-      if (held !== undefined) return say('held', held);
+      const bar = barred(id);
+      if (bar !== undefined) return say(bar.verdict, bar.reason);
       return say(
         'update',
         decision.reinstall ? 'It runs this image, which would be installed again.' : 'It would be updated.',

@@ -15,7 +15,7 @@ import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { Sight } from '../homie/sight';
 import { parseStatus } from './status';
-import { judgeBack, transfer, type TransferEnd, type TransferInput } from './transfer';
+import { judgeBack, openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../homie/update';
 import { reachedUptime } from '../homie/uptime';
 
@@ -235,13 +235,13 @@ class Exchange {
     }
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
-    report({ state: 'waiting', attempt: this.#attempt });
+    report({ state: end.why === 'halted' ? 'queued' : 'waiting', attempt: this.#attempt });
     if (end.why === 'canceled' || end.why === 'abandoned') return ended(this.#notReady(abandon.reason));
     return end.why === 'halted' || this.#failure === undefined ? wait : again;
   }
 
   /** Nothing is sent any more, and the job does not wait. */
-  #watchOn(end: TransferEnd, { sight }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
+  #watchOn(end: SentEnd, { sight }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
     const { broker, device, abandon, watchOn } = this.#input;
     if (watchOn === undefined || abandon.aborted || !broker.locks.isRebootPending(device)) return;
     this.late = lateOutcome({
@@ -251,7 +251,7 @@ class Exchange {
       sight,
       expected,
       before: known.checksum?.value,
-      flashed: end.kind === 'ended' && end.open === 'flashed',
+      flashed: openEnd(end) === 'flashed',
     });
     watchOn(this.late);
   }
@@ -273,35 +273,24 @@ class Exchange {
    * The device stays locked beyond the job unless it is known that nothing is staged: a restart was shown, the device has
    * refused this very image, or it was found in the middle of an update that was cut off.
    */
-  async #after(
-    end: Exclude<TransferEnd, { kind: 'not_sent' }>,
-    stuck: StuckDevice,
-    sent: TransferInput,
-  ): Promise<Next> {
+  async #after(end: SentEnd, stuck: StuckDevice, sent: TransferInput): Promise<Next> {
     const { broker, device, settings } = this.#input;
+    await broker.locks.left(device, openEnd(end));
     if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
     switch (end.kind) {
       case 'ended':
-        if (end.open === undefined) await broker.locks.rebooted(device);
         return ended(end.outcome);
       case 'missed':
-        // Its session is clean, and it connects again before it is ready.
-        await broker.locks.rebooted(device);
         this.#input.unsent?.(true);
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return wait;
       case 'interrupted':
         if (end.free) return this.#tryAgain(end.error, end.again);
         return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await answerOf(end, stuck));
-      case 'unseen': {
-        if (end.answer === undefined) {
-          await broker.locks.rebooted(device);
-          return ended({ state: 'failed', error: end.error });
-        }
+      case 'unseen':
+        if (end.answer === undefined) return ended({ state: 'failed', error: end.error });
         return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, await answerOf(end, stuck));
-      }
       case 'stuck':
-        await broker.locks.rebooted(device);
         return this.#restartStuck(stuck, end.error);
     }
   }
@@ -311,7 +300,10 @@ class Exchange {
    * restart. The answer came behind the image on its connection, so that it does not receive any more.
    */
   async #settleStaged({ stuck, error, sent, possible }: Unsettled, answer: StaleUpdate | 'changed'): Promise<Next> {
-    if (answer === 'cut_off') return this.#tryAgain(error, true);
+    if (answer === 'cut_off') {
+      await this.#input.broker.locks.left(this.#input.device, undefined);
+      return this.#tryAgain(error, true);
+    }
     if (answer === 'changed') {
       const end = await judgeBack(sent);
       return end.kind === 'ended' ? this.#after(end, stuck, sent) : ended({ state: 'failed', error });
@@ -337,8 +329,7 @@ class Exchange {
   }
 
   /** Nothing is staged. */
-  async #tryAgain(error: HomieError, possible: boolean): Promise<Next> {
-    await this.#input.broker.locks.rebooted(this.#input.device);
+  #tryAgain(error: HomieError, possible: boolean): Next {
     this.#failure = error;
     return possible && this.#mayTryAgain ? again : ended({ state: 'failed', error });
   }
@@ -391,7 +382,7 @@ function rememberBase64Failure(broker: HomieBroker, device: string): void {
 }
 
 /** Whether the device was given the image and did not take it. */
-function deviceFailed(end: TransferEnd): boolean {
+function deviceFailed(end: SentEnd): boolean {
   if (end.kind === 'interrupted') return end.error.code === 'STALLED';
   if (end.kind === 'unseen') return end.error.code === 'NOT_ACCEPTED';
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';

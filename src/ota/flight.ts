@@ -1,23 +1,22 @@
-import { asHomieError, HomieError } from '../errors';
+import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { Device } from '../homie/device';
+import type { Device, DeviceEvent } from '../homie/device';
 import {
   departureOf,
+  elapsedSince,
   givenTo,
   isOtherDevice,
-  elapsedSince,
   moment,
-  reachedAtDeparture,
-  restartRuledOut,
+  rebootSince,
   type Departure,
 } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
-import { settle, settledOrAbandoned } from '../homie/presence';
-import { Sight } from '../homie/sight';
+import { settleFor } from '../homie/presence';
+import type { Sight } from '../homie/sight';
+import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Change, Outcome } from '../homie/update';
-import { restartShown } from '../homie/uptime';
 import type { ImageFacts } from './image';
-import { ASK_AGAIN, askStaleUpdate, isConnectionGone, restart } from './recovery';
+import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
@@ -47,22 +46,29 @@ export interface JudgeInput {
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
+  /** Watches on after the end: what the device shows then is not the result any more. */
+  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
 /**
  * What became of a device. `open`: it may still boot something, as `OpenEnd` says. `again`: the image did not reach it, the
  * old one runs, and no update is under way.
  */
-export type FlightEnd =
-  { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
+export type FlightEnd = Ended | { readonly kind: 'again' };
+
+interface Ended {
+  readonly kind: 'ended';
+  readonly outcome: Outcome;
+  readonly open?: OpenEnd;
+}
 
 /** What the topics of a device say of an image that was sent to it. */
 type Sign =
-  | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd }
+  | Ended
   /** It is not there. */
   | { readonly kind: 'away' }
   /** It says what runs on it too little, or not live. */
-  | { readonly kind: 'unclear'; readonly missing?: 'checksum' }
+  | { readonly kind: 'unclear'; readonly missing?: 'checksum' | 'uptime' }
   /** It has an image to boot; or has booted, if that is `open`. */
   | { readonly kind: 'flashed'; readonly open: boolean }
   /** It runs what it ran before. `restarted`: and was restarted since. */
@@ -91,89 +97,163 @@ export function flashedFlight(flight: Flight, device: Device): Flight {
  *
  * It runs the image when a checksum that differs from the one before names it and a live uptime shows that it was
  * restarted since. Where the old one runs, the updater of the device is asked whether an update is under way, before
- * anything is sent again.
+ * anything is sent again. A device that may still boot the image at the end is watched on.
  */
 export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
   const { broker, device, job, firmware, settings, abandon, report } = input;
   report({ state: 'running', phase: 'verifying' });
   const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
-  const watch = broker.watch(device);
-  try {
-    for (;;) {
-      await settledOrAbandoned(broker, abandon);
-      try {
-        const sight = new Sight({ broker, watch, signal: abandon });
-        const end = await follow(input, expected, sight);
-        if (end.kind === 'again') return end;
-        const outcome = await withRetained(end.outcome, {
-          sender: { broker, device, job, abandon },
-          statusSince: sight.advertisement?.otaStatus,
-          expected,
-          clear: settings.clearRetained,
-        });
-        return { ...end, outcome };
-      } catch (error) {
-        if (!isConnectionGone(error)) throw error;
-      }
-    }
-  } catch (error) {
-    return ended(abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error), 'unknown');
-  } finally {
-    watch.close();
-  }
+  return judgeUnwatched(
+    input,
+    async (sight) => {
+      const flightJudge = new FlightJudge(input, expected, sight);
+      const end = await flightJudge.end();
+      if (end.kind === 'again') return end;
+      if (end.open !== undefined) input.watchOn(flightJudge.late());
+      const outcome = await withRetained(end.outcome, {
+        sender: { broker, device, job, abandon },
+        statusSince: sight.advertisement?.otaStatus,
+        expected,
+        clear: settings.clearRetained,
+      });
+      return { ...end, outcome };
+    },
+    (error) => ended(error, 'unknown'),
+  );
 }
 
-async function follow(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight): Promise<FlightEnd> {
-  const { broker, device, job, settings, abandon } = input;
-  let { flight } = input;
-  let until = sight.clock() + settings.stall + settings.reboot + settings.ready;
+/** Judges by what a device shows from now on whether it runs an image that was sent to it. */
+class FlightJudge {
+  readonly #input: JudgeInput;
+  readonly #expected: ReadonlySet<string>;
+  readonly #sight: Sight;
+  #flight: Flight;
+  #until: number;
   /** It is not in the middle of an update; whether something is staged is not known. */
-  let isAsked = false;
+  #isAsked = false;
+  /** It did not answer, and is not asked again before then, on the clock of the sight, unless its state changes. */
+  #silentUntil = 0;
   /** The device was sent another image after it had flashed this one. */
-  let isAnotherSent = false;
+  #isAnotherSent = false;
   /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
-  let isReconnected = false;
-  for (;;) {
-    abandon.throwIfAborted();
-    if (!broker.isSettled) await settle(broker, abandon);
-    const known = broker.registry.get(device);
-    const sign = read(known, flight, expected, sight);
-    if (sign.kind === 'ended') return sign;
-    if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
-    const underWay = known?.otaStatus === undefined ? 0 : settings.stall - ageOfProgress(known, flight);
-    let pause = underWay;
-    if (sign.kind === 'as_before' && underWay <= 0 && !isAsked) {
-      const stuck = { broker, device, job, settings, sight, abandon };
-      const answer = await askStaleUpdate(stuck);
-      if (answer === 'cut_off') return { kind: 'again' };
-      if (answer === 'silence' || answer === 'busy') return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
-      if (answer === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
-      if (answer === 'idle_or_staged') {
-        isAsked = true;
-        if (settings.recoverReboot) await restart(stuck);
+  #isReconnected = false;
+
+  constructor(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight) {
+    this.#input = input;
+    this.#expected = expected;
+    this.#sight = sight;
+    this.#flight = input.flight;
+    this.#until = this.#inTime;
+  }
+
+  async end(): Promise<FlightEnd> {
+    const { broker, device, abandon } = this.#input;
+    const sight = this.#sight;
+    for (;;) {
+      abandon.throwIfAborted();
+      await settleFor(broker, device, abandon);
+      const known = broker.registry.get(device);
+      const sign = read(known, this.#flight, this.#expected, sight);
+      if (sign.kind === 'ended') return sign;
+      if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
+      let pause = this.#underWay(known);
+      if (sign.kind === 'as_before' && pause <= 0 && !this.#isAsked) {
+        const next = await this.#ask();
+        if (next.kind === 'look') continue;
+        if (next.kind !== 'unasked') return next;
+        // This must not go round without a pause.
+        pause = ASK_AGAIN;
       }
-      // Much may have come meanwhile. Where the question could not be sent, this must not go round without a pause.
-      if (answer !== 'gone') continue;
-      pause = ASK_AGAIN;
-    }
-    const event = await sight.next(until, pause > 0 ? sight.clock() + pause : undefined);
-    if (event === undefined && sight.clock() >= until)
-      return inVain(sign, { wasFlashed: flight.flashed, another: isAnotherSent });
-    if (event?.attribute === 'state' && event.live && event.value === 'init') isReconnected = true;
-    if (event?.attribute === 'otaStatus' && event.live) {
-      if (concernsImage(event.value)) {
-        if (flight.flashed) isAnotherSent = true;
-        // A retained firmware makes the device answer at every connect, without end.
-        else if (!isReconnected)
-          until = Math.max(until, sight.clock() + settings.stall + settings.reboot + settings.ready);
-      }
-      if (parseStatus(event.value)?.kind === 'flashed') flight = nowFlashed(flight, broker.registry.get(device));
+      const event = await sight.next(this.#until, pause > 0 ? sight.clock() + pause : undefined);
+      if (event !== undefined) this.#take(event);
+      else if (sight.clock() >= this.#until) return this.#inVain(sign, known);
     }
   }
-}
 
-function nowFlashed(flight: Flight, device: Device | undefined): Flight {
-  return device === undefined ? { ...flight, flashed: true } : flashedFlight(flight, device);
+  #inVain(sign: Sign, known: Device | undefined): FlightEnd {
+    if (sign.kind === 'unclear' && sign.missing === 'uptime' && known !== undefined) {
+      return ended(unconfirmed(known, this.#patience), 'unknown');
+    }
+    return inVain(sign, this.#flight.flashed, this.#isAnotherSent);
+  }
+
+  /** Watches on after an end at which the device may still boot the image. */
+  late(): Promise<Outcome | undefined> {
+    const [flight, expected] = [this.#flight, this.#expected];
+    return lateOutcomeUnwatched(this.#input, (device, sight) => {
+      const sign = isOtherDevice(flight.mac, device) ? undefined : read(device, flight, expected, sight);
+      return sign?.kind === 'ended' ? sign.outcome : undefined;
+    });
+  }
+
+  /** When a device that is being sent an image has shown what became of it, on the clock of the sight. */
+  get #inTime(): number {
+    return this.#sight.clock() + this.#patience;
+  }
+
+  get #patience(): number {
+    const { stall, reboot, ready } = this.#input.settings;
+    return stall + reboot + ready;
+  }
+
+  /** For how many ms an update is taken to be under way. */
+  #underWay(known: Device | undefined): number {
+    const silent = this.#silentUntil - this.#sight.clock();
+    if (known?.otaStatus === undefined) return silent;
+    return Math.max(silent, this.#input.settings.stall - ageOfProgress(known, this.#flight));
+  }
+
+  /**
+   * Asks the updater of the device whether an update is under way.
+   *
+   * @returns `unasked` where the question could not be sent, `look` where much may have come meanwhile
+   */
+  async #ask(): Promise<FlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
+    const { broker, device, job, settings, abandon } = this.#input;
+    const stuck = { broker, device, job, settings, sight: this.#sight, abandon };
+    const answer = await askStaleUpdate(stuck);
+    switch (answer) {
+      case 'cut_off':
+        return { kind: 'again' };
+      case 'silence':
+        // It may be receiving in silence, and be left in the middle when its connection ends.
+        this.#silentUntil = this.#until;
+        break;
+      case 'busy':
+        return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+      case 'gone':
+        return { kind: 'unasked' };
+      case 'flashed':
+        this.#flashed();
+        break;
+      case 'idle_or_staged':
+        this.#isAsked = true;
+        if (settings.recoverReboot) await restart(stuck);
+        break;
+      case 'progress':
+    }
+    return { kind: 'look' };
+  }
+
+  #take(event: DeviceEvent): void {
+    if (event.attribute === 'state' && event.live) {
+      this.#silentUntil = 0;
+      if (event.value === 'init') this.#isReconnected = true;
+    }
+    if (event.attribute !== 'otaStatus' || !event.live) return;
+    if (concernsImage(event.value)) {
+      if (this.#flight.flashed) this.#isAnotherSent = true;
+      // A retained firmware makes the device answer at every connect, without end.
+      else if (!this.#isReconnected) this.#until = Math.max(this.#until, this.#inTime);
+    }
+    if (parseStatus(event.value)?.kind === 'flashed') this.#flashed();
+  }
+
+  #flashed(): void {
+    const { broker, device } = this.#input;
+    const known = broker.registry.get(device);
+    this.#flight = known === undefined ? { ...this.#flight, flashed: true } : flashedFlight(this.#flight, known);
+  }
 }
 
 /** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
@@ -190,30 +270,31 @@ function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: nu
 
 function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
   if (device?.state?.value !== 'ready') return { kind: 'away' };
-  const { checksum, state, uptime, connectedAt } = device;
-  if (isOtherDevice(flight.mac, device)) {
-    return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OTHER_DEVICE') }, open: 'unknown' };
+  if (isOtherDevice(flight.mac, device)) return ended(new HomieError('OTHER_DEVICE'), 'unknown');
+  if (device.checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
+  const checksum = device.checksum.value;
+  const reboot = rebootSince(flight, device);
+  const isNew = identify(checksum, expected, flight.before) === 'new';
+  if (checksum !== flight.before) {
+    if (!isConfirmed(flight, reboot, sight))
+      return { kind: 'unclear', ...(reboot === 'unknown' && { missing: 'uptime' }) };
+    return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : ended(new HomieError('OTHER_FIRMWARE'));
   }
-  if (checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
-  const now = { moment: moment(), ms: performance.now() };
-  const shown = uptime?.live === true && uptime.at >= state.at ? uptime : undefined;
-  const restarted = shown !== undefined && restartShown(reachedAtDeparture(flight, now), { ...shown, connectedAt });
-  const open = shown === undefined || !restartRuledOut(flight, shown, now);
-  const isNew = identify(checksum.value, expected, flight.before) === 'new';
+  if (!isFlashed(device, flight)) return { kind: 'as_before', restarted: reboot === 'shown' };
+  if (reboot !== 'shown') return { kind: 'flashed', open: reboot !== 'refuted' };
+  return isNew ? succeeded('proven') : ended(new HomieError('OLD_FIRMWARE'));
+}
 
-  if (checksum.value !== flight.before) {
-    // A device without statistics: a connect that was seen as it happened stands for them.
-    const seen = !flight.statistics && sight.advertisement?.live === true && sight.advertisement.readyAt !== undefined;
-    // Another checksum than before proves itself, where an uptime shows that the device is there and does not rule it out.
-    const confirmed = restarted || (shown !== undefined && open);
-    if (!confirmed && !seen) return { kind: 'unclear' };
-    if (isNew) return succeeded(restarted ? 'proven' : 'unproven');
-    return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OTHER_FIRMWARE') } };
-  }
-  if (!isFlashed(device, flight)) return { kind: 'as_before', restarted };
-  if (!restarted) return { kind: 'flashed', open };
-  if (isNew) return succeeded('proven');
-  return { kind: 'ended', outcome: { state: 'failed', error: new HomieError('OLD_FIRMWARE') } };
+/** Whether another checksum than before is that of the firmware which runs now. */
+function isConfirmed(
+  { statistics }: Flight,
+  reboot: ReturnType<typeof rebootSince>,
+  { advertisement }: Sight,
+): boolean {
+  // It proves itself, where an uptime shows that the device is there and does not rule out a reboot.
+  if (reboot === 'shown' || reboot === 'open') return true;
+  // A device without statistics: a connect that was seen as it happened stands for them.
+  return !statistics && advertisement?.live === true && advertisement.readyAt !== undefined;
 }
 
 function isFlashed({ otaStatus }: Device, flight: Flight): boolean {
@@ -229,19 +310,19 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
 const UNTOLD =
   'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
 
-function inVain(sign: Sign, { wasFlashed, another }: Record<'wasFlashed' | 'another', boolean>): FlightEnd {
+function inVain(sign: Sign, wasFlashed: boolean, another: boolean): FlightEnd {
   switch (sign.kind) {
     case 'away':
       return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');
     case 'flashed':
       return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
     case 'unclear':
-      return ended(new HomieError(sign.missing === undefined ? 'UNCONFIRMED' : 'CHECKSUM_MISSING'), 'unknown');
+      return ended(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
     default:
       return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
   }
 }
 
-function ended(error: HomieError, open: OpenEnd): FlightEnd {
-  return { kind: 'ended', outcome: { state: 'failed', error }, open };
+function ended(error: HomieError, open?: OpenEnd): Ended {
+  return { kind: 'ended', outcome: { state: 'failed', error }, ...(open && { open }) };
 }

@@ -64,17 +64,16 @@ export class ProgressMeter {
   }
 
   /**
-   * How much of the image a device had reported that was lost at `now` (ms), in percent; undefined where it may have had all
+   * How much of the image a device had reported that was lost, in percent; undefined where it may have had all
    * of it by then. To be asked only where our own connection stood all the time.
    *
    * It cannot have had all when another 206 was due before the end: then this one would have been lost as well as the 200,
-   * and a device whose statuses get no further soon gets nothing either, since its acknowledgements get no further. Nor can it
-   * when three times its pace is not enough.
+   * and a device whose statuses get no further soon gets nothing either, since its acknowledgements get no further. Its pace
+   * until then proves nothing: what was held up may come all at once.
    */
-  partial(now: number): number | undefined {
+  partial(): number | undefined {
     const missed = this.#written + REPORTED_EVERY + RECEIVE_WINDOW < this.#total;
-    const reached = this.#written === 0 ? Infinity : this.#written + 3 * this.#pace * (now - this.#at);
-    return missed || reached < this.#total ? Math.round((this.#written / this.#total) * 100) : undefined;
+    return missed ? Math.round((this.#written / this.#total) * 100) : undefined;
   }
 
   #progress(written: number, estimated: boolean): Progress {

@@ -1,7 +1,7 @@
-import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
+import type { DeviceEvent } from '../homie/device';
 import { publishToDevice, sightingOf } from '../homie/gate';
-import { isReady } from '../homie/presence';
+import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
 import { isAway, type Sight } from '../homie/sight';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
@@ -65,18 +65,37 @@ async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
   for (;;) {
     const event = await sight.next(until);
     if (event === undefined) return isRunning ? 'idle_or_staged' : 'silence';
-    if (event.attribute === 'state' && event.live && (event.value === 'init' || isAway(event.value))) return 'gone';
-    if (event.attribute !== 'otaStatus' || !event.live) continue;
-    const status = parseStatus(event.value);
-    if (status?.kind === 'unchanged') {
+    const answer = answerIn(event, isRunning);
+    if (answer === 'first_half') {
       isRunning = true;
       until = Math.min(until, sight.clock() + SECOND_HALF);
-    } else if (status?.kind === 'refused') {
+    } else if (answer !== undefined) return answer;
+  }
+}
+
+/**
+ * Returns what an event says as an answer to the question; `first_half` for the `304`, undefined for anything else.
+ *
+ * @param isSecond the `304` has come
+ */
+function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_half' | undefined {
+  if (event.attribute === 'connection' || !event.live) return undefined;
+  if (event.attribute === 'state' && (event.value === 'init' || isAway(event.value))) return 'gone';
+  const status = event.attribute === 'otaStatus' ? parseStatus(event.value) : undefined;
+  switch (status?.kind) {
+    case 'unchanged':
+      return 'first_half';
+    case 'refused':
       if (isBusy(status.code)) return 'busy';
       // Without the 304 it is the answer to something else.
-      if (isRunning) return 'cut_off';
-    } else if (status?.kind === 'flashed') return 'flashed';
-    else if (status?.kind === 'accepted' || status?.kind === 'progress') return 'progress';
+      return isSecond ? 'cut_off' : undefined;
+    case 'flashed':
+      return 'flashed';
+    case 'accepted':
+    case 'progress':
+      return 'progress';
+    default:
+      return undefined;
   }
 }
 
@@ -94,14 +113,20 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
   const running = (): string | undefined => stuck.broker.registry.get(stuck.device)?.checksum?.value;
   const { sight, settings } = stuck;
   const before = running();
-  const until = sight.clock() + settings.ready;
+  let until = sight.clock() + settings.ready;
   for (let asked = 0; ;) {
     const answer = await ask(stuck);
     // Nothing may be sent for a moment, as while the lock of the user directory is confirmed.
     if (answer === 'unsent') await pass(sight, sight.clock() + ASK_AGAIN);
     else if (answer !== 'gone') return answer;
     else asked += 1;
+    const wasCut = answer === 'unsent' && !stuck.broker.isSettled;
     if (!(await isBack(stuck))) return 'gone';
+    if (wasCut) {
+      // Our own connection was lost with the question.
+      asked += 1;
+      until = sight.clock() + settings.ready;
+    }
     if (before !== undefined && running() !== before) return 'changed';
     if (asked === ASKED || (answer === 'unsent' && sight.clock() >= until)) return 'gone';
   }
@@ -112,10 +137,12 @@ async function pass(sight: Sight, until: number): Promise<void> {
   while (sight.clock() < until) await sight.next(Number.POSITIVE_INFINITY, until);
 }
 
-async function isBack({ broker, device, sight, settings }: StuckDevice): Promise<boolean> {
+async function isBack({ broker, device, sight, settings, abandon }: StuckDevice): Promise<boolean> {
+  await settledOrAbandoned(broker, abandon);
   const until = sight.clock() + settings.ready;
   while (!broker.isSettled || sight.advertisement?.readyAt === undefined || !isReady(broker, device)) {
     if ((await sight.next(until)) === undefined) return isReady(broker, device);
+    await settledOrAbandoned(broker, abandon);
   }
   return true;
 }
@@ -171,11 +198,4 @@ async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | st
   }
   abandon.throwIfAborted();
   return false;
-}
-
-const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
-
-/** Whether something failed because there was no connection. */
-export function isConnectionGone(error: unknown): boolean {
-  return error instanceof HomieError && connectionGone.has(error.code);
 }

@@ -38,9 +38,7 @@ export interface RetainedCheck {
  */
 export async function withRetained(outcome: Outcome, check: RetainedCheck): Promise<Outcome> {
   const { sender, statusSince, expected, clear } = check;
-  if (outcome.state !== 'succeeded' && outcome.state !== 'failed') return outcome;
-  const isSuspect = outcome.state === 'failed' ? suspicious.has(outcome.error.code) : answersFirmware(statusSince);
-  if (!isSuspect) return outcome;
+  if (!isSuspect(outcome, statusSince)) return outcome;
   const { broker, device, abandon } = sender;
   const topic = (await findRetained(broker, [device], abandon)).get(device);
   if (topic === undefined) return outcome;
@@ -61,6 +59,14 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
     ...(outcome.state === 'failed' && { cause: outcome.error }),
   });
   return { state: 'failed', error, ...(outcome.reboot === 'unproven' && { reboot: 'unproven' }) };
+}
+
+function isSuspect(
+  outcome: Outcome,
+  statusSince: string | undefined,
+): outcome is Outcome & { readonly state: 'succeeded' | 'failed' } {
+  if (outcome.state === 'succeeded') return answersFirmware(statusSince);
+  return outcome.state === 'failed' && suspicious.has(outcome.error.code);
 }
 
 /** Whether this is what a device says of a firmware message that it can take, or runs already. */

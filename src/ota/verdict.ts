@@ -50,7 +50,8 @@ export type Verdict =
     };
 
 /** Judges a return. Nothing is taken for proven that was not seen. */
-export function judge({ firmware, changed, reboot, live, flashed }: Return): Verdict {
+export function judge(back: Return): Verdict {
+  const { firmware, changed, reboot, live } = back;
   const shown = reboot === 'shown' ? 'proven' : 'unproven';
   if (!live && firmware !== 'old' && (reboot === 'unknown' || (reboot === 'refuted' && changed))) {
     return { kind: 'failed', code: 'UNCONFIRMED', reboot: shown };
@@ -60,18 +61,24 @@ export function judge({ firmware, changed, reboot, live, flashed }: Return): Ver
       return { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: shown };
     case 'new':
       // A checksum that changed proves itself: the device computes it when it boots.
-      if (changed || (reboot === 'shown' && flashed)) return { kind: 'succeeded', reboot: shown };
-      if (reboot === 'shown') return { kind: 'rebooted' };
-      return reboot === 'unknown'
-        ? { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' }
-        : { kind: 'reconnected' };
+      return changed ? { kind: 'succeeded', reboot: shown } : judgeSame(back);
     case 'old':
-      if (reboot === 'refuted' || reboot === 'open') return { kind: 'reconnected' };
-      // Without an uptime, a reconnect before the reboot looks like a reboot into the old firmware.
-      if (flashed)
-        return reboot === 'shown' ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: shown } : { kind: 'reconnected' };
-      return { kind: reboot === 'shown' ? 'rebooted' : 'half_dead' };
+      return judgeOld(back);
   }
+}
+
+/** Judges a device that ran the image before, too. */
+function judgeSame({ reboot, flashed }: Return): Verdict {
+  if (reboot === 'shown') return flashed ? { kind: 'succeeded', reboot: 'proven' } : { kind: 'rebooted' };
+  if (reboot === 'unknown') return { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
+  return { kind: 'reconnected' };
+}
+
+function judgeOld({ reboot, flashed }: Return): Verdict {
+  if (reboot === 'shown')
+    return flashed ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' } : { kind: 'rebooted' };
+  // Without an uptime, a reconnect before the reboot looks like a reboot into the old firmware.
+  return { kind: reboot === 'unknown' && !flashed ? 'half_dead' : 'reconnected' };
 }
 
 /** What is known of a device before an image is published, and of its course since. */

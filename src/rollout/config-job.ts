@@ -1,17 +1,26 @@
 import { endUnsent } from '../config/report';
 import { bringPatch, readyAt } from '../config/exchange';
-import { configFlightOf, judgeConfigFlight, receivedFlight, type ConfigFlight } from '../config/flight';
+import {
+  configFlightOf,
+  judgeConfigFlight,
+  receivedFlight,
+  type ConfigFlight,
+  type ConfigFlightEnd,
+} from '../config/flight';
 import type { JsonObject } from '../config/json';
-import { checkKnown } from '../config/known';
+import { checkDevicePatch } from '../config/check-device';
 import type { ConfigSettings } from '../config/settings';
+import { judgeMissed, stillAsleep, type MissedPatch } from '../config/missed';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { isReady, lacking, whyNot } from '../homie/presence';
-import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
-import { History } from './history';
+import { isReady, lacking } from '../homie/presence';
+import { namedDevices } from '../homie/select';
+import type { Outcome, Update } from '../homie/update';
+import { ExchangeTask } from './exchange-task';
+import type { Author, History } from './history';
 import { Job, type JobOptions } from './job';
 import type { RolloutSettings } from './settings';
-import type { Task } from './task';
+import type { Hooks, Task } from './task';
 
 /** What brings one patch onto devices. */
 export interface ConfigTaskInput {
@@ -21,6 +30,8 @@ export interface ConfigTaskInput {
   readonly devices: readonly string[];
   readonly settings: ConfigSettings;
   readonly history?: History;
+  /** Who is remembered to have done it. */
+  readonly author?: Author | undefined;
   /** Secret values of the patch are gone since a restart: nothing can be sent any more. */
   readonly incomplete?: boolean;
 }
@@ -33,65 +44,98 @@ export interface ConfigTaskInput {
  */
 export class ConfigJob extends Job {
   constructor(input: ConfigTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
-    super({
-      ...options,
-      task: configTask(input, settings.continuous),
-      settings,
-      devices: namedDevices({ devices: input.devices }),
-    });
+    const task = new ConfigTask(input, settings.continuous);
+    super({ ...options, task, settings, devices: namedDevices({ devices: input.devices }) });
   }
 }
 
-function configTask(
-  { broker, patch, devices, settings, history, incomplete }: ConfigTaskInput,
-  continuous: boolean,
-): Task<ConfigFlight> {
-  const choice: DeviceChoice = { devices };
-  const settingsFor = (asked: boolean): ConfigSettings => ({ ...settings, force: settings.force && asked });
-  return {
-    broker,
-    stages: 'patch',
-    initial: { total: 0 },
-    select: (signal) => selectDevices(broker, choice, undefined, signal, continuous),
-    admits: (device) => isMeant(choice, device, undefined),
-    refuse: () => (incomplete === true ? new HomieError('SECRET_NOT_KEPT') : undefined),
-    readyAt: (device) => readyAt(broker, device),
-    missing: (device) => whyNot(broker, device),
-    look: async (device, asked) =>
-      endUnsent(checkKnown(broker, broker.registry.get(device), patch, settingsFor(asked))),
-    exchange: (device, { asked, begin, report, ...hooks }) => {
-      let flight: ConfigFlight | undefined;
-      return bringPatch({
-        ...hooks,
-        broker,
-        device,
-        patch,
-        settings: settingsFor(asked),
-        begin: (known, check, done) => {
-          flight = configFlightOf(known, check, done, settings);
-          return begin(flight);
-        },
-        report: (change) => {
-          report(change);
-          const known = broker.registry.get(device);
-          if (change.phase !== 'received' || flight === undefined || known === undefined) return;
-          flight = receivedFlight(flight, known);
-          void begin(flight);
-        },
-      });
-    },
-    judge: async (device, flight, { report, abandon }) => {
-      const judged = await judgeConfigFlight({ broker, device, flight, settings, abandon, report });
-      const isOpen = judged.kind === 'ended' && judged.open !== undefined;
-      if (!isOpen) await broker.locks.rebooted(device);
-      return judged.kind === 'again' ? 'again' : judged.outcome;
-    },
-    isWorthAnotherLook: ({ device, state, error }) => {
-      if (state === 'timed_out') return true;
-      const lacked = lacking.has(error?.code) || error?.code === 'CONFIG_UNKNOWN';
-      return lacked && isReady(broker, device) && broker.registry.get(device)?.config !== undefined;
-    },
-    allowAgain: () => undefined,
-    ended: async (device, update, resumed) => history?.remember(`${broker.locks.scope}${device}`, update, resumed),
-  };
+class ConfigTask extends ExchangeTask<ConfigFlight, ConfigSettings> implements Task<ConfigFlight> {
+  readonly stages = 'patch';
+  readonly initial = { total: 0 };
+  readonly #change: ConfigTaskInput;
+  /** By device. */
+  readonly #missed = new Map<string, MissedPatch>();
+
+  constructor(change: ConfigTaskInput, continuous: boolean) {
+    super({ ...change, choice: change, continuous });
+    this.#change = change;
+  }
+
+  refuse(): Outcome | undefined {
+    return this.#change.incomplete === true
+      ? { state: 'rejected', error: new HomieError('SECRET_NOT_KEPT') }
+      : undefined;
+  }
+
+  readyAt(device: string): number | undefined {
+    return readyAt(this.broker, device);
+  }
+
+  mayHaveTaken(device: string): boolean {
+    return this.#missed.has(device);
+  }
+
+  override missing(device: string): HomieError {
+    return this.mayHaveTaken(device) ? stillAsleep() : super.missing(device);
+  }
+
+  async look(device: string, asked: boolean): Promise<Outcome | undefined> {
+    const { broker } = this;
+    const [known, missed, settings] = [
+      broker.registry.get(device),
+      this.#missed.get(device),
+      this.settingsFor(device, asked),
+    ];
+    const outcome = missed && known && judgeMissed(missed, known, settings);
+    return outcome ?? endUnsent(checkDevicePatch(broker, known, this.#change.patch, settings));
+  }
+
+  exchange(device: string, { asked, begin, report, ...hooks }: Hooks<ConfigFlight>): Promise<Outcome | undefined> {
+    const { broker } = this;
+    let flight: ConfigFlight | undefined;
+    return bringPatch({
+      ...hooks,
+      broker,
+      device,
+      patch: this.#change.patch,
+      settings: this.settingsFor(device, asked),
+      begin: (known, check, done) => {
+        flight = configFlightOf(known, check, done, this.input.settings);
+        return begin(flight);
+      },
+      report: (change) => {
+        report(change);
+        const known = broker.registry.get(device);
+        if (change.phase !== 'received' || flight === undefined || known === undefined) return;
+        flight = receivedFlight(flight, known);
+        void begin(flight);
+      },
+      before: this.#missed.get(device),
+      missed: (missed) => this.#missed.set(device, missed),
+    });
+  }
+
+  isWorthAnotherLook({ device, state, error }: Update): boolean {
+    if (state === 'timed_out') return true;
+    const lacked = lacking.has(error?.code) || error?.code === 'CONFIG_UNKNOWN';
+    return lacked && isReady(this.broker, device) && this.broker.registry.get(device)?.config !== undefined;
+  }
+
+  allowAgain(): void {
+    // Nothing that was sent keeps a patch from being sent again.
+  }
+
+  async ended(device: string, update: Update, resumed: boolean): Promise<void> {
+    this.#missed.delete(device);
+    await this.#change.history?.remember(this.keyOf(device), this.authored(update), resumed);
+  }
+
+  protected judgeFlight(
+    device: string,
+    flight: ConfigFlight,
+    { report, abandon, watchOn }: Hooks<ConfigFlight>,
+  ): Promise<ConfigFlightEnd> {
+    const { settings } = this.input;
+    return judgeConfigFlight({ broker: this.broker, device, flight, settings, abandon, report, watchOn });
+  }
 }

@@ -34,6 +34,7 @@ export async function forgetDevices(
       hint: 'Ask for the list with the same properties, and see which devices fit.',
     });
   }
+  await broker.seek(ids, signal);
   const forgotten: Forgetting[] = [];
   for (const id of new Set(ids)) forgotten.push(await forgetDevice(broker, id, signal));
   return forgotten;

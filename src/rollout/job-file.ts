@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import { isDeviceId } from '../homie/topics';
+import { isDeviceId } from '../homie/device-id';
 import { isState } from '../homie/update';
 import type { Job } from './job';
 import type { DeviceState, JobState } from './job-state';

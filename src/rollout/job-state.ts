@@ -1,9 +1,6 @@
-import type { Clock } from './clock';
-import type { Entry } from './ledger';
-import type { PlanState } from './plan';
-
-/** Whether something is left to do. */
-export type Rest = 'not' | 'stopped' | 'done';
+import type { Entry } from './entry';
+import type { PlanState } from './holds';
+import type { Rest } from './plan';
 
 /** One device of a job as plain data, for a file. */
 export interface DeviceState {
@@ -27,12 +24,8 @@ export interface JobState {
   readonly closed?: true;
   /** All of it was canceled. */
   readonly canceled?: true;
+  /** What was last reported. */
   readonly rest: Rest;
   readonly plan: PlanState;
   readonly devices: readonly DeviceState[];
-}
-
-/** How long ago a job of an earlier process began, in ms. The wall clock may have been set back since. */
-export function elapsedOf({ startedAt, elapsed }: JobState, clock: Clock): number {
-  return Math.max(elapsed, clock.date().getTime() - Date.parse(startedAt)) || elapsed;
 }

@@ -51,20 +51,17 @@ export async function listDevices(
   const matches = await Promise.all(all.map(fits));
   const devices = all.filter((_, index) => matches[index]).sort((a, b) => (a.id < b.id ? -1 : 1));
   const updates = await Releases.of(broker).updates(devices);
-  const now = { wall: Date.now(), monotonic: performance.now() };
+  const epoch = Date.now() - performance.now();
   return devices.flatMap((device) => {
     // Its state may have been cleared meanwhile.
     if (device.state === undefined) return [];
     const update = updates.get(device.id);
-    return [{ ...describe(device, device.state.value, now), ...(update && { update }) }];
+    return [{ ...describe(device, device.state.value, epoch), ...(update && { update }) }];
   });
 }
 
-function describe(
-  device: Device,
-  state: DeviceState,
-  now: { readonly wall: number; readonly monotonic: number },
-): ListedDevice {
+/** @param epoch when `performance.now()` was 0, in ms since 1970 */
+function describe(device: Device, state: DeviceState, epoch: number): ListedDevice {
   const { id, name, fwName, fwVersion, checksum, implementation, implementationVersion, seenAt } = device;
   return {
     id,
@@ -74,6 +71,6 @@ function describe(
     implementation: { name: implementation?.value, version: implementationVersion?.value },
     ota: { enabled: device.otaEnabled?.value, status: device.otaStatus?.value },
     uptime: device.uptime?.value,
-    lastSeen: seenAt === undefined ? undefined : new Date(now.wall - (now.monotonic - seenAt)).toISOString(),
+    lastSeen: seenAt === undefined ? undefined : new Date(epoch + seenAt).toISOString(),
   };
 }

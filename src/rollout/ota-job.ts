@@ -1,18 +1,21 @@
 import { asHomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { decidableAt, incomplete, isReady, lacking, whyNot } from '../homie/presence';
-import { isMeant, namedDevices, selectDevices, type DeviceChoice } from '../homie/select';
-import type { Outcome } from '../homie/update';
+import type { Device } from '../homie/device';
+import { decidableAt, incomplete, isReady, lacking } from '../homie/presence';
+import { namedDevices, type DeviceChoice } from '../homie/select';
+import type { Outcome, Update } from '../homie/update';
 import { decide } from '../ota/decide';
 import { bringFirmware, refuse } from '../ota/exchange';
-import { flashedFlight, flightOf, judgeFlight, type Flight } from '../ota/flight';
+import { flashedFlight, flightOf, judgeFlight, type Flight, type FlightEnd } from '../ota/flight';
 import type { Image, ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
-import { History, type Held } from './history';
+import type { Initial } from './entry';
+import { ExchangeTask } from './exchange-task';
+import { History, type Author, type Held } from './history';
 import { Job, type JobOptions } from './job';
 import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
-import type { Task } from './task';
+import type { Hooks, Task } from './task';
 
 /** What brings one firmware onto devices. */
 export interface OtaTaskInput {
@@ -24,15 +27,21 @@ export interface OtaTaskInput {
   readonly settings: OtaSettings;
   /** What is remembered of devices and images beyond this job. */
   readonly history?: History;
+  /** Who is remembered to have done it. */
+  readonly author?: Author | undefined;
 }
 
 /** One firmware for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
 export class OtaJob extends Job {
   readonly #image: JobImage;
 
-  constructor({ firmware, readAgain, ...input }: OtaTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
+  constructor(
+    { firmware, readAgain, history = new History(), author, ...input }: OtaTaskInput,
+    settings: RolloutSettings,
+    options: JobOptions = {},
+  ) {
     const image = new JobImage(firmware, readAgain);
-    const task = otaTask({ ...input, firmware: image }, settings.continuous);
+    const task = new OtaTask({ ...input, firmware: image, history }, settings.continuous, author);
     super({ ...options, task, settings, devices: namedDevices(input.choice) });
     this.#image = image;
     this.on('rest', () => this.#releaseImage());
@@ -50,131 +59,192 @@ export class OtaJob extends Job {
   }
 }
 
-function otaTask(
-  {
-    broker,
-    firmware,
-    choice,
-    settings,
-    history = new History(),
-  }: Omit<OtaTaskInput, 'firmware' | 'readAgain'> & { readonly firmware: JobImage },
-  continuous: boolean,
-): Task<Flight> {
-  const { name, version, md5: checksum, size } = firmware.info;
-  const key = (device: string): string => `${broker.locks.scope}${device}`;
-  const settingsFor = (device: string, asked: boolean): OtaSettings => ({
-    ...settings,
-    force: settings.force && asked,
-    attempts: history.mayTransfer(key(device), checksum, settings.attempts),
-  });
+class OtaTask extends ExchangeTask<Flight, OtaSettings> implements Task<Flight> {
+  readonly stages = 'image';
+  readonly initial: Initial;
+  readonly #known: Known & { readonly firmware: JobImage };
+  readonly #checksum: string;
   /** Every checksum that a device running the image may report, as far as that had to be known. */
-  let meaning: ReadonlySet<string> = new Set([checksum]);
-  const means = async (reported: string): Promise<boolean> => {
-    if (reported !== checksum) meaning = new Set([checksum, ...(await firmware.alternativeChecksums())]);
-    return meaning.has(reported);
-  };
+  #meaning: ReadonlySet<string>;
   /** Devices that this job has sent the image to. */
-  const sent = new Set<string>();
-  /** A device that was thought to have missed the image, or to have lost it, may have taken it all the same. */
-  const tookIt = (id: string, outcome: Outcome): Outcome => {
-    const isSkipped = outcome.state === 'skipped' && outcome.reason === 'up_to_date';
-    const isShown = broker.registry.get(id)?.checksum?.live === true;
-    return isSkipped && isShown && sent.has(id) ? { state: 'succeeded', reboot: 'unproven' } : outcome;
-  };
-  return {
-    broker,
-    stages: 'image',
-    initial: {
+  readonly #sent = new Set<string>();
+  /** Failures have stopped this very job. */
+  #isStopped = false;
+
+  constructor(known: Known & { readonly firmware: JobImage }, continuous: boolean, author: Author | undefined) {
+    const { name, version, md5: checksum, size } = known.firmware.info;
+    super({ ...known, continuous, author, firmwareName: name });
+    this.#known = known;
+    this.#checksum = checksum;
+    this.#meaning = new Set([checksum]);
+    this.initial = {
       total: size,
       to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
-    },
-    select: (signal) => selectDevices(broker, choice, name, signal, continuous),
-    admits: (device) => device.fwName?.value === name && isMeant(choice, device, name),
-    refuse: (device) => refuse({ broker, device, firmware, settings }),
-    readyAt: (device) => decidableAt(broker, device),
-    missing: (device) => whyNot(broker, device),
-    look: async (id, asked): Promise<Outcome | undefined> => {
-      const device = broker.registry.get(id);
-      if (device === undefined) return undefined;
-      const lack = incomplete(broker, id);
-      if (lack !== undefined) return { state: 'rejected', error: lack };
-      const gone = await firmware.load().then(() => undefined, asHomieError);
-      if (gone !== undefined) return { state: 'rejected', error: gone };
-      const decision = await decide(device, firmware, settingsFor(id, asked));
-      if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
-      if (device.checksum !== undefined) history.shows(key(id), checksum, await means(device.checksum.value));
-      if (decision.kind === 'skip') {
-        const { reason, hint } = decision;
-        return tookIt(id, { state: 'skipped', reason, ...(hint && { hint }) });
-      }
-      const hint = heldBecause({ broker, firmware, settings, history }, id, asked);
-      return hint === undefined ? undefined : { state: 'skipped', reason: 'held', hint };
-    },
-    exchange: async (device, { begin, asked, ...hooks }) => {
-      const image = await firmware.load();
-      let flight: Flight | undefined;
-      const wasSent = sent.has(device);
-      const outcome = await bringFirmware({
-        ...hooks,
-        broker,
-        device,
-        firmware: image,
-        settings: settingsFor(device, asked),
-        begin: async (known) => {
-          flight = flightOf(known);
-          sent.add(device);
-          await Promise.all([history.begun(key(device), checksum), begin(flight)]);
-        },
-        unsent: (missed) => {
-          // An image that is missed counts, lest it goes over the network at every wake.
-          if (!missed) history.notSent(key(device), checksum);
-          if (!missed && !wasSent) sent.delete(device);
-          hooks.unsent();
-        },
-        flashed: () => {
-          const known = broker.registry.get(device);
-          if (flight === undefined || known === undefined) return;
-          flight = flashedFlight(flight, known);
-          void begin(flight);
-        },
-      });
-      return outcome && tookIt(device, outcome);
-    },
-    judge: async (device, flight, { job, report, abandon }) => {
-      sent.add(device);
-      const judged = await judgeFlight({ broker, device, job, firmware, flight, settings, abandon, report });
-      const isOpen = judged.kind === 'ended' && judged.open !== undefined;
-      if (!isOpen) await broker.locks.rebooted(device);
-      return judged.kind === 'again' ? 'again' : judged.outcome;
-    },
-    isWorthAnotherLook: ({ device, state, reason, error }) => {
-      const known = broker.registry.get(device);
-      if (state === 'timed_out' || lacking.has(error?.code)) return isReady(broker, device);
-      if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
-      if (state !== 'succeeded' && reason !== 'up_to_date') return false;
-      return known?.checksum !== undefined && !meaning.has(known.checksum.value);
-    },
-    allowAgain: (device) => history.allowAgain(key(device), checksum),
-    ended: (device, update, resumed) => {
-      sent.delete(device);
-      return history.ended(key(device), checksum, update, resumed);
-    },
-  };
+    };
+  }
+
+  override admits(device: Device): boolean {
+    return device.fwName?.value === this.#known.firmware.info.name && super.admits(device);
+  }
+
+  refuse(device: string): Outcome | undefined {
+    const { broker } = this;
+    const error = refuse({ broker, device, firmware: this.#known.firmware, settings: this.input.settings });
+    if (error !== undefined) return { state: 'rejected', error };
+    // One that is there is looked at first: it may run the image already.
+    const runs = broker.registry.get(device)?.checksum?.value === this.#checksum;
+    return runs || this.readyAt(device) !== undefined ? undefined : this.#stoppedBefore(device);
+  }
+
+  readyAt(device: string): number | undefined {
+    return decidableAt(this.broker, device);
+  }
+
+  async look(id: string, asked: boolean): Promise<Outcome | undefined> {
+    const { broker, firmware, history } = this.#known;
+    const device = broker.registry.get(id);
+    if (device === undefined) return undefined;
+    const lack = incomplete(broker, id) ?? (await firmware.load().then(() => undefined, asHomieError));
+    if (lack !== undefined) return { state: 'rejected', error: lack };
+    const decision = await decide(device, firmware, this.settingsFor(id, asked));
+    if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
+    if (device.checksum !== undefined) {
+      history.shows(this.keyOf(id), this.#checksum, await this.#means(device.checksum.value));
+    }
+    if (decision.kind === 'skip') {
+      const { reason, hint } = decision;
+      return this.#tookIt(id, { state: 'skipped', reason, ...(hint && { hint }) });
+    }
+    const hint = heldBecause(this.#known, id, asked);
+    return hint === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint };
+  }
+
+  async exchange(device: string, { begin, asked, ...hooks }: Hooks<Flight>): Promise<Outcome | undefined> {
+    const [broker, history, sent] = [this.broker, this.#known.history, this.#sent];
+    const key = this.keyOf(device);
+    const firmware = await this.#known.firmware.load();
+    let flight: Flight | undefined;
+    const wasSent = sent.has(device);
+    let isReached = wasSent;
+    const outcome = await bringFirmware({
+      ...hooks,
+      // Another rollout of the image may be stopped since that was decided.
+      mayBegin: () => hooks.mayBegin() && (isReached || this.#stoppedBefore(device) === undefined),
+      handedOver: () => {
+        isReached = true;
+        hooks.handedOver();
+      },
+      broker,
+      device,
+      firmware,
+      settings: this.settingsFor(device, asked),
+      begin: async (known) => {
+        flight = flightOf(known);
+        sent.add(device);
+        await Promise.all([history.begun(key, this.#checksum), begin(flight)]);
+      },
+      unsent: (missed) => {
+        // An image that is missed counts, lest it goes over the network at every wake.
+        if (!missed) history.notSent(key, this.#checksum);
+        if (!missed && !wasSent) sent.delete(device);
+        hooks.unsent();
+      },
+      flashed: () => {
+        const known = broker.registry.get(device);
+        if (flight === undefined || known === undefined) return;
+        flight = flashedFlight(flight, known);
+        void begin(flight);
+      },
+    });
+    return outcome && this.#tookIt(device, outcome);
+  }
+
+  isWorthAnotherLook({ device, state, reason, error }: Update): boolean {
+    const known = this.broker.registry.get(device);
+    if (state === 'timed_out' || lacking.has(error?.code)) return isReady(this.broker, device);
+    if (reason === 'stopped') return this.#stoppedBefore(device) === undefined;
+    if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
+    if (state !== 'succeeded' && reason !== 'up_to_date') return false;
+    return known?.checksum !== undefined && !this.#meaning.has(known.checksum.value);
+  }
+
+  allowAgain(device: string): void {
+    this.#known.history.allowAgain(this.keyOf(device), this.#checksum);
+  }
+
+  stopped(): void {
+    this.#isStopped = true;
+    this.#known.history.stop(this.broker.locks.scope, this.#checksum);
+  }
+
+  goOn(): void {
+    this.#isStopped = false;
+    this.#known.history.endStop(this.broker.locks.scope, this.#checksum);
+  }
+
+  ended(device: string, update: Update, resumed: boolean): Promise<void> {
+    this.#sent.delete(device);
+    return this.#known.history.ended(this.keyOf(device), this.#checksum, this.authored(update), resumed);
+  }
+
+  protected judgeFlight(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<FlightEnd> {
+    const { job, report, abandon, watchOn } = hooks;
+    const [broker, firmware, { settings }] = [this.broker, this.#known.firmware, this.input];
+    this.#sent.add(device);
+    return judgeFlight({ broker, device, job, firmware, flight, settings, abandon, report, watchOn });
+  }
+
+  protected override settingsFor(device: string, asked: boolean): OtaSettings {
+    const { attempts } = this.input.settings;
+    const allowed = this.#known.history.mayTransfer(this.keyOf(device), this.#checksum, attempts);
+    return { ...super.settingsFor(device, asked), attempts: allowed };
+  }
+
+  async #means(reported: string): Promise<boolean> {
+    if (reported !== this.#checksum) {
+      this.#meaning = new Set([this.#checksum, ...(await this.#known.firmware.alternativeChecksums())]);
+    }
+    return this.#meaning.has(reported);
+  }
+
+  #stoppedBefore(device: string): Outcome | undefined {
+    const hint = this.#isStopped ? undefined : stoppedBecause(this.#known, device);
+    return hint === undefined ? undefined : { state: 'skipped', reason: 'stopped', hint };
+  }
+
+  /** A device that was thought to have missed the image, or to have lost it, may have taken it all the same. */
+  #tookIt(id: string, outcome: Outcome): Outcome {
+    const isSkipped = outcome.state === 'skipped' && outcome.reason === 'up_to_date';
+    const isShown = this.broker.registry.get(id)?.checksum?.live === true;
+    return isSkipped && isShown && this.#sent.has(id) ? { state: 'succeeded', reboot: 'unproven' } : outcome;
+  }
+}
+
+/** What decides whether a device is sent an image that it does not run. */
+interface Known extends Pick<OtaTaskInput, 'choice' | 'settings'> {
+  readonly broker: HomieBroker;
+  readonly firmware: ImageFacts;
+  readonly history: History;
 }
 
 /** Why a device is not sent an image again unless the user says so, in words; undefined when it may be sent. */
 export function heldBecause(
-  {
-    broker,
-    firmware,
-    settings,
-    history,
-  }: Required<Pick<OtaTaskInput, 'broker' | 'settings' | 'history'>> & { readonly firmware: ImageFacts },
+  { broker, firmware, settings, history }: Known,
   device: string,
   asked = true,
 ): string | undefined {
   const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts, asked);
   return held && `${reasons[held]} The action retry sends it all the same.`;
+}
+
+/**
+ * Why a device is not sent an image of which a rollout was stopped by failures, in words; undefined when it may be sent, as
+ * to a device that is named by its full id.
+ */
+export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): string | undefined {
+  const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
+  if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
+  return `Failures stopped a rollout of this image at ${stop.at}. Find out why; then send the action resume or retry, or name the device by its full id.`;
 }
 
 const reasons: Record<Held, string> = {

@@ -1,50 +1,25 @@
-import type { State } from '../homie/update';
+import { isFinal, type FinalState, type Hold, type State } from '../homie/update';
+import { Holds, type PlanState } from './holds';
+import type { RolloutSettings } from './settings';
 
 /** How many devices are served at once, and when to stop. */
-export interface PlanSettings {
-  /** Devices at once. */
-  readonly concurrency: number;
-  /** So many must be proven before the others begin; 0: none. */
-  readonly canary: number;
-  /** Between two starts, in ms. */
-  readonly spacing: number;
-  /** No more are started when so many have failed; 0: never. */
-  readonly maxFailures: number;
-  /** How long a device is waited for that cannot be served, in ms. */
-  readonly expires: number;
-  /** The job stays open for devices that appear later. */
-  readonly continuous: boolean;
-}
-
-/** How a device of a plan ended. */
-export type End = Extract<State, 'succeeded' | 'skipped' | 'failed' | 'timed_out' | 'rejected' | 'canceled'>;
+export type PlanSettings = Pick<
+  RolloutSettings,
+  'concurrency' | 'canary' | 'spacing' | 'maxFailures' | 'expires' | 'continuous'
+>;
 
 /**
  * Where a device stands in a plan:
  *
  * - `new`: not looked for yet
- * - `away`: offline or asleep; it holds no place
+ * - `away`: offline, asleep, or taken by another job; it holds no place
  * - `asking`: there, and not served yet
  * - `running`: being served; it holds a place
  */
-export type Stage = 'new' | 'away' | 'asking' | 'running' | End;
+export type Stage = 'new' | 'away' | 'asking' | 'running' | FinalState;
 
-/** `stopped`: by failures. Paused and stopped, nothing is started and nothing expires. */
-export type Mode = 'active' | 'paused' | 'stopped';
-
-/** Why a plan stopped: too many devices failed, or a canary did not stay well. */
-export type StopReason = 'failures' | 'canary';
-
-/** What is to be known of a plan after a restart, beside what became of its devices: plain data. */
-export interface PlanState {
-  readonly mode: Mode;
-  /** What failed last. */
-  readonly reason?: StopReason;
-  /** Canaries that count. */
-  readonly proven: number;
-  readonly failures: number;
-  readonly soaking: readonly string[];
-}
+/** Whether anything is left to do; `stopped`: not until the plan is resumed. */
+export type Rest = 'not' | 'stopped' | 'done';
 
 /** What is to be done now. */
 export interface Due {
@@ -71,61 +46,51 @@ interface Entry {
  * `due` tells what is to be done. Times are in ms on one clock.
  */
 export class Plan {
+  readonly holds: Holds;
   readonly #settings: PlanSettings;
   readonly #devices = new Map<string, Entry>();
   readonly #asking = new Set<string>();
-  /** Canaries that are watched. */
-  readonly #soaking = new Set<string>();
   #running = 0;
   #left = 0;
-  #mode: Mode = 'active';
-  #reason: StopReason | undefined;
-  #proven = 0;
-  #failures = 0;
   #lastStart = Number.NEGATIVE_INFINITY;
   /** Since when the window is closed, in ms. */
   #closedSince: number | undefined;
 
-  constructor(settings: PlanSettings) {
+  /**
+   * @param state as it was before a restart
+   * @param devices as they were before a restart: those that were `running` run again, and all others that have not ended are
+   * looked for again. `since`: when the wait for the device began, in ms
+   */
+  constructor(
+    settings: PlanSettings,
+    state?: PlanState,
+    devices: readonly { readonly device: string; readonly state: State; readonly since: number }[] = [],
+  ) {
     this.#settings = settings;
+    this.holds = new Holds(settings, state);
+    for (const { device, state: was, since } of devices) {
+      this.add([device], since);
+      const entry = this.#entry(device);
+      if (was === 'running') this.#run(device, entry);
+      else if (isFinal(was)) this.#leave(entry, was);
+    }
   }
 
   /**
-   * A plan as it was before a restart: what was `running` runs again, and what has not ended is looked for anew.
+   * Returns what keeps devices from being started that are there; undefined when they wait for nothing but a free slot.
    *
-   * @param devices `since` when each is waited for, in ms
+   * @param open whether the window is open
    */
-  static restore(
-    settings: PlanSettings,
-    { mode, reason, proven, failures, soaking }: PlanState,
-    devices: readonly { readonly device: string; readonly state: State; readonly since: number }[],
-  ): Plan {
-    const plan = new Plan(settings);
-    plan.#mode = mode;
-    plan.#reason = reason;
-    plan.#proven = proven;
-    plan.#failures = failures;
-    for (const { device, state, since } of devices) {
-      plan.add([device], since);
-      const entry = plan.#entry(device);
-      if (state === 'running') plan.#run(device, entry);
-      else if (isEnd(state)) plan.#leave(entry, state);
-      if (soaking.includes(device)) plan.#soaking.add(device);
-    }
-    return plan;
+  hold(open: boolean): Hold | undefined {
+    const { mode, inCanary } = this.holds;
+    if (mode !== 'active') return mode;
+    if (!open) return 'window';
+    return inCanary && this.#free <= 0 ? 'canary' : undefined;
   }
 
-  get mode(): Mode {
-    return this.#mode;
-  }
-
-  get stopReason(): StopReason | undefined {
-    return this.#mode === 'stopped' ? this.#reason : undefined;
-  }
-
-  /** Whether a device that has its turn may still be sent something. */
-  get maySend(): boolean {
-    return this.#mode === 'active' && !this.#hasFailed;
+  /** Whether a device waits to be started. */
+  waits(id: string): boolean {
+    return this.#waiting(id) !== undefined;
   }
 
   /** Whether every device has ended. */
@@ -133,13 +98,8 @@ export class Plan {
     return this.#left === 0;
   }
 
-  /** Whether canaries are still to be proven before the others begin. */
-  get inCanary(): boolean {
-    return this.#proven < this.#settings.canary;
-  }
-
-  get soaking(): readonly string[] {
-    return [...this.#soaking];
+  get rest(): Rest {
+    return this.isDone ? 'done' : this.holds.mode === 'stopped' ? 'stopped' : 'not';
   }
 
   stage(id: string): Stage | undefined {
@@ -149,16 +109,6 @@ export class Plan {
   /** Since when a device is waited for, in ms. */
   since(id: string): number | undefined {
     return this.#waiting(id)?.since;
-  }
-
-  state(): PlanState {
-    return {
-      mode: this.#mode,
-      ...(this.#reason !== undefined && { reason: this.#reason }),
-      proven: this.#proven,
-      failures: this.#failures,
-      soaking: this.soaking,
-    };
   }
 
   /**
@@ -178,16 +128,16 @@ export class Plan {
   again(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const entry = this.#devices.get(id);
-      if (entry === undefined || !isEnd(entry.stage) || this.#soaking.has(id)) continue;
+      if (entry === undefined || !isFinal(entry.stage) || this.holds.isSoaking(id)) continue;
       Object.assign(entry, { stage: 'new', woke: false, since: now });
       this.#left += 1;
     }
   }
 
-  /** It is known that the device is not there. */
+  /** The device cannot be served: it is not there, or something else has it. */
   away(id: string, now: number): void {
     const entry = this.#waiting(id);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.stage === 'away') return;
     this.#asking.delete(id);
     // Before it is looked for, it is waited for already: it may have been since before a restart.
     Object.assign(entry, { stage: 'away', since: entry.stage === 'new' ? entry.since : now });
@@ -215,45 +165,31 @@ export class Plan {
    *
    * @returns whether it is to be watched on as a canary
    */
-  ended(id: string, end: End): boolean {
+  ended(id: string, end: FinalState): boolean {
     const entry = this.#devices.get(id);
-    if (entry === undefined || isEnd(entry.stage)) return false;
+    if (entry === undefined || isFinal(entry.stage)) return false;
     if (entry.stage === 'running') this.#running -= 1;
     this.#leave(entry, end);
     this.#asking.delete(id);
-    if (end === 'failed') this.#fail('failures');
-    if (end !== 'succeeded' || !this.inCanary) return false;
-    this.#soaking.add(id);
+    if (end === 'failed') this.holds.fail('failures');
+    this.#stopIfFailed();
+    if (end !== 'succeeded' || !this.holds.inCanary) return false;
+    this.holds.soak(id);
     return true;
-  }
-
-  /** A canary has stayed well. */
-  soaked(id: string): void {
-    if (this.#soaking.delete(id)) this.#proven += 1;
   }
 
   /** A canary has not stayed well. */
   spoiled(id: string): void {
-    if (this.#soaking.delete(id)) this.#fail('canary');
-  }
-
-  /** A canary has gone to sleep, so that it proves nothing; another one is taken. */
-  dozed(id: string): void {
-    this.#soaking.delete(id);
-  }
-
-  /** Starts nothing more until `resume`. */
-  pause(): void {
-    if (this.#mode === 'active') this.#mode = 'paused';
+    this.holds.spoiled(id);
+    this.#stopIfFailed();
   }
 
   /** Goes on, also after a stop. What failed before counts no more. */
   resume(now: number): void {
-    this.#failures = 0;
-    this.#reason = undefined;
-    if (this.#mode === 'active') return;
-    this.#mode = 'active';
-    for (const entry of this.#devices.values()) if (!isEnd(entry.stage)) entry.since = now;
+    const wasActive = this.holds.mode === 'active';
+    this.holds.resume();
+    if (wasActive) return;
+    for (const entry of this.#devices.values()) if (!isFinal(entry.stage)) entry.since = now;
   }
 
   /**
@@ -264,7 +200,7 @@ export class Plan {
   due(now: number, open: boolean): Due {
     this.#closedSince = open ? undefined : (this.#closedSince ?? now);
     this.#stopIfFailed();
-    if (this.#mode !== 'active') return { start: [], expired: [] };
+    if (this.holds.mode !== 'active') return { start: [], expired: [] };
     const start: string[] = [];
     let wakeAt = Number.POSITIVE_INFINITY;
     if (open && this.#free > 0 && this.#asking.size > 0) {
@@ -291,13 +227,12 @@ export class Plan {
   /** How many more may be started. Until enough canaries are proven, only so many as are missing. */
   get #free(): number {
     const places = this.#settings.concurrency - this.#running;
-    if (!this.inCanary) return places;
-    return Math.min(places, this.#settings.canary - this.#proven - this.#running - this.#soaking.size);
+    return this.holds.inCanary ? Math.min(places, this.holds.missing - this.#running) : places;
   }
 
   /** Those that ask, in the order in which they are served. A canary must be able to stay, so there those that woke are last. */
   #queue(): string[] {
-    const first = !this.inCanary;
+    const first = !this.holds.inCanary;
     const entries = [...this.#asking].map((id) => ({ id, ...this.#entry(id) }));
     entries.sort((a, b) => Number(b.woke === first) - Number(a.woke === first) || a.rank - b.rank);
     return entries.map(({ id }) => id);
@@ -311,21 +246,9 @@ export class Plan {
     return Number.POSITIVE_INFINITY;
   }
 
-  #fail(reason: StopReason): void {
-    this.#failures += 1;
-    if (this.#mode !== 'stopped') this.#reason = reason;
-    this.#stopIfFailed();
-  }
-
   /** Where nothing is left to be started, nothing is stopped, until something is. */
   #stopIfFailed(): void {
-    if (!this.#hasFailed) return;
-    if (this.#left > this.#running || this.#settings.continuous) this.#mode = 'stopped';
-  }
-
-  get #hasFailed(): boolean {
-    const { maxFailures } = this.#settings;
-    return maxFailures > 0 && this.#failures >= maxFailures;
+    if (this.holds.hasFailed && (this.#left > this.#running || this.#settings.continuous)) this.holds.stop();
   }
 
   #run(id: string, entry: Entry): void {
@@ -334,14 +257,14 @@ export class Plan {
     this.#running += 1;
   }
 
-  #leave(entry: Entry, end: End): void {
+  #leave(entry: Entry, end: FinalState): void {
     entry.stage = end;
     this.#left -= 1;
   }
 
   #waiting(id: string): Entry | undefined {
     const entry = this.#devices.get(id);
-    return entry === undefined || isEnd(entry.stage) || entry.stage === 'running' ? undefined : entry;
+    return entry === undefined || isFinal(entry.stage) || entry.stage === 'running' ? undefined : entry;
   }
 
   #entry(id: string): Entry {
@@ -349,18 +272,4 @@ export class Plan {
     if (entry === undefined) throw new Error(`${id} is not part of the plan`);
     return entry;
   }
-}
-
-const ends: ReadonlySet<Stage | State> = new Set<End>([
-  'succeeded',
-  'skipped',
-  'failed',
-  'timed_out',
-  'rejected',
-  'canceled',
-]);
-
-/** Whether a stage or a state is an end. */
-export function isEnd(stage: Stage | State): stage is End {
-  return ends.has(stage);
 }

@@ -1,47 +1,31 @@
 /** Which devices are asked for. */
 import { HomieError } from '../errors';
-import { deviceStates, type Device, type DeviceState } from '../homie/device';
+import type { Device } from '../homie/device';
 import { matchAny } from '../homie/pattern';
 import { isOlder, runs } from '../ota/decide';
 import type { Image } from '../ota/image';
-import { SettingValues } from '../setting-values';
+import { settingsOf, type Values } from '../settings/read';
+import { readNames } from '../settings/setting';
+import { query } from '../settings/table';
 
 /** What is undefined leaves no device out; an empty list leaves all of them out. */
-export interface DeviceQuery {
-  /** Ids and patterns. */
-  readonly device: readonly string[] | undefined;
-  readonly state: readonly DeviceState[] | undefined;
-  /** Names, as in `$fw/name`. */
-  readonly firmware: readonly string[] | undefined;
-  /** Only those that are behind a firmware that comes with the question. */
-  readonly outdated: boolean;
-}
+export type DeviceQuery = Values<typeof query>;
 
-export const everyDevice: DeviceQuery = { device: undefined, state: undefined, firmware: undefined, outdated: false };
+const settings = settingsOf(query);
 
-/** The properties that `readQuery` knows, which are those of the node and of messages. */
-export const queryNames = ['device', 'state', 'firmware', 'outdated'] as const;
+export const { names: queryNames, defaults: everyDevice } = settings;
 
 /**
- * Overlays the known properties of `values` on `base`. What is undefined, null or empty text leaves `base` as it is.
+ * As `Settings.read`, but text that has nothing but commas leaves `base` as it is, too.
  *
- * @param values as a user gives them: lists as arrays, or as text with commas
- * @throws {HomieError} INVALID_SETTING, which names the property; INVALID_DEVICE_ID
+ * @throws {HomieError} also INVALID_DEVICE_ID
  */
 export function readQuery(base: DeviceQuery, values: Readonly<Record<string, unknown>>): DeviceQuery {
-  const given = new SettingValues(
-    Object.fromEntries(
-      Object.entries(values).filter(([, value]) => typeof value !== 'string' || !/^[\s,]*$/.test(value)),
-    ),
+  const given = Object.fromEntries(
+    Object.entries(values).filter(([, value]) => typeof value !== 'string' || !/^[\s,]*$/.test(value)),
   );
-  const device = given.names('device') ?? base.device;
-  if (device !== undefined) matchAny(device);
-  return {
-    device,
-    state: given.someOf('state', deviceStates) ?? base.state,
-    firmware: given.names('firmware') ?? base.firmware,
-    outdated: given.boolean('outdated') ?? base.outdated,
-  };
+  matchAny(readNames(given['device']) ?? []);
+  return settings.read(base, given);
 }
 
 /**
@@ -71,7 +55,7 @@ export function filterOf(
  * Whether a device runs another image of the same firmware, as far as it has said what it runs, and not one with a higher
  * version.
  */
-export async function isOutdated({ fwName, fwVersion, checksum }: Device, firmware: Image): Promise<boolean> {
+async function isOutdated({ fwName, fwVersion, checksum }: Device, firmware: Image): Promise<boolean> {
   const { name, version } = firmware.info;
   if (fwName === undefined || fwName.value !== name || checksum === undefined) return false;
   if (fwVersion !== undefined && isOlder(version, fwVersion.value)) return false;

@@ -1,10 +1,10 @@
 /** The firmware that the devices of a broker are meant to run, and how far each of them is on its way to it. */
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { isFinal, type Update } from '../homie/update';
+import { byDevice, isFinal, type Reason, type Update } from '../homie/update';
 import { isOlder } from '../ota/decide';
 import type { Image } from '../ota/image';
-import type { Desk } from './desk';
+import { Queue } from './queue';
 
 /** How many firmware names are remembered; the one that was used longest ago goes first. */
 const MAX_NAMES = 1000;
@@ -17,6 +17,8 @@ export interface DeviceUpdate {
   readonly latest_version: string | undefined;
   /** `scheduled`: a job waits for the device, or for its turn. */
   readonly state: 'idle' | 'available' | 'scheduled' | 'updating';
+  /** Why it is scheduled and not updating, unless only its turn has not come. */
+  readonly reason?: Reason;
   /** 0 to 100, while it is updating. */
   readonly progress?: number;
   /** s, where that can be told. */
@@ -34,11 +36,15 @@ const known = new WeakMap<HomieBroker, Releases>();
 /** The last firmware for each name, and the jobs that bring firmware. One for each broker, and it ends with it. */
 export class Releases {
   readonly #latest = new Map<string, Release>();
-  readonly #desks = new Set<Desk>();
+  readonly #queue: Queue;
   #revision = 0;
 
+  private constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
   static of(broker: HomieBroker): Releases {
-    const releases = known.get(broker) ?? new Releases();
+    const releases = known.get(broker) ?? new Releases(Queue.of(broker));
     known.set(broker, releases);
     return releases;
   }
@@ -58,14 +64,6 @@ export class Releases {
     this.#revision += 1;
     const [oldest] = this.#latest.keys();
     if (this.#latest.size > MAX_NAMES && oldest !== undefined) this.#latest.delete(oldest);
-  }
-
-  /** Looks at the jobs of a desk, too. @returns ends that */
-  follow(desk: Desk): () => void {
-    this.#desks.add(desk);
-    return () => {
-      this.#desks.delete(desk);
-    };
   }
 
   /**
@@ -89,7 +87,7 @@ export class Releases {
   /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
   lastUpdates(): ReadonlyMap<string, Update> {
     const last = new Map<string, Update>();
-    for (const update of [...this.#desks].flatMap((desk) => desk.jobs.flatMap((job) => job.summary().devices))) {
+    for (const update of this.#queue.updating.flatMap((job) => job.devices)) {
       const other = last.get(update.device);
       const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
       if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
@@ -99,28 +97,26 @@ export class Releases {
 
   /** Whether a job has not ended. */
   get isBusy(): boolean {
-    return [...this.#desks].some((desk) => desk.open.length > 0);
+    return this.#queue.updating.some(({ isEnded }) => !isEnded);
   }
 
   /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
   #openJobs(): Map<string, Update> {
-    const open = new Map<string, Update>();
-    for (const summary of [...this.#desks].flatMap((desk) => desk.open.map((job) => job.summary()))) {
-      for (const update of summary.devices) {
-        const isMeant = update.state === 'running' || (!isFinal(update.state) && summary.state !== 'stopped');
-        if (isMeant && open.get(update.device)?.state !== 'running') open.set(update.device, update);
-      }
-    }
-    return open;
+    const open = this.#queue.updating.filter(({ isEnded }) => !isEnded);
+    return byDevice(
+      open.flatMap(({ devices, halted }) =>
+        devices.filter(({ state }) => state === 'running' || (!isFinal(state) && halted !== 'stopped')),
+      ),
+    );
   }
 }
 
-type Where = Pick<DeviceUpdate, 'state' | 'progress' | 'remaining'>;
+type Where = Pick<DeviceUpdate, 'state' | 'reason' | 'progress' | 'remaining'>;
 
 function whereIs(update: Update | undefined): Where | undefined {
   if (update === undefined) return undefined;
-  if (update.state !== 'running') return { state: 'scheduled' };
-  const { progress, remaining } = update;
+  const { state, reason, progress, remaining } = update;
+  if (state !== 'running') return { state: 'scheduled', ...(reason !== undefined && { reason }) };
   return { state: 'updating', progress, ...(remaining !== undefined && { remaining }) };
 }
 

@@ -1,8 +1,9 @@
 import { asHomieError } from '../errors';
-import { neverSeen, settle } from '../homie/presence';
-import type { Change, Outcome } from '../homie/update';
+import { neverSeen, settleFor } from '../homie/presence';
+import type { Outcome } from '../homie/update';
 import type { DeviceWatch } from '../homie/watch';
-import type { Task } from './task';
+import { unlessAborted } from '../unless-aborted';
+import type { Hooks, Judged, Task } from './task';
 
 /** Why a device is not served any more: the reason of the signal that stops it. */
 export class Stop {
@@ -13,26 +14,21 @@ export class Stop {
   }
 }
 
-/** The place where devices ask for their turn. */
-export interface Gate {
+/** How a device of a plan gets its turn. */
+export interface Turns {
   /** The device is not there. */
-  away(device: string): void;
+  away(): void;
   /** The device can be served. @returns the signal that is aborted when it is its turn */
-  ask(device: string, woke: boolean): AbortSignal;
+  ask(woke: boolean): AbortSignal;
   /** It was its turn, but it had gone. */
-  notSent(device: string): void;
+  notSent(): void;
 }
 
 export interface ServeInput {
   readonly task: Task<unknown>;
-  readonly gate: Gate;
-  readonly asked: boolean;
-  /** Aborted with a `Stop` when the device is to be served no more. */
-  readonly stop: AbortSignal;
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
-  /** Serves it, now that it is its turn; undefined when it has gone, and nothing was sent. */
-  readonly exchange: () => Promise<Outcome | undefined>;
+  readonly turns: Turns;
+  /** Its `cancel` is aborted with a `Stop`. */
+  readonly hooks: Hooks<unknown>;
 }
 
 /**
@@ -41,30 +37,38 @@ export interface ServeInput {
  */
 const PAUSE = 500;
 
+/** What is said of a device while nothing is known of any. */
+const NO_CONNECTION = 'There is no connection to the broker.';
+
 /**
  * Waits for a device, and for its turn; serves it; and waits for it again where it had gone. One that is there, and about
  * which all is known without sending anything, needs no turn. It does not reject.
  */
 export async function serve(device: string, input: ServeInput): Promise<Outcome> {
-  const { task, gate, asked, stop, abandon, exchange } = input;
+  const { task, turns, hooks } = input;
+  const { cancel: stop, abandon, asked } = hooks;
   const refused = task.refuse(device);
-  if (refused !== undefined) return { state: 'rejected', error: refused };
+  if (refused !== undefined) return refused;
   const watch = task.broker.watch(device);
   const signal = AbortSignal.any([stop, abandon]);
+  let missed = false;
   try {
     for (;;) {
       const woke = await untilThere(device, watch, input, signal);
+      if (await hadToWait(device, input, signal)) continue;
       const known = await task.look(device, asked);
       if (known !== undefined) return known;
       signal.throwIfAborted();
-      if (!(await untilTurn(device, watch, gate.ask(device, woke), task, signal))) {
-        gate.away(device);
+      if (woke || missed) hooks.report({ state: 'queued' });
+      if (!(await untilTurn(device, watch, turns.ask(woke), task, signal))) {
+        turns.away();
         continue;
       }
-      const outcome = await exchange();
+      const outcome = await exchange(device, input);
       if (outcome?.state === 'canceled') return stopped(stop);
       if (outcome !== undefined) return outcome;
-      gate.notSent(device);
+      missed = true;
+      turns.notSent();
       await watch.next(performance.now() + PAUSE, signal);
     }
   } catch (error) {
@@ -76,6 +80,45 @@ export async function serve(device: string, input: ServeInput): Promise<Outcome>
   }
 }
 
+/** Waits for a device that something else has. What was decided of it before counts no more then. */
+async function hadToWait(device: string, { task, turns, hooks }: ServeInput, signal: AbortSignal): Promise<boolean> {
+  const { locks } = task.broker;
+  const why = locks.refusalOf(device, task.stages, hooks.job);
+  if (why === undefined) return false;
+  turns.away();
+  hooks.report({ state: 'waiting', reason: 'busy', hint: `${why.message} ${why.hint}` });
+  await locks.untilFree(device, task.stages, hooks.job, signal);
+  hooks.report({ state: 'queued' });
+  return true;
+}
+
+/**
+ * Serves a device whose turn it is. A device takes one job at a time, so it is locked until it has ended.
+ *
+ * @returns undefined when it has gone or is busy, and nothing was sent
+ */
+async function exchange(device: string, { task, hooks }: ServeInput): Promise<Outcome | undefined> {
+  const { locks } = task.broker;
+  if (locks.refusalOf(device, task.stages, hooks.job) !== undefined) return undefined;
+  locks.acquire(device, hooks.job, task.stages);
+  // Another job may have had it since that was decided.
+  const outcome = (await task.look(device, hooks.asked)) ?? (await task.exchange(device, hooks));
+  if (outcome === undefined) locks.release(device, hooks.job);
+  return outcome;
+}
+
+/** Judges a device that was in flight when an earlier process ended: its reboot may be pending. */
+export async function judge(device: string, flight: unknown, { task, hooks }: ServeInput): Promise<Judged> {
+  const { locks } = task.broker;
+  try {
+    locks.takeUp(device, hooks.job);
+  } catch (error) {
+    return { state: 'rejected', error: asHomieError(error) };
+  }
+  await unlessAborted(hooks.abandon, locks.unorphaned(device));
+  return task.judge(device, flight, hooks);
+}
+
 /** How a device ends whose signal to stop was given. */
 export function stopped({ reason }: AbortSignal): Outcome {
   return reason instanceof Stop ? reason.outcome : { state: 'canceled' };
@@ -85,28 +128,33 @@ export function stopped({ reason }: AbortSignal): Outcome {
 async function untilThere(
   device: string,
   watch: DeviceWatch,
-  { task, gate, report }: ServeInput,
+  { task, turns, hooks }: ServeInput,
   signal: AbortSignal,
 ): Promise<boolean> {
   let woke = false;
   let told: string | undefined;
   for (;;) {
-    if (!task.broker.isSettled) await settle(task.broker, signal);
+    await settleFor(task.broker, device, signal);
     const at = task.readyAt(device);
     if (at !== undefined && at <= performance.now()) return woke;
     if (at === undefined) {
       const why = whyItWaits(device, task);
-      if (!woke) gate.away(device);
-      if (!woke || why.hint !== told) report({ state: 'waiting', ...why });
-      [woke, told] = [true, why.hint];
+      if (!woke) turns.away();
+      const what = `${why.reason} ${why.hint ?? ''}`;
+      if (what !== told) hooks.report({ state: 'waiting', ...why });
+      [woke, told] = [true, what];
     }
     await watch.next(at ?? Number.POSITIVE_INFINITY, signal);
   }
 }
 
 /** What is said of a device of which nothing is known, at once: its id may be misspelled. */
-function whyItWaits(device: string, { broker }: Task<unknown>): Pick<Change, 'reason' | 'hint'> {
-  if (!broker.isSettled || broker.registry.get(device)?.state !== undefined) return {};
+function whyItWaits(
+  device: string,
+  { broker }: Task<unknown>,
+): { readonly reason: 'offline' | 'never_seen'; readonly hint?: string } {
+  if (broker.status.state !== 'connected') return { reason: 'offline', hint: NO_CONNECTION };
+  if (!broker.isSettled || broker.registry.get(device)?.state !== undefined) return { reason: 'offline' };
   const unseen = neverSeen(broker, device);
   return { reason: 'never_seen', hint: `${unseen.slice(0, 1).toUpperCase()}${unseen.slice(1)}` };
 }

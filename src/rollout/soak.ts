@@ -1,5 +1,5 @@
 import type { HomieBroker } from '../homie/broker';
-import type { DeviceEvent } from '../homie/device';
+import type { Device, DeviceEvent } from '../homie/device';
 import { reachedUptime, restartShown, type Uptime } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
 import type { Clock } from './clock';
@@ -9,44 +9,6 @@ const AWAY_LIMIT = 180_000;
 
 /** `stayed`: well all the time. `dozed`: it went to sleep, and proves nothing. */
 export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
-
-/** A canary, and the job that watches it. */
-interface Soaking {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  readonly clock: Clock;
-  /** ms on the clock. */
-  readonly soak: number;
-  readonly job: string;
-}
-
-/**
- * Watches a device as `soakDevice` does, and locks it: nobody else may reboot it meanwhile.
- *
- * @param abandon a later job may go on with it
- * @param over nobody wants to know any more
- * @returns undefined when it was given up by `abandon`
- */
-export async function soakLocked(
-  { job, soak, ...subject }: Soaking,
-  abandon: AbortSignal,
-  over: AbortSignal,
-): Promise<SoakEnd | undefined> {
-  const { broker, device } = subject;
-  try {
-    broker.locks.acquire(device, job);
-  } catch {
-    return 'dozed';
-  }
-  try {
-    return await soakDevice(subject, soak, AbortSignal.any([abandon, over]));
-  } catch {
-    // When the job is retried, another canary is taken.
-    return abandon.aborted ? undefined : 'dozed';
-  } finally {
-    broker.locks.release(device, job);
-  }
-}
 
 /**
  * Watches whether a device stays ready, without another boot.
@@ -64,50 +26,72 @@ export async function soakDevice(
 ): Promise<SoakEnd> {
   const watch = broker.watch(device);
   const since = performance.now();
-  const known = broker.registry.get(device);
-  const before = known === undefined ? { value: 0, at: since } : reachedUptime(known, since);
-  let connectedAt: number | undefined;
-  let well = known?.state?.value === 'ready';
-  let limit = clock.now() + (well ? soak : AWAY_LIMIT);
+  const canary = new Canary(broker.registry.get(device), since);
+  const limitOf = (isWell: boolean): number => clock.now() + (isWell ? soak : AWAY_LIMIT);
+  let limit = limitOf(canary.isWell);
   try {
     for (;;) {
       const event = await nextUntil({ broker, watch, clock }, limit, signal);
-      if (event === undefined) return well ? 'stayed' : 'spoiled';
+      if (event === undefined) return canary.isWell ? 'stayed' : 'spoiled';
       if (event.at < since) continue;
-      const statistics = broker.registry.get(device)?.uptime !== undefined;
-      if (event.attribute === 'connection') connectedAt = undefined;
-      if (event.attribute === 'state' && event.live && event.value === 'init') connectedAt = event.at;
-      const sign = read(event, { before, connectedAt, statistics });
-      if (sign === undefined) continue;
-      if (sign === 'dozed' || sign === 'spoiled') return sign;
-      if (well === (sign === 'well')) continue;
-      well = sign === 'well';
-      limit = clock.now() + (well ? soak : AWAY_LIMIT);
+      const wasWell = canary.isWell;
+      const end = canary.take(event, broker.registry.get(device)?.uptime !== undefined);
+      if (end !== undefined) return end;
+      if (canary.isWell !== wasWell) limit = limitOf(canary.isWell);
     }
   } finally {
     watch.close();
   }
 }
 
-function read(
-  event: DeviceEvent,
-  {
-    before,
-    connectedAt,
-    statistics,
-  }: { readonly before: Uptime; readonly connectedAt: number | undefined; readonly statistics: boolean },
-): SoakEnd | 'well' | 'away' | undefined {
-  switch (event.attribute) {
-    case 'connection':
-      return event.value === 'lost' ? 'away' : undefined;
-    case 'uptime':
-      return event.live && restartShown(before, { ...event, connectedAt }) ? 'spoiled' : undefined;
-    case 'state':
-      if (event.value === 'ready') return 'well';
-      if (event.value === 'sleeping' || event.value === 'disconnected') return 'dozed';
-      return event.live && event.value === 'init' && !statistics ? 'spoiled' : 'away';
-    default:
-      return undefined;
+/** Follows by the events of a device whether it is well. */
+class Canary {
+  readonly #before: Uptime;
+  #connectedAt: number | undefined;
+  #isWell: boolean;
+
+  /** @param since ms of `performance.now()` */
+  constructor(known: Device | undefined, since: number) {
+    this.#before = known === undefined ? { value: 0, at: since } : reachedUptime(known, since);
+    this.#isWell = known?.state?.value === 'ready';
+  }
+
+  get isWell(): boolean {
+    return this.#isWell;
+  }
+
+  /**
+   * Takes in an event.
+   *
+   * @param statistics whether the device sends its uptime
+   * @returns how the observation ends, if it does
+   */
+  take(event: DeviceEvent, statistics: boolean): Exclude<SoakEnd, 'stayed'> | undefined {
+    switch (event.attribute) {
+      case 'connection':
+        this.#connectedAt = undefined;
+        if (event.value === 'lost') this.#isWell = false;
+        return undefined;
+      case 'uptime':
+        return event.live && restartShown(this.#before, { ...event, connectedAt: this.#connectedAt })
+          ? 'spoiled'
+          : undefined;
+      case 'state':
+        return this.#takeState(event, statistics);
+      default:
+        return undefined;
+    }
+  }
+
+  #takeState(
+    { value, live, at }: Extract<DeviceEvent, { attribute: 'state' }>,
+    statistics: boolean,
+  ): Exclude<SoakEnd, 'stayed'> | undefined {
+    const isConnect = live && value === 'init';
+    if (isConnect) this.#connectedAt = at;
+    if (value === 'sleeping' || value === 'disconnected') return 'dozed';
+    this.#isWell = value === 'ready';
+    return isConnect && !statistics ? 'spoiled' : undefined;
   }
 }
 

@@ -1,16 +1,15 @@
-import { lutimes, readdir, rename, rm } from 'node:fs/promises';
+import { lutimes, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { asHomieError, HomieError } from '../errors';
-import { md5 } from '../firmware/checksum';
-import { MAX_IMAGE } from '../firmware/format';
+import { asHomieError, HomieError, type ErrorCode } from '../errors';
 import { moment } from '../homie/elapsed';
 import { DeviceLocks, type PendingReboot } from '../homie/lock';
+import { FirmwareFiles } from './firmware-files';
 import { FolderLock } from './folder-lock';
 import { History } from './history';
 import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
 import { JobIndex } from './job-index';
-import { closeToOthers, isMissing, Journal, notWritten, readWhole, writeWhole, type Reading } from './journal';
-import { removeOldFiles } from './old-files';
+import { closeToOthers, isMissing, Journal, type Reading } from './journal';
+import { removeOldFiles, type Needs } from './old-files';
 import { readPending } from './pending-file';
 
 /** While the folder is ours without anybody else in between. */
@@ -34,7 +33,7 @@ interface Broken {
  * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
  *
  * - `jobs/<id>.jsonl`: a job
- * - `firmware/<md5>.bin`: an image, once however many jobs bring it
+ * - `firmware/`: see `FirmwareFiles`
  * - `history.jsonl`: see `History`
  * - `pending.jsonl`: devices that may have something to boot
  * - `owner.<n>.json`: see `FolderLock`
@@ -46,16 +45,16 @@ export class JobStore {
   readonly history: History;
   /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
   readonly ownership: FolderLock;
+  /** The images that the jobs bring. */
+  readonly firmware: FirmwareFiles;
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
   #entered = false;
   #unguard: () => void = () => undefined;
   /** How often it was opened. */
   #opens = 0;
-  /** It was told that another process uses the folder. */
-  #told = false;
-  /** It was told that others may read the folder. */
-  #toldOpen = false;
+  /** What was told once: that others may read the folder, or, until it is ours again, that another process uses it. */
+  readonly #told = new Set<ErrorCode>();
   /** The period of ownership in which the folder was read. */
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
@@ -74,7 +73,8 @@ export class JobStore {
     this.#folder = folder;
     this.#tell = tell;
     this.ownership = FolderLock.of(folder);
-    this.#remembered = new Journal(this.#historyFile, tell, () => false);
+    this.firmware = new FirmwareFiles(this.#file('firmware'), tell, () => this.#mayWrite());
+    this.#remembered = new Journal(this.#file('history.jsonl'), tell, () => false);
     this.history = new History((device, record) => this.#remembered.set(device, record));
   }
 
@@ -99,7 +99,7 @@ export class JobStore {
       this.#complain();
       return false;
     }
-    this.#told = false;
+    this.#told.delete('USER_DIR_IN_USE');
     if (this.#period !== undefined && before === this.#period.token) this.#period.token = token;
     if (this.#period?.token !== token) {
       // What was begun before is not read yet.
@@ -126,11 +126,14 @@ export class JobStore {
   }
 
   readonly #complain = (): void => {
-    const reason = this.ownership.whyNot();
-    if (reason === undefined || this.#told || !this.#entered) return;
-    this.#told = true;
-    this.#tell(reason);
+    if (this.#entered) this.#tellOnce(this.ownership.whyNot());
   };
+
+  #tellOnce(error: HomieError | undefined): void {
+    if (error === undefined || this.#told.has(error.code)) return;
+    this.#told.add(error.code);
+    this.#tell(error);
+  }
 
   /** The jobs of a node, from old to new; none while the folder is not ours. */
   async jobsOf(node: string): Promise<StoredJob[]> {
@@ -157,23 +160,9 @@ export class JobStore {
       await this.open();
       begunIn.period = this.#period;
       await journal.set('head', head);
-      if (image !== undefined && head.firmware !== undefined) await this.#keepFirmware(head.firmware, image);
+      if (image !== undefined && head.firmware !== undefined) await this.firmware.keep(head.firmware, image);
     });
     return this.#fileOf(id, journal, begun);
-  }
-
-  /**
-   * The firmware of a job, as it was kept.
-   *
-   * @throws {HomieError} FIRMWARE_NOT_KEPT
-   */
-  async firmware(checksum: string): Promise<Buffer> {
-    const file = this.#firmwareFile(checksum);
-    const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
-      throw new HomieError('FIRMWARE_NOT_KEPT', `${file} cannot be read.`, { cause: error });
-    });
-    if ((await md5(image)) === checksum) return image;
-    throw new HomieError('FIRMWARE_NOT_KEPT', `${file} is damaged.`);
   }
 
   /** Tells that a job cannot go on, and sets its file aside. */
@@ -188,16 +177,12 @@ export class JobStore {
     await rename(file, `${file}.damaged`).catch(() => undefined);
   }
 
-  get #historyFile(): string {
-    return path.join(this.#folder, 'history.jsonl');
+  #file(...names: readonly string[]): string {
+    return path.join(this.#folder, ...names);
   }
 
   #jobFile(id: string): string {
-    return path.join(this.#folder, 'jobs', `${id}.jsonl`);
-  }
-
-  #firmwareFile(checksum: string): string {
-    return path.join(this.#folder, 'firmware', `${checksum}.bin`);
+    return this.#file('jobs', `${id}.jsonl`);
   }
 
   #fileOf(id: string, journal: Journal, begun = Promise.resolve()): JobFile {
@@ -216,8 +201,8 @@ export class JobStore {
   /** Reads each file once, however many there are. */
   async #read(period: Period): Promise<void> {
     const mayWrite = (): boolean => this.#mayWrite(period);
-    await this.#closeToOthers();
-    const { journal } = await Journal.openLeniently(this.#historyFile, this.#tell, mayWrite);
+    this.#tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
+    const { journal } = await Journal.openLeniently(this.#file('history.jsonl'), this.#tell, mayWrite);
     this.#remembered = journal;
     for (const [device, record] of journal.entries()) {
       this.history.restore(device, record);
@@ -227,60 +212,40 @@ export class JobStore {
     const broken: Broken[] = [];
     const expired: JobFile[] = [];
     const begunOnly = new Set<string>();
-    for (const id of await this.#ids()) {
+    for (const id of await idsIn(this.#file('jobs'), this.#tell)) {
       const reading = await this.#readJob(id);
       if ('error' in reading) broken.push(reading);
       else if (reading.job === undefined) begunOnly.add(id);
-      if ('error' in reading || reading.job === undefined) continue;
-      const { head, state } = reading.job;
-      const isExpired = hasExpired(reading.job);
-      this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
-      this.#scopes.add(head.scope);
-      if (isExpired) expired.push(this.#fileOf(id, reading.journal));
-      else
-        for (const { entry, flight } of state.devices)
-          if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
+      else if (this.#takeUp(id, reading.job)) expired.push(this.#fileOf(id, reading.journal));
     }
     for (const each of broken) await this.#giveUp(each);
     // Nobody waits for that.
-    this.#removals = this.#removeOld(expired, begunOnly, mayWrite);
+    this.#removals = this.#removeOld(expired, { begunOnly, mayRemove: mayWrite });
   }
 
-  async #closeToOthers(): Promise<void> {
-    const error = await closeToOthers([
-      this.#folder,
-      ...['jobs', 'firmware'].map((name) => path.join(this.#folder, name)),
-    ]);
-    if (error === undefined || this.#toldOpen) return;
-    this.#toldOpen = true;
-    this.#tell(error);
+  /** @returns whether it was kept for long enough; else locks the devices that it was sending something to */
+  #takeUp(id: string, { head, state }: Readable): boolean {
+    const isExpired = hasExpired({ head, state });
+    this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
+    this.#scopes.add(head.scope);
+    for (const { entry, flight } of isExpired ? [] : state.devices)
+      if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
+    return isExpired;
   }
 
-  async #removeOld(
-    expired: readonly JobFile[],
-    begunOnly: ReadonlySet<string>,
-    mayRemove: () => boolean,
-  ): Promise<void> {
-    await removeAll(expired);
+  async #removeOld(expired: readonly JobFile[], needs: Omit<Needs, 'firmware'>): Promise<void> {
+    for (const file of expired) await file.remove();
     const firmware = (checksum: string): boolean => this.#index.needs(checksum);
-    await this.#inTurn(() => removeOldFiles(this.#folder, { begunOnly, firmware, mayRemove }));
+    await this.#inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
   }
 
   /** What may be pending is written down from now on. */
   async #readPending(mayWrite: () => boolean): Promise<void> {
-    const reading = await Journal.openLeniently(path.join(this.#folder, 'pending.jsonl'), this.#tell, mayWrite);
+    const reading = await Journal.openLeniently(this.#file('pending.jsonl'), this.#tell, mayWrite);
     this.#pending?.end();
     const { journal } = reading;
     const end = DeviceLocks.keep((device, pending) => journal.set(device, pending), readPending(reading));
     this.#pending = { journal, end };
-  }
-
-  async #ids(): Promise<string[]> {
-    const names = await readdir(path.join(this.#folder, 'jobs')).catch((error: unknown) => {
-      if (!isMissing(error)) this.#tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
-      return [];
-    });
-    return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
   }
 
   /** @returns no job where it was only just beginning when the process ended */
@@ -310,24 +275,13 @@ export class JobStore {
     this.#index.add(id, { firmware: firmwareOf(journal) });
   }
 
-  async #keepFirmware(checksum: string, image: Buffer): Promise<void> {
-    const file = this.#firmwareFile(checksum);
-    try {
-      const kept = await this.firmware(checksum).catch(() => undefined);
-      if (kept === undefined && this.#mayWrite()) await writeWhole(file, image);
-    } catch (error) {
-      this.#tell(notWritten(file, error));
-    }
-  }
-
   async #forget(id: string): Promise<void> {
     const firmware = this.#index.remove(id);
     if (firmware === undefined) return;
     await this.#inTurn(async () => {
       // What else needs it is known only then.
       await this.#reading;
-      if (this.#index.needs(firmware) || !this.#mayWrite()) return;
-      await rm(this.#firmwareFile(firmware), { force: true }).catch(() => undefined);
+      if (!this.#index.needs(firmware)) await this.firmware.remove(firmware);
     });
   }
 
@@ -336,6 +290,15 @@ export class JobStore {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+/** The ids of the jobs whose files are in a folder. */
+async function idsIn(folder: string, tell: (error: HomieError) => void): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (!isMissing(error)) tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
+    return [];
+  });
+  return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
 }
 
 /** A device of a job that was in flight when the process ended. */
@@ -354,8 +317,4 @@ type Readable = Pick<StoredJob, 'head' | 'state'>;
 
 function hasExpired({ head, state }: Readable): boolean {
   return state.rest !== 'not' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;
-}
-
-async function removeAll(files: readonly JobFile[]): Promise<void> {
-  for (const file of files) await file.remove();
 }

@@ -159,11 +159,11 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     const devices = ids.flatMap((id) => registry.get(id) ?? []);
     const releases = await this.#releases.updates(devices);
     if (!this.broker.isSettled) return this.#settle();
-    const now = { wall: Date.now(), monotonic: performance.now() };
+    const epoch = Date.now() - performance.now();
     const revision = this.#revision + 1;
     for (const id of ids) {
       const device = registry.get(id);
-      const row = device && rowOf(device, updateOf(this.#updates.get(id), releases.get(id)), now);
+      const row = device && rowOf(device, updateOf(this.#updates.get(id), releases.get(id)), epoch);
       if (row === undefined ? this.#remove(id, revision) : this.#set(row, revision)) this.#revision = revision;
     }
     if (this.#revision === revision) this.emit('changed');
@@ -201,11 +201,8 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   }
 }
 
-function rowOf(
-  device: Device,
-  update: RowUpdate | undefined,
-  now: { readonly wall: number; readonly monotonic: number },
-): TableRow | undefined {
+/** @param epoch when `performance.now()` was 0, in ms since 1970 */
+function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): TableRow | undefined {
   const { id, name, state, fwName, fwVersion, checksum, seenAt } = device;
   if (state === undefined) return undefined;
   return {
@@ -215,7 +212,7 @@ function rowOf(
     ...(fwName && { firmware: plainText(fwName.value) }),
     ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(checksum && { checksum: checksum.value }),
-    ...(seenAt !== undefined && { seen: Math.round((now.wall - now.monotonic + seenAt) / 1000) * 1000 }),
+    ...(seenAt !== undefined && { seen: Math.round((epoch + seenAt) / 1000) * 1000 }),
     ...(update && { update }),
   };
 }
@@ -225,17 +222,20 @@ const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succe
 
 /** The job that has a device tells more than what was given for its firmware, until it has ended well. */
 function updateOf(update: Update | undefined, release: DeviceUpdate | undefined): RowUpdate | undefined {
-  const available =
-    release?.state === 'available'
-      ? {
-          state: 'available' as const,
-          ...(release.latest_version !== undefined && { version: release.latest_version }),
-        }
-      : undefined;
+  const available = availableOf(release);
   if (update === undefined) return available;
-  const { state, phase, progress, to, reason, error, reboot } = update;
+  const { state, to } = update;
   const isOther = state === 'succeeded' || available?.version !== to?.version;
-  if (available !== undefined && endedWell.has(state) && isOther) return available;
+  return available !== undefined && endedWell.has(state) && isOther ? available : jobUpdate(update);
+}
+
+function availableOf(release: DeviceUpdate | undefined): RowUpdate | undefined {
+  if (release?.state !== 'available') return undefined;
+  const { state, latest_version: version } = release;
+  return { state, ...(version !== undefined && { version }) };
+}
+
+function jobUpdate({ state, phase, progress, to, reason, error, reboot }: Update): RowUpdate {
   return {
     state,
     ...(phase !== undefined && { phase }),
@@ -254,6 +254,7 @@ function isSame(a: Update | undefined, b: Update): boolean {
     a.job === b.job &&
     a.state === b.state &&
     a.phase === b.phase &&
+    a.reason === b.reason &&
     Math.floor(a.progress) === Math.floor(b.progress) &&
     a.late === b.late
   );

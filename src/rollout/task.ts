@@ -3,6 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import type { Staged } from '../homie/lock';
 import type { Change, Outcome, Update } from '../homie/update';
+import type { Initial } from './entry';
 
 /** How a job treats one of its devices. */
 export interface Hooks<Flight> {
@@ -40,13 +41,13 @@ export interface Task<Flight> {
   /** What it may leave a device to boot. */
   readonly stages: Staged;
   /** What every update says from its start. */
-  readonly initial: Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
+  readonly initial: Initial;
   /** Finds the devices that are meant. Rejects with a HomieError, or with the signal. */
   select(signal: AbortSignal): Promise<readonly string[]>;
   /** Whether a device that appears later is meant, too. */
   admits(device: Device): boolean;
-  /** What speaks against a device before anything is known of it. */
-  refuse(device: string): HomieError | undefined;
+  /** How a device ends of which nothing more must be known. */
+  refuse(device: string): Outcome | undefined;
   /** Since when, or from when on, a device can be served, in ms of `performance.now()`; undefined while it is not there. */
   readyAt(device: string): number | undefined;
   /** Why a device cannot be served now. */
@@ -57,12 +58,18 @@ export interface Task<Flight> {
   exchange(device: string, hooks: Hooks<Flight>): Promise<Outcome | undefined>;
   /** Judges a device that was in flight. */
   judge(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<Judged>;
+  /** Whether a device that is waited for may have taken what was sent to it before. */
+  mayHaveTaken?(device: string): boolean;
   /** Whether a device that has ended, and is there, is to be looked at again by a job that stays open. */
   isWorthAnotherLook(update: Update): boolean;
   /** The user wants it once more. */
   allowAgain(device: string): void;
+  /** Failures have stopped the job. Called again after a restart. */
+  stopped?(): void;
+  /** The user wants it to go on. */
+  goOn?(): void;
   /**
-   * A device has ended. Resolves when that is remembered.
+   * A device has ended, or has shown after its end what became of it (`late`). Resolves when that is remembered.
    *
    * @param resumed its end may have been remembered before the process ended, but nobody was told
    */

@@ -1,10 +1,6 @@
-import { HomieError } from '../errors';
+import { DAY, type Window } from '../settings/times';
 import type { Clock } from './clock';
 
-/** Spans of the day in local time, each from one minute of the day to another; across midnight where the end is first. */
-export type Window = readonly { readonly from: number; readonly to: number }[];
-
-const DAY = 1440;
 const MINUTE = 60_000;
 
 /** How often the wall clock is looked at, in ms: it may jump. */
@@ -38,26 +34,6 @@ export class Opening {
   }
 }
 
-/**
- * Reads a maintenance window.
- *
- * @param text `"01:00-05:00"`, in local time; across midnight too, and several with commas between them
- * @throws {HomieError} INVALID_SETTING
- */
-export function readWindow(text: unknown): Window {
-  const parts = typeof text === 'string' ? text.split(',') : [];
-  const spans = parts.map((part) => {
-    const [, fromHour, fromMinute, toHour, toMinute] = /^\s*(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s*$/.exec(part) ?? [];
-    return { from: minuteOf(fromHour, fromMinute), to: minuteOf(toHour, toMinute) };
-  });
-  const wrong = spans.some(({ from, to }) => Number.isNaN(from + to) || from === DAY || from === to);
-  if (spans.length === 0 || wrong) {
-    const expected = 'from and to in local time, such as "01:00-05:00"';
-    throw new HomieError('INVALID_SETTING', `window must be ${expected}.`, { hint: `Set window to ${expected}.` });
-  }
-  return spans;
-}
-
 export function isOpen(window: Window, at: Date): boolean {
   const minute = at.getHours() * 60 + at.getMinutes();
   return window.some(({ from, to }) => (from < to ? minute >= from && minute < to : minute >= from || minute < to));
@@ -73,10 +49,4 @@ export function nextOpening(window: Window, at: Date): Date {
   }
   // A span that lies within an hour that the clock leaves out, on a day of its own.
   return new Date(time);
-}
-
-/** The minute of the day; NaN when it is none. 24:00 is the end of the day. */
-function minuteOf(hour: string | undefined, minute: string | undefined): number {
-  const [h, m] = [Number(hour), Number(minute)];
-  return h <= 23 && m <= 59 ? h * 60 + m : h === 24 && m === 0 ? DAY : Number.NaN;
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { subscriptions } from '../../src/homie/topics';
 
 /** A message below a base topic. */
-export interface HostileMessage {
+interface HostileMessage {
   readonly topic: string;
   readonly payload: Buffer;
   readonly retained: boolean;
@@ -85,7 +85,7 @@ const bytes: readonly Buffer[] = [
 ];
 
 /** Payloads for any topic. */
-export const payloads: fc.Arbitrary<Buffer> = fc.oneof(
+const payloads: fc.Arbitrary<Buffer> = fc.oneof(
   { arbitrary: fc.constantFrom(...bytes), weight: 6 },
   { arbitrary: fc.uint8Array({ maxLength: 60 }).map((each) => Buffer.from(each)), weight: 2 },
   { arbitrary: fc.string({ unit: 'binary', maxLength: 40 }).map((text) => Buffer.from(text)), weight: 1 },
@@ -105,4 +105,13 @@ export function hostileMessages(base: string, devices: readonly string[]): fc.Ar
   return fc
     .tuple(id, fc.constantFrom(...subTopics), payloads, fc.boolean())
     .map(([device, name, payload, retained]) => ({ topic: `${base}${device}/${name}`, payload, retained }));
+}
+
+/** Properties that change the prototype of all objects where they are merged carelessly. */
+export const evil: unknown = JSON.parse(
+  '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":{"__proto__":{"polluted":1}}}',
+);
+
+export function pollutes(): boolean {
+  return 'polluted' in {} || Object.getPrototypeOf(Object.prototype) !== null;
 }

@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { keptOf } from '../../nodes/kept-message';
-import { withoutPayload } from '../../nodes/outbox';
-import { readDevices } from '../../nodes/request';
-import { readRecord } from '../../nodes/work';
+import { readRecord } from '../../src/rollout/work';
 import { checkPatch } from '../../src/config/check';
 import { mergePatch, readPatch } from '../../src/config/patch';
 import { maskObject } from '../../src/config/secrets';
 import { readPattern } from '../../src/homie/pattern';
-import { firmwareTopic, isDeviceId, normalizeBaseTopic } from '../../src/homie/topics';
+import { isDeviceId } from '../../src/homie/device-id';
+import { firmwareTopic, normalizeBaseTopic } from '../../src/homie/topics';
 import { defaultSettings, readSettings } from '../../src/ota/settings';
 import { History } from '../../src/rollout/history';
-import { hostileNames } from './hostile';
+import { evil, hostileNames, pollutes } from './hostile';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
 const names = fc.oneof(fc.constantFrom(...hostileNames), fc.string({ unit: 'binary', maxLength: 80 }));
-
-function pollutes(): boolean {
-  return 'polluted' in {} || Object.getPrototypeOf(Object.prototype) !== null;
-}
 
 describe('A name that somebody has chosen', () => {
   it('is one level of a topic, or refused as a device', () => {
@@ -40,12 +34,6 @@ describe('A name that somebody has chosen', () => {
       assert.throws(() => readPattern(id), { code: 'INVALID_DEVICE_ID' }, id.slice(0, 20));
       assert.throws(() => readPattern(`${id}/*`), { code: 'INVALID_DEVICE_ID' }, id.slice(0, 20));
     }
-    for (const nothing of ['', ' ', [], [null], [''], ',', undefined, null]) {
-      assert.throws(() => readDevices(nothing), { code: 'NO_DEVICE' });
-    }
-    for (const strange of [[{ toString: () => '*' }], 7, {}, [['*']]]) {
-      assert.throws(() => readDevices(strange), { code: 'INVALID_DEVICE_ID' });
-    }
   });
 
   it('makes a base topic without wildcards, or none', () => {
@@ -64,18 +52,11 @@ describe('A name that somebody has chosen', () => {
     );
   });
 
-  it('changes no prototype, as a property of a message, a patch, a job or a device', () => {
-    const evil: unknown = JSON.parse(
-      '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"a":{"__proto__":{"polluted":1}}}',
-    );
+  it('changes no prototype, as a property of a patch, a job or a device', () => {
     const msg: Record<string, unknown> = Object(evil);
-    withoutPayload({ ...msg, payload: evil });
     readSettings(defaultSettings, msg);
     readRecord({ order: { identity: 'x', ...msg }, msg, work: msg });
     const patch = readPatch(evil);
-    const kept = keptOf({ ...msg, copy: evil }, { payload: evil, patch: { content: patch, secretNames: ['a'] } });
-    assert.ok(!Object.hasOwn(kept, 'copy'));
-    assert.ok(Object.hasOwn(keptOf(msg, { payload: evil }), '__proto__'));
     const merged = mergePatch(patch, mergePatch(readPatch({}), patch));
     assert.ok(Object.hasOwn(merged, '__proto__'));
     maskObject(merged);

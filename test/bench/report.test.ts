@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import path from 'node:path';
 import { rowsOf, tableOf } from '../../bench/report';
 import { mosquittoAvailable } from '../support/mosquitto';
-
-const root = path.resolve(__dirname, '../..');
+import { root } from '../support/node-red';
 
 function run(...options: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, ['--import', 'tsx', 'bench/run.ts', ...options], { cwd: root, encoding: 'utf8' });

@@ -19,8 +19,11 @@ const sending: Step = (at) => ({ kind: 'sending', at, device, job: 'job', what: 
 const published: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: false });
 const begun: Step = (at) => ({ kind: 'begun', at, device, what: NEW });
 const asked =
-  (attempts = 2, devices = [device], job = 'job'): Step =>
-  (at) => ({ kind: 'asked', at, device: '', job, what: NEW, devices, attempts });
+  (attempts = 2, devices = [device], job = 'job', named = devices): Step =>
+  (at) => ({ kind: 'asked', at, device: '', job, what: NEW, devices, named, attempts });
+const askedForAll = asked(2, [device], 'job', []);
+const stopped: Step = (at) => ({ kind: 'stopped', at, device: '', what: NEW });
+const resumed: Step = (at) => ({ kind: 'resumed', at, device: '' });
 const repeated: Step = (at) => ({ kind: 'published', at, device, what: NEW, dup: true });
 const patch: Step = (at) => ({ kind: 'published', at, device, what: 'patch', dup: false });
 const status =
@@ -230,6 +233,26 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
         change('canceled'),
         (at): Seen => ({ kind: 'begun', at, device, what: 'patch' }),
       ]),
+    },
+  },
+  STOPPED: {
+    right: {
+      'a device that is named by its full id': run([stopped, asked(), sending, begun]),
+      'a device that was reached before': run([askedForAll, sending, begun, stopped, sending, begun]),
+      'what goes on by resume': run([stopped, askedForAll, resumed, sending, begun]),
+      'what goes on by retry': run([stopped, askedForAll, allowed, sending, begun]),
+      'another image': run([
+        (at): Seen => ({ kind: 'stopped', at, device: '', what: STRANGE }),
+        askedForAll,
+        sending,
+        begun,
+      ]),
+      'what was on the wire before': run([askedForAll, sending, begun, stopped]),
+      'what the gate holds back': run([stopped, askedForAll, sending]),
+    },
+    wrong: {
+      'a device that is not named': run([stopped, askedForAll, sending, begun]),
+      'a device that is not named, after another stop': run([stopped, resumed, stopped, askedForAll, sending, begun]),
     },
   },
   SETTINGS: {

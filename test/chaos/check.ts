@@ -10,6 +10,7 @@ export const statements = {
   TWICE: 'the client delivers nothing twice',
   PENDING: 'no image is sent to a device that has something to boot',
   CANCELED: 'nothing of a job is on the wire after it was told to be canceled',
+  STOPPED: 'an image that failures have stopped is sent to no further device but by its full id, resume or retry',
   SETTINGS: 'a job sends only to devices, and as often, as its own messages allow',
   LOST: 'no patch leaves a device with a file that it cannot start with, or without the password of its network',
   HALF_DEAD: 'no device is left half dead',
@@ -39,6 +40,7 @@ export function check(record: RunRecord): Violation[] {
     ...devices.flatMap((device) => all('TWICE', twice(seen, device))),
     ...all('PENDING', pending(seen)),
     ...all('CANCELED', afterCancel(seen)),
+    ...all('STOPPED', despiteStop(seen)),
     ...all('SETTINGS', againstSettings(seen)),
     ...devices.flatMap((device) => all('LOST', lost(seen, device))),
     ...all(
@@ -198,6 +200,25 @@ function afterCancel(seen: readonly Seen[]): string[] {
     return ofDevice(seen.slice(index), 'begun', device)
       .filter((each) => each.what === what && each.at > at + ON_ITS_WAY)
       .map(() => `${what} to ${device} after it was canceled`);
+  });
+}
+
+/** A patch has no stop beyond its job. What is begun is on the wire only when the gate lets it pass. */
+function despiteStop(seen: readonly Seen[]): string[] {
+  return seen.flatMap((each, index) => {
+    if (each.kind !== 'sending' || each.what === 'patch') return [];
+    const { device, job, what } = each;
+    const before = seen.slice(0, index);
+    const stop = before.findLastIndex((other) => other.kind === 'stopped' && other.what === what);
+    const isEnded = before.slice(stop).some(({ kind }) => kind === 'resumed' || kind === 'allowed');
+    const wasReached = ofDevice(before.slice(0, stop + 1), 'sending', device).some((other) => other.what === what);
+    const messages = before.filter((other) => other.kind === 'asked').filter((other) => other.job === job);
+    const isNamed = messages.length === 0 || messages.some(({ named }) => named.includes(device));
+    if (stop < 0 || isEnded || wasReached || isNamed) return [];
+    return ofDevice(seen.slice(index), 'begun', device)
+      .filter((other) => other.what === what)
+      .slice(0, 1)
+      .map(() => `${what} to ${device}, although it is stopped`);
   });
 }
 

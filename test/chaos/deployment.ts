@@ -1,79 +1,66 @@
 import { EventEmitter } from 'node:events';
-import { ConfigActions } from '../../nodes/config-actions';
-import { Jobs } from '../../nodes/jobs';
-import { OtaActions } from '../../nodes/ota-actions';
-import { Outbox } from '../../nodes/outbox';
-import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { HomieBroker } from '../../src/homie/broker';
-import { defaultSettings as otaDefaults } from '../../src/ota/settings';
-import type { Order } from '../../src/rollout/desk';
+import { configWorkAgain } from '../../src/rollout/config-work';
 import type { Job } from '../../src/rollout/job';
-import type { JobFile } from '../../src/rollout/job-file';
-import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
+import { otaWorkAgain, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { Queue, type Answer, type Remaking } from '../../src/rollout/queue';
+import { Requester } from '../../src/rollout/requester';
 import type { JobStore } from '../../src/rollout/store';
 import type { Surroundings } from './ours';
-import { happenings } from './plan';
+import { happenings, type ErrandPlan } from './plan';
 import { Witness } from './witness';
 
-/** Jobs, heard by a witness. */
-class HeardJobs extends Jobs {
-  readonly #hear: (job: Job, order: Order) => void;
-
-  constructor(hear: (job: Job, order: Order) => void) {
-    super(() => undefined);
-    this.#hear = hear;
-  }
-
-  override begin(job: Job, order: Order, file?: JobFile): void {
-    this.#hear(job, order);
-    super.begin(job, order, file);
-  }
-}
-
-/** A broker node, and the nodes that use it. */
+/** A connection to the broker, and those who request jobs there. */
 interface Side {
   readonly broker: HomieBroker;
-  readonly jobs: { readonly ota: Jobs; readonly config: Jobs };
-  readonly actions: { readonly ota: OtaActions; readonly config: ConfigActions };
-  /** Listeners at the broker before the nodes. */
+  readonly around: OtaWorkAround;
+  readonly requesters: Readonly<Record<ErrandPlan['what'], Requester>>;
+  /** Listeners at the broker before there are requesters. */
   readonly listeners: number;
 }
 
-/** The names by which broker nodes know one broker. */
+/** Callbacks of a deployment. */
+interface Tell {
+  /** A job has changed. */
+  readonly changed: () => void;
+  /** A job from before a restart continues: it runs when the answer is asked for. */
+  readonly goOn: (answer: Answer) => void;
+}
+
+/** The names by which we know one broker. */
 const HOSTS = ['127.0.0.1', 'localhost'] as const;
 
-/** The nodes of one process, from a deploy to the next. */
+/** Our side in one process, from a deploy to the next. */
 export class Deployment {
   readonly #sides: readonly Side[];
   readonly #around: Surroundings;
-  readonly #changed: () => void;
+  readonly #tell: Tell;
   isAlive = true;
 
-  /** @param ports of the broker, one for each broker node */
-  constructor(ports: readonly number[], store: JobStore, around: Surroundings, changed: () => void) {
+  /** @param ports of the broker, one for each connection */
+  constructor(ports: readonly number[], store: JobStore, around: Surroundings, tell: Tell) {
     this.#around = around;
-    this.#changed = changed;
+    this.#tell = tell;
     this.#sides = ports.map((port, index) => this.#make(port, index, store));
   }
 
-  /** @param via which of the broker nodes */
-  actions(via: number): Side['actions'] {
+  /** @param via which of the connections */
+  side(via: number): Side {
     const side = this.#sides[via] ?? this.#sides[0];
-    if (side === undefined) throw new Error('There is no broker node');
-    return side.actions;
+    if (side === undefined) throw new Error('There is no connection');
+    return side;
   }
 
-  /** All nodes that take messages. */
-  get nodes(): readonly (OtaActions | ConfigActions)[] {
-    return this.#sides.flatMap(({ actions }) => [actions.ota, actions.config]);
+  get requesters(): readonly Requester[] {
+    return this.#sides.flatMap(({ requesters }) => [requesters.update, requesters.set]);
   }
 
   get open(): Job[] {
-    return this.#sides.flatMap(({ jobs }) => [...jobs.ota.desk.open, ...jobs.config.desk.open]);
+    return this.#sides.flatMap(({ broker }) => Queue.of(broker).open());
   }
 
   async close(): Promise<string[]> {
-    await Promise.all(this.nodes.map((node) => node.close(false)));
+    await Promise.all(this.requesters.map((requester) => requester.close(false)));
     await Promise.all(this.#sides.map(({ broker }) => broker.close()));
     return this.#sides.flatMap(({ broker, listeners }) => {
       const more = count(broker) - listeners - 1;
@@ -93,30 +80,26 @@ export class Deployment {
     });
     const listeners = count(broker);
     broker.on('settled', () => this.isAlive && moments.tell('settled'));
-    const hear = (job: Job, order: Order): void => this.#hear(job, order);
-    const jobs = { ota: new HeardJobs(hear), config: new HeardJobs(hear) };
-    const around = { link: { broker }, store, history: store.history, reply: (kept: object) => outbox(kept) };
+    const queue = Queue.of(broker);
+    queue.on('job', (job, { identity }) => this.#hear(job, identity));
+    const around = { broker, history: store.history, store };
     const suffix = index === 0 ? '' : ` ${index + 1}`;
-    const actions = {
-      ota: new OtaActions(
-        { ota: otaDefaults, rollout: rolloutDefaults, devices: () => ({ devices: async () => [] }) },
-        { ...around, jobs: jobs.ota, node: `ota${suffix}` },
-      ),
-      config: new ConfigActions(
-        { config: configDefaults, rollout: rolloutDefaults, devices: async () => [] },
-        { ...around, jobs: jobs.config, node: `config${suffix}` },
-      ),
+    const requester = (node: string, remake: Remaking['remake']): Requester =>
+      new Requester({ queue, node: `${node}${suffix}`, store, remake, goOn: this.#tell.goOn });
+    const requesters = {
+      update: requester('ota', (work, bytes) => otaWorkAgain(work, bytes, around)),
+      set: requester('config', async (work) => configWorkAgain(work, around)),
     };
     broker.start();
-    actions.ota.start();
-    actions.config.start();
-    return { broker, jobs, actions, listeners };
+    requesters.update.start();
+    requesters.set.start();
+    return { broker, around, requesters, listeners };
   }
 
-  #hear(job: Job, order: Order): void {
+  #hear(job: Job, identity: string): void {
     const { home, see, moments } = this.#around;
     const witness = new Witness(
-      order.identity,
+      identity,
       (seen) => {
         if (!this.isAlive) return;
         see(seen);
@@ -129,15 +112,21 @@ export class Deployment {
     );
     job.on('progress', (update) => {
       witness.progress(update);
-      this.#changed();
+      this.#tell.changed();
     });
     job.on('result', (update) => witness.result(update));
-    job.on('rest', this.#changed);
-    this.#changed();
+    job.on('rest', ({ state }) => {
+      if (state === 'stopped' && job.halted === 'stopped' && this.isAlive) {
+        witness.stopped();
+        moments.tell('our stopped');
+      }
+      this.#tell.changed();
+    });
+    this.#tell.changed();
   }
 }
 
-/** Listeners at a broker, of those that come and go with the nodes. */
+/** Listeners at a broker, of those that come and go with a deployment. */
 function count(broker: HomieBroker): number {
   const { registry, connection } = broker;
   const emitters = [
@@ -149,22 +138,5 @@ function count(broker: HomieBroker): number {
     (sum, [emitter, names]) =>
       sum + names.reduce((each, name) => each + EventEmitter.prototype.listenerCount.call(emitter, name), 0),
     0,
-  );
-}
-
-/** @param tell told of the job that answers */
-export function outbox(kept: object, tell: (job: string) => void = () => undefined): Outbox {
-  const told = new Set<string>();
-  return new Outbox(
-    { ...kept, _msgid: '' },
-    (msg) => structuredClone(msg),
-    (messages) => {
-      for (const message of messages) {
-        const { job }: { job?: unknown } = Object(message?.payload);
-        if (typeof job !== 'string' || told.has(job)) continue;
-        told.add(job);
-        tell(job);
-      }
-    },
   );
 }

@@ -41,6 +41,7 @@ export const faults = [
   'paused',
   'canceled',
   'canceled one',
+  'resumed',
   'retried',
   'retried one',
   'joined',

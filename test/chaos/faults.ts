@@ -5,7 +5,7 @@ import type { Moments } from './moments';
 import type { Ours } from './ours';
 import type { Fault } from './plan';
 
-export interface Scene {
+interface Scene {
   readonly home: Home;
   readonly ours: Ours;
   readonly moments: Moments;
@@ -103,6 +103,8 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
       );
     case 'canceled':
       return ours.steer('cancel');
+    case 'resumed':
+      return ours.steer('resume');
     case 'retried':
       return ours.steer('retry');
     case 'canceled one':

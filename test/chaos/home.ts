@@ -22,7 +22,7 @@ const SETTLING = 3000;
 const SETTLED = 5000;
 
 /** A device, how it was made, and its place in the plan. */
-export interface Dweller {
+interface Dweller {
   readonly index: number;
   readonly plan: DevicePlan;
   /** Another one may have taken its place. */
@@ -59,8 +59,8 @@ export class Home {
     return home;
   }
 
-  /** The id of a device of the plan. */
-  static id({ seed, run }: Plan, index: number): string {
+  /** The id of a device of the plan, or the pattern of all. */
+  static id({ seed, run }: Plan, index: number | '*'): string {
     return `c${seed}-${run}-${index}`;
   }
 
@@ -103,7 +103,7 @@ export class Home {
 
   async switchOn(index: number): Promise<void> {
     const device = this.at(index);
-    if (device?.phase === 'off') await device.restart().catch(() => undefined);
+    if (device?.phase === 'off') await settled(device.restart());
   }
 
   /** Another device with the same id, which runs what devices start with, takes the place of one. */
@@ -113,7 +113,7 @@ export class Home {
     await dweller.device.stop();
     dweller.device = this.#build(dweller.plan, index, ANOTHER_MAC);
     this.#watch(dweller);
-    await untilReady(dweller.device);
+    await settled(dweller.device.start());
     if (this.#isClosed) await dweller.device.stop();
   }
 
@@ -284,7 +284,7 @@ export class Home {
 
   async #moveIn({ index, plan, device }: Dweller): Promise<void> {
     if (plan.absentUntil !== undefined) this.#moments.on(plan.absentUntil, () => void this.switchOn(index));
-    else await untilReady(device);
+    else await settled(device.start());
   }
 
   async #leaveRetained(): Promise<void> {
@@ -305,11 +305,11 @@ export class Home {
   }
 }
 
-/** One that flashes and boots a retained image indefinitely does not reach that state. */
-async function untilReady(device: SimulatedDevice): Promise<void> {
+/** One that falls asleep, or flashes and boots a retained image indefinitely, does not become ready. */
+async function settled(ready: Promise<void>): Promise<void> {
   const over = new AbortController();
   const patience = delay(SETTLED, undefined, { signal: over.signal }).catch(() => undefined);
-  await Promise.race([device.start().catch(() => undefined), patience]);
+  await Promise.race([ready.catch(() => undefined), patience]);
   over.abort();
 }
 

@@ -4,8 +4,8 @@ import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 export type Family = 'esp8266' | 'esp32';
 
 /** `previous` ran before, `running` is what devices start with, `next` and `newest` are brought by us, `other` by somebody else, `strange` by nobody. */
-export const roles = ['previous', 'running', 'next', 'newest', 'other', 'strange'] as const;
-export type Role = (typeof roles)[number];
+const roles = ['previous', 'running', 'next', 'newest', 'other', 'strange'] as const;
+type Role = (typeof roles)[number];
 
 const built = new Map<string, Buffer>();
 const meanings = new Map<string, readonly string[]>();

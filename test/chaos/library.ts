@@ -4,24 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Actions } from '../../nodes/actions';
+import { inspect } from 'node:util';
+import { HomieError } from '../../src/errors';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { Job } from '../../src/rollout/job';
+import type { JobCommand } from '../../src/rollout/job-commands';
 import { JobStore } from '../../src/rollout/store';
+import { isAbort } from '../../src/unless-aborted';
 import type { Proxy } from '../support/proxy';
-import { Deployment, outbox } from './deployment';
+import { Deployment } from './deployment';
 import { listen } from './listen';
 import { Home } from './home';
-import { meantBy, messageOf, whatOf } from './messages';
+import { meantBy, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
-
-/** A message to one of our nodes. */
-interface Asked {
-  readonly name: string;
-  readonly message: Record<string, unknown>;
-  readonly tell?: (job: string) => void;
-}
 
 /** Our side in this process: all of the package but Node-RED, with files of its own. */
 export class Library implements Ours {
@@ -31,7 +27,7 @@ export class Library implements Ours {
   readonly #leaks: string[] = [];
   #folder: string;
   #store: JobStore;
-  /** One for each broker node. */
+  /** One for each connection. */
   #proxies: readonly Proxy[];
   #deployment: Deployment;
   /** One change of the process after the other. */
@@ -64,31 +60,30 @@ export class Library implements Ours {
   }
 
   async ask(errand: ErrandPlan): Promise<void> {
-    const { plan } = this.#around.home;
-    const name = `${errand.what} ${(this.#count += 1)}`;
+    const { home, see } = this.#around;
+    const { plan } = home;
     const devices = meantBy(plan, errand).map((index) => Home.id(plan, index));
     const what = whatOf(plan, errand);
+    const named = typeof errand.devices === 'string' ? [] : devices;
     const { attempts } = errand;
-    await this.#answer(this.#deployment.actions(errand.via)[errand.what === 'set' ? 'config' : 'ota'], {
-      name,
-      message: messageOf(plan, errand),
-      tell: (job) =>
-        this.#around.see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, attempts }),
+    const { around, requesters } = this.#deployment.side(errand.via);
+    await this.#answer(errand.what, async () => {
+      const { job, run } = await requesters[errand.what].ask(await workOf(plan, errand, around), {});
+      see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts });
+      await run();
     });
   }
 
-  async steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void> {
+  async steer(command: JobCommand, device?: number): Promise<void> {
     const { home, see } = this.#around;
-    const named = device === undefined ? {} : { device: home.id(device) };
-    if (action === 'retry') {
+    const target = device === undefined ? {} : { devices: [home.id(device)] };
+    if (command === 'retry') {
       const meant = device === undefined ? home.dwellers.map(({ index }) => index) : [device];
       for (const index of meant) see({ kind: 'allowed', at: performance.now(), device: home.id(index) });
     }
-    const name = `${action} ${(this.#count += 1)}`;
+    if (command === 'resume') see({ kind: 'resumed', at: performance.now(), device: '' });
     await Promise.all(
-      this.#deployment.nodes.map((node, index) =>
-        this.#answer(node, { name: `${name} ${index}`, message: { action, ...named } }),
-      ),
+      this.#deployment.requesters.map((requester) => this.#answer(command, () => requester.command(command, target))),
     );
   }
 
@@ -131,8 +126,7 @@ export class Library implements Ours {
   async quiet(): Promise<void> {
     for (;;) {
       await this.#turn;
-      // A message is answered only when the jobs of before go on.
-      await Promise.all(this.#deployment.nodes.map((node) => node.handle({ action: 'status' }, outbox({}))));
+      await Promise.all(this.#deployment.requesters.map(({ restored }) => restored));
       if (this.#busy.length === 0) return;
       await once(this.#changes, 'change');
     }
@@ -140,7 +134,8 @@ export class Library implements Ours {
 
   async finish(): Promise<string[]> {
     if (this.#deployment.open.length > 0) await this.steer('cancel');
-    for (let tries = 0; tries < 100 && this.#deployment.open.length > 0; tries += 1) await delay(50);
+    // A job that has ended is written down before it answers.
+    for (let tries = 0; tries < 100 && this.unfinished().length > 0; tries += 1) await delay(50);
     return this.unfinished();
   }
 
@@ -169,16 +164,17 @@ export class Library implements Ours {
     });
   }
 
-  async #answer(actions: Actions<string>, { name, message, tell }: Asked): Promise<void> {
+  /** @param what is asked for: answered when `work` is done */
+  async #answer(what: string, work: () => Promise<unknown>): Promise<void> {
     if (!this.#deployment.isAlive) return;
+    const name = `${what} ${(this.#count += 1)}`;
     this.#answers.add(name);
-    const answer = await actions.handle(message, outbox(message, tell));
-    this.#answers.delete(name);
-    if (answer instanceof Error && answer.code === 'UNEXPECTED') {
-      this.#around.complain(
-        `${name}: ${answer.stack} ${String(answer.cause instanceof Error ? answer.cause.stack : answer.cause)}`,
-      );
+    try {
+      await work();
+    } catch (error) {
+      if (isDefect(error)) this.#around.complain(`${name}: ${inspect(error)}`);
     }
+    this.#answers.delete(name);
     this.#changes.emit('change');
   }
 
@@ -197,7 +193,10 @@ export class Library implements Ours {
 
   #deploy(): Deployment {
     const ports = this.#proxies.map(({ port }) => port);
-    return new Deployment(ports, this.#store, this.#around, () => this.#changes.emit('change'));
+    return new Deployment(ports, this.#store, this.#around, {
+      changed: () => void this.#changes.emit('change'),
+      goOn: ({ job, run }) => void this.#answer(`job ${job.id} of before`, run),
+    });
   }
 
   #openStore(): JobStore {
@@ -207,7 +206,13 @@ export class Library implements Ours {
   }
 }
 
-/** A way to the broker for each of our broker nodes. */
+/** Whether this is neither a refusal, nor the end of a job that is left to a later process. */
+function isDefect(error: unknown): boolean {
+  if (error instanceof HomieError) return error.code === 'UNEXPECTED';
+  return !isAbort(error);
+}
+
+/** A way to the broker for each of our connections. */
 function listenForAll(around: Surroundings): Promise<Proxy[]> {
   return Promise.all(Array.from({ length: around.home.plan.nodes }, () => listen(around)));
 }

@@ -1,9 +1,17 @@
+import { readPatch } from '../../src/config/patch';
+import { defaultSettings as configDefaults, readSettings as readConfig } from '../../src/config/settings';
+import { Firmware } from '../../src/firmware/firmware';
+import { defaultSettings as otaDefaults, readSettings as readOta } from '../../src/ota/settings';
+import { configWork } from '../../src/rollout/config-work';
+import { otaWork, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
+import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
 import { image, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
 /** Seconds: short, since most of them pass in vain. */
-const deadlines = { sending: 3, accepted: 1.5, stall: 1.5, reboot: 3, ready: 2, received: 1.5, expires: 3, soak: 0.1 };
+const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
 
 /**
  * The patches that are brought, by version. The sketch refuses the third; the fourth corrects it. The fifth makes files
@@ -20,7 +28,7 @@ export const patches: readonly [object, ...object[]] = [
 /** The version whose values the sketch refuses. */
 export const REFUSED = 3;
 
-export const patchOf = ({ version }: ErrandPlan): object => patches[version - 1] ?? patches[0];
+const patchOf = ({ version }: ErrandPlan): object => patches[version - 1] ?? patches[0];
 
 /** What an errand brings: the MD5 of an image, or `patch`. */
 export function whatOf(plan: Plan, errand: ErrandPlan): string {
@@ -36,10 +44,18 @@ export function meantBy(plan: Plan, errand: ErrandPlan): number[] {
   return indicesOf(plan, errand).filter((index) => !exclude.includes(index) && fits(index));
 }
 
+/** A message to a node. */
+interface Message {
+  readonly device?: readonly string[];
+  readonly payload: object;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 /** The message of an errand. */
-export function messageOf(plan: Plan, errand: ErrandPlan): Record<string, unknown> {
+export function messageOf(plan: Plan, errand: ErrandPlan): Message {
   const { what, devices, encoding, concurrency, canary, maxFailures, order, attempts, exclude } = errand;
-  const ids = indicesOf(plan, errand).map((index) => Home.id(plan, index));
+  const ids =
+    devices === 'pattern' ? [Home.id(plan, '*')] : indicesOf(plan, errand).map((index) => Home.id(plan, index));
   const common = {
     ...deadlines,
     concurrency,
@@ -48,19 +64,38 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Record<string, unknow
     order,
     ...(exclude.length > 0 && { exclude: exclude.map((index) => Home.id(plan, index)) }),
   };
-  if (what === 'set') return { ...common, device: ids, payload: patchOf(errand), allowRisky: true };
+  if (what === 'set') {
+    return { device: ids, payload: patchOf(errand), options: { ...common, received: 1.5, allowRisky: true } };
+  }
   return {
-    ...common,
-    ...(devices === 'all' ? { matchFirmware: true } : { device: ids }),
+    ...(devices !== 'all' && { device: ids }),
     payload: imageOf(plan, errand),
-    encoding,
-    attempts,
-    ...(errand.allowIncompatible && { allowIncompatible: true }),
+    options: {
+      ...common,
+      accepted: 1.5,
+      stall: 1.5,
+      encoding,
+      attempts,
+      ...(devices === 'all' && { matchFirmware: true }),
+      ...(errand.allowIncompatible && { allowIncompatible: true }),
+    },
   };
 }
 
+/** The work of an errand, as its message asks for it. */
+export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkAround): Promise<Work> {
+  const { device: devices = [], payload, options } = messageOf(plan, errand);
+  const rollout = readRollout(rolloutDefaults, options);
+  if (errand.what === 'set') {
+    const settings = readConfig(configDefaults, options);
+    return configWork({ patch: readPatch(payload), devices, settings, rollout }, around);
+  }
+  const choice = errand.devices === 'all' ? { runningThisFirmware: true as const } : { devices };
+  return otaWork(await Firmware.from(payload), { choice, settings: readOta(otaDefaults, options), rollout }, around);
+}
+
 function indicesOf(plan: Plan, { devices }: ErrandPlan): readonly number[] {
-  return devices === 'all' ? plan.devices.map((_device, index) => index) : devices;
+  return typeof devices === 'string' ? plan.devices.map((_device, index) => index) : devices;
 }
 
 function familyOf(plan: Plan, errand: ErrandPlan): Family {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withDeadline } from '../../src/deadline';
 import type { Update } from '../../src/homie/update';
+import { HANG_LIMIT } from '../support/limits';
 import { freePort } from '../support/mosquitto';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import type { Proxy } from '../support/proxy';
@@ -66,7 +67,8 @@ export class RealNodeRed implements Ours {
     const job = `message ${(this.#count += 1)}`;
     const devices = meantBy(home.plan, errand).map((index) => home.id(index));
     const what = whatOf(home.plan, errand);
-    see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, attempts: errand.attempts });
+    const named = typeof errand.devices === 'string' ? [] : devices;
+    see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, named, attempts: errand.attempts });
     if (errand.what === 'update') await this.#post('ota', message, payload);
     else await this.#post('config', { ...message, version: errand.version }, payload);
   }
@@ -169,7 +171,7 @@ export class RealNodeRed implements Ours {
     const headers = { 'Content-Type': 'application/octet-stream' };
     const bytes = body instanceof Buffer ? new Uint8Array(body) : JSON.stringify(body);
     try {
-      return await withDeadline(10_000, undefined, async (signal) => {
+      return await withDeadline(HANG_LIMIT, undefined, async (signal) => {
         const response = await fetch(`${this.#nodeRed.url}/${node}?${query}`, {
           method: 'POST',
           headers,

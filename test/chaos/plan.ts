@@ -24,7 +24,7 @@ export const ourPhases = [
  * - of a device: `boot`, `init` and `ready` of `$state`, `statistics`, `offline`, `image` (the first bytes of one have come),
  *   `202`, `206`, `200` and `refused` of the OTA status, `patched` (a patch has come)
  * - of ours: `sent` and `patch` (the PUBLISH of a firmware or patch has begun on the wire), `settled` (what is retained has
- *   come), `result`, and `our …`, what a job tells of a device: a state before the end, or a phase
+ *   come), `result`, and `our …`, what a job tells of a device: a state before the end, or a phase; or of itself: `our stopped`
  */
 export const happenings = [
   'boot',
@@ -43,6 +43,7 @@ export const happenings = [
   'settled',
   'result',
   'our queued',
+  'our stopped',
   ...ourPhases,
 ] as const;
 export type Happening = (typeof happenings)[number];
@@ -76,7 +77,7 @@ export type Fault =
   | { readonly what: 'second process'; readonly until: Moment }
   /** What people do meanwhile. */
   | { readonly what: 'paused'; readonly until: Moment }
-  | { readonly what: 'canceled' | 'retried' | 'joined' }
+  | { readonly what: 'canceled' | 'resumed' | 'retried' | 'joined' }
   | { readonly what: 'canceled one' | 'retried one'; readonly device: number };
 
 export interface Blow {
@@ -126,8 +127,8 @@ export interface ErrandPlan {
   readonly what: 'update' | 'set';
   /** When; at once when it is left out. */
   readonly at?: Moment;
-  /** Indices, or all that run the firmware. */
-  readonly devices: readonly number[] | 'all';
+  /** Indices of devices that are named by their full ids, all that run the firmware, or all by a pattern. */
+  readonly devices: readonly number[] | 'all' | 'pattern';
   /** Which of the newer firmwares, or which patch. */
   readonly version: number;
   /** Which of the broker nodes. */

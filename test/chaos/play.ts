@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setInterval as every, setTimeout as delay } from 'node:timers/promises';
 import { setRight } from './clock';
 import { befall } from './faults';
 import { Home } from './home';
@@ -8,9 +8,13 @@ import { RealNodeRed } from './node-red';
 import type { Ours } from './ours';
 import type { Plan } from './plan';
 import type { Left, RunRecord, Seen } from './record';
+import { HANG_LIMIT } from '../support/limits';
 
-/** A run that takes longer has a job that does not end, in ms. */
-const PATIENCE = 60_000;
+/**
+ * A run in which no device ends for so long has a job that does not end, in ms; and so has one that takes so long in all.
+ * Twenty devices that refuse a patch one after the other take two minutes.
+ */
+const PATIENCE = { verdict: HANG_LIMIT, all: 600_000 };
 /** When nothing happens for so long, whatever was to end by then ends, in ms. */
 const STANDSTILL = 4000;
 
@@ -37,12 +41,15 @@ export async function play(plan: Plan): Promise<RunRecord> {
 
 async function happen(plan: Plan, complain: (what: unknown) => void): Promise<RunRecord> {
   const seen: Seen[] = [];
-  let last = performance.now();
+  const begunAt = performance.now();
+  let last = begunAt;
+  let lastVerdict = begunAt;
   const sent = new Set<string>();
   const see = (each: Seen): void => {
     if (each.kind === 'sending') sent.add(each.what);
     // An image that others have left on the broker is taken by a device each time it wakes.
     if (ourDoing.has(each.kind) || (each.kind === 'image' && sent.has(each.md5))) last = performance.now();
+    if (each.kind === 'verdict') lastVerdict = performance.now();
     seen.push(each);
   };
   const moments = new Moments();
@@ -76,7 +83,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
     moments.mendAll();
   }, 500);
   const over = new AbortController();
-  const end = await Promise.race([quiet, delay(PATIENCE, 'late' as const, { signal: over.signal })]);
+  const end = await Promise.race([quiet, tooLate({ begunAt, lastVerdict: () => lastVerdict }, over.signal)]);
   over.abort();
   clearInterval(watch);
   moments.end();
@@ -85,6 +92,18 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
   const leaks = await ours.close();
   await home.close();
   return { seen, unfinished, left: leftOver, uproar: [], leaks };
+}
+
+/** Resolves when a run has taken too long. */
+async function tooLate(
+  { begunAt, lastVerdict }: { readonly begunAt: number; readonly lastVerdict: () => number },
+  signal: AbortSignal,
+): Promise<'late'> {
+  for await (const lastAt of every(500, lastVerdict, { signal })) {
+    const now = performance.now();
+    if (now > lastAt() + PATIENCE.verdict || now > begunAt + PATIENCE.all) break;
+  }
+  return 'late';
 }
 
 /** How the devices are left: those that take something are given the time. */

@@ -39,8 +39,14 @@ export type Seen =
       readonly what: string;
       /** Those that its settings allow it to send to. */
       readonly devices: readonly string[];
+      /** Those that it names by their full ids. */
+      readonly named: readonly string[];
       readonly attempts: number;
     }
+  /** Failures have stopped a job. */
+  | { readonly kind: 'stopped'; readonly at: number; readonly device: ''; readonly what: string }
+  /** A person lets jobs go on. */
+  | { readonly kind: 'resumed'; readonly at: number; readonly device: '' }
   /** Our client has published all of this, as it was on the wire. `what`: the MD5 of an image, or `patch`. */
   | {
       readonly kind: 'published';

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Jobs } from '../../nodes/jobs';
-import { OtaActions } from '../../nodes/ota-actions';
-import { Outbox } from '../../nodes/outbox';
+import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings } from '../../src/ota/settings';
 import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
+import { otaWork } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store';
 import { image } from './images';
 
@@ -25,7 +25,7 @@ export interface Sample {
   readonly heap: number;
 }
 
-/** Brings one image after the other onto all devices, as a node does, and tells its parent of its heap. */
+/** Brings one image after the other onto all devices, and tells its parent of its heap. */
 process.on('message', (order: SoakOrder) => {
   void work(order).finally(() => process.disconnect());
 });
@@ -37,31 +37,29 @@ async function work({ url, devices }: SoakOrder): Promise<void> {
     throw error;
   });
   let succeeded = 0;
-  const outbox = (): Outbox =>
-    new Outbox(
-      { _msgid: '' },
-      (msg) => structuredClone(msg),
-      ([result]) => {
-        const { state }: { state?: unknown } = Object(result?.payload);
-        if (state === 'succeeded') succeeded += 1;
-      },
-    );
-  const actions = new OtaActions(
-    { ota: defaultSettings, rollout: rolloutDefaults, devices: () => ({ devices: async () => ['soak-*'] }) },
-    { link: { broker }, jobs: new Jobs(() => undefined), node: 'soak', store, history: store.history, reply: outbox },
-  );
+  const queue = Queue.of(broker);
+  const wish = {
+    choice: { devices: ['soak-*'] },
+    settings: { ...defaultSettings, allowDowngrade: true },
+    rollout: { ...rolloutDefaults, concurrency: devices, canary: 0 },
+  };
   broker.start();
-  actions.start();
   await broker.settled();
   for (let updates = 0; updates < UPDATES;) {
-    const payload = image(updates % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
-    await actions.handle({ payload, concurrency: devices, canary: 0, allowDowngrade: true }, outbox());
+    const bytes = image(updates % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
+    const update = otaWork(await Firmware.from(bytes), wish, { broker, history: store.history, store });
+    const { job, run } = await queue.ask({ node: 'soak', store }, update, {});
+    job.on('result', ({ state }) => {
+      if (state === 'succeeded') succeeded += 1;
+    });
+    await run();
     updates += devices;
     if (updates % EVERY !== 0) continue;
     const sample: Sample = { updates, succeeded, heap: await heap() };
     process.send?.(sample);
   }
-  await actions.close(false);
+  await queue.leave('soak', false);
+  await store.close();
   await broker.close();
   await rm(folder, { recursive: true, force: true });
 }

@@ -2,7 +2,7 @@ import type { Random } from '../support/random';
 import { drawFault, moment } from './draw-blows';
 import { drawErrands } from './draw-errands';
 import { REFUSED } from './messages';
-import { ourPhases, type Blow, type DevicePlan, type ErrandPlan, type Fault, type Plan } from './plan';
+import { ourPhases, type Blow, type DevicePlan, type ErrandPlan, type Fault, type Moment, type Plan } from './plan';
 
 type Theme = (dice: Random, plan: Plan) => Plan;
 
@@ -95,11 +95,63 @@ const flashedBack: Theme = (dice, plan) => ({
   errands: first(plan, { what: 'update', version: 1 }),
 });
 
+/** Devices fail, and the same image is asked for again, for named devices, or another one. */
+const stopped: Theme = (dice, plan) => {
+  const [model] = plan.devices;
+  if (model === undefined) throw new Error('A plan has a device');
+  const { implementation } = model;
+  const devices = Array.from({ length: 3 + dice.int(6) }, (_none, index): DevicePlan => {
+    const drawn = plan.devices[index % plan.devices.length] ?? model;
+    const { mishap: _mishap, absentUntil: _absentUntil, otaDisabled: _otaDisabled, sleep: _sleep, ...device } = drawn;
+    const fails = index === 0 || dice.int(3) === 0;
+    return { ...device, implementation, ...(fails && { mishap: failing(dice, plan) }) };
+  });
+  const enlarged = { ...plan, devices };
+  const to = (): Partial<ErrandPlan> => ({ devices: dice.pick(['all', 'pattern'] as const), exclude: [] });
+  const after = (): Moment => ({ event: 'our stopped', nth: 1 });
+  const next = (): ErrandPlan => ({ ...again(dice, enlarged), ...to(), at: after(), maxFailures: dice.int(3) });
+  const another = (): ErrandPlan => {
+    const some = dice.shuffle(devices.map((_device, index) => index)).slice(0, 1 + dice.int(2));
+    return { ...next(), ...dice.pick<Partial<ErrandPlan>>([{}, { devices: some }, { version: 2 }]) };
+  };
+  return {
+    ...enlarged,
+    nodes: 1,
+    errands: [
+      ...first(plan, {
+        what: 'update',
+        version: 1,
+        ...to(),
+        maxFailures: 1,
+        concurrency: 1 + dice.int(2),
+        order: 'id',
+      }),
+      ...(dice.int(4) === 0 ? [{ ...again(dice, enlarged), ...to(), maxFailures: 0 }] : []),
+      next(),
+      ...Array.from({ length: dice.int(3) }, another),
+    ],
+    blows: Array.from({ length: dice.int(3) }, () => ({
+      at: dice.int(2) === 0 ? after() : moment(dice, ['result', 'our sending', 'ready'], 6),
+      fault: drawFault(dice, dice.pick(afterStop), dice.int(devices.length), devices.length),
+    })),
+  };
+};
+
+const afterStop = ['redeployed', 'restarted', 'killed', 'killed', 'resumed', 'retried', 'retried one'] as const;
+
+function failing(dice: Random, plan: Plan): NonNullable<DevicePlan['mishap']> {
+  const what = dice.pick(['bad flash', 'comes back as before', 'comes back with another'] as const);
+  return what === 'bad flash' ? { what, at: 1 + dice.int(plan.size), times: 2 } : { what };
+}
+
 const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
 
 /** Puts together on purpose what seldom meets by chance. */
 export function withTheme(dice: Random, plan: Plan): Plan {
-  return dice.pick([queued, neverIdle, twoNames, oneImage, typo, blink, lostSuccess, flashedBack])(dice, plan);
+  return dice.pick([queued, neverIdle, twoNames, oneImage, typo, blink, lostSuccess, flashedBack, stopped, stopped])(
+    dice,
+    plan,
+  );
 }
 
 const interruptions = ['canceled', 'canceled one', 'paused', 'redeployed', 'restarted', 'killed', 'cut'] as const;

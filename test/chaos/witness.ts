@@ -35,6 +35,10 @@ export class Witness {
     this.#changed(update);
   }
 
+  stopped(): void {
+    this.#see({ kind: 'stopped', at: performance.now(), device: '', what: this.#what });
+  }
+
   result(update: Update): void {
     this.#see(verdictOf(update, this.#patch));
   }

@@ -5,7 +5,7 @@ import { play } from './play';
 import type { Seen } from './record';
 
 /** A run that is to be done. */
-export interface Order {
+interface Order {
   readonly seed: number;
   readonly run: number;
 }

@@ -5,7 +5,7 @@ import { objectOf, type Json, type JsonObject } from '../../src/config/json';
 const settingKey = fc.constantFrom('a', 'brightness', 'über', 'apiToken', '__proto__', 'constructor', 'long-name', '7');
 
 /** Text without what JSON can only write as an escape that devices refuse. */
-export const text = (maxLength: number): fc.Arbitrary<string> =>
+const text = (maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: fc.constantFrom('a', 'B', '7', ' ', '"', '\\', '\n', 'ü', '☕', '🙂', '/'), maxLength });
 
 const number = fc.oneof(

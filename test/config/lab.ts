@@ -5,23 +5,24 @@ import { defaultSettings, type ConfigSettings } from '../../src/config/settings'
 import { withDeadline } from '../../src/deadline';
 import type { Change, Outcome } from '../../src/homie/update';
 import type { Lab } from '../ota/lab';
+import { HANG_LIMIT } from '../support/limits';
 
 export { withLab } from '../ota/lab';
 
-/** Deadlines for tests: long enough for a busy machine where something is to come. */
+/** Deadlines for tests in which what the exchange waits for comes. */
 export const patient: ConfigSettings = {
   ...defaultSettings,
   allowRisky: true,
-  sending: 5_000,
-  received: 8_000,
-  reboot: 8_000,
-  ready: 8_000,
+  sending: HANG_LIMIT,
+  received: HANG_LIMIT,
+  reboot: HANG_LIMIT,
+  ready: HANG_LIMIT,
 };
 
-/** For where nothing is to come. */
+/** Deadlines for tests in which a response never comes. */
 export const quick = { received: 400, reboot: 600, ready: 500 };
 
-export interface Brought {
+interface Brought {
   readonly outcome: Outcome;
   readonly changes: readonly Change[];
   /** What comes after the end; undefined when nothing is watched on. */
@@ -52,7 +53,7 @@ export async function bring(
       const at = readyAt(lab.broker, device);
       if (at === undefined || at > performance.now()) {
         const stop = AbortSignal.any([options.cancel ?? never, options.abandon ?? never]);
-        await withDeadline(10_000, stop, (signal) => watch.next(at ?? Number.POSITIVE_INFINITY, signal));
+        await withDeadline(HANG_LIMIT, stop, (signal) => watch.next(at ?? Number.POSITIVE_INFINITY, signal));
         continue;
       }
       outcome = await bringPatch({

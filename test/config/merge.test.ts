@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { isWithinBudget } from '../../src/config/budget';
+import { isWithinBudget, mergeMemory, mergePool, patchMemory } from '../../src/config/budget';
 import { readFile, type DeviceFile } from '../../src/config/file';
 import type { JsonObject } from '../../src/config/json';
-import { mergeMemory, mergePool, patchMemory } from '../../src/config/memory';
 import { mergePatch, tryReadPatch } from '../../src/config/patch';
 import { file, patch } from './arbitraries';
 import { mergedFile } from '../simulator/configuration';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { JsonObject } from '../../src/config/json';
 import { readPatch } from '../../src/config/patch';
-import { checkConfig } from '../../src/config/preview';
+import { checkConfig } from '../../src/config/check-device';
 import { codeOf } from '../ota/lab';
 import { startAedes } from '../support/aedes';
 import { Configuration } from '../simulator/configuration';

@@ -5,7 +5,7 @@ import type { Check } from '../../src/config/check';
 import type { JsonObject } from '../../src/config/json';
 
 /** A recorded exchange with homie-esp8266 ba452ea: the file of the device, and what came of the patches. */
-export interface Recording<Result> {
+interface Recording<Result> {
   /** The file as it was, with its secrets. */
   readonly config: string;
   /** The one patch, where there is only one. */

@@ -5,6 +5,7 @@ import type { Change, Outcome } from '../../src/homie/update';
 import { codeOf, Lab } from '../ota/lab';
 import type { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { HANG_LIMIT } from '../support/limits';
 import { startProxy, type Proxy } from '../support/proxy';
 import { bring, quick } from './lab';
 
@@ -22,7 +23,10 @@ describeWithBrokers('while a patch waits for its turn behind a firmware', (start
     try {
       await test(lab, async (patch, meanwhile, { queue = 3, ...settings } = {}) => {
         proxy.limit(80_000);
-        const other = lab.broker.connection.publish('other', Buffer.alloc(queue * 80_000), { qos: 1, timeout: 20_000 });
+        const other = lab.broker.connection.publish('other', Buffer.alloc(queue * 80_000), {
+          qos: 1,
+          timeout: HANG_LIMIT,
+        });
         let done: Promise<unknown> | undefined;
         const onChange = ({ state }: Change): void => {
           if (state === 'running') done ??= meanwhile(lab.device, proxy);

@@ -13,7 +13,7 @@ export interface Block {
 }
 
 /** A link or picture in a page. */
-export interface Link {
+interface Link {
   readonly text: string;
   readonly target: string;
   readonly isPicture: boolean;

@@ -5,6 +5,7 @@ import { catalogue } from '../../src/errors';
 import * as ota from '../../src/ota/settings';
 import { queryNames } from '../../src/rollout/query';
 import * as rollout from '../../src/rollout/settings';
+import { ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
 import { codesIn, pages, prose, rowsOf } from './markdown';
 
@@ -14,21 +15,21 @@ const nodes = [
     type: 'homie-ota',
     more: ['docs/rollouts.md', 'docs/messages-and-states.md'],
     settings: [...ota.settingNames, ...rollout.settingNames, 'device'],
-    message: ['payload', 'matchFirmware', 'action', 'checksum', 'job'],
-    actions: ['update', 'check', 'status', 'pause', 'resume', 'retry', 'cancel'],
+    message: ['payload', 'matchFirmware', 'options', 'action', 'checksum', 'job'],
+    actions: ['update', 'check', 'status', 'history', 'pause', 'resume', 'retry', 'cancel'],
   },
   {
     type: 'homie-config',
     more: ['docs/rollouts.md', 'docs/messages-and-states.md'],
     settings: [...config.settingNames, ...rollout.settingNames, 'device'],
-    message: ['payload', 'action', 'job'],
-    actions: ['set', 'get', 'check', 'status', 'pause', 'resume', 'retry', 'cancel'],
+    message: ['payload', 'options', 'action', 'job'],
+    actions: ['set', 'get', 'check', 'status', 'history', 'pause', 'resume', 'retry', 'cancel'],
   },
   {
     type: 'homie-devices',
     more: [],
     settings: [...queryNames],
-    message: ['payload', 'action', 'checksum'],
+    message: ['payload', 'options', 'action', 'checksum'],
     actions: ['list', 'forget'],
   },
 ];
@@ -120,13 +121,16 @@ for (const { type, more, settings, message, actions } of nodes) {
 describe('the page of homie-broker', () => {
   const { text, defaults } = editorFiles('homie-broker');
   const page = prose('docs/homie-broker.md');
+  // They are those of homie-ota, with a part of the dialog of their own.
+  const updates = { ...otaTable, ...rolloutTable };
 
   it('names every field of its dialog as the dialog does', () => {
     for (const name of [...Object.keys(defaults), 'user', 'password']) {
-      if (['name', 'mqttBroker'].includes(name)) continue;
+      if (['name', 'mqttBroker'].includes(name) || name in updates) continue;
       const label = text(`homie-broker.label.${name}`);
       assert.ok(label !== undefined && page.includes(`_${label}_`), `${name}: ${label}`);
     }
+    assert.ok(page.includes(`_${text('homie-broker.section.updates')}_`));
   });
 
   it('has the answers of the test as the dialog gives them', () => {

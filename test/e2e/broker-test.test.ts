@@ -62,17 +62,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
     it('says under which other base topic devices are', async () => {
       const typed = { port: String(broker.port), baseTopic: 'homie/' };
-      await answer(typed, 'there is no device under homie/. Did you mean house/devices/?');
+      await answer(typed, 'Found no devices under homie/. Did you mean house/devices/?');
       await editor.fits('.homie-broker-form');
     });
 
     it('says how many devices it found', async () => {
-      await answer({ baseTopic: 'house/devices' }, 'Connected. Devices under house/devices/: 1, of them ready: 1.');
+      await answer({ baseTopic: 'house/devices' }, 'Connected. Found one device under house/devices/; it is ready.');
     });
 
     it('says that there are none at all', async () => {
       const empty = await startAedes();
-      await answer({ port: String(empty.port) }, 'nor anywhere else');
+      await answer({ port: String(empty.port) }, 'or anywhere else');
       await empty.close();
     });
   });

@@ -189,7 +189,12 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
     it('takes nothing else from a browser than the answer', async () => {
       const before = attic.received.length;
-      const forced = { payload: 'confirm_clicked', checksum: attic.checksum, device: 'attic-light', force: true };
+      const forced = {
+        payload: 'confirm_clicked',
+        checksum: attic.checksum,
+        device: 'attic-light',
+        options: { force: true },
+      };
       await page.evaluate(
         `document.querySelector('#app').__vue_app__._context.provides.$socket.emit('widget-action', ${JSON.stringify(await confirmId())}, ${JSON.stringify(forced)})`,
       );

@@ -97,7 +97,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.edit('ota');
       await page.locator(field).first().fill('cellar-');
       await page.locator(field).first().press('*');
-      await page.locator(list).getByText('No device that the broker sees fits.').waitFor();
+      await page.locator(list).getByText('No matching devices found.').waitFor();
       await page.locator(field).first().press('Escape');
       await editor.ok();
       assert.equal(await editor.property('ota', 'device'), 'cellar-*');
@@ -124,7 +124,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.fits(list);
       await page.locator(field).first().fill('cellar-');
       await page.locator(field).first().press('*');
-      await page.locator(list).getByText('Kein Gerät, das der Broker sieht, passt.').waitFor();
+      await page.locator(list).getByText('Keine passenden Geräte gefunden.').waitFor();
       await editor.accessible(list);
       await editor.screenshot(`${tag}-device-field-dark`);
       await page.locator(field).first().press('Escape');
@@ -140,7 +140,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await page.evaluate("RED.nodes.node('config').broker = 'new'");
       await editor.edit('config');
       await page.locator(field).first().press('ArrowDown');
-      await page.locator(list).getByText('The broker is not deployed yet').waitFor();
+      await page.locator(list).getByText('The broker has not been deployed yet').waitFor();
     });
   });
 }

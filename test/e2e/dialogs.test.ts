@@ -42,6 +42,18 @@ const texts: Readonly<Record<string, string>> = {
   password: 'a password',
 };
 
+/** Environment variables that a subflow gives to a node. */
+const variables = {
+  device: '${DEVICE}',
+  deviceType: 'str',
+  window: '${WINDOW}',
+  attempts: '${ATTEMPTS}',
+  exclude: 'porch-light, ${EXCLUDE}',
+  canary: '${CANARY}',
+  soak: '${SOAK}',
+  keep: '${KEEP}',
+};
+
 function prefix(type: Dialog): string {
   return type === 'homie-broker' ? '#node-config-input-' : '#node-input-';
 }
@@ -116,6 +128,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
           { id: 'tls', type: 'tls-config', name: 'own CA' },
           { id: 'ota', type: 'homie-ota', x: 200, y: 80, ...jobs },
           { id: 'config', type: 'homie-config', x: 200, y: 160, ...jobs },
+          { id: 'template', type: 'subflow', name: 'of variables', in: [], out: [], env: [] },
+          { id: 'variable', type: 'homie-ota', x: 200, y: 80, ...jobs, z: 'template', ...variables },
           { id: 'devices', type: 'homie-devices', x: 200, y: 240, z: 'flow', broker: 'broker', wires: [[], []] },
         ],
       });
@@ -160,7 +174,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     for (const { look, ...appearance } of looks) {
       it(`have nothing that overlaps, is cut off, hard to read or without a label: ${look}`, async () => {
         const { page } = editor;
-        await page.setViewportSize({ width: 1500, height: 2000 });
+        await page.setViewportSize({ width: 1500, height: 2700 });
         await editor.appear(appearance);
         for (const type of dialogs) {
           const form = `.${type}-form`;
@@ -234,6 +248,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.cancel();
       const flows = await (await fetch(`${nodeRed.url}/flows`)).text();
       assert.ok(!flows.includes('anna') && !flows.includes('a password'));
+    });
+
+    it('mark no field that holds an environment variable, and keep it', async () => {
+      await editor.edit('variable');
+      await editor.unfold('.homie-ota-form');
+      assert.equal(await editor.page.locator('.homie-ota-form .input-error').count(), 0);
+      await editor.ok();
+      assert.equal(await editor.property('variable', 'valid'), true);
+      for (const [name, value] of Object.entries(variables)) {
+        assert.equal(await editor.property('variable', name), value, name);
+      }
     });
 
     it('can be used without a mouse', async () => {

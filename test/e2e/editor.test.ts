@@ -203,13 +203,13 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       assert.equal(await editor.property(ids.ota, 'valid'), false);
       const errors = JSON.stringify(await editor.property(ids.ota, 'validationErrors'));
       for (const sentence of [
-        /an id has no/,
+        /a device ID must not contain/,
         /a number of seconds/,
         /whole number from 1 to 10\./,
-        /Devices at once: a whole number from 1/,
-        /before the others begin: a whole number from 0/,
-        /Leave alone: /,
-        /Window: from and to/,
+        /Devices at once: enter a whole number from 1/,
+        /Canary devices: enter a whole number from 0/,
+        /Exclude: /,
+        /Time window: enter start and end/,
         /a number of days/,
       ])
         assert.match(errors, sentence);
@@ -258,7 +258,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.inject(ids.update);
       await editor.status(ids.ota, 'updated');
       await editor.debugged('result', 'succeeded');
-      await editor.debugged('summary', 'kitchen-light: updated.');
+      await editor.debugged('summary', 'kitchen-light: updated from my-light 1.0.0 to 1.1.0');
       assert.equal(device.received.length, 1);
       await editor.notificationsGone();
       await editor.screenshot(`${tag}-9-updated`);
@@ -271,10 +271,10 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     it('has help for every property', async () => {
       const { page } = editor;
       await page.evaluate("RED.actions.invoke('core:show-help-tab'); RED.sidebar.help.show('homie-ota')");
-      const help = page.locator('.red-ui-help', { hasText: 'proves that it runs' }).last();
+      const help = page.locator('.red-ui-help', { hasText: 'verifies that the new firmware is running' }).last();
       await help.waitFor();
       const text = await help.innerText();
-      const more = ['device', 'matchFirmware', 'action', 'checksum', 'job', 'payload'];
+      const more = ['device', 'matchFirmware', 'options', 'action', 'checksum', 'job', 'payload'];
       for (const property of [...ota.settingNames, ...rollout.settingNames, ...more])
         assert.match(text, new RegExp(`\\b${property}\\b`));
       await editor.screenshot(`${tag}-10-help`);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
+import { HANG_LIMIT } from '../support/limits';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 import { dashboardSettings, dashboardUserDir } from './dashboard-user-dir';
 import { untidy } from './examples-layout';
@@ -45,6 +46,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const list = page.locator(`${dialog} .red-ui-treeList-label`);
       await list.getByText(PACKAGE, { exact: true }).click();
       await list.getByText(names[0] ?? '', { exact: true }).waitFor();
+      // While it unfolds, a click hits another entry.
+      await editor.settled();
     };
     const shownNames = (): Promise<string[]> =>
       editor.page.locator(`${dialog} .red-ui-treeList-label:visible`).allInnerTexts();
@@ -75,7 +78,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         await page.waitForFunction(show);
         await editor.settled();
         // It is drawn some time after it is shown. What is still wrong then is told by the assertion.
-        await page.waitForFunction(`(${untidy}).length === 0`, undefined, { timeout: 20_000 }).catch(() => undefined);
+        await page
+          .waitForFunction(`(${untidy}).length === 0`, undefined, { timeout: HANG_LIMIT })
+          .catch(() => undefined);
         assert.deepEqual(await page.evaluate(untidy), [], name);
         await editor.screenshot(`${tag}-examples-${index + 1}`);
       }

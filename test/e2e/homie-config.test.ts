@@ -171,11 +171,11 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       assert.equal(await editor.property(ids.config, 'valid'), false);
       const errors = JSON.stringify(await editor.property(ids.config, 'validationErrors'));
       for (const sentence of [
-        /name one/,
+        /enter a device ID/,
         /a number of seconds/,
-        /Leave alone: /,
-        /Window: from and to/,
-        /Credentials: a whole number/,
+        /Exclude: /,
+        /Time window: enter start and end/,
+        /Size of the credentials: enter a whole number/,
       ])
         assert.match(errors, sentence);
       await page.evaluate("RED.actions.invoke('core:undo')");
@@ -206,7 +206,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       assert.deepEqual(device.patches, []);
       await editor.inject(ids.set);
       await editor.status(ids.config, 'changed');
-      await editor.debugged('summary', 'kitchen-light: updated.');
+      await editor.debugged('summary', 'kitchen-light: configuration changed.');
       assert.equal(JSON.parse(device.file).device_stats_interval, 120);
       await editor.notificationsGone();
       await editor.screenshot(`${tag}-config-5-changed`);
@@ -245,7 +245,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     it('has help for every property', async () => {
       const { page } = editor;
       await page.evaluate("RED.actions.invoke('core:show-help-tab'); RED.sidebar.help.show('homie-config')");
-      const help = page.locator('.red-ui-help', { hasText: 'proves that it was taken' }).last();
+      const help = page.locator('.red-ui-help', { hasText: 'verifies that each device applied the change' }).last();
       await help.waitFor();
       const text = await help.innerText();
       for (const property of [...settingNames, ...rollout.settingNames, 'device', 'action', 'job', 'payload']) {

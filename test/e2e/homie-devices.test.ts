@@ -97,7 +97,10 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.fillTyped('a/b');
       await editor.ok();
       assert.equal(await editor.property(ids.devices, 'valid'), false);
-      assert.match(JSON.stringify(await editor.property(ids.devices, 'validationErrors')), /an id has no/);
+      assert.match(
+        JSON.stringify(await editor.property(ids.devices, 'validationErrors')),
+        /a device ID must not contain/,
+      );
       await page.evaluate("RED.actions.invoke('core:undo')");
       assert.equal(await editor.property(ids.devices, 'valid'), true);
     });
@@ -150,7 +153,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     it('has help for every property', async () => {
       const { page } = editor;
       await page.evaluate("RED.actions.invoke('core:show-help-tab'); RED.sidebar.help.show('homie-devices')");
-      const help = page.locator('.red-ui-help', { hasText: 'forgets those that are no more' }).last();
+      const help = page.locator('.red-ui-help', { hasText: 'devices that no longer exist' }).last();
       await help.waitFor();
       const text = await help.innerText();
       for (const property of [...queryNames, 'action', 'payload', 'lastSeen', 'update', 'inventory']) {

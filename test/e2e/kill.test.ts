@@ -4,7 +4,7 @@ import path from 'node:path';
 import { md5 } from '../../src/firmware/checksum';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import { buildEsp8266Image } from '../support/images';
+import { running, next } from '../support/images';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import { isImage } from '../simulator/transfers';
 
@@ -12,8 +12,6 @@ const KILLS = 20;
 const DEVICES = 10;
 
 const seed = Number(process.env['SEED'] ?? 1);
-const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
 
 /** The next number from 0 to 1, always the same for a seed (mulberry32). */
 function randomness(start: number): () => number {
@@ -146,12 +144,13 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
   async function ended(ids: readonly string[]): Promise<Record<string, string[]>> {
     for (;;) {
       const answer: unknown = await ask(ids, 'status');
-      const { state, text, last }: { state: string; text: string; last: Record<string, { state: string }[]> } =
-        Object(answer);
+      const { state, text }: { state: string; text: string } = Object(answer);
       assert.notEqual(state, 'stopped', `${text}\n${JSON.stringify(answer)}`);
-      if (ids.every((id) => last[id]?.length)) {
-        return Object.fromEntries(Object.entries(last).map(([id, updates]) => [id, updates.map((each) => each.state)]));
-      }
+      const { entries }: { entries: { device: string; state: string }[] } = Object(await ask(ids, 'history'));
+      const statesOf = (id: string): string[] =>
+        entries.filter(({ device }) => device === id).map(({ state: end }) => end);
+      const last = Object.fromEntries(ids.map((id) => [id, statesOf(id)]));
+      if (ids.every((id) => last[id]?.length)) return last;
       await events(devices, 1);
     }
   }

@@ -34,7 +34,7 @@ describe('the package', () => {
   });
 
   it('contains what a user needs, and nothing else', async () => {
-    const beside = (await list('nodes')).filter((file) => !file.endsWith('.ts'));
+    const beside = (await list('nodes')).filter((file) => !/\.(ts|js)$/.test(file));
     const expected = [
       'package.json',
       'README.md',

@@ -50,54 +50,14 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
         host: '127.0.0.1',
         port: String(broker.port),
         baseTopic: `${id}/`,
-      });
-      const ota = (id: string, y: number, more: object): object => ({
-        id,
-        type: 'homie-ota',
-        z: 'flow',
-        x: 160,
-        y,
-        broker: 'homie',
         canary: '0',
-        wires: [[], [], ['summary']],
-        ...more,
+        exclude: 'coffee-plug',
       });
       nodeRed = await startNodeRed({
         ...options,
-        flows: [
-          { id: 'flow', type: 'tab', label: 'Flow' },
-          place('homie', 'at home'),
-          place('crowd', 'a crowd'),
-          ota('lights', 100, { name: 'lights', device: '', deviceType: 'all', exclude: 'attic-light' }),
-          ota('attic', 200, { name: 'attic', device: 'attic-light', deviceType: 'str' }),
-          {
-            id: 'summary',
-            type: 'debug',
-            name: 'summary',
-            z: 'flow',
-            x: 400,
-            y: 100,
-            active: true,
-            tosidebar: true,
-            complete: 'payload',
-            targetType: 'msg',
-            wires: [],
-          },
-          {
-            id: 'anywhere',
-            type: 'homie-ota',
-            z: 'flow',
-            x: 160,
-            y: 300,
-            broker: 'crowd',
-            device: '',
-            deviceType: 'all',
-            wires: [[], [], []],
-          },
-        ],
+        flows: [{ id: 'flow', type: 'tab', label: 'Flow' }, place('homie', 'at home'), place('crowd', 'a crowd')],
       });
       editor = await Editor.open(nodeRed.url, { dark });
-      await editor.status('lights', 'connected');
     });
 
     after(async () => {
@@ -224,30 +184,36 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       const facts = await page.locator(`${sidebar} .homie-card dl`).first().innerText();
       for (const fact of ['esp8266', '391 KiB', 'my-light-1.1.0.bin', /MD5\s+[0-9a-f]{32}/])
         assert.match(facts, new RegExp(fact));
-      await page.locator(key('node')).selectOption({ label: 'lights – Flow' });
+      await page.getByRole('button', { name: 'Update 3 devices …' }).waitFor();
+      await page.getByRole('radio', { name: 'Only these devices' }).check();
+      const list = page.getByRole('textbox', { name: 'Device IDs, separated by commas' });
+      await list.fill('no device');
+      await list.press('Enter');
+      await page.locator('[data-verdict=bad]', { hasText: '"no device" cannot be the id of a device.' }).waitFor();
+      assert.equal(await page.locator(key('start')).count(), 0);
+      for (const complaint of editor.record.complaints.splice(0)) assert.match(complaint, /status of 400/);
+      await list.fill('coffee-plug, kitchen-light,hall-light');
+      await list.press('Enter');
       const plan = page.locator(`${sidebar} .homie-planned`);
       await plan.nth(2).waitFor();
       assert.deepEqual(
         (await plan.allInnerTexts()).map((text) => text.split('\n')),
         [
-          [`${strange} (hall-light)`, '1.0.0 → 1.1.0', 'will be updated'],
           ['Kitchen (kitchen-light)', '1.0.0 → 1.1.0', 'will be updated'],
-          ['Attic (attic-light)', '1.0.0', 'excluded'],
+          [`${strange} (hall-light)`, '1.0.0 → 1.1.0', 'will be updated'],
+          ['Coffee (coffee-plug)', '2.0.0', 'excluded'],
         ],
       );
       await page.getByRole('button', { name: 'Update 2 devices …' }).waitFor();
+      await page.getByText('1 more device runs this firmware but is not selected.').waitFor();
       await looksWell('3-plan');
 
-      await page.locator(key('node')).selectOption({ label: 'attic – Flow' });
-      await page.getByRole('button', { name: 'Update 1 device …' }).waitFor();
-      await page.getByText('2 more devices run this firmware and are not meant.').waitFor();
-      await page.getByRole('radio', { name: 'For all devices that run my-light' }).check();
+      await page.getByRole('radio', { name: 'All devices that run my-light' }).check();
       await page.getByRole('button', { name: 'Update 3 devices …' }).waitFor();
-      await page.getByRole('radio', { name: 'For the devices of this node' }).check();
-      await page.locator(key('node')).selectOption({ label: 'lights – Flow' });
+      await page.getByRole('radio', { name: 'Only these devices' }).check();
       // Twice in the same place.
       await page.getByRole('button', { name: 'Update 2 devices …' }).dblclick();
-      await page.getByText('Bring my-light 1.1.0 onto 2 devices, with the settings of “lights – Flow”?').waitFor();
+      await page.getByText('Update 2 devices to my-light 1.1.0?').waitFor();
       await looksWell('4-confirm');
       for (const device of devices.values()) assert.equal(device.received.length, 0);
     });
@@ -263,16 +229,15 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       // While the bars move.
       await editor.screenshot(`${tag}-sidebar-5-progress`);
       await editor.fits(sidebar);
-      await page.locator(`${sidebar} .homie-panel.homie-ended`, { hasText: '2 of 2 ended · 2 proven' }).waitFor();
+      await page.locator(`${sidebar} .homie-panel.homie-ended`, { hasText: '2 of 2 finished · 2 verified' }).waitFor();
       for (const id of ['kitchen-light', 'hall-light']) {
         const device = page.locator(row, { hasText: id });
-        await device.getByText('proven').waitFor();
+        await device.getByText('verified').waitFor();
         assert.match(await device.innerText(), new RegExp(`1\\.1\\.0\\s+${devices.get(id)?.checksum.slice(0, 7)}`));
         assert.equal(devices.get(id)?.received.length, 1);
       }
       await page.locator(row, { hasText: 'Attic' }).getByText('1.1.0 available').waitFor();
       assert.equal(devices.get('attic-light')?.received.length, 0);
-      await editor.status('lights', '✓2');
       await looksWell('6-proven');
       await page.getByRole('button', { name: 'Close' }).click();
     });
@@ -304,8 +269,10 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await keyboard.press('Enter');
       await (await chooser).setFiles(path.join(folder, 'later.bin'));
       await page.locator(key('start')).waitFor();
-      await tabTo('node');
-      await keyboard.type('attic');
+      await tabTo('list');
+      await keyboard.press('ControlOrMeta+A');
+      await keyboard.type('attic-light');
+      await keyboard.press('Enter');
       await page.getByRole('button', { name: 'Update 1 device …' }).waitFor();
       await tabTo('start');
       await keyboard.press('Enter');
@@ -313,7 +280,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       assert.equal(await focused(), 'sure');
       await tabTo('confirm');
       await keyboard.press('Enter');
-      await page.locator(`${sidebar} .homie-panel.homie-ended`, { hasText: '1 of 1 ended · 1 failed' }).waitFor();
+      await page.locator(`${sidebar} .homie-panel.homie-ended`, { hasText: '1 of 1 finished · 1 failed' }).waitFor();
       await tabTo('close');
       await keyboard.press('Enter');
       assert.equal(await focused(), 'choose');
@@ -412,7 +379,10 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.locator(row, { hasText: 'Kitchen' }).getByText('1.2.0 verfügbar').waitFor();
       await drop(fresh, 'my-light-1.1.0.bin');
       await page.locator(key('start')).waitFor();
-      await page.locator(key('node')).selectOption({ label: 'attic – Flow' });
+      await page.getByRole('radio', { name: 'Nur diese Geräte' }).check();
+      const list = page.getByRole('textbox', { name: 'Geräte-IDs, durch Kommas getrennt' });
+      await list.fill('attic-light');
+      await list.press('Enter');
       await page.getByRole('button', { name: '1 Gerät aktualisieren …' }).click();
       await page.getByRole('button', { name: 'Jetzt aktualisieren' }).waitFor();
       await looksWell('11-german');

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { ErrorCode } from '../../src/errors';
+import { HomieError, type ErrorCode } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
+import { otherFile, otherText, refuseWholeFlash } from '../../src/firmware/other-file';
 import { buildEsp32Image, buildEsp8266Image, noise } from '../support/images';
+import { leastTime } from '../support/least-time';
 import { refusal } from './refused';
 
 const KIB = 1024;
@@ -143,6 +145,75 @@ describe('a file that is no firmware', () => {
     );
   });
 });
+
+describe('any bytes', () => {
+  const kib64 = 64 * KIB;
+  const entry = fc
+    .tuple(fc.constantFrom(0, 1, 255), fc.constantFrom(0, 2, 255), word(), word())
+    .map(([type, subtype, start, size]) => partition(type, subtype, start, size, SECRET.slice(0, 16)));
+  const piece = fc.oneof(
+    fc.constantFrom(...others.map(([, payload]) => payload.subarray(0, 64))),
+    fc.array(entry, { maxLength: 100 }).map((entries) => Buffer.concat(entries)),
+    fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)),
+    fc.stringMatching(/^[\s:0-9a-f-]*$/).map((text) => Buffer.from(text)),
+  );
+  const place = fc.constantFrom(0, 8, 0xfc, 0x1000, 0x2000, 0x7000, 0x8000, kib64 - 20, kib64);
+  const size = fc.oneof(fc.constantFrom(0x7000, 0x8000, 0x9000, kib64, 2 * kib64), fc.nat(3 * kib64));
+
+  it('are known or not, and nothing else happens; no sentence repeats any of them', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(place, piece), { maxLength: 4 }),
+        size,
+        fc.nat(4 * kib64),
+        fc.constantFrom(0, 0xff),
+        (pieces, length, end, fill) => {
+          const bytes = Buffer.alloc(length, fill);
+          for (const [offset, data] of pieces)
+            bytes.set(data.subarray(0, Math.max(0, length - offset)), Math.min(offset, length));
+          const errors = [otherFile(bytes), otherText(bytes), thrown(() => refuseWholeFlash(bytes, end))];
+          for (const error of errors) {
+            if (error === undefined) continue;
+            assert.ok(error instanceof HomieError);
+            assert.match(error.code, /^FIRMWARE_/);
+            seen.add(`${error.code} ${error.message} ${error.hint}`);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    // As many as there are kinds.
+    assert.ok(seen.size > 4 && seen.size <= 9, [...seen].join('\n'));
+  });
+
+  it('are known in a moment, however much their partition table claims', () => {
+    for (const fill of [0, 0xff, 0x55]) {
+      const bytes = Buffer.alloc(16 * KIB * KIB, fill);
+      for (let at = 0; at < 96; at += 1) partition(1, 2, 0x10000, 0xffffffff, 'nvs').copy(bytes, 0x8000 + 32 * at);
+      assert.ok(leastTime(() => otherFile(bytes)) < 1000);
+      assert.ok(leastTime(() => thrown(() => refuseWholeFlash(bytes, 0x4000))) < 1000);
+      assert.ok(leastTime(() => thrown(() => refuseWholeFlash(bytes.subarray(0x10000), 0x4000))) < 1000);
+    }
+  });
+});
+
+/** Numbers of 32 bits, also those that a partition has. */
+function word(): fc.Arbitrary<number> {
+  return fc.oneof(
+    fc.constantFrom(0, 0x1000, 0x9000, 0xe000, 0x10000, 0xfffff000, 0xffffffff),
+    fc.integer({ min: 0, max: 0xffffffff }),
+  );
+}
+
+function thrown(work: () => void): unknown {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
 
 describe('an image with something behind it', () => {
   for (const [title, more] of [

@@ -5,6 +5,7 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { DeviceEvent } from '../../src/homie/device';
 import type { DeviceWatch } from '../../src/homie/watch';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { HANG_LIMIT } from '../support/limits';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { connected, disconnected } from '../support/statuses';
@@ -23,7 +24,7 @@ async function advertise(client: MqttClient, device: string, values: Record<stri
 async function readUntil(watch: DeviceWatch, enough: (event: DeviceEvent) => boolean): Promise<string[]> {
   const read: string[] = [];
   for (;;) {
-    const event = await watch.next(performance.now() + 10_000);
+    const event = await watch.next(performance.now() + HANG_LIMIT);
     assert.ok(event, `in time, after ${read.join()}`);
     const live = event.attribute === 'connection' || event.live;
     read.push(`${event.attribute} ${event.value}${live ? '' : ' (retained)'}`);
@@ -95,7 +96,7 @@ describeWithBrokers('A homie-broker', (start) => {
     const topics: string[] = [];
     homie.connection.on('message', (topic) => topics.push(topic));
     const topic = `homie/lamp/$implementation/ota/firmware/${md5}`;
-    await homie.connection.publish(topic, Buffer.alloc(300_000), { qos: 1, timeout: 5000 });
+    await homie.connection.publish(topic, Buffer.alloc(300_000), { qos: 1, timeout: HANG_LIMIT });
     const watch = homie.watch('lamp');
     await advertise(device, 'lamp', { $state: 'ready' });
     await readUntil(watch, ({ attribute }) => attribute === 'state');

@@ -1,6 +1,7 @@
 /** Run as a process of its own, which must end by itself: connects to the URLs, and closes once all have got so far. */
 import { once } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
+import { HANG_LIMIT } from '../support/limits';
 
 async function run([state, ...urls]: string[]): Promise<void> {
   const brokers = urls.map((url) => new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' }));
@@ -9,7 +10,7 @@ async function run([state, ...urls]: string[]): Promise<void> {
     if (state !== 'connecting') await reached(broker, state);
     if (state === 'connected') {
       await broker.settled();
-      await broker.connection.publish('homie/lamp/x', Buffer.alloc(300_000), { qos: 1, timeout: 5000 });
+      await broker.connection.publish('homie/lamp/x', Buffer.alloc(300_000), { qos: 1, timeout: HANG_LIMIT });
     }
   }
   await Promise.all(brokers.map((broker) => broker.close()));

@@ -6,13 +6,11 @@ import { forgetDevice } from '../../src/homie/forget';
 import { Inventory, type DeviceChange, type StockReport } from '../../src/homie/inventory';
 import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { buildEsp8266Image } from '../support/images';
+import { running as image, next } from '../support/images';
 import { startProxy, type Proxy } from '../support/proxy';
 
 type Told = DeviceChange | StockReport;
 
-const image = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
 const [md5, otherMd5] = ['d41d8cd98f00b204e9800998ecf8427e', '900150983cd24fb0d6963f7d28e17f72'];
 
 describeWithBrokers('The inventory', (start) => {

@@ -4,6 +4,7 @@ import { moment } from '../../src/homie/elapsed';
 import { DeviceLocks, type PendingReboot } from '../../src/homie/lock';
 
 const MINUTE = 60_000;
+const MAC = '5C:CF:7F:00:00:01';
 
 function state(value: DeviceState, live = true): DeviceEvent {
   return { attribute: 'state', value, live, at: performance.now() };
@@ -81,11 +82,52 @@ describe('The lock of a device', () => {
     assert.equal(another.holder('lamp'), 'second');
   });
 
-  it('goes with a device to another id and base topic', () => {
-    const mac = '5C:CF:7F:00:00:01';
-    locksOf('mqtt://broker', 'homie/', device('lamp', { mac })).acquire('lamp', 'first');
-    const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac }));
-    assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
+  it('goes with a device to another id and base topic, where it is gone from the old ones', async () => {
+    const lamp = device('lamp', { mac: MAC, up: 3000 });
+    let old: Device | undefined = lamp;
+    const left = new DeviceLocks('mqtt://broker', 'homie/', () => old);
+    left.acquire('lamp', 'first');
+    await left.expectReboot('lamp', 'patch');
+    const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac: MAC }));
+    const away = (value: 'lost' | 'disconnected'): Device => ({ ...lamp, state: { value, live: true, at: 0 } });
+    for (old of [away('lost'), away('disconnected'), undefined])
+      assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
+    left.release('lamp', 'first');
+    moved.observe('lantern', uptime(2));
+    assert.equal(left.isRebootPending('lamp'), false);
+  });
+
+  it('is neither taken nor freed by another device that claims the same MAC address', async () => {
+    for (const [base, id] of [
+      ['homie/', 'thief'],
+      ['other/', 'lamp'],
+    ] as const) {
+      DeviceLocks.reset();
+      const lamp = locksOf('mqtt://broker', 'homie/', device('lamp', { mac: MAC, up: 3000 }));
+      const thief = locksOf('mqtt://broker', base, device(id, { mac: MAC, up: 9000 }));
+      thief.acquire(id, 'first');
+      await thief.expectReboot(id, 'image');
+      lamp.acquire('lamp', 'second');
+      await lamp.expectReboot('lamp', 'image');
+      lamp.release('lamp', 'second');
+      thief.release(id, 'first');
+      thief.observe(id, uptime(0));
+      assert.deepEqual([thief.isRebootPending(id), lamp.isRebootPending('lamp')], [false, true]);
+      thief.observe(id, uptime(0));
+      assert.equal(lamp.isRebootPending('lamp'), true);
+      lamp.observe('lamp', uptime(0));
+      assert.equal(lamp.isRebootPending('lamp'), false);
+    }
+  });
+
+  it('is found at another place when nothing follows the old one any more', async () => {
+    const left = locksOf('mqtt://broker', 'homie/', device('lamp', { mac: MAC, up: 3000 }));
+    await left.expectReboot('lamp', 'image');
+    left.close();
+    const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac: MAC }));
+    assert.throws(() => moved.acquire('lantern', 'job'), { code: 'REBOOT_PENDING' });
+    moved.observe('lantern', uptime(2));
+    moved.acquire('lantern', 'job');
   });
 
   it('learns the MAC address of a device later', () => {
@@ -93,6 +135,7 @@ describe('The lock of a device', () => {
     locks.acquire('lamp', 'first');
     const later = locksOf('mqtt://broker', 'homie/', device('lamp', { mac }));
     assert.throws(() => later.acquire('lamp', 'second'), { code: 'DEVICE_BUSY' });
+    for (const each of [locks, later]) each.close();
     const moved = locksOf('mqtt://broker', 'other/', device('lantern', { mac }));
     assert.throws(() => moved.acquire('lantern', 'second'), { code: 'DEVICE_BUSY' });
   });
@@ -180,7 +223,7 @@ describe('The lock of a device', () => {
       ['plug', 'image'],
     ] as const) {
       await locks.expectReboot(id, what);
-      await locks.unheard(id);
+      await locks.left(id, 'unheard');
       locks.observe(id, uptime(3000, performance.now(), false));
       assert.equal(locks.isRebootPending(id), true);
       locks.observe(id, uptime(3000));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { DeviceEvent } from '../../src/homie/device';
 import { Registry } from '../../src/homie/registry';
+import { hostileMessages, subTopics } from '../attacks/hostile';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
 
@@ -204,6 +205,64 @@ describe('The registry, of Homie 2 devices,', () => {
     ]);
   });
 
+  it('tells an init where a device that had Homie 3 comes back with Homie 2', () => {
+    const { told, retained, live } = someRegistry();
+    retained('lamp/$homie', '3.0.1');
+    retained('lamp/$state', 'ready');
+    live('lamp/$homie', '2.0.0');
+    live('lamp/$fw/checksum', md5);
+    // The will of the connection before may come late.
+    live('lamp/$state', 'lost');
+    live('lamp/$online', 'true');
+    assert.deepEqual(short(told).slice(2), [
+      ['state', 'init', true],
+      ['homie', '2.0.0', true],
+      ['checksum', md5, true],
+      ['state', 'ready', true],
+    ]);
+  });
+
+  it('does not mistake what Homie 3 has left as $state for the state of a device that has Homie 2 now', () => {
+    for (const leftover of ['lost', 'ready', 'init']) {
+      const { registry, retained, live } = someRegistry();
+      retained('lamp/$homie', '2.0.0');
+      retained('lamp/$state', leftover);
+      retained('lamp/$online', 'false');
+      assert.equal(registry.get('lamp')?.state?.value, 'lost', leftover);
+      live('lamp/$online', 'true');
+      assert.equal(registry.get('lamp')?.state?.value, 'ready', leftover);
+      live('lamp/$state', '');
+      assert.equal(registry.get('lamp')?.state?.value, 'ready', leftover);
+    }
+  });
+
+  it('takes $state again for the state where the device has Homie 3 again', () => {
+    const { told, retained, live } = someRegistry();
+    retained('lamp/$homie', '2.0.0');
+    retained('lamp/$online', 'true');
+    told.length = 0;
+    live('lamp/$state', 'init');
+    live('lamp/$state', 'lost');
+    live('lamp/$state', 'init');
+    live('lamp/$homie', '3.0.1');
+    live('lamp/$fw/checksum', md5);
+    live('lamp/$online', 'false');
+    live('lamp/$state', 'ready');
+    assert.deepEqual(
+      short(told).flatMap((each) => (Array.isArray(each) && each[0] === 'state' ? [each[1]] : [])),
+      ['init', 'lost', 'init', 'ready'],
+    );
+  });
+
+  it('takes $state for the state of a device that says it has 2.1 of the convention', () => {
+    const { registry, live } = someRegistry();
+    live('lamp/$state', 'init');
+    live('lamp/$homie', '2.1.0');
+    live('lamp/$state', 'ready');
+    live('lamp/$state', 'alert');
+    assert.equal(registry.get('lamp')?.state?.value, 'alert');
+  });
+
   it('does not mistake a retained $online for the state of a device that has $state', () => {
     for (const order of [
       ['$state', '$online'],
@@ -298,6 +357,58 @@ describe('The registry does not mind', () => {
 });
 
 describe('The registry, when there are too many devices,', () => {
+  it('keeps those that are needed or known well, and no more than it may, whatever comes', () => {
+    const id = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'needed');
+    const message = fc.oneof(
+      { arbitrary: hostileMessages('homie/', ['a', 'b', 'needed']), weight: 1 },
+      {
+        arbitrary: fc
+          .tuple(
+            id,
+            fc.constantFrom(...subTopics),
+            fc.constantFrom('', 'ready', '2.0.0', 'd41d8cd98f00b204e9800998ecf8427e'),
+            fc.boolean(),
+          )
+          .map(([device, name, text, retained]) => ({
+            topic: `homie/${device}/${name}`,
+            payload: Buffer.from(text),
+            retained,
+          })),
+        weight: 9,
+      },
+    );
+    let count = 0;
+    fc.assert(
+      fc.property(
+        fc.array(message, { maxLength: 120, size: 'max' }),
+        fc.integer({ min: 1, max: 6 }),
+        (messages, limit) => {
+          const registry = new Registry('homie/', limit);
+          registry.protect((each) => each === 'needed');
+          let kept = new Set<string>();
+          registry.on('forgotten', (each) => {
+            assert.ok(!kept.has(each), each);
+            count += 1;
+          });
+          for (const { topic, payload, retained } of messages) {
+            kept = new Set(
+              [...registry.devices.values()]
+                .filter(({ checksum }) => checksum !== undefined)
+                .map((device) => device.id),
+            );
+            kept.add('needed');
+            const wasThere = registry.get('needed') !== undefined;
+            registry.receive(topic, payload, retained);
+            assert.ok(registry.devices.size <= limit + 1);
+            if (wasThere && !topic.startsWith('homie/needed/')) assert.ok(registry.get('needed'));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+    assert.ok(count > 0);
+  });
+
   it('forgets the one of which nothing was heard for longest', () => {
     const { registry, retained } = someRegistry(3);
     for (const id of ['a', 'b', 'c']) retained(`${id}/$state`, 'ready');

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { connected, disconnected } from '../support/statuses';
@@ -45,13 +46,13 @@ describeWithBrokers('A connection', (start) => {
 
   it('brings messages, and tells the retained from the live ones', async () => {
     const writer = await connect();
-    await writer.publish('a/1', 'before', { qos: 1, retain: true, timeout: 5000 });
+    await writer.publish('a/1', 'before', { qos: 1, retain: true, timeout: HANG_LIMIT });
     const reader = await connect();
     const first = once(reader, 'message');
     await reader.subscribe(['a/+']);
     await first;
     const second = once(reader, 'message');
-    await writer.publish('a/1', Buffer.from('after'), { qos: 1, retain: true, timeout: 5000 });
+    await writer.publish('a/1', Buffer.from('after'), { qos: 1, retain: true, timeout: HANG_LIMIT });
     await second;
     assert.deepEqual(reader.messages, ['a/1 before (retained)', 'a/1 after']);
   });
@@ -61,8 +62,8 @@ describeWithBrokers('A connection', (start) => {
     await reader.subscribe(['b/1', 'b/2']);
     await reader.unsubscribe(['b/1']);
     const message = once(reader, 'message');
-    await reader.publish('b/1', 'x', { qos: 1, timeout: 5000 });
-    await reader.publish('b/2', 'y', { qos: 0, timeout: 5000 });
+    await reader.publish('b/1', 'x', { qos: 1, timeout: HANG_LIMIT });
+    await reader.publish('b/2', 'y', { qos: 0, timeout: HANG_LIMIT });
     await message;
     assert.deepEqual(reader.messages, ['b/2 y']);
   });
@@ -76,7 +77,7 @@ describeWithBrokers('A connection', (start) => {
     assert.equal((await lost).code, 'BROKER_UNREACHABLE');
     await once(reader, 'subscribed');
     const message = once(reader, 'message');
-    await reader.publish('c/1', 'x', { qos: 1, timeout: 5000 });
+    await reader.publish('c/1', 'x', { qos: 1, timeout: HANG_LIMIT });
     await message;
     assert.deepEqual(reader.messages, ['c/1 x']);
     assert.equal(proxy.connections, before + 1);
@@ -89,11 +90,11 @@ describeWithBrokers('A connection', (start) => {
     proxy.cut();
     await lost;
     for (const qos of [0, 1] as const) {
-      await assert.rejects(writer.publish('d/1', 'lost', { qos, timeout: 5000 }), { code: 'NOT_CONNECTED' });
+      await assert.rejects(writer.publish('d/1', 'lost', { qos, timeout: HANG_LIMIT }), { code: 'NOT_CONNECTED' });
     }
     await once(writer, 'subscribed');
     const message = once(writer, 'message');
-    await writer.publish('d/1', 'sent', { qos: 1, timeout: 5000 });
+    await writer.publish('d/1', 'sent', { qos: 1, timeout: HANG_LIMIT });
     await message;
     assert.deepEqual(writer.messages, ['d/1 sent']);
   });
@@ -118,7 +119,7 @@ describeWithBrokers('A connection', (start) => {
     ]);
     await once(writer, 'subscribed');
     const message = once(writer, 'message');
-    await writer.publish('e/3', 'third', { qos: 1, timeout: 5000 });
+    await writer.publish('e/3', 'third', { qos: 1, timeout: HANG_LIMIT });
     await message;
     assert.deepEqual(writer.messages, ['e/3 third']);
   });
@@ -127,7 +128,7 @@ describeWithBrokers('A connection', (start) => {
     const writer = await connect();
     const reader = await connect({ url: `mqtt://127.0.0.1:${broker.port}` });
     await reader.subscribe(['j/+']);
-    const publish = (text: string): Promise<unknown> => writer.publish('j/1', text, { qos: 1, timeout: 5000 });
+    const publish = (text: string): Promise<unknown> => writer.publish('j/1', text, { qos: 1, timeout: HANG_LIMIT });
     await publish('before');
     proxy.mute();
     const lost = Promise.all([
@@ -146,7 +147,7 @@ describeWithBrokers('A connection', (start) => {
 
   it('leaves no deadline running when a publish is settled before an earlier one', async () => {
     const writer = await connect();
-    await writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: 5000 });
+    await writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: HANG_LIMIT });
     // No other timer of the process has this duration; those of earlier tests and of the broker come and go.
     const timeout = 59_999;
     const [running, started] = [new Set<unknown>(), mock.method(globalThis, 'setTimeout')];
@@ -169,7 +170,7 @@ describeWithBrokers('A connection', (start) => {
 
   it('begins the deadline of a publish when the one before it is acknowledged', async () => {
     const writer = await connect();
-    const large = (): Promise<unknown> => writer.publish('k/1', Buffer.alloc(200_000), { qos: 1, timeout: 5000 });
+    const large = (): Promise<unknown> => writer.publish('k/1', Buffer.alloc(200_000), { qos: 1, timeout: HANG_LIMIT });
     await large();
     proxy.limit(200_000);
     await Promise.all([
@@ -183,7 +184,7 @@ describeWithBrokers('A connection', (start) => {
     const writer = await connect();
     await writer.subscribe(['g/+']);
     const numbers = Array.from({ length: 20 }, (_, i) => String(i));
-    await Promise.all(numbers.map((text) => writer.publish('g/1', text, { qos: 1, timeout: 5000 })));
+    await Promise.all(numbers.map((text) => writer.publish('g/1', text, { qos: 1, timeout: HANG_LIMIT })));
     while (writer.messages.length < numbers.length) await once(writer, 'message');
     assert.deepEqual(
       writer.messages,
@@ -195,7 +196,7 @@ describeWithBrokers('A connection', (start) => {
     const writer = await connect();
     await writer.subscribe(['h/+']);
     let sensible = true;
-    const options = { qos: 1, timeout: 5000 } as const;
+    const options = { qos: 1, timeout: HANG_LIMIT } as const;
     const first = writer.publish('h/1', 'first', options);
     const second = writer.publish('h/1', 'second', { ...options, still: () => sensible });
     const third = writer.publish('h/1', 'third', options);
@@ -218,7 +219,7 @@ describeWithBrokers('A connection', (start) => {
     const [writer, reader] = [await connect(), await connect()];
     await reader.subscribe(['i/+']);
     const numbers = Array.from({ length: 200 }, (_, i) => `i/1 ${i}`);
-    await Promise.all(numbers.map((each) => writer.publish('i/1', each.slice(4), { qos: 1, timeout: 5000 })));
+    await Promise.all(numbers.map((each) => writer.publish('i/1', each.slice(4), { qos: 1, timeout: HANG_LIMIT })));
     await Promise.all([reader.ping(), reader.ping()]);
     assert.deepEqual(reader.messages, numbers);
   });
@@ -245,11 +246,11 @@ describeWithBrokers('A connection', (start) => {
   it('rejects what is under way when it is closed', async () => {
     const writer = await connect();
     proxy.stall();
-    const publish = writer.publish('f/1', 'x', { qos: 1, timeout: 5000 });
+    const publish = writer.publish('f/1', 'x', { qos: 1, timeout: HANG_LIMIT });
     publish.catch(() => undefined);
     await setImmediate();
     await Promise.all([assert.rejects(publish, { code: 'CONNECTION_LOST' }), writer.close()]);
-    await assert.rejects(writer.publish('f/1', 'x', { qos: 1, timeout: 5000 }), { code: 'NOT_CONNECTED' });
+    await assert.rejects(writer.publish('f/1', 'x', { qos: 1, timeout: HANG_LIMIT }), { code: 'NOT_CONNECTED' });
   });
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Connection } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
+import { HANG_LIMIT } from '../support/limits';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { connected } from '../support/statuses';
@@ -77,14 +78,14 @@ for (const [name, protocolVersion, isMosquitto, start] of kinds) {
     });
 
     /** The publish under way. */
-    function publish(timeout = 10_000): Promise<unknown> {
+    function publish(timeout = HANG_LIMIT): Promise<unknown> {
       return connection.publish(TOPIC, payload, { qos: 1, timeout });
     }
 
     /** Whatever was to be sent at a reconnect has reached the broker when this has. */
     async function comeBack(): Promise<void> {
       await connected(connection);
-      await connection.publish('marker', 'x', { qos: 1, timeout: 10_000 });
+      await connection.publish('marker', 'x', { qos: 1, timeout: HANG_LIMIT });
     }
 
     it('when all goes well', async () => {

@@ -7,6 +7,7 @@ import type { HomieError } from '../../src/errors';
 import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
 import { CertificateAuthority } from '../support/certificates';
+import { HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { connected, disconnected } from '../support/statuses';
 
@@ -204,7 +205,7 @@ describe('A connection says of a broker no more than was seen:', () => {
     connection.connect();
     await connected(connection);
     const failed = disconnected(connection);
-    await connection.publish('x', 'y', { qos: 0, timeout: 5000 });
+    await connection.publish('x', 'y', { qos: 0, timeout: HANG_LIMIT });
     const { code, message, hint } = await failed;
     await connection.close();
     broker.close();
@@ -240,7 +241,7 @@ describe('A connection says of a broker no more than was seen:', () => {
     connection.connect();
     const status = await connected(connection);
     assert.deepEqual(status.lacks, ['retained', 'wildcards', 'qos1']);
-    await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: 5000 }), {
+    await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: HANG_LIMIT }), {
       code: 'PUBLISH_REFUSED',
       message: /QoS 1.*nothing was sent/,
     });
@@ -260,7 +261,7 @@ describe('A connection says of a broker no more than was seen:', () => {
       const connection = new Connection({ url: broker.url, protocolVersion: 5 });
       connection.connect();
       await connected(connection);
-      await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: 5000 }), (error: HomieError) => {
+      await assert.rejects(connection.publish('x', 'y', { qos: 1, timeout: HANG_LIMIT }), (error: HomieError) => {
         assert.equal(error.code, 'CONNECTION_LOST');
         assert.ok(error.cause instanceof Error);
         assert.match(error.cause.message, text);

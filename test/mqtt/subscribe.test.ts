@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import fc from 'fast-check';
 import { Connection } from '../../src/mqtt/connection';
 import { subscribeError } from '../../src/mqtt/reason';
 import { subscribePackets } from '../../src/mqtt/subscribe-packets';
 import { dynamicSecurityAvailable, startRefusingMosquitto } from '../support/dynamic-security';
 import { startAedes } from '../support/aedes';
+import { HANG_LIMIT } from '../support/limits';
 import { connected } from '../support/statuses';
 
 const reconnect = { min: 10, max: 50 };
@@ -35,7 +37,7 @@ describe('A subscription that the broker refuses', () => {
         [['homie/b/$mac', code]],
       );
       const message = once(connection, 'message');
-      await connection.publish('homie/c/$mac', 'x', { qos: 1, timeout: 60_000 });
+      await connection.publish('homie/c/$mac', 'x', { qos: 1, timeout: HANG_LIMIT });
       assert.equal((await message)[0], 'homie/c/$mac');
     });
   }
@@ -75,6 +77,25 @@ describe('The error of a refused subscription', () => {
 });
 
 describe('SUBSCRIBE packets', () => {
+  it('have each filter once, in order, those with a wildcard alone, and as many others as can be', () => {
+    const filter = fc.oneof(fc.string(), fc.constantFrom('a/+', '#', '+/$state', 'a', 'b/c', ''));
+    const run = fc.integer({ min: 1, max: 700 }).map((count) => Array.from({ length: count }, (_, at) => `x/${at}`));
+    fc.assert(
+      fc.property(fc.array(fc.oneof({ arbitrary: filter.map((each) => [each]), weight: 9 }, run)), (lists) => {
+        const filters = lists.flat();
+        const packets = subscribePackets(filters);
+        assert.deepEqual(packets.flat(), filters);
+        const isWild = (each: string): boolean => /[+#]/.test(each);
+        for (const [at, packet] of packets.entries()) {
+          assert.ok(packet.length >= 1 && packet.length <= 300);
+          assert.ok(packet.length === 1 || !packet.some(isWild), packet.join(' '));
+          const next = packets[at + 1]?.[0];
+          assert.ok(next === undefined || packet.length === 300 || packet.some(isWild) || isWild(next));
+        }
+      }),
+    );
+  });
+
   it('have one filter with a wildcard each, and many without', () => {
     assert.deepEqual(subscribePackets(['a/+', 'b', 'c', 'd/#', 'e']), [['a/+'], ['b', 'c'], ['d/#'], ['e']]);
     const exact = Array.from({ length: 700 }, (_none, index) => `a/${index}`);

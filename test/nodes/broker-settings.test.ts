@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { readBrokerSettings } from '../../nodes/broker-settings';
-import type { ErrorCode, HomieError } from '../../src/errors';
+import { HomieError, type ErrorCode } from '../../src/errors';
+import { shownUrl } from '../../src/mqtt/options';
+import { explain } from '../../src/mqtt/reason';
 import type { BrokerOptions } from '../../src/homie/broker';
 
 interface Given {
@@ -165,5 +168,151 @@ describe('the settings of homie-broker', () => {
 
   it('leave a tls-config node alone when TLS is off', () => {
     assert.equal(read({ usetls: false, tls: 'gone' }).url, 'mqtt://localhost:1883');
+  });
+});
+
+describe('The value of an environment variable', () => {
+  // One word, as a URL leaves it.
+  const secret = 'zq4711zq';
+  const value = fc.constantFrom(
+    secret,
+    `mqtt://${secret}`,
+    `wss://h/${secret}`,
+    `mqtt://${secret}@h`,
+    `${secret}:1`,
+    `[${secret}`,
+    `a b${secret}`,
+
+    `${secret}+`,
+    `$${secret}`,
+    `http://${secret}`,
+    `1883${secret}`,
+    `${secret}/`,
+    secret.repeat(30),
+    `\0${secret}`,
+    `${secret}\n`,
+    '',
+    '1883',
+    '5',
+    'true',
+    'mqtts',
+    'localhost',
+    'mqtt-broker',
+  );
+  const names = ['A', 'B', 'C'] as const;
+  const piece = fc.constantFrom(
+    '${A}',
+    '${B}',
+    '${C}',
+    '${UNSET}',
+    '$(A)',
+    '${',
+    '}',
+    'mqtt://',
+    'ws://',
+    'x://',
+    'host',
+    'me:pw@',
+    ':',
+    '/',
+    '@',
+    '?',
+    '#',
+    '+',
+    '[',
+    ']',
+    '1883',
+    ' ',
+  );
+  const typed = fc.oneof(
+    fc.constantFrom('', '${A}', '${B}', '$(C)', 'host', '1883', '5'),
+    fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join('')),
+  );
+  const seldom = fc.oneof({ arbitrary: fc.constant(''), weight: 6 }, { arbitrary: typed, weight: 1 });
+  const host = fc.tuple(
+    fc.constantFrom('', 'mqtt://', 'wss://', 'me:pw@'),
+    fc.constantFrom('host', '${A}', '${B}.lan'),
+    fc.constantFrom('', ':1', '/${C}'),
+  );
+  const fields = fc.record({
+    host: fc.oneof(
+      typed,
+      host.map((parts) => parts.join('')),
+    ),
+    port: seldom,
+    baseTopic: seldom,
+    usetls: fc.constantFrom('', '', 'true', '${A}'),
+    clientid: seldom,
+    keepalive: seldom,
+    protocolVersion: seldom,
+    connection: fc.constantFrom('', '', 'mqtt-broker', '${A}'),
+    mqttBroker: fc.constant('core'),
+  });
+  const core = fc.record({ url: typed, broker: typed, port: typed });
+
+  it('is in no error, and in nothing that is shown of the settings, whatever was typed', () => {
+    const counts = { refused: 0, taken: 0 };
+    fc.assert(
+      fc.property(
+        fields,
+        core,
+        fc.record({ A: value, B: value, C: value }),
+        fc.constantFrom('typed', 'deployed', 'unknown'),
+        (given, node, values, how) => {
+          const environment: Record<string, string> = values;
+          /** As Node-RED does when a node is deployed. */
+          const deployed = (text: string): string => {
+            const whole = /^(?:\$\{([^{}]+)\}|\$\(([^()]+)\))$/.exec(text);
+            return environment[whole?.[1] ?? whole?.[2] ?? ''] ?? text;
+          };
+          const put = (text: string): string =>
+            names.reduce((all, name) => all.replaceAll(`\${${name}}`, environment[name] ?? ''), deployed(text));
+          const shown = how === 'unknown' ? undefined : given;
+          const real =
+            how === 'typed'
+              ? given
+              : Object.fromEntries(Object.entries(given).map(([name, text]) => [name, deployed(text)]));
+          const texts: string[] = [];
+          try {
+            const settings = readBrokerSettings({
+              fields: real,
+              typed: shown,
+              credentials: {},
+              environment: (name) => environment[name],
+              getNode: () => ({
+                brokerurl: put(
+                  node.url || (node.broker.includes('://') ? node.broker : `mqtt://${node.broker}:${node.port}`),
+                ),
+                options: {},
+                usetls: true,
+              }),
+              getTyped: () => (shown === undefined ? undefined : node),
+            });
+            counts.taken += 1;
+            const url = settings.shownUrl ?? shownUrl(settings.url);
+            texts.push(url, settings.shownBaseTopic ?? settings.baseTopic);
+            const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${settings.url}`), { code: 'ENOTFOUND' });
+            const end = {
+              opened: false,
+              protocolVersion: 5,
+              subscribing: false,
+              tlsAlert: false,
+              secure: false,
+              websocket: false,
+            } as const;
+            for (const each of [explain({ ...end, url, error }), explain({ ...end, url })])
+              texts.push(each.message, each.hint);
+          } catch (error) {
+            assert.ok(error instanceof HomieError);
+            assert.equal(error.cause, undefined);
+            counts.refused += 1;
+            texts.push(error.message, error.hint);
+          }
+          for (const text of texts) assert.ok(!text.toLowerCase().includes(secret), text);
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    assert.ok(counts.refused > 100 && counts.taken > 100, JSON.stringify(counts));
   });
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { FlowNode } from 'node-red-node-test-helper';
-import { startAedes } from '../support/aedes';
+import { startAedes, startExactAedes } from '../support/aedes';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
 
@@ -217,6 +217,30 @@ describe('the test of a connection', () => {
     assert.match(flow.log(), /does not support wildcard subscriptions/);
     const answer = await tryOut(flow, typed);
     assert.deepEqual([answer.connected, Reflect.get(answer, 'lacks')], [true, ['retained', 'wildcards']]);
+  });
+
+  it('names the devices that the deployed node knows, and says of a broker that it needs that', async () => {
+    const broker = await startExactAedes();
+    const device = await connectAsync(broker.url);
+    ends.push(
+      () => device.endAsync(),
+      () => broker.close(),
+    );
+    for (const topic of ['$fw/name', '$state']) {
+      await device.publishAsync(`homie/light-1/${topic}`, 'ready', { qos: 1, retain: true });
+    }
+    const typed = { id: 'broker', host: '127.0.0.1', port: String(broker.port), protocolVersion: '4' };
+    const flow = await TestFlow.start({ ...typed, type: 'homie-broker' });
+    const before = await tryOut(flow, typed);
+    assert.deepEqual([Reflect.get(before, 'devices'), Reflect.get(before, 'lacks')], [0, []]);
+    await device.publishAsync('homie/light-1/$stats/uptime', '60', { qos: 1 });
+    while (!flow.broker.needsExactTopics) await once(flow.broker, 'status');
+    assert.match(flow.log(), /exact topics only/);
+    const answer = await tryOut(flow, typed);
+    assert.deepEqual(
+      ['devices', 'ready', 'lacks'].map((name) => Reflect.get(answer, name)),
+      [1, 1, ['retainedByWildcard']],
+    );
   });
 
   describe('is bounded:', () => {

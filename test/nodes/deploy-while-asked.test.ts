@@ -3,12 +3,13 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { withDeadline } from '../../src/deadline';
+import { HANG_LIMIT } from '../support/limits';
 
 /** What a process of its own tells, that would be at a standstill if Node-RED were. */
 async function deployed(moment: string, type: string): Promise<unknown> {
   const child = fork(join(__dirname, 'deploy-while-asked.ts'), [moment, type], { execArgv: ['--require', 'tsx/cjs'] });
   try {
-    const [told] = await withDeadline(50_000, undefined, (signal) => once(child, 'message', { signal }));
+    const [told] = await withDeadline(HANG_LIMIT, undefined, (signal) => once(child, 'message', { signal }));
     return told;
   } finally {
     child.kill('SIGKILL');

@@ -10,7 +10,7 @@ import { stopFlow, TestFlow } from './flow';
 import { connected, next, payload, running } from './scene';
 
 /** What the parent is told. */
-export interface Deployed {
+interface Deployed {
   /** How long the deploy took. */
   readonly ms: number;
   /** Calls of `done`. */

@@ -5,6 +5,8 @@ import { deviceStates } from '../../src/homie/device';
 import * as ota from '../../src/ota/settings';
 import { everyDevice, queryNames, readQuery } from '../../src/rollout/query';
 import * as rollout from '../../src/rollout/settings';
+import type { Setting } from '../../src/settings/setting';
+import { config as configTable, ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
 
 const types = ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'];
@@ -36,8 +38,7 @@ for (const type of types) {
         if (plain.includes(property)) continue;
         const hint = text(`${type}.hint.${property}`) ?? text(`${type}.hint.${property}.other`);
         assert.ok(hint !== undefined && hint.endsWith('.') && hint.length > 9, id);
-        const place = property === 'device' ? `id="${type}-device-hint"` : `data-i18n="${type}.hint.${property}"`;
-        assert.ok(html.includes(place) || html.includes(`data-i18n="${type}.hint.${property}"`), id);
+        assert.ok(html.includes(`id="${type}-${property}-hint"`) || html.includes(`.hint.${property}"`), id);
       }
     });
 
@@ -48,9 +49,9 @@ for (const type of types) {
   });
 }
 
-for (const [type, own] of [
-  ['homie-ota', ota],
-  ['homie-config', config],
+for (const [type, own, table] of [
+  ['homie-ota', ota, otaTable],
+  ['homie-config', config, configTable],
 ] as const) {
   const { html, help, text, defaults, validate } = editorFiles(type);
   const names = [...own.settingNames, ...rollout.settingNames];
@@ -75,21 +76,24 @@ for (const [type, own] of [
     it('has a label for each of them', () => {
       for (const name of names) {
         assert.ok(html.includes(`<label for="node-input-${name}"`), name);
-        assert.ok(html.includes(`data-i18n="${type}.label.${name}"`), name);
+        assert.ok(html.includes(`.label.${name}"`), name);
         assert.ok((text(`${type}.label.${name}`) ?? '').length > 3, name);
       }
     });
 
     it('has a hint for each that is about several devices or about when', () => {
       for (const name of rollout.settingNames) {
-        assert.ok(html.includes(`data-i18n="${type}.hint.${name}"`), name);
+        assert.ok(html.includes(`.hint.${name}"`), name);
         assert.ok((text(`${type}.hint.${name}`) ?? '').length > 10, name);
       }
     });
 
-    it('has help for each of them', () => {
-      for (const name of names) {
-        assert.match(help, new RegExp(`>${name} <span class="property-type">\\w[^<]*</span></dt>\\s*<d[dt]`), name);
+    it('has help for each of them, with its type', () => {
+      const plain = { flag: 'boolean', whole: 'number', seconds: 'number', days: 'number', times: 'string' };
+      for (const [name, { kind, usual }] of Object.entries<Setting>({ ...table, ...rolloutTable })) {
+        const ofKind = { ...plain, choice: typeof usual, names: 'string | array', devices: 'string | array' };
+        const expected = `>${name} <span class="property-type">${kind === 'someOf' ? '' : ofKind[kind]}</span></dt>`;
+        assert.ok(help.includes(expected), expected);
       }
     });
 
@@ -110,10 +114,18 @@ for (const [type, own] of [
       }
     });
 
+    it('keeps an environment variable in every field', () => {
+      const textual = Object.entries(defaults).flatMap(([name, property]) => (property.validate ? [name] : []));
+      assert.ok(textual.length >= 10);
+      for (const name of textual) {
+        for (const value of ['${NAME}', 'a, ${NAME}']) assert.equal(validate(name, value), true, `${name} ${value}`);
+      }
+    });
+
     it('says of what makes no sense what it must be, in a sentence that names the field', () => {
       const senseless = {
-        device: ['', 'a/b', '$a', 'a b', '*/a', 'a,,b'],
-        exclude: ['a/b', '+', '$*', '*$', 'a b'],
+        device: ['', 'a/b', '$a', 'a b', '*/a', 'a,,b', 'a'.repeat(65)],
+        exclude: ['a/b', '+', '$*', '*$', 'a b', 'a'.repeat(65)],
         window: ['night', '01:00', '01:00-25:00', '24:00-01:00', '1:00-01:00', '01:60-02:00', '01:00-02:00,'],
         concurrency: ['0', '-1', '1.5', 'all', '20001'],
         canary: ['-1', 'one', '20001'],
@@ -172,6 +184,10 @@ describe('a new homie-devices in the editor', () => {
     assert.equal(values['events'], false);
   });
 
+  it('keeps an environment variable in every field', () => {
+    for (const name of ['device', 'state']) assert.equal(validate(name, '${NAME}'), true, name);
+  });
+
   it('has a label, a hint and help for each of its settings', () => {
     for (const name of [...queryNames, 'events']) {
       for (const kind of ['label', 'hint']) {
@@ -199,5 +215,24 @@ describe('a new homie-devices in the editor', () => {
       }
     }
     for (const value of ['', 'a', 'a, kitchen-*', '*']) assert.equal(validate('device', value), true, value);
+  });
+});
+
+describe('a new homie-broker in the editor', () => {
+  it('has every setting of homie-ota but continuous for the updates that are started in the sidebar', () => {
+    const [broker, node] = ['homie-broker', 'homie-ota'].map((type) => editorFiles(type).defaults);
+    assert.ok(broker !== undefined && !('continuous' in broker));
+    for (const name of [...ota.settingNames, ...rollout.settingNames].filter((each) => each !== 'continuous')) {
+      assert.deepEqual(broker?.[name]?.value, node?.[name]?.value, name);
+    }
+  });
+
+  it('keeps an environment variable in every field', () => {
+    const { validate } = editorFiles('homie-broker');
+    for (const name of ['host', 'port', 'keepalive', 'baseTopic']) {
+      assert.equal(validate(name, '${NAME}'), true, name);
+    }
+    assert.equal(validate('host', '${SCHEME}://${HOST}'), true);
+    assert.equal(validate('baseTopic', 'homie/${SITE}/'), true);
   });
 });

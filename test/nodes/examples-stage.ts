@@ -17,7 +17,7 @@ import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { root } from '../support/node-red';
-import { Inbox } from './flow';
+import { Inbox, setFlows } from './flow';
 import { running, untilHeard } from './scene';
 
 const folder = path.join(root, 'examples');
@@ -57,7 +57,7 @@ const listeners: FlowNode[] = [
   ...['catch', 'complete', 'status'].map((type) => ({ id: type, type, z: 'first', x: 0, y: 0, scope: [], wires: [] })),
 ];
 
-export interface Play {
+interface Play {
   /** Values of the environment variables of the flow, also of those that are credentials. */
   readonly env?: Readonly<Record<string, string>>;
   /** Other properties of nodes, by their names, or by their types where they have none. */
@@ -120,7 +120,7 @@ export class Stage {
     // A test before may have had a user directory.
     helper.settings(settings);
     await helper.load([serve, ...core, homieBroker, homieConfig, homieDevices, homieOta], listeners, {});
-    await helper.setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
+    await setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
     for (const node of this.#flow.filter(({ type }) => !['tab', 'group'].includes(type))) {
       assert.equal(helper.getNode(node.id)?.type, node.type, `${node.type} ${nameOf(node)} is there`);
     }

@@ -427,6 +427,7 @@ describe('an example of updates', () => {
       await summary('resume', /^Goes on\.$/);
       await summary('cancel', /^Canceled: hall-light\.$/);
       await summary('retry', /^Nothing was left to retry\.$/);
+      await summary('history', /^2 results of 2 devices\. Latest: hall-light: canceled\.$/);
       assert.deepEqual([garden.image, hall.image], [next, running]);
     });
   });

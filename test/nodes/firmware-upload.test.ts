@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
+import { HomieError } from '../../src/errors';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { readUpload, UploadSlots, type UploadLimits } from '../../nodes/firmware-upload';
 
@@ -70,7 +73,76 @@ describe('An upload', () => {
   });
 });
 
+describe('Any upload', () => {
+  it('is read as it came, or refused with a HomieError, and leaves nothing behind', async () => {
+    const MIB = 1024 * 1024;
+    const part = fc.oneof(
+      { arbitrary: fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)), weight: 9 },
+      { arbitrary: fc.constantFrom(Buffer.alloc(0), Buffer.alloc(9 * MIB, 7)), weight: 1 },
+    );
+    const length = fc.constantFrom(undefined, '0', '100', String(16 * MIB + 1), '-1', 'x', '1e99', '', 'NaN');
+    const end = fc.constantFrom('end', 'close', 'error', 'stall');
+    let taken = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 8 }), length, end, async (parts, told, how) => {
+        const upload = Object.assign(new PassThrough(), { headers: { 'content-length': told } });
+        const read = readUpload(upload, { idle: 50, total: 60_000 }).then(
+          (bytes) => bytes,
+          (error: unknown) => error,
+        );
+        for (const each of parts) if (!upload.write(each)) await once(upload, 'drain');
+        if (how === 'end') upload.end();
+        if (how === 'close') upload.destroy();
+        if (how === 'error') upload.destroy(new Error('reset'));
+        // An error that comes after the answer concerns nobody here.
+        upload.on('error', () => undefined);
+        const result = await read;
+        const sent = Buffer.concat(parts);
+        const isTooLarge = Number(told ?? 0) > 16 * MIB || (how === 'end' && sent.length > 16 * MIB);
+        if (Buffer.isBuffer(result)) {
+          assert.ok(how === 'end' && !isTooLarge && result.equals(sent));
+          taken += 1;
+        } else {
+          assert.ok(result instanceof HomieError);
+          assert.equal(result.code, isTooLarge ? 'FIRMWARE_TOO_LARGE' : 'FIRMWARE_TRUNCATED');
+          assert.ok(isTooLarge || how !== 'end');
+        }
+        assert.equal(upload.listenerCount('data'), 0);
+        upload.destroy();
+      }),
+      { numRuns: 150 },
+    );
+    assert.ok(taken > 5);
+  });
+});
+
 describe('The uploads at the same time', () => {
+  it('are never more than two for a user and eight in all, whoever comes and goes', () => {
+    const step = fc.oneof(
+      fc.constantFrom('a', 'b', 'c', 'd', 'e', '', '__proto__').map((user) => ({ user })),
+      fc.nat(20).map((release) => ({ release })),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        const slots = new UploadSlots();
+        const taken: { readonly user: string; readonly release: () => void; open: boolean }[] = [];
+        for (const each of steps) {
+          if ('release' in each) {
+            const slot = taken[each.release % Math.max(1, taken.length)];
+            slot?.release();
+            if (slot !== undefined) slot.open = false;
+            continue;
+          }
+          const { user } = each;
+          const open = taken.filter((slot) => slot.open);
+          const isBusy = open.length >= 8 || open.filter((slot) => slot.user === user).length >= 2;
+          if (isBusy) assert.throws(() => slots.take(user), { reason: 'busy' });
+          else taken.push({ user, release: slots.take(user), open: true });
+        }
+      }),
+    );
+  });
+
   it('are two for each user, and eight in all', () => {
     const slots = new UploadSlots();
     const release = slots.take('a');

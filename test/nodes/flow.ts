@@ -1,3 +1,4 @@
+import { once, type EventEmitter } from 'node:events';
 import path from 'node:path';
 import helper, { type FlowNode, type NodeModule, type TestNode } from 'node-red-node-test-helper';
 import type { NodeMessage, NodeStatus } from 'node-red';
@@ -5,12 +6,13 @@ import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
+import { SidebarUpdates } from '../../nodes/sidebar-updates';
 import { HomieBroker } from '../../src/homie/broker';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
 helper.init(runtime);
 
-const { hooks }: typeof import('@node-red/util') = require(
+const { events, hooks }: typeof import('@node-red/util') & { readonly events: EventEmitter } = require(
   require.resolve('@node-red/util', { paths: [path.dirname(runtime)] }),
 );
 
@@ -18,6 +20,7 @@ const { hooks }: typeof import('@node-red/util') = require(
 const core: Readonly<Record<string, string>> = {
   'mqtt-broker': 'network/10-mqtt.js',
   'tls-config': 'network/05-tls.js',
+  change: 'function/15-change.js',
 };
 
 /** What has come to a place of the flow, in order. */
@@ -107,7 +110,7 @@ export class TestFlow {
     more: FlowNode[] = [],
     type: 'full' | 'flows' | 'nodes' = 'full',
   ): Promise<TestFlow> {
-    await helper.setFlows([...more, ...nodes(broker, ota)], type, {});
+    await setFlows([...more, ...nodes(broker, ota)], type, {});
     return new TestFlow();
   }
 
@@ -152,6 +155,13 @@ export class TestFlow {
     throw new Error('there is no broker');
   }
 
+  /** What the sidebar starts. */
+  get updates(): SidebarUpdates {
+    const updates: unknown = Reflect.get(Object(helper.getNode('broker')), 'updates');
+    if (updates instanceof SidebarUpdates) return updates;
+    throw new Error('there is no broker');
+  }
+
   /** The status below the node, as soon as it has this text. */
   showed(text: string): Promise<NodeStatus> {
     return new Promise((resolve) => {
@@ -187,6 +197,15 @@ export class TestFlow {
       .args.map(([entry]) => String(entry.msg))
       .join('\n');
   }
+}
+
+/** Deploys a flow. Resolves when it has started: the helper waits no longer than 300 ms for that. */
+export async function setFlows(...input: Parameters<typeof helper.setFlows>): Promise<void> {
+  const started = once(events, 'flows:started');
+  await helper.setFlows(...input).catch((error: unknown) => {
+    if (!String(error).includes('timeout waiting event')) throw error;
+  });
+  await started;
 }
 
 /** Ends the flow of a test. */

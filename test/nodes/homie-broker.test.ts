@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes } from '../support/aedes';
 import { CertificateAuthority } from '../support/certificates';
+import { HANG_LIMIT } from '../support/limits';
 import {
   freePort,
   mosquittoAvailable,
@@ -68,7 +69,7 @@ describe('homie-broker', function () {
     const payload = Buffer.alloc(33 * 1024 * 1024);
     const skipped = once(flow.broker.connection, 'skipped');
     for (let time = 1; time <= 2; time++) {
-      await flow.broker.connection.publish('homie/lamp/$name', payload, { qos: 1, timeout: 60_000 });
+      await flow.broker.connection.publish('homie/lamp/$name', payload, { qos: 1, timeout: HANG_LIMIT });
     }
     await skipped;
     await flow.broker.connection.ping();
@@ -292,6 +293,19 @@ describe('homie-broker', function () {
       await mosquitto({ config: [`listener ${port} 127.0.0.1`, 'protocol websockets', 'allow_anonymous true'] });
       const flow = await TestFlow.start(use, {}, { more: [core(0, { broker: `ws://127.0.0.1:${port}` })] });
       await flow.showed(connected);
+    });
+
+    it('refuses one that goes through a proxy, and says how it need not', async () => {
+      const before = process.env['ws_proxy'];
+      process.env['ws_proxy'] = 'http://127.0.0.1:1';
+      try {
+        const flow = await TestFlow.start(use, {}, { more: [core(0, { broker: 'ws://broker.example/mqtt' })] });
+        await flow.showed('broker settings');
+        assert.match(flow.log(), /connects through a proxy/);
+      } finally {
+        if (before === undefined) delete process.env['ws_proxy'];
+        else process.env['ws_proxy'] = before;
+      }
     });
 
     it('follows when that is changed', async () => {

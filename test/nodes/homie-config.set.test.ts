@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import helper from 'node-red-node-test-helper';
+import { isImage } from '../simulator/transfers';
 import { stopFlow } from './flow';
 import { caughtCode, configNode, next, payload, Scene, state } from './scene';
 
@@ -50,7 +52,7 @@ describe('homie-config, when it changes a configuration', () => {
     assert.equal(payload(result, 'state'), 'succeeded');
     const sentence = 'Homie does not know percentage and ignores it; did you mean settings.percentage?';
     assert.equal(payload(result, 'hint'), sentence);
-    assert.equal(payload(await flow.summary.first(), 'text'), `my-light: updated. ${sentence}`);
+    assert.equal(payload(await flow.summary.first(), 'text'), `my-light: configuration changed. ${sentence}`);
     const status = await flow.showed('homie-config.status.unknown_key');
     assert.equal(status.fill, 'yellow');
     assert.equal(JSON.parse(device.file).percentage, 5);
@@ -62,7 +64,7 @@ describe('homie-config, when it changes a configuration', () => {
     flow.send({ payload: { colour: 5 } });
     assert.equal(
       payload(await flow.summary.first(), 'text'),
-      '2 devices: 2 updated (a, b). Homie does not know colour and ignores it; values of the sketch belong in settings.',
+      '2 devices: 2 changed (a, b). Homie does not know colour and ignores it; values of the sketch belong in settings.',
     );
     assert.equal((await flow.showed('✓2 ⚠2')).fill, 'yellow');
   });
@@ -79,12 +81,12 @@ describe('homie-config, when it changes a configuration', () => {
     await scene.device('my-light');
     const flow = await scene.config();
     const mine = structuredClone(patch);
-    flow.send({ payload: mine, copy: mine, topic: 'kept', nested: { a: 1 } });
+    flow.send({ payload: mine, copy: mine, asked: 'kept', nested: { a: 1 } });
     await flow.summary.first();
     for (const { messages } of [flow.result, flow.progress, flow.summary]) {
       assert.ok(messages.length > 0);
       for (const msg of messages) {
-        assert.equal(msg['topic'], 'kept');
+        assert.equal(msg['asked'], 'kept');
         assert.deepEqual(msg['nested'], { a: 1 });
         assert.equal('copy' in msg, false);
       }
@@ -100,7 +102,7 @@ describe('homie-config, when it changes a configuration', () => {
     await flow.completed.first();
     await flow.showed('homie-config.status.no_change');
     assert.deepEqual(device.patches, []);
-    flow.send({ payload: patch, force: true });
+    flow.send({ payload: patch, options: { force: true } });
     assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
     assert.equal(device.patches.length, 1);
   });
@@ -131,14 +133,14 @@ describe('homie-config, when it changes a configuration', () => {
     assert.equal(payload(result, 'config.risks.0.path'), 'ota.enabled');
     assert.match(String(payload(result, 'config.risks.0.message')), /takes no firmware/);
     assert.deepEqual(device.patches, []);
-    flow.send({ payload: { ota: { enabled: false } }, allowRisky: true });
+    flow.send({ payload: { ota: { enabled: false } }, options: { allowRisky: true } });
     assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
   });
 
   it('splits what is too much at once, where that is wanted, with a reboot after each patch', async () => {
     const device = await scene.device('my-light');
     const flow = await scene.config({ split: true, secretBytes: '10' });
-    flow.send({ payload: { settings: texts }, split: false });
+    flow.send({ payload: { settings: texts }, options: { split: false } });
     const refused = await flow.result.first();
     assert.equal(payload(refused, 'error.code'), 'MERGE_TOO_LARGE');
     assert.match(String(payload(refused, 'error.hint')), /split: true sends it as \d patches/);
@@ -150,17 +152,16 @@ describe('homie-config, when it changes a configuration', () => {
     assert.deepEqual(JSON.parse(device.file).settings, texts);
   });
 
-  it('refuses to join an open job that allows a risk, where the message does not', async () => {
+  it('lets a risk that one message allows count for no other', async () => {
     const device = await scene.device('my-light');
     const flow = await scene.config({ device: 'late', expires: '3600' });
     const risky = { ota: { enabled: false } };
-    flow.send({ payload: risky, allowRisky: true });
+    flow.send({ payload: risky, options: { allowRisky: true } });
     await flow.progress.first(state('waiting'));
     flow.send({ payload: risky, device: 'my-light' });
     const refused = await flow.result.first();
     assert.deepEqual([payload(refused, 'device'), payload(refused, 'state')], ['my-light', 'rejected']);
-    assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
-    assert.match(String(payload(refused, 'error.message')), /the same patch .*\(allowRisky\)/);
+    assert.equal(payload(refused, 'error.code'), 'RISK_NOT_ALLOWED');
     assert.deepEqual(device.patches, []);
   });
 
@@ -184,17 +185,32 @@ describe('homie-config, when it changes a configuration', () => {
   it('tells what becomes of a device that reboots too late, below the node too', async () => {
     const device = await scene.device('sleepy', { statsInterval: 1, misbehaviour: { notIdle: true } });
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
-    flow.send({ payload: patch, topic: 'kept' });
+    flow.send({ payload: patch, asked: 'kept' });
     assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
     await flow.showed('not applied');
     device.setIdle(true);
     const late = await flow.progress.first((msg) => payload(msg, 'late') === true);
     assert.equal(payload(late, 'state'), 'succeeded');
-    assert.equal(late['topic'], 'kept');
+    assert.equal(late['asked'], 'kept');
     await flow.showed('homie-config.status.succeeded');
     assert.equal(flow.result.messages.length, 1);
     assert.equal(flow.summary.messages.length, 1);
     assert.deepEqual(flow.dones, [{ code: 'NOT_APPLIED' }]);
+  });
+
+  it('sends a patch to a device that is awake for a moment only at its next wake', async () => {
+    const sleep = { awake: 1_000, asleep: Infinity };
+    const device = await scene.device('sleeper', { sleep });
+    while (device.phase !== 'asleep') await once(device, 'phase');
+    const flow = await scene.config({ device: device.id });
+    flow.send({ payload: patch });
+    await flow.progress.first(state('waiting'));
+    await device.wake();
+    while (device.phase !== 'asleep') await once(device, 'phase');
+    assert.equal(device.patches.length, 1);
+    const result = await flow.result.first();
+    assert.deepEqual([payload(result, 'state'), payload(result, 'reboot')], ['succeeded', 'unproven']);
+    await flow.showed('homie-config.status.succeeded');
   });
 
   it('takes a corrected patch at once after a typo that the sketch refused, and a check says so', async () => {
@@ -202,13 +218,14 @@ describe('homie-config, when it changes a configuration', () => {
     const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], [], ['summary']] };
     const flow = await scene.config(
       { device: device.id, reboot: '0.6' },
-      { more: [{ ...ota, broker: 'broker', device: device.id, deviceType: 'str' }] },
+      { more: [{ ...ota, broker: 'broker', device: device.id, deviceType: 'str', expires: '0' }] },
     );
     flow.send({ payload: { settings: { percentage: 101 } } });
     assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
 
     helper.getNode('other').receive({ payload: next });
     const locked = await flow.summary.first((msg) => payload(msg, 'devices.0.error.code') === 'REBOOT_PENDING');
+    assert.equal(payload(locked, 'devices.0.state'), 'timed_out');
     assert.match(String(payload(locked, 'devices.0.error.message')), /may still reboot for a configuration change/);
     assert.match(String(payload(locked, 'devices.0.error.hint')), /Power-cycle the device.*corrected configuration/);
 
@@ -216,15 +233,15 @@ describe('homie-config, when it changes a configuration', () => {
     const check = await flow.summary.first((msg) => payload(msg, 'devices.0.verdict') !== undefined);
     assert.equal(payload(check, 'devices.0.verdict'), 'unknown');
 
-    flow.send({ payload: { settings: { percentage: 10 } }, reboot: 8 });
+    flow.send({ payload: { settings: { percentage: 10 } }, options: { reboot: 8 } });
     assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
     assert.deepEqual(JSON.parse(device.file).settings, { percentage: 10 });
     assert.equal(flow.progress.messages.filter((msg) => payload(msg, 'late') === true).length, 0);
   });
 
   it('takes turns with homie-ota: one job for a device at a time', async () => {
-    await scene.device('shared', { misbehaviour: { notIdle: true } });
-    const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], [], ['summary']] };
+    const device = await scene.device('shared', { misbehaviour: { notIdle: true } });
+    const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], ['progress'], ['summary']] };
     const flow = await scene.config(
       { device: 'shared' },
       { more: [{ ...ota, broker: 'broker', device: 'shared', deviceType: 'str' }] },
@@ -232,7 +249,11 @@ describe('homie-config, when it changes a configuration', () => {
     flow.send({ payload: patch });
     await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
     helper.getNode('other').receive({ payload: next });
-    assert.equal(payload(await flow.summary.first(), 'devices.0.error.code'), 'DEVICE_BUSY');
+    await flow.progress.first((msg) => payload(msg, 'reason') === 'busy');
+    assert.equal(device.received.filter(isImage).length, 0);
+    device.setIdle(true);
+    const done = await flow.summary.first((msg) => payload(msg, 'devices.0.to.checksum') !== undefined);
+    assert.equal(payload(done, 'state'), 'succeeded');
   });
 
   describe('and is deployed again', () => {
@@ -262,7 +283,7 @@ describe('homie-config, when it changes a configuration', () => {
       const sleepy = await scene.device('sleepy-too', { statsInterval: 1, misbehaviour: { notIdle: true } });
       const busy = await scene.device('busy', { misbehaviour: { notIdle: true } });
       const flow = await scene.config();
-      flow.send({ payload: patch, device: sleepy.id, reboot: 0.6 });
+      flow.send({ payload: patch, device: sleepy.id, options: { reboot: 0.6 } });
       await flow.caught.first();
       flow.send({ payload: patch, device: busy.id });
       flow.send({ payload: patch, device: ['waits', 'too'] });

@@ -79,9 +79,9 @@ describe('homie-devices', () => {
       const flow = await start({ state: 'lost' });
       flow.send({});
       assert.deepEqual(short(await flow.result.nth(1)), ['devices-f lost']);
-      flow.send({ state: ['ready', 'lost'], device: 'devices-*' });
+      flow.send({ device: 'devices-*', options: { state: ['ready', 'lost'] } });
       assert.deepEqual(short(await flow.result.nth(2)), ['devices-e ready', 'devices-f lost']);
-      flow.send({ state: '', firmware: 'another' });
+      flow.send({ options: { state: '', firmware: 'another' } });
       assert.deepEqual(short(await flow.result.nth(3)), []);
     });
 
@@ -90,11 +90,11 @@ describe('homie-devices', () => {
       await scene.device('devices-new', { image: next });
       const flow = await start({ outdated: true });
       const copy = Buffer.from(next);
-      flow.send({ payload: copy, firmware: 'my-light', file: copy });
+      flow.send({ payload: copy, file: copy, options: { firmware: 'my-light' } });
       const answer = await flow.result.first();
       assert.deepEqual(short(answer), ['devices-old ready']);
       assert.equal('file' in answer, false);
-      flow.send({ payload: running, state: 'ready', outdated: 'true' });
+      flow.send({ payload: running, options: { state: 'ready', outdated: 'true' } });
       // A device with a higher version is not behind.
       assert.deepEqual(short(await flow.result.nth(2)), []);
       flow.send({ payload: '<!doctype html>' });
@@ -103,9 +103,10 @@ describe('homie-devices', () => {
 
     for (const [title, msg, code] of [
       ['an action that it does not know', { action: 'update' }, 'UNKNOWN_ACTION'],
-      ['a state that no device has', { state: 'online' }, 'INVALID_SETTING'],
+      ['a state that no device has', { options: { state: 'online' } }, 'INVALID_SETTING'],
+      ['a setting that it does not have', { options: { force: true } }, 'UNKNOWN_SETTING'],
       ['a device that cannot be', { device: 'a/b' }, 'INVALID_DEVICE_ID'],
-      ['what is outdated without a firmware', { outdated: true, payload: 7 }, 'PAYLOAD_TYPE'],
+      ['what is outdated without a firmware', { options: { outdated: true }, payload: 7 }, 'PAYLOAD_TYPE'],
     ] as const) {
       it(`refuses ${title}, and answers nothing`, async () => {
         const flow = await start();
@@ -159,7 +160,9 @@ describe('homie-devices', () => {
       assert.deepEqual(report?.payload, { event: 'inventory', count: 2, counts: { ready: 2 } });
       const appeared = scene.device('devices-late');
       const first = await flow.progress.first(event('appeared'));
-      assert.equal(first['topic'], 'devices-late');
+      assert.deepEqual([first['topic'], first['device']], ['devices-late', 'devices-late']);
+      assert.equal(report?.['topic'], '');
+      assert.equal(report !== undefined && 'device' in report, false);
       assert.equal(payload(first, 'firmware.name'), 'my-light');
       // The flow may do with a message what it likes.
       Object.assign(Object(payload(first, 'firmware')), { checksum: 'spoilt' });
@@ -192,6 +195,7 @@ describe('homie-devices', () => {
       flow.send({ action: 'forget', device: 'devices-*', topic: 'kept' });
       const answer = await flow.result.first();
       assert.equal(answer['topic'], 'kept');
+      assert.equal('action' in answer, false);
       assert.deepEqual([payload(answer, '0.id'), payload(answer, '0.error.code')], ['devices-here', 'DEVICE_PRESENT']);
       assert.deepEqual([payload(answer, '1.id'), payload(answer, '1.error')], ['devices-lost', undefined]);
       assert.ok(Number(payload(answer, '1.cleared.length')) > 20);
@@ -230,8 +234,8 @@ describe('homie-devices', () => {
       }
     });
 
-    it('refuses a device that has a job, and one that nobody names', async () => {
-      await (await scene.device('devices-waited-for')).stop();
+    it('refuses a device that a job is with, but not one that a job waits for, and one that nobody names', async () => {
+      for (const id of ['devices-taken', 'devices-waited-for']) await (await scene.device(id)).stop();
       const updater = {
         id: 'updater',
         type: 'homie-ota',
@@ -241,18 +245,21 @@ describe('homie-devices', () => {
         deviceType: 'str',
         x: 0,
         y: 0,
-        wires: [['summary']],
+        wires: [[], ['progress']],
       };
       const flow = await start({}, { more: [updater] });
-      await flow.showed('0/1');
-      flow.sendTo('updater', { payload: next, canary: 0 });
-      flow.send({ device: 'devices-waited-for' });
-      await flow.result.first((msg) => payload(msg, '0.id') !== undefined);
+      await flow.showed('0/2');
+      flow.sendTo('updater', { payload: next, options: { canary: 0 } });
+      await flow.progress.first((msg) => payload(msg, 'state') === 'waiting');
       flow.send({ action: 'forget', device: 'devices-waited-for' });
-      assert.equal(caughtCode(await flow.caught.nth(1)), 'DEVICE_BUSY');
+      const forgotten = await flow.result.first((msg) => payload(msg, '0.cleared') !== undefined);
+      assert.equal(payload(forgotten, '0.error'), undefined);
+      flow.broker.locks.acquire('devices-taken', 'job');
+      flow.send({ action: 'forget', device: 'devices-taken' });
+      assert.equal(caughtCode(await flow.caught.first()), 'DEVICE_BUSY');
+      flow.broker.locks.release('devices-taken', 'job');
       flow.send({ action: 'forget' });
       assert.equal(caughtCode(await flow.caught.nth(2)), 'NO_DEVICE');
-      assert.equal(flow.dones.length, 3);
     });
   });
 

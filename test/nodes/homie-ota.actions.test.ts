@@ -19,12 +19,12 @@ describe('homie-ota, asked to', () => {
       const old = await scene.device('old');
       const fresh = await scene.device('fresh', { image: next });
       const flow = await scene.flow({ device: 'old,fresh,never-seen' });
-      flow.send({ payload: next, action: 'check', topic: 'kept' });
+      flow.send({ payload: next, action: 'check', asked: 'kept' });
       await flow.done();
       assert.deepEqual(flow.dones, [{ code: undefined }]);
 
       const summary = await flow.summary.first();
-      assert.equal(summary['topic'], 'kept');
+      assert.equal(summary['asked'], 'kept');
       assert.deepEqual(payload(summary, 'counts'), { update: 1, up_to_date: 1, unknown: 1 });
       assert.deepEqual(
         [0, 1, 2].map((index) => payload(summary, `devices.${index}.verdict`)),
@@ -64,13 +64,13 @@ describe('homie-ota, asked to', () => {
   describe('cancel', () => {
     it('cancels what waits, at once', async () => {
       const flow = await scene.flow({ device: 'never-seen' });
-      flow.send({ payload: next, topic: 'update' });
+      flow.send({ payload: next, asked: 'update' });
       await flow.progress.first(state('waiting'));
-      flow.send({ action: 'cancel', topic: 'cancel' });
+      flow.send({ action: 'cancel', asked: 'cancel' });
       await flow.done(2);
       assert.deepEqual(flow.dones, [{ code: undefined }, { code: undefined }]);
       assert.equal(payload(await flow.result.first(), 'state'), 'canceled');
-      const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
+      const answer = await flow.summary.first((msg) => msg['asked'] === 'cancel');
       assert.equal(payload(answer, 'state'), 'canceled');
       assert.equal(payload(answer, 'text'), 'Canceled: never-seen.');
       await flow.showed('homie-ota.status.canceled');
@@ -79,10 +79,10 @@ describe('homie-ota, asked to', () => {
     it('answers which device the firmware was sent to before, and ends the job at once', async () => {
       await scene.device('my-light', { flashDelay: 20 });
       const flow = await scene.flow();
-      flow.send({ payload: next, topic: 'update' });
+      flow.send({ payload: next, asked: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
-      flow.send({ action: 'cancel', topic: 'cancel' });
-      const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
+      flow.send({ action: 'cancel', asked: 'cancel' });
+      const answer = await flow.summary.first((msg) => msg['asked'] === 'cancel');
       assert.equal(payload(answer, 'state'), 'canceled');
       assert.match(String(payload(answer, 'text')), /^Already sent.*: my-light\.$/);
       const result = await flow.result.first();
@@ -97,8 +97,8 @@ describe('homie-ota, asked to', () => {
       const flow = await scene.flow({ device: 'a,b' });
       flow.send({ payload: next });
       await flow.progress.first((msg) => payload(msg, 'device') === 'b' && payload(msg, 'state') === 'waiting');
-      flow.send({ action: 'cancel', device: 'a', topic: 'cancel' });
-      const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
+      flow.send({ action: 'cancel', device: 'a', asked: 'cancel' });
+      const answer = await flow.summary.first((msg) => msg['asked'] === 'cancel');
       assert.deepEqual(payload(answer, 'counts'), { canceled: 1 });
       flow.send({ action: 'status' });
       const status = await flow.summary.nth(2);
@@ -109,27 +109,27 @@ describe('homie-ota, asked to', () => {
 
     it('means one job where it says so', async () => {
       const flow = await scene.flow();
-      flow.send({ payload: next, device: 'a', topic: 'first' });
-      flow.send({ payload: other, device: 'b', topic: 'second' });
-      const first = await flow.progress.first((msg) => msg['topic'] === 'first' && payload(msg, 'state') === 'waiting');
-      await flow.progress.first((msg) => msg['topic'] === 'second' && payload(msg, 'state') === 'waiting');
+      flow.send({ payload: next, device: 'a', asked: 'first' });
+      flow.send({ payload: other, device: 'b', asked: 'second' });
+      const first = await flow.progress.first((msg) => msg['asked'] === 'first' && payload(msg, 'state') === 'waiting');
+      await flow.progress.first((msg) => msg['asked'] === 'second' && payload(msg, 'state') === 'waiting');
       flow.send({ action: 'cancel', job: payload(first, 'job') });
       const result = await flow.result.first();
-      assert.equal(result['topic'], 'first');
-      flow.send({ action: 'status', topic: 'status' });
-      const status = await flow.summary.first((msg) => msg['topic'] === 'status');
+      assert.equal(result['asked'], 'first');
+      flow.send({ action: 'status', asked: 'status' });
+      const status = await flow.summary.first((msg) => msg['asked'] === 'status');
       assert.deepEqual(payload(status, 'counts'), { waiting: 1 });
     });
 
     it('ends a job that still looks for its devices', async () => {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, { deviceType: 'all', device: '' });
-      flow.send({ payload: next, topic: 'update' });
+      flow.send({ payload: next, asked: 'update' });
       await flow.progress.first(state('queued'));
-      flow.send({ action: 'cancel', topic: 'cancel' });
+      flow.send({ action: 'cancel', asked: 'cancel' });
       await flow.done(2);
       assert.deepEqual(flow.dones, [{ code: undefined }, { code: undefined }]);
       const [answer, ended] = await Promise.all(
-        ['cancel', 'update'].map((topic) => flow.summary.first((msg) => msg['topic'] === topic)),
+        ['cancel', 'update'].map((asked) => flow.summary.first((msg) => msg['asked'] === asked)),
       );
       assert.equal(answer && payload(answer, 'text'), 'Canceled before any device was found.');
       assert.equal(ended && payload(ended, 'state'), 'canceled');
@@ -143,11 +143,11 @@ describe('homie-ota, asked to', () => {
       flow.send({ payload: next });
       flow.send({ payload: next, device: 'never-seen' });
       await flow.progress.first(state('running'));
-      flow.send({ action: 'status', topic: 'status' });
-      const answer = await flow.summary.first((msg) => msg['topic'] === 'status');
+      flow.send({ action: 'status', asked: 'status' });
+      const answer = await flow.summary.first((msg) => msg['asked'] === 'status');
       assert.equal(payload(answer, 'state'), 'running');
       assert.deepEqual(payload(answer, 'counts'), { running: 1, waiting: 1 });
-      assert.equal(payload(answer, 'text'), '2 devices: 1 waiting (never-seen), 1 in progress (my-light).');
+      assert.equal(payload(answer, 'text'), '2 devices: 1 never seen (never-seen), 1 in progress (my-light).');
       await flow.result.first();
     });
 
@@ -161,8 +161,8 @@ describe('homie-ota, asked to', () => {
         retry: 'Nothing was left to retry.',
       };
       for (const action of Object.keys(texts)) {
-        flow.send({ action, topic: action });
-        const answer = await flow.summary.first((msg) => msg['topic'] === action);
+        flow.send({ action, asked: action });
+        const answer = await flow.summary.first((msg) => msg['asked'] === action);
         assert.equal(payload(answer, 'state'), 'idle');
         assert.equal(payload(answer, 'text'), texts[action]);
       }

@@ -28,7 +28,7 @@ describe('homie-ota, when it is deployed again', () => {
     const flow = await scene.flow({ device: device.id });
     flow.send({ payload: next });
     await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
-    const after = await flow.deploy(scene.broker, { device: device.id, name: 'changed' }, [], 'nodes');
+    const after = await flow.deploy(scene.broker, { device: device.id, expires: '0' }, [], 'nodes');
 
     assert.deepEqual(flow.dones, [{ code: 'ABANDONED' }]);
     assert.equal(payload(await flow.result.first(), 'error.code'), 'ABANDONED');
@@ -52,7 +52,7 @@ describe('homie-ota, when it is deployed again', () => {
     flow.send({ payload: next, device: device.id });
     flow.send({ payload: next, device: 'waits' });
     flow.send({ payload: next, device: ['a', 'b', 'c'] });
-    flow.send({ payload: next, matchFirmware: true });
+    flow.send({ payload: next, options: { matchFirmware: true } });
     await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
     await flow.progress.first((msg) => payload(msg, 'device') === 'c');
     const begun = performance.now();
@@ -65,7 +65,7 @@ describe('homie-ota, when it is deployed again', () => {
   it('stops at once without a connection', async () => {
     const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' });
     flow.send({ payload: next, device: 'waits' });
-    flow.send({ payload: next, matchFirmware: true });
+    flow.send({ payload: next, options: { matchFirmware: true } });
     flow.send({ payload: next, action: 'check' });
     await flow.progress.first(state('waiting'));
     const begun = performance.now();

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
 import { buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
-import { caughtCode, next, payload, running, Scene, state } from './scene';
+import { caughtCode, closedWindow, next, payload, running, Scene, state } from './scene';
 
 /** A message about this device. */
 function of(device: string, fits: (msg: NodeMessage) => boolean = () => true): (msg: NodeMessage) => boolean {
   return (msg) => payload(msg, 'device') === device && fits(msg);
 }
 
-function about(topic: string): (msg: NodeMessage) => boolean {
-  return (msg) => msg['topic'] === topic;
-}
-
-/** A window that is closed for the next hours. */
-function closedWindow(): string {
-  const hour = (later: number): string => `${(new Date().getHours() + later) % 24}:00`;
-  return `${hour(5)}-${hour(6)}`;
+function about(asked: string): (msg: NodeMessage) => boolean {
+  return (msg) => msg['asked'] === asked;
 }
 
 describe('homie-ota, set to bring firmware onto several devices', () => {
@@ -57,7 +52,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
   it('leaves alone what is excluded, and says so', async () => {
     const [a, b] = [await scene.device('a'), await scene.device('b')];
     const flow = await scene.flow({ device: 'a, b', exclude: 'b*' });
-    flow.send({ action: 'check', payload: next, topic: 'check' });
+    flow.send({ action: 'check', payload: next, asked: 'check' });
     const check = await flow.summary.first(about('check'));
     assert.deepEqual(payload(check, 'counts'), { update: 1, excluded: 1 });
     flow.send({ payload: next });
@@ -67,8 +62,8 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     await flow.result.first(of('a', state('succeeded')));
     assert.deepEqual([a.received.length, b.received.length], [1, 0]);
 
-    flow.send({ payload: next, exclude: ['a'], topic: 'other' });
-    await flow.result.first((msg) => of('b', state('succeeded'))(msg) && msg['topic'] === 'other');
+    flow.send({ payload: next, asked: 'other', options: { exclude: ['a'] } });
+    await flow.result.first((msg) => of('b', state('succeeded'))(msg) && msg['asked'] === 'other');
     assert.equal(a.received.length, 1);
   });
 
@@ -103,7 +98,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const flow = await scene.flow({ device: 'a, b', concurrency: '2', canary: '1', soak: '1' });
     flow.send({ payload: next });
     await flow.result.first(of('a', state('succeeded')));
-    flow.send({ action: 'status', topic: 'status' });
+    flow.send({ action: 'status', asked: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'state'), 'running');
     assert.equal(payload(status, 'stage'), 'soaking');
@@ -116,7 +111,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const flow = await scene.flow({ window: closedWindow() });
     flow.send({ payload: next });
     await flow.progress.first();
-    flow.send({ action: 'status', topic: 'status' });
+    flow.send({ action: 'status', asked: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'stage'), 'window');
     const opens = new Date(String(payload(status, 'opensAt'))).getTime() - Date.now();
@@ -134,7 +129,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(payload(result, 'state'), 'timed_out');
     assert.equal(payload(result, 'error.code'), 'WINDOW_CLOSED');
     assert.equal(device.received.length, 0);
-    flow.send({ payload: next, window: '00:00-24:00' });
+    flow.send({ payload: next, options: { window: '00:00-24:00' } });
     assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
   });
 
@@ -142,7 +137,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     await scene.device('a', { misbehaviour: { comesBackWith: running } });
     const b = await scene.device('b');
     const flow = await scene.flow({ device: 'a, b' });
-    flow.send({ payload: next, topic: 'night' });
+    flow.send({ payload: next, asked: 'night' });
     const summary = await flow.summary.first();
     assert.equal(payload(summary, 'state'), 'stopped');
     assert.equal(payload(summary, 'error.code'), 'ROLLOUT_STOPPED');
@@ -150,11 +145,11 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(caughtCode(await flow.caught.first()), 'ROLLOUT_STOPPED');
     await flow.showed('homie-ota.status.stopped');
 
-    flow.send({ payload: next, topic: 'next night' });
+    flow.send({ payload: next, asked: 'next night' });
     assert.equal(payload(await flow.summary.first(about('next night')), 'state'), 'stopped');
     assert.equal(b.received.length, 0);
 
-    flow.send({ action: 'resume', topic: 'resume' });
+    flow.send({ action: 'resume', asked: 'resume' });
     assert.equal(payload(await flow.summary.first(about('resume')), 'state'), 'running');
     await flow.result.first(of('b', state('succeeded')));
   });
@@ -168,12 +163,12 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const held = await flow.result.nth(2);
     assert.equal(payload(held, 'reason'), 'held');
     await flow.showed('homie-ota.status.held');
-    flow.send({ payload: next, action: 'check', topic: 'check' });
+    flow.send({ payload: next, action: 'check', asked: 'check' });
     assert.deepEqual(payload(await flow.summary.first(about('check')), 'counts'), { held: 1 });
     assert.equal(device.received.length, 1);
 
     device.misbehaviour = {};
-    flow.send({ action: 'retry', device: 'my-*', topic: 'retry' });
+    flow.send({ action: 'retry', device: 'my-*', asked: 'retry' });
     const answer = await flow.summary.first(about('retry'));
     assert.equal(payload(answer, 'text'), 'Tried again: my-light.');
     await flow.result.first(state('succeeded'));
@@ -185,15 +180,15 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const flow = await scene.flow({ device: 'a, b' });
     flow.send({ payload: next });
     await flow.progress.first(of('a', state('running')));
-    flow.send({ action: 'pause', topic: 'pause' });
+    flow.send({ action: 'pause', asked: 'pause' });
     assert.equal(payload(await flow.summary.first(about('pause')), 'state'), 'paused');
     await flow.result.first(of('a', state('succeeded')));
     await flow.showed('homie-ota.status.paused');
-    flow.send({ action: 'status', topic: 'status' });
+    flow.send({ action: 'status', asked: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'state'), 'paused');
     assert.equal(flow.progress.messages.filter(of('b', state('running'))).length, 0);
-    flow.send({ action: 'resume', topic: 'resume' });
+    flow.send({ action: 'resume', asked: 'resume' });
     await flow.result.first(of('b', state('succeeded')));
   });
 
@@ -201,65 +196,145 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     const flow = await scene.flow({ device: 'a-1, a-2, b-1' });
     flow.send({ payload: next });
     await flow.progress.first(of('b-1', state('waiting')));
-    flow.send({ action: 'cancel', device: 'a-*', topic: 'cancel' });
+    flow.send({ action: 'cancel', device: 'a-*', asked: 'cancel' });
     const answer = await flow.summary.first(about('cancel'));
     assert.equal(payload(answer, 'text'), 'Canceled: a-1, a-2.');
-    flow.send({ action: 'status', topic: 'status' });
+    flow.send({ action: 'status', asked: 'status' });
     assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { canceled: 2, waiting: 1 });
   });
 
-  it('refuses to join an open job that allows more, and sends nothing to the devices of the message', async () => {
+  it('does each message by its own settings, and says in its summary only what became of its devices', async () => {
+    const gone = await scene.device('a', { misbehaviour: { neverBack: true } });
+    await scene.device('b');
+    await scene.device('c');
+    const flow = await scene.flow({ reboot: '1', maxFailures: '1' });
+    flow.send({ payload: next, asked: 'a', device: 'a' });
+    while (gone.received.length === 0) await once(gone, 'status');
+    flow.send({ payload: next, asked: 'b', device: 'b', options: { maxFailures: 0 } });
+    flow.send({ payload: next, asked: 'c', device: 'c' });
+    const states = new Map<string, unknown>();
+    for (const asked of ['a', 'b', 'c']) {
+      const summary = await flow.summary.first(about(asked));
+      states.set(asked, [
+        payload(summary, 'state'),
+        Object(payload(summary, 'devices')).map(({ device }: { device: string }) => device),
+      ]);
+    }
+    assert.deepEqual(
+      [...states],
+      [
+        ['a', ['failed', ['a']]],
+        ['b', ['succeeded', ['b']]],
+        ['c', ['succeeded', ['c']]],
+      ],
+    );
+  });
+
+  it('lets what one message allows count for no other', async () => {
     const foreign = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
     const plug = await scene.device('plug', { image: foreign });
     const flow = await scene.flow({ device: 'late' });
-    flow.send({ payload: next, topic: 'first', allowIncompatible: true, allowDowngrade: true });
+    flow.send({ payload: next, asked: 'first', options: { allowIncompatible: true, allowDowngrade: true } });
     await flow.progress.first(of('late', state('waiting')));
-    flow.send({ payload: next, topic: 'second', device: 'plug' });
+    flow.send({ payload: next, asked: 'second', device: 'plug' });
     const refused = await flow.result.first(about('second'));
-    assert.deepEqual([payload(refused, 'state'), payload(refused, 'error.code')], ['rejected', 'SETTINGS_DIFFER']);
-    const caught = await flow.caught.first();
-    assert.equal(caughtCode(caught), 'SETTINGS_DIFFER');
-    assert.match(String(payload(refused, 'error.message')), /the same image .*\(allowIncompatible, allowDowngrade\)/);
+    assert.deepEqual([payload(refused, 'state'), payload(refused, 'error.code')], ['rejected', 'WRONG_FIRMWARE']);
+    assert.equal(caughtCode(await flow.caught.first()), 'WRONG_FIRMWARE');
     assert.deepEqual(plug.received, []);
-    flow.send({ action: 'status', topic: 'status' });
+    flow.send({ action: 'status', device: 'late', asked: 'status' });
     assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { waiting: 1 });
   });
 
-  it('refuses to join an open job where the message excludes devices or allows fewer attempts', async () => {
+  it('obeys what a message excludes, and how long it waits, while one with the same image is open', async () => {
     const device = await scene.device('a');
     const flow = await scene.flow({ device: 'late' });
     flow.send({ payload: next });
     await flow.progress.first(of('late', state('waiting')));
-    const others = { exclude: 'a', attempts: 1, window: closedWindow(), reboot: 200 };
-    for (const [name, value] of Object.entries(others)) {
-      flow.send({ payload: next, device: 'a', topic: name, [name]: value });
-      const refused = await flow.summary.first(about(name));
-      assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
-      assert.match(String(payload(refused, 'text')), new RegExp(`\\(.*\\b${name}\\b.*\\)`));
-    }
-    assert.deepEqual(device.received, []);
+    flow.send({ payload: next, device: 'a', asked: 'exclude', options: { exclude: 'a' } });
+    assert.equal(payload(await flow.result.first(about('exclude')), 'reason'), 'excluded');
+    flow.send({ payload: next, device: 'late', asked: 'expires', options: { expires: 0 } });
+    assert.equal(payload(await flow.result.first(about('expires')), 'state'), 'timed_out');
+    flow.send({ payload: next, device: 'a', asked: 'window', options: { window: closedWindow() } });
+    await flow.progress.first(about('window'));
+    flow.send({ payload: next, device: 'a', asked: 'attempts', options: { attempts: 1 } });
+    assert.equal(payload(await flow.result.first(about('attempts')), 'state'), 'succeeded');
+    assert.equal(device.received.length, 1);
   });
 
-  it('joins an open job with the same settings, however the message gives them', async () => {
-    const device = await scene.device('a');
-    const flow = await scene.flow({ device: 'late', attempts: '3', exclude: 'b*' });
-    flow.send({ payload: next });
-    const open = await flow.progress.first(of('late', state('waiting')));
-    flow.send({ payload: next, device: 'a', topic: 'second', attempts: 3, exclude: ['b*'] });
-    const result = await flow.result.first(of('a'));
-    assert.deepEqual([payload(result, 'state'), result['topic']], ['succeeded', 'second']);
-    assert.equal(payload(result, 'job'), payload(open, 'job'));
+  it('does the same message once, and each has a summary that says which job answers', async () => {
+    const device = await scene.device('a', { flashDelay: 20 });
+    const flow = await scene.flow({ device: 'a', attempts: '3', exclude: 'b*' });
+    flow.send({ payload: next, asked: 'first' });
+    flow.send({ payload: next, asked: 'second', options: { attempts: 3, exclude: ['b*'] } });
+    const [first, second] = [await flow.summary.first(about('first')), await flow.summary.first(about('second'))];
+    const job = String(payload(first, 'job'));
+    assert.deepEqual(payload(second, 'job'), job);
+    const { text, ...told } = Object((await flow.progress.first(about('second'))).payload);
+    assert.deepEqual(told, { job, state: 'running' });
+    assert.match(String(text), new RegExp(`^The same was asked for before, in job ${job}: a: `));
+    assert.equal(
+      payload(second, 'text'),
+      `The same was asked for before, in job ${job}: ${String(payload(first, 'text'))}`,
+    );
+    assert.deepEqual(
+      flow.result.messages.map((msg) => msg['asked']),
+      ['first'],
+    );
     assert.equal(device.received.length, 1);
+  });
+
+  it('is green after a retry that has succeeded, and grey after a cancel', async () => {
+    await scene.device('a', { misbehaviour: { crashAt: 30_000 } });
+    await scene.device('b');
+    const flow = await scene.flow({ device: 'a, b', attempts: '1' });
+    flow.send({ payload: next });
+    await flow.result.first(of('a', state('failed')));
+    await flow.summary.first();
+    flow.send({ action: 'retry' });
+    await flow.result.first(of('a', state('succeeded')));
+    await flow.showed('✓2');
+    assert.equal(flow.statuses.at(-1)?.fill, 'green');
+    flow.send({ payload: next, device: 'late, later' });
+    await flow.progress.first(of('later', state('waiting')));
+    flow.send({ action: 'cancel' });
+    await flow.showed('✓0 –2');
+    assert.equal(flow.statuses.at(-1)?.fill, 'grey');
+  });
+
+  it('sends nothing to all devices after a stop, says how to go on, and updates one that is named', async () => {
+    const bad = await scene.device('a', { misbehaviour: { failEraseAt: 0 } });
+    const devices = [await scene.device('b'), await scene.device('c')];
+    const flow = await scene.flow({ deviceType: 'all', maxFailures: '1', order: 'id' });
+    flow.send({ payload: next, asked: 'first' });
+    assert.equal(payload(await flow.summary.first(about('first')), 'state'), 'stopped');
+    flow.send({ action: 'cancel', asked: 'cancel' });
+    await flow.summary.first(about('cancel'));
+    flow.send({ payload: next, asked: 'nightly', options: { maxFailures: 0 } });
+    const nightly = await flow.summary.first(about('nightly'));
+    assert.equal(payload(nightly, 'state'), 'skipped');
+    assert.match(String(payload(nightly, 'text')), /send the action resume or retry, or name the device/);
+    flow.send({ action: 'check', payload: next, asked: 'check' });
+    const check = await flow.summary.first(about('check'));
+    assert.deepEqual(payload(check, 'counts'), { stopped: 3 });
+    assert.match(String(payload(check, 'text')), /send the action resume or retry, or name the device/);
+    flow.send({ payload: next, device: 'b', asked: 'named' });
+    assert.equal(payload(await flow.summary.first(about('named')), 'state'), 'succeeded');
+    flow.send({ action: 'resume', asked: 'resume' });
+    assert.equal(payload(await flow.result.first(of('c', state('succeeded'))), 'device'), 'c');
+    assert.deepEqual(
+      [bad, ...devices].map(({ received }) => received.length),
+      [2, 1, 1],
+    );
   });
 
   it('stays open for devices that appear later, where it is continuous', async () => {
     await scene.device('a');
     const flow = await scene.flow({ device: '*', continuous: true });
-    flow.send({ payload: next, topic: 'update' });
+    flow.send({ payload: next, asked: 'update' });
     await flow.summary.first();
     await scene.device('b');
     const later = await flow.result.first(of('b', state('succeeded')));
-    assert.equal(later['topic'], 'update');
+    assert.equal(later['asked'], 'update');
     assert.equal(payload(await flow.summary.nth(2), 'state'), 'succeeded');
   });
 
@@ -274,20 +349,20 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
   it('tells of several jobs, and of some devices of one, that they are paused', async () => {
     const later = buildEsp8266Image({ name: 'another', version: '1.1.0', size: 80_000, seed: 3 });
     const flow = await scene.flow({ device: 'a, b' });
-    flow.send({ payload: next, topic: 'first' });
+    flow.send({ payload: next, asked: 'first' });
     await flow.progress.nth(2, state('waiting'));
-    flow.send({ payload: later, device: 'c', topic: 'second' });
+    flow.send({ payload: later, device: 'c', asked: 'second' });
     await flow.progress.nth(3, state('waiting'));
-    flow.send({ action: 'pause', topic: 'pause' });
+    flow.send({ action: 'pause', asked: 'pause' });
     await flow.summary.first(about('pause'));
-    flow.send({ action: 'status', topic: 'all' });
+    flow.send({ action: 'status', asked: 'all' });
     assert.equal(payload(await flow.summary.first(about('all')), 'state'), 'paused');
-    flow.send({ action: 'status', device: 'b', topic: 'one' });
+    flow.send({ action: 'status', device: 'b', asked: 'one' });
     const one = await flow.summary.first(about('one'));
     assert.equal(payload(one, 'state'), 'paused');
     assert.deepEqual(payload(one, 'counts'), { waiting: 1 });
     flow.send({ action: 'resume', device: 'c' });
-    flow.send({ action: 'status', topic: 'some' });
+    flow.send({ action: 'status', asked: 'some' });
     assert.equal(payload(await flow.summary.first(about('some')), 'state'), 'running');
   });
 });

@@ -62,6 +62,7 @@ describe('the texts of the sidebar', () => {
   });
 
   it('know every state, phase, reason and verdict', () => {
+    const waits = ['offline', 'never_seen', 'busy', 'window', 'canary', 'paused', 'stopped'];
     const known: Record<string, readonly string[]> = {
       state: deviceStates,
       connection: ['none', 'loading', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
@@ -78,7 +79,7 @@ describe('the texts of the sidebar', () => {
         'canceled',
       ],
       phase: ['sending', 'accepted', 'flashing', 'received', 'rebooting', 'verifying'],
-      reason: ['up_to_date', 'older', 'ota_disabled', 'no_change', 'held', 'excluded', 'superseded'],
+      reason: ['up_to_date', 'older', 'ota_disabled', 'no_change', 'held', 'excluded', 'superseded', ...waits],
       verdict: [
         'update',
         'up_to_date',
@@ -87,6 +88,7 @@ describe('the texts of the sidebar', () => {
         'offline',
         'incompatible',
         'held',
+        'stopped',
         'excluded',
         'busy',
         'unknown',

@@ -4,6 +4,7 @@ import { jobStatus as statusOf, type Shown } from '../../nodes/job-status';
 import config from '../../nodes/locales/en-US/homie-config.json';
 import ota from '../../nodes/locales/en-US/homie-ota.json';
 import { catalogue, type ErrorCode } from '../../src/errors';
+import { words } from '../../src/homie/sentence';
 
 const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
 const failed = (code: ErrorCode): Shown => device('failed', { error: { code } });
@@ -19,6 +20,7 @@ const states = [
   'rejected',
   'canceled',
 ] as const;
+const waits = ['offline', 'never_seen', 'busy', 'window', 'canary', 'paused', 'stopped'] as const;
 const isErrorCode = (text: string): text is ErrorCode => text in catalogue;
 
 describe('the status below a node with jobs', () => {
@@ -70,12 +72,27 @@ describe('the status below a node with jobs', () => {
     ];
     assert.deepEqual(jobStatus(devices), { fill: 'blue', shape: 'dot', text: '2/4 ✗1 12 %' });
     assert.deepEqual(jobStatus([device('waiting'), device('queued')]), { fill: 'yellow', shape: 'dot', text: '0/2' });
-    assert.deepEqual(jobStatus([device('succeeded'), device('skipped')]), { fill: 'green', shape: 'dot', text: '✓2' });
+    const known = device('skipped', { reason: 'up_to_date' });
+    assert.deepEqual(jobStatus([device('succeeded'), known]), { fill: 'green', shape: 'dot', text: '✓2' });
     assert.deepEqual(jobStatus([device('succeeded'), device('canceled'), failed('STALLED')]), {
       fill: 'red',
       shape: 'dot',
       text: '✓1 ✗1 –1',
     });
+  });
+
+  it('counts only devices as done that are as they should be', () => {
+    const skipped = (reason: NonNullable<Shown['reason']>): Shown => device('skipped', { reason });
+    const done = [device('succeeded'), skipped('up_to_date'), skipped('no_change'), skipped('excluded')];
+    assert.deepEqual(jobStatus(done), { fill: 'green', shape: 'dot', text: '✓4' });
+    for (const other of [skipped('older'), skipped('ota_disabled')]) {
+      assert.deepEqual(jobStatus([...done, other]), { fill: 'green', shape: 'dot', text: '✓4 –1' });
+    }
+    for (const other of [device('canceled'), skipped('held'), skipped('stopped')]) {
+      assert.deepEqual(jobStatus([...done, other]), { fill: 'grey', shape: 'dot', text: '✓4 –1' });
+    }
+    const canceled = [device('canceled', { reason: 'superseded' }), device('canceled')];
+    assert.deepEqual(jobStatus(canceled), { fill: 'grey', shape: 'dot', text: '✓0 –2' });
   });
 
   it('is yellow where the firmware does not know a key that was set', () => {
@@ -136,7 +153,7 @@ describe('the status below a node with jobs', () => {
         ...reasons.map((reason) => device('skipped', { reason })),
         ...canceled.map((reason) => device('canceled', { reason })),
         ...warned,
-        device('waiting', { reason: 'never_seen' }),
+        ...waits.map((reason) => device('waiting', { reason })),
         ...Object.keys(catalogue).filter(isErrorCode).map(failed),
       ];
       const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));
@@ -146,6 +163,14 @@ describe('the status below a node with jobs', () => {
       }
     });
   }
+
+  it('says the same as the sentences of updates, in few words', () => {
+    const { succeeded, ...more } = config['homie-config'].status;
+    const said = { ...more, ...ota['homie-ota'].status, changed: succeeded };
+    // How far it is stands in place of that word.
+    const { flashing: _flashing, ...expected } = words;
+    assert.deepEqual({ ...said, ...expected }, said);
+  });
 
   it('stays short with many devices', () => {
     const many = Array.from({ length: 200 }, (_, index) => (index < 100 ? failed('NOT_BACK') : device('succeeded')));

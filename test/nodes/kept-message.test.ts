@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { keptOf, type Unkept } from '../../nodes/kept-message';
 import { leastTime } from '../support/least-time';
 
@@ -9,6 +10,13 @@ const none: Unkept = { payload: image };
 /** A patch whose secret has a name that only the user knows. */
 const content = { name: 'Hall', settings: { wakeWord: secret, pin: 4711, colour: 'ultramarine' } };
 const patch: Unkept = { payload: content, patch: { content, secretNames: ['wake', 'pin'] } };
+
+/** JSON in JSON, so many times. */
+function inText(value: unknown, times: number): string {
+  let text = JSON.stringify(value);
+  for (let time = 1; time < times; time += 1) text = JSON.stringify(text);
+  return text;
+}
 
 describe('what is written down of a message', () => {
   it('is what a flow knows it by', () => {
@@ -62,6 +70,8 @@ describe('what is written down of a message', () => {
       `Authorization: ${secret}`,
       `Bearer ${secret}`,
       `a=1&auth=${secret}`,
+      `q=${encodeURIComponent(JSON.stringify({ token: secret }))}`,
+      inText({ secret }, 7),
     ];
     for (const text of texts)
       assert.deepEqual(keptOf({ text, deep: [{ text }] }, none), { text: '•••', deep: [{ text: '•••' }] });
@@ -124,9 +134,145 @@ describe('what is written down of a message', () => {
     assert.equal(Object.keys(keptOf(many, none)).length, 6);
   });
 
+  it('holds no secret in the name of a property, and no more than 64 KiB where the mask is longer than the secret', () => {
+    assert.deepEqual(keptOf({ [`{"password":"${secret}"}`]: '', deep: { [`say ${secret}`]: 1 } }, patch), { deep: {} });
+    const short: Unkept = { payload: {}, patch: { content: { settings: { pin: 7 } }, secretNames: ['pin'] } };
+    const kept = keptOf({ numbers: Array.from({ length: 30_000 }, () => 7), more: '\0'.repeat(9000) }, short);
+    assert.deepEqual(Object.keys(kept), ['more']);
+  });
+
+  it('holds no secret by its name, whatever the message is, and is plain JSON of 64 KiB at most', () => {
+    let masked = 0;
+    fc.assert(
+      fc.property(hostileMessage, fc.constantFrom(none, patch), (msg, unkept) => {
+        const kept = keptOf(msg, unkept);
+        const text = JSON.stringify(kept);
+        assert.ok(!text.includes(secret), text.slice(0, 2000));
+        assert.ok(text.length <= 65_536 + 2);
+        assert.deepEqual(JSON.parse(text), kept);
+        if (text.includes('•••')) masked += 1;
+      }),
+      { numRuns: 1000 },
+    );
+    assert.ok(masked > 100, String(masked));
+  });
+
   it('is found in a time that grows with the message only', () => {
-    for (const text of ['key'.repeat(21_000), '://'.repeat(21_000), 'basic '.repeat(10_000), '://a:'.repeat(13_000)]) {
+    for (const text of [
+      'key'.repeat(21_000),
+      '://'.repeat(21_000),
+      'basic '.repeat(10_000),
+      '://a:'.repeat(13_000),
+      '\\":'.repeat(21_000),
+    ]) {
       assert.ok(leastTime(() => keptOf({ text }, patch)) < 1000, text.slice(0, 10));
     }
   });
 });
+
+const parts = ['password', 'SECRET', 'Token', 'apiKey', 'Authorization', 'set-cookie', 'credentials', 'passphrase'];
+const secretName = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('', 'x_', 'my-', '__proto__'), fc.constantFrom(...parts), fc.constantFrom('', '1', 'Of'))
+    .map((all) => all.join('')),
+  fc.constantFrom('auth', 'PASS', 'psk', 'Pwd', 'session', 'sessionId', 'sid'),
+);
+const plainName = fc.constantFrom('a', 'topic', 'list', '__proto__', 'constructor', 'toJSON', 'length', '', '0', 'ä');
+const leaf = fc.oneof(
+  fc.constantFrom(null, true, 0, -0, Infinity, 4711, '', 'x', '\ud800', '7\0', '"', undefined),
+  fc.string(),
+);
+
+/** What holds the secret, without a name that tells it. */
+const secretValue = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3 },
+    fc.string({ maxLength: 5 }).map((text) => `${text}${secret}${text}`),
+    fc.array(tie('value'), { maxLength: 3 }),
+    fc.dictionary(plainName, tie('value'), { maxKeys: 3 }),
+  ),
+})).value;
+
+const secretEntry = fc.tuple(secretName, secretValue);
+
+/** Texts that hold the secret with its name. */
+const secretInText = fc.oneof(
+  fc
+    .tuple(secretEntry, fc.integer({ min: 1, max: 7 }))
+    .map(([entry, times]) => inText(Object.fromEntries([entry]), times)),
+  secretName.map((name) => `https://example.com/?a=1&${name}=${secret}`),
+  fc.constantFrom(`Bearer ${secret}`, `https://me:${secret}@example.com/`, `Authorization: ${secret}`),
+);
+
+const tree = fc.letrec<{ tree: unknown }>((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 5 },
+    leaf,
+    secretInText,
+    fc.array(tie('tree'), { maxLength: 4 }),
+    fc
+      .array(fc.oneof(secretEntry, fc.tuple(plainName, tie('tree'))), { maxLength: 4 })
+      .map((entries) => Object.fromEntries(entries)),
+    fc.array(secretEntry, { maxLength: 2 }).map((entries) => new Map(entries)),
+    fc.tuple(tie('tree')).map(([value]) => ({ toJSON: () => value })),
+  ),
+})).tree;
+
+/** What no flow should send: circles, getters and proxies that throw, functions, deep nesting, much of it. */
+const odd = fc.oneof(
+  tree.map((value) => {
+    const circle: unknown[] = [value];
+    circle.push({ circle });
+    return circle;
+  }),
+  fc.constantFrom(
+    {
+      get a() {
+        throw new Error(secret);
+      },
+    },
+    {
+      toJSON() {
+        throw new Error(secret);
+      },
+    },
+    new Proxy(
+      {},
+      {
+        ownKeys() {
+          throw new Error(secret);
+        },
+      },
+    ),
+    () => secret,
+    Symbol(secret),
+    7n,
+    new Date(Number.NaN),
+    Buffer.from(secret),
+    new Error(secret),
+    'x'.repeat(70_000),
+    '\0'.repeat(60_000),
+    Array.from({ length: 20_000 }, () => 4711),
+  ),
+  fc.tuple(tree, fc.constantFrom(50, 98, 101, 1000, 20_000), fc.boolean()).map(([value, depth, isList]) => {
+    let nested = value;
+    for (let level = 0; level < depth; level += 1) nested = isList ? [nested] : { a: nested };
+    return nested;
+  }),
+);
+
+const hostileMessage = fc
+  .array(fc.oneof(secretEntry, fc.tuple(fc.oneof(plainName, secretInText), fc.oneof(tree, odd))), { maxLength: 6 })
+  .chain((entries) =>
+    fc.boolean().map((throws) => {
+      const msg: Record<string, unknown> = Object.fromEntries(entries);
+      if (throws)
+        Object.defineProperty(msg, 'getter', {
+          enumerable: true,
+          get: () => {
+            throw new Error(secret);
+          },
+        });
+      return msg;
+    }),
+  );

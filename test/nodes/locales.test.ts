@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { withSettings } from '../../scripts/dialogs';
 import { deviceStates } from '../../src/homie/device';
 import { root } from '../support/node-red';
 import {
@@ -20,16 +21,16 @@ const languages = ['en-US', 'de'];
 /** Of the jobs of both nodes: states, phases, reasons. */
 const states = (
   'queued waiting running succeeded skipped failed timed_out rejected canceled ' +
-  'sending rebooting verifying paused stopped excluded'
+  'sending rebooting verifying excluded offline never_seen busy window canary paused stopped'
 ).split(' ');
 
 /** What code makes of the beginnings of keys. */
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
+  'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf'],
   'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
   'homie-ota.status.': [
     ...states,
-    'never_seen',
     'already_sent',
     'accepted',
     'silent',
@@ -39,7 +40,7 @@ const completed: Completed = {
     'held',
     'superseded',
   ],
-  'homie-config.status.': [...states, 'never_seen', 'already_sent', 'received', 'no_change', 'unknown_key'],
+  'homie-config.status.': [...states, 'already_sent', 'received', 'no_change', 'unknown_key'],
   // Sentences of validators begin with them. They stand in the dialog, too.
   'homie-ota.label.': [],
   'homie-config.label.': [],
@@ -73,7 +74,7 @@ function namesOf(ending: string): string[] {
 const used = uses(
   [...files('nodes', '.html', '.ts', '.js'), ...files('resources', '.html', '.js')]
     .filter((file) => !file.startsWith(folder))
-    .map(read),
+    .map((file) => (file.endsWith('.html') ? withSettings(path.basename(file, '.html'), read(file)) : read(file))),
 );
 
 describe('the texts of the editor', () => {

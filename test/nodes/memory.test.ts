@@ -11,6 +11,8 @@ import { OtaActions } from '../../nodes/ota-actions';
 import { Outbox } from '../../nodes/outbox';
 import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings as rollout } from '../../src/rollout/settings';
+import type { Job } from '../../src/rollout/job';
+import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -57,7 +59,6 @@ async function held(least: number): Promise<number> {
 /** The actions of a homie-ota node, a broker and a folder for jobs. */
 class Node {
   static #count = 0;
-  readonly jobs = new Jobs(() => undefined);
   readonly actions: OtaActions;
   readonly results: NodeMessage[] = [];
   readonly #ends: (() => Promise<void>)[] = [];
@@ -80,7 +81,7 @@ class Node {
       { ota: patient, rollout: { ...rollout, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
       {
         link: { broker: this.#broker },
-        jobs: this.jobs,
+        jobs: new Jobs(Queue.of(this.#broker), 'node', () => undefined),
         node: 'node',
         store,
         history: store.history,
@@ -99,6 +100,10 @@ class Node {
   async restarted(): Promise<Node> {
     await this.#stop();
     return new Node(this.#aedes, this.folder, this);
+  }
+
+  get jobs(): Job[] {
+    return Queue.of(this.#broker).jobs();
   }
 
   outbox(): Outbox {
@@ -141,8 +146,7 @@ class Node {
   }
 }
 
-describe('the memory that jobs hold which have ended', function () {
-  this.timeout(180_000);
+describe('the memory that jobs hold which have ended', () => {
   let node: Node;
 
   beforeEach(async () => {
@@ -168,28 +172,28 @@ describe('the memory that jobs hold which have ended', function () {
     const kept = persist ? 'written down' : 'not written down';
 
     it(`does not grow by the images of updates that timed out and are ${kept}`, () =>
-      bounded(MESSAGES, (seed) => ({ payload: imageOf(seed), expires: 0, persist }), 'DEVICE_UNKNOWN'));
+      bounded(MESSAGES, (seed) => ({ payload: imageOf(seed), options: { expires: 0, persist } }), 'DEVICE_UNKNOWN'));
 
     it(`does not grow by copies of one image, ${kept}`, () =>
-      bounded(MESSAGES, () => ({ payload: imageOf(1), expires: 0, persist }), 'DEVICE_UNKNOWN'));
+      bounded(MESSAGES, () => ({ payload: imageOf(1), options: { expires: 0, persist } }), 'DEVICE_UNKNOWN'));
 
     it(`does not grow by the images of updates that were rejected and are ${kept}`, async () => {
       await node.device();
-      await bounded(MESSAGES, (seed) => ({ payload: imageOf(seed, 'other'), persist }), 'WRONG_FIRMWARE');
+      await bounded(MESSAGES, (seed) => ({ payload: imageOf(seed, 'other'), options: { persist } }), 'WRONG_FIRMWARE');
     });
 
     it(`does not grow by the images of updates that failed and are ${kept}`, async () => {
       await node.device({ misbehaviour: { failEraseAt: 0 } });
-      await bounded(MESSAGES / 2, (seed) => ({ payload: imageOf(seed), persist }), 'FLASH_ERROR');
+      await bounded(MESSAGES / 2, (seed) => ({ payload: imageOf(seed), options: { persist } }), 'FLASH_ERROR');
     });
   }
 
   it('holds no image after a restart either', async () => {
     const before = await held(0);
-    for (let seed = 0; seed < 100; seed += 1) await node.send({ payload: imageOf(seed), expires: 0 });
+    for (let seed = 0; seed < 100; seed += 1) await node.send({ payload: imageOf(seed), options: { expires: 0 } });
     node = await node.restarted();
     await node.send({ action: 'status' });
-    assert.equal(node.jobs.desk.jobs.length, 100);
+    assert.equal(node.jobs.length, 100);
     const grown = (await held(before + LIMIT)) - before;
     assert.ok(grown <= LIMIT, `100 jobs hold ${(grown / 1024 / 1024).toFixed(0)} MiB`);
   });
@@ -197,11 +201,11 @@ describe('the memory that jobs hold which have ended', function () {
   for (const persist of [true, false]) {
     it(`lets an image be sent by retry that is ${persist ? 'written down' : 'not written down'}`, async () => {
       const plug = await node.device({ image: plugImage });
-      assert.equal(await node.send({ payload: imageOf(1), persist }), 'WRONG_FIRMWARE');
+      assert.equal(await node.send({ payload: imageOf(1), options: { persist } }), 'WRONG_FIRMWARE');
       await held(0);
       await plug.stop();
       const device = await node.device();
-      const retried = new Promise((resolve) => node.jobs.desk.jobs[0]?.once('result', resolve));
+      const retried = new Promise((resolve) => node.jobs[0]?.once('result', resolve));
       await node.send({ action: 'retry' });
       assert.equal(Reflect.get(Object(await retried), 'state'), 'succeeded');
       assert.equal(device.received.length, 1);
@@ -212,24 +216,25 @@ describe('the memory that jobs hold which have ended', function () {
     const plug = await node.device({ image: plugImage });
     for (let seed = 0; seed < 60; seed += 1) {
       const image = imageOf(seed, seed === 0 ? 'my-light' : `my-light-${seed}`);
-      assert.equal(await node.send({ payload: image, persist: false }), 'WRONG_FIRMWARE');
+      assert.equal(await node.send({ payload: image, options: { persist: false } }), 'WRONG_FIRMWARE');
     }
     await held(0);
-    const [first] = node.jobs.desk.jobs;
+    const [first] = node.jobs;
     assert.ok(first);
     await plug.stop();
     const device = await node.device();
     assert.deepEqual(first.retry(), ['lamp']);
     await once(first, 'rest');
-    const [update] = first.summary().devices;
+    const [update] = first.devices;
     assert.equal(update?.state, 'rejected');
     assert.equal(update.error?.code, 'FIRMWARE_NOT_KEPT');
     assert.equal(device.received.length, 0);
   });
 
   it('remembers the last 200 jobs that have ended, and their files', async () => {
-    for (let index = 0; index < 205; index += 1) await node.send({ payload: imageOf(index % 2), expires: 0 });
-    assert.equal(node.jobs.desk.jobs.length, 200);
+    for (let index = 0; index < 205; index += 1)
+      await node.send({ payload: imageOf(index % 2), options: { expires: 0 } });
+    assert.equal(node.jobs.length, 200);
     const { folder } = node;
     node = await node.restarted();
     assert.equal((await readdir(path.join(folder, 'jobs'))).length, 200);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { Firmware } from '../../src/firmware/firmware';
 import { FolderLock } from '../../src/rollout/folder-lock';
 import { LockProcess } from '../support/lock-process';
 import { stopFlow, TestFlow } from './flow';
@@ -34,7 +35,7 @@ describe('a node with jobs, whose user directory another Node-RED uses', () => {
 
   it('sends nothing and leaves the jobs as they are, until the other one has ended', async () => {
     const before = await scene.flow(settings, { userDir });
-    before.send({ payload: next, device: 'late', topic: 'nightly' });
+    before.send({ payload: next, device: 'late', asked: 'nightly' });
     await before.progress.first(state('waiting'));
     await stopFlow();
     const kept = await jobs();
@@ -47,17 +48,19 @@ describe('a node with jobs, whose user directory another Node-RED uses', () => {
     const refused = await flow.result.first();
     assert.deepEqual([payload(refused, 'state'), payload(refused, 'error.code')], ['rejected', 'USER_DIR_IN_USE']);
     assert.match(String(payload(refused, 'error.message')), new RegExp(`process ${other.pid} on`));
-    flow.send({ action: 'status', topic: 'what is up' });
-    assert.equal(payload(await flow.summary.first(({ topic }) => topic === 'what is up'), 'state'), 'idle');
+    const firmware = await Firmware.from(next);
+    await assert.rejects(flow.updates.update(firmware, ['lamp']), { code: 'USER_DIR_IN_USE' }, 'from the sidebar');
+    flow.send({ action: 'status', asked: 'what is up' });
+    assert.equal(payload(await flow.summary.first(({ asked }) => asked === 'what is up'), 'state'), 'idle');
     assert.deepEqual([late?.received, lamp?.received], [[], []]);
     assert.deepEqual(await jobs(), kept);
     assert.equal(flow.log().match(/Another Node-RED/g)?.length, 1, flow.log());
 
     await other.end('exit');
     const result = await flow.result.first((msg) => payload(msg, 'device') === 'late');
-    assert.deepEqual([payload(result, 'state'), result['topic']], ['succeeded', 'nightly']);
-    flow.send({ payload: next, device: 'lamp', topic: 'again' });
-    assert.equal(payload(await flow.result.first(({ topic }) => topic === 'again'), 'state'), 'succeeded');
+    assert.deepEqual([payload(result, 'state'), result['asked']], ['succeeded', 'nightly']);
+    flow.send({ payload: next, device: 'lamp', asked: 'again' });
+    assert.equal(payload(await flow.result.first(({ asked }) => asked === 'again'), 'state'), 'succeeded');
   });
 
   it('gives its jobs up as soon as the other one takes the directory, and goes on when that is over', async () => {
@@ -77,8 +80,8 @@ describe('a node with jobs, whose user directory another Node-RED uses', () => {
     assert.equal(payload(await flow.result.first(), 'error.code'), 'USER_DIR_IN_USE');
     await lost;
     const late = await scene.device('late', { statsInterval: 1 });
-    flow.send({ action: 'status', topic: 'what is up' });
-    assert.equal(payload(await flow.summary.first(({ topic }) => topic === 'what is up'), 'state'), 'idle');
+    flow.send({ action: 'status', asked: 'what is up' });
+    assert.equal(payload(await flow.summary.first(({ asked }) => asked === 'what is up'), 'state'), 'idle');
     assert.deepEqual(late.received, []);
     assert.deepEqual(await jobs(), kept);
 

@@ -37,7 +37,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
 
   it('waits on, and answers with the message that began the job', async () => {
     const flow = await open();
-    flow.send({ payload: next, device: 'late', topic: 'nightly', when: { hour: 3 }, socket: circular() });
+    flow.send({ payload: next, device: 'late', asked: 'nightly', when: { hour: 3 }, socket: circular() });
     const queued = await flow.progress.first(state('waiting'));
     const after = await again(flow);
     assert.deepEqual(flow.dones, [], 'the message is not done');
@@ -47,8 +47,8 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const result = await after.result.first();
     assert.equal(payload(result, 'state'), 'succeeded');
     assert.equal(payload(result, 'job'), payload(queued, 'job'));
-    const { topic, when, socket }: { topic?: unknown; when?: unknown; socket?: unknown } = result;
-    assert.deepEqual([topic, when, socket], ['nightly', { hour: 3 }, undefined]);
+    const { asked, when, socket }: { asked?: unknown; when?: unknown; socket?: unknown } = Object(result);
+    assert.deepEqual([asked, when, socket], ['nightly', { hour: 3 }, undefined]);
     assert.equal(result['_msgid'], queued['_msgid']);
     assert.equal(payload(await after.summary.first(), 'counts.succeeded'), 1);
     assert.equal(after.result.messages.length, 1);
@@ -76,14 +76,14 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       const flow = await TestFlow.start(broker, { canary: '0', ...settings }, { userDir });
       await flow.showed(connected);
       await untilHeard(flow.broker, [device]);
-      flow.send({ payload: next, device: device.id, topic: 'update' });
+      flow.send({ payload: next, device: device.id, asked: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');
       link.stall();
       // Only this node is started anew: the connection, on which the image is sent, stays.
       const after = await flow.deploy(broker, { canary: '0', ...settings, name: 'changed' }, [], 'nodes');
       assert.doesNotMatch(after.log(), /timed out/);
-      after.send({ payload: next, device: device.id, topic: 'again' });
-      await after.progress.first(({ topic }) => topic === 'again');
+      after.send({ payload: next, device: device.id, asked: 'again' });
+      await after.progress.first(({ asked }) => asked === 'again');
       link.flow();
       const result = await after.result.first();
       assert.deepEqual([payload(result, 'state'), payload(result, 'reboot')], ['succeeded', 'proven']);
@@ -144,31 +144,31 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
 
   it('gives whoever joined a summary, too, and but one', async () => {
     const flow = await open();
-    flow.send({ payload: next, device: 'late', topic: 'first' });
+    flow.send({ payload: next, device: 'late', asked: 'first' });
     await flow.progress.first(state('waiting'));
-    flow.send({ payload: next, device: 'later', topic: 'second' });
+    flow.send({ payload: next, device: 'later', asked: 'second' });
     await flow.progress.first((msg) => payload(msg, 'device') === 'later' && state('waiting')(msg));
     const after = await again(flow);
     await Promise.all([lively('late'), lively('later')]);
-    await Promise.all(['first', 'second'].map((topic) => after.summary.first((msg) => msg['topic'] === topic)));
-    assert.equal((await after.result.first((msg) => payload(msg, 'device') === 'later'))['topic'], 'second');
+    await Promise.all(['first', 'second'].map((asked) => after.summary.first((msg) => msg['asked'] === asked)));
+    assert.equal((await after.result.first((msg) => payload(msg, 'device') === 'later'))['asked'], 'second');
     assert.equal(after.summary.messages.length, 2);
   });
 
-  it('refuses whoever would join with other settings after that, too', async () => {
-    const device = await lively('here');
+  it('knows after that, too, what asks for the same', async () => {
     const flow = await open();
-    flow.send({ payload: next, device: 'late', allowDowngrade: true });
+    flow.send({ payload: next, device: 'late', options: { allowDowngrade: true } });
     const waiting = await flow.progress.first(state('waiting'));
     const after = await again(flow);
+    const device = await lively('here');
     after.send({ payload: next, device: 'here' });
-    const refused = await after.result.first();
-    assert.equal(payload(refused, 'error.code'), 'SETTINGS_DIFFER');
-    assert.match(String(payload(refused, 'error.message')), /\(allowDowngrade\)/);
-    assert.deepEqual(device.received, []);
-    after.send({ payload: next, device: 'here', allowDowngrade: true });
-    const result = await after.result.first((msg) => payload(msg, 'state') === 'succeeded');
-    assert.equal(payload(result, 'job'), payload(waiting, 'job'));
+    const own = await after.result.first();
+    assert.notEqual(payload(own, 'job'), payload(waiting, 'job'));
+    assert.equal(device.received.length, 1);
+    after.send({ payload: next, device: 'late', options: { allowDowngrade: true }, asked: 'same' });
+    after.send({ action: 'cancel', device: 'late', asked: 'cancel' });
+    const same = await after.summary.first((msg) => msg['asked'] === 'same');
+    assert.equal(payload(same, 'job'), payload(waiting, 'job'));
   });
 
   it('keeps what failed for a retry, and its firmware with it', async () => {
@@ -188,21 +188,6 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     after.send({ action: 'retry' });
     assert.equal(payload(await after.result.nth(2), 'error.code'), 'OLD_FIRMWARE');
     assert.equal(device.received.length, 2);
-  });
-
-  it('tells how a device has ended lately', async () => {
-    await lively('known');
-    const flow = await open();
-    flow.send({ payload: next, device: 'known' });
-    await flow.summary.first();
-    const after = await again(flow);
-    after.send({ action: 'status', device: 'known' });
-    const last = payload(await after.summary.first(), 'last.known');
-    assert.ok(Array.isArray(last));
-    assert.deepEqual(
-      last.map((update) => Reflect.get(Object(update), 'state')),
-      ['succeeded'],
-    );
   });
 
   it('leaves no file of a job that has ended well, and lets only the owner read the others', async () => {
@@ -284,7 +269,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const text = (await readFile(path.join(folder, job), 'utf8')).replaceAll('"node":"ota"', '"node":"gone"');
     await writeFile(path.join(elsewhere, 'homie-ota', 'jobs', job), text.replaceAll('in-limbo', 'in-limbo-2'));
     const other = await lively('in-limbo-2', { misbehaviour: { notIdle: true } });
-    const after = await scene.flow({ ...settings }, { userDir: elsewhere });
+    const after = await scene.flow({ ...settings, expires: '0' }, { userDir: elsewhere });
     after.send({ payload: next, device: other.id });
     assert.equal(payload(await after.result.first(), 'error.code'), 'REBOOT_PENDING');
     await rm(elsewhere, { recursive: true });
@@ -348,7 +333,8 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     flow.send({
       payload: next,
       device: 'late',
-      topic: 'nightly',
+      options: { attempts: 3 },
+      asked: 'nightly',
       build: { number: 7, apiKey: secret, by: { Authorization: `Bearer ${secret}` } },
       req: { headers: { authorization: secret } },
       headers: { authorization: secret },
@@ -364,12 +350,14 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const after = await again(flow);
     const text = await written();
     assert.match(text, /nightly/);
+    assert.match(text, /"attempts":3/);
+    assert.ok(!text.includes('"options"'));
     assert.ok(!text.includes(secret));
 
     await lively('late');
     const result = await after.result.first();
     assert.equal(payload(result, 'state'), 'succeeded');
-    assert.equal(result['topic'], 'nightly');
+    assert.equal(result['asked'], 'nightly');
     assert.equal(Reflect.get(Object(result['build']), 'number'), 7);
     assert.ok(!JSON.stringify(result).includes(secret));
     for (const name of ['req', 'headers', 'cookies', 'url', 'query', 'params', 'session']) {
@@ -384,17 +372,17 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     flow.send({
       payload: patch,
       device: 'late',
-      topic: 'nightly',
+      asked: 'nightly',
       copy: structuredClone(patch),
       text: JSON.stringify(patch, undefined, 2),
       before: { id: 7, payload: structuredClone(patch) },
       word: secret,
     });
     await flow.progress.first(state('waiting'));
-    flow.send({ payload: { name: 'Hall' }, device: 'late', topic: 'first', copy: { name: 'Hall' } });
-    await flow.progress.first(({ topic }) => topic === 'first');
-    flow.send({ payload: { name: 'Hall' }, device: 'later', topic: 'joined', copy: { name: 'Hall' }, token: secret });
-    await flow.progress.first(({ topic }) => topic === 'joined');
+    flow.send({ payload: { name: 'Hall' }, device: 'late', asked: 'first', copy: { name: 'Hall' } });
+    await flow.progress.first(({ asked }) => asked === 'first');
+    flow.send({ payload: { name: 'Hall' }, device: 'later', asked: 'joined', copy: { name: 'Hall' }, token: secret });
+    await flow.progress.first(({ asked }) => asked === 'joined');
     const after = await flow.deploy(scene.broker, { canary: '0', ...config, name: 'changed' });
     const text = await written();
     assert.match(text, /nightly/);
@@ -402,7 +390,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.ok(!text.includes(secret));
     const jobs = text.split('\n').filter((line) => line.includes('"copy"') || line.includes('"text"'));
     assert.deepEqual(jobs, []);
-    const result = await after.result.first(({ topic }) => topic === 'nightly');
+    const result = await after.result.first(({ asked }) => asked === 'nightly');
     assert.equal(payload(result, 'error.code'), 'SECRET_NOT_KEPT');
     assert.deepEqual(result['before'], { id: 7 });
   });

@@ -4,17 +4,27 @@ import type { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import { buildEsp8266Image } from '../support/images';
+import { running } from '../support/images';
+import { HANG_LIMIT_SECONDS } from '../support/limits';
 import { stopFlow, TestFlow, type FlowOptions } from './flow';
+
+export { next, running } from '../support/images';
 
 export const connected = 'node-red:common.status.connected';
 
-/** What the devices run, and what is brought onto them. */
-export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+/** A homie-config that waits no longer than a hang. */
+export const configNode = {
+  type: 'homie-config',
+  expires: HANG_LIMIT_SECONDS,
+  received: HANG_LIMIT_SECONDS,
+  reboot: HANG_LIMIT_SECONDS,
+  ready: HANG_LIMIT_SECONDS,
+};
 
-/** A homie-config that gives up soon where it waits in vain. */
-export const configNode = { type: 'homie-config', expires: '10', received: '8', reboot: '8', ready: '8' };
+interface SceneOptions extends FlowOptions {
+  /** More properties of the homie-broker. */
+  readonly broker?: object;
+}
 
 /** A broker, simulated devices, and a flow with a homie-ota or homie-config that is connected. */
 export class Scene {
@@ -64,8 +74,8 @@ export class Scene {
   }
 
   /** Starts the flow, and waits until it is connected, and has heard how long the devices have been up. */
-  async flow(ota: object = {}, more?: FlowOptions): Promise<TestFlow> {
-    const flow = await TestFlow.start(this.broker, { canary: '0', ...ota }, more);
+  async flow(ota: object = {}, { broker, ...more }: SceneOptions = {}): Promise<TestFlow> {
+    const flow = await TestFlow.start({ ...this.broker, ...broker }, { canary: '0', ...ota }, more);
     await flow.showed(connected);
     await untilHeard(flow.broker, this.#devices);
     this.#flow = flow;
@@ -73,7 +83,7 @@ export class Scene {
   }
 
   /** The same with a homie-config, which has deadlines for tests. */
-  config(settings: object = {}, more?: FlowOptions): Promise<TestFlow> {
+  config(settings: object = {}, more?: SceneOptions): Promise<TestFlow> {
     return this.flow({ ...configNode, ...settings }, more);
   }
 
@@ -101,6 +111,12 @@ export async function untilHeard(broker: HomieBroker, devices: readonly Simulate
     return known.uptime?.live === true && known.uptime.at >= known.state.at;
   };
   while (!lively.every(isHeard)) await once(registry, 'event');
+}
+
+/** A window that is closed for the next hours. */
+export function closedWindow(): string {
+  const hour = (later: number): string => `${(new Date().getHours() + later) % 24}:00`;
+  return `${hour(5)}-${hour(6)}`;
 }
 
 /** A property of the payload; a path goes deeper. */

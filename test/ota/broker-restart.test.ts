@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Change } from '../../src/homie/update';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
-import { codeOf, Lab, next, raw } from './lab';
+import { codeOf, expiring, Lab, next, raw } from './lab';
 import { isImage } from '../simulator/transfers';
 
 /** The moment at which the broker is killed, told by what the exchange reports. */
@@ -37,7 +37,8 @@ for (const persistence of [false, true]) {
           let transfers = 0;
           const { outcome } = await lab.bring(
             image,
-            {},
+            // What the device says while the broker is away may be lost.
+            expiring,
             {
               onChange: (change) => {
                 if (change.phase === 'sending') transfers += 1;

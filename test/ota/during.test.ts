@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Change, Outcome } from '../../src/homie/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
+import { HANG_LIMIT } from '../support/limits';
 import { codeOf, type Lab, next, raw, running, withLab as withLabAt } from './lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
@@ -104,7 +105,7 @@ describeWithBrokers('while an update runs', (start) => {
       const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
       // Between our last look at the device and our publish: the device takes the other image first.
       const onChange = ({ state }: Change): void => {
-        if (state === 'running') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: 5000 });
+        if (state === 'running') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: HANG_LIMIT });
       };
       const { outcome } = await lab.bring(await raw(large), {}, { onChange });
       assert.equal(outcome.state, 'failed');
@@ -117,7 +118,7 @@ describeWithBrokers('while an update runs', (start) => {
       const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 70_000, seed: 4 });
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
       const onChange = ({ phase }: Change): void => {
-        if (phase === 'rebooting') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: 5000 });
+        if (phase === 'rebooting') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: HANG_LIMIT });
       };
       const { outcome } = await lab.bring(await raw(next), { reboot: 3000 }, { onChange });
       assert.equal(codeOf(outcome), 'NOT_REBOOTED');
@@ -141,6 +142,26 @@ describeWithBrokers('while an update runs', (start) => {
       const { outcome } = await lab.bring(await raw(next), {}, { onChange });
       await (await impostor)?.stop();
       assert.equal(codeOf(outcome), 'OTHER_DEVICE');
+    }));
+
+  it('sends nothing to another device that has taken the id since the job was given the device', () =>
+    withLab({}, async (lab) => {
+      const { id } = lab.device;
+      await lab.lose();
+      const brought = lab.bring(await raw(next));
+      const other = new SimulatedDevice({
+        url: broker.url,
+        id,
+        image: running,
+        mac: '5C:CF:7F:00:00:99',
+        uptime: 3600,
+        statsInterval: 1,
+      });
+      await other.start();
+      const { outcome } = await brought;
+      await other.stop();
+      assert.equal(codeOf(outcome), 'OTHER_DEVICE');
+      assert.deepEqual(other.received, []);
     }));
 
   it('does not report a late success for another device with the same id', () =>
@@ -183,7 +204,7 @@ describeWithBrokers('while an update runs', (start) => {
       const text = large.toString('base64');
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
       const watch = lab.broker.watch(lab.device.id);
-      await lab.broker.connection.publish(topic, text, { qos: 1, timeout: 5000 });
+      await lab.broker.connection.publish(topic, text, { qos: 1, timeout: HANG_LIMIT });
       for (let status = ''; !status.startsWith('4');) {
         const event = await watch.next(Infinity);
         if (event?.attribute === 'otaStatus') status = event.value;
@@ -242,7 +263,7 @@ describeWithBrokers('while an update runs', (start) => {
       const topic = `homie/${lab.device.id}/$state`;
       lab.broker.registry.on('event', (_id, event) => {
         if (event.attribute !== 'state' || event.value !== 'lost') return;
-        void lab.broker.connection.publish(topic, 'init', { qos: 1, timeout: 5000 });
+        void lab.broker.connection.publish(topic, 'init', { qos: 1, timeout: HANG_LIMIT });
       });
       const { outcome } = await lab.bring(await raw(next), { ready: 300 });
       assert.equal(codeOf(outcome), 'NOT_READY');
@@ -254,10 +275,10 @@ describeWithBrokers('while an update runs', (start) => {
       lab.broker.registry.on('event', (_id, event) => {
         if (event.attribute !== 'state' || event.value !== 'lost') return;
         for (const state of ['init', 'ready']) {
-          void lab.broker.connection.publish(topic, state, { qos: 1, timeout: 5000 });
+          void lab.broker.connection.publish(topic, state, { qos: 1, timeout: HANG_LIMIT });
         }
         const uptime = `homie/${lab.device.id}/$stats/uptime`;
-        void lab.broker.connection.publish(uptime, '0', { qos: 1, timeout: 5000 });
+        void lab.broker.connection.publish(uptime, '0', { qos: 1, timeout: HANG_LIMIT });
       });
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'CHECKSUM_MISSING');
@@ -267,7 +288,7 @@ describeWithBrokers('while an update runs', (start) => {
   const say = (lab: Lab, status: string) => {
     const topic = `homie/${lab.device.id}/$implementation/ota/status`;
     return ({ phase }: Change): void => {
-      if (phase === 'accepted') void lab.broker.connection.publish(topic, status, { qos: 1, timeout: 5000 });
+      if (phase === 'accepted') void lab.broker.connection.publish(topic, status, { qos: 1, timeout: HANG_LIMIT });
     };
   };
 
@@ -303,7 +324,7 @@ describeWithBrokers('while an update runs', (start) => {
       const { id } = lab.device;
       const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(running)).info.md5}`;
       const onChange = ({ phase }: Change): void => {
-        if (phase === 'sending') void lab.broker.connection.publish(topic, running, { qos: 1, timeout: 5000 });
+        if (phase === 'sending') void lab.broker.connection.publish(topic, running, { qos: 1, timeout: HANG_LIMIT });
       };
       const { outcome } = await lab.bring(await raw(next), {}, { onChange });
       assert.equal(codeOf(outcome), 'succeeded');
@@ -324,7 +345,7 @@ describeWithBrokers('while an update runs', (start) => {
       const { id } = lab.device;
       const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
       const watch = lab.broker.watch(id);
-      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5000 });
+      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: HANG_LIMIT });
       let state: unknown;
       for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
         const event = await watch.next(Infinity);
@@ -350,8 +371,11 @@ describeWithBrokers('while an update runs', (start) => {
     withLab({ misbehaviour: { loseStatuses: (status) => status === '304' } }, async (lab) => {
       const topic = `homie/${lab.device.id}/$implementation/ota/status`;
       const { connection } = lab.broker;
-      await connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: 5000 });
-      lab.device.on('message', () => void connection.publish(topic, '503 UPDATE_BUSY', { qos: 1, timeout: 5000 }));
+      await connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: HANG_LIMIT });
+      lab.device.on(
+        'message',
+        () => void connection.publish(topic, '503 UPDATE_BUSY', { qos: 1, timeout: HANG_LIMIT }),
+      );
       const later = await lab.later();
       try {
         const { outcome } = await later.bring(await raw(next));
@@ -369,7 +393,7 @@ describeWithBrokers('while an update runs', (start) => {
     withLab({ flashDelay: 30 }, async (lab) => {
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
       const begun = once(lab.device, 'status');
-      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5000 });
+      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: HANG_LIMIT });
       await begun;
       const later = await lab.later();
       try {

@@ -10,23 +10,26 @@ import type { Change, Outcome } from '../../src/homie/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { defaultSettings as defaultRollout, type RolloutSettings } from '../../src/rollout/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { buildEsp8266Image } from '../support/images';
+import { running } from '../support/images';
+import { HANG_LIMIT } from '../support/limits';
 
-/** Deadlines for tests: long enough for a busy machine where something is to come, short where nothing does. */
+export { next, running } from '../support/images';
+
+/** Deadlines for tests in which what the exchange waits for comes. */
 export const patient: OtaSettings = {
   ...defaultSettings,
-  sending: 5_000,
-  accepted: 8_000,
-  stall: 8_000,
-  reboot: 8_000,
-  ready: 8_000,
+  sending: HANG_LIMIT,
+  accepted: HANG_LIMIT,
+  stall: HANG_LIMIT,
+  reboot: HANG_LIMIT,
+  ready: HANG_LIMIT,
 };
 
-/** One after the other, without canaries, and without end after failures. */
-export const sequential: RolloutSettings = { ...defaultRollout, canary: 0, maxFailures: 0, expires: 10_000 };
+/** Deadlines for tests in which a response never comes; long enough for the steps before it on a busy machine. */
+export const expiring = { accepted: 8_000, stall: 8_000, reboot: 8_000, ready: 8_000 };
 
-export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
+/** One after the other, without canaries, and without end after failures. */
+export const sequential: RolloutSettings = { ...defaultRollout, canary: 0, maxFailures: 0, expires: HANG_LIMIT };
 
 /** Passes off `image` as a well-formed Homie firmware for the simulated device. */
 export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): Promise<Image> {
@@ -155,7 +158,7 @@ export class Lab {
     try {
       for (;;) {
         report({ state: 'waiting' });
-        await untilReady(this.broker, watch, id, performance.now() + 10_000, AbortSignal.any([cancel, abandon]));
+        await untilReady(this.broker, watch, id, performance.now() + HANG_LIMIT, AbortSignal.any([cancel, abandon]));
         const outcome = await bringFirmware({
           broker: this.broker,
           device: id,

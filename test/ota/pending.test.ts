@@ -10,7 +10,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { codeOf, Lab, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
+import { codeOf, expiring, Lab, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { isImage } from '../simulator/transfers';
 
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
@@ -64,7 +64,7 @@ describe('a reboot that may be pending', () => {
           if (status === '200') setImmediate(() => lab.device.dropConnection());
           else lab.device.once('status', drop);
         });
-        const { outcome } = await lab.bring(await raw(next));
+        const { outcome } = await lab.bring(await raw(next), expiring);
         assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
         assert.equal(images(lab), 1);
         assert.equal(isPending(lab), true);
@@ -188,7 +188,7 @@ describe('a reboot that may be pending', () => {
       lab.device.on('status', (status) => status === '200' && proxy.cut());
       const { outcome } = await lab.bring(
         await raw(next),
-        { accepted: 300 },
+        { ...expiring, accepted: 300 },
         { onChange: ({ phase }) => phase === 'sending' && proxy.mute() },
       );
       assert.equal(codeOf(outcome), 'CLOSED_AT_PUBLISH');

@@ -27,15 +27,14 @@ describe('ProgressMeter', () => {
     assert.equal(meter.isOverdue(41_000), false);
   });
 
-  it('rules out that a lost device had the whole image only where another report was due or its pace was too slow', () => {
+  it('rules out that a lost device had the whole image only where another report was due', () => {
     const meter = new ProgressMeter(400_000, 0);
     meter.begin(0);
-    assert.equal(meter.partial(60_000), 0, 'no report came, and two were due');
+    assert.equal(meter.partial(), 0, 'no report came, and two were due');
     meter.report(146_000, 10_000);
-    assert.equal(meter.partial(60_000), 37, 'another report was due');
+    assert.equal(meter.partial(), 37, 'another report was due');
     meter.report(292_000, 20_000);
-    assert.equal(meter.partial(21_000), 73, 'too slow');
-    assert.equal(meter.partial(23_000), undefined, 'it may have become faster');
+    assert.equal(meter.partial(), undefined, 'the rest may have come all at once');
   });
 
   it('claims nothing before the device has begun', () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { check } from '../../src/ota/check';
 import { firmwareTopic } from '../../src/homie/topics';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { codeOf, type Lab, next, patient, raw, running, withLab } from './lab';
+import { HANG_LIMIT } from '../support/limits';
+import { codeOf, expiring, next, patient, raw, running, type Lab, withLab } from './lab';
 
 describeWithBrokers('a retained firmware message', (start) => {
   let broker: TestBroker;
@@ -53,7 +54,7 @@ describeWithBrokers('a retained firmware message', (start) => {
     // Longer than the statistics of a device are waited for.
     withLab(broker.url, { flashDelay: 500 }, async (lab) => {
       const topic = await retain(lab, running);
-      const { outcome } = await lab.bring(await raw(next), { stall: 30_000 });
+      const { outcome } = await lab.bring(await raw(next), { ...expiring, stall: HANG_LIMIT });
       assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
       assert.ok(outcome.state === 'failed');
       assert.ok(outcome.error.message.includes(topic));
@@ -84,7 +85,7 @@ describeWithBrokers('a retained firmware message', (start) => {
         lab.device.on('status', (status) => {
           if (status === '200') void lab.broker.connection.publish(topic, image, retained);
         });
-        const { outcome } = await lab.bring(await raw(image), { stall: 30_000 });
+        const { outcome } = await lab.bring(await raw(image), { ...expiring, stall: HANG_LIMIT });
         assert.equal(codeOf(outcome), 'RETAINED_FIRMWARE');
         assert.ok(outcome.state === 'failed');
         assert.match(outcome.error.message, /installed again each time/);

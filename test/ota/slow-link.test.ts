@@ -4,6 +4,7 @@ import type { Change } from '../../src/homie/update';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { HANG_LIMIT } from '../support/limits';
 import { startProxy } from '../support/proxy';
 import { codeOf, Lab, next, raw, type Brought } from './lab';
 import { isImage } from '../simulator/transfers';
@@ -63,7 +64,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
   /** Another firmware goes out first. */
   const withQueue = (test: (lab: Lab, other: Promise<unknown>) => Promise<void>): Promise<void> =>
     withSlowLink({}, async (lab) => {
-      const other = lab.broker.connection.publish('other', Buffer.alloc(100_000), { qos: 1, timeout: 10_000 });
+      const other = lab.broker.connection.publish('other', Buffer.alloc(100_000), { qos: 1, timeout: HANG_LIMIT });
       await test(lab, other);
       await other;
     });
@@ -109,7 +110,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
       const { outcome } = await lab.bring(await raw(next), {}, { abandon: abandon.signal, onChange });
       assert.equal(outcome.state, 'canceled');
       await other;
-      await lab.broker.connection.publish('mark', 'x', { qos: 1, timeout: 5000 });
+      await lab.broker.connection.publish('mark', 'x', { qos: 1, timeout: HANG_LIMIT });
       assert.deepEqual(lab.device.received, []);
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
     }));

@@ -5,6 +5,7 @@ import type { Update } from '../../src/homie/update';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
+import { HANG_LIMIT } from '../support/limits';
 import { codeOf, Lab, next, patient, raw, running, sequential } from './lab';
 
 describeWithBrokers('before anything is sent', (start) => {
@@ -66,8 +67,8 @@ describeWithBrokers('before anything is sent', (start) => {
 
   it('says what a device that is ready has not published', async () => {
     const { connection } = lab.broker;
-    await connection.publish('homie/half-known/$state', 'ready', { qos: 1, timeout: 5000 });
-    await connection.publish('homie/half-known/$fw/name', 'my-light', { qos: 1, timeout: 5000 });
+    await connection.publish('homie/half-known/$state', 'ready', { qos: 1, timeout: HANG_LIMIT });
+    await connection.publish('homie/half-known/$fw/name', 'my-light', { qos: 1, timeout: HANG_LIMIT });
     const update = await waitFor('half-known', 200);
     assert.equal(update?.error?.code, 'FACTS_MISSING');
     assert.match(update.error.message, /\$fw\/checksum/);
@@ -110,7 +111,7 @@ describeWithBrokers('before anything is sent', (start) => {
     const seen = once(lab.broker.registry, 'event');
     await lab.broker.connection.publish(`homie/${lab.device.id}/$implementation/ota/status`, '200', {
       qos: 1,
-      timeout: 5000,
+      timeout: HANG_LIMIT,
     });
     await seen;
     const { outcome } = await lab.bring(await raw(next));
@@ -121,7 +122,7 @@ describeWithBrokers('before anything is sent', (start) => {
     const seen = once(lab.broker.registry, 'event');
     await lab.broker.connection.publish(`homie/${lab.device.id}/$implementation/ota/status`, '206 1000/2000', {
       qos: 1,
-      timeout: 5000,
+      timeout: HANG_LIMIT,
     });
     await seen;
     const { outcome } = await lab.bring(await raw(next));

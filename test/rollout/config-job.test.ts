@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
-import { getConfig } from '../../src/config/get';
+import { readDeviceConfig } from '../../src/config/read-config';
 import { readPatch } from '../../src/config/patch';
-import { checkConfig } from '../../src/config/preview';
+import { checkConfig } from '../../src/config/check-device';
 import { withDeadline } from '../../src/deadline';
 import type { ConfigSettings } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
@@ -84,6 +84,70 @@ describeWithBrokers('a job that changes configurations', (start) => {
     );
   });
 
+  describe('of a device that sleeps after a moment, and was asleep when the connection was made', () => {
+    /** Stays awake for less than the uptime at which a reboot could be shown. */
+    const addAsleep = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+      await broker.close();
+      const device = await add({ sleep: { awake: 1_000, asleep: Infinity }, ...options });
+      while (device.phase !== 'asleep') await once(device, 'phase');
+      broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+      broker.start();
+      await broker.settled();
+      return device;
+    };
+    const wakeOnce = async (device: SimulatedDevice): Promise<void> => {
+      await device.wake();
+      while (device.phase !== 'asleep') await once(device, 'phase');
+    };
+
+    it('sends the patch at its next wake, and does not claim to have seen the reboot', async () => {
+      const device = await addAsleep();
+      const { made } = job({ name: 'New' }, [device.id]);
+      const done = made.run();
+      await wakeOnce(device);
+      assert.equal(device.patches.length, 1);
+      const [update] = (await done).devices;
+      assert.equal(update?.state, 'succeeded');
+      assert.deepEqual([update.reboot, update.config?.taken], ['unproven', ['name']]);
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+    });
+
+    it('says that a value was lost where the configuration after the patch shows it', async () => {
+      const device = await addAsleep({ misbehaviour: { forgets: 'name' } });
+      const { made } = job({ name: 'New', settings: { percentage: 7 } }, [device.id]);
+      const done = made.run();
+      await wakeOnce(device);
+      const [update] = (await done).devices;
+      assert.equal(update?.error?.code, 'VALUE_LOST');
+      assert.match(update.error.message, /^The device came back, but name is/);
+      assert.deepEqual([update.reboot, update.config?.lost.map(({ path }) => path)], ['unproven', ['name']]);
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+    });
+
+    it('does not claim that it took a patch of which it shows nothing, also when it wakes later', async () => {
+      const device = await addAsleep();
+      const { made, told } = job({ wifi: { password: 'test' } }, [device.id], { reboot: 2_000 });
+      const done = made.run();
+      await wakeOnce(device);
+      const [update] = (await done).devices;
+      assert.equal(update?.error?.code, 'REBOOT_UNPROVEN');
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+      while (told.at(-1)?.late !== true) await wakeOnce(device);
+      assert.equal(told.at(-1)?.error?.code, 'NOT_APPLIED');
+    });
+
+    it('says that it cannot be told whether it rebooted for a patch that it refused', async () => {
+      const device = await addAsleep();
+      const { made } = job({ settings: { percentage: 101 } }, [device.id], { reboot: 2_000 });
+      const done = made.run();
+      await wakeOnce(device);
+      const [update] = (await done).devices;
+      assert.equal(device.patches.length, 1);
+      assert.equal(update?.error?.code, 'REBOOT_UNPROVEN');
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+    });
+  });
+
   it('gives the true result of a late reboot as a progress marked late', async () => {
     const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
     const { made, told } = job({ name: 'New' }, [device.id], { ...quick, reboot: 1500 });
@@ -96,7 +160,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
       [last?.late, last?.state, last?.error, last?.config?.taken],
       [true, 'succeeded', undefined, ['name']],
     );
-    assert.equal(made.summary().devices[0]?.state, 'failed');
+    assert.equal(made.devices[0]?.state, 'failed');
   });
 
   it('watches no longer when it is abandoned', async () => {
@@ -130,7 +194,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     };
 
     const loses = await add({ config, misbehaviour: { forgets: 'settings' } });
-    seen.push(await getConfig(broker, loses.id, { received: 5_000, secretNames }));
+    seen.push(await readDeviceConfig(broker, loses.id, { received: 5_000, secretNames }));
     seen.push(await checkConfig(broker, readPatch(patch), [loses.id], { ...patient, secretNames, split: true }));
     await collect(loses, { settings: { apiToken: token } }, {});
     await collect(await add({ config }), { wifi: { password: wifi.repeat(9) } }, {});
@@ -152,14 +216,16 @@ describeWithBrokers('a job that changes configurations', (start) => {
 
   it('gets a configuration, retained or as it comes, with what the device strips', async () => {
     const id = `late-${(count += 1)}`;
-    const waiting = getConfig(broker, id, { received: 10_000, secretNames: [] });
+    const waiting = readDeviceConfig(broker, id, { received: 10_000, secretNames: [] });
     await withDeadline(1, undefined, (signal) => once(broker.registry, 'event', { signal })).catch(() => undefined);
     await add({ id, config: { settings: { percentage: 7 } } });
     const { config, stripped, device } = await waiting;
     assert.equal(device, id);
     assert.deepEqual(config['settings'], { percentage: 7 });
     assert.deepEqual(stripped, ['wifi.password', 'mqtt.username', 'mqtt.password']);
-    await assert.rejects(getConfig(broker, 'nobody', { received: 50, secretNames: [] }), { code: 'DEVICE_UNKNOWN' });
+    await assert.rejects(readDeviceConfig(broker, 'nobody', { received: 50, secretNames: [] }), {
+      code: 'DEVICE_UNKNOWN',
+    });
   });
 
   it('checks without sending anything', async () => {

@@ -1,11 +1,10 @@
 import { Firmware } from '../../src/firmware/firmware';
-import { selectDevices, type DeviceChoice } from '../../src/homie/select';
 import type { Summary } from '../../src/homie/update';
 import type { OtaSettings } from '../../src/ota/settings';
-import { Desk } from '../../src/rollout/desk';
 import { History } from '../../src/rollout/history';
 import type { Job } from '../../src/rollout/job';
-import { OtaJob } from '../../src/rollout/ota-job';
+import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
 import { buildEsp8266Image } from '../support/images';
@@ -16,25 +15,31 @@ export const image = (seed: number): Buffer =>
   buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 40_000, seed });
 
 /** What a message asks for. */
-export interface Errand {
+interface Errand {
   readonly rollout?: Partial<RolloutSettings>;
   readonly ota?: Partial<OtaSettings>;
 }
 
-/** The desk of a node that brings firmware onto the devices of a home. */
+/** A node that brings firmware onto the devices of a home. */
 export class Errands {
-  readonly desk = new Desk();
+  readonly queue: Queue;
   readonly history: History;
+  readonly node: string;
   readonly #home: Home;
 
-  /** @param history nodes share it */
-  constructor(home: Home, history = new History()) {
+  /**
+   * @param history nodes share it
+   * @param node its id
+   */
+  constructor(home: Home, history = new History(), node = 'node') {
     this.#home = home;
     this.history = history;
+    this.node = node;
+    this.queue = Queue.of(home.broker);
   }
 
   /**
-   * Joins the job that brings the same image, or begins one. Resolves when its devices are found.
+   * Asks for an image as a message does. Resolves when its devices are found.
    *
    * @param devices ids and patterns, or all that run this firmware
    */
@@ -42,26 +47,20 @@ export class Errands {
     bytes: Buffer,
     devices: readonly string[] | 'all',
     { rollout, ota }: Errand = {},
-  ): Promise<{ job: Job; ended: Promise<Summary> }> {
+  ): Promise<{ job: Job; isAgain: boolean; ended: Promise<Summary> }> {
     const { broker, clock } = this.#home;
     const firmware = await Firmware.from(bytes);
     // They are reckoned once; what is decided of a device takes no time then.
     await firmware.alternativeChecksums();
-    const { md5, name } = firmware.info;
-    const choice: DeviceChoice = devices === 'all' ? { runningThisFirmware: true } : { devices };
-    const order = { identity: md5, ...(name !== undefined && { subject: name }), forAll: devices === 'all' };
-    const open = this.desk.find(md5);
-    if (open !== undefined) {
-      const found = this.desk.takingOver(order, (signal) => selectDevices(broker, choice, name, signal));
-      return { job: open, ...(await this.#home.join(open, found)) };
-    }
-    const job = new OtaJob(
-      { broker, firmware, choice, settings: { ...patient, ...ota }, history: this.history },
-      { ...sequential, expires: 3_600_000, ...rollout },
-      { clock, before: (device) => this.desk.finished(order, device) },
-    );
-    this.desk.add(job, order);
-    return { job, ...(await this.#home.begin(job, (all) => this.desk.takingOver(order, all))) };
+    const wish: OtaWish = {
+      choice: devices === 'all' ? { runningThisFirmware: true } : { devices },
+      settings: { ...patient, ...ota },
+      rollout: { ...sequential, expires: 3_600_000, ...rollout },
+    };
+    const work = otaWork(firmware, wish, { broker, history: this.history, clock });
+    const { job, isAgain, run } = await this.queue.ask({ node: this.node, store: undefined }, work, {});
+    if (isAgain) return { job, isAgain, ended: run() };
+    return { job, isAgain, ...(await this.#home.begin(job, run)) };
   }
 
   /** What became of the devices of a job, in the order of their results: `device state`, and why. */
@@ -72,6 +71,6 @@ export class Errands {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.desk.jobs.map((job) => job.abandon()));
+    await this.queue.leave(this.node, false);
   }
 }

@@ -174,12 +174,81 @@ describe('the history of devices and images', () => {
     assert.deepEqual(history.lastResults('localhost/homie/other'), []);
   });
 
+  it('keeps one of several skips in a row that say the same, so that nights without an update push out none', () => {
+    void history.remember(lamp, update('succeeded'));
+    const skip = (job: string, reason: 'up_to_date' | 'older'): Update => ({ ...update('skipped'), job, reason });
+    for (let night = 1; night <= 9; night += 1) void history.remember(lamp, skip(`night ${night}`, 'up_to_date'));
+    void history.remember(lamp, skip('last', 'older'));
+    const jobs = history.lastResults(lamp).map(({ job }) => job);
+    assert.deepEqual(jobs, ['job', 'night 9', 'last']);
+  });
+
+  it('tells the results of one broker, from new to old', () => {
+    const at = (device: string, hour: number): Update => ({
+      ...update('succeeded'),
+      device,
+      startedAt: `2026-01-01T0${hour}:00:00.000Z`,
+    });
+    for (const [scope, device, hour] of [
+      ['localhost/homie/', 'lamp', 3],
+      ['localhost/homie/', 'hall', 1],
+      ['localhost/homie/', 'lamp', 4],
+      ['localhost/homie/other/', 'lamp', 5],
+      ['localhost/', 'homie', 6],
+    ] as const) {
+      void history.remember(`${scope}${device}`, at(device, hour));
+    }
+    const told = history.recent('localhost/homie/', ({ state }) => state === 'succeeded');
+    assert.deepEqual(told, [at('lamp', 4), at('lamp', 3), at('hall', 1)]);
+    assert.deepEqual(
+      history.recent('localhost/homie/', ({ device }) => device === 'hall'),
+      [at('hall', 1)],
+    );
+    assert.deepEqual(
+      history.recent('elsewhere/', () => true),
+      [],
+    );
+  });
+
+  it('takes no result from a file of which a part is damaged that would be told', () => {
+    const sound = { ...update('failed', 'NOT_BACK'), to: { version: '1' }, node: { id: 'n', name: 'Night' } };
+    const damaged = [
+      { startedAt: 'tonight' },
+      { duration: 'long' },
+      { duration: 1e300 },
+      { from: undefined },
+      { from: { version: 7 } },
+      { to: { name: {} } },
+      { error: { code: 'NOT_BACK', message: [] } },
+      { node: { name: 'Night' } },
+      { node: { id: 'n', name: 1 } },
+      { late: 'yes' },
+    ];
+    history.restore(lamp, { results: [...damaged.map((part) => ({ ...sound, ...part })), sound] });
+    assert.deepEqual(history.lastResults(lamp), [sound]);
+  });
+
   it('puts a result that nobody was told aside for the one that is told', async () => {
     await history.remember(lamp, update('failed'));
     await history.remember(lamp, { ...update('succeeded'), duration: 1 }, true);
     await history.remember(lamp, { ...update('skipped'), job: 'another' }, true);
     const states = history.lastResults(lamp).map(({ state }) => state);
     assert.deepEqual(states, ['succeeded', 'skipped']);
+  });
+
+  it('gives a late result the place of the last one of its job, and to no job that is forgotten', async () => {
+    const of = (job: string, state: Update['state'], late?: true): Update => ({
+      ...update(state),
+      job,
+      ...(late && { late }),
+    });
+    await history.ended(lamp, newImage, { ...update('failed', 'NOT_BACK'), job: 'first' });
+    await history.ended(lamp, oldImage, of('second', 'rejected'));
+    assert.equal(history.heldBecause(lamp, newImage, 2), 'NOT_BACK');
+    await history.ended(lamp, newImage, of('first', 'succeeded', true));
+    await history.ended(lamp, newImage, of('forgotten', 'failed', true));
+    assert.deepEqual(history.lastResults(lamp), [of('first', 'succeeded', true), of('second', 'rejected')]);
+    assert.equal(history.heldBecause(lamp, newImage, 2), undefined);
   });
 
   it('forgets what was used longest ago, in bounded memory', () => {

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HomieBroker } from '../../src/homie/broker';
 import type { Summary, Update } from '../../src/homie/update';
-import type { Job, Select } from '../../src/rollout/job';
+import type { Job } from '../../src/rollout/job';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
@@ -103,15 +103,15 @@ export class Home {
   }
 
   /** Runs a job. @returns its summary to come, as soon as it has found its devices */
-  async begin(job: Job, wrap: (select: Select) => Select = (select) => select): Promise<{ ended: Promise<Summary> }> {
+  async begin(job: Job, run: () => Promise<Summary> = () => job.run()): Promise<{ ended: Promise<Summary> }> {
     this.follow(job);
     await this.broker.settled();
-    return found((tell) => job.run((all) => tell(wrap(all))));
-  }
-
-  /** Lets a job take in more devices. @returns its summary to come, as soon as they are found */
-  join(job: Job, select: Select): Promise<{ ended: Promise<Summary> }> {
-    return found((tell) => job.admit(tell(select)));
+    const ended = run();
+    const found = async (): Promise<void> => {
+      while (!job.state().admitted) await turn();
+    };
+    await Promise.race([found(), ended]);
+    return { ended };
   }
 
   /** Takes part in the events of a job. */
@@ -222,16 +222,4 @@ export class Home {
       return this.broker.registry.get(device.id)?.state?.value === states[phase];
     });
   }
-}
-
-/** Does something that finds devices. Resolves when they are found. */
-function found(work: (tell: (select: Select) => Select) => Promise<Summary>): Promise<{ ended: Promise<Summary> }> {
-  return new Promise((resolve, reject) => {
-    const ended = work((select) => async (signal) => {
-      const devices = await select(signal);
-      setImmediate(() => resolve({ ended }));
-      return devices;
-    });
-    ended.catch(reject);
-  });
 }

@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { Desk } from '../../src/rollout/desk';
+import { History } from '../../src/rollout/history';
 import { forgetDevices } from '../../src/rollout/forgetting';
 import { listDevices, type ListedDevice } from '../../src/rollout/listing';
-import { OtaJob } from '../../src/rollout/ota-job';
+import { otaWork } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import { everyDevice, type DeviceQuery } from '../../src/rollout/query';
 import { Releases } from '../../src/rollout/releases';
 import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { buildEsp8266Image } from '../support/images';
+import { buildEsp8266Image, running as old } from '../support/images';
 import { freePort } from '../support/mosquitto';
 
-const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
 const later = buildEsp8266Image({ name: 'my-light', version: '2.0.0', size: 60_000, seed: 3 });
 const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 4 });
@@ -158,13 +158,15 @@ describeWithBrokers('The list of devices', (start) => {
     const others = { fresh: 'idle', mode: 'idle', later: 'idle', plug: undefined, bare: undefined };
     assert.deepEqual(await states(), { old: 'available', ...others });
 
-    const desk = new Desk();
-    const unfollow = releases.follow(desk);
     const choice = { devices: ['list-old', 'list-away'] };
     await retain('homie/list-away', { $state: 'lost', '$fw/name': 'my-light', '$fw/version': '1.0.0' });
     await until(() => broker.registry.get('list-away')?.fwVersion !== undefined);
-    const job = new OtaJob({ broker, firmware, choice, settings: patient }, sequential);
-    desk.add(job, { identity: firmware.info.md5, forAll: false });
+    const work = otaWork(
+      firmware,
+      { choice, settings: patient, rollout: sequential },
+      { broker, history: new History() },
+    );
+    const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
     const written = new Promise<void>((resolve) => {
       job.on('progress', ({ device, progress }) => {
         if (device === 'list-old' && progress > 0) resolve();
@@ -175,18 +177,22 @@ describeWithBrokers('The list of devices', (start) => {
         if (device === 'list-old') resolve();
       });
     });
-    const end = job.run();
+    const end = run();
     await written;
     const { away, old: busy } = Object.fromEntries((await list()).map(({ id, update }) => [id.slice(5), update]));
-    assert.deepEqual(away, { installed_version: '1.0.0', latest_version: '1.1.0', state: 'scheduled' });
+    assert.deepEqual(away, {
+      installed_version: '1.0.0',
+      latest_version: '1.1.0',
+      state: 'scheduled',
+      reason: 'offline',
+    });
     assert.deepEqual([busy?.installed_version, busy?.state], ['1.0.0', 'updating']);
     assert.ok((busy?.progress ?? 0) > 0 && (busy?.remaining ?? -1) >= 0);
     await updated;
     assert.deepEqual(await states(), { old: 'idle', away: 'scheduled', ...others });
-    unfollow();
-    assert.deepEqual(await states(), { old: 'idle', away: undefined, ...others });
     job.cancel();
     await end;
+    assert.deepEqual(await states(), { old: 'idle', away: undefined, ...others });
   });
 
   it('is refused with the reason where there is no connection', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readWindow } from '../../src/rollout/window';
+import { readWindow } from '../../src/settings/times';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { TestClock } from '../support/clock';

@@ -1,18 +1,20 @@
 import { md5 } from '../../src/firmware/checksum';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieBroker } from '../../src/homie/broker';
 import type { Update } from '../../src/homie/update';
 import { Firmware } from '../../src/firmware/firmware';
 import { check } from '../../src/ota/check';
+import { History } from '../../src/rollout/history';
 import { OtaJob } from '../../src/rollout/ota-job';
+import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { buildEsp8266Image } from '../support/images';
+import { buildEsp8266Image, running as old, next as fresh } from '../support/images';
 
-const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
 const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
 
 describeWithBrokers('a job of several devices', (start) => {
@@ -91,6 +93,23 @@ describeWithBrokers('a job of several devices', (start) => {
     );
   });
 
+  it('sends no image that failures stop in another rollout while a device has its turn', async () => {
+    const device = await add();
+    await broker.settled();
+    const history = new History();
+    const choice = { runningThisFirmware: true } as const;
+    const job = new OtaJob({ broker, firmware, choice, settings: patient, history }, sequential);
+    job.on('progress', ({ state }) => {
+      if (state === 'running') history.stop(broker.locks.scope, firmware.info.md5);
+    });
+    const { results } = await run(job);
+    assert.deepEqual(
+      results.map(({ state, reason }) => ({ state, reason })),
+      [{ state: 'skipped', reason: 'stopped' }],
+    );
+    assert.deepEqual(device.received, []);
+  });
+
   it('tells late that a device with a busy sketch runs the image', async () => {
     const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
     await broker.settled();
@@ -105,7 +124,7 @@ describeWithBrokers('a job of several devices', (start) => {
     await job.afterwards();
     const last = progress.at(-1);
     assert.deepEqual([last?.late, last?.state, last?.reboot, last?.error], [true, 'succeeded', 'proven', undefined]);
-    assert.equal(job.summary().devices[0]?.state, 'failed');
+    assert.equal(job.devices[0]?.state, 'failed');
     assert.equal(broker.locks.isRebootPending(device.id), false);
   });
 
@@ -182,16 +201,59 @@ describeWithBrokers('a job of several devices', (start) => {
     assert.ok(away.image.equals(fresh));
   });
 
-  it('refuses a device that has a job already', async () => {
+  it('waits for a device that another job has, takes no place meanwhile, and decides anew when it is free', async () => {
+    const [shared, free] = [await add({ flashDelay: 20 }), await add()];
+    await broker.settled();
+    const job = (ids: string[], settings: RolloutSettings): OtaJob =>
+      new OtaJob({ broker, firmware, choice: { devices: ids }, settings: patient }, settings);
+    const first = job([shared.id], sequential);
+    const ended = first.run();
+    while (first.devices[0]?.state !== 'running') await once(first, 'progress');
+    const { results, progress } = await run(job([shared.id, free.id], { ...sequential, concurrency: 1 }));
+    assert.deepEqual(
+      results.map(({ device, state, reason }) => [device, state, reason]),
+      [
+        [free.id, 'succeeded', undefined],
+        [shared.id, 'skipped', 'up_to_date'],
+      ],
+    );
+    const waiting = progress.find(({ state }) => state === 'waiting');
+    assert.deepEqual([waiting?.device, waiting?.reason], [shared.id, 'busy']);
+    assert.match(waiting?.hint ?? '', /busy with another job/);
+    assert.equal((await ended).state, 'succeeded');
+    assert.equal(shared.received.filter(isImage).length, 1);
+  });
+
+  it('shows after a restart that a device waits whose turn had come, and that was sent nothing', async () => {
+    const device = await add();
+    await broker.settled();
+    const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
+    const before = new OtaJob(input, sequential);
+    before.pause();
+    void before.run();
+    while (!before.state().admitted) await nextTurn();
+    const { devices: entries, ...rest } = before.state();
+    const turn = entries.map((each) => ({
+      ...each,
+      entry: { ...each.entry, state: 'running', phase: 'sending' } as const,
+    }));
+    await before.abandon();
+    const after = new OtaJob(input, sequential, { restored: { id: 'after', state: { ...rest, devices: turn } } });
+    void after.restart();
+    const [shown] = after.devices;
+    assert.deepEqual([shown?.state, shown?.reason, shown?.phase], ['waiting', 'paused', undefined]);
+    await after.abandon();
+  });
+
+  it('gives up a device that another job has for too long', async () => {
     const device = await add({ flashDelay: 20 });
     await broker.settled();
-    const first = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings: patient }, sequential);
+    const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
+    const first = new OtaJob(input, sequential);
     const ended = first.run();
-    const { results } = await run(
-      new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings: patient }, sequential),
-    );
-    assert.equal(results[0]?.state, 'rejected');
-    assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
+    while (first.devices[0]?.state !== 'running') await once(first, 'progress');
+    const { results } = await run(new OtaJob(input, { ...sequential, expires: 0 }));
+    assert.deepEqual([results[0]?.state, results[0]?.error?.code], ['timed_out', 'DEVICE_BUSY']);
     assert.deepEqual(results[0]?.from, { name: 'my-light', version: '1.0.0', checksum: await md5(device.image) });
     assert.equal((await ended).state, 'succeeded');
   });
@@ -213,8 +275,9 @@ describeWithBrokers('a job of several devices', (start) => {
       const { results } = await run(
         new OtaJob({ broker: second, firmware, choice: { devices: [device.id] }, settings: patient }, sequential),
       );
-      assert.equal(results[0]?.error?.code, 'DEVICE_BUSY');
-      await ended;
+      assert.deepEqual([results[0]?.state, results[0]?.reason], ['skipped', 'up_to_date']);
+      assert.equal((await ended).state, 'succeeded');
+      assert.equal(device.received.filter(isImage).length, 1);
     } finally {
       await second.close();
     }
@@ -227,7 +290,7 @@ describeWithBrokers('a job of several devices', (start) => {
     while (broker.registry.get(a.id)?.uptime?.live !== true) await once(broker.registry, 'event');
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();
-    while (job.summary().devices[0]?.phase !== 'accepted') await once(job, 'progress');
+    while (!['accepted', 'flashing'].includes(job.devices[0]?.phase ?? '')) await once(job, 'progress');
     assert.deepEqual(job.cancel(), { unsent: [b.id], sent: [a.id] });
     assert.equal(broker.locks.isRebootPending(a.id), true);
     const { counts, devices: updates } = await ended;
@@ -247,7 +310,7 @@ describeWithBrokers('a job of several devices', (start) => {
     await broker.settled();
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();
-    assert.deepEqual(job.cancel(b.id), { unsent: [b.id], sent: [] });
+    assert.deepEqual(job.cancel([b.id]), { unsent: [b.id], sent: [] });
     assert.deepEqual((await ended).counts, { succeeded: 1, canceled: 1 });
     assert.deepEqual(b.received, []);
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readPatch } from '../../src/config/patch';
-import { checkConfig } from '../../src/config/preview';
+import { checkConfig } from '../../src/config/check-device';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
@@ -12,6 +12,7 @@ import { OtaJob } from '../../src/rollout/ota-job';
 import { patient as patientConfig } from '../config/lab';
 import { next, patient, sequential } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { HANG_LIMIT } from '../support/limits';
 
 const checksum = 'd41d8cd98f00b204e9800998ecf8427e';
 const sentence = /^(\S+: )?(\S+ is|It is) ready, but publishes no \$fw\/checksum; probably not Homie for ESP8266\.$/;
@@ -42,7 +43,7 @@ describeWithBrokers('a device that is ready, but publishes no $fw/checksum', (st
   const connect = (): HomieBroker => new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
   const publish = async (topics: Record<string, string>): Promise<void> => {
     for (const [topic, payload] of Object.entries(topics)) {
-      await publisher.connection.publish(`homie/${topic}`, payload, { qos: 1, retain: true, timeout: 60_000 });
+      await publisher.connection.publish(`homie/${topic}`, payload, { qos: 1, retain: true, timeout: HANG_LIMIT });
     }
   };
   const watchPublishes = async (device: string): Promise<string[]> => {

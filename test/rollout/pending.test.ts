@@ -78,7 +78,8 @@ describe('a device that may have something to boot when the process ends', () =>
         choice: { devices: [device.id] },
         settings: { ...patient, ...settings },
       },
-      sequential,
+      // Some devices stay locked until `expires` has passed.
+      { ...sequential, expires: 10_000 },
     ).run();
   const codeOf = ({ devices: [update] }: Summary): string | undefined => update?.error?.code ?? update?.state;
   const images = (): number => device.received.filter(isImage).length;
@@ -135,6 +136,7 @@ describe('a device that may have something to boot when the process ends', () =>
     device.file = JSON.stringify({ ...JSON.parse(device.file), device_id: 'lantern' });
     await begin();
     const { locks, registry } = broker;
+    registry.receive('homie/lamp/$state', Buffer.from('lost'), false);
     registry.receive('homie/lantern/$mac', Buffer.from(registry.get('lamp')?.mac?.value ?? ''), true);
     assert.throws(() => locks.acquire('lantern', 'job'), { code: 'REBOOT_PENDING' });
   });

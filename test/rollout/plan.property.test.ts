@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isEnd, Plan, type PlanSettings, type Stage } from '../../src/rollout/plan';
+import { isFinal } from '../../src/homie/update';
+import { Plan, type PlanSettings, type Stage } from '../../src/rollout/plan';
 
 const ids = ['a', 'b', 'c', 'd', 'e'];
 
@@ -74,7 +75,7 @@ class Course {
         this.#open = what.open;
         break;
       case 'pause':
-        plan.pause();
+        plan.holds.pause();
         break;
       case 'resume':
         this.#resume();
@@ -97,9 +98,9 @@ class Course {
       for (const id of ids) {
         const stage = plan.stage(id);
         if (stage === 'running') plan.ended(id, 'succeeded');
-        else if (stage !== undefined && !isEnd(stage)) plan.asks(id, false);
+        else if (stage !== undefined && !isFinal(stage)) plan.asks(id, false);
       }
-      for (const id of plan.soaking) plan.soaked(id);
+      for (const id of plan.holds.soaking) plan.holds.soaked(id);
       this.#now += 100;
       this.#look();
     }
@@ -128,7 +129,7 @@ class Course {
         const id = pick(this.#in('running'));
         if (kind === 'failed' && id !== '') this.#failures += 1;
         const watched = plan.ended(id, kind);
-        assert.equal(watched, plan.soaking.includes(id));
+        assert.equal(watched, plan.holds.soaking.includes(id));
         return;
       }
       case 'skipped':
@@ -137,14 +138,14 @@ class Course {
         plan.ended(pick(waiting), kind);
         return;
       case 'spoiled':
-        if (plan.soaking.length > 0) this.#failures += 1;
-        plan.spoiled(pick(plan.soaking));
+        if (plan.holds.soaking.length > 0) this.#failures += 1;
+        plan.spoiled(pick(plan.holds.soaking));
         return;
       case 'soaked':
-        plan.soaked(pick(plan.soaking));
+        plan.holds.soaked(pick(plan.holds.soaking));
         return;
       case 'dozed':
-        plan.dozed(pick(plan.soaking));
+        plan.holds.dozed(pick(plan.holds.soaking));
         return;
       case 'retry':
         this.#resume();
@@ -168,14 +169,14 @@ class Course {
     const { start, expired, wakeAt = Infinity } = plan.due(this.#now, this.#open);
     for (const id of start) {
       assert.equal(before.get(id), 'asking');
-      assert.ok(!plan.soaking.includes(id), `${id} is sent to while it is watched`);
+      assert.ok(!plan.holds.soaking.includes(id), `${id} is sent to while it is watched`);
     }
     const running = this.#in('running').length;
     assert.ok(running <= concurrency, `${running} at once`);
     if (start.length > 0) {
-      assert.ok(this.#open && plan.mode === 'active');
+      assert.ok(this.#open && plan.holds.mode === 'active');
       assert.ok(maxFailures === 0 || this.#failures < maxFailures, `goes on after ${this.#failures} failures`);
-      if (plan.inCanary) assert.ok(running + plan.soaking.length <= canary, 'too many canaries');
+      if (plan.holds.inCanary) assert.ok(running + plan.holds.soaking.length <= canary, 'too many canaries');
     }
     assert.ok(wakeAt > this.#now);
     for (const id of expired) {

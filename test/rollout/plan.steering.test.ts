@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { isEnd, Plan, type Mode, type Stage } from '../../src/rollout/plan';
+import { isFinal } from '../../src/homie/update';
+import type { Mode } from '../../src/rollout/holds';
+import { Plan, type Stage } from '../../src/rollout/plan';
 
 const ends = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'] as const;
 
@@ -31,7 +33,7 @@ const stages: Record<Stage, Partial<Record<Action, Stage>>> = {
 
 /** Does an action for the device `a`, as a job does it. */
 const actions: Record<Action, (plan: Plan) => void> = {
-  pause: (plan) => plan.pause(),
+  pause: (plan) => plan.holds.pause(),
   resume: (plan) => plan.resume(1),
   cancel: (plan) => void plan.ended('a', 'canceled'),
   retry: (plan) => {
@@ -56,13 +58,13 @@ function planWith(stage: Stage, mode: Mode): Plan {
   plan.add(['a', 'b', 'x', 'y'], 0);
   if (stage === 'away') plan.away('a', 0);
   else if (stage !== 'new') plan.asks('a', false);
-  if (stage === 'running' || isEnd(stage)) assert.deepEqual(plan.due(0, true).start, ['a']);
-  if (isEnd(stage)) plan.ended('a', stage);
+  if (stage === 'running' || isFinal(stage)) assert.deepEqual(plan.due(0, true).start, ['a']);
+  if (isFinal(stage)) plan.ended('a', stage);
   plan.away('b', 0);
   plan.ended('x', mode === 'stopped' ? 'failed' : 'succeeded');
   plan.ended('y', mode === 'stopped' ? 'failed' : 'succeeded');
-  if (mode === 'paused') plan.pause();
-  assert.deepEqual([plan.stage('a'), plan.mode], [stage, mode]);
+  if (mode === 'paused') plan.holds.pause();
+  assert.deepEqual([plan.stage('a'), plan.holds.mode], [stage, mode]);
   return plan;
 }
 
@@ -74,11 +76,15 @@ describe('a plan that is steered', () => {
           const plan = planWith(stage, mode);
           actions[action](plan);
           const then = stages[stage][action] ?? stage;
-          assert.deepEqual([plan.stage('a'), plan.mode], [then, modes[mode][action]]);
+          assert.deepEqual([plan.stage('a'), plan.holds.mode], [then, modes[mode][action]]);
 
           // Now all are there: what is to be done is started where that is allowed, and only there.
           for (const device of ['a', 'b', 'c']) plan.asks(device, false);
-          const free = [...(isEnd(then) || then === 'running' ? [] : ['a']), 'b', ...(action === 'join' ? ['c'] : [])];
+          const free = [
+            ...(isFinal(then) || then === 'running' ? [] : ['a']),
+            'b',
+            ...(action === 'join' ? ['c'] : []),
+          ];
           assert.deepEqual(plan.due(2, true).start, modes[mode][action] === 'active' ? free : []);
           assert.deepEqual(plan.due(2, true).start, [], 'none is started twice');
         });

@@ -42,9 +42,9 @@ describe('a plan', () => {
     const plan = there({ concurrency: 4, canary: 1 });
     assert.deepEqual(plan.due(0, true).start, ['a']);
     assert.equal(plan.ended('a', 'succeeded'), true);
-    assert.deepEqual(plan.soaking, ['a']);
+    assert.deepEqual(plan.holds.soaking, ['a']);
     assert.deepEqual(plan.due(0, true).start, []);
-    plan.soaked('a');
+    plan.holds.soaked('a');
     assert.deepEqual(plan.due(0, true).start, ['b', 'c', 'd']);
   });
 
@@ -54,7 +54,7 @@ describe('a plan', () => {
     assert.equal(plan.ended('a', 'skipped'), false);
     assert.deepEqual(plan.due(0, true).start, ['b']);
     plan.ended('b', 'succeeded');
-    plan.dozed('b');
+    plan.holds.dozed('b');
     assert.deepEqual(plan.due(0, true).start, ['c']);
   });
 
@@ -72,8 +72,8 @@ describe('a plan', () => {
     plan.due(0, true);
     plan.ended('a', 'succeeded');
     plan.spoiled('a');
-    assert.equal(plan.mode, 'stopped');
-    assert.equal(plan.stopReason, 'canary');
+    assert.equal(plan.holds.mode, 'stopped');
+    assert.equal(plan.holds.stopReason, 'canary');
     assert.deepEqual(plan.due(0, true).start, []);
   });
 
@@ -84,11 +84,11 @@ describe('a plan', () => {
     plan.ended('b', 'rejected');
     plan.due(0, true);
     plan.ended('c', 'failed');
-    assert.equal(plan.mode, 'active');
+    assert.equal(plan.holds.mode, 'active');
     plan.due(0, true);
     plan.ended('d', 'failed');
-    assert.equal(plan.mode, 'stopped');
-    assert.equal(plan.stopReason, 'failures');
+    assert.equal(plan.holds.mode, 'stopped');
+    assert.equal(plan.holds.stopReason, 'failures');
     assert.deepEqual(plan.due(0, true).start, []);
     assert.equal(plan.isDone, false);
   });
@@ -97,7 +97,7 @@ describe('a plan', () => {
     const plan = there({}, ['a']);
     plan.due(0, true);
     plan.ended('a', 'failed');
-    assert.equal(plan.mode, 'active');
+    assert.equal(plan.holds.mode, 'active');
     assert.equal(plan.isDone, true);
   });
 
@@ -158,11 +158,11 @@ describe('a plan', () => {
     const plan = there({ concurrency: 2 }, ['a', 'b']);
     plan.due(0, true);
     plan.ended('a', 'failed');
-    assert.equal(plan.mode, 'active');
+    assert.equal(plan.holds.mode, 'active');
     plan.add(['c'], 0);
     plan.asks('c', false);
     assert.deepEqual(plan.due(0, true).start, []);
-    assert.deepEqual([plan.mode, plan.stopReason], ['stopped', 'failures']);
+    assert.deepEqual([plan.holds.mode, plan.holds.stopReason], ['stopped', 'failures']);
   });
 
   it('does not start again what had gone when enough have failed meanwhile', () => {
@@ -172,7 +172,7 @@ describe('a plan', () => {
     plan.notSent('b', 0);
     plan.asks('b', true);
     assert.deepEqual(plan.due(0, true).start, []);
-    assert.equal(plan.mode, 'stopped');
+    assert.equal(plan.holds.mode, 'stopped');
   });
 
   it('forgets what failed when it is to go on, also where it was not stopped', () => {
@@ -191,7 +191,7 @@ describe('a plan', () => {
     plan.ended('a', 'succeeded');
     plan.again(['a'], 0);
     assert.equal(plan.stage('a'), 'succeeded');
-    plan.soaked('a');
+    plan.holds.soaked('a');
     assert.deepEqual(plan.due(0, true).start, ['b']);
   });
 
@@ -206,7 +206,7 @@ describe('a plan', () => {
   it('lets nothing expire while it is paused or stopped, and counts anew from there', () => {
     const plan = there({});
     plan.away('a', 0);
-    plan.pause();
+    plan.holds.pause();
     assert.deepEqual(plan.due(5000, true), { start: [], expired: [] });
     plan.resume(5000);
     assert.deepEqual(plan.due(5000, true), { start: ['b'], expired: [], wakeAt: 6000 });
@@ -222,7 +222,7 @@ describe('a plan', () => {
   });
 
   it('waits on after a restart for as long as was left', () => {
-    const plan = Plan.restore({ ...usual, expires: 1000 }, new Plan(usual).state(), [
+    const plan = new Plan({ ...usual, expires: 1000 }, new Plan(usual).holds.state, [
       { device: 'a', state: 'waiting', since: -600 },
     ]);
     plan.away('a', 100);
@@ -235,17 +235,17 @@ describe('a plan', () => {
     plan.due(0, true);
     plan.ended('a', 'succeeded');
     plan.ended('b', 'failed');
-    const after = Plan.restore({ ...usual, concurrency: 2, canary: 2, maxFailures: 2 }, structuredClone(plan.state()), [
+    const after = new Plan({ ...usual, concurrency: 2, canary: 2, maxFailures: 2 }, structuredClone(plan.holds.state), [
       { device: 'a', state: 'succeeded', since: 0 },
       { device: 'b', state: 'failed', since: 0 },
       { device: 'c', state: 'running', since: 0 },
       { device: 'd', state: 'waiting', since: 0 },
     ]);
-    assert.deepEqual(after.soaking, ['a']);
+    assert.deepEqual(after.holds.soaking, ['a']);
     after.asks('d', false);
     assert.deepEqual(after.due(0, true).start, [], 'c has the place of the second canary');
     after.ended('c', 'failed');
-    assert.equal(after.mode, 'stopped', 'the failure before the restart counts');
+    assert.equal(after.holds.mode, 'stopped', 'the failure before the restart counts');
   });
 });
 
@@ -266,7 +266,7 @@ describe('steering a plan', () => {
     active: () => begun(0),
     paused: () => {
       const plan = begun(0);
-      plan.pause();
+      plan.holds.pause();
       return plan;
     },
     stopped: () => {
@@ -282,7 +282,7 @@ describe('steering a plan', () => {
     closed: () => begun(0),
   };
   const actions = {
-    pause: (plan: Plan) => plan.pause(),
+    pause: (plan: Plan) => plan.holds.pause(),
     resume: (plan: Plan) => plan.resume(10),
     cancel: (plan: Plan) => ['waits', 'away'].forEach((device) => plan.ended(device, 'canceled')),
     supersede: (plan: Plan) => plan.ended('waits', 'canceled'),
@@ -346,14 +346,14 @@ describe('steering a plan', () => {
         const plan = states[state]();
         actions[action](plan);
         const [after, start] = expected[state][action];
-        assert.equal(plan.mode, after);
+        assert.equal(plan.holds.mode, after);
         assert.deepEqual(plan.due(10, state !== 'closed').start, start);
         assert.equal(plan.stage('runs'), 'running', 'what runs is finished');
 
         // Whatever it was, it comes to an end when all goes well.
         plan.resume(20);
         for (let round = 0; round < 5 && !plan.isDone; round += 1) {
-          for (const device of plan.soaking) plan.soaked(device);
+          for (const device of plan.holds.soaking) plan.holds.soaked(device);
           for (const device of ['failed', 'runs', 'extra', 'waits', 'away', 'new']) {
             if (plan.stage(device) === 'running') plan.ended(device, 'succeeded');
             else plan.asks(device, false);

@@ -16,10 +16,11 @@ import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
+import { HANG_LIMIT } from '../support/limits';
 import { isImage } from '../simulator/transfers';
 
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
-const configSettings = { ...configDefaults, reboot: 8_000, ready: 8_000, allowRisky: true };
+const configSettings = { ...configDefaults, reboot: HANG_LIMIT, ready: HANG_LIMIT, allowRisky: true };
 /** Where nothing is to come. */
 const brief = { ...patient, stall: 500, reboot: 1_000, ready: 500 };
 
@@ -174,6 +175,156 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     assert.equal(images(), 1);
   });
 
+  it('finds that an image with Homie 2 runs on a device that had Homie 3', async () => {
+    await open({ homie: (image) => (image.equals(next) ? 2 : 3) });
+    const result = await interrupt(inPhase('flashing'), async () => {
+      await reconnected;
+    });
+    assert.equal(codeOf(result), 'succeeded');
+    assert.equal(result.reboot, 'proven');
+    assert.equal(images(), 1);
+  });
+
+  describe('with a device that sends its statistics once an hour', () => {
+    /** As `open`, with a device that is seen to start: else its next uptime would come in an hour. */
+    const openSeldom = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
+      await connect();
+      const id = `restart-${(count += 1)}`;
+      const interval = { uptime: 3600, statsInterval: 3600 };
+      device = new SimulatedDevice({ url: server.url, id, image: running, segment: 536, ...interval, ...options });
+      await device.start();
+      while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
+      reconnected = once(device, 'ready').then(() => undefined);
+    };
+    /** Its next statistics, in place of those that come in an hour. */
+    const sendUptime = async (seconds: number): Promise<void> => {
+      const client = await connectAsync(server.url);
+      await client.publishAsync(`homie/${device.id}/$stats/uptime`, String(seconds), { qos: 1, retain: true });
+      await client.endAsync();
+    };
+    const told = (job: Job): Update[] => {
+      const updates: Update[] = [];
+      job.on('progress', (update) => updates.push(update));
+      return updates;
+    };
+    const resultOf = async (job: Job): Promise<Update> => {
+      const result = once(job, 'result');
+      await job.restart();
+      const [update]: Update[] = await result;
+      assert.ok(update !== undefined);
+      return update;
+    };
+    const flashUnseen = async (): Promise<Written> => {
+      const kept = await endAt(inPhase('flashing'));
+      await reconnected;
+      await connect();
+      return kept;
+    };
+
+    it('says that they come too seldom, and what to do, and tells the true result late', async () => {
+      await openSeldom();
+      const job = otaJob(await flashUnseen(), brief);
+      const updates = told(job);
+      const { error } = await resultOf(job);
+      assert.equal(error?.code, 'UNCONFIRMED');
+      assert.match(error.message, /sends its statistics every 3600 s, which is longer than reboot allows/);
+      assert.match(error.hint, /marked late.* set reboot to more than 3600 s/);
+      assert.equal(broker.locks.isRebootPending(device.id), true);
+      await sendUptime(9);
+      await job.afterwards();
+      const last = updates.at(-1);
+      assert.deepEqual([last?.late, last?.state, last?.reboot], [true, 'succeeded', 'proven']);
+      assert.equal(broker.locks.isRebootPending(device.id), false);
+      assert.equal(images(), 1);
+    });
+
+    it('tells late, too, that another firmware runs', async () => {
+      await openSeldom({ misbehaviour: { comesBackWith: strange } });
+      const job = otaJob(await flashUnseen(), brief);
+      const updates = told(job);
+      assert.equal((await resultOf(job)).error?.code, 'UNCONFIRMED');
+      await sendUptime(9);
+      await job.afterwards();
+      assert.deepEqual([updates.at(-1)?.late, updates.at(-1)?.error?.code], [true, 'OTHER_FIRMWARE']);
+    });
+
+    it('waits for them where reboot allows it', async () => {
+      await openSeldom();
+      const job = otaJob(await flashUnseen(), { ...patient, reboot: 3_700_000 });
+      const verifying = new Promise<void>((resolve) => {
+        job.on('progress', (update) => update.phase === 'verifying' && resolve());
+      });
+      const result = resultOf(job);
+      await verifying;
+      await sendUptime(9);
+      const { state, reboot } = await result;
+      assert.deepEqual([state, reboot], ['succeeded', 'proven']);
+    });
+
+    it('tells late what became of a device that was away for too long', async () => {
+      await openSeldom();
+      const kept = await endAt(inPhase('flashing'));
+      await reconnected;
+      await device.stop();
+      await connect();
+      const job = otaJob(kept, brief);
+      const updates = told(job);
+      assert.equal((await resultOf(job)).error?.code, 'NOT_BACK');
+      await device.restart();
+      await job.afterwards();
+      assert.deepEqual([updates.at(-1)?.late, updates.at(-1)?.state], [true, 'succeeded']);
+    });
+
+    describe('and a patch', () => {
+      const quick = { ...configSettings, reboot: 1_000, ready: 500 };
+      const patchJob = (restored?: Written): ConfigJob =>
+        new ConfigJob(
+          { broker, patch: readPatch({ name: 'Hall' }), devices: [device.id], settings: quick, history },
+          sequential,
+          { save, ...(restored && { restored }) },
+        );
+      /** @returns a job whose patch was taken while nobody watched */
+      const patchUnseen = async (): Promise<Job> => {
+        await openSeldom();
+        const first = patchJob();
+        void first.run().catch(() => undefined);
+        await new Promise<void>((resolve) => {
+          first.on('progress', (update) => update.phase === 'received' && resolve());
+        });
+        const kept = written;
+        assert.ok(kept !== undefined);
+        await first.abandon(true);
+        await broker.close();
+        await reconnected;
+        await connect();
+        return patchJob(kept);
+      };
+
+      it('says and tells the same', async () => {
+        const job = await patchUnseen();
+        const updates = told(job);
+        const { error } = await resultOf(job);
+        assert.equal(error?.code, 'UNCONFIRMED');
+        assert.match(error.message, /sends its statistics every 3600 s, which is longer than reboot allows/);
+        await sendUptime(9);
+        await job.afterwards();
+        const last = updates.at(-1);
+        assert.deepEqual([last?.late, last?.state, last?.config?.taken], [true, 'succeeded', ['name']]);
+      });
+
+      it('tells nothing late where another patch was sent meanwhile, whose reboot it is', async () => {
+        const job = await patchUnseen();
+        const updates = told(job);
+        assert.equal((await resultOf(job)).error?.code, 'UNCONFIRMED');
+        const client = await connectAsync(server.url);
+        await client.publishAsync(`homie/${device.id}/$implementation/config/set`, '{"name":"Attic"}', { qos: 1 });
+        await client.endAsync();
+        await job.afterwards();
+        assert.ok(updates.every(({ late }) => late !== true));
+      });
+    });
+  });
+
   it('sends the image again to a device that lost its connection in the middle, and was freed', async () => {
     await open({ misbehaviour: { dropAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
@@ -197,7 +348,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
     });
     const done = job.restart();
     assert.equal((await queued).phase, undefined);
-    assert.deepEqual(job.summary().counts, { queued: 1 });
+    assert.deepEqual(job.summary().counts, { waiting: 1 });
     job.resume();
     assert.equal((await done).state, 'succeeded');
     assert.equal(images(), 2);

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Update } from '../../src/homie/update';
+import { readPatch } from '../../src/config/patch';
+import type { Summary, Update } from '../../src/homie/update';
+import { ConfigJob } from '../../src/rollout/config-job';
+import { patient as settings } from '../config/lab';
+import { sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
@@ -102,7 +106,7 @@ describe('a rollout to devices that sleep', () => {
     await home.inStep();
     sleeper.prepareToSleep();
     await home.quiet();
-    assert.equal(job.summary().devices[0]?.reboot, 'proven');
+    assert.equal(job.devices[0]?.reboot, 'proven');
     assert.ok(sleeper.image.equals(fresh));
   });
 
@@ -155,7 +159,103 @@ describe('a rollout to devices that sleep', () => {
     assert.deepEqual(ended(), [`${other.id} succeeded`]);
     await sleeper.wake();
     await home.quiet();
-    assert.deepEqual(errands.ends(job).slice(1), [`${sleeper.id} skipped held`]);
+    assert.deepEqual(errands.ends(job), [`${sleeper.id} skipped held`]);
     assert.equal(home.images(sleeper.id), 0);
+  });
+
+  describe('of a patch, which the device falls asleep over', () => {
+    let sleeper: SimulatedDevice;
+    let job: ConfigJob;
+    let summary: Promise<Summary>;
+    /** The device falls asleep over the next patch. */
+    let drowsy = true;
+
+    /** @param over how it does that: the patch is held up until it sleeps, or comes to it and is lost there */
+    const send = async (over: 'held up' | 'lost' = 'held up', given = settings): Promise<void> => {
+      drowsy = true;
+      sleeper = await add();
+      const input = {
+        broker: home.broker,
+        patch: readPatch({ name: 'Hall' }),
+        devices: ids(sleeper),
+        settings: given,
+      };
+      job = new ConfigJob(input, { ...sequential, expires: HOUR }, { clock: home.clock });
+      job.on('progress', ({ state, phase }) => {
+        if (!drowsy || state !== 'running' || phase !== 'sending') return;
+        if (over === 'held up') home.link.stall();
+        else sleeper.misbehaviour = { deaf: true };
+        sleeper.prepareToSleep();
+      });
+      sleeper.on('phase', (phase) => {
+        if (phase === 'asleep') home.link.flow();
+      });
+      ({ ended: summary } = await home.begin(job));
+      await fallAsleep();
+    };
+    const fallAsleep = async (): Promise<void> => {
+      while (sleeper.phase !== 'asleep') await home.change();
+      await home.quiet();
+    };
+    const result = async (): Promise<Update | undefined> => (await summary).devices[0];
+
+    for (const over of ['held up', 'lost'] as const) {
+      it(`is sent again at the next wake where it was ${over}, as the configuration then shows`, async () => {
+        await send(over);
+        assert.deepEqual(home.results, []);
+        assert.deepEqual([job.devices[0]?.state, home.broker.locks.isHeld(sleeper.id)], ['waiting', false]);
+        drowsy = false;
+        sleeper.misbehaviour = {};
+        await sleeper.wake();
+        const update = await result();
+        assert.deepEqual([update?.state, update?.attempt, update?.config?.taken], ['succeeded', 2, ['name']]);
+        assert.deepEqual([sleeper.patches.length, JSON.parse(sleeper.file).name], [1, 'Hall']);
+      });
+    }
+
+    it('is not sent again where the configuration then shows that the device took it', async () => {
+      await send();
+      sleeper.file = JSON.stringify({ ...JSON.parse(sleeper.file), name: 'Hall' });
+      await sleeper.wake();
+      const update = await result();
+      assert.deepEqual([update?.state, update?.reboot, update?.attempt], ['succeeded', 'unproven', 1]);
+      assert.deepEqual([update?.config?.taken, update?.config?.untaken], [['name'], []]);
+      assert.equal(sleeper.patches.length, 0);
+    });
+
+    it('fails where the configuration then is neither the old nor the new one', async () => {
+      await send();
+      sleeper.file = JSON.stringify({ ...JSON.parse(sleeper.file), name: 'Attic' });
+      await sleeper.wake();
+      const update = await result();
+      assert.deepEqual([update?.error?.code, update?.reboot], ['VALUE_LOST', 'unproven']);
+      assert.equal(sleeper.patches.length, 0);
+    });
+
+    it('is sent three times at most', async () => {
+      await send('held up', { ...settings, reboot: 1_000 });
+      for (let wakes = 1; wakes <= 2; wakes += 1) {
+        await sleeper.wake();
+        await fallAsleep();
+      }
+      const update = await result();
+      assert.deepEqual([update?.error?.code, update?.attempt], ['NOT_RECEIVED', 3]);
+    });
+
+    it('is waited for no longer than `expires` says, and nothing is claimed then', async () => {
+      await send();
+      await home.pass(HOUR);
+      const update = await result();
+      assert.deepEqual([update?.state, update?.error?.code], ['timed_out', 'NOT_RECEIVED']);
+      assert.match(String(update?.error?.message), /went to sleep without a sign/);
+    });
+
+    it('is reported as already sent when it is canceled', async () => {
+      await send();
+      assert.deepEqual(job.cancel(), { unsent: [], sent: ids(sleeper) });
+      const update = await result();
+      assert.deepEqual([update?.state, update?.reason], ['canceled', 'already_sent']);
+      assert.equal(update?.hint, 'It was sent before the cancel, so the device may still take it.');
+    });
   });
 });

@@ -4,9 +4,9 @@ import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import type { DeviceState } from '../../src/homie/device';
 import { isFinal, type Outcome } from '../../src/homie/update';
-import { Desk, type Order } from '../../src/rollout/desk';
 import { History } from '../../src/rollout/history';
-import { Job } from '../../src/rollout/job';
+import { Job, type JobOptions } from '../../src/rollout/job';
+import { Queue } from '../../src/rollout/queue';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import type { Hooks, Task } from '../../src/rollout/task';
 import { sequential } from '../ota/lab';
@@ -15,6 +15,9 @@ import { TestClock } from '../support/clock';
 const OLD = '0'.repeat(32);
 const STRANGE = 'f'.repeat(32);
 const ATTEMPTS = 2;
+
+/** The node that asks. */
+export const NODE = 'node';
 
 /** How the transfer to a device ends; after `lost` it may be tried again. */
 export type End = 'taken' | 'lost' | 'other' | 'gone';
@@ -45,7 +48,7 @@ interface Transfer {
  * than is allowed.
  */
 export class StillLife {
-  readonly desk = new Desk();
+  readonly queue: Queue;
   readonly #ids: readonly string[];
   readonly #broker = new StillBroker();
   readonly #clock = new TestClock();
@@ -66,6 +69,7 @@ export class StillLife {
 
   constructor(ids: readonly string[]) {
     this.#ids = ids;
+    this.queue = Queue.of(this.#broker);
     for (const id of ids) {
       this.#publish(id, '$fw/name', 'my-light');
       this.shows(id);
@@ -77,42 +81,37 @@ export class StillLife {
   }
 
   /**
-   * Joins the job for an image, or begins one.
+   * Asks for an image.
    *
    * @param late its devices are found only when `find` is called
    */
   ask(image: string, devices: readonly string[], settings: Partial<RolloutSettings>, late: boolean): void {
-    const order: Order = { identity: image, subject: 'my-light', forAll: devices.length === this.#ids.length };
-    const open = this.desk.find(image);
     const request = (this.#requests += 1);
     const select = async (): Promise<readonly string[]> => {
       if (late) await new Promise<void>((resolve) => this.#find.push(resolve));
-      const known = new Set(open?.summary().devices.map(({ device }) => device));
       for (const device of devices) {
-        const isLast = request > (this.#asked.get(device)?.request ?? 0);
-        if (!known.has(device) && isLast) this.#asked.set(device, { image, request });
+        if (request > (this.#asked.get(device)?.request ?? 0)) this.#asked.set(device, { image, request });
       }
       return devices;
     };
-    if (open !== undefined) {
-      void open.admit(this.desk.takingOver(order, select));
-      return;
-    }
     const chosen = { ...sequential, expires: 1000, soak: 500, ...settings };
-    const job: Job = new Job({
-      task: this.#task(image, select, devices, (device, hooks) => this.#exchange(job, chosen, image, device, hooks)),
-      settings: chosen,
-      clock: this.#clock,
-      before: (device) => this.desk.finished(order, device),
-    });
-    job.on('result', ({ device, state, error }) => {
-      const isWrong = error?.code === 'UNEXPECTED' || error?.code === 'DEVICE_BUSY';
-      this.#must(isFinal(state) && !isWrong, `${device} ${state}: ${error?.message}`);
-      this.#told.add(`${job.id} ${device}`);
-      if (state === 'failed') this.#failures.set(job, (this.#failures.get(job) ?? 0) + 1);
-    });
-    this.desk.add(job, order);
-    void job.run((found) => this.desk.takingOver(order, found));
+    const make = (options: JobOptions): Job => {
+      const job: Job = new Job({
+        ...options,
+        task: this.#task(image, select, devices, (device, hooks) => this.#exchange(job, chosen, image, device, hooks)),
+        settings: chosen,
+        clock: this.#clock,
+      });
+      job.on('result', ({ device, state, error }) => {
+        this.#must(isFinal(state) && error?.code !== 'UNEXPECTED', `${device} ${state}: ${error?.message}`);
+        this.#told.add(`${job.id} ${device}`);
+        if (state === 'failed') this.#failures.set(job, (this.#failures.get(job) ?? 0) + 1);
+      });
+      return job;
+    };
+    const forAll = devices.length === this.#ids.length;
+    const work = { identity: image, subject: 'my-light', forAll, wish: { devices, chosen }, make };
+    void this.queue.ask({ node: NODE, store: undefined }, { brings: 'image', ...work }, {}).then(({ run }) => run());
   }
 
   /** Every job that looks for its devices finds them, those that were asked last first. */
@@ -122,7 +121,7 @@ export class StillLife {
 
   /** The user says that jobs are to go on, by what is done here. */
   goOn(steer: () => void): void {
-    const modes = new Map(this.desk.jobs.map((job) => [job, job.state().plan.failures]));
+    const modes = new Map(this.queue.jobs().map((job) => [job, job.state().plan.failures]));
     steer();
     for (const [job, before] of modes) if (job.state().plan.failures < before) this.#failures.delete(job);
   }
@@ -163,8 +162,8 @@ export class StillLife {
   /** Asserts that every device of every job has ended, that its result was told, and that nobody holds it. */
   atRest(): void {
     assert.deepEqual(this.underWay, []);
-    for (const job of this.desk.jobs) {
-      for (const { device, state } of job.summary().devices) {
+    for (const job of this.queue.jobs()) {
+      for (const { device, state } of job.devices) {
         assert.ok(isFinal(state), `${device} is ${state}: stuck`);
         assert.ok(this.#told.has(`${job.id} ${device}`), `no result for ${device}`);
       }
@@ -173,9 +172,9 @@ export class StillLife {
   }
 
   async close(): Promise<void> {
-    const closed = this.desk.jobs.map((job) => job.abandon());
+    const closed = this.queue.leave(NODE, false);
     for (const id of this.underWay) this.end(id, 'gone');
-    await Promise.all(closed);
+    await closed;
   }
 
   #must(isSo: boolean, otherwise: string): void {

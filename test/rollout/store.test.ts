@@ -45,9 +45,9 @@ describe('the files of jobs', () => {
     const firmware = await md5(image);
     const [first, second] = [0, 1].map(() => store.begin(randomUUID(), headOf({ firmware }), image));
     await first?.remove();
-    assert.deepEqual(await store.firmware(firmware), image);
+    assert.deepEqual(await store.firmware.read(firmware), image);
     await second?.remove();
-    await assert.rejects(store.firmware(firmware), { code: 'FIRMWARE_NOT_KEPT' });
+    await assert.rejects(store.firmware.read(firmware), { code: 'FIRMWARE_NOT_KEPT' });
     assert.deepEqual(told, []);
   });
 
@@ -140,7 +140,7 @@ describe('the files of jobs', () => {
       await store.close();
       await store.open();
       assert.equal((await files('jobs')).length, 2);
-      assert.deepEqual(await store.firmware(firmware), image);
+      assert.deepEqual(await store.firmware.read(firmware), image);
       assert.deepEqual(told, ['JOB_FILES_OPEN']);
     } finally {
       fs.chmod = chmod;

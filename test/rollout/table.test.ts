@@ -3,18 +3,17 @@ import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { Desk } from '../../src/rollout/desk';
 import { History } from '../../src/rollout/history';
-import { OtaJob } from '../../src/rollout/ota-job';
+import { otaWork } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import { Releases } from '../../src/rollout/releases';
 import { defaultSettings } from '../../src/rollout/settings';
 import { DeviceTable, type TableChanges, type TableRow } from '../../src/rollout/table';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { buildEsp8266Image } from '../support/images';
+import { buildEsp8266Image, running as old } from '../support/images';
 
-const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
 
 describeWithBrokers('The table of devices', (start) => {
@@ -171,24 +170,17 @@ describeWithBrokers('The table of devices', (start) => {
     while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
     const firmware = await Firmware.from(fresh);
     const releases = Releases.of(broker);
-    const desk = new Desk();
-    const unfollow = releases.follow(desk);
     releases.give(firmware);
     const available = await rowOf('table-update', ({ update }) => update !== undefined);
     assert.deepEqual(available.update, { state: 'available', version: '1.1.0' });
 
-    const job = new OtaJob(
-      {
-        broker,
-        firmware,
-        choice: { devices: ['table-update', 'table-queued'] },
-        settings: patient,
-        history: new History(),
-      },
-      { ...defaultSettings, canary: 0, soak: 0 },
-    );
-    desk.add(job, { identity: firmware.info.md5, forAll: false });
-    const ran = job.run();
+    const wish = {
+      choice: { devices: ['table-update', 'table-queued'] },
+      settings: patient,
+      rollout: { ...defaultSettings, canary: 0, soak: 0 },
+    };
+    const work = otaWork(firmware, wish, { broker, history: new History() });
+    const ran = (await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {})).run();
     const queued = await rowOf(
       'table-queued',
       ({ update }) => update?.state === 'queued' || update?.state === 'waiting',
@@ -201,6 +193,5 @@ describeWithBrokers('The table of devices', (start) => {
     const { update, checksum, version } = await rowOf('table-update', (row) => row.update?.state === 'succeeded');
     assert.deepEqual(update, { state: 'succeeded', version: '1.1.0', checksum: firmware.info.md5, proven: true });
     assert.deepEqual([checksum, version], [device.checksum, '1.1.0']);
-    unfollow();
   });
 });

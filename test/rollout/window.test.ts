@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isOpen, nextOpening, readWindow } from '../../src/rollout/window';
+import { defaultSettings, readSettings } from '../../src/rollout/settings';
+import { isOpen, nextOpening } from '../../src/rollout/window';
+import { readWindow as read, type Window } from '../../src/settings/times';
 import { inTimeZone } from '../support/time-zone';
+
+function readWindow(text: string): Window {
+  return read(text) ?? assert.fail(`${text} is no window`);
+}
 
 const MINUTE = 60_000;
 const at = (text: string): Date => new Date(text);
@@ -41,7 +47,13 @@ describe('a maintenance window', () => {
     null,
   ]) {
     it(`is refused when it is ${JSON.stringify(text)}`, () => {
-      assert.throws(() => readWindow(text), { code: 'INVALID_SETTING', message: /^window must be/ });
+      assert.equal(read(text), undefined);
+      if (text === '' || text === null) return;
+      const values = { window: text };
+      assert.throws(() => readSettings(defaultSettings, values), {
+        code: 'INVALID_SETTING',
+        message: /^window must be/,
+      });
     });
   }
 

@@ -20,7 +20,7 @@ export class Single {
 }
 
 /** A member whose key found no memory has the key null. Keys may stand twice. */
-export interface Member {
+interface Member {
   key: string | null;
   value: Value;
 }
@@ -58,7 +58,7 @@ export class ObjectValue {
   }
 }
 
-export class ArrayValue {
+class ArrayValue {
   items: Value[] = [];
 }
 

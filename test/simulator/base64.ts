@@ -4,7 +4,7 @@
  */
 
 /** Where the decoder stands. */
-export interface DecodeState {
+interface DecodeState {
   /** Which character of a group of four comes next: 0 to 3. */
   step: number;
   /** The byte under construction. */

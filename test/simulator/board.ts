@@ -85,7 +85,7 @@ export class Board implements Chip {
       configuration: this.#configuration,
       mac: this.mac,
       implementation,
-      homie,
+      homie: typeof homie === 'function' ? homie(this.#image) : homie,
       firmware: { ...readMarks(this.#image), checksum: this.#checksum },
     };
     const updater = implementation === 'esp32' ? new Esp32Updater(this, core) : new Esp8266Updater(this, core);

@@ -17,7 +17,7 @@ export type { ReceivedFirmware } from './transfers';
  * `off` is a device that does nothing more before it is switched on anew: hung, or never started. `asleep` is one whose
  * boot is due.
  */
-export type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
+type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
 
 interface DeviceEvents {
   /** The device starts; the MD5 of the image that it runs. */
@@ -311,7 +311,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.#homie.disconnected();
     this.#awaitsStatistics = true;
     // The loop reboots an idle device without a connection, too (BootNormal.cpp, loop).
-    if (this.#rebootIsDue) this.#rebootOrDie();
+    if (this.rebootIsDue) this.#rebootOrDie();
     else if (this.#homie.flaggedForSleep) this.#fallAsleep();
     else this.#enter('connecting');
     this.emit('disconnected', error);
@@ -331,7 +331,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     const { noStatistics, loseFirstStatistics } = this.#misbehaviour;
     // The one before `ready` belongs to the advertisement.
     const isFirst = this.#phase === 'ready' && this.#awaitsStatistics;
-    if (isFirst && topic === LAST_STATISTIC[this.#options.homie ?? 3]) this.#awaitsStatistics = false;
+    if (isFirst && topic === LAST_STATISTIC[this.#homie.generation]) this.#awaitsStatistics = false;
     return (noStatistics === true && topic === '$stats/uptime') || (loseFirstStatistics === true && isFirst);
   }
 
@@ -367,13 +367,14 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #rebootIfDue(link: Link): void {
-    if (!link.alive || !this.#rebootIsDue) return;
+    if (!link.alive || !this.rebootIsDue) return;
     if ((this.#misbehaviour.reboot ?? 'fin') === 'fin') link.end();
     else link.freeze();
     this.#rebootOrDie();
   }
 
-  get #rebootIsDue(): boolean {
+  /** Whether the device reboots in its next loop. */
+  get rebootIsDue(): boolean {
     return this.#misbehaviour.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
   }
 

@@ -3,7 +3,7 @@ import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import { SimulatedDevice } from './device';
 import type { DeviceOptions } from './options';
 
-export interface FleetOptions extends Omit<DeviceOptions, 'id' | 'image' | 'config'> {
+interface FleetOptions extends Omit<DeviceOptions, 'id' | 'image' | 'config'> {
   count: number;
   /** `$fw/name`, and the first part of each id. */
   firmware: string;

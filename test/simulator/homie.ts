@@ -56,6 +56,11 @@ export class Homie {
     return this.ota.finished || this.#patched;
   }
 
+  /** The generation of Homie. */
+  get generation(): 2 | 3 {
+    return this.#identity.homie;
+  }
+
   /** Where the device's topics stand. */
   get root(): string {
     return this.#identity.configuration.baseTopic + this.#identity.configuration.deviceId;

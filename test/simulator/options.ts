@@ -16,8 +16,8 @@ export interface DeviceOptions {
   core?: 2 | 3;
   /** Default `esp8266`. */
   implementation?: 'esp8266' | 'esp32';
-  /** Generation of Homie. Default 3. */
-  homie?: 2 | 3;
+  /** Generation of Homie, or that of each image. Default 3. */
+  homie?: 2 | 3 | ((image: Buffer) => 2 | 3);
   /** The running image. */
   image: Buffer;
   /** The text of the config.json; or members that replace those that the other options make. */

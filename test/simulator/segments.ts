@@ -1,5 +1,5 @@
 /** The start of a PUBLISH, as it stands on the wire before the payload. */
-export interface PublishHeader {
+interface PublishHeader {
   readonly topic: string;
   readonly qos: number;
   readonly retain: boolean;

@@ -7,7 +7,7 @@ import { type Homie, MAX_TOPIC_LENGTH } from './homie';
 import type { Link } from './link';
 import type { Piece } from './segments';
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly link: Link;
   readonly homie: Homie;
   readonly flash: Flash;

@@ -2,7 +2,7 @@ import { ObjectValue, Single, Whole, type Value } from './arduino-json';
 import { byteLength } from './bytes';
 
 /** A setting that the sketch declares (HomieSetting). */
-export type Setting =
+type Setting =
   | { readonly type: 'long' | 'double'; readonly validate?: (value: number) => boolean; readonly required?: boolean }
   | { readonly type: 'bool'; readonly required?: boolean }
   | { readonly type: 'text'; readonly validate?: (value: string) => boolean; readonly required?: boolean };

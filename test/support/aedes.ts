@@ -24,6 +24,16 @@ export async function startRestartableAedes() {
   };
 }
 
+/** Starts an aedes that, like RabbitMQ, delivers nothing retained for a filter with a wildcard. */
+export async function startExactAedes(): Promise<AedesBroker> {
+  const broker = await startAedes();
+  const { persistence }: { persistence?: unknown } = Object(broker.aedes);
+  const streams: { createRetainedStreamCombi(filters: string[]): unknown } = Object(persistence);
+  const create = streams.createRetainedStreamCombi.bind(persistence);
+  streams.createRetainedStreamCombi = (filters) => create(filters.filter((filter) => !/[+#]/.test(filter)));
+  return broker;
+}
+
 /** Starts aedes on a free port of 127.0.0.1. */
 export async function startAedes(port = 0): Promise<AedesBroker> {
   const { Aedes: Broker } = await import('aedes');

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /** How a broker is run. */
-export interface BrokerProgram {
+interface BrokerProgram {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -17,6 +16,8 @@ export interface BrokerProgram {
 
 /** A broker of our own, as a process beside the tests. */
 export interface BrokerProcess {
+  readonly url: string;
+  readonly port: number;
   /** Of the process that runs now. */
   readonly pid: number;
   /** For good: its files are deleted. */
@@ -42,13 +43,14 @@ export function isInstalled(command: string): boolean {
 }
 
 /**
- * Starts a broker. Resolves when it listens.
+ * Starts a broker that listens on a port of 127.0.0.1. Resolves when it does.
  *
  * @param name of the temporary folder
  * @param prepare writes its files into that folder, and says how it is run
  */
 export async function startBrokerProcess(
   name: string,
+  port: number,
   prepare: (folder: string) => BrokerProgram,
 ): Promise<BrokerProcess> {
   const folder = mkdtempSync(join(tmpdir(), `${name}-`));
@@ -89,6 +91,8 @@ export async function startBrokerProcess(
 
   await run();
   return {
+    url: `mqtt://127.0.0.1:${port}`,
+    port,
     get pid() {
       return child.pid ?? 0;
     },
@@ -112,12 +116,18 @@ export async function startBrokerProcess(
   };
 }
 
+/** Ports that the kernel gives to no connection by itself: a broker that is started again finds its port free. */
+const PORTS = { first: 10_000, each: 100, processes: 200 };
+
+let portsTaken = 0;
+
 /**
- * A port of 127.0.0.1 that nobody listens on. It is one that the kernel gives to no connection by itself, so that it is
- * still free when a broker is started on it, or started again.
+ * Returns a port of 127.0.0.1 on which nobody listens. Test processes that run side by side have ports of their own: while a
+ * broker restarts, its port is not given to another one, which its clients would then reconnect to.
  */
 export async function freePort(): Promise<number> {
-  const port = randomInt(10_000, 30_000);
+  const own = PORTS.first + (process.pid % PORTS.processes) * PORTS.each;
+  const port = own + (portsTaken++ % PORTS.each);
   const server = createServer().listen(port, '127.0.0.1');
   const free = await once(server, 'listening').then(
     () => true,

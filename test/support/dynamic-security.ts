@@ -1,13 +1,35 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { startMosquitto, type Mosquitto } from './mosquitto';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from './mosquitto';
 
-const PLUGIN = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/mosquitto_dynamic_security.so`;
+const FILE = 'mosquitto_dynamic_security.so';
 
-/** Whether the plugin of mosquitto is there that refuses subscriptions, which its ACL files do not. */
+/** Where Debian, Alpine, Fedora, Arch, a build by hand and Homebrew have it. */
+const folders = [
+  ...['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf'].map((target) => `/usr/lib/${target}`),
+  '/usr/lib/mosquitto',
+  '/usr/lib64/mosquitto',
+  '/usr/lib64',
+  '/usr/lib',
+  '/usr/local/lib',
+  '/usr/local/lib64',
+  '/opt/homebrew/lib',
+];
+
+function findPlugin(): string | undefined {
+  return folders.map((folder) => path.join(folder, FILE)).find((file) => existsSync(file));
+}
+
+/**
+ * Whether mosquitto is installed with its plugin that refuses subscriptions, which its ACL files do not. Where CI is set, its
+ * absence is an error.
+ */
 export function dynamicSecurityAvailable(): boolean {
-  return existsSync(PLUGIN);
+  if (!mosquittoAvailable()) return false;
+  const isFound = findPlugin() !== undefined;
+  if (!isFound && process.env['CI']) throw new Error(`${FILE} of mosquitto is not installed`);
+  return isFound;
 }
 
 /** Starts a mosquitto that lets anybody subscribe to all but these filters. */
@@ -24,7 +46,7 @@ export async function startRefusingMosquitto(refused: readonly string[]): Promis
     clients: [],
   };
   writeFileSync(file, JSON.stringify(security));
-  const config = [`plugin ${PLUGIN}`, `plugin_opt_config_file ${file}`];
+  const config = [`plugin ${findPlugin()}`, `plugin_opt_config_file ${file}`];
   const broker = await startMosquitto({ config });
   // It has read the file.
   rmSync(folder, { recursive: true });

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { runInNewContext } from 'node:vm';
+import { buildSync } from 'esbuild';
+import { dialogScript, withRollout, withSettings } from '../../scripts/dialogs';
 import { root } from './node-red';
+
+const script = buildSync({ ...dialogScript, absWorkingDir: root, write: false }).outputFiles?.[0]?.text;
 
 /** A property of a node, as the editor is told of it. */
 interface Property {
@@ -11,10 +15,10 @@ interface Property {
 }
 
 /** What the editor is given of a node. */
-export interface EditorFiles {
+interface EditorFiles {
   readonly html: string;
   readonly help: string;
-  /** The text of a key in the locale file. */
+  /** The text of a key in the locale files: those of the node, or those of homie-broker that all nodes share. */
   readonly text: (key: string) => string | undefined;
   readonly defaults: Readonly<Record<string, Property>>;
   /** What its validator says of a value of a property: true, or a sentence. */
@@ -27,23 +31,32 @@ export interface EditorFiles {
  * @param language of the texts
  */
 export function editorFiles(type: string, language = 'en-US'): EditorFiles {
-  const html = read(`nodes/${type}.html`);
+  const html = dialogHtml(type);
   const locales = new Map<string, unknown>();
   const textOf = (of: string, key: string): string | undefined => {
     if (!locales.has(of)) locales.set(of, JSON.parse(read(`nodes/locales/${language}/${of}.json`)));
     const found = key.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), locales.get(of));
     return typeof found === 'string' ? found : undefined;
   };
+  const help = (of: string): string => read(`nodes/locales/${language}/${of}.html`);
   const defaults = register(html, textOf);
   const usual = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
   return {
     html,
-    help: read(`nodes/locales/${language}/${type}.html`),
-    text: (key) => textOf(type, key),
+    help: withRollout(help(type), help('homie-ota')),
+    text: (key) => {
+      const [, of = '', rest = ''] = /(?:^|:)(homie-\w+)\.(.+)$/.exec(key) ?? [];
+      return textOf(of, `${of}.${rest}`) ?? textOf('homie-broker', `homie-broker.${rest}`);
+    },
     defaults,
     validate: (name, value) =>
       defaults[name]?.validate?.call({ ...usual, deviceType: 'str', [name]: value }, value, {}),
   };
+}
+
+/** The html of a node as the build makes it. */
+export function dialogHtml(type: string): string {
+  return withSettings(type, read(`nodes/${type}.html`));
 }
 
 function read(file: string): string {
@@ -52,7 +65,7 @@ function read(file: string): string {
 
 function register(html: string, textOf: (type: string, key: string) => string | undefined): Record<string, Property> {
   const loaded = [...html.matchAll(/<script src="(resources\/)@homie-ota\/node-red-homie-ota\/([^"]+)"/g)].map(
-    ([, folder = '', file = '']) => read(folder + file),
+    ([, folder = '', file = '']) => (file === 'dialogs.js' ? script : read(folder + file)),
   );
   const [, inline = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(html) ?? [];
   let defaults: Record<string, Property> = {};
@@ -68,7 +81,7 @@ function register(html: string, textOf: (type: string, key: string) => string | 
       },
     },
   };
-  const context: Record<string, unknown> = { RED, $: () => ({ closest: () => [] }) };
+  const context: Record<string, unknown> = { RED, TextEncoder, $: () => ({ closest: () => [] }) };
   context['window'] = context;
   runInNewContext([...loaded, inline].join('\n'), context);
   return defaults;

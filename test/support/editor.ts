@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
+import { HANG_LIMIT } from './limits';
 import { root } from './node-red';
 import { assertAccessible, assertLayout, assertQuiet, recordPage, type PageRecord } from './page-checks';
 
@@ -10,9 +11,6 @@ const artifacts = path.join(root, 'artifacts');
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 const darkTheme = path.join(__dirname, 'dark-theme.css');
-
-/** How long a page may take to do something, in ms: a machine may be busy with other tests. */
-const TIMEOUT = 90_000;
 
 /** Node-RED 4 on the Node.js of the tests, and 5 where another one is given that it runs on. */
 export const runtimes = [
@@ -76,7 +74,7 @@ export class Editor {
       const context = await browser.newContext({
         viewport: { width: 1500, height: 950 },
       });
-      context.setDefaultTimeout(TIMEOUT);
+      context.setDefaultTimeout(HANG_LIMIT);
       const editor = new Editor(browser, await context.newPage(), url);
       await editor.page.goto(`${url}/favicon.ico`);
       await editor.#remember(appearance);

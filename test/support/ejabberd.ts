@@ -2,12 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
 
-/** An ejabberd of our own. It speaks MQTT 5 and 3.1.1. */
-export interface Ejabberd extends BrokerProcess {
-  readonly url: string;
-  readonly port: number;
-}
-
 /** Where Debian keeps the libraries of Erlang. */
 const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
 
@@ -17,7 +11,8 @@ export function ejabberdAvailable(): boolean {
 }
 
 /**
- * Starts an ejabberd on a free port of 127.0.0.1. Resolves when it listens. Retained messages and users are kept on disk.
+ * Starts an ejabberd on a free port of 127.0.0.1. It speaks MQTT 5 and 3.1.1. Resolves when it listens.
+ * Retained messages and users are kept on disk.
  *
  * It runs as a node of Erlang without a name and therefore needs no epmd; `ejabberdctl` would start one that listens to the
  * whole network and outlives the broker.
@@ -28,9 +23,9 @@ export function ejabberdAvailable(): boolean {
 export async function startEjabberd(
   configure: (port: number) => string,
   users: Readonly<Record<string, string>>,
-): Promise<Ejabberd> {
+): Promise<BrokerProcess> {
   const port = await freePort();
-  const broker = await startBrokerProcess('ejabberd', (folder) => {
+  return startBrokerProcess('ejabberd', port, (folder) => {
     const configuration = join(folder, 'ejabberd.yml');
     writeFileSync(configuration, configure(port), { mode: 0o600 });
     const database = ['-mnesia', 'dir', JSON.stringify(join(folder, 'database'))];
@@ -47,7 +42,6 @@ export async function startEjabberd(
       listens: REGISTERED,
     };
   });
-  return Object.assign(broker, { url: `mqtt://127.0.0.1:${port}`, port });
 }
 
 const REGISTERED = 'all users are registered';

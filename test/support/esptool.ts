@@ -1,5 +1,5 @@
 /** An image as esptool-js reads it. */
-export interface EsptoolImage {
+interface EsptoolImage {
   readonly segments: readonly { readonly address: number; readonly length: number }[];
   readonly flashMode: number;
   readonly chipId: number | undefined;

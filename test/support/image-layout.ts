@@ -56,7 +56,7 @@ export function layOutPart({
   return withSegments(header, segments);
 }
 
-export interface Esp32Layout {
+interface Esp32Layout {
   readonly flashMode: number;
   readonly flashSizeAndFrequency: number;
   readonly entry: number;

@@ -15,14 +15,14 @@ interface ImageOptions {
   seed?: number;
 }
 
-export interface Esp8266ImageOptions extends ImageOptions {
+interface Esp8266ImageOptions extends ImageOptions {
   /** The upper half of byte 3: 0 512 kB, 1 256 kB, 2 1 MB, 3 2 MB, 4 4 MB, 8 8 MB, 9 16 MB. */
   flashSize?: number;
   /** Whether length and CRC32 are in the image. */
   crc?: boolean;
 }
 
-export interface Esp32ImageOptions extends ImageOptions {
+interface Esp32ImageOptions extends ImageOptions {
   /** For instance 0 ESP32, 2 ESP32-S2, 5 ESP32-C3, 9 ESP32-S3. */
   chipId?: number;
   /** Whether the image ends with its SHA-256. */
@@ -104,3 +104,7 @@ export function noise(length: number, seed: number): Buffer {
   }
   return bytes;
 }
+
+/** What simulated devices run unless a test says otherwise, and what they are updated to. */
+export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });

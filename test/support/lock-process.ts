@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { LockTiming } from '../../src/rollout/folder-lock';
 
 /** What a process that uses a folder tells. */
-export interface LockReport {
+interface LockReport {
   readonly event: 'decided' | 'owned' | 'lost' | 'answer';
   readonly isOwner?: boolean;
   readonly why?: string;

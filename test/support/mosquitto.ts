@@ -24,11 +24,7 @@ export interface MosquittoOptions {
 /** Not what it logs of every packet. */
 const logTypes = ['error', 'warning', 'notice', 'information'].map((type) => `log_type ${type}`);
 
-/** A mosquitto of our own. */
-export interface Mosquitto extends BrokerProcess {
-  readonly url: string;
-  readonly port: number;
-}
+export type Mosquitto = BrokerProcess;
 
 /** Whether mosquitto is installed. Where CI is set, its absence is an error. */
 export function mosquittoAvailable(): boolean {
@@ -38,12 +34,12 @@ export function mosquittoAvailable(): boolean {
 /** Starts a mosquitto on a free port of 127.0.0.1. Resolves when it listens. */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const port = options.port ?? (await freePort());
-  const broker = await startBrokerProcess('mosquitto', (folder) => {
+  const broker = await startBrokerProcess('mosquitto', port, (folder) => {
     const configuration = join(folder, 'mosquitto.conf');
     writeFileSync(configuration, configurationLines(options, folder, port).join('\n'), { mode: 0o600 });
     return { command: 'mosquitto', args: ['-c', configuration], listens: ' running' };
   });
-  return Object.assign(broker, { url: `${options.tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`, port });
+  return options.tls ? Object.assign(broker, { url: `mqtts://127.0.0.1:${port}` }) : broker;
 }
 
 function configurationLines(options: MosquittoOptions, folder: string, port: number): string[] {

@@ -2,14 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
 
-/** A nats-server of our own. It speaks MQTT 3.1.1 only. */
-export interface Nats extends BrokerProcess {
-  readonly url: string;
-  readonly port: number;
-}
-
 /** What a nats-server of the tests must use. */
-export interface NatsPlace {
+interface NatsPlace {
   /** For its files. */
   readonly folder: string;
   /** On 127.0.0.1: for MQTT, and for the protocol of NATS itself. */
@@ -23,16 +17,16 @@ export function natsAvailable(): boolean {
 }
 
 /**
- * Starts a nats-server on free ports of 127.0.0.1. Resolves when it listens. Retained messages are kept on disk.
+ * Starts a nats-server on free ports of 127.0.0.1. It speaks MQTT 3.1.1 only. Resolves when it listens. Retained messages are
+ * kept on disk.
  *
  * @param configure returns the text of its configuration file
  */
-export async function startNats(configure: (place: NatsPlace) => string): Promise<Nats> {
+export async function startNats(configure: (place: NatsPlace) => string): Promise<BrokerProcess> {
   const [port, clients] = [await freePort(), await freePort()];
-  const broker = await startBrokerProcess('nats', (folder) => {
+  return startBrokerProcess('nats', port, (folder) => {
     const configuration = join(folder, 'nats.conf');
     writeFileSync(configuration, configure({ folder, port, clients }), { mode: 0o600 });
     return { command: 'nats-server', args: ['-c', configuration], listens: 'Server is ready' };
   });
-  return Object.assign(broker, { url: `mqtt://127.0.0.1:${port}`, port });
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { HANG_LIMIT } from './limits';
 import { freePort } from './mosquitto';
 
 export const root = path.resolve(__dirname, '../..');
@@ -13,8 +14,8 @@ export interface NodeRed {
   readonly userDir: string;
   /** What it has written to its log so far. */
   log(): string;
-  /** Resolves with the first part of the log that matches. */
-  logged(pattern: RegExp): Promise<string>;
+  /** Resolves with the first part of the log that matches, from a place in it. */
+  logged(pattern: RegExp, from?: number): Promise<string>;
   stop(): Promise<void>;
   /** SIGKILL. The userDir stays. */
   kill(): Promise<void>;
@@ -34,8 +35,6 @@ export interface NodeRedOptions {
   /** More settings, as plain data. */
   readonly settings?: object;
 }
-
-const TIMEOUT = 60_000;
 
 /** Starts a whole Node-RED without a browser, on a free port of 127.0.0.1, which never asks the network for anything. */
 export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRed> {
@@ -58,6 +57,8 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
     path.join(userDir, 'settings.js'),
     `module.exports = ${JSON.stringify({ ...settings(flowFile), ...options.settings }, null, 2)};`,
   );
+
+  await hideTips(userDir, options.settings);
 
   const red = path.join(root, 'node_modules', options.runtime ?? process.env['NODE_RED'] ?? 'node-red', 'red.js');
   const child = spawn(
@@ -84,7 +85,7 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
     await end('SIGTERM');
     if (options.userDir === undefined) await rm(userDir, { recursive: true, force: true });
   };
-  const logged = (pattern: RegExp): Promise<string> =>
+  const logged = (pattern: RegExp, from = 0): Promise<string> =>
     new Promise((resolve, reject) => {
       const settle = (error: Error | undefined, found = ''): void => {
         clearTimeout(timer);
@@ -94,7 +95,7 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
         else reject(error);
       };
       const look = (): void => {
-        const found = pattern.exec(log)?.[0];
+        const found = pattern.exec(log.slice(from))?.[0];
         if (found !== undefined) settle(undefined, found);
       };
       const exited = (): void => {
@@ -102,7 +103,7 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
       };
       const timer = setTimeout(() => {
         settle(new Error(`Node-RED did not log ${String(pattern)}. Its log:\n${log}`));
-      }, TIMEOUT);
+      }, HANG_LIMIT);
       listeners.add(look);
       child.once('exit', exited);
       look();
@@ -127,6 +128,20 @@ export async function linkedUserDir(): Promise<string> {
     JSON.stringify({ name: 'user-dir', private: true, dependencies: { '@homie-ota/node-red-homie-ota': '*' } }),
   );
   return userDir;
+}
+
+/**
+ * Has the editor show no tips. It starts their timer before it makes the box for them, and complains of a missing box
+ * where its keys take longer than a second to load.
+ */
+async function hideTips(userDir: string, more: object = {}): Promise<void> {
+  const { users = [] } = Object(Reflect.get(more, 'adminAuth'));
+  const names = ['_', ...users.map(({ username }: { username: string }) => username)];
+  const editor = { view: { 'view-show-tips': false } };
+  await writeFile(
+    path.join(userDir, '.config.users.json'),
+    JSON.stringify(Object.fromEntries(names.map((name) => [name, { editor }]))),
+  );
 }
 
 function settings(flowFile: string): object {

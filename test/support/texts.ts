@@ -26,7 +26,7 @@ export function blank(catalog: Catalog): string[] {
 }
 
 /** What code uses of a catalog. */
-export interface Uses {
+interface Uses {
   readonly keys: ReadonlySet<string>;
   /** Beginnings of keys that code completes. */
   readonly beginnings: ReadonlySet<string>;

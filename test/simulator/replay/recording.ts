@@ -36,7 +36,7 @@ export interface PublishStep {
   readonly payload?: PayloadFacts;
 }
 
-export type Step = PublishStep | { readonly t: number; readonly step: string };
+type Step = PublishStep | { readonly t: number; readonly step: string };
 
 export interface RecordedMessage {
   readonly t: number;

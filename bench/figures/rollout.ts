@@ -1,0 +1,147 @@
+import { alternate, median, ratio, spread } from '../arithmetic';
+import { Participant } from '../process';
+import type { tasks as Client } from '../processes/client';
+import type { Cost, tasks as Package } from '../processes/package';
+import { ms, type Bench, type Figure } from '../report';
+import { Scene, SIZE } from '../scene';
+
+const MEBIBYTE = 1024 * 1024;
+
+/** 500 kB to each of 200 devices, 50 at a time. */
+export const throughput: Figure = {
+  number: 3,
+  title: 'Rollout to 200 devices',
+  async measure(bench) {
+    const { devices, ours, waiting, flooding } = await rollouts(bench);
+    const speed = (times: readonly number[]): string =>
+      `${((devices * SIZE) / (median(times) * 1000)).toFixed(1)} MB/s`;
+    const against = (baseline: readonly number[]) =>
+      ({
+        value: ratio(baseline, ours),
+        unit: 'x',
+        limit: { atLeast: 0.9 },
+        note: `${speed(ours)} / ${speed(baseline)}`,
+      }) as const;
+    return [
+      { what: 'bytes a second, against a loop of mqtt.js with as many devices under way', ...against(waiting) },
+      { what: 'bytes a second, against a loop of mqtt.js that waits for the broker only', ...against(flooding) },
+    ];
+  },
+};
+
+/** What the same rollouts cost the process. */
+export const footprint: Figure = {
+  number: 4,
+  title: 'The same: memory and event loop',
+  async measure(bench) {
+    const { devices, costs } = await rollouts(bench);
+    const memory = costs.flatMap((cost) => (cost.memory === undefined ? [] : cost.memory / MEBIBYTE));
+    const longest = costs.map(({ delay }) => delay.longest);
+    return [
+      {
+        what: 'peak of the resident memory above idle',
+        value: memory.length === 0 ? undefined : median(memory),
+        unit: 'MiB',
+        limit: { atMost: (3 * SIZE + devices * 64 * 1024) / MEBIBYTE },
+        note: memory.length === 0 ? 'only on Linux' : `of ${memory.map((each) => `${each.toFixed(1)} MiB`).join(', ')}`,
+      },
+      {
+        what: 'delay of the event loop, 99 of 100',
+        value: median(costs.map(({ delay }) => delay.p99)),
+        unit: 'ms',
+        limit: { atMost: 20 },
+        note: '',
+      },
+      {
+        what: 'delay of the event loop, longest',
+        value: median(longest),
+        unit: 'ms',
+        limit: { atMost: 50 },
+        note: `the longest of all runs: ${Math.max(...longest).toFixed(0)} ms`,
+      },
+    ];
+  },
+};
+
+/** Times from the first publish to the last byte at the last device, in ms. */
+interface Rollouts {
+  readonly devices: number;
+  readonly ours: readonly number[];
+  /** By a loop that keeps as many devices under way, and by one that keeps as many publishes. */
+  readonly waiting: readonly number[];
+  readonly flooding: readonly number[];
+  /** Of ours. */
+  readonly costs: readonly Cost[];
+}
+
+const known = new WeakMap<Bench, Promise<Rollouts>>();
+
+/** Rolls out once for both figures. */
+function rollouts(bench: Bench): Promise<Rollouts> {
+  const result = known.get(bench) ?? measure(bench);
+  known.set(bench, result);
+  return result;
+}
+
+async function measure({ quick, folder }: Bench): Promise<Rollouts> {
+  const [count, concurrency] = quick ? [20, 5] : [200, 50];
+  await using scene = await Scene.open({ folder, count, reboot: 50 });
+  const { url } = scene;
+  const costs: Cost[] = [];
+  // A fresh process each time: the first rollout of a Node-RED counts, with all that grows in it.
+  const ours = async (): Promise<number> => {
+    await using participant = new Participant<typeof Package>('package');
+    await participant.ask('open', { url, folder });
+    return await scene.update(count, async (image, devices) => {
+      const { publishedAt, cost } = await participant.ask('update', { image, devices, concurrency });
+      costs.push(cost);
+      return publishedAt;
+    });
+  };
+  const loop = (waits: boolean) => async (): Promise<number> => {
+    await using client = new Participant<typeof Client>('client');
+    await client.ask('open', { url });
+    return await scene.update(count, (image, devices) => client.ask('publish', { image, devices, concurrency, waits }));
+  };
+  const times = await alternate(quick ? 1 : 5, { ours, waiting: loop(true), flooding: loop(false) });
+  return { devices: count, ...times, costs };
+}
+
+/** CPU time of a rollout to 10, 100 and 1,000 devices. */
+export const growth: Figure = {
+  number: 7,
+  title: 'Growth with the devices of a rollout',
+  async measure({ quick, folder }) {
+    const [few, some, many] = quick ? [5, 10, 50] : [10, 100, 1000];
+    // Small images: what a device costs is measured, not what its image costs.
+    await using scene = await Scene.open({ folder, count: many, size: 40_000, reboot: 5 });
+    await using ours = new Participant<typeof Package>('package');
+    await ours.ask('open', { url: scene.url, folder });
+    /** Returns the CPU time for each device, in ms. */
+    const rollOut = (count: number, times: number) => async (): Promise<number> => {
+      let cpu = 0;
+      for (let time = 0; time < times; time += 1) {
+        await scene.update(count, async (image, devices) => {
+          const { publishedAt, cost } = await ours.ask('update', { image, devices, concurrency: 10 });
+          cpu += cost.cpu;
+          return publishedAt;
+        });
+      }
+      return cpu / count / times;
+    };
+    // One rollout to a few devices is too short to be measured. An even number: all devices run the same again.
+    const contestants = { few: rollOut(few, 10), some: rollOut(some, 2), many: rollOut(many, 2) };
+    await alternate(2, { few: contestants.few, some: contestants.some });
+    const results = await alternate(quick ? 1 : 5, contestants);
+    const costs = [results.few, results.some, results.many].map(median);
+    return [
+      {
+        what: `CPU time a device, ${few}, ${some} and ${many} devices, largest by smallest`,
+        value: spread(costs),
+        unit: 'x',
+        limit: { atMost: 1.2 },
+        note: costs.map(ms).join(', '),
+      },
+    ];
+  },
+};

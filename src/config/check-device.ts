@@ -1,0 +1,170 @@
+/** A patch checked against what is known of a device, or of several, before anything is sent. */
+import type { HomieBroker } from '../homie/broker';
+import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
+import type { Device } from '../homie/device';
+import { incomplete, neverSeen } from '../homie/presence';
+import { selectKnown } from '../homie/select';
+import { refuseLarge } from '../mqtt/publish-packet';
+import { checkPatch, type Check } from './check';
+import type { JsonObject } from './json';
+import { andMore, problem, type Problem } from './problem';
+import type { ConfigSettings } from './settings';
+
+/** What a patch would do to one device: plain data, secrets masked. */
+export interface ConfigCheck extends Omit<Check, 'verdict' | 'steps'> {
+  readonly device: string;
+  /**
+   * As of a {@link Check}, or why nothing would be sent now. `offline`: not there now, and checked against what it
+   * published last; `unseen`: nothing is known of it.
+   */
+  readonly verdict: Check['verdict'] | 'offline' | 'busy' | 'unseen' | 'excluded';
+  /** Why, in a sentence. */
+  readonly reason: string;
+  /** Messages that it takes; each is followed by a reboot. */
+  readonly messages: number;
+  /** What would be sent in each, secrets masked. */
+  readonly steps: readonly { readonly patch: JsonObject; readonly paths: readonly string[] }[];
+}
+
+export interface ConfigCheckSummary {
+  readonly counts: Partial<Record<ConfigCheck['verdict'], number>>;
+  readonly devices: readonly ConfigCheck[];
+}
+
+/**
+ * Tells what a patch would do to each device, and sends nothing.
+ *
+ * @param patch as `readPatch` gives it
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, STILL_RECEIVING; why there is no connection; the reason of the signal
+ */
+export async function checkConfig(
+  broker: HomieBroker,
+  patch: JsonObject,
+  devices: readonly string[],
+  settings: ConfigSettings,
+  { signal, exclude = [] }: CheckOptions = {},
+): Promise<ConfigCheckSummary> {
+  const ids = await selectKnown(broker, { devices }, undefined, signal);
+  return checkEach(ids, exclude, (id, isExcluded) => checkDevice(broker, id, patch, settings, isExcluded));
+}
+
+function checkDevice(
+  broker: HomieBroker,
+  id: string,
+  patch: JsonObject,
+  settings: ConfigSettings,
+  isExcluded: boolean,
+): ConfigCheck {
+  const device = broker.registry.get(id);
+  const { steps, ...check } = checkDevicePatch(broker, device, patch, settings);
+  const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
+    if (isExcluded) return ['excluded', EXCLUDED];
+    if (device?.state === undefined) return ['unseen', `It was ${neverSeen(broker, id)}`];
+    // A patch that may wait for its reboot keeps no corrected one away.
+    const busy = busyBecause(broker, id, 'patch');
+    if (busy !== undefined) return ['busy', busy];
+    if (device.state.value !== 'ready') return ['offline', `It is not there now; last seen as ${device.state.value}.`];
+    const tooLarge = steps
+      .map((step) =>
+        refuseLarge(
+          broker.status,
+          `${broker.baseTopic}${id}/$implementation/config/set`,
+          Buffer.byteLength(step.text()),
+        ),
+      )
+      .find((error) => error !== undefined);
+    if (tooLarge !== undefined) return ['rejected', `${tooLarge.message} ${tooLarge.hint}`];
+    return [check.verdict, reasonOf(check)];
+  })();
+  return {
+    ...check,
+    device: id,
+    verdict,
+    reason,
+    messages: steps.length,
+    steps: steps.map((step) => ({ patch: step.patch, paths: step.paths })),
+  };
+}
+
+function reasonOf({
+  verdict,
+  problems,
+  sketch,
+  reboots,
+}: Pick<Check, 'verdict' | 'problems' | 'sketch' | 'reboots'>): string {
+  const [first] = problems;
+  const often = reboots === 1 ? 'one message and one reboot' : `${reboots} messages and ${reboots} reboots`;
+  switch (verdict) {
+    case 'no_change':
+      return 'It has all of this already.';
+    case 'rejected':
+      return `${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}${andMore(problems.length - 1)}`;
+    case 'unknown':
+      return `It would be set in ${often}, if the sketch accepts ${sketch.join(', ')}.`;
+    case 'set':
+      return `It would be set in ${often}.`;
+  }
+}
+
+/** Checks a patch against the configuration that the device has published, and against the devices around it. */
+export function checkDevicePatch(
+  broker: HomieBroker,
+  device: Device | undefined,
+  patch: JsonObject,
+  settings: ConfigSettings,
+): Check {
+  const lack = device && lackOf(broker, device);
+  const others = [...broker.registry.devices.values()].filter((other) => !isLeftover(other, device));
+  return checkPatch({
+    ...settings,
+    ...(lack && { lack }),
+    config: device?.config?.value,
+    patch,
+    mac: device?.mac?.value,
+    unconfirmed: device === undefined ? [] : unconfirmedPatches(broker, device.id),
+    otherDeviceIds: others.map(({ id }) => id),
+  });
+}
+
+/** What a device that is ready has not published, so that nothing can be sent to it. */
+function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | undefined {
+  const lack = incomplete(broker, id);
+  if (lack !== undefined) return problem(lack.code, [], lack.message, lack.hint);
+  if (state?.value !== 'ready' || config !== undefined) return undefined;
+  return problem(
+    'CONFIG_UNKNOWN',
+    [],
+    `${id} is ready, but publishes no $implementation/config, so a patch cannot be checked against it.`,
+    'Allow this user to read the topic (ACL), or restart the device.',
+  );
+}
+
+/** Whether this is the device itself, or what it left behind when it had another id. */
+export function isLeftover(other: Device, device: Device | undefined): boolean {
+  if (device === undefined) return false;
+  if (other.id === device.id) return true;
+  return other.state?.value !== 'ready' && other.mac !== undefined && other.mac.value === device.mac?.value;
+}
+
+/** Each one doubles the files that the device may have. */
+const MOST = 4;
+
+const known = new WeakMap<HomieBroker, Map<string, readonly JsonObject[]>>();
+
+/** Remembers a patch that the device may have refused, or written. */
+export function rememberUnconfirmed(broker: HomieBroker, device: string, patch: JsonObject): void {
+  const devices = known.get(broker) ?? new Map<string, readonly JsonObject[]>();
+  known.set(broker, devices);
+  devices.set(device, [...(devices.get(device) ?? []), patch]);
+}
+
+/** @returns `unknown` where the device may have taken a patch that this process does not know, or too many */
+function unconfirmedPatches(broker: HomieBroker, device: string): readonly JsonObject[] | 'unknown' {
+  const devices = known.get(broker);
+  if (!broker.locks.isRebootPending(device)) {
+    devices?.delete(device);
+    return [];
+  }
+  const patches = devices?.get(device) ?? [];
+  return patches.length === 0 || patches.length > MOST ? 'unknown' : patches;
+}

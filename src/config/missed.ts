@@ -1,0 +1,58 @@
+/** A patch that met a device as it fell asleep. */
+import { HomieError } from '../errors';
+import type { Device } from '../homie/device';
+import { isOtherDevice } from '../homie/elapsed';
+import type { ConfigReport, Outcome } from '../homie/update';
+import { ASLEEP, provenPaths, shownOf, valueLost } from './patch-transfer';
+import type { ConfigSettings } from './settings';
+import type { PatchStep } from './patch-step';
+
+/** What must be known at the next wake of the device. */
+export interface MissedPatch {
+  /** All of the patch. */
+  readonly step: PatchStep;
+  /** How often it was sent. */
+  readonly sent: number;
+  /** When the device was asleep, in ms of `performance.now()`. */
+  readonly at: number;
+  readonly config?: ConfigReport;
+  /** `$mac`, where it is known. */
+  readonly mac?: string;
+}
+
+/** How often a patch is sent at most to a device that falls asleep each time. */
+export const MOST_SENT = 3;
+
+/** Why a device fails of which nothing shows whether it took the patch. */
+export function stillAsleep(): HomieError {
+  const hint = 'Get the configuration of the device when it is awake: it shows whether the device took the patch.';
+  return new HomieError('NOT_RECEIVED', ASLEEP, { hint });
+}
+
+/**
+ * Judges a device that is ready again by the configuration that it has published since: a device publishes the file that it
+ * has at every connect (seen on homie-esp8266 ba452ea), and the session of a device is clean, so that no patch of before can
+ * come to it later.
+ *
+ * @returns undefined when it has the configuration of before: the patch did not reach it, and may be sent again
+ */
+export function judgeMissed(
+  { step, at, config, mac }: MissedPatch,
+  known: Device,
+  { secretNames }: ConfigSettings,
+): Outcome | undefined {
+  const failed = (error: HomieError, more: Partial<ConfigReport> = {}) => ({
+    state: 'failed' as const,
+    error,
+    ...(config && { config: { ...config, ...more } }),
+  });
+  if (isOtherDevice(mac, known)) return failed(new HomieError('OTHER_DEVICE'));
+  if (known.config === undefined || known.config.at < at) return failed(stillAsleep());
+  const shown = shownOf(step, known.config.value, secretNames);
+  if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
+  if (shown.isAsBefore) return undefined;
+  const { taken, lost } = shown;
+  if (lost.length > 0) return { ...failed(valueLost(lost, 'came back'), { taken, lost }), reboot: 'unproven' };
+  const done = config && { config: { ...config, taken: provenPaths(step), untaken: [] } };
+  return { state: 'succeeded', reboot: 'unproven', ...done };
+}

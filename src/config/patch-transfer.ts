@@ -1,0 +1,410 @@
+/** One patch on its way to one device. */
+import { HomieError, type ErrorCode } from '../errors';
+import { isOtherDevice } from '../homie/elapsed';
+import type { OpenEnd } from '../homie/lock';
+import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
+import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
+import { isAway, Sight, type Advertisement } from '../homie/sight';
+import type { Phase } from '../homie/update';
+import { reachedUptime, type Uptime } from '../homie/uptime';
+import { changes, compareConfig, shownChanges, type LostValue } from './compare';
+import { readFile } from './file';
+import type { Address } from './relocation';
+import type { ConfigSettings } from './settings';
+import type { PatchStep } from './patch-step';
+import { andMore } from './problem';
+
+export interface PatchTransferInput {
+  readonly from: Address;
+  /** Where the device is when it has taken the patch: the same address, unless it moves. */
+  readonly to: Address;
+  readonly step: PatchStep;
+  /** Of the step, settings whose types and validators only the sketch knows. */
+  readonly sketch: readonly string[];
+  readonly settings: ConfigSettings;
+  /** The job that holds the lock of the device, and what speaks against sending. */
+  readonly sender: Pick<Sender, 'job' | 'cancel' | 'abandon' | 'mayBegin' | 'handedOver'>;
+  readonly report: (phase: Phase) => void;
+  /** Where the device falls asleep without a sign of the patch, its next wake may decide. */
+  readonly mayMiss: boolean;
+}
+
+/**
+ * How it ended.
+ *
+ * - `taken`: the configuration holds what was expected, and an uptime shows the reboot; `unproven` where none does, of a
+ *   device that sleeps: it boots at each wake, so that what it publishes comes into use
+ * - `not_sent`: something spoke against it as the patch was about to be handed to the socket
+ * - `missed`: the device fell asleep without a sign of the patch. Its session is clean, so it is given nothing of before when
+ *   it wakes, and what it publishes then shows whether it took the patch
+ * - `failed`: `open` when the device may still reboot, as `OpenEnd` says; `unproven` when the configuration is as expected,
+ *   but no uptime shows the reboot
+ */
+export type PatchTransferEnd =
+  | { readonly kind: 'taken'; readonly unproven?: true }
+  | { readonly kind: 'not_sent'; readonly why: Obstacle }
+  | { readonly kind: 'missed' }
+  | {
+      readonly kind: 'failed';
+      readonly error: HomieError;
+      readonly open?: OpenEnd;
+      readonly unproven?: true;
+      readonly taken?: readonly string[];
+      readonly lost?: readonly LostValue[];
+    };
+
+/** Sends a patch once, and watches the device until it is known what became of it. */
+export class PatchTransfer {
+  readonly #input: PatchTransferInput;
+  readonly #here: Sight;
+  readonly #there: Sight;
+  /** The device has said that it has received the patch: a sign of life. */
+  #received: LifeSign | undefined;
+  /** `$mac`, where it is known. */
+  readonly #mac: string | undefined;
+  /** It came back, and whether by a reboot cannot be told. */
+  #ambiguous = false;
+  /** It boots at each wake, and goes to sleep at the same address before its uptime could show a reboot. */
+  readonly #sleeps: boolean;
+
+  constructor(input: PatchTransferInput) {
+    const { from, to } = input;
+    const { abandon } = input.sender;
+    this.#input = input;
+    const known = from.broker.registry.get(from.device);
+    this.#mac = known?.mac?.value;
+    this.#sleeps = known?.sleeps === true && to === from;
+    this.#here = sightOf(from, abandon, known && reachedUptime(known, performance.now()));
+    this.#there = to === from ? this.#here : sightOf(to, abandon);
+  }
+
+  /** From when on a reboot may be for the patch, in ms of `performance.now()`. */
+  get since(): number {
+    return this.#here.since;
+  }
+
+  async run(): Promise<PatchTransferEnd> {
+    const { settings, report } = this.#input;
+    const sent = await this.#send();
+    if ('kind' in sent) return sent;
+
+    if (this.#isMissed(sent.error)) return { kind: 'missed' };
+    const answered = (await this.#untilReceived(performance.now())) || (await this.#isThere());
+    if (this.#isMissed(sent.error)) return { kind: 'missed' };
+    const unheard = sent.error === undefined && !this.#here.blinked;
+    if (!answered) return failed(unanswered(sent), unheard ? 'unheard' : 'unknown');
+    report('rebooting');
+    const until = this.#there.clock() + settings.reboot;
+    const verifying = (): void => report('verifying');
+    const back = await this.#untilBack(until, verifying);
+    if (back !== undefined || this.#received === undefined) return back ?? this.#notBack(sent.error);
+    // A device that died in the reboot is not one with a busy sketch.
+    const { broker, device } = this.#input.from;
+    await untilAnotherSign(this.#received, this.#here, { registry: broker.registry, id: device });
+    return (await this.#untilBack(this.#there.clock(), verifying)) ?? this.#notBack();
+  }
+
+  /**
+   * Watches on, without a deadline, after the device had not come back in time.
+   *
+   * @returns undefined when another patch was sent to the device meanwhile: its reboot may be for that one
+   */
+  async late(): Promise<PatchTransferEnd | undefined> {
+    const sent = this.#here.patches;
+    const end = await this.#untilBack(Infinity, () => undefined);
+    if (this.#there !== this.#here) await drain(this.#here);
+    return this.#here.patches === sent ? end : undefined;
+  }
+
+  /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
+  async #send(): Promise<PatchTransferEnd | { error?: HomieError; noSubscribers: boolean }> {
+    const { from, step, settings, sender, report } = this.#input;
+    const { broker, device } = from;
+    try {
+      const sent = await publishToDevice(
+        {
+          ...sender,
+          broker,
+          device,
+          stages: 'patch',
+          seen: sightingOf(broker, device),
+          handedOver: () => {
+            report('sending');
+            sender.handedOver?.();
+          },
+        },
+        { topic: `${from.root}/$implementation/config/set`, payload: step.text(), qos: 1, timeout: settings.sending },
+      );
+      return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : sent;
+    } catch (error) {
+      if (!(error instanceof HomieError)) throw error;
+      if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') return { error, noSubscribers: false };
+      return { kind: 'failed', error };
+    }
+  }
+
+  /**
+   * The empty message may get lost in the reboot that follows it: then the reboot stands for it.
+   *
+   * @param sentAt when the broker had the patch, in ms of `performance.now()`: whatever a device does before that, it is
+   * still going to be given the patch
+   * @returns whether there was any sign of the device
+   */
+  async #untilReceived(sentAt: number): Promise<boolean> {
+    const { settings, report } = this.#input;
+    const sight = this.#here;
+    let until = sight.clock() + settings.received;
+    for (;;) {
+      const event = await sight.next(until);
+      if (event === undefined) return sight.gone;
+      if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.received);
+      // Whatever came while there was no connection of our own is over.
+      if (sight.advertisement?.live === false && sight.advertisement.readyAt !== undefined) return true;
+      if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
+        if (event.at >= sentAt) return true;
+      }
+      if (event.attribute === 'configSet' && event.live && event.value === '') {
+        this.#received = lifeSign(sight);
+        sight.received();
+        report('received');
+        return true;
+      }
+    }
+  }
+
+  /** @param unacknowledged why the broker did not acknowledge the patch, if so: it may still deliver it */
+  #isMissed(unacknowledged: HomieError | undefined): boolean {
+    const { mayMiss, from, to, step } = this.#input;
+    if (!mayMiss || unacknowledged !== undefined || this.#received !== undefined) return false;
+    return to === from && isAsleep(from) && isVisible(step);
+  }
+
+  /** Whether the device has moved without a sign of it at the old address. */
+  async #isThere(): Promise<boolean> {
+    await drain(this.#there);
+    return this.#there.advertisement?.live === true;
+  }
+
+  /** @returns undefined when the device did not reboot by `until`, on the clock of the sight */
+  async #untilBack(until: number, verifying: () => void): Promise<PatchTransferEnd | undefined> {
+    const { settings } = this.#input;
+    for (;;) {
+      const back = await nextReturn(this.#there, { until, ready: settings.ready, statistics: true, verifying });
+      if (back === 'never') return undefined;
+      if (back === 'not_ready')
+        return failed(because('NOT_READY', 'The device came back, but was not ready in time.'), 'unknown');
+      const { broker, device } = this.#input.to;
+      if (isOtherDevice(this.#mac, broker.registry.get(device))) return failed(because('OTHER_DEVICE'), 'unknown');
+      const end = this.#judge(back);
+      if (end !== undefined) return end;
+      // A mere reconnect: the reboot is still to come.
+      this.#there.expectAnother();
+    }
+  }
+
+  /** What a connect after the publish means; undefined when it shows nothing. */
+  #judge({ config, uptime, live }: Advertisement): PatchTransferEnd | undefined {
+    const { step, settings } = this.#input;
+    const reboot = this.#here.reboot(uptime);
+    this.#ambiguous = reboot === 'open';
+    const isOfSleeper = reboot === 'open' && live && this.#sleeps;
+    if (reboot === 'refuted' || (reboot === 'open' && !isOfSleeper)) return undefined;
+    if (config === undefined) {
+      return reboot === 'shown'
+        ? failed(because('CONFIG_UNKNOWN', 'The device came back, but did not publish its configuration.'))
+        : undefined;
+    }
+    const shown = shownOf(step, config, settings.secretNames);
+    if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
+    if (reboot === 'shown') return this.#judgeRebooted(shown);
+    return isOfSleeper ? judgeSleeper(shown) : judgeUnproven(shown, live);
+  }
+
+  #judgeRebooted({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd {
+    if (this.#received === undefined && isAsBefore)
+      return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
+    return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost, 'rebooted')), taken, lost };
+  }
+
+  /** @param lost why the broker did not acknowledge the patch */
+  async #notBack(lost?: HomieError): Promise<PatchTransferEnd> {
+    const { from, to } = this.#input;
+    if (to !== from) {
+      // Nobody has looked at the old address meanwhile.
+      await drain(this.#here);
+      const { advertisement } = this.#here;
+      const refused = advertisement?.uptime && this.#judge(advertisement);
+      if (refused) return refused;
+    }
+    if (isAsleep(from)) {
+      return this.#received === undefined
+        ? failed(because('NOT_RECEIVED', messages.ASLEEP), 'unknown')
+        : failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
+    }
+    if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
+    if (this.#received === undefined) return failed(notReceived(lost?.cause), 'unheard');
+    // After a time without a connection of our own it was not seen to be there.
+    const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
+    if (isUnseen) return failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
+    return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
+  }
+
+  #whyNotApplied(): string {
+    const { sketch } = this.#input;
+    const settings =
+      sketch.length === 0
+        ? ''
+        : ` No rule here knows the types and validators that the sketch has for ${sketch.join(', ')}: check these first.`;
+    return (
+      'The device refused the patch, or has written it and reboots when the sketch is idle; the serial log tells.' +
+      `${settings} It stays locked until it reboots, and is watched.`
+    );
+  }
+}
+
+/** What the configuration of a device shows of a step. */
+export interface Shown extends ReturnType<typeof compareConfig> {
+  /** It can show anything of it. */
+  readonly visible: boolean;
+  readonly isAsBefore: boolean;
+}
+
+/** @returns undefined when the configuration cannot be read */
+export function shownOf(step: PatchStep, config: string, secretNames: readonly string[]): Shown | undefined {
+  const file = readFile(config);
+  return (
+    file && {
+      visible: isVisible(step),
+      isAsBefore: step.ways().some((way) => changes(way.before(), file.content).length === 0),
+      ...compareStep(step, config, secretNames),
+    }
+  );
+}
+
+/** Judges a device without a proof of the reboot: a configuration is published again at every connect, in use or not. */
+function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolean): PatchTransferEnd | undefined {
+  if (isAsBefore && visible) return undefined;
+  if (lost.length > 0) return { ...failed(valueLost(lost, 'came back')), unproven: true, taken, lost };
+  if (!live) return failed(because('UNCONFIRMED', messages.UNCONFIRMED, hints.UNCONFIRMED), 'flashed');
+  return { ...failed(because('REBOOT_UNPROVEN', messages.REBOOT_UNPROVEN, hints.REBOOT_UNPROVEN)), unproven: true };
+}
+
+/** Judges a device that sleeps: it boots at its next wake at the latest, and what it publishes comes into use. */
+function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd | undefined {
+  if (isAsBefore || !visible) return undefined;
+  if (lost.length === 0) return { kind: 'taken', unproven: true };
+  return { ...failed(valueLost(lost, 'came back'), 'flashed'), unproven: true, taken, lost };
+}
+
+/** Of a device that may have rebooted unseen. */
+export const UNTOLD = 'The device received the patch; whether it rebooted since cannot be told.';
+
+export const ASLEEP = 'The device went to sleep without a sign that it received the patch.';
+
+const messages = {
+  REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
+  UNCONFIRMED:
+    'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
+  NOT_RECEIVED:
+    'A connection was lost meanwhile, and the device has not rebooted since: the patch most likely did not reach it.',
+  RESTARTED: 'The device restarted, but gave no sign that it received the patch, and has the configuration of before.',
+  UNSEEN:
+    'The device restarted, but gave no sign that it received the patch. It shows nothing of what the patch sets, so whether it took it is not known.',
+  NOT_BACK: 'The device went away and did not come back in time.',
+  ASLEEP,
+} as const;
+
+const hints = {
+  REBOOT_UNPROVEN:
+    'A configuration is published at every connect, whether it is in use or not. Restart the device, and get its configuration.',
+  UNCONFIRMED:
+    'The connection to the broker was lost meanwhile. Wait until the device sends its statistics, and get its configuration.',
+  NOT_BACK:
+    'If wifi or mqtt were changed, they may not fit: look for the device on the other network or broker, or for an access point that it opened. Else power-cycle it.',
+} as const;
+
+function because(code: ErrorCode, message?: string, hint?: string): HomieError {
+  return new HomieError(code, message, hint === undefined ? {} : { hint });
+}
+
+function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'failed' } {
+  return { kind: 'failed', error: why, ...(open && { open }) };
+}
+
+/** @param why the connection was lost, where the broker or the network gave a reason */
+function notReceived(why: unknown): HomieError {
+  if (!(why instanceof HomieError)) return because('NOT_RECEIVED', messages.NOT_RECEIVED);
+  const since = 'The device has not rebooted since: the patch most likely did not reach it.';
+  return because('NOT_RECEIVED', `${why.message} ${since}`, why.hint);
+}
+
+function unanswered({ error: cause, noSubscribers }: { error?: HomieError; noSubscribers: boolean }): HomieError {
+  if (cause?.code === 'PUBLISH_TIMEOUT')
+    return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device gave no sign of it.');
+  if (cause?.cause instanceof HomieError)
+    return because('NOT_RECEIVED', `${cause.cause.message} The patch was being sent.`, cause.cause.hint);
+  if (noSubscribers)
+    return because('NOT_RECEIVED', 'The broker knew of nobody who listens to the topic for patches of the device.');
+  return because('NOT_RECEIVED');
+}
+
+export function valueLost(lost: readonly LostValue[], what: 'rebooted' | 'came back'): HomieError {
+  const shown = lost
+    .slice(0, 3)
+    .map(({ path, expected, got }) => `${path} is ${brief(got)} instead of ${brief(expected)}`);
+  return new HomieError(
+    'VALUE_LOST',
+    `The device ${what}, but ${shown.join(', ')}${andMore(lost.length - shown.length)}.`,
+  );
+}
+
+/** @param value with its secrets masked */
+function brief(value: unknown): string {
+  if (value === null) return 'missing or null';
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+function sightOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): Sight {
+  return new Sight({ broker, watch, signal, ...(before && { before }) });
+}
+
+/** Whether the device is at this address, as far as is known. */
+function isAt({ broker, device }: Address): boolean {
+  const state = broker.registry.get(device)?.state?.value;
+  return state !== undefined && !isAway(state);
+}
+
+function isAsleep({ broker, device }: Address): boolean {
+  return broker.registry.get(device)?.state?.value === 'sleeping';
+}
+
+/** Takes in all that has come. */
+async function drain(sight: Sight): Promise<void> {
+  while ((await sight.next(0)) !== undefined);
+}
+
+/** The paths that a step is proven to have changed when it was taken. */
+export function provenPaths(step: PatchStep): string[] {
+  return step.paths.filter((path) => !step.unverified.includes(path));
+}
+
+/** Whether the device shows anything of what the step changes. */
+export function isVisible(step: PatchStep): boolean {
+  return step.ways().every((way) => shownChanges(way.before(), way.expected()).length > 0);
+}
+
+/** What came of a step: of the ways in which it may have gone, that in which nothing was lost, else the first. */
+function compareStep(
+  step: PatchStep,
+  config: string,
+  secretNames: readonly string[],
+): ReturnType<typeof compareConfig> {
+  const compare = (way: PatchStep) => compareConfig(way.before(), way.expected(), config, secretNames);
+  return (
+    step
+      .ways()
+      .map(compare)
+      .find(({ lost }) => lost.length === 0) ?? compare(step)
+  );
+}

@@ -1,0 +1,67 @@
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { DeviceState } from '../homie/device';
+import { neverSeen, settleFor } from '../homie/presence';
+import { checkDeviceId } from '../homie/topics';
+import { readFile } from './file';
+import { pathText, type JsonObject } from './json';
+import { STRIPPED } from './schema';
+import { maskObject } from './secrets';
+import type { ConfigSettings } from './settings';
+
+/** The configuration of a device, as it published it. */
+export interface DeviceConfig {
+  readonly device: string;
+  /** Secrets masked. */
+  readonly config: JsonObject;
+  /** What a device takes out before it publishes its configuration, whether it is set or not. */
+  readonly stripped: readonly string[];
+  /** `$state`: unless it is `ready`, the configuration is what was. */
+  readonly state: DeviceState | undefined;
+}
+
+/**
+ * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`, and until all that is
+ * retained has come.
+ *
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, CONFIG_UNKNOWN,
+ * CONFIG_UNREADABLE; the reason of the signal
+ */
+export async function readDeviceConfig(
+  broker: HomieBroker,
+  device: string,
+  settings: Pick<ConfigSettings, 'received' | 'secretNames'>,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<DeviceConfig> {
+  const id = checkDeviceId(device);
+  const until = performance.now() + settings.received;
+  const watch = broker.watch(id);
+  try {
+    for (;;) {
+      await settleFor(broker, id, signal);
+      const known = broker.registry.get(id);
+      if (known?.config !== undefined) {
+        const file = readFile(known.config.value);
+        if (file === undefined) throw new HomieError('CONFIG_UNREADABLE');
+        return {
+          device: id,
+          config: maskObject(file.content, settings.secretNames),
+          stripped: STRIPPED.map(pathText),
+          state: known.state?.value,
+        };
+      }
+      if ((await watch.next(until, signal)) === undefined) {
+        if (broker.status.state !== 'connected') throw new HomieError('NOT_CONNECTED');
+        if (!broker.isSettled) throw new HomieError('STILL_RECEIVING');
+        throw (
+          broker.refusal('$implementation/config') ??
+          (known === undefined
+            ? new HomieError('DEVICE_UNKNOWN', `${id} was ${neverSeen(broker, id)}`)
+            : new HomieError('CONFIG_UNKNOWN'))
+        );
+      }
+    }
+  } finally {
+    watch.close();
+  }
+}

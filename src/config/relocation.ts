@@ -1,0 +1,190 @@
+/** Where a device is, where a patch moves it, and what it leaves behind there. */
+import { withDeadline } from '../deadline';
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import { settle } from '../homie/presence';
+import { clearRetained, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
+import type { MoveReport } from '../homie/update';
+import type { DeviceWatch } from '../homie/watch';
+import { baseTopicOf, deviceIdOf } from './file';
+import { isLeftover } from './check-device';
+import type { PatchStep } from './patch-step';
+
+/** How long another connection to the broker may take, in ms, unless the broker is still sending what it has retained. */
+const SETTLE = 10_000;
+
+/** Where a device is: a base topic and an id. */
+export class Address {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly watch: DeviceWatch;
+
+  constructor(broker: HomieBroker, device: string) {
+    this.broker = broker;
+    this.device = device;
+    this.watch = broker.watch(device);
+  }
+
+  /** Base topic and device id. */
+  get root(): string {
+    return this.broker.baseTopic + this.device;
+  }
+}
+
+/** The addresses that a patch moves a device through, from the one where it is now. */
+export class Relocation {
+  readonly #addresses: Address[];
+  /** Connections for other base topics than that of the first address. */
+  readonly #brokers: HomieBroker[] = [];
+  readonly #release: (() => void)[] = [];
+
+  constructor(broker: HomieBroker, device: string) {
+    this.#addresses = [new Address(broker, device)];
+  }
+
+  get start(): Address {
+    return this.#addresses[0] ?? this.end;
+  }
+
+  get end(): Address {
+    const last = this.#addresses.at(-1);
+    if (last === undefined) throw new HomieError('UNEXPECTED');
+    return last;
+  }
+
+  /**
+   * Prepares for what the steps do to the topics of the device: connects to where it will be, and locks it there.
+   *
+   * @returns where the device is after each step
+   * @throws {HomieError} DEVICE_ID_TAKEN, DEVICE_BUSY, REBOOT_PENDING, FACTS_MISSING, NOT_CONNECTED; the reason of the signal
+   */
+  async prepare(steps: readonly PatchStep[], signal: AbortSignal): Promise<Address[]> {
+    // Nothing was sent the last time.
+    for (const { watch } of this.#addresses.splice(1)) watch.close();
+    const after: Address[] = [];
+    for (const step of steps) {
+      const target = this.#target(step);
+      if (target !== undefined) this.#addresses.push(await this.#arrive(target, signal));
+      after.push(this.end);
+    }
+    return after;
+  }
+
+  /** Every address that the device leaves on its way to `address`. */
+  leftFor(address: Address): Address[] {
+    return this.#addresses.slice(0, this.#addresses.indexOf(address));
+  }
+
+  /** Ends all that it has opened. */
+  async close(): Promise<void> {
+    for (const { watch } of this.#addresses) watch.close();
+    for (const release of this.#release) release();
+    await Promise.all(this.#brokers.map((broker) => broker.close()));
+  }
+
+  #target(step: PatchStep): { baseTopic: string; device: string } | undefined {
+    const mac = this.start.broker.registry.get(this.start.device)?.mac?.value;
+    const [before, expected] = [step.before(), step.expected()];
+    const { broker, device } = this.end;
+    const id = deviceIdOf(expected, mac);
+    if (id === undefined) {
+      throw new HomieError(
+        'FACTS_MISSING',
+        'The device would take its MAC address as its id, but has not published it.',
+      );
+    }
+    const isRenamed = id !== deviceIdOf(before, mac);
+    const isRebased = baseTopicOf(expected) !== baseTopicOf(before);
+    if (!isRenamed && !isRebased) return undefined;
+    return {
+      baseTopic: isRebased ? (baseTopicOf(expected) ?? broker.baseTopic) : broker.baseTopic,
+      device: isRenamed ? id : device,
+    };
+  }
+
+  async #arrive({ baseTopic, device }: { baseTopic: string; device: string }, signal: AbortSignal): Promise<Address> {
+    const broker = await this.#reach(baseTopic, signal);
+    await broker.seek([device], signal);
+    const there = broker.registry.get(device);
+    if (there !== undefined && !isLeftover(there, this.#known())) throw new HomieError('DEVICE_ID_TAKEN');
+    const { start } = this;
+    const job = start.broker.locks.holder(start.device) ?? '';
+    broker.locks.acquire(device, job);
+    this.#release.push(() => broker.locks.release(device, job));
+    return new Address(broker, device);
+  }
+
+  /** The device as it is known, but with an id that is nobody's: at another base topic the same id is another device. */
+  #known() {
+    const known = this.start.broker.registry.get(this.start.device);
+    return known && { ...known, id: '' };
+  }
+
+  async #reach(baseTopic: string, signal: AbortSignal): Promise<HomieBroker> {
+    const open = [this.start.broker, ...this.#brokers].find((broker) => broker.baseTopic === baseTopic);
+    if (open !== undefined) return open;
+    const broker = this.start.broker.beside(baseTopic);
+    this.#brokers.push(broker);
+    broker.start();
+    try {
+      await withDeadline(SETTLE, signal, (patience) => broker.settled(patience));
+    } catch {
+      signal.throwIfAborted();
+      if (broker.isReceiving) await settle(broker, signal);
+      if (broker.isReceiving) throw new HomieError('STILL_RECEIVING');
+      if (broker.isSettled) return broker;
+      throw new HomieError(
+        'NOT_CONNECTED',
+        `A second connection, to see the device under ${baseTopic}, could not be made.`,
+      );
+    }
+    return broker;
+  }
+}
+
+interface LeftoversInput {
+  readonly old: Address;
+  /** Where the device is proven to be now. */
+  readonly now: Address;
+  /** Whether they are to be cleared. */
+  readonly clear: boolean;
+  /** ms that the old `$state` has to become `lost`. */
+  readonly patience: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Finds what the broker has retained of a device at its old address, and clears that when asked to: only topics that were
+ * seen retained there, only while the old `$state` stays `lost`, and nothing of another device.
+ */
+export async function leaveBehind({ old, now, clear, patience, signal }: LeftoversInput): Promise<MoveReport> {
+  const lost = await untilLost(old, patience, signal);
+  const { registry, connection } = old.broker;
+  const others = [...knownRoots(old.broker), ...knownRoots(now.broker), now.root];
+  const retained = await ownTopics(await retainedBelow(connection, old.root, signal), old.root, others);
+  const report = { from: old.root, to: now.root, retained };
+  // A device retains what it publishes.
+  if (retained.length === 0) return { ...report, cleared: [], kept: UNSHOWN };
+  if (!clear) return { ...report, cleared: [] };
+  if (!lost) return { ...report, cleared: [], kept: 'The old $state did not become lost.' };
+
+  const before = registry.get(old.device)?.state;
+  const cleared: string[] = [];
+  const stands = (): boolean => {
+    const state = registry.get(old.device)?.state;
+    return state === before || (state === undefined && cleared.some(isStateTopic));
+  };
+  if (await clearRetained(retained, { sender: old, stands, cleared, signal })) return { ...report, cleared };
+  return { ...report, cleared, kept: 'The old $state changed meanwhile.' };
+}
+
+const UNSHOWN =
+  'The broker shows nothing that is retained there: it may deliver that for exact topics only (RabbitMQ), or not to this user (ACL).';
+
+async function untilLost(old: Address, patience: number, signal: AbortSignal): Promise<boolean> {
+  const until = performance.now() + patience;
+  while (old.broker.registry.get(old.device)?.state?.value !== 'lost') {
+    if ((await old.watch.next(until, signal)) === undefined) return false;
+  }
+  return true;
+}

@@ -1,0 +1,35 @@
+/** What the checks of an update and of a configuration change have in common: many devices, and nothing is sent. */
+import type { HomieBroker } from './broker';
+import type { Staged } from './lock';
+import { matchAny } from './pattern';
+
+export interface CheckOptions {
+  /** Gives up waiting for what is retained. */
+  readonly signal?: AbortSignal;
+  /** Ids and patterns of devices that are excluded. */
+  readonly exclude?: readonly string[];
+}
+
+/** Why a device is excluded, in a sentence. */
+export const EXCLUDED = 'It is excluded.';
+
+/** Checks each device, and counts the verdicts. */
+export async function checkEach<Each extends { readonly verdict: string }>(
+  ids: readonly string[],
+  exclude: readonly string[],
+  check: (id: string, isExcluded: boolean) => Each | Promise<Each>,
+): Promise<{ counts: Partial<Record<Each['verdict'], number>>; devices: Each[] }> {
+  const isExcluded = matchAny(exclude);
+  const devices = await Promise.all(ids.map(async (id) => check(id, isExcluded(id))));
+  const counts: Partial<Record<Each['verdict'], number>> = {};
+  for (const each of devices) {
+    const verdict: Each['verdict'] = each.verdict;
+    counts[verdict] = (counts[verdict] ?? 0) + 1;
+  }
+  return { counts, devices };
+}
+
+/** Returns why the lock of a device would not allow it to be sent something, in a sentence. */
+export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): string | undefined {
+  return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.message : 'Another job has this device.';
+}

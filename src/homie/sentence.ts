@@ -1,0 +1,179 @@
+/** What updates say to people: a sentence, and a word or two for a status. */
+import { plainText } from '../plain-text';
+import type { ConfigReport, FirmwareName, Phase, Reason, State, Update } from './update';
+
+/** How many unknown keys or devices are named in a sentence. */
+const MAX_NAMED = 3;
+
+const UNKNOWN_KEY = 'UNKNOWN_KEY';
+
+/** What is to be said of an update first. */
+export type Word = State | Phase | Reason | 'changed';
+
+/** In few words, also as the status below a node, which has the same in other languages. */
+export const words: Readonly<Record<Word, string>> = {
+  queued: 'queued',
+  waiting: 'waiting',
+  offline: 'waiting: offline',
+  never_seen: 'never seen',
+  busy: 'waiting: busy',
+  window: 'window is closed',
+  canary: 'waiting: canary',
+  paused: 'paused',
+  stopped: 'stopped by failures',
+  running: 'in progress',
+  sending: 'sending',
+  accepted: 'accepted',
+  flashing: 'flashing',
+  silent: 'no response',
+  received: 'received',
+  rebooting: 'rebooting',
+  verifying: 'verifying',
+  succeeded: 'updated',
+  changed: 'changed',
+  skipped: 'skipped',
+  up_to_date: 'up to date',
+  older: 'newer installed',
+  ota_disabled: 'OTA disabled',
+  no_change: 'nothing to change',
+  held: 'held back: retry',
+  excluded: 'excluded',
+  failed: 'failed',
+  timed_out: 'timed out',
+  rejected: 'refused',
+  canceled: 'canceled',
+  superseded: 'superseded',
+  already_sent: 'already sent',
+};
+
+/** Returns the word for what matters most of an update: its phase while it runs, else its reason where it has one. */
+export function wordOf({ state, phase, reason }: Pick<Update, 'state' | 'phase' | 'reason'>): Word {
+  return (state === 'running' ? phase : reason) ?? state;
+}
+
+/** The parts of a sentence that a word stands for, where it is not enough by itself. */
+const clauses: Partial<Record<Word, string>> = {
+  offline: 'waiting, it is offline',
+  never_seen: 'waiting',
+  busy: 'waiting, it is busy',
+  window: 'waiting, the maintenance window is closed',
+  canary: 'waiting for the canary devices',
+  paused: 'waiting, the job is paused',
+  stopped: 'waiting, failures have stopped the job',
+  flashing: 'writing',
+  accepted: 'accepted by the device',
+  received: 'received by the device',
+  silent: 'no response from the device',
+  older: 'skipped, a newer version is installed',
+  ota_disabled: 'skipped, OTA is disabled',
+  held: 'held back',
+  excluded: 'skipped, it is excluded',
+  superseded: 'canceled, a newer job has taken it over',
+  already_sent: 'canceled',
+};
+
+/** Returns a sentence that says all that matters of an update, such as of the payload of a progress message. */
+export function sentenceOf(update: Update): string {
+  const { device, hint, error, late } = update;
+  const said = `${device}: ${late === true ? 'later ' : ''}${clauseOf(update)}`;
+  // The message of an error is a sentence already, and its hint has a place of its own.
+  if (error !== undefined) return `${said}: ${error.message}`;
+  return hint === undefined ? `${said}.` : `${said}. ${hint}`;
+}
+
+function clauseOf(update: Update): string {
+  const { state, from, to, reason, hint } = update;
+  if (state === 'running') return runningClause(update);
+  if (state === 'succeeded') return succeededClause(update);
+  if (reason === 'up_to_date') return `up to date, runs ${named(to ?? from)}`;
+  // The hint says why.
+  if (state === 'waiting' && reason !== undefined && hint !== undefined) return 'waiting';
+  // An earlier rollout was stopped, not this one.
+  if (state === 'skipped' && reason === 'stopped') return 'skipped';
+  return clauseFor(update);
+}
+
+function succeededClause({ from, to, reboot }: Update): string {
+  const done = to === undefined ? 'configuration changed' : `updated ${fromTo(from, to)}`;
+  return reboot === 'unproven' ? `${done}, but no reboot was seen` : done;
+}
+
+function runningClause(update: Update): string {
+  const { to, phase, progress, remaining, attempt } = update;
+  const parts = [to === undefined ? 'changing the configuration' : `updating to ${named(to)}`];
+  const isWriting = phase === 'flashing' || phase === 'silent';
+  if (isWriting && to !== undefined) parts.push(`${Math.floor(progress)} %`);
+  if (phase === 'flashing' && remaining !== undefined) parts.push(`about ${remaining} s left`);
+  if (phase !== undefined && phase !== 'flashing') parts.push(clauseFor(update));
+  if (attempt > 1) parts.push(`attempt ${attempt}`);
+  return parts.join(', ');
+}
+
+function clauseFor(update: Update): string {
+  const word = wordOf(update);
+  return clauses[word] ?? words[word];
+}
+
+function fromTo(from: FirmwareName, to: FirmwareName): string {
+  if (from.version === undefined || to.version === undefined) return `to ${named(to)}`;
+  return `from ${named(from)} to ${from.name === to.name ? plainText(to.version) : named(to)}`;
+}
+
+function named({ name, version, checksum }: FirmwareName): string {
+  const known = [name, version].filter((part) => part !== undefined);
+  return known.length === 0 ? `the image ${checksum ?? ''}`.trim() : plainText(known.join(' '));
+}
+
+/** Returns what is said of the devices of a job, in one sentence for a notification. */
+export function textOf(devices: readonly Update[]): string {
+  const [only] = devices;
+  if (only === undefined) return 'No device belongs to it yet.';
+  if (devices.length === 1) return sentenceOf(only);
+  const ignored = ignoredKeys(devices.flatMap(({ error, config }) => (error === undefined && config ? [config] : [])));
+  const unseen = devices.filter(isPerhapsMisspelled).slice(0, MAX_NAMED);
+  const unknown = unseen.map(({ device, hint = '' }) => ` ${device}: ${hint}`).join('');
+  const stop = devices.find(({ state, reason }) => state === 'skipped' && reason === 'stopped')?.hint;
+  const hints = `${stop === undefined ? '' : ` ${stop}`}${unknown}${ignored}`;
+  return `${devices.length} devices: ${groups(devices).join(', ')}.${hints}`;
+}
+
+/** How many devices are in each state, and which; those that wait by what they wait for. */
+function groups(devices: readonly Update[]): string[] {
+  const ids = new Map<string, string[]>();
+  for (const update of devices) {
+    const word = groupOf(update);
+    const group = ids.get(word);
+    if (group === undefined) ids.set(word, [update.device]);
+    else group.push(update.device);
+  }
+  return Object.entries(words).flatMap(([word, text]) => {
+    const group = ids.get(word) ?? [];
+    if (group.length === 0) return [];
+    const shown = group.length > 5 ? `${group.slice(0, 5).join(', ')} …` : group.join(', ');
+    return [`${group.length} ${text} (${shown})`];
+  });
+}
+
+function groupOf(update: Update): Word {
+  if (update.state === 'waiting') return wordOf(update);
+  return update.state === 'succeeded' && update.to === undefined ? 'changed' : update.state;
+}
+
+/** Whether a device is waited for that was never seen, while a known one has a similar id. */
+export function isPerhapsMisspelled({ reason, hint }: Pick<Update, 'reason' | 'hint'>): boolean {
+  return reason === 'never_seen' && hint?.endsWith('?') === true;
+}
+
+/** Whether a patch sets a key that the firmware does not know: the device takes it, and nothing comes of it. */
+export function setsUnknownKey({ warnings }: Pick<ConfigReport, 'warnings'>): boolean {
+  return warnings.some(({ code }) => code === UNKNOWN_KEY);
+}
+
+/** Returns what is said of the keys that the firmware does not know, each once, to be put behind a sentence. */
+export function ignoredKeys(reports: readonly Pick<ConfigReport, 'warnings'>[]): string {
+  const unknown = reports.flatMap(({ warnings }) => warnings.filter(({ code }) => code === UNKNOWN_KEY));
+  const messages = [...new Map(unknown.map(({ path, message }) => [path, message])).values()];
+  const more = messages.length - MAX_NAMED;
+  const shown = [...messages.slice(0, MAX_NAMED), ...(more > 0 ? [`(And ${more} more unknown keys.)`] : [])];
+  return shown.map((message) => ` ${message}`).join('');
+}

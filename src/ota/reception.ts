@@ -1,0 +1,292 @@
+import type { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { DeviceEvent } from '../homie/device';
+import { isReady } from '../homie/presence';
+import type { Sight } from '../homie/sight';
+import type { Phase, Progress } from '../homie/update';
+import { classify, type Context } from './classify';
+import type { Encoded } from './encoding';
+import type { ImageFacts } from './image';
+import { sentStatus, type Sendings } from './keepalive';
+import { ProgressMeter } from './progress';
+import type { StaleUpdate } from './recovery';
+import type { OtaSettings } from './settings';
+import { parseStatus, type OtaStatus } from './status';
+
+/** How often the progress is estimated between two reports of the device, in ms. */
+const ESTIMATE_EVERY = 500;
+
+/**
+ * The slowest pace at which a device is expected to receive and flash an image, in bytes per ms. With AsyncMqttClient 0.9.0
+ * all statuses of an image that comes within some 4 s of `ready` wait behind it, and never come out where it reboots
+ * (recording `amc09_ota_right_after_ready`).
+ */
+const SLOWEST = 8;
+
+/**
+ * The slowest pace of a whole transfer, in bytes per ms. A device that needs longer only pretends to receive, or is so far
+ * out of reach that nothing can be brought to it.
+ */
+const SLOWEST_TRANSFER = 1;
+
+/** How long a device that has said that it goes to sleep may still begin with an image that it was given before, in ms. */
+const FALLING_ASLEEP = 2000;
+
+/** An image that was sent to a device. */
+export interface ReceptionInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly firmware: ImageFacts;
+  readonly encoded: Encoded;
+  readonly settings: OtaSettings;
+  /** Every checksum that a device running the image may report. */
+  readonly expected: ReadonlySet<string>;
+  /** `$fw/checksum` before the publish. */
+  readonly before: string | undefined;
+  readonly sight: Sight;
+  readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
+  /** Asks the device whether the update was cut off, as `askStaleUpdate` does. */
+  readonly ask: () => Promise<StaleUpdate>;
+}
+
+/** What is known of the publish of an image. */
+export interface Sent {
+  /** MQTT 5: the broker knew of nobody who subscribed to the topic. */
+  readonly noSubscribers: boolean;
+  /** Why it was not acknowledged. Whether the broker has it is not known then. */
+  readonly error?: HomieError;
+}
+
+/** What ended the wait for the device's answer to the image. */
+export type Answer =
+  | { readonly kind: 'flashed' | 'another_updater' | 'missed' }
+  /**
+   * `partial`: it cannot have had all of the image, of which it had reported so many percent. `tooSlow`: its MQTT client ended
+   * the connection so many s into the transfer.
+   */
+  | {
+      readonly kind: 'gone';
+      readonly begun: boolean;
+      readonly partial: number | undefined;
+      readonly tooSlow: number | undefined;
+    }
+  /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
+  | { readonly kind: 'cut_off'; readonly free: boolean }
+  /**
+   * `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. `answer`: what it
+   * answered to the question, where it was asked.
+   */
+  | {
+      readonly kind: 'silent';
+      readonly begun: boolean;
+      readonly worksAgain: boolean;
+      readonly answer?: StaleUpdate;
+    }
+  | { readonly kind: 'refused'; readonly status: OtaStatus };
+
+/** Follows 202, 206 and 200. A lost one is inferred from what follows it. */
+export class Reception {
+  readonly #input: ReceptionInput;
+  readonly #sent: Sent;
+  readonly #sentAt: number;
+  readonly #meter: ProgressMeter;
+  readonly #totals: ReadonlySet<number>;
+  /** Whatever the device says, it is not waited for longer than this, on the clock of the sight. */
+  readonly #last: number;
+  #until: number;
+  #begun = false;
+  #isAsleep = false;
+  /** It did not answer when it was asked, and has got no further since. */
+  #wasSilent = false;
+  #worksAgain = false;
+  /** The most bytes that the device has reported. */
+  #furthest = -1;
+  #hasToAsk = false;
+  #sendings: Sendings | undefined;
+
+  /** @param sentAt when the broker had all of the image, in ms of `performance.now()` */
+  constructor(input: ReceptionInput, sent: Sent, sentAt: number) {
+    const { sight, settings, encoded, report } = input;
+    const { size } = input.firmware.info;
+    this.#input = input;
+    this.#sent = sent;
+    this.#sentAt = sentAt;
+    this.#meter = new ProgressMeter(size, sight.clock());
+    // For base64 the device counts with the decoded length before it has seen the padding.
+    this.#totals = new Set([size, Math.floor(encoded.payload.length / 4) * 3]);
+    this.#last = sight.clock() + settings.accepted + settings.stall + size / SLOWEST_TRANSFER;
+    this.#until = this.#within(settings.accepted + (sent.noSubscribers ? 0 : size / SLOWEST));
+    sight.onLost(() => this.#begun && report({ phase: 'silent' }));
+  }
+
+  /** Waits until the device has answered. */
+  async answer(): Promise<Answer> {
+    const { sight } = this.#input;
+    for (;;) {
+      const back = this.#isBack ? await this.#askBack() : undefined;
+      if (back !== undefined) return back;
+      const isOver = sight.clock() >= this.#last;
+      const pause = this.#begun ? sight.clock() + ESTIMATE_EVERY : undefined;
+      const event = isOver ? undefined : await sight.next(this.#until, pause);
+      const isDue = event === undefined && sight.clock() >= this.#until;
+      const answer = isDue ? await this.#askSilent(isOver) : this.#take(event);
+      if (answer !== undefined) return answer;
+    }
+  }
+
+  /** @param event undefined when none came for a while */
+  #take(event: DeviceEvent | undefined): Answer | undefined {
+    const { sight, settings, report } = this.#input;
+    const now = sight.clock();
+    if (event === undefined) {
+      report({ progress: this.#meter.estimate(now), ...(this.#meter.isOverdue(now) && { phase: 'silent' }) });
+      return undefined;
+    }
+    const sign = classify(event, this.#context);
+    switch (sign.kind) {
+      case 'nothing':
+        return undefined;
+      case 'connection':
+        this.#hasToAsk = true;
+        this.#until = Math.max(this.#until, this.#within(settings.accepted));
+        return undefined;
+      case 'asleep':
+        this.#isAsleep = true;
+        this.#until = Math.min(this.#until, this.#within(FALLING_ASLEEP));
+        return undefined;
+      case 'works_again':
+        this.#worksAgain = true;
+        return undefined;
+      case 'not_begun':
+        this.#until = now;
+        return undefined;
+      case 'accepted':
+        this.#heard(event.at);
+        this.#accepted();
+        return undefined;
+      case 'progress':
+        this.#heard(event.at, sign.written);
+        report({ phase: 'flashing', progress: this.#meter.report(sign.written, sight.clock()) });
+        return undefined;
+      case 'flashed':
+      case 'another_updater':
+      case 'refused':
+        this.#heard(event.at);
+        return sign;
+      case 'missed':
+        return sign;
+      case 'gone':
+        return this.#gone(sign.tooSlow);
+    }
+  }
+
+  get #context(): Context {
+    const { broker, device, sight, settings, before, expected } = this.#input;
+    return {
+      begun: this.#begun,
+      asleep: this.#isAsleep,
+      noSubscribers: this.#sent.noSubscribers,
+      acknowledged: this.#sent.error === undefined,
+      sentAt: this.#sentAt,
+      dueAt: this.#sentAt + settings.accepted,
+      blinked: sight.blinked,
+      advertisement: sight.advertisement,
+      device: broker.registry.get(device),
+      before,
+      expected,
+      totals: this.#totals,
+      sendings: this.#sendings,
+    };
+  }
+
+  /**
+   * A restart of the broker ends the transfer, and the device is often back before us. Where only our own connection was
+   * lost, the device answers after the update.
+   */
+  get #isBack(): boolean {
+    const { broker, device, sight } = this.#input;
+    const isToAsk = this.#hasToAsk && this.#begun && sight.advertisement?.readyAt !== undefined;
+    return isToAsk && broker.isSettled && isReady(broker, device);
+  }
+
+  async #askBack(): Promise<Answer | undefined> {
+    const answer = await this.#input.ask();
+    if (answer === 'flashed') return { kind: 'flashed' };
+    if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
+    if (this.#hasLeft) return this.#gone();
+    if (answer === 'progress') this.#until = this.#within(this.#input.settings.stall);
+    // Our connection was lost once more.
+    this.#hasToAsk = answer === 'gone';
+    return undefined;
+  }
+
+  /** @param isOver the device is waited for no longer */
+  async #askSilent(isOver: boolean): Promise<Answer | undefined> {
+    const [begun, worksAgain] = [this.#begun, this.#worksAgain];
+    // Its session is clean: once it sleeps, it is given nothing of before.
+    if (this.#isAsleep && !begun) return { kind: 'missed' };
+    if (this.#input.sight.gone) return this.#gone();
+    if (worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun))
+      return { kind: 'silent', begun, worksAgain };
+    const answer = await this.#input.ask();
+    if (answer === 'flashed') return { kind: 'flashed' };
+    if (this.#hasLeft) return this.#gone();
+    const written = answer === 'progress' ? reported(this.#input) : -1;
+    if (written <= this.#furthest) return this.#stillSilent(answer);
+    // The device has received in silence.
+    if (!begun) this.#accepted();
+    this.#advance(written);
+    return undefined;
+  }
+
+  /** A device that has begun is waited for once more: if its MQTT client gives up and connects again, its updater can be freed. */
+  #stillSilent(answer: StaleUpdate): Answer | undefined {
+    const [begun, worksAgain] = [this.#begun, this.#worksAgain];
+    if (answer !== 'silence' || !begun || this.#wasSilent) return { kind: 'silent', begun, worksAgain, answer };
+    this.#wasSilent = true;
+    this.#until = this.#within(this.#input.settings.stall);
+    return undefined;
+  }
+
+  #accepted(): void {
+    this.#meter.begin(this.#input.sight.clock());
+    this.#input.report({ phase: 'accepted' });
+  }
+
+  /** A status came, in ms of `performance.now()`. */
+  #heard(at: number, written = 0): void {
+    this.#advance(written);
+    this.#sendings = sentStatus(this.#sendings, at);
+  }
+
+  /** The device has received so many bytes. One that repeats itself gets no further, and is not worth waiting on. */
+  #advance(written: number): void {
+    if (!this.#begun) this.#input.sight.received();
+    this.#begun = true;
+    if (written <= this.#furthest) return;
+    this.#furthest = written;
+    this.#wasSilent = false;
+    this.#until = this.#within(this.#input.settings.stall);
+  }
+
+  #within(ms: number): number {
+    return Math.min(this.#input.sight.clock() + ms, this.#last);
+  }
+
+  /** Whether the device was lost, or connected again, before our eyes. */
+  get #hasLeft(): boolean {
+    const { gone, advertisement } = this.#input.sight;
+    return gone || advertisement?.live === true;
+  }
+
+  #gone(tooSlow?: number): Answer {
+    const isPartial = this.#begun && !this.#input.sight.blinked;
+    return { kind: 'gone', begun: this.#begun, partial: isPartial ? this.#meter.partial() : undefined, tooSlow };
+  }
+}
+
+/** How many bytes a device has reported to have written; none where it has only accepted the image. */
+function reported({ broker, device }: ReceptionInput): number {
+  const status = parseStatus(broker.registry.get(device)?.otaStatus?.value ?? '');
+  return status?.kind === 'progress' ? status.written : 0;
+}

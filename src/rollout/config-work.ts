@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { JsonObject } from '../config/json';
+import { maskedIn, readObject } from '../config/patch';
+import { maskObject } from '../config/secrets';
+import { defaultSettings, type ConfigSettings } from '../config/settings';
+import { canonical } from '../plain-object';
+import { ConfigJob } from './config-job';
+import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
+import type { Work, WorkAround } from './work';
+
+/** One patch for some devices, as plain data. */
+export interface ConfigWish {
+  readonly patch: JsonObject;
+  readonly devices: readonly string[];
+  readonly settings: ConfigSettings;
+  readonly rollout: RolloutSettings;
+  /** Secret values of the patch are missing. */
+  readonly incomplete?: boolean;
+}
+
+/** The work of changing the configuration of devices. */
+export function configWork(work: ConfigWish, { broker, history, author }: WorkAround): Work {
+  const { patch, devices, settings, rollout, incomplete = false } = work;
+  return {
+    brings: 'patch',
+    // A patch that lacks secret values is the same as no other.
+    identity: incomplete ? randomUUID() : canonical(patch),
+    forAll: false,
+    wish: { devices, settings, rollout },
+    make: (options) =>
+      new ConfigJob({ broker, patch, devices, settings, history, author, incomplete }, rollout, options),
+    ...(rollout.persist && { record: { keep: rollout.keep, work: withoutSecrets(work) } }),
+  };
+}
+
+/** Makes the work from what was written down of it. */
+export function configWorkAgain(written: Partial<ConfigWish>, around: WorkAround): Work {
+  const { devices = [], settings, rollout, incomplete = false } = written;
+  const patch = readObject(written.patch ?? {});
+  const work = {
+    patch,
+    devices,
+    settings: { ...defaultSettings, ...settings },
+    rollout: { ...defaultRollout, ...rollout },
+    // The mask is never sent, whatever the file says.
+    incomplete: incomplete || maskedIn(patch) !== undefined,
+  };
+  return configWork(work, around);
+}
+
+/** Secret values are never written down. */
+function withoutSecrets(work: ConfigWish): ConfigWish {
+  const patch = maskObject(work.patch, work.settings.secretNames);
+  return canonical(patch) === canonical(work.patch) ? work : { ...work, patch, incomplete: true };
+}

@@ -1,0 +1,302 @@
+import { runningFirmware } from '../homie/device';
+import { isFinal, type Outcome, type Update } from '../homie/update';
+import { unlessAborted } from '../unless-aborted';
+import { changed, ended, endedLate, queued, restored, type Entry } from './entry';
+import type { DeviceState } from './job-state';
+import type { Lifetime } from './lifetime';
+import type { Schedule } from './schedule';
+import { judge, serve, Stop, stopped, type Turns } from './serve';
+import type { Hooks, Task } from './task';
+
+/** What the parts of a job share. */
+export interface JobContext {
+  /** Its id. */
+  readonly job: string;
+  readonly task: Task<unknown>;
+  readonly lifetime: Lifetime;
+  readonly schedule: Schedule;
+  /** The devices that have changed since the changes were last written down. */
+  readonly touched: Set<JobDevice>;
+  /** Resolves when one more device may begin. */
+  readonly pace: () => Promise<void>;
+  /** Resolves when no other job has to finish the device first, with whether it is left to another job. */
+  readonly before: (device: string) => Promise<boolean>;
+  readonly save: () => Promise<void>;
+  readonly emit: (event: 'progress' | 'result', update: Update) => void;
+  /** Observes a canary. */
+  readonly observe: (device: string) => Promise<void>;
+}
+
+/** One device of a job: its record, what was sent to it, and how it is served. */
+export class JobDevice {
+  readonly id: string;
+  readonly #context: JobContext;
+  #entry: Entry;
+  /** What was published, and has not come to an end. */
+  #flight: unknown;
+  /** Something was handed to the socket. */
+  #isSent = false;
+  /** The user asked for this device. False when the job found it later, or tries it again. */
+  #isAsked = true;
+  /** It had not ended when an earlier process did. */
+  #isResumed = false;
+  /** `stop` ends the device if nothing was sent; `leave` ends watching it. Undefined unless it is being served. */
+  #signals: { readonly stop: AbortController; readonly leave: AbortController } | undefined;
+  /** Aborted when the turn of the device comes. */
+  #turn: AbortController | undefined;
+  #serving: Promise<void> | undefined;
+
+  /** @param state as it was before a restart */
+  constructor(id: string, context: JobContext, state?: DeviceState) {
+    this.id = id;
+    this.#context = context;
+    this.#flight = state?.flight;
+    this.#isSent = this.#flight !== undefined;
+    this.#isAsked = state?.unasked !== true;
+    this.#entry = state === undefined ? this.#fresh : { ...restored(state.entry, this.#isSent), job: context.job };
+    this.touch();
+  }
+
+  /** What is known of it, to be told. */
+  get update(): Update {
+    return this.#updateOf(this.#entry);
+  }
+
+  get hasEnded(): boolean {
+    return isFinal(this.#entry.state);
+  }
+
+  /** Whether something was sent to it. */
+  get isUnderWay(): boolean {
+    return this.#isSent || this.#entry.attempt > 0;
+  }
+
+  /** Whether it failed, was not reached or refused; or is held or stopped, since only the user can let it go. */
+  get mayRetry(): boolean {
+    const { state, reason } = this.#entry;
+    const wasLeft = reason === 'held' || reason === 'stopped';
+    return state === 'failed' || state === 'timed_out' || state === 'rejected' || wasLeft;
+  }
+
+  /** What is known of it, to be written down. */
+  get state(): DeviceState {
+    const { schedule, lifetime } = this.#context;
+    const since = this.hasEnded ? undefined : schedule.plan.since(this.id);
+    return {
+      entry: this.#entry,
+      ...(this.#flight !== undefined && { flight: this.#flight }),
+      ...(!this.#isAsked && { unasked: true }),
+      ...(since !== undefined && { since: lifetime.offsetOf(since) }),
+    };
+  }
+
+  /** Resolves when the device is not being served. */
+  async served(): Promise<void> {
+    await this.#serving;
+  }
+
+  /** Has the device written down again. */
+  touch(): void {
+    this.#context.touched.add(this);
+  }
+
+  /** Waits for the device, and serves it. */
+  begin(): void {
+    this.#serving = this.#serve();
+  }
+
+  /** Continues the device in a new process. */
+  restart(): void {
+    this.#isResumed = true;
+    this.begin();
+  }
+
+  /** Observes the device as a canary. */
+  observe(): void {
+    this.#serving = this.#context.observe(this.id);
+  }
+
+  /** Forgets how the device ended, so that the job can try it again. */
+  renew(): void {
+    this.#isAsked = false;
+    this.#set(this.#fresh);
+  }
+
+  /** Notes that the job found the device later, without a request for it. */
+  markUnasked(): void {
+    this.#isAsked = false;
+    this.touch();
+  }
+
+  /** Lets the device have its turn. */
+  takeTurn(): void {
+    this.touch();
+    this.#turn?.abort();
+    this.#turn = undefined;
+  }
+
+  /** Ends the device with this outcome if nothing was sent to it; else sends nothing more to it. */
+  stop(outcome: Outcome): void {
+    if (this.#serving === undefined) this.#serving = this.#end(outcome);
+    else this.#signals?.stop.abort(new Stop(outcome));
+  }
+
+  /** Stops watching the device, although something was sent to it. */
+  leave(): void {
+    this.#signals?.leave.abort();
+  }
+
+  async #serve(): Promise<void> {
+    const { job, task, lifetime, pace, before } = this.#context;
+    const { abandoned } = lifetime;
+    const signals = { stop: new AbortController(), leave: new AbortController() };
+    this.#signals = signals;
+    const { stop, leave } = signals;
+    const given = AbortSignal.any([stop.signal, abandoned]);
+    await pace();
+    const isTaken = await unlessAborted(given, before(this.id));
+    if (isTaken === true) stop.abort(new Stop({ state: 'canceled', reason: 'superseded' }));
+    try {
+      const outcome =
+        given.aborted && this.#flight === undefined
+          ? stopped(stop.signal)
+          : await this.#bring(stop.signal, AbortSignal.any([leave.signal, abandoned]));
+      this.#signals = undefined;
+      await this.#end(this.#withWhatWasSent(outcome, leave.signal.aborted));
+    } finally {
+      task.broker.locks.release(this.id, job);
+    }
+  }
+
+  async #bring(cancel: AbortSignal, abandon: AbortSignal): Promise<Outcome> {
+    const { job, task, save } = this.#context;
+    const input = { task, turns: this.#turns, hooks: this.#hooks(cancel, abandon) };
+    if (this.#flight !== undefined) {
+      const judged = await judge(this.id, this.#flight, input);
+      if (judged !== 'again') return judged;
+      this.#land();
+      input.hooks.report({ state: 'queued' });
+      void save();
+      task.broker.locks.release(this.id, job);
+      input.turns.notSent();
+    }
+    return serve(this.id, input);
+  }
+
+  get #turns(): Turns {
+    const { schedule } = this.#context;
+    return {
+      away: () => {
+        this.#turn = undefined;
+        this.touch();
+        schedule.apply((plan, now) => plan.away(this.id, now));
+      },
+      ask: (woke) => {
+        const turn = new AbortController();
+        this.#turn = turn;
+        schedule.apply((plan) => plan.asks(this.id, woke));
+        return turn.signal;
+      },
+      notSent: () => {
+        this.touch();
+        schedule.apply((plan, now) => plan.notSent(this.id, now));
+      },
+    };
+  }
+
+  #hooks(cancel: AbortSignal, abandon: AbortSignal): Hooks<unknown> {
+    const { job, schedule, lifetime, save, emit } = this.#context;
+    return {
+      job,
+      mayBegin: () => schedule.maySend,
+      handedOver: () => {
+        this.#isSent = true;
+      },
+      cancel,
+      abandon,
+      asked: this.#isAsked,
+      report: (change) => emit('progress', this.#set(changed(this.#entry, change))),
+      begin: async (flight) => {
+        this.#flight = flight;
+        this.touch();
+        await save();
+      },
+      unsent: () => {
+        this.#land();
+        void save();
+      },
+      watchOn: (late) => lifetime.willReport(this.#reportLate(late)),
+    };
+  }
+
+  async #end(outcome: Outcome): Promise<void> {
+    const { job, task, lifetime, schedule, save, emit, observe } = this.#context;
+    // After a restart it is judged by what is written down.
+    if (lifetime.kept.aborted) return;
+    const known = task.broker.registry.get(this.id);
+    const entry = ended(this.#entry, outcome, known && runningFirmware(known));
+    const update = this.#set({ ...entry, duration: lifetime.elapsed });
+    this.#land();
+    const wasResumed = this.#isResumed;
+    this.#isResumed = false;
+    // Written down first: a result may be missed when the process ends just now, but it never comes twice.
+    await task.ended(this.id, update, wasResumed);
+    await save();
+    const isCanary = schedule.plan.ended(this.id, outcome.state);
+    // A canary is kept until it has been observed: nobody else may reboot it.
+    if (!isCanary) task.broker.locks.release(this.id, job);
+    emit('progress', update);
+    emit('result', update);
+    schedule.advance();
+    if (isCanary) await observe(this.id);
+  }
+
+  /** Says of a device that was canceled where it may still take what was sent to it. */
+  #withWhatWasSent(outcome: Outcome, wasLeft: boolean): Outcome {
+    const { config } = outcome;
+    const { task } = this.#context;
+    const isAbandoned = wasLeft && outcome.state === 'failed' && outcome.error.code === 'ABANDONED';
+    const isOpen = outcome.state === 'canceled' && task.mayHaveTaken?.(this.id) === true;
+    if (!isAbandoned && !isOpen) return outcome;
+    const hint = isOpen ? ALREADY_SENT : `${ALREADY_SENT} ${LOCKED}`;
+    return { state: 'canceled', reason: 'already_sent', hint, ...(config && { config }) };
+  }
+
+  async #reportLate(late: Promise<Outcome | undefined>): Promise<void> {
+    const { task, emit } = this.#context;
+    const outcome = await late;
+    if (outcome === undefined) return;
+    const update = this.#updateOf(endedLate(this.#entry, outcome));
+    // A retry has not ended yet: the history gets the result of that.
+    if (this.hasEnded) await task.ended(this.id, update, false);
+    emit('progress', update);
+  }
+
+  /** Notes that nothing is in flight any more. */
+  #land(): void {
+    this.#isSent = false;
+    this.#flight = undefined;
+    this.touch();
+  }
+
+  get #fresh(): Entry {
+    const { job, task, lifetime } = this.#context;
+    return queued({ job, device: this.id, startedAt: lifetime.startedAt }, task.initial);
+  }
+
+  #set(entry: Entry): Update {
+    this.#entry = entry;
+    this.touch();
+    return this.update;
+  }
+
+  #updateOf(entry: Entry): Update {
+    const { lifetime, schedule } = this.#context;
+    const duration = Math.round(entry.duration ?? lifetime.elapsed);
+    const reason = entry.state === 'queued' ? schedule.holdOf(this.id) : undefined;
+    return reason === undefined ? { ...entry, duration } : { ...entry, state: 'waiting', reason, duration };
+  }
+}
+
+const ALREADY_SENT = 'It was sent before the cancel, so the device may still take it.';
+const LOCKED = 'The device takes no other job until it is seen to have restarted.';

@@ -1,0 +1,157 @@
+import { HomieError } from '../errors';
+import { matchAny } from '../homie/pattern';
+import { isFinal, type Hold } from '../homie/update';
+import { JobDevice, type JobContext } from './job-device';
+import type { DeviceState, JobState } from './job-state';
+
+/** The devices of a job, in their order. Starts and ends them as the plan of the job says. */
+export class JobDevices {
+  readonly #context: JobContext;
+  readonly #isExcluded: (id: string) => boolean;
+  readonly #devices = new Map<string, JobDevice>();
+  #isAdmitted: boolean;
+  #isCanceled: boolean;
+  /** What was last reported to keep devices from being started. */
+  #hold: Hold | undefined;
+
+  /**
+   * @param exclude ids and patterns of devices that are skipped
+   * @param state of a job that an earlier process began
+   */
+  constructor(context: JobContext, exclude: readonly string[], state?: JobState) {
+    this.#context = context;
+    this.#isExcluded = matchAny(exclude);
+    this.#isAdmitted = state?.admitted === true;
+    this.#isCanceled = state?.canceled === true;
+    for (const each of state?.devices ?? []) this.enter(each.entry.device, each);
+  }
+
+  /** Whether they were found. */
+  get isAdmitted(): boolean {
+    return this.#isAdmitted;
+  }
+
+  /** Whether all were canceled, also those that are still to be found. */
+  get isCanceled(): boolean {
+    return this.#isCanceled;
+  }
+
+  get all(): JobDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  /** Those that have not ended. */
+  get open(): JobDevice[] {
+    return this.all.filter(({ hasEnded }) => !hasEnded);
+  }
+
+  get(id: string): JobDevice | undefined {
+    return this.#devices.get(id);
+  }
+
+  /** Those that have changed since this was last called. */
+  takeChanged(): JobDevice[] {
+    const { touched } = this.#context;
+    const changed = [...touched];
+    touched.clear();
+    return changed;
+  }
+
+  /** Those that have ended without success, and can be tried again. */
+  retryable(ids?: readonly string[]): JobDevice[] {
+    const meant = ids && new Set(ids);
+    return this.all.filter(({ id, mayRetry }) => mayRetry && (meant?.has(id) ?? true) && this.hasEnded(id));
+  }
+
+  /** Whether the plan knows, too, that a device has ended, and it is not observed as a canary. */
+  hasEnded(id: string): boolean {
+    const { plan } = this.#context.schedule;
+    const stage = plan.stage(id);
+    return stage !== undefined && isFinal(stage) && !plan.holds.isSoaking(id);
+  }
+
+  /** Returns a device, which becomes part of the job if it is not yet. The plan does not know it before `add`. */
+  enter(id: string, state?: DeviceState): JobDevice {
+    const device = this.#devices.get(id) ?? new JobDevice(id, this.#context, state);
+    this.#devices.set(id, device);
+    return device;
+  }
+
+  /** Starts devices that were found. */
+  add(ids: readonly string[]): void {
+    const { schedule } = this.#context;
+    this.#isAdmitted = true;
+    const fresh = ids.filter((id) => schedule.plan.stage(id) === undefined);
+    schedule.apply((plan, now) => plan.add(ids, now));
+    for (const device of fresh.map((id) => this.enter(id))) {
+      device.touch();
+      const { state } = device.update;
+      // It was canceled, or another job has taken it, before the devices were found.
+      if (isFinal(state)) schedule.plan.ended(device.id, state);
+      else if (this.#isCanceled) device.stop({ state: 'canceled' });
+      else if (this.#isExcluded(device.id)) device.stop({ state: 'skipped', reason: 'excluded' });
+      else device.begin();
+    }
+  }
+
+  /** Starts devices again that have ended. */
+  again(devices: readonly JobDevice[]): void {
+    for (const device of devices) device.renew();
+    this.#context.schedule.apply((plan, now) => plan.again(idsOf(devices), now));
+    for (const device of devices) device.begin();
+  }
+
+  /** Starts devices again because the user asks for it. */
+  retry(devices: readonly JobDevice[]): void {
+    for (const { id } of devices) this.#context.task.allowAgain(id);
+    this.again(devices);
+  }
+
+  /** Continues all of them in a new process. */
+  restart(): void {
+    for (const device of this.open) device.restart();
+    for (const id of this.#context.schedule.plan.holds.soaking) this.get(id)?.observe();
+  }
+
+  /** Resumes the plan. The time for which devices are waited for starts over. */
+  resume(): void {
+    this.#context.task.goOn?.();
+    this.#context.schedule.apply((plan, now) => plan.resume(now));
+    for (const device of this.open) device.touch();
+  }
+
+  cancel(): void {
+    this.#isCanceled = true;
+    for (const device of this.open) device.stop({ state: 'canceled' });
+  }
+
+  /** Serves the devices whose turn it is, and ends those that did not become available in time. */
+  doWhatIsDue(): void {
+    const { start, expired } = this.#context.schedule.due();
+    for (const id of start) this.get(id)?.takeTurn();
+    for (const id of expired) this.get(id)?.stop({ state: 'timed_out', error: this.#inVain(id) });
+    this.#reportHold();
+  }
+
+  /** Reports each device that waits when something else begins or ends to keep it from being started. */
+  #reportHold(): void {
+    const { schedule, emit } = this.#context;
+    const { hold } = schedule;
+    if (hold === this.#hold) return;
+    this.#hold = hold;
+    const updates = this.open.map(({ update }) => update);
+    for (const update of updates) if (update.reason === hold && update.state !== 'running') emit('progress', update);
+  }
+
+  #inVain(id: string): HomieError {
+    const { job, task, schedule } = this.#context;
+    const busy = task.broker.locks.refusalOf(id, task.stages, job);
+    if (busy !== undefined) return busy;
+    const isThere = task.readyAt(id) !== undefined;
+    return isThere && !schedule.isOpen ? new HomieError('WINDOW_CLOSED') : task.missing(id);
+  }
+}
+
+export function idsOf(devices: readonly JobDevice[]): string[] {
+  return devices.map(({ id }) => id);
+}

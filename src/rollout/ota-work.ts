@@ -1,0 +1,93 @@
+import { Firmware } from '../firmware/firmware';
+import type { DeviceChoice } from '../homie/select';
+import { check, type CheckSummary } from '../ota/check';
+import { defaultSettings, type OtaSettings } from '../ota/settings';
+import type { Clock } from './clock';
+import type { ReadAgain } from './job-image';
+import { heldBecause, OtaJob, stoppedBecause } from './ota-job';
+import { Releases } from './releases';
+import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
+import type { JobStore } from './store';
+import type { Work, WorkAround } from './work';
+
+/** One firmware for some devices, as plain data but for the image. */
+export interface OtaWish {
+  readonly choice: DeviceChoice;
+  readonly settings: OtaSettings;
+  readonly rollout: RolloutSettings;
+}
+
+/** What work with firmware has around it. */
+export interface OtaWorkAround extends WorkAround {
+  /** Where jobs are written down; undefined where there is no place for them. */
+  readonly store?: JobStore | undefined;
+  readonly clock?: Clock;
+}
+
+/** The work of bringing a firmware onto devices. */
+export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
+  const { choice, settings, rollout } = wish;
+  const { broker, history, author, store, clock } = around;
+  const { md5, name } = firmware.info;
+  const readAgain = rollout.persist ? reader(md5, store) : undefined;
+  const input = { broker, firmware, ...(readAgain && { readAgain }), choice, settings, history, author };
+  Releases.of(broker).give(firmware);
+  return {
+    brings: 'image',
+    identity: md5,
+    ...(name !== undefined && { subject: name }),
+    forAll: 'runningThisFirmware' in choice,
+    wish,
+    make: (options) => new OtaJob(input, rollout, { ...(clock && { clock }), ...options }),
+    ...(rollout.persist && { record: { keep: rollout.keep, work: wish, firmware: { md5, image: firmware.image } } }),
+  };
+}
+
+/**
+ * Makes the work from what was written down of it.
+ *
+ * @throws {HomieError} when the image is none
+ */
+export async function otaWorkAgain(
+  written: Partial<OtaWish>,
+  image: Buffer | undefined,
+  around: OtaWorkAround,
+): Promise<Work> {
+  const { choice = { devices: [] }, settings, rollout } = written;
+  const wish = {
+    choice,
+    settings: { ...defaultSettings, ...settings },
+    rollout: { ...defaultRollout, ...rollout },
+  };
+  return otaWork(await Firmware.from(image), wish, around);
+}
+
+/**
+ * Checks what the work would do to each device, and sends nothing.
+ *
+ * @throws {HomieError} those of `check`; why there is no connection
+ */
+export async function checkOta(
+  firmware: Firmware,
+  { choice, settings, rollout: { exclude } }: OtaWish,
+  { broker, history }: WorkAround,
+  signal: AbortSignal,
+): Promise<CheckSummary> {
+  if (broker.status.state === 'disconnected') throw broker.status.error;
+  const input = { broker, firmware, choice, settings, history };
+  return check(broker, firmware, choice, settings, {
+    signal,
+    barred: (device) => {
+      const held = heldBecause(input, device);
+      if (held !== undefined) return { verdict: 'held', reason: held };
+      const stopped = stoppedBecause(input, device);
+      return stopped === undefined ? undefined : { verdict: 'stopped', reason: stopped };
+    },
+    exclude,
+  });
+}
+
+/** Apart from `otaWork`: what reads an image again must not hold it. */
+function reader(md5: string, store: JobStore | undefined): ReadAgain | undefined {
+  return store && (async () => Firmware.from(await store.firmware.read(md5)));
+}

@@ -1,0 +1,83 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Summary } from '../homie/update';
+import { unlessAborted } from '../unless-aborted';
+import { jobCommands, type JobCommand, type Target } from './job-commands';
+import type { Answer, Origin, Queue, Remaking } from './queue';
+import type { Idle } from './summaries';
+import type { Work } from './work';
+
+interface RequesterInput extends Origin, Omit<Remaking, 'signal'> {
+  readonly queue: Queue;
+  /** Told when it is known whether another process uses the folder of the jobs. */
+  readonly decided?: () => void;
+}
+
+/**
+ * A node that requests jobs, from its start to its end. It continues the jobs of an earlier one with the same id, also when
+ * it gets the folder of the jobs from another process.
+ */
+export class Requester {
+  readonly #input: RequesterInput;
+  readonly #closing = new AbortController();
+  #restored: Promise<void> = Promise.resolve();
+
+  constructor(input: RequesterInput) {
+    this.#input = input;
+  }
+
+  /** Resolves when the jobs of earlier requesters are continued. Requests and commands wait for it. */
+  get restored(): Promise<void> {
+    return this.#restored;
+  }
+
+  start(): void {
+    this.#input.store?.ownership.on('owned', this.#owned).on('lost', this.#lost);
+    this.#restored = this.#restore();
+  }
+
+  /** Requests a job, as `Queue.ask` does. @throws an AbortError when it is closed */
+  async ask(work: Work, msg: object): Promise<Answer> {
+    const { queue, ...origin } = this.#input;
+    await this.#restored;
+    this.#closing.signal.throwIfAborted();
+    return queue.ask(origin, work, msg);
+  }
+
+  /** @throws {HomieError} those of `jobCommands` */
+  async command(command: JobCommand, target: Target = {}): Promise<Summary | Idle> {
+    const { queue, node } = this.#input;
+    await this.#restored;
+    return jobCommands[command](queue, node, target);
+  }
+
+  /**
+   * Leaves the jobs that are written down to a later requester. Of the others cancels what waits, and stops watching what is
+   * under way. Resolves when nothing more will come of any. `removed`: there will be no later requester.
+   */
+  async close(removed: boolean): Promise<void> {
+    const { queue, node, store } = this.#input;
+    store?.ownership.off('owned', this.#owned).off('lost', this.#lost);
+    queue.cancelUnsent(node, removed);
+    // What is canceled ends first, and so does not count as abandoned.
+    await setImmediate();
+    this.#closing.abort();
+    await this.#restored;
+    await queue.leave(node, removed);
+  }
+
+  readonly #owned = (): void => {
+    const before = this.#restored;
+    this.#restored = before.then(() => this.#restore());
+  };
+
+  readonly #lost = (): void => this.#input.queue.leaveWritten(this.#input.node);
+
+  async #restore(): Promise<void> {
+    const { queue, decided, ...input } = this.#input;
+    if (input.store === undefined) return;
+    const { signal } = this.#closing;
+    const isOurs = await unlessAborted(signal, input.store.open());
+    decided?.();
+    if (isOurs === true) await queue.restore(input, { ...input, signal });
+  }
+}

@@ -1,0 +1,87 @@
+import { HomieError } from '../errors';
+import { reportError, type Hold, type Summary } from '../homie/update';
+import type { Clock } from './clock';
+import type { Due, Plan } from './plan';
+import type { Window } from '../settings/times';
+import { Opening } from './window';
+
+/** Runs a plan by the clock: looks at what is due after each change, and again when more becomes due. */
+export class Schedule {
+  readonly plan: Plan;
+  readonly #opening: Opening;
+  readonly #clock: Clock;
+  readonly #look: () => void;
+  #callOff: () => void = () => undefined;
+  #isLookDue = false;
+
+  /** @param look called when something may be due */
+  constructor(plan: Plan, window: Window | undefined, clock: Clock, look: () => void) {
+    this.plan = plan;
+    this.#opening = new Opening(window, clock);
+    this.#clock = clock;
+    this.#look = look;
+  }
+
+  /** Whether the maintenance window is open. */
+  get isOpen(): boolean {
+    return this.#opening.isOpen;
+  }
+
+  /** Whether a device that has its turn may still be sent something. */
+  get maySend(): boolean {
+    return this.plan.holds.maySend && this.isOpen;
+  }
+
+  /** What keeps devices from being started that are there. */
+  get hold(): Hold | undefined {
+    return this.plan.hold(this.isOpen);
+  }
+
+  /** What keeps a device from being started that is queued. */
+  holdOf(device: string): Hold | undefined {
+    return this.plan.waits(device) ? this.hold : undefined;
+  }
+
+  /** What a job that has not ended is doing, or waiting for. */
+  get standing(): Pick<Summary, 'stage' | 'opensAt' | 'error'> & { readonly state?: 'paused' | 'stopped' } {
+    const { mode, stopReason, soaking, inCanary } = this.plan.holds;
+    if (mode === 'stopped') {
+      const error = new HomieError(stopReason === 'canary' ? 'CANARY_UNSTABLE' : 'ROLLOUT_STOPPED');
+      return { state: 'stopped', error: reportError(error) };
+    }
+    if (mode === 'paused') return { state: 'paused' };
+    if (!this.isOpen) return { stage: 'window', opensAt: this.#opening.next.toISOString() };
+    return { stage: soaking.length > 0 ? 'soaking' : inCanary ? 'canary' : 'rollout' };
+  }
+
+  /** Changes the plan, and looks at what is due then. */
+  apply(change: (plan: Plan, now: number) => void): void {
+    change(this.plan, this.#clock.now());
+    this.advance();
+  }
+
+  /** Looks at what is due, once for all changes of the same turn. */
+  advance(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    queueMicrotask(() => {
+      this.#isLookDue = false;
+      this.#look();
+    });
+  }
+
+  /** Returns what is due now, and looks again when more becomes due. */
+  due(): Due {
+    const now = this.#clock.now();
+    const due = this.plan.due(now, this.isOpen);
+    const wakeAt = due.wakeAt ?? Number.POSITIVE_INFINITY;
+    const wake = Math.min(wakeAt, this.plan.isDone ? Number.POSITIVE_INFINITY : now + this.#opening.lookAgainIn);
+    if (Number.isFinite(wake)) this.#callOff = this.#clock.at(wake, this.#look);
+    return due;
+  }
+
+  /** Cancels the next look by the clock. */
+  callOff(): void {
+    this.#callOff();
+  }
+}

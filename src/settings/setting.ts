@@ -1,0 +1,122 @@
+/** What settings may be, and how each kind is read. Runs in a browser, too: its dialogs refuse what a node would. */
+import { isDeviceIdOrPattern } from '../homie/device-id';
+import { readWindow, type Window } from './times';
+
+/** A setting as a user gives it. */
+type Given = boolean | number | string | readonly string[] | undefined;
+
+/** One setting. `Value` is what the code gets, `Usual` what a user gives. */
+export interface Setting<Value = unknown, Usual extends Given = Given> {
+  readonly kind: 'flag' | 'whole' | 'seconds' | 'days' | 'choice' | 'someOf' | 'names' | 'devices' | 'times';
+  /** What counts unless something is given; undefined where nothing stands for it. */
+  readonly usual: Usual;
+  /** What counts instead where there is a maintenance window. */
+  readonly withWindow?: Usual;
+  /** What it must be, for errors. */
+  readonly expected: string;
+  /** Reads what a user gave in a node or a message; undefined where that does not fit. */
+  readonly read: (given: unknown) => Value | undefined;
+  readonly least?: number;
+  readonly most?: number;
+  readonly choices?: readonly (string | number)[];
+  /** The key of the unit's text. */
+  readonly unit?: string;
+  /** A name of Font Awesome, without `fa-`. */
+  readonly icon?: string;
+  /** What an empty field shows. */
+  readonly placeholder?: string;
+}
+
+type Look = Pick<Setting, 'unit' | 'icon' | 'placeholder'>;
+
+/** True or false, also as text. */
+export function flag(usual: boolean): Setting<boolean, boolean> {
+  const read = (given: unknown): boolean | undefined =>
+    typeof given === 'boolean' ? given : given === 'true' ? true : given === 'false' ? false : undefined;
+  return { kind: 'flag', usual, expected: 'true or false', read };
+}
+
+/** A whole number, also as text. */
+export function whole<Usual extends number | undefined>(
+  usual: Usual,
+  least: number,
+  most: number,
+  look: Look = {},
+): Setting<number, Usual> {
+  const read = (given: unknown): number | undefined => {
+    const number = readNumber(given);
+    return number !== undefined && Number.isInteger(number) && number >= least && number <= most ? number : undefined;
+  };
+  const expected = `a whole number from ${least} to ${most}`;
+  return { kind: 'whole', usual, expected, read, least, most, ...look };
+}
+
+/** A time that is given in seconds and read in ms. */
+export const seconds = time('seconds', 1000);
+
+/** A time that is given in days and read in ms. */
+export const days = time('days', 24 * 3_600_000);
+
+function time(unit: 'seconds' | 'days', ms: number): (usual: number) => Setting<number, number> {
+  const read = (given: unknown): number | undefined => {
+    const number = readNumber(given);
+    return number !== undefined && number >= 0 ? number * ms : undefined;
+  };
+  return (usual) => ({ kind: unit, usual, expected: `a number of ${unit}, 0 or more`, read, unit });
+}
+
+/** One of a few, of which the first is usual. */
+export function choice<Choice extends string | number>(
+  choices: readonly [Choice, ...Choice[]],
+  look: Look = {},
+): Setting<Choice, Choice> {
+  const read = (given: unknown): Choice | undefined =>
+    choices.find((each) => each === given || (typeof each === 'number' && String(each) === given));
+  const expected = choices.map((each) => JSON.stringify(each)).join(' or ');
+  return { kind: 'choice', usual: choices[0], expected, read, choices, ...look };
+}
+
+/** Some of a few: an array, or text with commas. */
+export function someOf<Choice extends string>(choices: readonly Choice[]): Setting<readonly Choice[], undefined> {
+  const read = (given: unknown): readonly Choice[] | undefined => {
+    const named = readNames(given);
+    const chosen = named?.flatMap((name) => choices.find((each) => each === name) ?? []);
+    return chosen?.length === named?.length ? chosen : undefined;
+  };
+  return { kind: 'someOf', usual: undefined, expected: `some of ${choices.join(', ')}`, read, choices };
+}
+
+/** Any names: an array, or text with commas. */
+export const names = list('names', 'names with commas between them', () => true);
+
+/** Ids of devices, or patterns: an array, or text with commas. */
+export const devices = list('devices', 'ids of devices, or patterns with *', isDeviceIdOrPattern);
+
+function list(kind: 'names' | 'devices', expected: string, fits: (name: string) => boolean) {
+  const read = (given: unknown): readonly string[] | undefined => {
+    const named = readNames(given);
+    return named?.every(fits) === true ? named : undefined;
+  };
+  return <Usual extends readonly string[] | undefined>(
+    usual: Usual,
+    look: Look = {},
+  ): Setting<readonly string[], Usual> => ({ kind, usual, expected, read, ...look });
+}
+
+/** Spans of the day in local time. */
+export function times(look: Look = {}): Setting<Window, undefined> {
+  const expected = 'from and to in local time, such as "01:00-05:00"';
+  return { kind: 'times', usual: undefined, expected, read: readWindow, ...look };
+}
+
+function readNumber(given: unknown): number | undefined {
+  const number = typeof given === 'string' ? Number(given) : given;
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
+}
+
+/** Names that a user gave: an array, or text with commas; undefined where they are something else. */
+export function readNames(given: unknown): string[] | undefined {
+  const all: unknown = typeof given === 'string' ? given.split(',') : given;
+  if (!Array.isArray(all) || !all.every((each) => typeof each === 'string')) return undefined;
+  return all.map((each) => each.trim()).filter((each) => each !== '');
+}

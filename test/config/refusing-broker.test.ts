@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
+import { readPatch } from '../../src/config/patch';
+import { checkConfig, type ConfigCheck } from '../../src/config/check-device';
+import { Lab } from '../ota/lab';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { bring, patient } from './lab';
+
+/** A patch of so many bytes. */
+function patchOf(size: number): { readonly settings: { readonly greeting: string } } {
+  return { settings: { greeting: 'A'.repeat(size - JSON.stringify({ settings: { greeting: '' } }).length) } };
+}
+
+/** Passes all on to a broker and back, but answers a patch by what `answer` makes of its packet id. */
+async function startAnswering(port: number, answer: (id: number) => Buffer, ends: boolean): Promise<Server> {
+  const server = createServer((client) => {
+    const target = connect(port, '127.0.0.1');
+    client.on('data', (bytes: Buffer) => {
+      const topic = bytes.indexOf('/$implementation/config/set');
+      const isPublish = topic > 0 && (bytes[0] ?? 0) >> 4 === 3;
+      if (!isPublish) {
+        if (!target.destroyed) target.write(bytes);
+        return;
+      }
+      const response = answer(bytes.readUInt16BE(topic + '/$implementation/config/set'.length));
+      if (ends) client.end(response);
+      else client.write(response);
+    });
+    target.on('data', (bytes: Buffer) => client.writable && client.write(bytes));
+    for (const socket of [client, target]) {
+      socket.on('error', () => undefined);
+      socket.once('close', () => [client, target].forEach((each) => each.destroy()));
+    }
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return server;
+}
+
+function urlOf(server: Server): string {
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return `mqtt://127.0.0.1:${address.port}`;
+}
+
+describe('A broker that does not take the patch', () => {
+  const ends: (() => unknown)[] = [];
+  let mosquitto: Mosquitto;
+
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).toReversed()) await end();
+  });
+
+  const open = async (url?: string): Promise<Lab> => {
+    const lab = await Lab.open(
+      mosquitto.url,
+      { statsInterval: 1 },
+      { protocolVersion: 5, ...(url !== undefined && { url }) },
+    );
+    ends.push(() => lab.close());
+    return lab;
+  };
+  const start = async (config: string[]): Promise<void> => {
+    mosquitto = await startMosquitto({ config });
+    ends.push(() => mosquitto.stop());
+  };
+
+  it('since it is larger than the limit that the broker has announced: a check says so, and nothing is sent', async () => {
+    await start(['max_packet_size 280']);
+    const lab = await open();
+    const { device, broker } = lab;
+    const check = async (size: number): Promise<ConfigCheck | undefined> =>
+      (await checkConfig(broker, readPatch(patchOf(size)), [device.id], patient)).devices[0];
+    // Fixed header 1 + 2, topic 2 + n, packet id 2, properties 1.
+    const most = 280 - 8 - Buffer.byteLength(`${broker.baseTopic}${device.id}/$implementation/config/set`);
+    const fits = await check(most);
+    assert.notEqual(fits?.verdict, 'rejected', fits?.reason);
+    const refused = await check(most + 1);
+    assert.equal(refused?.verdict, 'rejected');
+    assert.match(refused.reason, /at most 280 bytes; this one would have 281\. .*max_packet_size/);
+    const { outcome } = await bring(lab, patchOf(most + 1));
+    assert.ok('error' in outcome);
+    assert.equal(outcome.error.code, 'PACKET_TOO_LARGE');
+    assert.match(outcome.error.message, /at most 280 bytes; this one would have 281/);
+    assert.ok(!device.received.some(({ topic }) => topic.endsWith('/config/set')));
+  });
+
+  for (const [code, expected, message] of [
+    [151, 'PUBLISH_REFUSED', /reason code 151/],
+    [144, 'PUBLISH_REFUSED', /reason code 144/],
+    [135, 'PUBLISH_DENIED', /./],
+    [149, 'PACKET_TOO_LARGE', /./],
+  ] as const) {
+    it(`with the reason code ${code} of MQTT 5: ${expected}, with this reason`, async () => {
+      await start([]);
+      const puback = (id: number): Buffer => Buffer.of(0x40, 3, id >> 8, id & 255, code);
+      const server = await startAnswering(mosquitto.port, puback, false);
+      ends.push(() => server.close());
+      const lab = await open(urlOf(server));
+      const { outcome } = await bring(lab, { name: 'New' });
+      assert.ok('error' in outcome);
+      assert.deepEqual([outcome.state, outcome.error.code], ['failed', expected]);
+      assert.match(outcome.error.message, message);
+    });
+  }
+
+  for (const [code, message, hint] of [
+    [151, /quota is exceeded \(reason code 151\)\. The device has not rebooted since/, /quota/],
+    [135, /not authorized .*\(reason code 135\)\. The device has not rebooted since/, /ACL/],
+  ] as const) {
+    it(`and ends the connection with the reason code ${code} of MQTT 5: NOT_RECEIVED with this reason`, async () => {
+      await start([]);
+      const server = await startAnswering(mosquitto.port, () => Buffer.of(0xe0, 2, code, 0), true);
+      ends.push(() => server.close());
+      const lab = await open(urlOf(server));
+      const { outcome } = await bring(lab, { name: 'New' }, { received: 400, reboot: 600 });
+      assert.ok('error' in outcome);
+      assert.equal(outcome.error.code, 'NOT_RECEIVED');
+      assert.match(outcome.error.message, message);
+      assert.match(outcome.error.hint, hint);
+    });
+  }
+});

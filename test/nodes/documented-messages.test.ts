@@ -1,0 +1,134 @@
+/** The messages in the documentation, as real nodes with simulated devices take and send them. */
+import assert from 'node:assert/strict';
+import type { NodeMessage } from 'node-red';
+import { next, Scene } from './scene';
+import { TestFlow } from './flow';
+import { buildEsp8266Image } from '../support/images';
+import { blocks, type Block } from '../docs/markdown';
+
+const at = ({ page, line }: Block): string => `${page}:${line}`;
+const about = (text: string): readonly Block[] => blocks.filter((block) => block.about === text);
+
+/** What a node says at the end of what it was asked. */
+const isWrong = (payload: unknown): boolean => {
+  const { error, state } = Object(payload);
+  return error !== undefined || ['rejected', 'failed', 'stopped', 'timed_out'].includes(String(state));
+};
+
+describe('a message in the documentation', () => {
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+    const config = { settings: { percentage: 20 } };
+    for (const id of ['kitchen-light', 'garden-light', 'porch-light']) await scene.device(id, { config });
+    await (await scene.device('old-lamp')).stop();
+  });
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  const message = (block: Block): Record<string, unknown> => {
+    const parsed: unknown = JSON.parse(block.text);
+    assert.ok(typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed));
+    return { ...parsed };
+  };
+  const answered = ({ payload }: NodeMessage): void => {
+    assert.ok(!isWrong(payload), JSON.stringify(payload));
+    const { devices = [] } = Object(payload);
+    assert.ok(Array.isArray(devices));
+    for (const device of devices) assert.ok(!isWrong(device), JSON.stringify(device));
+  };
+
+  for (const block of about('message to homie-ota')) {
+    it(`is taken by homie-ota (${at(block)})`, async () => {
+      const msg = message(block);
+      const flow = await scene.flow({ device: '*-light' });
+      flow.send({
+        ...msg,
+        ...(['status', 'history', 'retry'].includes(String(msg['action'])) ? {} : { payload: next }),
+      });
+      // By day it would wait for the night.
+      const options = Object(msg['options']);
+      const waits = options.window !== undefined;
+      if (waits) {
+        answered(await flow.progress.first());
+        flow.send({ action: 'cancel' });
+      }
+      answered(await flow.summary.first());
+      for (const { payload } of flow.result.messages) assert.ok(!isWrong(payload), JSON.stringify(payload));
+      const { device } = msg;
+      if (msg['action'] === undefined && !waits) assert.equal(flow.result.messages.length, 2, String(device));
+      if (options.matchFirmware === true) assert.equal(devicesOf(await flow.summary.first()).length, 4);
+    });
+  }
+
+  for (const block of about('message to homie-config')) {
+    it(`is taken by homie-config (${at(block)})`, async () => {
+      const msg = message(block);
+      const flow = await scene.config();
+      flow.send(msg);
+      if (msg['action'] === 'get') {
+        const { payload } = await flow.result.nth(3);
+        assert.ok(!isWrong(payload) && Object(payload).config !== undefined, JSON.stringify(payload));
+        return;
+      }
+      const summary = await flow.summary.first();
+      answered(summary);
+      if (msg['action'] === undefined) assert.equal(Object(summary.payload).state, 'succeeded');
+    });
+  }
+
+  for (const block of about('message to homie-devices')) {
+    it(`is taken by homie-devices (${at(block)})`, async () => {
+      const msg = message(block);
+      const node = { type: 'homie-devices', device: '', state: '', firmware: '', outdated: false, events: false };
+      const flow = await TestFlow.start(scene.broker, node);
+      flow.send(Object(msg['options']).outdated === true ? { ...msg, payload: next } : msg);
+      const { payload } = await flow.result.first();
+      assert.ok(Array.isArray(payload) && payload.length > 0);
+      for (const device of payload) assert.ok(!isWrong({ error: device.error }), JSON.stringify(device));
+    });
+  }
+});
+
+describe('what comes from homie-ota, in the documentation', () => {
+  let scene: Scene;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+    await scene.device('kitchen-light');
+    await scene.device('garden-pump', {
+      image: buildEsp8266Image({ name: 'my-pump', version: '2.0.0', size: 50_000 }),
+    });
+  });
+  afterEach(async () => {
+    await scene.close();
+  });
+
+  /** A payload as plain data, without what is another time another one. */
+  const lasting = (payload: unknown): unknown =>
+    JSON.parse(JSON.stringify(payload), (key, value: unknown) =>
+      ['job', 'startedAt', 'duration', 'checksum'].includes(key) ? typeof value : value,
+    );
+
+  for (const [kind, action] of [
+    ['summary', 'update'],
+    ['check', 'check'],
+  ] as const) {
+    it(`is what it sends (${kind})`, async () => {
+      const [block, ...more] = about(`${kind} of homie-ota`);
+      assert.ok(block !== undefined && more.length === 0);
+      const flow = await scene.flow({ device: 'kitchen-light, garden-pump' });
+      flow.send({ action, payload: next });
+      const { payload } = await flow.summary.first();
+      assert.deepEqual(lasting(payload), lasting(JSON.parse(block.text)));
+    });
+  }
+});
+
+function devicesOf({ payload }: NodeMessage): readonly unknown[] {
+  const { devices } = Object(payload);
+  assert.ok(Array.isArray(devices));
+  return devices;
+}

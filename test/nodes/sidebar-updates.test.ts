@@ -1,0 +1,253 @@
+/** Updates that are started in the sidebar: jobs of the homie-broker. */
+import assert from 'node:assert/strict';
+import { on, once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Firmware } from '../../src/firmware/firmware';
+import type { Summary } from '../../src/homie/update';
+import type { Job } from '../../src/rollout/job';
+import { Queue } from '../../src/rollout/queue';
+import { buildEsp8266Image } from '../support/images';
+import { endOf } from '../support/jobs';
+import { stopFlow, TestFlow } from './flow';
+import { connected, next, payload, running, Scene, state } from './scene';
+import type { SimulatedDevice } from '../simulator/device';
+import { isImage } from '../simulator/transfers';
+
+const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 3 });
+
+/** The id of the homie-broker. */
+const BROKER = 'broker';
+
+/** A job that the sidebar has started, as soon as there is one. */
+async function jobOf(flow: TestFlow): Promise<Job> {
+  const queue = Queue.of(flow.broker);
+  for (;;) {
+    const job = queue.jobs(BROKER).at(-1);
+    if (job !== undefined) return job;
+    await once(queue, 'job');
+  }
+}
+
+async function summaryOf(flow: TestFlow): Promise<Summary> {
+  return (await jobOf(flow)).atRest();
+}
+
+/** Resolves when a device of a job has begun to receive the image. */
+async function accepted(job: Job): Promise<void> {
+  for await (const [{ phase }] of on(job, 'progress')) if (phase === 'accepted') return;
+}
+
+/** Resolves when a device of a job waits for this reason. */
+async function waits(job: Job, device: string, reason: string): Promise<void> {
+  const isWaiting = (): boolean => job.devices.some((each) => each.device === device && each.reason === reason);
+  while (!isWaiting()) await once(job, 'progress');
+}
+
+describe('an update from the sidebar', () => {
+  let scene: Scene;
+  let userDir: string;
+  let broker: object;
+
+  beforeEach(async () => {
+    scene = await Scene.open();
+    userDir = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-user-'));
+    broker = { ...scene.broker, canary: '0', expires: '3600' };
+  });
+  afterEach(async () => {
+    await scene.close();
+    await rm(userDir, { recursive: true, force: true });
+  });
+
+  const open = (settings: object = {}, ota: object = {}): Promise<TestFlow> =>
+    scene.flow({ canary: '0', ...ota }, { userDir, broker: { ...broker, ...settings } });
+  const start = async (flow: TestFlow, devices: readonly string[], image = next): Promise<void> =>
+    flow.updates.update(await Firmware.from(image), devices);
+  const images = (device: SimulatedDevice): number => device.received.filter(isImage).length;
+
+  it('needs no homie-ota node, and is in the history as one of the sidebar', async () => {
+    const device = await scene.device('lamp');
+    const flow = await open({ continuous: 'true' }, { type: 'homie-devices' });
+    await start(flow, ['lamp']);
+    const { state: ended, devices } = await summaryOf(flow);
+    assert.deepEqual([ended, devices[0]?.reboot], ['succeeded', 'proven']);
+    assert.ok(device.image.equals(next));
+    assert.ok((await jobOf(flow)).isEnded, 'it is for no other device, nor for later');
+
+    const after = await flow.deploy(broker);
+    after.send({ action: 'history' });
+    const told = payload(await after.summary.first(), 'entries');
+    const [entry] = Array.isArray(told) ? told : [];
+    assert.deepEqual([entry?.device, entry?.node], ['lamp', { id: BROKER, name: 'Homie sidebar' }]);
+  });
+
+  it('goes on after a full deploy, and after a restart', async () => {
+    const flow = await open();
+    await start(flow, ['late', 'later']);
+    const { id } = await jobOf(flow);
+    const deployed = await flow.deploy(broker, { name: 'changed' });
+    const late = await scene.device('late');
+    const again = await jobOf(deployed);
+    assert.equal(again.id, id);
+    const result = await endOf(again, 'late');
+    assert.equal(result, 'succeeded');
+
+    await stopFlow();
+    const restarted = await TestFlow.start(broker, {}, { userDir });
+    await restarted.showed(connected);
+    const lateToo = await scene.device('later');
+    const summary = await summaryOf(restarted);
+    assert.deepEqual([summary.job, summary.counts], [id, { succeeded: 2 }]);
+    assert.deepEqual([images(late), images(lateToo)], [1, 1]);
+  });
+
+  it('judges what was under way when Node-RED was restarted, and sends nothing twice', async () => {
+    const device = await scene.device('lamp', { flashDelay: 50 });
+    const flow = await open();
+    await start(flow, ['lamp']);
+    const job = await jobOf(flow);
+    await accepted(job);
+    await stopFlow();
+    const restarted = await TestFlow.start(broker, {}, { userDir });
+    const { state: ended } = await summaryOf(restarted);
+    assert.equal(ended, 'succeeded');
+    assert.equal(images(device), 1);
+  });
+
+  it('goes on undisturbed when only a homie-ota node is deployed', async () => {
+    const flow = await open();
+    await start(flow, ['late']);
+    const job = await jobOf(flow);
+    const deployed = await flow.deploy(broker, { canary: '0', name: 'changed' }, [], 'nodes');
+    assert.equal(await jobOf(deployed), job);
+    await scene.device('late');
+    assert.equal((await job.atRest()).state, 'succeeded');
+  });
+
+  it('ends when the homie-broker is deleted', async () => {
+    const flow = await open();
+    await start(flow, ['late']);
+    const job = await jobOf(flow);
+    await flow.deploy({ ...broker, id: 'another' });
+    assert.equal((await job.atRest()).state, 'canceled');
+    await stopFlow();
+    const restarted = await TestFlow.start(broker, {}, { userDir });
+    restarted.send({ action: 'status' });
+    await restarted.summary.first();
+    assert.deepEqual(Queue.of(restarted.broker).jobs(BROKER), []);
+  });
+
+  it('is no job of a homie-ota node, which can neither see nor cancel it', async () => {
+    const flow = await open();
+    await start(flow, ['late']);
+    for (const action of ['status', 'cancel', 'pause', 'retry']) {
+      flow.send({ action, asked: action });
+      const answer = await flow.summary.first(({ asked }) => asked === action);
+      assert.deepEqual([payload(answer, 'state'), payload(answer, 'devices')], ['idle', []], action);
+    }
+    const { id } = await jobOf(flow);
+    flow.send({ action: 'cancel', job: id });
+    assert.equal(Reflect.get(Object((await flow.caught.first())['error']), 'code'), 'UNKNOWN_JOB');
+    const job = await jobOf(flow);
+    assert.deepEqual([job.isEnded, job.devices.map(({ device }) => device)], [false, ['late']]);
+  });
+
+  it('uses the settings of the homie-broker', async () => {
+    await Promise.all(['a', 'b', 'c'].map((id) => scene.device(id)));
+    const flow = await open({ exclude: 'c', canary: '1', soak: '3600' });
+    const { devices } = await flow.updates.check(await Firmware.from(next), { runningThisFirmware: true });
+    assert.deepEqual(
+      devices.map(({ device, verdict }) => `${device} ${verdict}`),
+      ['a update', 'b update', 'c excluded'],
+    );
+    await start(flow, ['a', 'b', 'c']);
+    const job = await jobOf(flow);
+    await waits(job, 'b', 'canary');
+    const states = job.devices.map(({ device, state: is, reason }) => `${device} ${is} ${reason ?? ''}`.trim());
+    assert.deepEqual(states.slice(1), ['b waiting canary', 'c skipped excluded']);
+  });
+
+  it('is refused while something is wrong with the settings, which do not keep the homie-broker from connecting', async () => {
+    const flow = await open({ attempts: '0' });
+    await assert.rejects(start(flow, ['lamp']), { code: 'INVALID_SETTING' });
+    await assert.rejects(flow.updates.check(await Firmware.from(next), { devices: ['lamp'] }), {
+      code: 'INVALID_SETTING',
+    });
+    assert.match(flow.log(), /attempts must be a whole number/);
+  });
+
+  it('has a device to itself: an update by a node waits for it', async () => {
+    const device = await scene.device('lamp', { flashDelay: 20 });
+    const flow = await open();
+    await start(flow, ['lamp']);
+    const job = await jobOf(flow);
+    await accepted(job);
+    flow.send({ payload: next, device: 'lamp' });
+    await flow.progress.first((msg) => payload(msg, 'reason') === 'busy');
+    const result = await flow.result.first();
+    assert.deepEqual([payload(result, 'state'), payload(result, 'reason')], ['skipped', 'up_to_date']);
+    assert.equal((await job.atRest()).state, 'succeeded');
+    assert.equal(images(device), 1);
+  });
+
+  it('leaves a device that waits to a newer image from a node', async () => {
+    const flow = await open();
+    await start(flow, ['late']);
+    flow.send({ payload: later, device: 'late' });
+    const { devices } = await summaryOf(flow);
+    assert.deepEqual([devices[0]?.state, devices[0]?.reason], ['canceled', 'superseded']);
+    const device = await scene.device('late');
+    assert.equal(payload(await flow.result.first(), 'state'), 'succeeded');
+    assert.ok(device.image.equals(later));
+  });
+
+  it('takes a device that waits from an older image of a node', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    await start(flow, ['late'], later);
+    assert.equal(payload(await flow.result.first(), 'reason'), 'superseded');
+    const device = await scene.device('late');
+    assert.equal((await summaryOf(flow)).state, 'succeeded');
+    assert.ok(device.image.equals(later));
+  });
+
+  it('is in the log once when it has failed, and not when it has succeeded', async () => {
+    await scene.device('good');
+    await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+    const flow = await open();
+    await start(flow, ['good']);
+    await summaryOf(flow);
+    await start(flow, ['bad']);
+    const { text } = await summaryOf(flow);
+    const lines = flow
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('from the sidebar'));
+    assert.deepEqual(lines, [`Update from the sidebar: ${text}`]);
+  });
+
+  it('can be started again after failures have stopped it', async () => {
+    await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+    const other = await scene.device('other');
+    const flow = await open();
+    await start(flow, ['bad', 'other']);
+    const stopped = await jobOf(flow);
+    assert.equal((await stopped.atRest()).state, 'stopped');
+    assert.equal(images(other), 0);
+
+    await start(flow, ['bad', 'other']);
+    const job = await jobOf(flow);
+    assert.notEqual(job, stopped);
+    const { devices } = await job.atRest();
+    assert.deepEqual(
+      devices.map(({ state: ended, reason }) => [ended, reason]),
+      [
+        ['skipped', 'held'],
+        ['succeeded', undefined],
+      ],
+    );
+    assert.deepEqual([stopped.isEnded, images(other)], [true, 1]);
+  });
+});

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import type { DeviceEvent } from '../../src/homie/device';
+import { classify, type Context, type Sign } from '../../src/ota/classify';
+
+/** An image of 1000 bytes that the broker had at 100 ms; the device runs `old`, and has 30 ms to begin. */
+const base: Context = {
+  begun: false,
+  asleep: false,
+  noSubscribers: false,
+  acknowledged: true,
+  sentAt: 100,
+  dueAt: 130,
+  blinked: false,
+  advertisement: undefined,
+  device: { checksum: { value: 'old', live: true, at: 0 } },
+  before: 'old',
+  expected: new Set(['new']),
+  totals: new Set([1000]),
+  sendings: undefined,
+};
+const begun = { begun: true };
+
+function state(value: 'init' | 'ready' | 'lost' | 'sleeping', at = 110, live = true): DeviceEvent {
+  return { attribute: 'state', value, live, at };
+}
+
+function status(value: string, live = true): DeviceEvent {
+  return { attribute: 'otaStatus', value, live, at: 110 };
+}
+
+function uptime(at: number, live = true): DeviceEvent {
+  return { attribute: 'uptime', value: 60, live, at };
+}
+
+/** What was put together from retained topics after a time without a connection of our own. */
+function retained(checksum: string, said: { uptime?: boolean; ready?: boolean } = {}): Partial<Context> {
+  const { uptime: hasUptime = false, ready = true } = said;
+  const advertisement = {
+    live: false,
+    beganAt: 110,
+    checksum,
+    ...(ready && { readyAt: 111 }),
+    ...(hasUptime && { uptime: { value: 1, at: 112 } }),
+  };
+  return { ...begun, advertisement };
+}
+
+const restored: DeviceEvent = { attribute: 'connection', value: 'restored', at: 110 };
+const asleep: Partial<Context> = { device: { state: { value: 'sleeping', live: true, at: 110 } } };
+const sendings = { from: 1_000, quietFrom: 1_000 };
+
+const rows: [title: string, event: DeviceEvent, given: Partial<Context>, sign: Sign['kind']][] = [
+  ['an accepted image', status('202'), {}, 'accepted'],
+  ['a number that is not known, which is a sign of life', status('299 WHATEVER'), {}, 'accepted'],
+  ['the last status', status('200'), begun, 'flashed'],
+  ['a failure', status('400 BAD_CHECKSUM'), begun, 'refused'],
+  ['OTA that is disabled', status('403'), {}, 'refused'],
+  ['progress of an image of another size', status('206 500/2000'), begun, 'another_updater'],
+  ['a text that is no status', status('hello'), {}, 'nothing'],
+  ['a status that was retained', status('200', false), begun, 'nothing'],
+  ['304 of a device that runs something else: it is for the image of somebody else', status('304'), {}, 'nothing'],
+  ['304 of a device whose checksum is not known', status('304'), { device: undefined }, 'refused'],
+  ['304 of a device that runs the image', status('304'), { expected: new Set(['old']) }, 'refused'],
+
+  ['a device that is lost when it could have had the image', state('lost'), {}, 'gone'],
+  ['a device that is lost just when the broker has all of the image', state('lost', 100), {}, 'gone'],
+  ['a device that is lost before the broker had all of the image', state('lost', 99), {}, 'nothing'],
+  ['a device that has begun, and is lost before the broker had all of the image', state('lost', 99), begun, 'gone'],
+  ['a retained lost', state('lost', 110, false), begun, 'gone'],
+  ['a device that connects again', state('init'), begun, 'gone'],
+  ['a retained init', state('init', 110, false), begun, 'nothing'],
+  ['a device that becomes ready', state('ready'), begun, 'nothing'],
+  ['a device that was away already', state('lost'), { noSubscribers: true }, 'missed'],
+  [
+    'a device that was away already and connects before the acknowledgement',
+    state('init', 99),
+    { noSubscribers: true },
+    'missed',
+  ],
+  ['a device that leaves in the middle', state('lost'), { ...begun, noSubscribers: true }, 'gone'],
+  ['a device that is about to sleep', state('sleeping'), asleep, 'asleep'],
+  ['a device that said so, and leaves without having begun', state('lost'), { asleep: true }, 'missed'],
+  ['a device that said so, and was given the image all the same', status('202'), { asleep: true }, 'accepted'],
+  ['a device that fell asleep and is awake again', state('sleeping', 99), asleep, 'nothing'],
+  [
+    'a device that fell asleep, and an image that was not acknowledged',
+    state('sleeping'),
+    { ...asleep, acknowledged: false },
+    'gone',
+  ],
+  ['a device that reports sleep in the middle', state('sleeping'), { ...asleep, ...begun }, 'gone'],
+
+  ['statistics before the device must have begun', uptime(129), {}, 'nothing'],
+  ['statistics when the device must have begun', uptime(130), {}, 'not_begun'],
+  ['statistics in the middle', uptime(110), begun, 'works_again'],
+  ['statistics that were retained', uptime(130, false), begun, 'nothing'],
+
+  ['our own connection', restored, begun, 'connection'],
+  ['a device that came back unseen with another firmware', restored, retained('new'), 'gone'],
+  ['a device that came back unseen with the same firmware', restored, retained('old'), 'connection'],
+  [
+    'a device that came back unseen with the same firmware, and its uptime',
+    restored,
+    retained('old', { uptime: true }),
+    'gone',
+  ],
+  ['another firmware of a device that is not ready', restored, retained('new', { ready: false }), 'connection'],
+  [
+    'a topic that says nothing of a transfer',
+    { attribute: 'name', value: 'Light', live: true, at: 110 },
+    begun,
+    'nothing',
+  ],
+];
+
+describe('what an event says of a transfer', () => {
+  for (const [title, event, given, kind] of rows) {
+    it(`${kind}: ${title}`, () => assert.equal(classify(event, { ...base, ...given }).kind, kind));
+  }
+
+  it('progress: the bytes that the device has written', () => {
+    assert.deepEqual(classify(status('206 500/1000'), base), { kind: 'progress', written: 500 });
+  });
+
+  it('gone: whether the MQTT client of the device ended the connection is said only where our own stood', () => {
+    const seen = { ...base, ...begun, sendings };
+    assert.deepEqual(classify(state('init', 41_000), seen), { kind: 'gone', tooSlow: 40 });
+    assert.deepEqual(classify(state('init', 41_000), { ...seen, blinked: true }), { kind: 'gone', tooSlow: undefined });
+    assert.deepEqual(classify(state('lost', 41_000), seen), { kind: 'gone', tooSlow: undefined });
+  });
+});

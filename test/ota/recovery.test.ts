@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { reachedUptime } from '../../src/homie/uptime';
+import { Sight } from '../../src/homie/sight';
+import { abortStaleUpdate } from '../../src/ota/recovery';
+import { buildEsp8266Image } from '../support/images';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { startProxy, type Proxy } from '../support/proxy';
+import { Lab, patient, raw } from './lab';
+
+/** Bytes of the question. */
+const QUESTION = 4096;
+const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+
+describeWithBrokers('a device in the middle of an update that was cut off', (start) => {
+  let server: TestBroker;
+  let proxy: Proxy;
+  let lab: Lab;
+
+  before(async () => (server = await start()));
+  after(() => server?.stop());
+  /** The device lost its connection in the middle of a transfer and is connected again; we are connected through a proxy. */
+  beforeEach(async () => {
+    proxy = await startProxy(server.port);
+    lab = await Lab.open(
+      server.url,
+      { misbehaviour: { dropAt: 30_000 } },
+      { url: `mqtt://127.0.0.1:${proxy.port}`, reconnect: { min: 20, max: 20 } },
+    );
+    const { id } = lab.device;
+    const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
+    const watch = lab.broker.watch(id);
+    await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5_000 });
+    let state: unknown;
+    for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
+      const event = await watch.next(Infinity);
+      if (event?.attribute === 'state') state = event.value;
+    }
+    watch.close();
+    assert.equal(lab.device.isUpdating, true);
+  });
+  afterEach(async () => {
+    await lab.close();
+    await proxy.close();
+  });
+
+  /** Asks the device, as the job that has it. */
+  const ask = async (ready: number): Promise<unknown> => {
+    const { broker, device } = lab;
+    const known = broker.registry.get(device.id);
+    assert.ok(known !== undefined);
+    broker.locks.acquire(device.id, 'test');
+    const abandon = new AbortController().signal;
+    const watch = broker.watch(device.id);
+    const before = reachedUptime(known, performance.now());
+    const sight = new Sight({ broker, watch, signal: abandon, before });
+    try {
+      const settings = { ...patient, ready };
+      return await abortStaleUpdate({ broker, device: device.id, job: 'test', settings, sight, abandon });
+    } finally {
+      watch.close();
+      broker.locks.release(device.id, 'test');
+    }
+  };
+  /** Questions of which something came to the device. */
+  const questions = (): number => lab.device.received.filter(({ total }) => total === QUESTION).length;
+
+  it('is asked again when our own connection is lost together with the question', async () => {
+    const { connections } = proxy;
+    proxy.cutAfter(1_000);
+    // Shorter than the pause after a question that was not sent: that the connection was lost gives it another time.
+    assert.equal(await ask(400), 'cut_off');
+    assert.equal(lab.device.isUpdating, false);
+    assert.equal(questions(), 1);
+    assert.equal(proxy.connections, connections + 1);
+  });
+});

@@ -1,0 +1,210 @@
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { nameOf, type AdminRoute } from './admin-routes';
+import { startAedes, type AedesBroker } from './aedes';
+import { buildEsp8266Image } from './images';
+import { startNodeRed, type NodeRed, type NodeRedOptions } from './node-red';
+
+/** That of Node-RED. */
+const { hashSync }: { hashSync: (text: string, rounds: number) => string } = require(
+  require.resolve('bcryptjs', { paths: [require.resolve('node-red')] }),
+);
+
+const PASSWORD = 'for-tests-only';
+
+/** What the devices run, and what is brought onto them. */
+export const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+export const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
+
+export const OCTETS = 'application/octet-stream';
+
+/** A user with all rights, who is in every `LoggedIn`. */
+export const ADMIN = 'admin';
+
+const flowRoutes = [
+  ['GET', 'flows'],
+  ['POST', 'flows'],
+  ['POST', 'flow'],
+  ['GET', 'credentials/homie-broker/broker'],
+  ['POST', 'nodes'],
+  ['POST', 'inject/one'],
+] as const;
+
+/** The permissions of users by their names, separated by spaces. */
+type Users = Readonly<Record<string, string>>;
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Question {
+  readonly method?: string;
+  readonly body?: Uint8Array<ArrayBuffer> | string | undefined;
+  readonly type?: string | undefined;
+}
+
+/** Settings of a Node-RED where people log in. */
+export function adminAuth(users: Users): object {
+  return {
+    adminAuth: {
+      type: 'credentials',
+      users: Object.entries(users).map(([username, permissions]) => ({
+        username,
+        password: hashSync(PASSWORD, 4),
+        permissions: permissions.split(' '),
+      })),
+    },
+  };
+}
+
+/** @returns a token */
+export async function logIn(url: string, username: string): Promise<string> {
+  const form = { client_id: 'node-red-admin', grant_type: 'password', scope: '', username, password: PASSWORD };
+  const response = await fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams(form) });
+  return String(Reflect.get(Object(await response.json()), 'access_token'));
+}
+
+/** A Node-RED where people log in, with devices at a broker and what these users get of it. */
+export class LoggedIn {
+  readonly devices: SimulatedDevice[] = [];
+  readonly broker: AedesBroker;
+  #nodeRed: NodeRed | undefined;
+  readonly #tokens = new Map<string, string>();
+  readonly #settings: object;
+
+  private constructor(broker: AedesBroker, settings: object) {
+    this.broker = broker;
+    this.#settings = settings;
+  }
+
+  /** @param settings more properties of the homie-broker `broker`, which is all that is deployed beside the tab `flow` */
+  static async start({
+    users,
+    devices,
+    settings = {},
+    options = {},
+  }: {
+    readonly users: Users;
+    readonly devices: readonly Partial<DeviceOptions>[];
+    readonly settings?: object;
+    readonly options?: NodeRedOptions;
+  }): Promise<LoggedIn> {
+    const site = new LoggedIn(await startAedes(), settings);
+    const { url } = site.broker;
+    for (const device of devices) {
+      const started = new SimulatedDevice({ url, id: 'kitchen-light', image: old, uptime: 3600, ...device });
+      site.devices.push(started);
+      await started.start();
+    }
+    const all = { [ADMIN]: '*', ...users };
+    const nodeRed = await startNodeRed({ ...options, flows: site.flows(), settings: adminAuth(all) });
+    site.#nodeRed = nodeRed;
+    await nodeRed.logged(/connected \(MQTT/);
+    for (const username of Object.keys(all)) site.#tokens.set(username, await logIn(nodeRed.url, username));
+    return site;
+  }
+
+  flows(): object[] {
+    const broker = { host: '127.0.0.1', port: String(this.broker.port), baseTopic: 'homie/', canary: '0' };
+    return [
+      { id: 'flow', type: 'tab', label: 'devices' },
+      { id: 'broker', type: 'homie-broker', ...broker, ...this.#settings },
+    ];
+  }
+
+  get nodeRed(): NodeRed {
+    if (this.#nodeRed === undefined) throw new Error('Node-RED has not started');
+    return this.#nodeRed;
+  }
+
+  token(username: string): string {
+    return this.#tokens.get(username) ?? '';
+  }
+
+  /** Asks any route of Node-RED as a user; as nobody without one. */
+  call(who: string | undefined, path: string, { method = 'POST', body, type }: Question = {}): Promise<Response> {
+    return fetch(`${this.nodeRed.url}/${path}`, {
+      method,
+      headers: {
+        ...(who !== undefined && { Authorization: `Bearer ${this.token(who)}` }),
+        ...(type !== undefined && { 'Content-Type': type }),
+      },
+      ...(body !== undefined && { body }),
+    });
+  }
+
+  /** Asks a route of the package. */
+  async ask(who: string | undefined, path: string, question?: Question): Promise<Answer> {
+    const response = await this.call(who, `homie-ota/${path}`, question);
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+    return { status: response.status, body: isJson ? Object(JSON.parse(text)) : {} };
+  }
+
+  upload(who: string | undefined, image: Buffer | string = fresh, type = OCTETS): Promise<Answer> {
+    return this.ask(who, 'firmware', { body: typeof image === 'string' ? image : new Uint8Array(image), type });
+  }
+
+  json(who: string | undefined, path: string, body: unknown): Promise<Answer> {
+    return this.ask(who, path, { body: JSON.stringify(body), type: 'application/json' });
+  }
+
+  /** Deploys as the administrator. */
+  async deploy(flows: readonly object[]): Promise<void> {
+    const body = JSON.stringify(flows);
+    const { status } = await this.call(ADMIN, 'flows', { body, type: 'application/json' });
+    if (status !== 204) throw new Error(`the deploy was answered with ${status}`);
+  }
+
+  /** Asks a route what somebody with all rights gets, with a firmware and a plan of the administrator where it needs them. */
+  async try(who: string | undefined, route: AdminRoute): Promise<Answer> {
+    const staged = route.path.startsWith('firmware/:id') ? String((await this.upload(ADMIN)).body['id']) : '';
+    const path = route.path.replace('brokers/:id', 'brokers/broker').replace(':id', staged);
+    const { method } = route;
+    switch (nameOf(route)) {
+      case 'GET brokers/:id/devices':
+      case 'GET brokers/:id/table':
+      case 'DELETE firmware/:id':
+        return this.ask(who, path, { method });
+      case 'POST firmware':
+        return this.upload(who);
+      case 'POST firmware/:id/plan':
+        return this.json(who, path, { broker: 'broker', devices: ['kitchen-light'] });
+      case 'POST firmware/:id/start': {
+        const question = { broker: 'broker', devices: ['kitchen-light'] };
+        const plan = await this.json(ADMIN, `firmware/${staged}/plan`, question);
+        return this.json(who, path, { broker: 'broker', plan: plan.body['id'] });
+      }
+      case 'POST test':
+        return this.json(who, path, { host: '127.0.0.1', port: String(this.broker.port), baseTopic: 'homie/' });
+      default:
+        throw new Error(`it is not known here how ${nameOf(route)} is asked: add it, and who may ask it`);
+    }
+  }
+
+  /** Asks routes of Node-RED itself that show or change flows. @returns the status of each answer, by the route */
+  async tryFlows(who: string): Promise<[route: string, status: number][]> {
+    const answers: [string, number][] = [];
+    for (const [method, path] of flowRoutes) {
+      const json = { body: '[]', type: 'application/json' };
+      const { status } = await this.call(who, path, { method, ...(method === 'POST' && json) });
+      answers.push([`${method} ${path}`, status]);
+    }
+    return answers;
+  }
+
+  /** All rows of the table, once all devices are known and have been heard. */
+  async rows(who: string = ADMIN): Promise<Record<string, unknown>[]> {
+    for (;;) {
+      const found = (await this.ask(who, 'brokers/broker/table', { method: 'GET' })).body['rows'];
+      const isWhole = Array.isArray(found) && found.length === this.devices.length;
+      if (isWhole && found.every((row) => 'seen' in Object(row))) return found;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#nodeRed?.stop();
+    for (const device of this.devices) await device.stop();
+    await this.broker.close();
+  }
+}

@@ -1,0 +1,47 @@
+import { blocksOf } from '../docs/markdown';
+import { startAedes } from './aedes';
+import type { TestBroker } from './brokers';
+import { mosquittoAvailable, startMosquitto } from './mosquitto';
+
+/** The user of homie-broker. Passwords are not asked for. */
+export const NODE_RED = 'node-red';
+
+/**
+ * Runs a suite on mosquitto, with the ACL of docs/brokers.md, and on aedes, with one like it: a device, whose user name is its
+ * id, may write and read nothing but `homie/<id>/#`.
+ */
+export function describeWithOwnTrees(title: string, suite: (start: () => Promise<TestBroker>) => void): void {
+  describe(`${title} (mosquitto)`, () => {
+    before(function () {
+      if (!mosquittoAvailable()) this.skip();
+    });
+    suite(() => {
+      const acl = blocksOf('docs/brokers.md').find(({ about }) => about === 'acl')?.text ?? '';
+      return startMosquitto({ acl: acl.split('\n') });
+    });
+  });
+  describe(`${title} (aedes)`, () => {
+    suite(startGuardedAedes);
+  });
+}
+
+async function startGuardedAedes(): Promise<TestBroker> {
+  const broker = await startAedes();
+  const { aedes, url, port } = broker;
+  const users = new WeakMap<object, string>();
+  const isOwn = (client: object | null, topic: string): boolean => {
+    const user = client === null ? NODE_RED : users.get(client);
+    return user === NODE_RED || (user !== undefined && topic.startsWith(`homie/${user}/`));
+  };
+  aedes.authenticate = (client, username = '', _password, done) => {
+    users.set(client, username);
+    done(null, true);
+  };
+  aedes.authorizePublish = (client, { topic }, done) =>
+    done(isOwn(client, topic) ? null : new Error('not its own topic'));
+  aedes.authorizeSubscribe = (client, subscription, done) => {
+    const { topic } = subscription;
+    done(null, isOwn(client, topic) || topic.startsWith('homie/$broadcast/') ? subscription : null);
+  };
+  return { url, port, stop: () => broker.close() };
+}

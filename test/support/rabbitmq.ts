@@ -1,0 +1,59 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
+
+/** Whether RabbitMQ is installed. Where CI is set, its absence is an error. */
+export function rabbitMqAvailable(): boolean {
+  return isInstalled('rabbitmq-server');
+}
+
+/**
+ * Starts a RabbitMQ on a free port of 127.0.0.1. Version 3.10 speaks MQTT 3.1.1 only. Resolves when it
+ * listens. Retained messages are kept on disk.
+ *
+ * It is run by `erl`, as `rabbitmq-server` does it, but on a port of its own for other nodes and so without epmd, which would
+ * listen to the whole network and outlive the broker.
+ *
+ * @param configure returns the text of its rabbitmq.conf
+ */
+export async function startRabbitMq(configure: (port: number) => string): Promise<BrokerProcess> {
+  const [port, nodes] = [await freePort(), await freePort()];
+  const node = `homie${nodes}@localhost`;
+  const home = installed();
+  return startBrokerProcess('rabbitmq', port, (folder) => {
+    const at = (name: string): string => join(folder, name);
+    writeFileSync(at('rabbitmq.conf'), configure(port), { mode: 0o600 });
+    writeFileSync(at('enabled_plugins'), '[rabbitmq_mqtt].\n');
+    return {
+      command: 'erl',
+      args: [
+        '-noinput',
+        ['-sname', node, '-setcookie', 'test', '-start_epmd', 'false', '-erl_epmd_port', String(nodes)],
+        ['-kernel', 'inet_dist_use_interface', '{127,0,0,1}'],
+        ['-s', 'rabbit', 'boot'],
+      ].flat(),
+      env: {
+        ERL_CRASH_DUMP: '/dev/null',
+        ERL_LIBS: join(home, 'plugins'),
+        HOME: folder,
+        RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
+        RABBITMQ_ENABLED_PLUGINS_FILE: at('enabled_plugins'),
+        RABBITMQ_HOME: home,
+        RABBITMQ_LOG_BASE: at('log'),
+        RABBITMQ_LOGS: '-',
+        RABBITMQ_MNESIA_BASE: at('mnesia'),
+        RABBITMQ_NODENAME: node,
+        RABBITMQ_PLUGINS_DIR: join(home, 'plugins'),
+      },
+      listens: 'Server startup complete',
+    };
+  });
+}
+
+/** Where Debian keeps it. */
+function installed(): string {
+  const folder = '/usr/lib/rabbitmq/lib';
+  const [version] = readdirSync(folder).filter((name) => name.startsWith('rabbitmq_server-'));
+  if (version === undefined) throw new Error(`There is no RabbitMQ in ${folder}`);
+  return join(folder, version);
+}
