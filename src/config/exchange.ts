@@ -232,7 +232,7 @@ class Exchange {
     try {
       const until = performance.now() + settings.reboot;
       await untilReady(address.broker, address.watch, address.device, until, stop);
-      await settle(address, stop);
+      await settle(address, settings.reboot, stop);
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;
@@ -350,14 +350,22 @@ function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
 }
 
-/** Waits until the next reboot of a device that has just booted can be shown. */
-async function settle({ broker, device, watch }: Address, stop: AbortSignal): Promise<void> {
+/**
+ * Waits until the next reboot of a device that has just booted can be shown.
+ *
+ * @param atMost how long to wait for more reboots of it, in ms
+ * @throws {HomieError} NOT_READY when it does not stay up in that time
+ */
+async function settle({ broker, device, watch }: Address, atMost: number, stop: AbortSignal): Promise<void> {
+  let until: number | undefined;
   for (;;) {
     const known = broker.registry.get(device);
     const now = performance.now();
     if (known?.state?.value !== 'ready') return;
     const at = showableAt(known, now);
     if (at <= now) return;
+    until ??= at + atMost;
+    if (now >= until) throw new HomieError('NOT_READY', 'The device restarts again and again.');
     await watch.next(at, stop);
   }
 }

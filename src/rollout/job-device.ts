@@ -81,12 +81,12 @@ export class JobDevice {
   /** What is known of it, to be written down. */
   get state(): DeviceState {
     const { schedule, lifetime } = this.#context;
-    const since = this.hasEnded ? undefined : schedule.plan.since(this.id);
+    const wait = schedule.plan.wait(this.id);
     return {
       entry: this.#entry,
       ...(this.#flight !== undefined && { flight: this.#flight }),
       ...(!this.#isAsked && { unasked: true }),
-      ...(since !== undefined && { since: lifetime.offsetOf(since) }),
+      ...(wait !== undefined && ('since' in wait ? { since: lifetime.offsetOf(wait.since) } : wait)),
     };
   }
 
@@ -194,12 +194,13 @@ export class JobDevice {
       ask: (woke) => {
         const turn = new AbortController();
         this.#turn = turn;
-        schedule.apply((plan) => plan.asks(this.id, woke));
+        this.touch();
+        schedule.apply((plan, now) => plan.asks(this.id, woke, now));
         return turn.signal;
       },
       notSent: () => {
         this.touch();
-        schedule.apply((plan, now) => plan.notSent(this.id, now));
+        schedule.apply((plan) => plan.notSent(this.id));
       },
     };
   }

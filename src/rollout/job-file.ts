@@ -157,8 +157,10 @@ function isRestName(value: unknown): boolean {
 }
 
 function isDeviceState(value: unknown): value is DeviceState {
-  const { device, state, startedAt } = fields(fields(value)['entry']);
-  return typeof device === 'string' && isDeviceId(device) && isState(state) && typeof startedAt === 'string';
+  const { entry, since = 0, waited = 0 } = fields(value);
+  const { device, state, startedAt } = fields(entry);
+  const isTimed = Number.isFinite(since) && Number.isFinite(waited) && typeof startedAt === 'string';
+  return typeof device === 'string' && isDeviceId(device) && isState(state) && isTimed;
 }
 
 function isObject(value: unknown): value is object {

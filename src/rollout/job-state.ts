@@ -9,8 +9,10 @@ export interface DeviceState {
   readonly flight?: unknown;
   /** The job found it later, or tries it again. */
   readonly unasked?: true;
-  /** Since when it is waited for, in ms since the job began. */
+  /** When the wait for it began, in ms since the job began. */
   readonly since?: number;
+  /** How long it was waited for before it asked for its turn, in ms. */
+  readonly waited?: number;
 }
 
 /** A job as plain data, for a file. */

@@ -326,10 +326,10 @@ function stateOf(
 /** Devices that were named, but not found yet, are still to come. One that was in flight runs on until it is judged. */
 function planOf(settings: RolloutSettings, lifetime: Lifetime, state?: JobState): Plan {
   if (state === undefined) return new Plan(settings);
-  const waits = state.devices.map(({ entry: { device, state: was }, flight, since }) => ({
+  const waits = state.devices.map(({ entry: { device, state: was }, flight, since, waited }) => ({
     device,
     state: flight !== undefined ? ('running' as const) : was === 'running' ? ('queued' as const) : was,
-    since: lifetime.timeOf(since),
+    since: waited === undefined ? lifetime.timeOf(since) : lifetime.timeOf(undefined) - waited,
   }));
   return new Plan(settings, state.plan, state.admitted ? waits : []);
 }

@@ -37,8 +37,10 @@ interface Entry {
   readonly rank: number;
   /** It came while it was waited for: it may be awake for moments only. */
   woke: boolean;
-  /** Since when it could not be served, in ms. */
+  /** While it is away: when the wait for it would have begun if it had been away without a break, in ms. */
   since: number;
+  /** How long it had been away in all when it last asked, in ms. */
+  waited: number;
 }
 
 /**
@@ -59,7 +61,7 @@ export class Plan {
   /**
    * @param state as it was before a restart
    * @param devices as they were before a restart: those that were `running` run again, and all others that have not ended are
-   * looked for again. `since`: when the wait for the device began, in ms
+   * looked for again. `since`: see `wait`
    */
   constructor(
     settings: PlanSettings,
@@ -106,9 +108,11 @@ export class Plan {
     return this.#devices.get(id)?.stage;
   }
 
-  /** Since when a device is waited for, in ms. */
-  since(id: string): number | undefined {
-    return this.#waiting(id)?.since;
+  /** How long a device has been waited for: up to now since a time, or so long before it asked; in ms. */
+  wait(id: string): { readonly since: number } | { readonly waited: number } | undefined {
+    const entry = this.#devices.get(id);
+    if (entry === undefined || isFinal(entry.stage)) return undefined;
+    return entry.stage === 'asking' ? { waited: entry.waited } : { since: entry.since };
   }
 
   /**
@@ -118,7 +122,7 @@ export class Plan {
   add(ids: readonly string[], now: number): void {
     for (const id of ids) {
       if (this.#devices.has(id)) continue;
-      const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now };
+      const entry: Entry = { stage: 'new', rank: this.#devices.size, woke: false, since: now, waited: 0 };
       this.#devices.set(id, entry);
       this.#left += 1;
     }
@@ -129,7 +133,7 @@ export class Plan {
     for (const id of ids) {
       const entry = this.#devices.get(id);
       if (entry === undefined || !isFinal(entry.stage) || this.holds.isSoaking(id)) continue;
-      Object.assign(entry, { stage: 'new', woke: false, since: now });
+      Object.assign(entry, { stage: 'new', woke: false, since: now, waited: 0 });
       this.#left += 1;
     }
   }
@@ -140,23 +144,25 @@ export class Plan {
     if (entry === undefined || entry.stage === 'away') return;
     this.#asking.delete(id);
     // Before it is looked for, it is waited for already: it may have been since before a restart.
-    Object.assign(entry, { stage: 'away', since: entry.stage === 'new' ? entry.since : now });
+    if (entry.stage === 'asking') entry.since = now - entry.waited;
+    entry.stage = 'away';
   }
 
   /** The device is there and can be served. */
-  asks(id: string, woke: boolean): void {
+  asks(id: string, woke: boolean, now: number): void {
     const entry = this.#waiting(id);
     if (entry === undefined) return;
     this.#asking.add(id);
+    if (entry.stage !== 'asking') entry.waited = now - entry.since;
     Object.assign(entry, { stage: 'asking', woke });
   }
 
-  /** The device was served, but had gone, and nothing was sent. */
-  notSent(id: string, now: number): void {
+  /** The device was served, but had gone, and nothing was sent. The wait for it goes on, and did so meanwhile. */
+  notSent(id: string): void {
     const entry = this.#devices.get(id);
     if (entry?.stage !== 'running') return;
     this.#running -= 1;
-    Object.assign(entry, { stage: 'away', since: now });
+    entry.stage = 'away';
   }
 
   /**
@@ -189,7 +195,8 @@ export class Plan {
     const wasActive = this.holds.mode === 'active';
     this.holds.resume();
     if (wasActive) return;
-    for (const entry of this.#devices.values()) if (!isFinal(entry.stage)) entry.since = now;
+    for (const entry of this.#devices.values())
+      if (!isFinal(entry.stage)) Object.assign(entry, { since: now, waited: 0 });
   }
 
   /**
@@ -210,7 +217,9 @@ export class Plan {
           wakeAt = this.#lastStart + this.#settings.spacing;
           break;
         }
-        this.#run(id, this.#entry(id));
+        const entry = this.#entry(id);
+        entry.since = now - entry.waited;
+        this.#run(id, entry);
         this.#lastStart = now;
         start.push(id);
       }

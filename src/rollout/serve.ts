@@ -133,10 +133,15 @@ async function untilThere(
 ): Promise<boolean> {
   let woke = false;
   let told: string | undefined;
+  let expectedAt: number | undefined;
   for (;;) {
     await settleFor(task.broker, device, signal);
     const at = task.readyAt(device);
-    if (at !== undefined && at <= performance.now()) return woke;
+    const now = performance.now();
+    if (at !== undefined && at <= now) return woke;
+    // One that connects again and again puts off when it is there: from the first such time on, it counts as away.
+    expectedAt ??= at;
+    if (expectedAt !== undefined && expectedAt <= now) turns.away();
     if (at === undefined) {
       const why = whyItWaits(device, task);
       if (!woke) turns.away();

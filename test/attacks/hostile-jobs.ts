@@ -36,6 +36,10 @@ export const hostileJobs: Readonly<Record<string, string>> = {
   'a device with a wildcard': job(device('+')),
   'a device that is no text': job(device({ toString: 1 })),
   'a state that is none': job(device('lamp', '__proto__')),
+  'a wait that is no number': job([
+    `device "lamp"`,
+    { entry: { device: 'lamp', state: 'queued', startedAt: rest.startedAt }, since: 'x' },
+  ]),
   'a firmware that is a path': lines(['head', { ...head, firmware: '../../secret' }], ['job', rest]),
   'work that is none': lines(['head', { ...head, work: 'x' }], ['job', rest]),
   'work of hostile names': lines(

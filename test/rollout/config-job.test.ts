@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { inspect } from 'node:util';
+import mqtt from 'mqtt';
 import { readDeviceConfig } from '../../src/config/read-config';
 import { readPatch } from '../../src/config/patch';
 import { checkConfig } from '../../src/config/check-device';
@@ -10,6 +11,7 @@ import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import type { Update } from '../../src/homie/update';
 import { ConfigJob } from '../../src/rollout/config-job';
+import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, quick } from '../config/lab';
 import { running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -46,13 +48,35 @@ describeWithBrokers('a job that changes configurations', (start) => {
     await device.start();
     return device;
   };
-  const job = (patch: unknown, ids: string[], settings: Partial<ConfigSettings> = {}) => {
+  const job = (
+    patch: unknown,
+    ids: string[],
+    settings: Partial<ConfigSettings> = {},
+    rollout: Partial<RolloutSettings> = {},
+  ) => {
     const input = { broker, patch: readPatch(patch), devices: ids, settings: { ...patient, ...settings } };
-    const made = new ConfigJob(input, sequential);
+    const made = new ConfigJob(input, { ...sequential, ...rollout });
     const told: Update[] = [];
     made.on('progress', (update) => told.push(update));
     return { made, told };
   };
+
+  it('waits for one that is always said to have just started no longer than `expires`', async () => {
+    const device = await add({ uptime: 0 });
+    const { made } = job({ name: 'New' }, [device.id], {}, { expires: 1500 });
+    const client = await mqtt.connectAsync(server.url, { reconnectPeriod: 0 });
+    const lies = setInterval(() => client.publish(`homie/${device.id}/$stats/uptime`, '0'), 50);
+    try {
+      const summary = await made.run();
+      assert.deepEqual(
+        summary.devices.map(({ state, error }) => [state, error?.code]),
+        [['timed_out', 'DEVICE_OFFLINE']],
+      );
+    } finally {
+      clearInterval(lies);
+      await client.endAsync(true);
+    }
+  });
 
   it('changes one device after the other', async () => {
     const [a, b] = [await add(), await add()];

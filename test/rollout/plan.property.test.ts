@@ -60,6 +60,8 @@ class Course {
   #open = true;
   /** Since the user has last said that it is to go on. */
   #failures = 0;
+  /** How long each device was away in all, in ms. */
+  readonly #away = new Map<string, number>();
 
   constructor(chosen: PlanSettings) {
     this.#settings = chosen;
@@ -72,6 +74,7 @@ class Course {
     switch (what.kind) {
       case 'time':
         this.#now += what.ms;
+        for (const id of this.#in('away')) this.#away.set(id, (this.#away.get(id) ?? 0) + what.ms);
         this.#open = what.open;
         break;
       case 'pause':
@@ -98,7 +101,7 @@ class Course {
       for (const id of ids) {
         const stage = plan.stage(id);
         if (stage === 'running') plan.ended(id, 'succeeded');
-        else if (stage !== undefined && !isFinal(stage)) plan.asks(id, false);
+        else if (stage !== undefined && !isFinal(stage)) plan.asks(id, false, this.#now);
       }
       for (const id of plan.holds.soaking) plan.holds.soaked(id);
       this.#now += 100;
@@ -116,13 +119,13 @@ class Course {
     switch (kind) {
       case 'asks':
       case 'woke':
-        plan.asks(pick(waiting), kind === 'woke');
+        plan.asks(pick(waiting), kind === 'woke', this.#now);
         return;
       case 'away':
         plan.away(pick(waiting), this.#now);
         return;
       case 'notSent':
-        plan.notSent(pick(this.#in('running')), this.#now);
+        plan.notSent(pick(this.#in('running')));
         return;
       case 'failed':
       case 'succeeded': {
@@ -149,22 +152,28 @@ class Course {
         return;
       case 'retry':
         this.#resume();
-        plan.again([pick(ended)], this.#now);
+        this.#again(pick(ended));
         return;
       case 'again':
-        if (this.#settings.continuous) plan.again([pick(ended)], this.#now);
+        if (this.#settings.continuous) this.#again(pick(ended));
         return;
     }
   }
 
+  #again(id: string): void {
+    if (!this.#plan.holds.isSoaking(id)) this.#away.delete(id);
+    this.#plan.again([id], this.#now);
+  }
+
   #resume(): void {
     this.#failures = 0;
+    if (this.#plan.holds.mode !== 'active') this.#away.clear();
     this.#plan.resume(this.#now);
   }
 
   #look(): void {
     const plan = this.#plan;
-    const { concurrency, canary, maxFailures } = this.#settings;
+    const { concurrency, canary, maxFailures, expires } = this.#settings;
     const before = new Map(ids.map((id) => [id, plan.stage(id)]));
     const { start, expired, wakeAt = Infinity } = plan.due(this.#now, this.#open);
     for (const id of start) {
@@ -183,6 +192,8 @@ class Course {
       assert.notEqual(plan.stage(id), 'running');
       plan.ended(id, 'timed_out');
     }
+    if (plan.holds.mode !== 'active') return;
+    for (const id of this.#in('away')) assert.ok((this.#away.get(id) ?? 0) < expires, `${id} is waited for too long`);
   }
 
   #in(...stages: readonly Stage[]): string[] {

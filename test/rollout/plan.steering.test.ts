@@ -57,7 +57,7 @@ function planWith(stage: Stage, mode: Mode): Plan {
   });
   plan.add(['a', 'b', 'x', 'y'], 0);
   if (stage === 'away') plan.away('a', 0);
-  else if (stage !== 'new') plan.asks('a', false);
+  else if (stage !== 'new') plan.asks('a', false, 0);
   if (stage === 'running' || isFinal(stage)) assert.deepEqual(plan.due(0, true).start, ['a']);
   if (isFinal(stage)) plan.ended('a', stage);
   plan.away('b', 0);
@@ -79,7 +79,7 @@ describe('a plan that is steered', () => {
           assert.deepEqual([plan.stage('a'), plan.holds.mode], [then, modes[mode][action]]);
 
           // Now all are there: what is to be done is started where that is allowed, and only there.
-          for (const device of ['a', 'b', 'c']) plan.asks(device, false);
+          for (const device of ['a', 'b', 'c']) plan.asks(device, false, 0);
           const free = [
             ...(isFinal(then) || then === 'running' ? [] : ['a']),
             'b',

@@ -14,7 +14,7 @@ const usual: PlanSettings = {
 function there(settings: Partial<PlanSettings>, devices: readonly string[] = ['a', 'b', 'c', 'd']): Plan {
   const plan = new Plan({ ...usual, ...settings });
   plan.add(devices, 0);
-  for (const device of devices) plan.asks(device, false);
+  for (const device of devices) plan.asks(device, false, 0);
   return plan;
 }
 
@@ -62,8 +62,8 @@ describe('a plan', () => {
     const plan = new Plan({ ...usual, canary: 1 });
     plan.add(['asleep', 'awake'], 0);
     plan.away('asleep', 0);
-    plan.asks('asleep', true);
-    plan.asks('awake', false);
+    plan.asks('asleep', true, 0);
+    plan.asks('awake', false, 0);
     assert.deepEqual(plan.due(0, true).start, ['awake']);
   });
 
@@ -114,7 +114,7 @@ describe('a plan', () => {
     const plan = there({});
     plan.away('a', 0);
     assert.deepEqual(plan.due(0, true).start, ['b']);
-    plan.asks('a', true);
+    plan.asks('a', true, 0);
     assert.deepEqual(plan.due(0, true).start, []);
     plan.ended('b', 'succeeded');
     assert.deepEqual(plan.due(0, true).start, ['a']);
@@ -128,6 +128,28 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(1100, true).expired, ['b']);
     plan.ended('b', 'timed_out');
     assert.deepEqual(plan.due(1_000_000, true).expired, []);
+  });
+
+  it('adds up how long a device was away, but not how long it waited for its turn', () => {
+    const plan = there({}, ['a', 'b']);
+    plan.away('b', 0);
+    assert.deepEqual(plan.due(0, true).start, ['a']);
+    plan.asks('b', true, 400);
+    plan.away('b', 9400);
+    assert.deepEqual(plan.due(9999, true).expired, []);
+    assert.deepEqual(plan.due(10_000, true).expired, ['b']);
+  });
+
+  it('does not wait longer for a device that is there each time for a moment only', () => {
+    const plan = there({}, ['a']);
+    for (const now of [0, 400, 800]) {
+      assert.deepEqual(plan.due(now, true), { start: ['a'], expired: [] });
+      plan.notSent('a');
+      assert.deepEqual(plan.due(now, true), { start: [], expired: [], wakeAt: 1000 });
+      plan.asks('a', true, now + 400);
+    }
+    plan.away('a', 1200);
+    assert.deepEqual(plan.due(1200, true).expired, ['a']);
   });
 
   it('gives up, with the window closed, also what is there', () => {
@@ -160,7 +182,7 @@ describe('a plan', () => {
     plan.ended('a', 'failed');
     assert.equal(plan.holds.mode, 'active');
     plan.add(['c'], 0);
-    plan.asks('c', false);
+    plan.asks('c', false, 0);
     assert.deepEqual(plan.due(0, true).start, []);
     assert.deepEqual([plan.holds.mode, plan.holds.stopReason], ['stopped', 'failures']);
   });
@@ -169,8 +191,8 @@ describe('a plan', () => {
     const plan = there({ concurrency: 2 }, ['a', 'b']);
     plan.due(0, true);
     plan.ended('a', 'failed');
-    plan.notSent('b', 0);
-    plan.asks('b', true);
+    plan.notSent('b');
+    plan.asks('b', true, 0);
     assert.deepEqual(plan.due(0, true).start, []);
     assert.equal(plan.holds.mode, 'stopped');
   });
@@ -181,7 +203,7 @@ describe('a plan', () => {
     plan.ended('a', 'failed');
     plan.resume(0);
     plan.again(['a'], 0);
-    plan.asks('a', false);
+    plan.asks('a', false, 0);
     assert.deepEqual(plan.due(0, true).start, ['a']);
   });
 
@@ -198,7 +220,7 @@ describe('a plan', () => {
   it('takes back a turn that came too late', () => {
     const plan = there({});
     plan.due(0, true);
-    plan.notSent('a', 10);
+    plan.notSent('a');
     assert.equal(plan.stage('a'), 'away');
     assert.deepEqual(plan.due(10, true).start, ['b']);
   });
@@ -230,6 +252,15 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(400, true).expired, ['a']);
   });
 
+  it('does not count after a restart how long a device waited for its turn', () => {
+    const plan = there({}, ['a', 'b']);
+    plan.away('b', 0);
+    plan.asks('b', false, 600);
+    assert.deepEqual(plan.wait('b'), { waited: 600 });
+    plan.away('b', 9000);
+    assert.deepEqual(plan.wait('b'), { since: 8400 });
+  });
+
   it('goes on after a restart as it was', () => {
     const plan = there({ concurrency: 2, canary: 2, maxFailures: 3 });
     plan.due(0, true);
@@ -242,7 +273,7 @@ describe('a plan', () => {
       { device: 'd', state: 'waiting', since: 0 },
     ]);
     assert.deepEqual(after.holds.soaking, ['a']);
-    after.asks('d', false);
+    after.asks('d', false, 0);
     assert.deepEqual(after.due(0, true).start, [], 'c has the place of the second canary');
     after.ended('c', 'failed');
     assert.equal(after.holds.mode, 'stopped', 'the failure before the restart counts');
@@ -254,11 +285,11 @@ describe('steering a plan', () => {
   const begun = (canary: number): Plan => {
     const plan = new Plan({ ...usual, concurrency: 5, canary, maxFailures: 2 });
     plan.add(['failed', 'runs', 'extra', 'waits', 'away'], 0);
-    for (const device of ['failed', 'runs', 'extra']) plan.asks(device, false);
+    for (const device of ['failed', 'runs', 'extra']) plan.asks(device, false, 0);
     plan.due(0, true);
     plan.ended('failed', 'failed');
     plan.due(0, true);
-    plan.asks('waits', false);
+    plan.asks('waits', false, 0);
     plan.away('away', 0);
     return plan;
   };
@@ -289,11 +320,11 @@ describe('steering a plan', () => {
     retry: (plan: Plan) => {
       plan.resume(10);
       plan.again(['failed', 'runs'], 10);
-      plan.asks('failed', false);
+      plan.asks('failed', false, 0);
     },
     join: (plan: Plan) => {
       plan.add(['failed', 'runs', 'waits', 'new'], 10);
-      plan.asks('new', false);
+      plan.asks('new', false, 0);
     },
   };
   /** The mode after it, and who is served next. */
@@ -356,7 +387,7 @@ describe('steering a plan', () => {
           for (const device of plan.holds.soaking) plan.holds.soaked(device);
           for (const device of ['failed', 'runs', 'extra', 'waits', 'away', 'new']) {
             if (plan.stage(device) === 'running') plan.ended(device, 'succeeded');
-            else plan.asks(device, false);
+            else plan.asks(device, false, 0);
           }
           plan.due(20, true);
         }
