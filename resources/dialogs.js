@@ -1,4 +1,4 @@
-// Made by the build from nodes/dialogs.js.
+// Made by the build from nodes/shared/dialogs.js.
 "use strict";
 (() => {
   // src/homie/device-id.ts
@@ -207,7 +207,7 @@
     return Object.values(updates).includes(section) ? "homie-broker" : type;
   }
 
-  // nodes/dialogs.js
+  // nodes/shared/dialogs.js
   function texts(type) {
     return (key, values) => RED._("@homie-ota/node-red-homie-ota/" + type + ":" + type + "." + key, values);
   }

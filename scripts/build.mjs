@@ -1,8 +1,9 @@
 // Bundles the nodes into dist/nodes.js, and makes dist/nodes/ of what Node-RED looks for: a .js for each, html, locales, icons.
 import { build } from 'esbuild';
-import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { dialogScript, withRollout, withSettings } from './dialogs.ts';
+import { editorFile, folderOf, languages, localeFile } from './node-files.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const at = (...parts) => path.join(root, ...parts);
@@ -10,13 +11,12 @@ const { nodes, plugins } = JSON.parse(await readFile(at('package.json'), 'utf8')
 const entries = Object.entries({ ...nodes, ...plugins });
 
 await rm(at('dist'), { recursive: true, force: true });
-await cp(at('nodes'), at('dist/nodes'), { recursive: true, filter: (source) => !/\.(ts|js)$/.test(source) });
 await cp(at('icons'), at('dist/nodes/icons'), { recursive: true });
 
 // One file, since each is found, read and compiled when Node-RED starts.
 await bundle({
   stdin: {
-    contents: entries.map(([name]) => `exports['${name}'] = require('./nodes/${name}');`).join('\n'),
+    contents: entries.map(([name]) => `exports['${name}'] = require('./${folderOf(name)}');`).join('\n'),
     resolveDir: root,
   },
   packages: 'external',
@@ -26,27 +26,34 @@ await bundle({
 });
 for (const [name, file] of entries) await writeFile(at(file), `module.exports = require('../nodes.js')['${name}'];\n`);
 
-for (const type of Object.keys(nodes)) {
-  const file = at('dist/nodes', `${type}.html`);
-  await writeFile(file, withSettings(type, await readFile(file, 'utf8')));
+for (const [type] of entries) {
+  await writeFile(at('dist/nodes', `${type}.html`), withSettings(type, await read(editorFile(type))));
 }
-for (const language of await readdir(at('dist/nodes/locales'))) {
-  const help = (type) => at('dist/nodes/locales', language, `${type}.html`);
-  const [ofOta, ofConfig] = await Promise.all(
-    ['homie-ota', 'homie-config'].map((type) => readFile(help(type), 'utf8')),
-  );
-  await writeFile(help('homie-config'), withRollout(ofConfig, ofOta));
+for (const language of languages) {
+  const folder = at('dist/nodes/locales', language);
+  await mkdir(folder, { recursive: true });
+  for (const [type] of entries) await cp(at(localeFile(type, language, 'json')), path.join(folder, `${type}.json`));
+  const ofOta = await read(localeFile('homie-ota', language, 'html'));
+  for (const type of Object.keys(nodes)) {
+    const help = await read(localeFile(type, language, 'html'));
+    await writeFile(path.join(folder, `${type}.html`), withRollout(help, ofOta));
+  }
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
 // What the sidebar knows of firmware, as one module for the browser.
 await bundle({
-  entryPoints: [at('src/firmware/glance.ts')],
+  entryPoints: [at('src/firmware/browser-info.ts')],
   minify: true,
   format: 'esm',
   outfile: at('resources/sidebar-firmware.js'),
-  banner: { js: '// Made by the build from src/firmware/glance.ts.' },
+  banner: { js: '// Made by the build from src/firmware/browser-info.ts.' },
 });
+
+/** The text of a file of the package. */
+function read(file) {
+  return readFile(at(file), 'utf8');
+}
 
 /** Bundles into one file, and puts the licences of the packages whose code is in it at its end. */
 async function bundle(options) {

@@ -1,7 +1,7 @@
 /** The part of the demo that changes a configuration, with its proof, and has a patch refused. */
 import type { DeviceConfig } from '../src/config/read-config';
 import type { ConfigCheckSummary } from '../src/config/check-device';
-import type { Summary } from '../src/homie/update';
+import type { Summary } from '../src/update/update';
 import type { Observer, Seen } from './observer';
 import { expect, say, sayError, seconds, signOfLife, times, uptime } from './report';
 

@@ -1,5 +1,5 @@
 /** The part of the demo that brings a firmware onto several devices: a canary first, and one that sleeps when it wakes. */
-import type { Summary, Update } from '../src/homie/update';
+import type { Summary, Update } from '../src/update/update';
 import type { Observer, Seen } from './observer';
 import { describe, expect, say, seconds, signOfLife, times } from './report';
 

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { md5 } from '../src/firmware/checksum';
 import type { CheckSummary } from '../src/ota/check';
-import { isFinal, type State, type Summary, type Update } from '../src/homie/update';
+import { isFinal, type State, type Summary, type Update } from '../src/update/update';
 import { changeConfiguration } from './demo-config';
 import { rollOut, rollout, staircase } from './demo-rollout';
 import { Observer, type Seen } from './observer';

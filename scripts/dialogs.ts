@@ -5,10 +5,10 @@ import type { Setting } from '../src/settings/setting';
 
 /** What esbuild makes the script of the dialogs from. */
 export const dialogScript: BuildOptions = {
-  entryPoints: ['nodes/dialogs.js'],
+  entryPoints: ['nodes/shared/dialogs.js'],
   bundle: true,
   format: 'iife',
-  banner: { js: '// Made by the build from nodes/dialogs.js.' },
+  banner: { js: '// Made by the build from nodes/shared/dialogs.js.' },
 };
 
 /** Puts the settings of a node into its html: their rows and their defaults. */

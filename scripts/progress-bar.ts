@@ -1,4 +1,4 @@
-import type { Update } from '../src/homie/update';
+import type { Update } from '../src/update/update';
 
 const WIDTH = 30;
 

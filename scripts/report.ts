@@ -1,5 +1,5 @@
 /** What the demo says and expects. */
-import type { ErrorReport } from '../src/homie/update';
+import type { ErrorReport } from '../src/update/update';
 import type { Observer, Seen } from './observer';
 
 /** What is not as it should be. */

@@ -14,7 +14,7 @@ import { defaultSettings } from '../../src/ota/settings';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { defaultSettings as defaultRollout } from '../../src/rollout/settings';
-import { JobStore } from '../../src/rollout/store';
+import { JobStore } from '../../src/rollout/store/job-store';
 import { alternate } from '../arithmetic';
 import { now, serve } from '../process';
 import type { Image } from '../scene';

@@ -3,7 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import type { Obstacle } from '../homie/gate';
 import { completeAt, decidableAt, isReady, untilReady } from '../homie/presence';
-import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../homie/update';
+import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../update/update';
 import type { Check } from './check';
 import type { JsonObject } from './json';
 import { checkDevicePatch, rememberUnconfirmed } from './check-device';

@@ -2,7 +2,7 @@
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
-import type { ConfigReport, Outcome } from '../homie/update';
+import type { ConfigReport, Outcome } from '../update/update';
 import { ASLEEP, provenPaths, shownOf, valueLost } from './patch-transfer';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';

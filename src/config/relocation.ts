@@ -4,7 +4,7 @@ import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { settle } from '../homie/presence';
 import { clearRetained, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
-import type { MoveReport } from '../homie/update';
+import type { MoveReport } from '../update/update';
 import type { DeviceWatch } from '../homie/watch';
 import { baseTopicOf, deviceIdOf } from './file';
 import { isLeftover } from './check-device';

@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import type { ConfigReport, Outcome } from '../homie/update';
+import type { ConfigReport, Outcome } from '../update/update';
 import type { Check } from './check';
 import { andMore, problemError } from './problem';
 

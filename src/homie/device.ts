@@ -3,7 +3,7 @@
  * Retained messages tell what was; only live ones tell what happens.
  */
 
-import type { FirmwareName } from './update';
+import type { FirmwareName } from '../update/update';
 
 /** One value, and how it came. */
 export interface Fact<T> {

@@ -2,8 +2,8 @@ import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { isConnectionGone, settledOrAbandoned, settleFor } from './presence';
-import { Sight } from './sight';
-import type { Outcome } from './update';
+import { Sight } from './device-observer';
+import type { Outcome } from '../update/update';
 
 interface Unwatched {
   readonly broker: HomieBroker;

@@ -11,7 +11,7 @@ import { incomplete, isReady, neverSeen } from '../homie/presence';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
-import type { FirmwareName } from '../homie/update';
+import type { FirmwareName } from '../update/update';
 import { plainText } from '../plain-text';
 
 /** What would happen to a device. */

@@ -1,5 +1,5 @@
 import type { Device, DeviceEvent } from '../homie/device';
-import { isAway, type Advertisement } from '../homie/sight';
+import { isAway, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
 

@@ -13,10 +13,10 @@ import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate,
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
-import { Sight } from '../homie/sight';
+import { Sight } from '../homie/device-observer';
 import { parseStatus } from './status';
 import { judgeBack, openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
-import type { Change, Outcome } from '../homie/update';
+import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
 
 /** One firmware for one device. */

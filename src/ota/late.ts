@@ -1,8 +1,8 @@
 import type { HomieBroker } from '../homie/broker';
 import { isOtherDevice } from '../homie/elapsed';
-import { nextReturn } from '../homie/return';
-import type { Sight } from '../homie/sight';
-import type { Outcome } from '../homie/update';
+import { nextReturn } from '../homie/await-reconnect';
+import type { Sight } from '../homie/device-observer';
+import type { Outcome } from '../update/update';
 import { judgeReturn, type Expectation } from './verdict';
 
 /** A device that may still boot an image after the end of its exchange. It holds no image: it may be watched for long. */

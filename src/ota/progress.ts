@@ -1,4 +1,4 @@
-import type { Progress } from '../homie/update';
+import type { Progress } from '../update/update';
 
 /** Assumed until the device has shown its own pace: 20 kB/s. */
 const ASSUMED_PACE = 20;

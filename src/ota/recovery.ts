@@ -2,7 +2,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
 import { publishToDevice, sightingOf } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
-import { isAway, type Sight } from '../homie/sight';
+import { isAway, type Sight } from '../homie/device-observer';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
 import { isBusy, parseStatus } from './status';

@@ -3,7 +3,7 @@ import { HomieError, type ErrorCode } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, type Sender } from '../homie/gate';
 import { firmwareTopic } from '../homie/topics';
-import type { Outcome } from '../homie/update';
+import type { Outcome } from '../update/update';
 import { parseStatus, type OtaStatus } from './status';
 
 /** How long the broker may take to acknowledge the clearing, in ms. */

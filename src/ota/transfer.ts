@@ -6,10 +6,10 @@ import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import { Reception, type ReceptionInput, type Sent } from './reception';
 import type { StaleUpdate } from './recovery';
-import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/return';
-import type { Advertisement } from '../homie/sight';
+import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
+import type { Advertisement } from '../homie/device-observer';
 import { concernsImage, type OtaStatus } from './status';
-import type { Outcome } from '../homie/update';
+import type { Outcome } from '../update/update';
 import { judgeReturn, notRebooted, type Verdict } from './verdict';
 
 /** What is shown while the device reboots into the image, in percent. */

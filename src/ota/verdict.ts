@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import type { Advertisement, Sight } from '../homie/sight';
+import type { Advertisement, Sight } from '../homie/device-observer';
 
 /**
  * Which firmware a device shows: the image, the one it ran before, or neither.

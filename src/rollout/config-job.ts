@@ -6,7 +6,7 @@ import {
   receivedFlight,
   type ConfigFlight,
   type ConfigFlightEnd,
-} from '../config/flight';
+} from '../config/in-flight';
 import type { JsonObject } from '../config/json';
 import { checkDevicePatch } from '../config/check-device';
 import type { ConfigSettings } from '../config/settings';
@@ -15,9 +15,9 @@ import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { isReady, lacking } from '../homie/presence';
 import { namedDevices } from '../homie/select';
-import type { Outcome, Update } from '../homie/update';
+import type { Outcome, Update } from '../update/update';
 import { ExchangeTask } from './exchange-task';
-import type { Author, History } from './history';
+import type { Author, History } from './store/history';
 import { Job, type JobOptions } from './job';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';

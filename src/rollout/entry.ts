@@ -1,5 +1,5 @@
-import { ignoredKeys } from '../homie/sentence';
-import { reportError, type Change, type FirmwareName, type Outcome, type Update } from '../homie/update';
+import { ignoredKeys } from '../update/sentence';
+import { reportError, type Change, type FirmwareName, type Outcome, type Update } from '../update/update';
 
 /** What is known of one device of a job. `duration` is set when it has ended, in ms. */
 export type Entry = Omit<Update, 'duration'> & { readonly duration?: number };

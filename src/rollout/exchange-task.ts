@@ -4,8 +4,8 @@ import type { Device } from '../homie/device';
 import type { OpenEnd } from '../homie/lock';
 import { whyNot } from '../homie/presence';
 import { isMeant, selectDevices, type DeviceChoice } from '../homie/select';
-import type { Outcome, Update } from '../homie/update';
-import type { Author } from './history';
+import type { Outcome, Update } from '../update/update';
+import type { Author } from './store/history';
 import type { Hooks, Judged } from './task';
 
 /** What happened to a device that was in flight. `open`: it may still boot something. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { matchAny } from '../homie/pattern';
-import { summarize, type Summary, type Update } from '../homie/update';
+import { summarize, type Summary, type Update } from '../update/update';
 import type { Job } from './job';
 import type { Queue } from './queue';
 import { combine, type Idle } from './summaries';

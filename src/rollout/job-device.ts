@@ -1,5 +1,5 @@
 import { runningFirmware } from '../homie/device';
-import { isFinal, type Outcome, type Update } from '../homie/update';
+import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { changed, ended, endedLate, queued, restored, type Entry } from './entry';
 import type { DeviceState } from './job-state';

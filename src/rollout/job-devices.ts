@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import { matchAny } from '../homie/pattern';
-import { isFinal, type Hold } from '../homie/update';
+import { isFinal, type Hold } from '../update/update';
 import { JobDevice, type JobContext } from './job-device';
 import type { DeviceState, JobState } from './job-state';
 

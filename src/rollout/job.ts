@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { summarize, type Summary, type Update } from '../homie/update';
+import { summarize, type Summary, type Update } from '../update/update';
 import { Arrivals } from './arrivals';
 import { Canaries } from './canaries';
 import { systemClock, type Clock } from './clock';

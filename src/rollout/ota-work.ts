@@ -5,9 +5,9 @@ import { defaultSettings, type OtaSettings } from '../ota/settings';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
 import { heldBecause, OtaJob, stoppedBecause } from './ota-job';
-import { Releases } from './releases';
+import { Releases } from '../devices/releases';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
-import type { JobStore } from './store';
+import type { JobStore } from './store/job-store';
 import type { Work, WorkAround } from './work';
 
 /** One firmware for some devices, as plain data but for the image. */

@@ -1,4 +1,4 @@
-import { isFinal, type FinalState, type Hold, type State } from '../homie/update';
+import { isFinal, type FinalState, type Hold, type State } from '../update/update';
 import { Holds, type PlanState } from './holds';
 import type { RolloutSettings } from './settings';
 

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { Summary } from '../homie/update';
+import type { Summary } from '../update/update';
 import { canonical } from '../plain-object';
 import type { Job, Select } from './job';
-import type { JobFile, StoredJob } from './job-file';
-import type { JobStore } from './store';
+import type { JobFile, StoredJob } from './store/job-file';
+import type { JobStore } from './store/job-store';
 import { readRecord, type Work } from './work';
 
 /** So many jobs of which nothing can be retried are remembered for each origin, to be asked for. */

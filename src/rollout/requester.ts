@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Summary } from '../homie/update';
+import type { Summary } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { jobCommands, type JobCommand, type Target } from './job-commands';
 import type { Answer, Origin, Queue, Remaking } from './queue';

@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import { reportError, type Hold, type Summary } from '../homie/update';
+import { reportError, type Hold, type Summary } from '../update/update';
 import type { Clock } from './clock';
 import type { Due, Plan } from './plan';
 import type { Window } from '../settings/times';

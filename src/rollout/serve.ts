@@ -1,6 +1,6 @@
 import { asHomieError } from '../errors';
 import { neverSeen, settleFor } from '../homie/presence';
-import type { Outcome } from '../homie/update';
+import type { Outcome } from '../update/update';
 import type { DeviceWatch } from '../homie/watch';
 import { unlessAborted } from '../unless-aborted';
 import type { Hooks, Judged, Task } from './task';

@@ -1,4 +1,4 @@
-import { summarize, type Summary } from '../homie/update';
+import { summarize, type Summary } from '../update/update';
 
 /** What is said where there is no job, or none that was asked for. */
 export interface Idle extends Omit<Summary, 'state'> {

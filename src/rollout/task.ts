@@ -2,7 +2,7 @@ import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import type { Staged } from '../homie/lock';
-import type { Change, Outcome, Update } from '../homie/update';
+import type { Change, Outcome, Update } from '../update/update';
 import type { Initial } from './entry';
 
 /** How a job treats one of its devices. */

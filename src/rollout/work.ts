@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { Author, History } from './history';
+import type { Author, History } from './store/history';
 import type { Job, JobOptions } from './job';
 
 /** What is to be brought onto devices. */

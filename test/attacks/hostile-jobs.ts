@@ -1,4 +1,4 @@
-import type { JobHead } from '../../src/rollout/job-file';
+import type { JobHead } from '../../src/rollout/store/job-file';
 
 const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
 const work = { order: { identity: 'x' }, msg: {}, work: { patch: { name: 'x' }, devices: ['lamp'] } };

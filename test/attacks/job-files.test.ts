@@ -7,7 +7,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import type { HomieError } from '../../src/errors';
 import { md5 } from '../../src/firmware/checksum';
-import { JobStore } from '../../src/rollout/store';
+import { JobStore } from '../../src/rollout/store/job-store';
 import { hostileNames } from './hostile';
 import { device, head, job, lines, rest } from './hostile-jobs';
 

@@ -8,7 +8,7 @@ import { readPattern } from '../../src/homie/pattern';
 import { isDeviceId } from '../../src/homie/device-id';
 import { firmwareTopic, normalizeBaseTopic } from '../../src/homie/topics';
 import { defaultSettings, readSettings } from '../../src/ota/settings';
-import { History } from '../../src/rollout/history';
+import { History } from '../../src/rollout/store/history';
 import { evil, hostileNames, pollutes } from './hostile';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';

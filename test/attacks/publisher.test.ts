@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { HomieBroker } from '../../src/homie/broker';
-import { findBaseTopics } from '../../src/homie/elsewhere';
+import { findBaseTopics } from '../../src/homie/find-base-topics';
 import { DeviceLocks } from '../../src/homie/lock';
 import { codeOf, Lab, next, raw, running } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';

@@ -4,7 +4,7 @@ import { connectAsync } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { selectKnown } from '../../src/homie/select';
 import { OtaJob } from '../../src/rollout/ota-job';

@@ -5,7 +5,7 @@ import type { Job } from '../../src/rollout/job';
 import { otaWorkAgain, type OtaWorkAround } from '../../src/rollout/ota-work';
 import { Queue, type Answer, type Remaking } from '../../src/rollout/queue';
 import { Requester } from '../../src/rollout/requester';
-import type { JobStore } from '../../src/rollout/store';
+import type { JobStore } from '../../src/rollout/store/job-store';
 import type { Surroundings } from './ours';
 import { happenings, type ErrandPlan } from './plan';
 import { Witness } from './witness';

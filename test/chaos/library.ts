@@ -9,7 +9,7 @@ import { HomieError } from '../../src/errors';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { Job } from '../../src/rollout/job';
 import type { JobCommand } from '../../src/rollout/job-commands';
-import { JobStore } from '../../src/rollout/store';
+import { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
 import type { Proxy } from '../support/proxy';
 import { Deployment } from './deployment';

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withDeadline } from '../../src/deadline';
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { HANG_LIMIT } from '../support/limits';
 import { freePort } from '../support/mosquitto';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';

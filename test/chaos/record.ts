@@ -1,4 +1,4 @@
-import type { State } from '../../src/homie/update';
+import type { State } from '../../src/update/update';
 
 /** What was seen of a run, in order, as plain data. `at` in ms of one clock; devices by id. */
 export type Seen =

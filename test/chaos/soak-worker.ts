@@ -7,7 +7,7 @@ import { defaultSettings } from '../../src/ota/settings';
 import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import { JobStore } from '../../src/rollout/store';
+import { JobStore } from '../../src/rollout/store/job-store';
 import { image } from './images';
 
 const UPDATES = 500;

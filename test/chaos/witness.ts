@@ -1,4 +1,4 @@
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { meaningOf } from './images';
 import type { Seen, Verdict } from './record';
 

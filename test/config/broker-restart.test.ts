@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import { codeOf, Lab } from '../ota/lab';
 import { startAedes } from '../support/aedes';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';

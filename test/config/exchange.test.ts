@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import type { ConfigSettings } from '../../src/config/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { codeOf, running } from '../ota/lab';

@@ -3,7 +3,7 @@ import { bringPatch, readyAt } from '../../src/config/exchange';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
-import type { Change, Outcome } from '../../src/homie/update';
+import type { Change, Outcome } from '../../src/update/update';
 import type { Lab } from '../ota/lab';
 import { HANG_LIMIT } from '../support/limits';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { connectAsync } from 'mqtt';
-import type { MoveReport, Outcome } from '../../src/homie/update';
+import type { MoveReport, Outcome } from '../../src/update/update';
 import { codeOf, running } from '../ota/lab';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, startExactAedes, type AedesBroker } from '../support/aedes';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ConfigSettings } from '../../src/config/settings';
-import type { Change, Outcome } from '../../src/homie/update';
+import type { Change, Outcome } from '../../src/update/update';
 import { codeOf, Lab } from '../ota/lab';
 import type { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';

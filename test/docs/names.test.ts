@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as config from '../../src/config/settings';
 import { catalogue } from '../../src/errors';
 import * as ota from '../../src/ota/settings';
-import { queryNames } from '../../src/rollout/query';
+import { queryNames } from '../../src/devices/query';
 import * as rollout from '../../src/rollout/settings';
 import { ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';

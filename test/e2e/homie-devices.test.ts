@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { queryNames } from '../../src/rollout/query';
+import { queryNames } from '../../src/devices/query';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { languages } from '../../scripts/node-files';
 import { promisify } from 'node:util';
 import manifest from '../../package.json';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -34,15 +35,21 @@ describe('the package', () => {
   });
 
   it('contains what a user needs, and nothing else', async () => {
-    const beside = (await list('nodes')).filter((file) => !/\.(ts|js)$/.test(file));
+    const { nodes, plugins } = manifest['node-red'];
+    const types = Object.keys({ ...nodes, ...plugins });
+    const texts = languages.flatMap((language) => [
+      ...types.map((type) => `${language}/${type}.json`),
+      ...Object.keys(nodes).map((type) => `${language}/${type}.html`),
+    ]);
     const expected = [
       'package.json',
       'README.md',
       'CHANGELOG.md',
       'LICENSE',
       'dist/nodes.js',
-      ...Object.values({ ...manifest['node-red'].nodes, ...manifest['node-red'].plugins }),
-      ...beside.map((file) => `dist/${file}`),
+      ...Object.values({ ...nodes, ...plugins }),
+      ...types.map((type) => `dist/nodes/${type}.html`),
+      ...texts.map((file) => `dist/nodes/locales/${file}`),
       ...(await list('icons')).map((file) => `dist/nodes/${file}`),
       ...(await list('examples')),
       ...(await list('resources')),

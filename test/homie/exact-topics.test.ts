@@ -5,8 +5,8 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
 import { untilReady } from '../../src/homie/presence';
 import { selectKnown } from '../../src/homie/select';
-import { forgetDevices } from '../../src/rollout/forgetting';
-import { everyDevice } from '../../src/rollout/query';
+import { forgetDevices } from '../../src/devices/forget-devices';
+import { everyDevice } from '../../src/devices/query';
 import { startAedes, startExactAedes, type AedesBroker } from '../support/aedes';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';

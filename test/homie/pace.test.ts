@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
-import { findBaseTopics } from '../../src/homie/elsewhere';
+import { findBaseTopics } from '../../src/homie/find-base-topics';
 import { untilReady } from '../../src/homie/presence';
 import { retainedBelow } from '../../src/homie/retained';
 import { selectDevices, selectKnown } from '../../src/homie/select';
-import { listDevices } from '../../src/rollout/listing';
-import { everyDevice } from '../../src/rollout/query';
+import { listDevices } from '../../src/devices/list';
+import { everyDevice } from '../../src/devices/query';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { startPace, type Pace } from '../support/pace';
 

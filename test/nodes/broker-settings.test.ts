@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { readBrokerSettings } from '../../nodes/broker-settings';
+import { readBrokerSettings } from '../../nodes/homie-broker/broker-settings';
 import { HomieError, type ErrorCode } from '../../src/errors';
 import { shownUrl } from '../../src/mqtt/options';
 import { explain } from '../../src/mqtt/reason';

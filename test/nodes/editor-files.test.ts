@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import * as config from '../../src/config/settings';
 import { deviceStates } from '../../src/homie/device';
 import * as ota from '../../src/ota/settings';
-import { everyDevice, queryNames, readQuery } from '../../src/rollout/query';
+import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
 import * as rollout from '../../src/rollout/settings';
 import type { Setting } from '../../src/settings/setting';
 import { config as configTable, ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';

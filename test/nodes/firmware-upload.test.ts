@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
 import { createServer, request, type IncomingMessage } from 'node:http';
-import { readUpload, UploadSlots, type UploadLimits } from '../../nodes/firmware-upload';
+import { readUpload, UploadSlots, type UploadLimits } from '../../nodes/sidebar/firmware-upload';
 
 const body = Buffer.alloc(100_000, 0xe9);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import type { NodeMessage } from 'node-red';
-import { takePatch } from '../../nodes/patch-message';
+import { takePatch } from '../../nodes/homie-config/patch-message';
 import { SECRET_NAMES } from '../../src/config/secrets';
 import type { TestFlow } from './flow';
 import { caughtCode, payload, Scene } from './scene';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { editorFile, localeFile } from '../../scripts/node-files';
 import { deviceStates } from '../../src/homie/device';
 import { root } from '../support/node-red';
 
@@ -12,7 +13,7 @@ function texts(language: string): Map<string, string> {
     else for (const [name, inner] of Object.entries(Object(value))) walk(inner, key === '' ? name : `${key}.${name}`);
   };
   const file: unknown = JSON.parse(
-    readFileSync(path.join(root, `nodes/locales/${language}/homie-sidebar.json`), 'utf8'),
+    readFileSync(path.join(root, localeFile('homie-sidebar', language, 'json')), 'utf8'),
   );
   walk(Reflect.get(Object(file), 'homie-sidebar'), '');
   return found;
@@ -22,7 +23,7 @@ describe('the texts of the sidebar', () => {
   const [english, german] = [texts('en-US'), texts('de')];
   const scripts = readdirSync(path.join(root, 'resources')).filter((file) => /^sidebar(-[a-z]+)?\.js$/.test(file));
   const source = [
-    readFileSync(path.join(root, 'nodes/homie-sidebar.html'), 'utf8'),
+    readFileSync(path.join(root, editorFile('homie-sidebar')), 'utf8'),
     ...scripts
       .filter((file) => file !== 'sidebar-firmware.js')
       .map((file) => readFileSync(path.join(root, 'resources', file), 'utf8')),

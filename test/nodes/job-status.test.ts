@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { NodeStatus } from 'node-red';
-import { jobStatus as statusOf, type Shown } from '../../nodes/job-status';
-import config from '../../nodes/locales/en-US/homie-config.json';
-import ota from '../../nodes/locales/en-US/homie-ota.json';
+import { jobStatus as statusOf, type Shown } from '../../nodes/shared/job-status';
+import config from '../../nodes/homie-config/locales/en-US.json';
+import ota from '../../nodes/homie-ota/locales/en-US.json';
 import { catalogue, type ErrorCode } from '../../src/errors';
-import { words } from '../../src/homie/sentence';
+import { words } from '../../src/update/sentence';
 
 const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
 const failed = (code: ErrorCode): Shown => device('failed', { error: { code } });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { keptOf, type Unkept } from '../../nodes/kept-message';
+import { keptOf, type Unkept } from '../../nodes/shared/kept-message';
 import { leastTime } from '../support/least-time';
 
 const secret = 'open-sesame-4711';

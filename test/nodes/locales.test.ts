@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { withSettings } from '../../scripts/dialogs';
+import { editorFile, languages, localeFile } from '../../scripts/node-files';
 import { deviceStates } from '../../src/homie/device';
 import { root } from '../support/node-red';
 import {
@@ -15,8 +16,6 @@ import {
   type Catalog,
   type Completed,
 } from '../support/texts';
-
-const languages = ['en-US', 'de'];
 
 /** Of the jobs of both nodes: states, phases, reasons. */
 const states = (
@@ -48,8 +47,6 @@ const completed: Completed = {
   'homie-broker.label.': [],
 };
 
-const folder = 'nodes/locales';
-
 /** The files of a folder that end so, each by its path from the root of the package. */
 function files(within: string, ...endings: readonly string[]): string[] {
   return readdirSync(path.join(root, within), { encoding: 'utf8', recursive: true })
@@ -63,33 +60,30 @@ function read(file: string): string {
 }
 
 function readCatalog(language: string, name: string): Catalog {
-  const json: unknown = JSON.parse(read(`${folder}/${language}/${name}.json`));
+  const json: unknown = JSON.parse(read(localeFile(name, language, 'json')));
   return new Map(flatten(Object(json)));
 }
 
-function namesOf(ending: string): string[] {
-  return [...new Set(files(folder, ending).map((file) => path.basename(file, ending)))];
-}
+const { nodes, plugins }: { nodes: object; plugins: object } = JSON.parse(read('package.json'))['node-red'];
+const types = Object.keys({ ...nodes, ...plugins });
+const dialogs = types.map((type) => withSettings(type, read(editorFile(type))));
+const scripts = [...files('nodes', '.ts', '.js'), ...files('resources', '.html', '.js')].map(read);
 
-const used = uses(
-  [...files('nodes', '.html', '.ts', '.js'), ...files('resources', '.html', '.js')]
-    .filter((file) => !file.startsWith(folder))
-    .map((file) => (file.endsWith('.html') ? withSettings(path.basename(file, '.html'), read(file)) : read(file))),
-);
+const used = uses([...dialogs, ...scripts]);
 
 describe('the texts of the editor', () => {
   it('are in both languages', () => {
-    assert.ok(namesOf('.json').length >= 4 && namesOf('.html').length >= 4);
-    assert.deepEqual(readdirSync(path.join(root, folder)).sort(), [...languages].sort());
-    for (const ending of ['.json', '.html']) {
-      const [first, second] = languages.map((language) =>
-        files(`${folder}/${language}`, ending).map((file) => path.basename(file)),
-      );
-      assert.deepEqual(first, second);
+    for (const type of types) {
+      const expected = languages.flatMap((language) => [
+        localeFile(type, language, 'json'),
+        // The sidebar has no help.
+        ...(type in nodes ? [localeFile(type, language, 'html')] : []),
+      ]);
+      assert.deepEqual(files(path.dirname(localeFile(type, 'de', 'json')), ''), expected.sort());
     }
   });
 
-  for (const name of namesOf('.json')) {
+  for (const name of types) {
     const [english, german] = languages.map((language) => readCatalog(language, name));
 
     describe(`of ${name}`, () => {
@@ -120,9 +114,9 @@ describe('the texts of the editor', () => {
     });
   }
 
-  for (const name of namesOf('.html')) {
+  for (const name of Object.keys(nodes)) {
     it(`have the same parts, properties and code in the help of ${name}`, () => {
-      const [english = '', german = ''] = languages.map((language) => read(`${folder}/${language}/${name}.html`));
+      const [english = '', german = ''] = languages.map((language) => read(localeFile(name, language, 'html')));
       assert.ok(german.includes(`data-help-name="${name}"`) && german !== english);
       assert.deepEqual(frame(german), frame(english));
     });

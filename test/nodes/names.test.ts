@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { keptOf } from '../../nodes/kept-message';
-import { keptProperties } from '../../nodes/outbox';
-import { readDevices } from '../../nodes/request';
+import { keptOf } from '../../nodes/shared/kept-message';
+import { keptProperties } from '../../nodes/shared/replies';
+import { readDevices } from '../../nodes/shared/request';
 import { readPatch } from '../../src/config/patch';
 import { evil, pollutes } from '../attacks/hostile';
 

@@ -1,6 +1,6 @@
 /** What a message is read for: its settings stand in msg.options, and nowhere else. */
 import assert from 'node:assert/strict';
-import { readOptions } from '../../nodes/request';
+import { readOptions } from '../../nodes/shared/request';
 import { HomieError } from '../../src/errors';
 import { caughtCode, next, payload, Scene } from './scene';
 import { TestFlow } from './flow';

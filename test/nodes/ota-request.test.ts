@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readChoice, type DeviceSetting } from '../../nodes/ota-request';
-import { readAction as read, readDevices } from '../../nodes/request';
+import { readChoice, type DeviceSetting } from '../../nodes/homie-ota/ota-request';
+import { readAction as read, readDevices } from '../../nodes/shared/request';
 
 const readAction = (value: unknown) => read(value, ['update', 'check', 'cancel', 'status']);
 const own = (value: unknown): DeviceSetting => ({ devices: () => Promise.resolve(value) });

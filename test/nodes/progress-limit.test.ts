@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { ProgressLimit } from '../../nodes/progress-limit';
-import type { Update } from '../../src/homie/update';
+import { ProgressLimit } from '../../nodes/shared/progress-limit';
+import type { Update } from '../../src/update/update';
 
 const update = (more: Partial<Update>): Update => ({
   job: 'j',

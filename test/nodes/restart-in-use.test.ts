@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Firmware } from '../../src/firmware/firmware';
-import { FolderLock } from '../../src/rollout/folder-lock';
+import { FolderLock } from '../../src/rollout/store/folder-lock';
 import { LockProcess } from '../support/lock-process';
 import { stopFlow, TestFlow } from './flow';
 import { next, payload, Scene, state } from './scene';

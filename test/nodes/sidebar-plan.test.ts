@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { planUpdate, startUpdate } from '../../nodes/sidebar-plan';
-import type { Staged } from '../../nodes/firmware-stage';
+import { planUpdate, startUpdate } from '../../nodes/sidebar/sidebar-plan';
+import type { Staged } from '../../nodes/sidebar/upload-store';
 import { Firmware } from '../../src/firmware/firmware';
 import type { CheckSummary } from '../../src/ota/check';
 import { next } from '../ota/lab';

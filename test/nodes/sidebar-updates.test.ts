@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Firmware } from '../../src/firmware/firmware';
-import type { Summary } from '../../src/homie/update';
+import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { Queue } from '../../src/rollout/queue';
 import { buildEsp8266Image } from '../support/images';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once, EventEmitter } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import type { NodeStatus } from 'node-red';
-import { ThrottledStatus } from '../../nodes/throttled-status';
+import { ThrottledStatus } from '../../nodes/shared/throttled-status';
 
 class Shown extends EventEmitter {
   readonly all: { text: string | undefined; at: number }[] = [];

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { readBrokerSettings } from '../../nodes/broker-settings';
+import { readBrokerSettings } from '../../nodes/homie-broker/broker-settings';
 import { HomieBroker } from '../../src/homie/broker';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { connected, disconnected } from '../support/statuses';

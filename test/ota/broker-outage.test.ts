@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import { isImage } from '../simulator/transfers';
 import { startRestartableAedes } from '../support/aedes';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';

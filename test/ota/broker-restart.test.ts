@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, expiring, Lab, next, raw } from './lab';
 import { isImage } from '../simulator/transfers';

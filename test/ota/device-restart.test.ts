@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import type { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { codeOf, Lab, next, raw } from './lab';

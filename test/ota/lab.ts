@@ -6,7 +6,7 @@ import { DeviceLocks } from '../../src/homie/lock';
 import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
-import type { Change, Outcome } from '../../src/homie/update';
+import type { Change, Outcome } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { defaultSettings as defaultRollout, type RolloutSettings } from '../../src/rollout/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';

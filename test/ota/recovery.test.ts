@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { reachedUptime } from '../../src/homie/uptime';
-import { Sight } from '../../src/homie/sight';
+import { Sight } from '../../src/homie/device-observer';
 import { abortStaleUpdate } from '../../src/ota/recovery';
 import { buildEsp8266Image } from '../support/images';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';

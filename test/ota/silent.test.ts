@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Outcome } from '../../src/homie/update';
+import type { Outcome } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Change } from '../../src/homie/update';
+import type { Change } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';

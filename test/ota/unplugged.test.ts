@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Change } from '../../src/homie/update';
-import { History } from '../../src/rollout/history';
+import type { Change } from '../../src/update/update';
+import { History } from '../../src/rollout/store/history';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';

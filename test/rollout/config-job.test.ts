@@ -9,7 +9,7 @@ import { withDeadline } from '../../src/deadline';
 import type { ConfigSettings } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, quick } from '../config/lab';

@@ -1,7 +1,7 @@
 import { Firmware } from '../../src/firmware/firmware';
-import type { Summary } from '../../src/homie/update';
+import type { Summary } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
-import { History } from '../../src/rollout/history';
+import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Summary, Update } from '../../src/homie/update';
+import type { Summary, Update } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { History } from '../../src/rollout/history';
+import { History } from '../../src/rollout/store/history';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { JobDevices } from '../../src/rollout/job-devices';
 import { otaWork } from '../../src/rollout/ota-work';

@@ -5,7 +5,7 @@ import { checkConfig } from '../../src/config/check-device';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { check } from '../../src/ota/check';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { OtaJob } from '../../src/rollout/ota-job';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { isFinal } from '../../src/homie/update';
+import { isFinal } from '../../src/update/update';
 import { Plan, type PlanSettings, type Stage } from '../../src/rollout/plan';
 
 const ids = ['a', 'b', 'c', 'd', 'e'];

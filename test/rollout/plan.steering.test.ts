@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isFinal } from '../../src/homie/update';
+import { isFinal } from '../../src/update/update';
 import type { Mode } from '../../src/rollout/holds';
 import { Plan, type Stage } from '../../src/rollout/plan';
 

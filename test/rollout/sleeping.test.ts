@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readPatch } from '../../src/config/patch';
-import type { Summary, Update } from '../../src/homie/update';
+import type { Summary, Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { patient as settings } from '../config/lab';
 import { sequential } from '../ota/lab';

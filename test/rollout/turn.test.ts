@@ -6,7 +6,7 @@ import { HomieError } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
-import type { Update } from '../../src/homie/update';
+import type { Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
 import type { Job, JobOptions } from '../../src/rollout/job';
 import { OtaJob } from '../../src/rollout/ota-job';

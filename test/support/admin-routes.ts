@@ -13,7 +13,7 @@ const PREFIX = '/homie-ota/';
 const folder = path.join(root, 'nodes');
 
 /** All of them, as the sources say. Throws where these make a route in a way that is not known here. */
-export const adminRoutes: readonly AdminRoute[] = readdirSync(folder)
+export const adminRoutes: readonly AdminRoute[] = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
   .flatMap((file) => {
     const source = readFileSync(path.join(folder, file), 'utf8');

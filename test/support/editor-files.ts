@@ -3,6 +3,7 @@ import path from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { buildSync } from 'esbuild';
 import { dialogScript, withRollout, withSettings } from '../../scripts/dialogs';
+import { editorFile, localeFile } from '../../scripts/node-files';
 import { root } from './node-red';
 
 const script = buildSync({ ...dialogScript, absWorkingDir: root, write: false }).outputFiles?.[0]?.text;
@@ -34,11 +35,11 @@ export function editorFiles(type: string, language = 'en-US'): EditorFiles {
   const html = dialogHtml(type);
   const locales = new Map<string, unknown>();
   const textOf = (of: string, key: string): string | undefined => {
-    if (!locales.has(of)) locales.set(of, JSON.parse(read(`nodes/locales/${language}/${of}.json`)));
+    if (!locales.has(of)) locales.set(of, JSON.parse(read(localeFile(of, language, 'json'))));
     const found = key.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), locales.get(of));
     return typeof found === 'string' ? found : undefined;
   };
-  const help = (of: string): string => read(`nodes/locales/${language}/${of}.html`);
+  const help = (of: string): string => read(localeFile(of, language, 'html'));
   const defaults = register(html, textOf);
   const usual = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
   return {
@@ -56,7 +57,7 @@ export function editorFiles(type: string, language = 'en-US'): EditorFiles {
 
 /** The html of a node as the build makes it. */
 export function dialogHtml(type: string): string {
-  return withSettings(type, read(`nodes/${type}.html`));
+  return withSettings(type, read(editorFile(type)));
 }
 
 function read(file: string): string {

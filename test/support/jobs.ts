@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { isFinal } from '../../src/homie/update';
+import { isFinal } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 
 /** Resolves with the error code or the state of a device when the device has ended. */

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import type { LockTiming } from '../../src/rollout/folder-lock';
+import type { LockTiming } from '../../src/rollout/store/folder-lock';
 
 /** What a process that uses a folder tells. */
 interface LockReport {

@@ -1,0 +1,43 @@
+import type { NodeAPI } from 'node-red';
+import { plainText } from '../../src/plain-text';
+import { linkTo, stateOf, type LinkState } from '../shared/broker-node';
+import { ownPagesOnly } from '../shared/same-origin';
+
+/** A device as the editor offers it. */
+interface OfferedDevice {
+  readonly id: string;
+  readonly name?: string;
+  readonly firmware?: string;
+  readonly version?: string;
+  readonly state?: string;
+}
+
+/** What a `homie-broker` sees. */
+interface Offer extends LinkState {
+  readonly devices: readonly OfferedDevice[];
+}
+
+/** Lets the editor ask which devices a `homie-broker` sees. Needs the permission `homie-ota.read`. */
+export function offerDevices(RED: NodeAPI): void {
+  RED.httpAdmin.get(
+    '/homie-ota/brokers/:id/devices',
+    ownPagesOnly,
+    RED.auth.needsPermission('homie-ota.read'),
+    (request, response) => {
+      response.json(offer(RED, request.params.id));
+    },
+  );
+}
+
+function offer(RED: NodeAPI, id: unknown): Offer {
+  const link = linkTo(RED, id);
+  const known = 'broker' in link ? [...link.broker.registry.devices.values()] : [];
+  const devices = known.map(({ id: device, name, fwName, fwVersion, state }) => ({
+    id: device,
+    ...(name && { name: plainText(name.value) }),
+    ...(fwName && { firmware: plainText(fwName.value) }),
+    ...(fwVersion && { version: plainText(fwVersion.value) }),
+    ...(state && { state: state.value }),
+  }));
+  return { ...stateOf(link), devices: devices.sort((a, b) => (a.id < b.id ? -1 : 1)) };
+}

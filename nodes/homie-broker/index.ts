@@ -1,0 +1,147 @@
+import type { NodeAPI, NodeDef } from 'node-red';
+import { HomieError } from '../../src/errors';
+import { HomieBroker, type BrokerOptions } from '../../src/homie/broker';
+import type { ConnectionStatus, Lack } from '../../src/mqtt/connection';
+import { sendsPlainPassword, shownUrl } from '../../src/mqtt/options';
+import { plainText } from '../../src/plain-text';
+import type { BrokerCredentials, BrokerNode } from '../shared/broker-node';
+import { readBrokerSettings } from './broker-settings';
+import { offerTest } from './broker-test';
+import { offerDevices } from './device-endpoint';
+import { environmentOf } from '../shared/environment';
+import { useStore } from '../shared/job-files';
+import { SidebarUpdates } from '../sidebar/sidebar-updates';
+import { typedFields } from '../shared/typed-fields';
+import { readUpdateSettings } from './update-settings';
+
+export = (RED: NodeAPI): void => {
+  function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
+    RED.nodes.createNode(this, definition);
+    let broker: HomieBroker;
+    let settings: BrokerOptions;
+    try {
+      settings = readBrokerSettings({
+        fields: { ...definition },
+        typed: typedFields(RED, definition),
+        credentials: this.credentials ?? {},
+        environment: environmentOf(RED, this),
+        getNode: (id) => RED.nodes.getNode(id),
+        getTyped: (node) => typedFields(RED, node),
+      });
+      broker = new HomieBroker(settings);
+      this.settings = settings;
+    } catch (error) {
+      // What anything else says could hold the value of a setting.
+      this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS') };
+      this.error(`${this.link.error.message} ${this.link.error.hint}`);
+      return;
+    }
+
+    // Each node that uses it listens.
+    broker.setMaxListeners(0);
+    this.link = { broker };
+    const endLog = logConnection(this, broker, settings);
+    // No other process on this user directory must send anything meanwhile.
+    const use = useStore(RED);
+    void use?.store.open();
+    broker.start();
+    const updates = new SidebarUpdates({
+      broker,
+      node: this.id,
+      settings: readUpdateSettings(RED, this, definition),
+      store: use?.store,
+      warn: (text) => this.warn(text),
+    });
+    this.updates = updates;
+    updates.start();
+    this.on('close', (removed: boolean, done: () => void) => void close(removed, done));
+    const close = async (removed: boolean, done: () => void): Promise<void> => {
+      endLog();
+      try {
+        await updates.close(removed);
+        await broker.close();
+        await use?.leave();
+      } catch (error) {
+        this.error(error);
+      }
+      done();
+    };
+  }
+
+  offerDevices(RED);
+  offerTest(RED);
+  RED.nodes.registerType<BrokerNode, NodeDef, object, BrokerCredentials>('homie-broker', HomieBrokerNode, {
+    credentials: { user: { type: 'text' }, password: { type: 'password' } },
+  });
+};
+
+/** Writes to the log what a user should know of the connection. @returns ends that */
+function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOptions): () => void {
+  if (sendsPlainPassword(settings)) {
+    const named = settings.shownUrl ?? shownUrl(settings.url);
+    node.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker offers it.`);
+  }
+  const log = changeLog(node);
+  broker.on('status', log);
+  broker.registry.once('full', () => {
+    node.warn(
+      `The limit of ${broker.registry.limit} devices under ${broker.shownBaseTopic} is reached, so some devices may be missing. Devices that publish neither $fw/checksum nor a full advertisement are dropped first. Check who may publish below ${broker.shownBaseTopic}.`,
+    );
+  });
+  broker.connection.on('skipped', skipLog(node, broker));
+  return () => broker.off('status', log);
+}
+
+/** Writes to the log what becomes of the connection. A broker that stays away is tried for ever; each reason is told once. */
+function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
+  let last = '';
+  const told = new Set<Lack>();
+  return (status) => {
+    for (const lack of (status.state === 'connected' && status.lacks) || []) {
+      if (!told.has(lack)) node.warn(lacks[lack]);
+      told.add(lack);
+    }
+    const text = describe(status);
+    if (text === undefined || text === last) return;
+    last = text;
+    if (status.state === 'connected' && status.refusal === undefined) node.log(text);
+    else node.warn(text);
+  };
+}
+
+/** So many topics with messages that are too large are told. */
+const MOST_SKIPPED = 20;
+
+/** Writes to the log which messages were skipped, each topic once. */
+function skipLog(node: BrokerNode, broker: HomieBroker): (topic: string, size: number) => void {
+  const told = new Set<string>();
+  return (topic, size) => {
+    if (told.has(topic) || told.size >= MOST_SKIPPED) return;
+    told.add(topic);
+    const megabytes = Math.ceil(size / 1024 / 1024);
+    node.warn(
+      `skipped a message of ${megabytes} MiB at ${plainText(broker.shown(topic))}: at most 32 MiB are received. If it is retained, clear it at the broker.`,
+    );
+  };
+}
+
+const lacks: Readonly<Record<Lack, string>> = {
+  retained: 'the broker does not keep retained messages: a device is only seen while it sends',
+  wildcards: 'the broker does not support wildcard subscriptions: devices cannot be found',
+  qos1: 'the broker takes no messages with QoS 1: firmware and configuration changes cannot be sent',
+  retainedByWildcard:
+    'the broker delivers what it has retained for exact topics only (as RabbitMQ does): a device shows only when it is named or sends something',
+};
+
+function describe(status: ConnectionStatus): string | undefined {
+  switch (status.state) {
+    case 'connecting':
+      return undefined;
+    case 'connected':
+      if (status.refusal !== undefined) return `${status.refusal.message} ${status.refusal.hint}`;
+      if (status.receiving) return undefined;
+      return `connected (MQTT ${status.protocolVersion === 5 ? '5' : '3.1.1'})`;
+    case 'disconnected':
+      return `not connected: ${status.error.message} ${status.error.hint}`;
+  }
+}

@@ -1,0 +1,103 @@
+import { HomieError } from '../../src/errors';
+import type { ConnectionOptions } from '../../src/mqtt/connection';
+import { isEncrypted, shownUrl as describeUrl } from '../../src/mqtt/options';
+import { asText, holdsVariable } from '../shared/environment';
+import { pickTlsOptions } from './tls-config-adapter';
+import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
+
+/** Schemes that the core node takes, by those that a connection takes. */
+const schemes: Readonly<Record<string, string>> = {
+  'mqtt:': 'mqtt:',
+  'tcp:': 'mqtt:',
+  'mqtts:': 'mqtts:',
+  'ssl:': 'mqtts:',
+  'tls:': 'mqtts:',
+  'ws:': 'ws:',
+  'wss:': 'wss:',
+};
+
+/**
+ * Reads how an `mqtt-broker` node of Node-RED's core connects, so that a connection of our own can do the same. Its
+ * `brokerurl` and `options` are set when it is created, whether it connects or not (Node-RED 4 and 5:
+ * nodes/core/network/10-mqtt.js, `setOptions`). Taken are address, credentials, TLS, protocol version and keepalive;
+ * left out are its will, its client id and its session, which belong to its own connection.
+ *
+ * @param node what `RED.nodes.getNode` gives for it
+ * @param getTyped gives its properties as they were typed
+ * @throws {HomieError} BROKER_SETTINGS
+ */
+export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedFields | undefined): ConnectionOptions {
+  if (!isMqttBroker(node)) {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The mqtt-broker node is missing, disabled or not one of Node-RED itself.',
+      {
+        hint: 'Choose an mqtt-broker node in the homie-broker, and see that it is enabled.',
+      },
+    );
+  }
+  const { options } = node;
+  if (options['wsOptions'] !== undefined) {
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The mqtt-broker node connects through a proxy, which homie-broker does not.',
+      {
+        hint: 'Except the broker from the proxy by the environment variable no_proxy.',
+      },
+    );
+  }
+  const url = readUrl(node.brokerurl);
+  const { username, password, keepalive, protocolVersion } = options;
+  const shownUrl = shownAddress(getTyped(node), new URL(url).protocol);
+  if (node.usetls === true && !isEncrypted(url)) throw contradiction(shownUrl ?? describeUrl(url));
+  return {
+    url,
+    ...(shownUrl !== undefined && { shownUrl }),
+    protocolVersion: protocolVersion === 5 ? 5 : 4,
+    ...(typeof keepalive === 'number' && { keepalive }),
+    ...(typeof username === 'string' && username !== '' && { username }),
+    ...(typeof password === 'string' && password !== '' && { password }),
+    ...(isEncrypted(url) && { tls: pickTlsOptions(options) }),
+  };
+}
+
+function readUrl(text: string): string {
+  const scheme = schemes[/^[a-z]+:/i.exec(text)?.[0].toLowerCase() ?? ''];
+  const url = scheme === undefined ? undefined : `${scheme}${text.slice(text.indexOf(':') + 1)}`;
+  if (url === undefined || !URL.canParse(url) || new URL(url).hostname === '') {
+    throw new HomieError('BROKER_SETTINGS', 'The server of the mqtt-broker node is not an address that can be used.', {
+      hint: 'Give a host name there, or a URL that begins with mqtt, mqtts, ws or wss.',
+    });
+  }
+  return url;
+}
+
+/** TLS is switched on, and the URL is one without it. @param shown the URL as it may be shown */
+export function contradiction(shown: string): HomieError {
+  return new HomieError('BROKER_SETTINGS', `TLS is on, but the URL ${JSON.stringify(shown)} is one without TLS.`, {
+    hint: 'Use a URL that begins with mqtts:// or wss://, or switch TLS off.',
+  });
+}
+
+/** @returns undefined where nothing comes from an environment variable */
+function shownAddress(typed: TypedFields | undefined, scheme: string): string | undefined {
+  if (typed === undefined) return `${scheme}//\${…}`;
+  const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
+  const address = url || (host?.includes('://') ? host : `${scheme}//${host}:${port}`);
+  return holdsVariable(address) ? origin(withoutUser(address)) : undefined;
+}
+
+function isMqttBroker(
+  node: unknown,
+): node is { brokerurl: string; options: Record<string, unknown>; usetls?: unknown } {
+  return (
+    typeof node === 'object' &&
+    node !== null &&
+    'brokerurl' in node &&
+    typeof node.brokerurl === 'string' &&
+    node.brokerurl !== '' &&
+    'options' in node &&
+    typeof node.options === 'object' &&
+    node.options !== null
+  );
+}

@@ -1,0 +1,54 @@
+import { HomieError } from '../../src/errors';
+import type { ConnectionOptions } from '../../src/mqtt/connection';
+
+export type TlsOptions = NonNullable<ConnectionOptions['tls']>;
+
+/**
+ * Reads a `tls-config` node of Node-RED's core (4 and 5: nodes/core/network/05-tls.js).
+ *
+ * @param node what `RED.nodes.getNode` gives for it
+ * @throws {HomieError} BROKER_SETTINGS
+ */
+export function readTlsConfig(node: unknown): TlsOptions {
+  if (!isTlsConfig(node)) {
+    throw new HomieError('BROKER_SETTINGS', 'The tls-config node is missing, disabled or not one of Node-RED itself.', {
+      hint: 'Choose a tls-config node in the homie-broker, and see that it is enabled.',
+    });
+  }
+  if (node.valid === false) {
+    throw new HomieError('BROKER_SETTINGS', 'The tls-config node cannot be used: its files cannot be read.', {
+      hint: 'Correct the tls-config node: a certificate needs its private key, and Node-RED must be able to read both.',
+    });
+  }
+  const options: Record<string, unknown> = {};
+  node.addTLSOptions(options);
+  return pickTlsOptions(options);
+}
+
+/** Of options in the words of node:tls, those that a connection takes. */
+export function pickTlsOptions(options: Readonly<Record<string, unknown>>): TlsOptions {
+  const { ca, cert, key, passphrase, servername, rejectUnauthorized, ALPNProtocols } = options;
+  return {
+    ...(isPem(ca) && { ca }),
+    ...(isPem(cert) && { cert }),
+    ...(isPem(key) && { key }),
+    ...(typeof passphrase === 'string' && { passphrase }),
+    ...(typeof servername === 'string' && servername !== '' && { servername }),
+    ...(typeof rejectUnauthorized === 'boolean' && { rejectUnauthorized }),
+    ...(isTextList(ALPNProtocols) && { alpnProtocols: ALPNProtocols }),
+  };
+}
+
+function isTlsConfig(node: unknown): node is { valid?: unknown; addTLSOptions(options: object): unknown } {
+  return (
+    typeof node === 'object' && node !== null && 'addTLSOptions' in node && typeof node.addTLSOptions === 'function'
+  );
+}
+
+function isPem(value: unknown): value is string | Buffer {
+  return Buffer.isBuffer(value) || (typeof value === 'string' && value !== '');
+}
+
+function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
+}

@@ -1,0 +1,32 @@
+import type { Node, NodeAPI } from 'node-red';
+import type { HomieError } from '../../src/errors';
+import { defaultSettings, readSettings, settingNames, type OtaSettings } from '../../src/ota/settings';
+import {
+  defaultSettings as defaultRollout,
+  readSettings as readRollout,
+  settingNames as rolloutNames,
+  type RolloutSettings,
+} from '../../src/rollout/settings';
+import { environmentOf, expandFields } from '../shared/environment';
+import { ownSettings } from '../shared/job-node';
+import type { Request } from '../shared/request';
+
+/** How a node updates devices: its settings, or what is wrong with them. */
+export interface UpdateSettings {
+  readonly ota: OtaSettings | HomieError;
+  readonly rollout: RolloutSettings | HomieError;
+}
+
+/** Reads the settings for updates from the properties of a node. */
+export function readUpdateSettings(RED: NodeAPI, node: Node, definition: object): UpdateSettings {
+  const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, node));
+  return {
+    ota: ownSettings(node, () => readSettings(defaultSettings, fields(settingNames))),
+    rollout: ownSettings(node, () => readRollout(defaultRollout, fields(rolloutNames))),
+  };
+}
+
+/** Whether jobs are to survive a restart. */
+export function persists({ rollout }: Pick<UpdateSettings, 'rollout'>): boolean {
+  return !('persist' in rollout) || rollout.persist;
+}

@@ -1,0 +1,110 @@
+import { checkConfig } from '../../src/config/check-device';
+import { readDeviceConfig, type DeviceConfig } from '../../src/config/read-config';
+import { readSettings, settingNames, type ConfigSettings } from '../../src/config/settings';
+import { withDeadline } from '../../src/deadline';
+import { asHomieError, type HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
+import { namedDevices, selectDevices } from '../../src/homie/select';
+import { setsUnknownKey } from '../../src/update/sentence';
+import { reportError } from '../../src/update/update';
+import { configWork, configWorkAgain } from '../../src/rollout/config-work';
+import {
+  readSettings as readRollout,
+  settingNames as rolloutNames,
+  type RolloutSettings,
+} from '../../src/rollout/settings';
+import type { Work } from '../../src/rollout/work';
+import { Actions, settled, type Done, type Errand } from '../shared/actions';
+import { checkAnswer, failureAmong } from '../shared/message-summaries';
+import { patchOf } from './patch-message';
+import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';
+
+/** How long an answer waits for the connection, in ms. */
+const CONNECT_TIMEOUT = 10_000;
+
+/** The settings that a message may have. */
+export const optionNames = [...settingNames, ...rolloutNames];
+
+/** What a node is set to. */
+export interface ConfigNodeSettings {
+  /** The settings, or what is wrong with them. */
+  readonly config: ConfigSettings | HomieError;
+  readonly rollout: RolloutSettings | HomieError;
+  /** What the device field of the node holds, which counts where the message names no device. */
+  readonly devices: (msg: Request) => Promise<unknown>;
+}
+
+/** What can be done with a configuration. */
+export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSettings> {
+  protected override readonly actions = ['set', 'get', 'check'] as const;
+
+  protected override async perform(action: 'set' | 'get' | 'check', errand: Errand): Promise<Done> {
+    const { msg } = errand;
+    const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
+    if (action === 'set') errand.devices = namedDevices({ devices });
+    const options = settled(readOptions(msg['options'], optionNames));
+    const settings = readSettings(settled(this.settings.config), options);
+    const rollout = readRollout(settled(this.settings.rollout), options);
+    this.closing.throwIfAborted();
+    switch (action) {
+      case 'get':
+        return this.#get(this.brokerInReach(), devices, settings, errand);
+      case 'check': {
+        const patch = patchOf(msg);
+        const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, {
+          signal: this.closing,
+          exclude: rollout.exclude,
+        });
+        errand.outbox.send('summary', checkAnswer(answer));
+        const incomplete = answer.devices.filter(setsUnknownKey);
+        this.around.jobs.checked(incomplete.map((config) => ({ state: 'skipped', progress: 0, config })));
+        return undefined;
+      }
+      case 'set': {
+        const patch = patchOf(msg);
+        const unkept = { content: patch, secretNames: settings.secretNames };
+        return this.run(configWork({ patch, devices, settings, rollout }, this.given), errand, unkept);
+      }
+    }
+  }
+
+  protected override async remake(work: object): Promise<Work> {
+    return configWorkAgain(work, this.given);
+  }
+
+  /** The configuration of each device is a result of its own. */
+  async #get(
+    broker: HomieBroker,
+    devices: readonly string[],
+    settings: ConfigSettings,
+    { outbox }: Errand,
+  ): Promise<HomieError | undefined> {
+    const ids = await withDeadline(CONNECT_TIMEOUT, this.closing, (patience) =>
+      selectDevices(broker, { devices }, undefined, patience),
+    );
+    const failures = await Promise.all(
+      ids.map(async (device) => {
+        try {
+          const config = await readDeviceConfig(broker, device, settings, this.closing);
+          outbox.send('result', { ...config, text: textOf(config) });
+          return [];
+        } catch (error) {
+          this.closing.throwIfAborted();
+          const reason = asHomieError(error);
+          outbox.send('result', { device, error: reportError(reason), text: `${device}: ${reason.message}` });
+          return [{ device, error: reason }];
+        }
+      }),
+    );
+    const failed = failures.flat();
+    if (failed.length > 0)
+      this.around.jobs.refused(failed.map(({ error }) => ({ state: 'failed', progress: 0, error })));
+    return failureAmong(failed);
+  }
+}
+
+/** What is said of a configuration: unless the device is ready, it is what was. */
+function textOf({ device, state }: DeviceConfig): string {
+  if (state === 'ready') return `${device}: configuration read.`;
+  return `${device}: configuration as the device last published it; its state is ${state ?? 'unknown'}.`;
+}

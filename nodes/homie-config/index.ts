@@ -1,0 +1,51 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { defaultSettings, readSettings, settingNames, type ConfigSettings } from '../../src/config/settings';
+import { HomieError } from '../../src/errors';
+import {
+  defaultSettings as defaultRollout,
+  readSettings as readRollout,
+  settingNames as rolloutNames,
+} from '../../src/rollout/settings';
+import { linkTo } from '../shared/broker-node';
+import { settled } from '../shared/actions';
+import { ConfigActions, optionNames } from './config-actions';
+import { evaluateDevice, type DeviceField } from '../shared/device-field';
+import { environmentOf, expandFields } from '../shared/environment';
+import { ownSettings, serve } from '../shared/job-node';
+import { takePatch } from './patch-message';
+import { readOptions, type Request } from '../shared/request';
+import { persists } from '../homie-broker/update-settings';
+
+interface ConfigDefinition extends NodeDef, DeviceField {
+  broker: string;
+}
+
+export = (RED: NodeAPI): void => {
+  function HomieConfigNode(this: Node, definition: ConfigDefinition): void {
+    RED.nodes.createNode(this, definition);
+    const link = linkTo(RED, definition.broker);
+    const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, this));
+    const config = ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
+    const rollout = ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
+    const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
+    serve(RED, this, {
+      link,
+      settings: [config, rollout],
+      persist: persists({ rollout }),
+      actions: (around) => new ConfigActions({ config, rollout, devices }, around),
+      take: (msg) => takePatch(msg, secretNames(config, msg)),
+    });
+  }
+
+  RED.nodes.registerType('homie-config', HomieConfigNode);
+};
+
+/** The names that count for a message; undefined when something is wrong with its settings. */
+function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
+  if (own instanceof HomieError) return undefined;
+  try {
+    return readSettings(own, settled(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import { asHomieError, HomieError } from '../../src/errors';
+import { Firmware } from '../../src/firmware/firmware';
+import type { Forgetting } from '../../src/devices/forget';
+import { reportError } from '../../src/update/update';
+import { forgetDevices } from '../../src/devices/forget-devices';
+import { listDevices } from '../../src/devices/list';
+import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
+import { settled } from '../shared/actions';
+import { failureAmong } from '../shared/message-summaries';
+import type { BrokerLink } from '../shared/broker-node';
+import { readAction, readOptions, type Request } from '../shared/request';
+
+/** The settings that a message may have. */
+const optionNames = queryNames.filter((name) => name !== 'device');
+
+/** What can be asked of the devices of a broker. */
+export class DeviceActions {
+  readonly #link: BrokerLink;
+  /** What the node asks for where a message says nothing, or what is wrong with that. */
+  readonly #query: DeviceQuery | HomieError;
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
+
+  constructor(link: BrokerLink, query: DeviceQuery | HomieError) {
+    this.#link = link;
+    this.#query = query;
+  }
+
+  /**
+   * Answers a message. Never rejects.
+   *
+   * @param send takes the answer, if there is one
+   * @returns the error for `done`, if there is one
+   */
+  async handle(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
+    const answer = this.#answer(msg, send);
+    this.#pending.add(answer);
+    try {
+      return await answer;
+    } catch (error) {
+      return this.#closing.signal.aborted ? undefined : asHomieError(error);
+    } finally {
+      this.#pending.delete(answer);
+    }
+  }
+
+  /** Gives up what is under way. Resolves when every message has had its end. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#pending);
+  }
+
+  async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
+    const { signal } = this.#closing;
+    const action = readAction(msg['action'], ['list', 'forget']);
+    const options = settled(readOptions(msg['options'], optionNames));
+    const query = readQuery(settled(this.#query), { ...options, device: msg['device'] });
+    if ('error' in this.#link) throw this.#link.error;
+    const { broker } = this.#link;
+    const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
+    signal.throwIfAborted();
+    if (action === 'list') {
+      send(await listDevices(broker, query, firmware, signal));
+      return undefined;
+    }
+    const forgotten = await forgetDevices(broker, query, firmware, signal);
+    send(forgotten.map(answerOf));
+    return failureAmong(forgotten.flatMap(({ id, error }) => (error === undefined ? [] : [{ device: id, error }])));
+  }
+}
+
+function answerOf({ id, cleared, error }: Forgetting): object {
+  if (error !== undefined)
+    return { id, cleared, error: reportError(error), text: `${id}: not forgotten. ${error.message}` };
+  return { id, cleared, text: `${id}: forgotten, ${cleared.length} retained topics cleared.` };
+}

@@ -1,0 +1,119 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage, NodeStatus } from 'node-red';
+import { HomieError } from '../../src/errors';
+import { Inventory, takeStock } from '../../src/devices/inventory';
+import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
+import { linkTo, type BrokerLink } from '../shared/broker-node';
+import { DeviceActions } from './device-actions';
+import { environmentOf, expandFields } from '../shared/environment';
+import { ownSettings } from '../shared/job-node';
+import { connectionStatus, errorStatus } from '../shared/job-status';
+import { deviceOf, keptProperties } from '../shared/replies';
+import { ThrottledStatus } from '../shared/throttled-status';
+
+interface DevicesDefinition extends NodeDef {
+  broker: string;
+  events: boolean;
+}
+
+export = (RED: NodeAPI): void => {
+  function HomieDevicesNode(this: Node, definition: DevicesDefinition): void {
+    RED.nodes.createNode(this, definition);
+    const link = linkTo(RED, definition.broker);
+    const query = ownSettings(this, () =>
+      readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))),
+    );
+    const actions = new DeviceActions(link, query);
+
+    /** What went wrong last is shown until something goes well, or the connection changes. */
+    let failed = query instanceof HomieError ? query : undefined;
+    const status = new ThrottledStatus(this, () =>
+      failed === undefined ? stockStatus(link) : errorStatus(failed.code),
+    );
+    const unfollow = follow(link, (connection) => {
+      if (connection && !(query instanceof HomieError)) failed = undefined;
+      status.refresh();
+    });
+    status.refresh();
+    const silence = definition.events && 'broker' in link ? tellEvents(RED, this, link) : () => undefined;
+
+    this.on('input', (msg, send, done) => {
+      const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
+      void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
+    });
+    const answer = async (
+      msg: NodeMessage,
+      send: (payload: unknown) => void,
+      done: (error?: Error) => void,
+    ): Promise<void> => {
+      try {
+        const error = await actions.handle({ ...msg }, send);
+        if (error?.code === 'UNEXPECTED' && error.cause !== undefined) this.error(error.cause);
+        failed = error;
+        status.refresh();
+        done(error);
+      } catch (error) {
+        // A rejection would end Node-RED as a whole.
+        this.error(error);
+      }
+    };
+    this.on('close', (_removed: boolean, done: () => void) => void close(done));
+    const close = async (done: () => void): Promise<void> => {
+      unfollow();
+      silence();
+      await actions.close();
+      status.close();
+      done();
+    };
+  }
+
+  RED.nodes.registerType('homie-devices', HomieDevicesNode);
+};
+
+/** The limit of devices, where it is reached: an answer may lack some. */
+function limitOf(link: BrokerLink): { deviceLimit?: number } {
+  return 'broker' in link && link.broker.registry.isFull ? { deviceLimit: link.broker.registry.limit } : {};
+}
+
+/** How many devices are ready, of all. */
+function stockStatus(link: BrokerLink): NodeStatus {
+  if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined)
+    return connectionStatus('homie-devices', link);
+  if (link.broker.registry.isFull) return { fill: 'yellow', shape: 'dot', text: 'homie-devices.status.full' };
+  const { count, counts } = takeStock(link.broker);
+  return { fill: 'green', shape: count > 0 ? 'dot' : 'ring', text: `${counts.ready ?? 0}/${count}` };
+}
+
+/** Calls `changed` whenever the status may be another. @returns ends that */
+function follow(link: BrokerLink, changed: (connection: boolean) => void): () => void {
+  if ('error' in link) return () => undefined;
+  const { broker } = link;
+  const connection = (): void => changed(true);
+  const stock = (): void => changed(false);
+  const heard = (_id: string, { attribute }: { readonly attribute: string }): void => {
+    if (attribute === 'state') stock();
+  };
+  broker.on('status', connection);
+  broker.on('settled', stock);
+  broker.registry.on('event', heard);
+  broker.registry.on('gone', stock);
+  return () => {
+    broker.off('status', connection);
+    broker.off('settled', stock);
+    broker.registry.off('event', heard);
+    broker.registry.off('gone', stock);
+  };
+}
+
+/** Sends events from the second output, once the whole flow is there to receive them. @returns ends that */
+function tellEvents(RED: NodeAPI, node: Node, { broker }: Extract<BrokerLink, { broker: unknown }>): () => void {
+  const inventory = new Inventory(broker);
+  inventory.on('event', (event) => {
+    node.send([null, { topic: '', ...deviceOf(event), payload: structuredClone(event) }]);
+  });
+  const begin = (): void => inventory.start();
+  RED.events.once('flows:started', begin);
+  return () => {
+    RED.events.off('flows:started', begin);
+    inventory.close();
+  };
+}

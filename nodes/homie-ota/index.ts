@@ -1,0 +1,32 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { linkTo } from '../shared/broker-node';
+import { evaluateDevice, type DeviceField } from '../shared/device-field';
+import { serve } from '../shared/job-node';
+import { OtaActions } from './ota-actions';
+import type { DeviceSetting } from './ota-request';
+import type { Request } from '../shared/request';
+import { persists, readUpdateSettings } from '../homie-broker/update-settings';
+
+interface OtaDefinition extends NodeDef, DeviceField {
+  broker: string;
+}
+
+export = (RED: NodeAPI): void => {
+  function HomieOtaNode(this: Node, definition: OtaDefinition): void {
+    RED.nodes.createNode(this, definition);
+    const link = linkTo(RED, definition.broker);
+    const settings = readUpdateSettings(RED, this, definition);
+    const devices = (msg: Request): DeviceSetting =>
+      definition.deviceType === 'all'
+        ? { runningThisFirmware: true }
+        : { devices: () => evaluateDevice(RED, this, definition, msg) };
+    serve(RED, this, {
+      link,
+      settings: [settings.ota, settings.rollout],
+      persist: persists(settings),
+      actions: (around) => new OtaActions({ ...settings, devices }, around),
+    });
+  }
+
+  RED.nodes.registerType('homie-ota', HomieOtaNode);
+};

@@ -1,0 +1,38 @@
+import { HomieError } from '../../src/errors';
+import type { DeviceChoice } from '../../src/homie/select';
+import { isAbsent, readDevices } from '../shared/request';
+
+/** Which devices the node's own setting means: what its field evaluates to, or all that run the firmware. */
+export type DeviceSetting = { readonly devices: () => Promise<unknown> } | { readonly runningThisFirmware: true };
+
+/**
+ * Which devices a message means: what it says itself, else what the node is set to. Nothing empty ever means all
+ * devices.
+ *
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, INVALID_SETTING
+ */
+export async function readChoice(
+  msg: { readonly device?: unknown; readonly matchFirmware?: unknown },
+  setting: DeviceSetting,
+): Promise<DeviceChoice> {
+  const match = readMatch(msg.matchFirmware);
+  if (!isAbsent(msg.device)) {
+    if (match !== true) return { devices: readDevices(msg.device) };
+    throw new HomieError('INVALID_SETTING', 'The message has both device and options.matchFirmware.', {
+      hint: 'Name the devices, or choose all that run this firmware.',
+    });
+  }
+  if (match === true) return { runningThisFirmware: true };
+  if ('devices' in setting) return { devices: readDevices(await setting.devices()) };
+  if (match === false) throw new HomieError('NO_DEVICE');
+  return setting;
+}
+
+function readMatch(value: unknown): boolean | undefined {
+  if (isAbsent(value) || value === '') return undefined;
+  if (value === true || value === 'true') return true;
+  if (value === false || value === 'false') return false;
+  throw new HomieError('INVALID_SETTING', 'matchFirmware must be true or false.', {
+    hint: 'Set matchFirmware to true or false.',
+  });
+}

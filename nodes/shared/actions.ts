@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { asHomieError, HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
+import { isFinal, type Update } from '../../src/update/update';
+import type { Author, History } from '../../src/rollout/store/history';
+import type { Job } from '../../src/rollout/job';
+import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
+import type { OtaWorkAround } from '../../src/rollout/ota-work';
+import { Queue, type Answer } from '../../src/rollout/queue';
+import { Requester } from '../../src/rollout/requester';
+import type { JobStore } from '../../src/rollout/store/job-store';
+import { canceledBeforeFound, combine } from '../../src/rollout/summaries';
+import type { Work } from '../../src/rollout/work';
+import { isAbort } from '../../src/unless-aborted';
+import { failureOf, refusal, sameAgain, standing } from './message-summaries';
+import type { BrokerLink } from './broker-node';
+import { historyAnswer } from './history-answer';
+import { keptOf, type Unkept } from './kept-message';
+import type { Jobs } from './jobs';
+import type { Outbox } from './replies';
+import { ProgressLimit } from './progress-limit';
+import { isAbsent, readAction, readDevices, type Request } from './request';
+
+/** What the actions of a node have around them. */
+export interface Surroundings {
+  readonly link: BrokerLink;
+  readonly jobs: Jobs;
+  /** The id of the node. */
+  readonly node: string;
+  /** Whom the history names for what the node has done. */
+  readonly author?: Author;
+  /** Where jobs are written down; undefined where there is no place for them. */
+  readonly store: JobStore | undefined;
+  readonly history: History;
+  /** What answers a message of which this was kept. */
+  readonly reply: (kept: Request) => Outbox;
+}
+
+/** A message that has no answer yet: a later node goes on with its job. */
+export const KEPT = Symbol('kept');
+
+/** How a message ends: the error for `done`, if there is one. */
+export type Done = HomieError | typeof KEPT | undefined;
+
+/** A message that is being answered. */
+export interface Errand {
+  readonly msg: Request;
+  readonly outbox: Outbox;
+  /** The devices that it names: should it be refused as a whole, each of them counts as rejected. */
+  devices: readonly string[];
+}
+
+/** Does what messages ask for: commands for the jobs of a node here, the other actions in the classes for them. */
+export abstract class Actions<Action extends string, Settings> {
+  /** All actions except the commands for jobs. The first is the default. */
+  protected abstract readonly actions: readonly [Action, ...Action[]];
+  protected readonly around: Surroundings;
+  protected readonly settings: Settings;
+  readonly #jobs: Jobs;
+  /** Undefined where there is no broker. */
+  readonly #requester: Requester | undefined;
+  /** What is to be waited for when the node is closed. */
+  readonly #pending = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
+
+  /** @param settings what the node is set to */
+  constructor(settings: Settings, around: Surroundings) {
+    const { link, jobs, node, store } = around;
+    this.settings = settings;
+    this.around = around;
+    this.#jobs = jobs;
+    if ('error' in link) return;
+    this.#requester = new Requester({
+      queue: Queue.of(link.broker),
+      node,
+      store,
+      remake: (work, image) => this.remake(work, image),
+      goOn: (answer, msg) => this.#goOn(answer, around.reply({ ...msg })),
+      decided: () => jobs.steered(),
+    });
+  }
+
+  /** Goes on with the jobs of an earlier node of this id. Messages wait until that is done. */
+  start(): void {
+    this.#requester?.start();
+  }
+
+  /**
+   * Does what a message asks for. Never rejects.
+   *
+   * @returns once all is done; `KEPT` when a later node goes on with it
+   */
+  async handle(msg: Request, outbox: Outbox): Promise<Done> {
+    const answer = this.#answer({ msg, outbox, devices: [] });
+    this.#pending.add(answer);
+    try {
+      return await answer;
+    } catch (error) {
+      return asHomieError(error);
+    } finally {
+      this.#pending.delete(answer);
+    }
+  }
+
+  /**
+   * Leaves the jobs that are written down to a later node. Of the others cancels what waits, and stops watching what is
+   * under way. Resolves when every message has had its answer.
+   *
+   * @param removed there will be no later node
+   */
+  async close(removed: boolean): Promise<void> {
+    // What is canceled ends first, and so does not count as abandoned. A message that waits is told before the requester is.
+    const told = setImmediate().then(() => this.#closing.abort());
+    await Promise.all([told, this.#requester?.close(removed)]);
+    await Promise.allSettled(this.#pending);
+  }
+
+  /** Does one of the `actions`. Whatever it throws refuses the message as a whole. */
+  protected abstract perform(action: Action, errand: Errand): Promise<Done>;
+
+  /**
+   * Makes work from what was written down of it.
+   *
+   * @param work as it was written down
+   * @param firmware the image that it brings, if it brings one
+   * @throws {HomieError} when that cannot be
+   */
+  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Work>;
+
+  /** @throws {HomieError} when the node has no broker */
+  protected broker(): HomieBroker {
+    const { link } = this.around;
+    if ('error' in link) throw link.error;
+    return link.broker;
+  }
+
+  /** @throws {HomieError} when the node has no broker */
+  protected get given(): OtaWorkAround {
+    const { history, author, store } = this.around;
+    return { broker: this.broker(), history, author, store };
+  }
+
+  /** @throws {HomieError} also when the broker is known to be out of reach */
+  protected brokerInReach(): HomieBroker {
+    const broker = this.broker();
+    if (broker.status.state === 'disconnected') throw broker.status.error;
+    return broker;
+  }
+
+  /** Aborted when the node is closed. */
+  protected get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /**
+   * Does what is asked for, by a job of its own, unless the same is under way already.
+   *
+   * @param patch that the message brings
+   * @returns once nothing is left to do
+   */
+  protected async run(work: Work, errand: Errand, patch?: Unkept['patch']): Promise<Done> {
+    const { store } = this.around;
+    const { msg, outbox, devices } = errand;
+    // Not later: the payload would stay in memory.
+    const isWrittenDown = store !== undefined && work.record !== undefined;
+    const kept = isWrittenDown ? keptOf({ ...outbox.kept }, { payload: msg['payload'], patch }) : {};
+    const answer = await this.#requester?.ask(work, kept);
+    if (answer === undefined) throw new HomieError('NO_BROKER');
+    const { job, isAgain } = answer;
+    if (!isAgain) this.#begin(job, outbox);
+    if (isAgain || job.devices.length === 0) outbox.send('progress', standing(job.summary(), isAgain));
+    return this.#runs(answer, devices, outbox);
+  }
+
+  async #runs({ job, isAgain, run }: Answer, devices: readonly string[], outbox: Outbox): Promise<Done> {
+    try {
+      const summary = await run();
+      if (isAgain) outbox.send('summary', sameAgain(summary));
+      return failureOf(summary);
+    } catch (error) {
+      if (job.isKept) return KEPT;
+      this.#jobs.steered();
+      if (!isAbort(error)) return this.#refuse(job.id, devices, error, outbox);
+      outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
+      return undefined;
+    }
+  }
+
+  #goOn(answer: Answer, outbox: Outbox): void {
+    if (!answer.isAgain) this.#begin(answer.job, outbox);
+    const running = this.#runs(answer, [], outbox);
+    this.#pending.add(running);
+    void running.finally(() => this.#pending.delete(running));
+  }
+
+  /** Sends on what a job tells, and shows it. */
+  #begin(job: Job, outbox: Outbox): void {
+    const limit = new ProgressLimit();
+    const progress = (update: Update): void => {
+      if (limit.admits(update, performance.now())) outbox.send('progress', update);
+    };
+    for (const update of job.devices) if (!isFinal(update.state)) progress(update);
+    job.on('progress', progress);
+    job.on('result', (update) => outbox.send('result', update));
+    job.on('rest', (summary) => outbox.send('summary', summary));
+    this.#jobs.begun(job);
+  }
+
+  async #answer(errand: Errand): Promise<Done> {
+    const { msg, outbox } = errand;
+    await this.#requester?.restored;
+    try {
+      const action = readAction(msg['action'], [...this.actions, ...commands, 'history']);
+      if (action === 'history') {
+        outbox.send('summary', historyAnswer(this.broker(), this.around.history, msg));
+        return undefined;
+      }
+      if (!isCommand(action)) return await this.perform(action, errand);
+      const target = readTarget(msg);
+      outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
+      this.#jobs.steered();
+      return undefined;
+    } catch (error) {
+      return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);
+    }
+  }
+
+  #refuse(job: string, devices: readonly string[], reason: unknown, outbox: Outbox): HomieError {
+    const error = asHomieError(reason);
+    const answer = refusal(job, devices, error);
+    for (const update of answer.devices) {
+      outbox.send('progress', update);
+      outbox.send('result', update);
+    }
+    outbox.send('summary', answer);
+    this.#jobs.refused(answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
+    return new HomieError(error.code, answer.text, { hint: error.hint, cause: error.cause });
+  }
+}
+
+const commands = Object.keys(jobCommands).filter(isCommand);
+
+function isCommand(action: string): action is JobCommand {
+  return Object.hasOwn(jobCommands, action);
+}
+
+/** @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID */
+function readTarget({ job, device }: Request): Target {
+  return {
+    // An empty id is of no job.
+    ...(!isAbsent(job) && { job: typeof job === 'string' ? job : '' }),
+    ...(!isAbsent(device) && { devices: readDevices(device) }),
+  };
+}
+
+/** The settings of a node, unless something is wrong with them. */
+export function settled<Settings extends object>(settings: Settings | HomieError): Settings {
+  if (settings instanceof HomieError) throw settings;
+  return settings;
+}

@@ -1,0 +1,58 @@
+import type { Node, NodeAPI } from 'node-red';
+import { HomieError } from '../../src/errors';
+import type { BrokerOptions, HomieBroker } from '../../src/homie/broker';
+import type { ConnectionStatus } from '../../src/mqtt/connection';
+import type { SidebarUpdates } from '../sidebar/sidebar-updates';
+
+/** What the nodes of a flow get from their `homie-broker`: the broker, or why there is none. */
+export type BrokerLink = { readonly broker: HomieBroker } | { readonly error: HomieError };
+
+export interface BrokerCredentials {
+  user: unknown;
+  password: unknown;
+}
+
+/** A `homie-broker` node. */
+export interface BrokerNode extends Node<BrokerCredentials> {
+  link: BrokerLink;
+  /** How it connects; not there when something is wrong with the settings. */
+  settings?: BrokerOptions;
+  /** What the sidebar updates; not there either then. */
+  updates?: SidebarUpdates;
+}
+
+/** What the `homie-broker` with this id gives. Never throws. */
+export function linkTo(RED: NodeAPI, id: unknown): BrokerLink {
+  return findBrokerNode(RED, id)?.link ?? { error: new HomieError('NO_BROKER') };
+}
+
+export function findBrokerNode(RED: NodeAPI, id: unknown): BrokerNode | undefined {
+  const node: unknown = typeof id === 'string' && id !== '' ? RED.nodes.getNode(id) : undefined;
+  return isBrokerNode(node) ? node : undefined;
+}
+
+/** What the editor is told of a `homie-broker`. `undeployed`: there is no such node, or not yet. */
+export interface LinkState {
+  readonly state: ConnectionStatus['state'] | 'undeployed';
+  /** Why it is not connected. */
+  readonly reason?: string;
+  /** The limit of devices, where it is reached: some may be missing. */
+  readonly limit?: number;
+}
+
+export function stateOf(link: BrokerLink): LinkState {
+  if ('error' in link) {
+    const { code, message } = link.error;
+    return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: message };
+  }
+  const { status, registry } = link.broker;
+  return {
+    state: status.state,
+    ...(status.state === 'disconnected' && { reason: status.error.message }),
+    ...(registry.isFull && { limit: registry.limit }),
+  };
+}
+
+function isBrokerNode(node: unknown): node is BrokerNode {
+  return typeof node === 'object' && node !== null && 'type' in node && node.type === 'homie-broker' && 'link' in node;
+}

@@ -1,0 +1,149 @@
+// Code shared by the dialogs of the nodes. The build bundles it into resources/dialogs.js. Every dialog loads it, because
+// when a package is installed in a running editor, any of them may load first.
+import { isDeviceIdOrPattern } from '../../src/homie/device-id';
+import { catalogueOf, nodes, rollout } from '../../src/settings/table';
+
+/** Returns a function that looks up the texts of a node by key, in the language of the editor. */
+function texts(type) {
+  return (key, values) => RED._('@homie-ota/node-red-homie-ota/' + type + ':' + type + '.' + key, values);
+}
+
+const t = texts('homie-broker');
+
+function trimmed(value) {
+  return String(value ?? '').trim();
+}
+
+/** Whether a text contains an environment variable. Node-RED inserts its value only when the flow starts. */
+function holdsVariable(text) {
+  return /\$\{[^{}]+\}/.test(text);
+}
+
+/** Returns a setting of a node, and the texts of its section. */
+function findSetting(type, name) {
+  const { own, sections } = nodes[type];
+  const section = [own, ...Object.values(sections)].find((each) => name in each);
+  return { setting: section[name], own: texts(catalogueOf(type, section)) };
+}
+
+/**
+ * Returns validators for the properties of a node. They accept the same values as the node and describe an error in a
+ * sentence that starts with the label of the field. Every field may contain environment variables.
+ */
+function validators(type) {
+  return {
+    /** For a setting of the table. */
+    setting: (name) => {
+      const { setting, own } = findSetting(type, name);
+      const { kind, least, most, choices = [] } = setting;
+      // The editor takes a sentence only from a function of two parameters.
+      return function (value, _options) {
+        const text = trimmed(value);
+        if (text === '' || holdsVariable(text) || setting.read(text) !== undefined) return true;
+        return own('label.' + name) + ': ' + t('validate.' + kind, { least, most, words: choices.join(', ') });
+      };
+    },
+    /** For the device field, as it is in the open dialog or else as saved. `needed` returns the text for an empty field. */
+    device: (needed) => {
+      const own = texts(type);
+      return function (value, _options) {
+        const field = $('#node-input-deviceType');
+        const kind = field.closest('.' + type + '-form').length > 0 ? field.val() : this.deviceType;
+        if (kind === 'all') return true;
+        const text = trimmed(value);
+        const say = (sentence) => own('label.device') + ': ' + sentence;
+        if (text === '') return say(needed());
+        if (holdsVariable(text)) return true;
+        if (kind === 'msg') return RED.utils.validatePropertyExpression(text) || say(t('validate.expression'));
+        const each = text.split(',').every((name) => isDeviceIdOrPattern(name.trim()));
+        return kind !== 'str' || each || say(t('validate.devices'));
+      };
+    },
+  };
+}
+
+/** Makes the edit and add buttons beside a config node accessible by keyboard. */
+function reachTools(form) {
+  for (const [kind, text] of [
+    ['edit', t('tool.edit')],
+    ['add', t('tool.add')],
+  ]) {
+    form
+      .find('a[id$="-' + kind + '"].red-ui-button')
+      .addClass('homie-tool')
+      .attr({ role: 'button', tabindex: 0, 'aria-label': text })
+      .on('keydown', function (event) {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        this.click();
+      });
+  }
+}
+
+/** Gives typed inputs the label of their field. */
+function labelTypedInputs(form) {
+  form.find('.red-ui-typedInput-container').each(function () {
+    const label = $(this).closest('.form-row').children('label');
+    const id = label.attr('for');
+    const [input, button, chosen] = ['input', 'option-trigger', 'option-label'].map((part) =>
+      $(this).find('.red-ui-typedInput-' + part),
+    );
+    label.attr('id', id + '-label').on('click', () => input.add(button).filter(':visible').trigger('focus'));
+    chosen.attr('id', id + '-chosen');
+    input.attr('aria-labelledby', id + '-label');
+    button.attr('aria-labelledby', id + '-label ' + id + '-chosen');
+  });
+}
+
+/** Makes a dialog accessible to screen readers: links fields with their labels and hints, and marks buttons. */
+function describe(type) {
+  const form = $('.' + type + '-form');
+  form.find('.homie-hint').each(function (index) {
+    const row = $(this).closest('.form-row, .homie-check, .homie-number-row');
+    if (!this.id) this.id = type + '-hint-' + index;
+    row.find('input, select, .red-ui-typedInput-option-trigger').attr('aria-describedby', this.id);
+  });
+  labelTypedInputs(form);
+  reachTools(form);
+}
+
+/** Returns the prefix of the ids of the fields of a node. */
+function prefixOf(type) {
+  return RED.nodes.getType(type).category === 'config' ? 'node-config-input-' : 'node-input-';
+}
+
+/** Shows the default of each property that a flow omits because it was not created in the editor. */
+function showUsual(node, type) {
+  for (const [name, { value, type: needed }] of Object.entries(RED.nodes.getType(type).defaults)) {
+    if (node[name] !== undefined || needed !== undefined) continue;
+    const field = $('#' + prefixOf(type) + name);
+    if (field.is(':checkbox')) field.prop('checked', value);
+    else field.val(value);
+  }
+}
+
+/** Opens the sections of a dialog that contain a changed setting. */
+function showSections(node, type) {
+  const prefix = prefixOf(type);
+  const isUsual = ([name, { value }]) => String(node[name] ?? value) === String(value);
+  const changed = Object.entries(RED.nodes.getType(type).defaults).filter((each) => !isUsual(each));
+  $('.' + type + '-form details').each(function () {
+    $(this).prop(
+      'open',
+      changed.some(([name]) => $(this).find('#' + prefix + name).length > 0),
+    );
+  });
+}
+
+/** Shows the default of `expires`, which is longer with a window. */
+function showExpiry(type) {
+  const { usual, withWindow } = rollout.expires;
+  const field = (name) => $('#' + prefixOf(type) + name);
+  field('window')
+    .on('input change', function () {
+      field('expires').attr('placeholder', trimmed($(this).val()) === '' ? usual : withWindow);
+    })
+    .trigger('change');
+}
+
+window.homieDialogs = { texts, validators, describe, showUsual, showSections, showExpiry };

@@ -1,0 +1,90 @@
+import { HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
+import { matchAny } from '../../src/homie/pattern';
+import { sentenceOf } from '../../src/update/sentence';
+import type { State } from '../../src/update/update';
+import { endOf, type History, type Remembered } from '../../src/rollout/store/history';
+import { isAbsent, readDevices, type Request } from './request';
+
+/** How many results an answer has at most: those of many devices must not fill a message. */
+const MAX_ENTRIES = 100;
+
+/** How an update or a change of the configuration has ended: plain data. */
+interface HistoryEntry extends Pick<
+  Remembered,
+  'job' | 'device' | 'state' | 'reason' | 'error' | 'from' | 'to' | 'duration' | 'node' | 'late'
+> {
+  readonly change: 'firmware' | 'configuration';
+  /** ISO 8601: when it ended. */
+  readonly at: string;
+  readonly text: string;
+}
+
+/** The answer to `history`. */
+interface HistoryAnswer {
+  readonly counts: Partial<Record<State, number>>;
+  /** From new to old. */
+  readonly entries: readonly HistoryEntry[];
+  readonly text: string;
+}
+
+/**
+ * Tells what became of devices and images lately, of all that is remembered of a broker.
+ *
+ * @param msg device, job and checksum choose what it tells
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, INVALID_SETTING
+ */
+export function historyAnswer(broker: HomieBroker, history: History, msg: Request): HistoryAnswer {
+  const { device, job } = msg;
+  const isMeant = isAbsent(device) ? () => true : matchAny(readDevices(device));
+  const checksum = readChecksum(msg['checksum']);
+  const results = history.recent(
+    broker.locks.scope,
+    (result) =>
+      isMeant(result.device) &&
+      (isAbsent(job) || result.job === job) &&
+      (checksum === undefined || result.to?.checksum === checksum),
+  );
+  const entries = results.slice(0, MAX_ENTRIES).map(entryOf);
+  const counts: Partial<Record<State, number>> = {};
+  for (const { state } of entries) counts[state] = (counts[state] ?? 0) + 1;
+  return { counts, entries, text: textOf(entries) };
+}
+
+function entryOf(result: Remembered): HistoryEntry {
+  const { job, device, state, reason, error, from, to, duration, node, late } = result;
+  return {
+    job,
+    device,
+    change: to === undefined ? 'configuration' : 'firmware',
+    state,
+    ...(reason !== undefined && { reason }),
+    ...(error !== undefined && { error }),
+    from,
+    ...(to !== undefined && { to }),
+    at: new Date(endOf(result)).toISOString(),
+    duration,
+    ...(node !== undefined && { node }),
+    ...(late !== undefined && { late }),
+    text: sentenceOf(result),
+  };
+}
+
+function textOf(entries: readonly HistoryEntry[]): string {
+  const [latest] = entries;
+  if (latest === undefined) return 'No update or configuration change is remembered.';
+  const devices = new Set(entries.map(({ device }) => device)).size;
+  return `${count(entries.length, 'result')} of ${count(devices, 'device')}. Latest: ${latest.text}`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function readChecksum(value: unknown): string | undefined {
+  if (isAbsent(value)) return undefined;
+  if (typeof value === 'string' && /^\s*[0-9a-f]{32}\s*$/i.test(value)) return value.trim().toLowerCase();
+  throw new HomieError('INVALID_SETTING', 'msg.checksum must be an MD5, 32 hexadecimal digits.', {
+    hint: 'Set msg.checksum to the MD5 of the image, or leave it out.',
+  });
+}

@@ -1,0 +1,108 @@
+import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { asHomieError, HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
+import { History } from '../../src/rollout/store/history';
+import { Queue } from '../../src/rollout/queue';
+import { KEPT, type Actions, type Surroundings } from './actions';
+import type { BrokerLink } from './broker-node';
+import { connectionStatus, errorStatus, jobStatus } from './job-status';
+import { useStore } from './job-files';
+import { Jobs } from './jobs';
+import { Outbox } from './replies';
+import type { Request } from './request';
+import { ThrottledStatus } from './throttled-status';
+
+/** What a node with jobs is made of. */
+export interface JobNode {
+  readonly link: BrokerLink;
+  /** Its own settings, or what is wrong with them. */
+  readonly settings: readonly object[];
+  /** Its jobs survive a restart, unless a message says otherwise. */
+  readonly persist: boolean;
+  /** What can be done with its messages. */
+  readonly actions: (around: Surroundings) => Actions<string, unknown>;
+  /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
+  readonly take?: (msg: NodeMessage) => Request;
+}
+
+/** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
+export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
+  const { link, settings, persist, actions: actionsWith, take } = options;
+  const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
+  const refresh = (): void => status.refresh();
+  const jobs = new Jobs(queue, node.id, refresh);
+  const use = useStore(RED);
+  const store = use?.store;
+  const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
+  const history = persist && store !== undefined ? store.history : new History();
+  const actions = actionsWith({
+    link,
+    jobs,
+    node: node.id,
+    author: { id: node.id, ...(node.name && { name: node.name }) },
+    store,
+    history,
+    reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
+  });
+  const status = new ThrottledStatus(node, () => {
+    const { shown } = jobs;
+    if (shown.length > 0) return jobStatus(node.type, shown, jobs.halted);
+    if (store?.ownership.isInUse === true) return errorStatus('USER_DIR_IN_USE');
+    const wrong = settings.find((each) => each instanceof HomieError);
+    return wrong === undefined ? connectionStatus(node.type, link) : errorStatus(wrong.code);
+  });
+  const connectionChanged = (): void => jobs.forgetEnded();
+  const unprotect = 'broker' in link ? protectDevices(link.broker, history) : () => undefined;
+  if ('broker' in link) link.broker.on('status', connectionChanged);
+  refresh();
+  actions.start();
+  // After the actions, which leave their jobs when the folder is lost.
+  store?.ownership.on('owned', refresh).on('lost', refresh);
+
+  node.on('input', (msg: NodeMessage, send, done) => {
+    const request = take?.(msg) ?? msg;
+    void answer(request, new Outbox(msg, clone, send), done);
+  });
+  const answer = async (msg: Request, outbox: Outbox, done: (error?: Error) => void): Promise<void> => {
+    try {
+      const error = await actions.handle(msg, outbox);
+      if (error === KEPT) return;
+      // The catch nodes are stopped together with this one, and hear nothing.
+      if (error?.code === 'ABANDONED') node.warn(error.message);
+      if (error?.code === 'UNEXPECTED' && error.cause !== undefined) node.error(error.cause);
+      done(error);
+    } catch (error) {
+      // A rejection would end Node-RED as a whole.
+      node.error(error);
+    }
+  };
+  node.on('close', (removed: boolean, done: () => void) => {
+    unprotect();
+    if ('broker' in link) link.broker.off('status', connectionChanged);
+    void close(removed, done);
+  });
+  const close = async (removed: boolean, done: () => void): Promise<void> => {
+    store?.ownership.off('owned', refresh).off('lost', refresh);
+    await actions.close(removed);
+    await use?.leave();
+    status.close();
+    done();
+  };
+}
+
+/** Keeps the devices of which something is remembered, or that have a job, from being forgotten. @returns ends that */
+export function protectDevices(broker: HomieBroker, history: History): () => void {
+  const { locks, registry } = broker;
+  return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(`${locks.scope}${id}`));
+}
+
+/** The settings of a node, or what is wrong with them, which is told in the log at once. */
+export function ownSettings<Settings>(node: Node, read: () => Settings): Settings | HomieError {
+  try {
+    return read();
+  } catch (error) {
+    const problem = asHomieError(error);
+    node.error(`${problem.message} ${problem.hint}`);
+    return problem;
+  }
+}

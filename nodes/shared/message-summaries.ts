@@ -1,0 +1,87 @@
+import { HomieError } from '../../src/errors';
+import { ignoredKeys } from '../../src/update/sentence';
+import { reportError, summarize, type ConfigReport, type Summary, type Update } from '../../src/update/update';
+import { ended, queued } from '../../src/rollout/entry';
+import { LOOKING } from '../../src/rollout/summaries';
+
+/** Refuses an input: each device that it names counts as rejected. */
+export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
+  const startedAt = new Date().toISOString();
+  const updates = devices.map((device): Update => {
+    const entry = queued({ job, device, startedAt }, { total: 0, to: {} });
+    return { ...ended(entry, { state: 'rejected', error }), duration: 0 };
+  });
+  const named = devices.length > 5 ? `${devices.slice(0, 5).join(', ')} …` : devices.join(', ');
+  const text = named === '' ? error.message : `${named}: ${error.message}`;
+  return { ...summarize(job, updates, 0), state: 'rejected', text, error: reportError(error) };
+}
+
+/** What is said to a message that asks for what a job does already. */
+export function sameAgain(summary: Summary): Summary {
+  return { ...summary, text: `The same was asked for before, in job ${summary.job}: ${summary.text}` };
+}
+
+/** The first progress of a message about no device: what its job does. `isAgain`: an earlier message asked for the same. */
+export function standing(now: Summary, isAgain: boolean): Pick<Summary, 'job' | 'state' | 'text'> {
+  const summary: Summary = now.devices.length === 0 ? { ...now, state: 'queued', text: LOOKING } : now;
+  const { job, state, text } = isAgain ? sameAgain(summary) : summary;
+  return { job, state, text };
+}
+
+/** What a check found: a verdict for each device. */
+interface Verdict {
+  readonly device: string;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly retained?: string;
+  readonly warnings?: ConfigReport['warnings'];
+}
+
+interface Verdicts<Entry> {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly devices: readonly Entry[];
+}
+
+/** The answer to `check`, with a sentence for people about all, and about each device. */
+export function checkAnswer<Entry extends Verdict>(
+  checked: Verdicts<Entry>,
+): Verdicts<Entry & { readonly text: string }> & { readonly text: string } {
+  const { counts } = checked;
+  const devices = checked.devices.map((each) => ({ ...each, text: `${each.device}: ${each.reason}` }));
+  const [device] = devices;
+  const ignored = ignoredKeys(devices.map(({ warnings = [] }) => ({ warnings })));
+  if (devices.length === 1 && device !== undefined) {
+    return { ...checked, devices, text: `${device.text}${ignored}` };
+  }
+  const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
+  const retained = devices.filter((each) => each.retained !== undefined).map((each) => each.device);
+  const warning = retained.length === 0 ? '' : ` A firmware message is retained for ${retained.join(', ')}.`;
+  // The same for all: it says how to go on.
+  const stop = devices.find(({ verdict }) => verdict === 'stopped');
+  const hint = stop === undefined ? '' : ` ${stop.reason}`;
+  return { ...checked, devices, text: `${devices.length} devices: ${parts.join(', ')}.${hint}${warning}${ignored}` };
+}
+
+/** One error that names the devices that failed, if any did. */
+export function failureAmong(
+  failed: readonly { readonly device: string; readonly error: HomieError }[],
+): HomieError | undefined {
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const shown = failed.slice(0, 5).map(({ device, error }) => `${device}: ${error.message}`);
+  const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
+  const { code, hint, cause } = first.error;
+  return new HomieError(code, text, { hint, cause });
+}
+
+/** The error of a job in which a device failed, in one sentence that names the devices. */
+export function failureOf({ state, devices, text, error: stopped }: Summary): HomieError | undefined {
+  const error = stopped ?? devices.find((device) => device.state === state)?.error;
+  if (error === undefined) return undefined;
+  const { code, hint, status, phase } = error;
+  return new HomieError(code, text, {
+    hint,
+    ...(status !== undefined && { status }),
+    ...(phase !== undefined && { phase }),
+  });
+}

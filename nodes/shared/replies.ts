@@ -1,0 +1,75 @@
+import type { NodeMessage } from 'node-red';
+import { sentenceOf } from '../../src/update/sentence';
+import type { Summary, Update } from '../../src/update/update';
+import type { Idle } from '../../src/rollout/summaries';
+
+/** The outputs of a node, in their order. */
+export type Output = 'result' | 'progress' | 'summary';
+
+const outputs: readonly Output[] = ['result', 'progress', 'summary'];
+
+/** What is told: an update, or anything else that has a sentence for people. */
+export type Told =
+  Update | Summary | Idle | { readonly text: string; readonly devices?: readonly { readonly text: string }[] };
+
+/** More than this of text is taken for a firmware in base64 or a patch, should a property hold the same as the payload. */
+const SHORT_TEXT = 256;
+
+/** What a message asks of a node. Another node that gets the answer would take these as meant for itself. */
+const consumed: ReadonlySet<string> = new Set(['action', 'checksum', 'job', 'options']);
+
+/**
+ * What answers one message. Each answer keeps the properties of the message but for those that were consumed and for the
+ * firmware or patch, which is never copied nor sent on. An answer about one device has its id as `device` and `topic`.
+ */
+export class Outbox {
+  /** What each answer has of the message. */
+  readonly kept: NodeMessage;
+  readonly #clone: (msg: NodeMessage) => NodeMessage;
+  readonly #send: (messages: (NodeMessage | null)[]) => void;
+
+  constructor(
+    msg: NodeMessage,
+    clone: (msg: NodeMessage) => NodeMessage,
+    send: (messages: (NodeMessage | null)[]) => void,
+  ) {
+    this.kept = clone(keptProperties(msg));
+    this.#clone = clone;
+    this.#send = send;
+  }
+
+  /** @param payload plain data; the flow gets a copy, so that it may change it, with a sentence about each device */
+  send(output: Output, payload: Told): void {
+    const copy = structuredClone(inSentences(payload));
+    const message = { ...this.#clone(this.kept), ...deviceOf(payload), payload: copy };
+    this.#send(outputs.map((candidate) => (candidate === output ? message : null)));
+  }
+}
+
+/** The sentences are made where something is told: while a rollout goes on, a job makes thousands of updates for itself. */
+function inSentences(payload: Told): object {
+  if (!('devices' in payload) || payload.devices === undefined) return withText(payload);
+  return { ...payload, devices: payload.devices.map(withText) };
+}
+
+function withText(told: Update | { readonly text: string }): { readonly text: string } {
+  return 'text' in told ? told : { ...told, text: sentenceOf(told) };
+}
+
+/** The properties of a message that show its device, where the payload is about a single one. */
+export function deviceOf(payload: unknown): { device?: string; topic?: string } {
+  const { device }: { device?: unknown } = Object(payload);
+  return typeof device === 'string' ? { device, topic: device } : {};
+}
+
+/**
+ * The properties of a message that its answers keep: neither what was consumed nor the payload, also where another
+ * property holds the same.
+ */
+export function keptProperties({ payload, ...rest }: NodeMessage): NodeMessage {
+  const isPayload = (value: unknown): boolean =>
+    value === payload && (typeof value === 'object' || (typeof value === 'string' && value.length > SHORT_TEXT));
+  return Object.fromEntries(
+    Object.entries(rest).filter(([name, value]) => !consumed.has(name) && (value === null || !isPayload(value))),
+  );
+}

@@ -1,0 +1,88 @@
+import { HomieError } from '../../src/errors';
+import { isPlain } from '../../src/plain-object';
+import { similarNames } from '../../src/similar';
+
+/** A message as it comes in. */
+export type Request = Readonly<Record<string, unknown>>;
+
+/**
+ * What a message asks for.
+ *
+ * @param value msg.action
+ * @param actions those that the node knows; the first one is meant where the message says nothing
+ * @throws {HomieError} UNKNOWN_ACTION, which lists the known ones
+ */
+export function readAction<Action extends string>(value: unknown, actions: readonly [Action, ...Action[]]): Action {
+  if (isAbsent(value) || value === '') return actions[0];
+  const action = actions.find((candidate) => candidate === value);
+  if (action !== undefined) return action;
+  const shown = typeof value === 'string' ? `"${value.slice(0, 40)}"` : `a ${typeof value}`;
+  throw new HomieError('UNKNOWN_ACTION', `msg.action is ${shown}, which is not one of ${actions.join(', ')}.`);
+}
+
+/** What a message is read for, besides the settings in its options. */
+const properties = ['payload', 'device', 'action', 'job', 'checksum'];
+
+/**
+ * Reads the settings in a message.
+ *
+ * @param value msg.options, which may be anything: only its own enumerable properties are read, each once
+ * @param names the settings that a message may have
+ * @returns the settings, or what is wrong with them: INVALID_SETTING where it is no object, UNKNOWN_SETTING, which names
+ * the most similar setting
+ */
+export function readOptions(value: unknown, names: readonly string[]): Request | HomieError {
+  if (isAbsent(value)) return {};
+  const options = membersOf(value);
+  if (options === undefined) {
+    return new HomieError('INVALID_SETTING', 'msg.options must be an object.', {
+      hint: 'Set msg.options to an object that has the settings as its properties.',
+    });
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name));
+  return unknown === undefined ? options : unknownSetting(unknown, names);
+}
+
+/**
+ * A copy of anything's own enumerable properties, in which even __proto__ is one like any other; undefined where there is
+ * no plain object.
+ */
+export function membersOf(value: unknown): Request | undefined {
+  try {
+    return isPlain(value) ? Object.fromEntries(Object.entries(value)) : undefined;
+  } catch {
+    // Getters and proxies may throw anything.
+    return undefined;
+  }
+}
+
+function unknownSetting(name: string, names: readonly string[]): HomieError {
+  const message = `msg.options has "${name.slice(0, 40)}", which is not a setting of this node.`;
+  if (properties.includes(name)) {
+    return new HomieError('UNKNOWN_SETTING', message, { hint: `Set msg.${name} instead.` });
+  }
+  const [similar] = similarNames(name, names);
+  return new HomieError('UNKNOWN_SETTING', message, similar === undefined ? {} : { hint: `Use "${similar}" instead.` });
+}
+
+/**
+ * Device ids: an array of them, or text with commas between them.
+ *
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID
+ */
+export function readDevices(value: unknown): string[] {
+  const list: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(',') : [value];
+  const ids = list.flatMap((entry) => {
+    if (isAbsent(entry)) return [];
+    if (typeof entry !== 'string') {
+      throw new HomieError('INVALID_DEVICE_ID', `A device id must be text, but one of them is a ${typeof entry}.`);
+    }
+    return entry.trim() === '' ? [] : [entry.trim()];
+  });
+  if (ids.length === 0) throw new HomieError('NO_DEVICE');
+  return [...new Set(ids)];
+}
+
+export function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}

@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { withDeadline } from '../../src/deadline';
+import { HomieError } from '../../src/errors';
+import { MAX_IMAGE } from '../../src/firmware/format';
+import { Refused } from './sidebar-refusal';
+
+/** How long an upload may take, in ms: from one part to the next, and in all. */
+export interface UploadLimits {
+  readonly idle: number;
+  readonly total: number;
+}
+
+const LIMITS: UploadLimits = { idle: 30_000, total: 300_000 };
+
+/** More files than these do not come in at the same time. */
+const MAX_UPLOADS = { user: 2, all: 8 };
+
+/** A body that comes in. */
+export interface Upload extends Readable {
+  readonly headers: { readonly 'content-length'?: string | undefined };
+}
+
+/** Counts uploads at the same time, so that one user does not hold up the others. */
+export class UploadSlots {
+  readonly #users: string[] = [];
+
+  /**
+   * @returns releases the slot
+   * @throws {Refused} busy
+   */
+  take(user: string): () => void {
+    const own = this.#users.filter((each) => each === user).length;
+    if (own >= MAX_UPLOADS.user || this.#users.length >= MAX_UPLOADS.all) throw new Refused('busy');
+    this.#users.push(user);
+    let isTaken = true;
+    return () => {
+      if (isTaken) this.#users.splice(this.#users.indexOf(user), 1);
+      isTaken = false;
+    };
+  }
+}
+
+/**
+ * Reads an upload piece by piece. What is too much is thrown away as it comes.
+ *
+ * @throws {HomieError} FIRMWARE_TOO_LARGE, FIRMWARE_TRUNCATED when it ends early, stalls or takes too long
+ */
+export async function readUpload(upload: Upload, { idle, total }: UploadLimits = LIMITS): Promise<Buffer> {
+  const told = Number(upload.headers['content-length'] ?? 0);
+  if (told > MAX_IMAGE) {
+    upload.resume();
+    throw new HomieError('FIRMWARE_TOO_LARGE');
+  }
+  const parts: Buffer[] = [];
+  let size = 0;
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), idle);
+  const take = (part: Buffer): void => {
+    timer.refresh();
+    size += part.length;
+    if (size <= MAX_IMAGE) parts.push(part);
+    else parts.length = 0;
+  };
+  upload.on('data', take);
+  try {
+    // A request that is broken off emits `close` without `end`.
+    const ended = AbortSignal.any([closing(upload), stalled.signal]);
+    await withDeadline(total, ended, (signal) => once(upload, 'end', { signal }));
+  } catch (cause) {
+    const reason = stalled.signal.aborted
+      ? `The upload stalled: no data came for ${idle / 1000} s.`
+      : 'The upload has ended early.';
+    throw new HomieError('FIRMWARE_TRUNCATED', reason, { cause });
+  } finally {
+    clearTimeout(timer);
+    upload.off('data', take);
+    // What still comes is thrown away.
+    upload.resume();
+  }
+  if (size > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
+  return Buffer.concat(parts, size);
+}
+
+function closing(upload: Upload): AbortSignal {
+  const closed = new AbortController();
+  upload.once('close', () => closed.abort());
+  return closed.signal;
+}

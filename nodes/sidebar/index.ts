@@ -1,0 +1,121 @@
+import type { NodeAPI } from 'node-red';
+import { Firmware } from '../../src/firmware/firmware';
+import type { DeviceChoice } from '../../src/homie/select';
+import { checkDeviceId } from '../../src/homie/topics';
+import { readUpload, UploadSlots, type Upload } from './firmware-upload';
+import { Stage, type Staged } from './upload-store';
+import { ownPagesOnly, type Reply } from '../shared/same-origin';
+import { membersOf, readDevices, type Request } from '../shared/request';
+import { Feeds } from './sidebar-feed';
+import { planUpdate, startUpdate } from './sidebar-plan';
+import { Refused, refusalOf } from './sidebar-refusal';
+
+/**
+ * What the sidebar asks for. To look needs the permission `homie-ota.read`, to bring a firmware and to start an update
+ * `homie-ota.write`.
+ */
+export = (RED: NodeAPI): void => {
+  const feeds = new Feeds(RED);
+  const stage = new Stage();
+  const slots = new UploadSlots();
+  const read = RED.auth.needsPermission('homie-ota.read');
+  const write = RED.auth.needsPermission('homie-ota.write');
+
+  RED.httpAdmin.get('/homie-ota/brokers/:id/table', ownPagesOnly, read, (request, response) => {
+    const { since } = request.query;
+    answer(response, async () => feeds.read(String(request.params.id), typeof since === 'string' ? since : undefined));
+  });
+
+  RED.httpAdmin.post('/homie-ota/firmware', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      if (!request.is('application/octet-stream')) throw new Refused('malformed');
+      const { id, firmware } = stage.add(await Firmware.from(await upload(request)));
+      return { id, firmware: firmware.info };
+    });
+  });
+  const upload = async (request: Upload & Asker): Promise<Buffer> => {
+    const release = slots.take(userOf(request));
+    try {
+      return await readUpload(request);
+    } finally {
+      release();
+    }
+  };
+
+  RED.httpAdmin.post('/homie-ota/firmware/:id/plan', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      const { broker, devices } = fieldsOf(request);
+      return planUpdate(RED, staged(request.params.id), text(broker), choiceOf(devices));
+    });
+  });
+
+  RED.httpAdmin.post('/homie-ota/firmware/:id/start', ownPagesOnly, write, (request, response) => {
+    answer(response, async () => {
+      const { broker, plan } = fieldsOf(request);
+      const found = staged(request.params.id);
+      const devices = await startUpdate(RED, found, text(broker), text(plan));
+      stage.remove(found.id);
+      return { devices };
+    });
+  });
+
+  RED.httpAdmin.delete('/homie-ota/firmware/:id', ownPagesOnly, write, (request, response) => {
+    stage.remove(String(request.params.id));
+    response.status(204).end();
+  });
+
+  const staged = (id: unknown): Staged => {
+    const found = stage.get(String(id));
+    if (found === undefined) throw new Refused('unstaged');
+    return found;
+  };
+};
+
+/** Who sends a request. */
+interface Asker {
+  /** Where people log in. */
+  readonly user?: unknown;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
+/** The user who asks, or else the address. */
+function userOf({ user, socket }: Asker): string {
+  const username: unknown = Reflect.get(Object(user), 'username');
+  return typeof username === 'string' ? `user ${username}` : `address ${socket.remoteAddress ?? ''}`;
+}
+
+/** Answers with what `work` finds, or with why it is refused. */
+function answer(response: Reply, work: () => Promise<object>): void {
+  const failed = (error: unknown): void => {
+    const { status, body } = refusalOf(error);
+    response.status(status).json(body);
+  };
+  work().then((body) => response.json(body), failed);
+}
+
+/** @throws {Refused} */
+function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Request {
+  const fields = request.is('application/json') ? membersOf(request.body) : undefined;
+  if (fields === undefined) throw new Refused('malformed');
+  return fields;
+}
+
+/** @throws {Refused} */
+function text(value: unknown): string {
+  if (typeof value !== 'string' || value.length > 100) throw new Refused('malformed');
+  return value;
+}
+
+/** More devices than these are not known at the same time. */
+const MAX_DEVICES = 20_000;
+
+/**
+ * All devices that run the firmware, or those with these ids.
+ *
+ * @throws {Refused}; {HomieError} NO_DEVICE, INVALID_DEVICE_ID
+ */
+function choiceOf(devices: unknown): DeviceChoice {
+  if (devices === 'firmware') return { runningThisFirmware: true };
+  if (!Array.isArray(devices) || devices.length > MAX_DEVICES) throw new Refused('malformed');
+  return { devices: readDevices(devices).map(checkDeviceId) };
+}

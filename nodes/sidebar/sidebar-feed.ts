@@ -1,0 +1,85 @@
+import type { NodeAPI } from 'node-red';
+import { DeviceTable, type TableChanges } from '../../src/devices/table';
+import { linkTo, stateOf, type BrokerLink, type LinkState } from '../shared/broker-node';
+
+/** What is told of the devices of a `homie-broker`. */
+export interface TableAnswer extends LinkState, TableChanges {
+  /** The clock of Node-RED, in ms since 1970: that of a browser may be another. */
+  readonly now: number;
+}
+
+/** A table is kept up to date as long as somebody asks for it, in ms. */
+const WATCHED = 90_000;
+
+interface Feed {
+  readonly table: DeviceTable | undefined;
+  readonly end: () => void;
+  askedAt: number;
+}
+
+/**
+ * The tables that are open in editors. That something has changed is told to every editor by RED.comms, without saying what:
+ * the answer is for those who may read it.
+ */
+export class Feeds {
+  readonly #RED: NodeAPI;
+  readonly #feeds = new Map<string, Feed>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(RED: NodeAPI) {
+    this.#RED = RED;
+    RED.events.on('flows:started', () => {
+      for (const id of this.#feeds.keys()) this.#tell(id);
+    });
+  }
+
+  /** @param cursor that of the last answer, if there was one */
+  async read(id: string, cursor: string | undefined): Promise<TableAnswer> {
+    const link = linkTo(this.#RED, id);
+    const table = this.#watch(id, link);
+    const changes = (await table?.read(cursor)) ?? { cursor: '', full: true, rows: [], gone: [] };
+    return { ...stateOf(link), now: Date.now(), ...changes };
+  }
+
+  #watch(id: string, link: BrokerLink): DeviceTable | undefined {
+    const now = performance.now();
+    const known = this.#feeds.get(id);
+    const broker = 'broker' in link ? link.broker : undefined;
+    if (known !== undefined && known.table?.broker === broker) {
+      known.askedAt = now;
+      return known.table;
+    }
+    known?.end();
+    if (broker === undefined) {
+      this.#feeds.delete(id);
+      return undefined;
+    }
+    const table = new DeviceTable(broker);
+    const tell = (): void => this.#tell(id);
+    table.on('changed', tell);
+    broker.on('status', tell);
+    table.start();
+    const end = (): void => {
+      table.close();
+      broker.off('status', tell);
+    };
+    this.#feeds.set(id, { table, end, askedAt: now });
+    this.#timer ??= setInterval(() => this.#endUnwatched(), WATCHED / 3).unref();
+    return table;
+  }
+
+  #tell(id: string): void {
+    this.#RED.comms.publish(`homie-ota/${id}`, { changed: true }, false);
+  }
+
+  #endUnwatched(): void {
+    for (const [id, { askedAt, end }] of this.#feeds) {
+      if (performance.now() - askedAt < WATCHED) continue;
+      end();
+      this.#feeds.delete(id);
+    }
+    if (this.#feeds.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

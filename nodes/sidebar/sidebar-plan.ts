@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { NodeAPI } from 'node-red';
+import type { DeviceChoice } from '../../src/homie/select';
+import type { FirmwareName } from '../../src/update/update';
+import type { CheckVerdict } from '../../src/ota/check';
+import { plainText } from '../../src/plain-text';
+import { findBrokerNode } from '../shared/broker-node';
+import type { Staged } from './upload-store';
+import { Refused } from './sidebar-refusal';
+import type { SidebarUpdates } from './sidebar-updates';
+
+/** What becomes of a device when the update is started. */
+interface PlannedDevice {
+  readonly id: string;
+  readonly name?: string;
+  readonly verdict: CheckVerdict;
+  readonly reason: string;
+  readonly from: FirmwareName;
+  /** Whether the update is for it: at once, or when it is there. */
+  readonly included: boolean;
+}
+
+/** What is shown before the confirming click. */
+export interface PlanAnswer {
+  readonly id: string;
+  readonly devices: readonly PlannedDevice[];
+  /** How many more devices run the firmware, which are not meant. */
+  readonly others: number;
+}
+
+/** Those that the update would leave alone, whatever happens meanwhile. */
+const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
+  'up_to_date',
+  'older',
+  'ota_disabled',
+  'incompatible',
+  'held',
+  'stopped',
+  'excluded',
+]);
+
+/**
+ * Finds out what an update with the settings of a homie-broker would do, and remembers what is shown of it.
+ *
+ * @throws {Refused} when it is not deployed; {HomieError} as the update would be refused
+ */
+export async function planUpdate(
+  RED: NodeAPI,
+  staged: Staged,
+  brokerId: string,
+  choice: DeviceChoice,
+): Promise<PlanAnswer> {
+  const updates = updatesOf(RED, brokerId);
+  const { firmware } = staged;
+  const id = randomUUID();
+  staged.requested = id;
+  const { devices } = await updates.check(firmware, choice);
+  const known = updates.broker.registry.devices;
+  const planned = devices.map(({ device, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
+    const name = known.get(device)?.name?.value;
+    return {
+      id: device,
+      ...found,
+      ...(name !== undefined && { name: plainText(name) }),
+      from: {
+        ...from,
+        ...(running !== undefined && { name: plainText(running) }),
+        ...(version !== undefined && { version: plainText(version) }),
+      },
+      included: !leftAlone.has(found.verdict),
+    };
+  });
+  const ids = new Set(planned.map((device) => device.id));
+  const others = [...known.values()].filter(
+    ({ id: other, state, fwName }) => state !== undefined && fwName?.value === firmware.info.name && !ids.has(other),
+  );
+  // One check may take longer than another: the plan that was asked for last is the one that is shown.
+  if (staged.requested === id) {
+    staged.plan = { id, updates, devices: planned.filter(({ included }) => included).map((device) => device.id) };
+  }
+  return { id, devices: planned, others: others.length };
+}
+
+/**
+ * Starts what was shown, for these devices and no others.
+ *
+ * @returns how many devices it is for
+ * @throws {Refused} when that was not shown last, or the homie-broker was deployed again since; {HomieError}
+ */
+export async function startUpdate(RED: NodeAPI, staged: Staged, brokerId: string, planId: string): Promise<number> {
+  const updates = updatesOf(RED, brokerId);
+  const { plan } = staged;
+  if (plan?.id !== planId || plan.updates !== updates) throw new Refused('changed');
+  if (plan.devices.length === 0) throw new Refused('nothing');
+  // A second request must not start the same.
+  delete staged.plan;
+  await updates.update(staged.firmware, plan.devices);
+  return plan.devices.length;
+}
+
+/** @throws {Refused} when it is not deployed; {HomieError} what is wrong with its settings */
+function updatesOf(RED: NodeAPI, brokerId: string): SidebarUpdates {
+  const node = findBrokerNode(RED, brokerId);
+  if (node?.updates !== undefined) return node.updates;
+  throw node !== undefined && 'error' in node.link ? node.link.error : new Refused('undeployed');
+}

@@ -1,0 +1,118 @@
+/** Clears what the broker has retained of a device that is no more. */
+import { randomUUID } from 'node:crypto';
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import { neverSeen } from '../homie/presence';
+import { clearRetained, connectionLost, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
+
+/** How often what was cleared is looked at again: a broker may show only a part of very many topics at a time. */
+const LOOKS = 4;
+
+/** What became of a device that was to be forgotten. */
+export interface Forgetting {
+  readonly id: string;
+  /** The topics that were cleared. */
+  readonly cleared: readonly string[];
+  /** Why it was refused, or not all could be cleared. */
+  readonly error?: HomieError;
+}
+
+/**
+ * Clears all that the broker has retained of a device whose `$state` is lost or disconnected: what is seen retained in its
+ * own tree, but nothing of another device below it. It is done when the broker shows nothing any more. Whatever the device
+ * says meanwhile stops it. The device is locked meanwhile.
+ *
+ * Its error is one of DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_PRESENT, DEVICE_BUSY, REBOOT_PENDING, DEVICE_RETURNED,
+ * NOT_CLEARED, CONNECTION_LOST.
+ *
+ * @param broker has settled
+ * @returns rejects with the reason of the signal only
+ */
+export async function forgetDevice(broker: HomieBroker, id: string, signal: AbortSignal): Promise<Forgetting> {
+  const job = randomUUID();
+  const cleared: string[] = [];
+  try {
+    refuseOthers(broker, broker.registry.get(id), id);
+    broker.locks.acquire(id, job);
+    await clear({ broker, device: id, job }, cleared, signal);
+    return { id, cleared };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { id, cleared, error: explain(error, broker, id) };
+  } finally {
+    broker.locks.release(id, job);
+  }
+}
+
+function refuseOthers(broker: HomieBroker, device: Device | undefined, id: string): void {
+  const state = device?.state?.value;
+  if (state === undefined) {
+    const unseen = `Nothing was cleared: ${id} was ${neverSeen(broker, id)}`;
+    throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
+  }
+  if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
+}
+
+async function clear(
+  sender: { readonly broker: HomieBroker; readonly device: string; readonly job: string },
+  cleared: string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { broker, device: id } = sender;
+  const { connection, registry, baseTopic } = broker;
+  const root = baseTopic + id;
+  const seenAt = registry.get(id)?.seenAt;
+  if (broker.needsExactTopics) throw notFound(broker, id);
+  let wasStateCleared = false;
+  const stands = (): boolean => {
+    const device = registry.get(id);
+    const state = device?.state?.value;
+    if ((state !== undefined && !isAway(state)) || (device?.seenAt ?? seenAt) !== seenAt) {
+      throw new HomieError('DEVICE_RETURNED');
+    }
+    // The states are cleared last.
+    wasStateCleared ||= isStateTopic(cleared.at(-1) ?? '');
+    return state !== undefined || wasStateCleared;
+  };
+  for (let look = 1; look <= LOOKS; look++) {
+    const left = await ownTopics(await retainedBelow(connection, root, signal), root, knownRoots(broker));
+    if (left.length === 0 && cleared.length > 0) return;
+    const still = new Set(left);
+    cleared.splice(0, cleared.length, ...cleared.filter((topic) => !still.has(topic)));
+    wasStateCleared = cleared.some(isStateTopic);
+    if (left.length === 0 || look === LOOKS) break;
+    // After a loss of our connection nothing is known of the state until it is heard of again.
+    if (!(await clearRetained(left, { sender, stands, cleared, signal }))) throw connectionLost();
+  }
+  throw new HomieError('NOT_CLEARED');
+}
+
+function notFound({ shownBaseTopic }: HomieBroker, id: string): HomieError {
+  return new HomieError(
+    'NOT_CLEARED',
+    `The broker delivers what it has retained for exact topics only, so the topics below ${shownBaseTopic}${id} cannot be found; none was cleared.`,
+    { hint: 'Clear them with a tool of the broker.' },
+  );
+}
+
+function isAway(state: string): boolean {
+  return state === 'lost' || state === 'disconnected';
+}
+
+function explain(error: unknown, { shownBaseTopic }: HomieBroker, id: string): HomieError {
+  if (!(error instanceof HomieError)) return new HomieError('UNEXPECTED', undefined, { cause: error });
+  switch (error.code) {
+    case 'PUBLISH_DENIED':
+    case 'PUBLISH_REFUSED':
+      return new HomieError(
+        'NOT_CLEARED',
+        `The broker does not allow this user to clear the topics below ${shownBaseTopic}${id}.`,
+      );
+    case 'NOT_CONNECTED':
+    case 'PUBLISH_TIMEOUT':
+      return connectionLost();
+    default:
+      return error;
+  }
+}

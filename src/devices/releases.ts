@@ -1,0 +1,128 @@
+/** The firmware that the devices of a broker are meant to run, and how far each of them is on its way to it. */
+import type { HomieBroker } from '../homie/broker';
+import type { Device } from '../homie/device';
+import { byDevice, isFinal, type Reason, type Update } from '../update/update';
+import { isOlder } from '../ota/decide';
+import type { Image } from '../ota/image';
+import { Queue } from '../rollout/queue';
+
+/** How many firmware names are remembered; the one that was used longest ago goes first. */
+const MAX_NAMES = 1000;
+
+/** The update of a device, in the words of zigbee2mqtt. */
+export interface DeviceUpdate {
+  /** `$fw/version`. */
+  readonly installed_version: string | undefined;
+  /** Of the last firmware that was given for its name. */
+  readonly latest_version: string | undefined;
+  /** `scheduled`: a job waits for the device, or for its turn. */
+  readonly state: 'idle' | 'available' | 'scheduled' | 'updating';
+  /** Why it is scheduled and not updating, unless only its turn has not come. */
+  readonly reason?: Reason;
+  /** 0 to 100, while it is updating. */
+  readonly progress?: number;
+  /** s, where that can be told. */
+  readonly remaining?: number;
+}
+
+interface Release {
+  readonly version: string | undefined;
+  /** Every checksum that a device running the image may report. */
+  readonly checksums: Promise<ReadonlySet<string>>;
+}
+
+const known = new WeakMap<HomieBroker, Releases>();
+
+/** The last firmware for each name, and the jobs that bring firmware. One for each broker, and it ends with it. */
+export class Releases {
+  readonly #latest = new Map<string, Release>();
+  readonly #queue: Queue;
+  #revision = 0;
+
+  private constructor(queue: Queue) {
+    this.#queue = queue;
+  }
+
+  static of(broker: HomieBroker): Releases {
+    const releases = known.get(broker) ?? new Releases(Queue.of(broker));
+    known.set(broker, releases);
+    return releases;
+  }
+
+  /** Another one whenever a firmware was given. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** A firmware is meant for the devices that run one of its name. The image itself is not kept. */
+  give(firmware: Image): void {
+    const { name, version, md5 } = firmware.info;
+    if (name === undefined) return;
+    const checksums = firmware.alternativeChecksums().then((others) => new Set([md5, ...others]));
+    this.#latest.delete(name);
+    this.#latest.set(name, { version, checksums });
+    this.#revision += 1;
+    const [oldest] = this.#latest.keys();
+    if (this.#latest.size > MAX_NAMES && oldest !== undefined) this.#latest.delete(oldest);
+  }
+
+  /**
+   * What is to be said of devices: their updates by id. A device is not in it when no firmware of its name was given, or
+   * what it runs is not known.
+   */
+  async updates(devices: readonly Device[]): Promise<ReadonlyMap<string, DeviceUpdate>> {
+    const jobs = this.#openJobs();
+    const updates = new Map<string, DeviceUpdate>();
+    for (const device of devices) {
+      const latest = this.#latest.get(device.fwName?.value ?? '');
+      if (latest === undefined) continue;
+      const where = whereIs(jobs.get(device.id)) ?? (await whatRuns(device, latest));
+      if (where === undefined) continue;
+      const [installed_version, latest_version] = [device.fwVersion?.value, latest.version];
+      updates.set(device.id, { installed_version, latest_version, ...where });
+    }
+    return updates;
+  }
+
+  /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
+  lastUpdates(): ReadonlyMap<string, Update> {
+    const last = new Map<string, Update>();
+    for (const update of this.#queue.updating.flatMap((job) => job.devices)) {
+      const other = last.get(update.device);
+      const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
+      if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
+    }
+    return last;
+  }
+
+  /** Whether a job has not ended. */
+  get isBusy(): boolean {
+    return this.#queue.updating.some(({ isEnded }) => !isEnded);
+  }
+
+  /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
+  #openJobs(): Map<string, Update> {
+    const open = this.#queue.updating.filter(({ isEnded }) => !isEnded);
+    return byDevice(
+      open.flatMap(({ devices, halted }) =>
+        devices.filter(({ state }) => state === 'running' || (!isFinal(state) && halted !== 'stopped')),
+      ),
+    );
+  }
+}
+
+type Where = Pick<DeviceUpdate, 'state' | 'reason' | 'progress' | 'remaining'>;
+
+function whereIs(update: Update | undefined): Where | undefined {
+  if (update === undefined) return undefined;
+  const { state, reason, progress, remaining } = update;
+  if (state !== 'running') return { state: 'scheduled', ...(reason !== undefined && { reason }) };
+  return { state: 'updating', progress, ...(remaining !== undefined && { remaining }) };
+}
+
+async function whatRuns({ checksum, fwVersion }: Device, { version, checksums }: Release): Promise<Where | undefined> {
+  if (checksum === undefined) return undefined;
+  const isLatest = (await checksums).has(checksum.value);
+  const isBeyond = fwVersion !== undefined && isOlder(version, fwVersion.value);
+  return { state: isLatest || isBeyond ? 'idle' : 'available' };
+}

@@ -1,0 +1,75 @@
+import type { DeviceEvent } from './device';
+import type { Registry } from './registry';
+import type { Advertisement, Sight } from './device-observer';
+import { LATE } from './uptime';
+
+/** How long after `ready` the statistics of a device are waited for, in ms. It sends them at once. */
+const STATISTICS = 5_000;
+
+export interface ReturnDeadlines {
+  /** When the device must have connected anew, on the clock of the sight. */
+  readonly until: number;
+  /** How long it may take from there until it is ready, in ms. */
+  readonly ready: number;
+  /** Whether the device is known to send statistics. */
+  readonly statistics: boolean;
+  /** Called when it is ready, and only its statistics are waited for. */
+  readonly verifying: () => void;
+  /** Called with each event. */
+  readonly heard?: (event: DeviceEvent) => void;
+}
+
+/** The next connect of a device with all that it brings, or why there is none in time. */
+export async function nextReturn(
+  sight: Sight,
+  { until, ready, statistics, verifying, heard }: ReturnDeadlines,
+): Promise<Advertisement | 'never' | 'not_ready'> {
+  let beganAt: number | undefined;
+  for (;;) {
+    const current = sight.advertisement;
+    if (current?.live === true) beganAt ??= current.beganAt;
+    let limit = beganAt === undefined ? until : beganAt + ready;
+    if (current?.readyAt !== undefined) {
+      if (isComplete(current, statistics)) return current;
+      verifying();
+      // One that connects again and again is not waited for each time.
+      limit = current.live ? Math.min(current.readyAt, limit) + STATISTICS : until;
+    }
+    const event = await sight.next(limit);
+    if (event !== undefined) heard?.(event);
+    else if (current?.readyAt !== undefined) return current;
+    else return beganAt === undefined ? 'never' : 'not_ready';
+  }
+}
+
+/** Whether all has come that a device sends when it is ready. */
+function isComplete({ uptime, live }: Advertisement, statistics: boolean): boolean {
+  return uptime !== undefined || (live && !statistics);
+}
+
+/** A sign of a device. */
+export interface LifeSign {
+  /** When it came, in ms of `performance.now()`. */
+  readonly at: number;
+  /** Until when the will of the device would have come if there was none after it, on the clock of the sight. */
+  readonly willBy: number;
+}
+
+/** The sign that has just come. */
+export function lifeSign(sight: Sight): LifeSign {
+  return { at: performance.now(), willBy: sight.clock() + LATE };
+}
+
+/** Waits until a device gives another sign or is gone, or has kept its connection for so long that it must be alive. */
+export async function untilAnotherSign(
+  { at, willBy }: LifeSign,
+  sight: Sight,
+  device: { readonly registry: Registry; readonly id: string },
+  heard: (event: DeviceEvent) => void = () => undefined,
+): Promise<void> {
+  while (!sight.gone && (device.registry.get(device.id)?.seenAt ?? 0) <= at) {
+    const event = await sight.next(willBy);
+    if (event === undefined) return;
+    heard(event);
+  }
+}

@@ -1,0 +1,328 @@
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import type { Device, DeviceEvent } from '../homie/device';
+import {
+  departureOf,
+  elapsedSince,
+  givenTo,
+  isOtherDevice,
+  moment,
+  rebootSince,
+  type Departure,
+} from '../homie/elapsed';
+import type { OpenEnd } from '../homie/lock';
+import { settleFor } from '../homie/presence';
+import type { Sight } from '../homie/device-observer';
+import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
+import type { Change, Outcome } from '../update/update';
+import type { ImageFacts } from './image';
+import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
+import { withRetained } from './retained-firmware';
+import type { OtaSettings } from './settings';
+import { concernsImage, parseStatus } from './status';
+import { lostUnseen } from './transfer';
+import { identify, notRebooted } from './verdict';
+
+/** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
+export interface Flight extends Departure {
+  /** `$fw/checksum`. */
+  readonly before?: string;
+  /** It sent its uptime. */
+  readonly statistics: boolean;
+  /** `$implementation/ota/status`. */
+  readonly status?: string;
+  /** It has said that the image is flashed. */
+  readonly flashed: boolean;
+}
+
+export interface JudgeInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  /** The job that holds its lock. */
+  readonly job: string;
+  readonly firmware: ImageFacts;
+  readonly flight: Flight;
+  readonly settings: OtaSettings;
+  /** The device can be watched no longer. */
+  readonly abandon: AbortSignal;
+  readonly report: (change: Change) => void;
+  /** Watches on after the end: what the device shows then is not the result any more. */
+  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
+}
+
+/**
+ * What became of a device. `open`: it may still boot something, as `OpenEnd` says. `again`: the image did not reach it, the
+ * old one runs, and no update is under way.
+ */
+export type FlightEnd = Ended | { readonly kind: 'again' };
+
+interface Ended {
+  readonly kind: 'ended';
+  readonly outcome: Outcome;
+  readonly open?: OpenEnd;
+}
+
+/** What the topics of a device say of an image that was sent to it. */
+type Sign =
+  | Ended
+  /** It is not there. */
+  | { readonly kind: 'away' }
+  /** It says what runs on it too little, or not live. */
+  | { readonly kind: 'unclear'; readonly missing?: 'checksum' | 'uptime' }
+  /** It has an image to boot; or has booted, if that is `open`. */
+  | { readonly kind: 'flashed'; readonly open: boolean }
+  /** It runs what it ran before. `restarted`: and was restarted since. */
+  | { readonly kind: 'as_before'; readonly restarted: boolean };
+
+/** What is known of a device at the moment at which an image is sent to it. */
+export function flightOf(device: Device): Flight {
+  const { checksum, uptime, otaStatus } = device;
+  return {
+    ...departureOf(device),
+    ...(checksum && { before: checksum.value }),
+    statistics: uptime !== undefined,
+    ...(otaStatus && { status: otaStatus.value }),
+    flashed: false,
+  };
+}
+
+/** The same when the device has said that the image is flashed: only a restart after that is for the image. */
+export function flashedFlight(flight: Flight, device: Device): Flight {
+  return { ...givenTo(flight, device), flashed: true };
+}
+
+/**
+ * Judges by what a device runs what became of an image that was sent to it while it was watched no longer. The caller
+ * holds the lock of the device.
+ *
+ * It runs the image when a checksum that differs from the one before names it and a live uptime shows that it was
+ * restarted since. Where the old one runs, the updater of the device is asked whether an update is under way, before
+ * anything is sent again. A device that may still boot the image at the end is watched on.
+ */
+export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
+  const { broker, device, job, firmware, settings, abandon, report } = input;
+  report({ state: 'running', phase: 'verifying' });
+  const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
+  return judgeUnwatched(
+    input,
+    async (sight) => {
+      const flightJudge = new FlightJudge(input, expected, sight);
+      const end = await flightJudge.end();
+      if (end.kind === 'again') return end;
+      if (end.open !== undefined) input.watchOn(flightJudge.late());
+      const outcome = await withRetained(end.outcome, {
+        sender: { broker, device, job, abandon },
+        statusSince: sight.advertisement?.otaStatus,
+        expected,
+        clear: settings.clearRetained,
+      });
+      return { ...end, outcome };
+    },
+    (error) => ended(error, 'unknown'),
+  );
+}
+
+/** Judges by what a device shows from now on whether it runs an image that was sent to it. */
+class FlightJudge {
+  readonly #input: JudgeInput;
+  readonly #expected: ReadonlySet<string>;
+  readonly #sight: Sight;
+  #flight: Flight;
+  #until: number;
+  /** It is not in the middle of an update; whether something is staged is not known. */
+  #isAsked = false;
+  /** It did not answer, and is not asked again before then, on the clock of the sight, unless its state changes. */
+  #silentUntil = 0;
+  /** The device was sent another image after it had flashed this one. */
+  #isAnotherSent = false;
+  /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
+  #isReconnected = false;
+
+  constructor(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight) {
+    this.#input = input;
+    this.#expected = expected;
+    this.#sight = sight;
+    this.#flight = input.flight;
+    this.#until = this.#inTime;
+  }
+
+  async end(): Promise<FlightEnd> {
+    const { broker, device, abandon } = this.#input;
+    const sight = this.#sight;
+    for (;;) {
+      abandon.throwIfAborted();
+      await settleFor(broker, device, abandon);
+      const known = broker.registry.get(device);
+      const sign = read(known, this.#flight, this.#expected, sight);
+      if (sign.kind === 'ended') return sign;
+      if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
+      let pause = this.#underWay(known);
+      if (sign.kind === 'as_before' && pause <= 0 && !this.#isAsked) {
+        const next = await this.#ask();
+        if (next.kind === 'look') continue;
+        if (next.kind !== 'unasked') return next;
+        // This must not go round without a pause.
+        pause = ASK_AGAIN;
+      }
+      const event = await sight.next(this.#until, pause > 0 ? sight.clock() + pause : undefined);
+      if (event !== undefined) this.#take(event);
+      else if (sight.clock() >= this.#until) return this.#inVain(sign, known);
+    }
+  }
+
+  #inVain(sign: Sign, known: Device | undefined): FlightEnd {
+    if (sign.kind === 'unclear' && sign.missing === 'uptime' && known !== undefined) {
+      return ended(unconfirmed(known, this.#patience), 'unknown');
+    }
+    return inVain(sign, this.#flight.flashed, this.#isAnotherSent);
+  }
+
+  /** Watches on after an end at which the device may still boot the image. */
+  late(): Promise<Outcome | undefined> {
+    const [flight, expected] = [this.#flight, this.#expected];
+    return lateOutcomeUnwatched(this.#input, (device, sight) => {
+      const sign = isOtherDevice(flight.mac, device) ? undefined : read(device, flight, expected, sight);
+      return sign?.kind === 'ended' ? sign.outcome : undefined;
+    });
+  }
+
+  /** When a device that is being sent an image has shown what became of it, on the clock of the sight. */
+  get #inTime(): number {
+    return this.#sight.clock() + this.#patience;
+  }
+
+  get #patience(): number {
+    const { stall, reboot, ready } = this.#input.settings;
+    return stall + reboot + ready;
+  }
+
+  /** For how many ms an update is taken to be under way. */
+  #underWay(known: Device | undefined): number {
+    const silent = this.#silentUntil - this.#sight.clock();
+    if (known?.otaStatus === undefined) return silent;
+    return Math.max(silent, this.#input.settings.stall - ageOfProgress(known, this.#flight));
+  }
+
+  /**
+   * Asks the updater of the device whether an update is under way.
+   *
+   * @returns `unasked` where the question could not be sent, `look` where much may have come meanwhile
+   */
+  async #ask(): Promise<FlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
+    const { broker, device, job, settings, abandon } = this.#input;
+    const stuck = { broker, device, job, settings, sight: this.#sight, abandon };
+    const answer = await askStaleUpdate(stuck);
+    switch (answer) {
+      case 'cut_off':
+        return { kind: 'again' };
+      case 'silence':
+        // It may be receiving in silence, and be left in the middle when its connection ends.
+        this.#silentUntil = this.#until;
+        break;
+      case 'busy':
+        return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+      case 'gone':
+        return { kind: 'unasked' };
+      case 'flashed':
+        this.#flashed();
+        break;
+      case 'idle_or_staged':
+        this.#isAsked = true;
+        if (settings.recoverReboot) await restart(stuck);
+        break;
+      case 'progress':
+    }
+    return { kind: 'look' };
+  }
+
+  #take(event: DeviceEvent): void {
+    if (event.attribute === 'state' && event.live) {
+      this.#silentUntil = 0;
+      if (event.value === 'init') this.#isReconnected = true;
+    }
+    if (event.attribute !== 'otaStatus' || !event.live) return;
+    if (concernsImage(event.value)) {
+      if (this.#flight.flashed) this.#isAnotherSent = true;
+      // A retained firmware makes the device answer at every connect, without end.
+      else if (!this.#isReconnected) this.#until = Math.max(this.#until, this.#inTime);
+    }
+    if (parseStatus(event.value)?.kind === 'flashed') this.#flashed();
+  }
+
+  #flashed(): void {
+    const { broker, device } = this.#input;
+    const known = broker.registry.get(device);
+    this.#flight = known === undefined ? { ...this.#flight, flashed: true } : flashedFlight(this.#flight, known);
+  }
+}
+
+/** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
+function ageOfProgress({ otaStatus, state }: Device, flight: Flight): number {
+  if (otaStatus === undefined || !isSince(flight, otaStatus) || (state?.at ?? 0) > otaStatus.at) return Infinity;
+  const kind = parseStatus(otaStatus.value)?.kind;
+  return kind === 'accepted' || kind === 'progress' ? performance.now() - otaStatus.at : Infinity;
+}
+
+/** Whether something came live, and after the publish. */
+function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: number }): boolean {
+  return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
+}
+
+function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
+  if (device?.state?.value !== 'ready') return { kind: 'away' };
+  if (isOtherDevice(flight.mac, device)) return ended(new HomieError('OTHER_DEVICE'), 'unknown');
+  if (device.checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
+  const checksum = device.checksum.value;
+  const reboot = rebootSince(flight, device);
+  const isNew = identify(checksum, expected, flight.before) === 'new';
+  if (checksum !== flight.before) {
+    if (!isConfirmed(flight, reboot, sight))
+      return { kind: 'unclear', ...(reboot === 'unknown' && { missing: 'uptime' }) };
+    return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : ended(new HomieError('OTHER_FIRMWARE'));
+  }
+  if (!isFlashed(device, flight)) return { kind: 'as_before', restarted: reboot === 'shown' };
+  if (reboot !== 'shown') return { kind: 'flashed', open: reboot !== 'refuted' };
+  return isNew ? succeeded('proven') : ended(new HomieError('OLD_FIRMWARE'));
+}
+
+/** Whether another checksum than before is that of the firmware which runs now. */
+function isConfirmed(
+  { statistics }: Flight,
+  reboot: ReturnType<typeof rebootSince>,
+  { advertisement }: Sight,
+): boolean {
+  // It proves itself, where an uptime shows that the device is there and does not rule out a reboot.
+  if (reboot === 'shown' || reboot === 'open') return true;
+  // A device without statistics: a connect that was seen as it happened stands for them.
+  return !statistics && advertisement?.live === true && advertisement.readyAt !== undefined;
+}
+
+function isFlashed({ otaStatus }: Device, flight: Flight): boolean {
+  if (flight.flashed) return true;
+  if (otaStatus === undefined || parseStatus(otaStatus.value)?.kind !== 'flashed') return false;
+  return otaStatus.value !== flight.status || isSince(flight, otaStatus);
+}
+
+function succeeded(reboot: 'proven' | 'unproven'): Sign {
+  return { kind: 'ended', outcome: { state: 'succeeded', reboot } };
+}
+
+const UNTOLD =
+  'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
+
+function inVain(sign: Sign, wasFlashed: boolean, another: boolean): FlightEnd {
+  switch (sign.kind) {
+    case 'away':
+      return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');
+    case 'flashed':
+      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
+    case 'unclear':
+      return ended(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
+    default:
+      return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+  }
+}
+
+function ended(error: HomieError, open?: OpenEnd): Ended {
+  return { kind: 'ended', outcome: { state: 'failed', error }, ...(open && { open }) };
+}

@@ -1,0 +1,50 @@
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { HomieError } from '../../errors';
+import { md5 } from '../../firmware/checksum';
+import { MAX_IMAGE } from '../../firmware/format';
+import { notWritten, readWhole, writeWhole } from './journal';
+
+/** Images in a folder, each once: `<md5>.bin`. */
+export class FirmwareFiles {
+  readonly #folder: string;
+  readonly #tell: (error: HomieError) => void;
+  readonly #mayWrite: () => boolean;
+
+  /** @param tell is told what cannot be written */
+  constructor(folder: string, tell: (error: HomieError) => void, mayWrite: () => boolean) {
+    this.#folder = folder;
+    this.#tell = tell;
+    this.#mayWrite = mayWrite;
+  }
+
+  /** @throws {HomieError} FIRMWARE_NOT_KEPT */
+  async read(checksum: string): Promise<Buffer> {
+    const file = this.#fileOf(checksum);
+    const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
+      throw new HomieError('FIRMWARE_NOT_KEPT', `${file} cannot be read.`, { cause: error });
+    });
+    if ((await md5(image)) === checksum) return image;
+    throw new HomieError('FIRMWARE_NOT_KEPT', `${file} is damaged.`);
+  }
+
+  /** Writes an image, unless it is there and sound. Never rejects. */
+  async keep(checksum: string, image: Buffer): Promise<void> {
+    const file = this.#fileOf(checksum);
+    try {
+      const kept = await this.read(checksum).catch(() => undefined);
+      if (kept === undefined && this.#mayWrite()) await writeWhole(file, image);
+    } catch (error) {
+      this.#tell(notWritten(file, error));
+    }
+  }
+
+  /** Never rejects. */
+  async remove(checksum: string): Promise<void> {
+    if (this.#mayWrite()) await rm(this.#fileOf(checksum), { force: true }).catch(() => undefined);
+  }
+
+  #fileOf(checksum: string): string {
+    return path.join(this.#folder, `${checksum}.bin`);
+  }
+}

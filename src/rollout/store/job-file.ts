@@ -1,0 +1,172 @@
+import { HomieError } from '../../errors';
+import { isDeviceId } from '../../homie/device-id';
+import { isState } from '../../update/update';
+import type { Job } from '../job';
+import type { DeviceState, JobState } from '../job-state';
+import type { Journal } from './journal';
+
+/** The keys in the file: `head`, `job`, one for each device, and one for each note. */
+const DEVICE = 'device ';
+const NOTE = 'note ';
+
+/** What does not change in a job: whose it is, and what it does. Plain data without secrets. */
+export interface JobHead {
+  /** The id of the node. */
+  readonly node: string;
+  /** What the ids of its devices are unique in: see `DeviceLocks`. */
+  readonly scope: string;
+  /** MD5 of its firmware, if it brings one. */
+  readonly firmware?: string;
+  /** ms: how long it is kept after its last change. */
+  readonly keep: number;
+  /** What only those who made the job understand. */
+  readonly work: unknown;
+}
+
+/** A job as it was written down. */
+export interface StoredJob {
+  readonly id: string;
+  readonly head: JobHead;
+  readonly state: JobState;
+  readonly file: JobFile;
+}
+
+/** Where a job is written down. */
+export class JobFile {
+  readonly #journal: Journal;
+  readonly #removed: () => Promise<void>;
+  readonly #begun: Promise<void>;
+  #writing: Promise<void>;
+  /** What is to be written after that. */
+  #next: Promise<void> | undefined;
+
+  /**
+   * @param begun resolves when all is written down that the job needs from its start
+   * @param removed called when the job is forgotten
+   */
+  constructor(journal: Journal, begun: Promise<void>, removed: () => Promise<void>) {
+    this.#journal = journal;
+    this.#begun = begun;
+    this.#writing = begun;
+    this.#removed = removed;
+  }
+
+  /**
+   * Writes down what has changed. Resolves when that is done, or cannot be done. Whatever changes while something is being
+   * written is written together after it.
+   */
+  save(job: Job): Promise<void> {
+    this.#next ??= this.#writing.then(() => {
+      this.#next = undefined;
+      this.#writing = this.#write(job);
+      return this.#writing;
+    });
+    return this.#next;
+  }
+
+  async #write(job: Job): Promise<void> {
+    const { devices, ...rest } = job.changes();
+    await Promise.all([
+      ...devices.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),
+      this.#journal.set('job', rest),
+    ]);
+  }
+
+  /** Keeps more about the job: plain data. */
+  async note(key: string, value: unknown): Promise<void> {
+    await this.#begun;
+    await this.#journal.set(`${NOTE}${key}`, value);
+  }
+
+  /** What was kept by `note`. */
+  *notes(): Generator<[key: string, value: unknown]> {
+    for (const [key, value] of this.#journal.entries()) {
+      if (key.startsWith(NOTE)) yield [key.slice(NOTE.length), value];
+    }
+  }
+
+  /** Leaves the job to a later node: nothing is written any more, however late it comes. */
+  close(): void {
+    this.#journal.close();
+  }
+
+  /** Forgets the job, and its firmware when no other job needs it. */
+  async remove(): Promise<void> {
+    await this.#begun;
+    await this.#journal.remove();
+    await this.#removed();
+  }
+}
+
+/**
+ * Reads what the file of a job holds.
+ *
+ * @returns undefined when the job is only just beginning, or the process ended then: nothing was sent
+ * @throws {HomieError} JOB_FILE_DAMAGED
+ */
+export function readJob(journal: Journal): { head: JobHead; state: JobState } | undefined {
+  const [head, rest] = [journal.get('head'), journal.get('job')];
+  if (head === undefined || rest === undefined) return undefined;
+  const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
+  if (isHead(head) && isRest(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
+  throw new HomieError('JOB_FILE_DAMAGED', `${journal.file} is damaged.`);
+}
+
+/**
+ * The devices to which something may be under way, by what can be read of the file of a job that cannot be gone on with.
+ *
+ * @param damagedKeys of lines that cannot be read
+ * @returns the ids, and what they are unique in where that can be read
+ */
+export function suspectsOf(
+  journal: Journal,
+  damagedKeys: readonly string[] = [],
+): { readonly scope?: string; readonly devices: readonly string[] } {
+  const { scope } = fields(journal.get('head'));
+  const inFlight = [...journal.entries()].flatMap(([key, value]) =>
+    fields(value)['flight'] === undefined ? [] : [key],
+  );
+  const devices = [...inFlight, ...damagedKeys].flatMap((key) =>
+    key.startsWith(DEVICE) && isDeviceId(key.slice(DEVICE.length)) ? [key.slice(DEVICE.length)] : [],
+  );
+  return { ...(typeof scope === 'string' && { scope }), devices };
+}
+
+/** The firmware that the job needs, as far as that can be read. */
+export function firmwareOf(journal: Journal): string | undefined {
+  const head = journal.get('head');
+  return isHead(head) ? head.firmware : undefined;
+}
+
+function isHead(value: unknown): value is JobHead {
+  const { node, scope, firmware, keep, work } = fields(value);
+  const md5Hex = firmware === undefined || (typeof firmware === 'string' && /^[0-9a-f]{32}$/.test(firmware));
+  return typeof node === 'string' && typeof scope === 'string' && md5Hex && typeof keep === 'number' && isObject(work);
+}
+
+function isRest(value: unknown): value is Omit<JobState, 'devices'> {
+  const { startedAt, elapsed, rest, plan } = fields(value);
+  const { mode, proven, failures, soaking } = fields(plan);
+  const dated = typeof startedAt === 'string' && !Number.isNaN(Date.parse(startedAt)) && typeof elapsed === 'number';
+  const planned = typeof proven === 'number' && typeof failures === 'number' && Array.isArray(soaking);
+  return dated && planned && ['active', 'paused', 'stopped'].includes(String(mode)) && isRestName(rest);
+}
+
+function isRestName(value: unknown): boolean {
+  return value === 'not' || value === 'stopped' || value === 'done';
+}
+
+function isDeviceState(value: unknown): value is DeviceState {
+  const { entry, since = 0, waited = 0 } = fields(value);
+  const { device, state, startedAt } = fields(entry);
+  const isTimed = Number.isFinite(since) && Number.isFinite(waited) && typeof startedAt === 'string';
+  return typeof device === 'string' && isDeviceId(device) && isState(state) && isTimed;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function fields(value: unknown): Record<string, unknown> {
+  return isObject(value) ? { ...value } : {};
+}

@@ -1,0 +1,320 @@
+import { lutimes, readdir, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { asHomieError, HomieError, type ErrorCode } from '../../errors';
+import { moment } from '../../homie/elapsed';
+import { DeviceLocks, type PendingReboot } from '../../homie/lock';
+import { FirmwareFiles } from './firmware-files';
+import { FolderLock } from './folder-lock';
+import { History } from './history';
+import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
+import { JobIndex } from './job-index';
+import { closeToOthers, isMissing, Journal, type Reading } from './journal';
+import { removeOldFiles, type Needs } from './old-files';
+import { readPending } from './pending-file';
+
+/** While the folder is ours without anybody else in between. */
+interface Period {
+  token: string;
+}
+
+/** When a job was begun, once it is written down. */
+interface BegunIn {
+  period: Period | undefined;
+}
+
+/** The file of a job that cannot be gone on with. */
+interface Broken {
+  readonly id: string;
+  readonly reading: Reading;
+  readonly error: HomieError;
+}
+
+/**
+ * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
+ *
+ * - `jobs/<id>.jsonl`: a job
+ * - `firmware/`: see `FirmwareFiles`
+ * - `history.jsonl`: see `History`
+ * - `pending.jsonl`: devices that may have something to boot
+ * - `owner.<n>.json`: see `FolderLock`
+ * - `*.damaged`, `*.new`: see `removeOldFiles`
+ *
+ * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
+ */
+export class JobStore {
+  readonly history: History;
+  /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
+  readonly ownership: FolderLock;
+  /** The images that the jobs bring. */
+  readonly firmware: FirmwareFiles;
+  readonly #folder: string;
+  readonly #tell: (error: HomieError) => void;
+  #entered = false;
+  #unguard: () => void = () => undefined;
+  /** How often it was opened. */
+  #opens = 0;
+  /** What was told once: that others may read the folder, or, until it is ours again, that another process uses it. */
+  readonly #told = new Set<ErrorCode>();
+  /** The period of ownership in which the folder was read. */
+  #period: Period | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #removals: Promise<void> = Promise.resolve();
+  #remembered: Journal;
+  #pending: { readonly journal: Journal; readonly end: () => void } | undefined;
+  /** One after the other: a firmware must not be deleted for one job while another one begins with it. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** The jobs whose file is there, or is being begun. */
+  #index = new JobIndex();
+  /** What the ids of devices that are named in the folder are unique in. */
+  readonly #scopes = new Set<string>();
+
+  /** @param tell is told, once, what cannot be read or written */
+  constructor(folder: string, tell: (error: HomieError) => void) {
+    this.#folder = folder;
+    this.#tell = tell;
+    this.ownership = FolderLock.of(folder);
+    this.firmware = new FirmwareFiles(this.#file('firmware'), tell, () => this.#mayWrite());
+    this.#remembered = new Journal(this.#file('history.jsonl'), tell, () => false);
+    this.history = new History((device, record) => this.#remembered.set(device, record));
+  }
+
+  /**
+   * Takes the folder, and reads what an earlier process has written there: what is remembered, and which devices may have an
+   * update under way. These are locked until they are shown to have restarted, or until their job goes on. To be awaited before anything is
+   * sent.
+   *
+   * @returns false when another process uses the folder: `ownership` emits `owned` when it can be opened
+   */
+  async open(): Promise<boolean> {
+    this.#opens += 1;
+    if (!this.#entered) {
+      this.#entered = true;
+      this.ownership.on('lost', this.#complain);
+      this.#unguard = DeviceLocks.guard(() => this.ownership.whyNot());
+      this.ownership.enter();
+    }
+    const isOurs = await this.ownership.decided();
+    const { token, before } = this.ownership;
+    if (!isOurs || token === undefined) {
+      this.#complain();
+      return false;
+    }
+    this.#told.delete('USER_DIR_IN_USE');
+    if (this.#period !== undefined && before === this.#period.token) this.#period.token = token;
+    if (this.#period?.token !== token) {
+      // What was begun before is not read yet.
+      if (this.#period !== undefined) this.#index = new JobIndex();
+      this.#period = { token };
+      this.#reading = this.#read(this.#period);
+    }
+    await this.#reading;
+    // What came while the folder was not ours.
+    await this.#remembered.written();
+    return true;
+  }
+
+  /** Leaves the folder to whoever wants it, unless it is opened again meanwhile. It can be opened again later. */
+  async close(): Promise<void> {
+    const opens = this.#opens;
+    await Promise.all([this.#reading, this.#turn]);
+    await Promise.all([this.#removals, this.#remembered.written(), this.#pending?.journal.written()]);
+    if (!this.#entered || this.#opens !== opens) return;
+    this.#entered = false;
+    this.ownership.off('lost', this.#complain);
+    this.#unguard();
+    this.ownership.leave();
+  }
+
+  readonly #complain = (): void => {
+    if (this.#entered) this.#tellOnce(this.ownership.whyNot());
+  };
+
+  #tellOnce(error: HomieError | undefined): void {
+    if (error === undefined || this.#told.has(error.code)) return;
+    this.#told.add(error.code);
+    this.#tell(error);
+  }
+
+  /** The jobs of a node, from old to new; none while the folder is not ours. */
+  async jobsOf(node: string): Promise<StoredJob[]> {
+    if (!(await this.open())) return [];
+    const found: StoredJob[] = [];
+    for (const id of this.#index.of(node)) {
+      const reading = await this.#readJob(id);
+      if ('error' in reading) await this.#giveUp(reading);
+      else if (reading.job !== undefined) found.push({ id, ...reading.job, file: this.#fileOf(id, reading.journal) });
+    }
+    return found.sort((a, b) => Date.parse(a.state.startedAt) - Date.parse(b.state.startedAt));
+  }
+
+  /**
+   * Begins to write down a job.
+   *
+   * @param image of the firmware that it brings
+   */
+  begin(id: string, head: JobHead, image?: Buffer): JobFile {
+    const begunIn: BegunIn = { period: undefined };
+    const journal = new Journal(this.#jobFile(id), this.#tell, this.#mayWriteWhatWas(begunIn));
+    this.#index.add(id, head);
+    const begun = this.#inTurn(async () => {
+      await this.open();
+      begunIn.period = this.#period;
+      await journal.set('head', head);
+      if (image !== undefined && head.firmware !== undefined) await this.firmware.keep(head.firmware, image);
+    });
+    return this.#fileOf(id, journal, begun);
+  }
+
+  /** Tells that a job cannot go on, and sets its file aside. */
+  async setAside(id: string, error: HomieError): Promise<void> {
+    this.#tell(error);
+    this.#index.remove(id);
+    const file = this.#jobFile(id);
+    if (!this.#mayWrite()) return;
+    const now = new Date();
+    // It is kept for some time from now on.
+    await lutimes(file, now, now).catch(() => undefined);
+    await rename(file, `${file}.damaged`).catch(() => undefined);
+  }
+
+  #file(...names: readonly string[]): string {
+    return path.join(this.#folder, ...names);
+  }
+
+  #jobFile(id: string): string {
+    return this.#file('jobs', `${id}.jsonl`);
+  }
+
+  #fileOf(id: string, journal: Journal, begun = Promise.resolve()): JobFile {
+    return new JobFile(journal, begun, () => this.#forget(id));
+  }
+
+  #mayWrite(period = this.#period): boolean {
+    return this.ownership.mayWrite(period?.token);
+  }
+
+  /** A function of its own, since it lives as long as the job: one made in `begin` would keep the image in memory with it. */
+  #mayWriteWhatWas(begun: BegunIn): () => boolean {
+    return () => this.#mayWrite(begun.period);
+  }
+
+  /** Reads each file once, however many there are. */
+  async #read(period: Period): Promise<void> {
+    const mayWrite = (): boolean => this.#mayWrite(period);
+    this.#tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
+    const { journal } = await Journal.openLeniently(this.#file('history.jsonl'), this.#tell, mayWrite);
+    this.#remembered = journal;
+    for (const [device, record] of journal.entries()) {
+      this.history.restore(device, record);
+      this.#scopes.add(device.slice(0, device.lastIndexOf('/') + 1));
+    }
+    await this.#readPending(mayWrite);
+    const broken: Broken[] = [];
+    const expired: JobFile[] = [];
+    const begunOnly = new Set<string>();
+    for (const id of await idsIn(this.#file('jobs'), this.#tell)) {
+      const reading = await this.#readJob(id);
+      if ('error' in reading) broken.push(reading);
+      else if (reading.job === undefined) begunOnly.add(id);
+      else if (this.#takeUp(id, reading.job)) expired.push(this.#fileOf(id, reading.journal));
+    }
+    for (const each of broken) await this.#giveUp(each);
+    // Nobody waits for that.
+    this.#removals = this.#removeOld(expired, { begunOnly, mayRemove: mayWrite });
+  }
+
+  /** @returns whether it was kept for long enough; else locks the devices that it was sending something to */
+  #takeUp(id: string, { head, state }: Readable): boolean {
+    const isExpired = hasExpired({ head, state });
+    this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
+    this.#scopes.add(head.scope);
+    for (const { entry, flight } of isExpired ? [] : state.devices)
+      if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
+    return isExpired;
+  }
+
+  async #removeOld(expired: readonly JobFile[], needs: Omit<Needs, 'firmware'>): Promise<void> {
+    for (const file of expired) await file.remove();
+    const firmware = (checksum: string): boolean => this.#index.needs(checksum);
+    await this.#inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
+  }
+
+  /** What may be pending is written down from now on. */
+  async #readPending(mayWrite: () => boolean): Promise<void> {
+    const reading = await Journal.openLeniently(this.#file('pending.jsonl'), this.#tell, mayWrite);
+    this.#pending?.end();
+    const { journal } = reading;
+    const end = DeviceLocks.keep((device, pending) => journal.set(device, pending), readPending(reading));
+    this.#pending = { journal, end };
+  }
+
+  /** @returns no job where it was only just beginning when the process ended */
+  async #readJob(id: string): Promise<Broken | { readonly journal: Journal; readonly job: Readable | undefined }> {
+    const period = this.#period;
+    const reading = await Journal.read(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
+    const { journal, damage } = reading;
+    if (damage !== undefined) return { id, reading, error: damage.error };
+    try {
+      return { journal, job: readJob(journal) };
+    } catch (error) {
+      return { id, reading, error: asHomieError(error) };
+    }
+  }
+
+  /** Locks the devices that may have something under way, as far as that can be read. */
+  async #giveUp({ id, reading: { journal, damage }, error }: Broken): Promise<void> {
+    const { scope, devices } = suspectsOf(journal, damage?.keys);
+    for (const each of scope === undefined ? this.#scopes : [scope]) {
+      for (const device of devices) DeviceLocks.suspect(inFlight(each, device));
+    }
+    if (error.code !== 'JOB_FILE_NEWER') {
+      await this.setAside(id, error);
+      return;
+    }
+    this.#tell(error);
+    this.#index.add(id, { firmware: firmwareOf(journal) });
+  }
+
+  async #forget(id: string): Promise<void> {
+    const firmware = this.#index.remove(id);
+    if (firmware === undefined) return;
+    await this.#inTurn(async () => {
+      // What else needs it is known only then.
+      await this.#reading;
+      if (!this.#index.needs(firmware)) await this.firmware.remove(firmware);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** The ids of the jobs whose files are in a folder. */
+async function idsIn(folder: string, tell: (error: HomieError) => void): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (!isMissing(error)) tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
+    return [];
+  });
+  return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
+}
+
+/** A device of a job that was in flight when the process ended. */
+function inFlight(scope: string, device: string, flight?: unknown): PendingReboot {
+  const { at, up, upAt, statistics }: Partial<Record<'at' | 'up' | 'upAt' | 'statistics', unknown>> = Object(flight);
+  return {
+    address: `${scope.slice(scope.indexOf('/') + 1)}${device}`,
+    what: 'image',
+    at: typeof at === 'number' ? at : moment(),
+    ...(typeof up === 'number' && typeof upAt === 'number' && { up, upAt }),
+    statistics: statistics !== false,
+  };
+}
+
+type Readable = Pick<StoredJob, 'head' | 'state'>;
+
+function hasExpired({ head, state }: Readable): boolean {
+  return state.rest !== 'not' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;
+}

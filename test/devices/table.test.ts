@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import mqtt, { type MqttClient } from 'mqtt';
+import { Firmware } from '../../src/firmware/firmware';
+import { HomieBroker } from '../../src/homie/broker';
+import { History } from '../../src/rollout/store/history';
+import { otaWork } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
+import { Releases } from '../../src/devices/releases';
+import { defaultSettings } from '../../src/rollout/settings';
+import { DeviceTable, type TableChanges, type TableRow } from '../../src/devices/table';
+import { patient } from '../ota/lab';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { buildEsp8266Image, running as old } from '../support/images';
+
+const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
+
+describeWithBrokers('The table of devices', (start) => {
+  let server: TestBroker;
+  let broker: HomieBroker;
+  let table: DeviceTable;
+  let client: MqttClient;
+  const devices: SimulatedDevice[] = [];
+
+  beforeEach(async () => {
+    server = await start();
+    client = await mqtt.connectAsync(server.url, { reconnectPeriod: 0 });
+    broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    table = new DeviceTable(broker);
+    table.start();
+  });
+  afterEach(async () => {
+    table.close();
+    await Promise.all(devices.splice(0).map((device) => device.stop()));
+    await broker.close();
+    await client.endAsync();
+    await server.stop();
+  });
+
+  const add = async (id: string, options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
+    const device = new SimulatedDevice({ url: server.url, id, image: old, uptime: 3600, ...options });
+    devices.push(device);
+    await device.start();
+    return device;
+  };
+  /** What has changed since the cursor, as soon as that is so. */
+  const changes = async (cursor: string, fits: (found: TableChanges) => boolean): Promise<TableChanges> => {
+    for (;;) {
+      const changed = once(table, 'changed');
+      const found = await table.read(cursor);
+      if (fits(found)) return found;
+      await changed;
+    }
+  };
+  const rowOf = async (id: string, fits: (row: TableRow) => boolean): Promise<TableRow> => {
+    const { rows } = await changes('', (found) => found.rows.some((row) => row.id === id && fits(row)));
+    return rows.find((row) => row.id === id) ?? assert.fail();
+  };
+
+  it('is told as a whole once, and then as what has changed', async () => {
+    const device = await add('table-a');
+    await add('table-b', { name: '<b>B</b>' });
+    broker.start();
+    await broker.settled();
+    const first = await table.read(undefined);
+    assert.equal(first.full, true);
+    assert.deepEqual(first.rows, [
+      {
+        id: 'table-a',
+        name: 'table-a',
+        state: 'ready',
+        firmware: 'my-light',
+        version: '1.0.0',
+        checksum: device.checksum,
+      },
+      {
+        id: 'table-b',
+        name: '<b>B</b>',
+        state: 'ready',
+        firmware: 'my-light',
+        version: '1.0.0',
+        checksum: device.checksum,
+      },
+    ]);
+    const again = await table.read(first.cursor);
+    assert.deepEqual(again, { cursor: first.cursor, full: false, rows: [], gone: [] });
+
+    await device.stop();
+    const next = await changes(first.cursor, ({ rows }) => rows.length > 0);
+    assert.equal(next.full, false);
+    assert.deepEqual(
+      next.rows.map(({ id, state }) => [id, state]),
+      [['table-a', 'lost']],
+    );
+    assert.deepEqual(await table.read(next.cursor), { cursor: next.cursor, full: false, rows: [], gone: [] });
+  });
+
+  it('drops what the registry has forgotten', async () => {
+    broker.start();
+    await broker.settled();
+    const { registry } = broker;
+    for (let id = 0; id <= registry.limit; id += 1) {
+      registry.receive(`homie/made-up-${id}/$state`, Buffer.from('ready'), false);
+      // What is forgotten was in the table.
+      if (id === 0) await table.read(undefined);
+    }
+    const { rows } = await table.read(undefined);
+    assert.equal(rows.length, registry.devices.size);
+    assert.ok(!rows.some(({ id }) => id === 'made-up-0'));
+  });
+
+  it('tells of devices that are gone, and takes back one that comes again', async () => {
+    await client.publishAsync('homie/table-gone/$state', 'lost', { qos: 1, retain: true });
+    broker.start();
+    await broker.settled();
+    const { cursor, rows } = await table.read(undefined);
+    assert.deepEqual(rows, [{ id: 'table-gone', state: 'lost' }]);
+    await client.publishAsync('homie/table-gone/$state', '', { qos: 1, retain: true });
+    const found = await changes(cursor, ({ gone }) => gone.length > 0);
+    assert.deepEqual([found.gone, found.rows], [['table-gone'], []]);
+    await client.publishAsync('homie/table-gone/$state', 'lost', { qos: 1, retain: true });
+    const back = await changes(found.cursor, (one) => one.rows.length > 0);
+    assert.deepEqual(back.gone, []);
+    assert.deepEqual((await table.read(cursor)).gone, [], 'it is there');
+  });
+
+  it('comes as a whole to whoever has a cursor of another table, or one that makes no sense', async () => {
+    await add('table-any');
+    broker.start();
+    await broker.settled();
+    const { cursor } = await table.read(undefined);
+    const [own] = cursor.split('.');
+    for (const strange of [
+      '',
+      'x',
+      `${own}.`,
+      `${own}.99`,
+      `${own}.-1`,
+      `${own}.1e3`,
+      'other.1',
+      '.',
+      `${own}.1.1x`.slice(0, 5),
+    ]) {
+      const { full, rows } = await table.read(strange);
+      assert.deepEqual([full, rows.length], [true, 1], strange);
+    }
+  });
+
+  it('shows what was while the broker is away, and what is when it is back', async () => {
+    const device = await add('table-away');
+    broker.start();
+    await broker.settled();
+    const { cursor } = await table.read(undefined);
+    await device.stop();
+    await changes(cursor, ({ rows }) => rows[0]?.state === 'lost');
+    const lost = once(broker, 'status');
+    await server.stop();
+    await lost;
+    const { rows, gone } = await table.read(cursor);
+    assert.deepEqual([rows.map(({ state }) => state), gone], [['lost'], []]);
+  });
+
+  it('shows how far the update of each device is, to its proven end', async () => {
+    const device = await add('table-update', { flashDelay: 20, statsInterval: 1 });
+    await add('table-queued', { flashDelay: 20 });
+    broker.start();
+    await broker.settled();
+    // A reboot is proven by an uptime that fell.
+    while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
+    const firmware = await Firmware.from(fresh);
+    const releases = Releases.of(broker);
+    releases.give(firmware);
+    const available = await rowOf('table-update', ({ update }) => update !== undefined);
+    assert.deepEqual(available.update, { state: 'available', version: '1.1.0' });
+
+    const wish = {
+      choice: { devices: ['table-update', 'table-queued'] },
+      settings: patient,
+      rollout: { ...defaultSettings, canary: 0, soak: 0 },
+    };
+    const work = otaWork(firmware, wish, { broker, history: new History() });
+    const ran = (await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {})).run();
+    const queued = await rowOf(
+      'table-queued',
+      ({ update }) => update?.state === 'queued' || update?.state === 'waiting',
+    );
+    assert.equal(queued.update?.version, '1.1.0');
+    const flashing = await rowOf('table-update', ({ update }) => update?.phase === 'flashing');
+    assert.equal(flashing.update?.state, 'running');
+    assert.ok((flashing.update?.progress ?? 0) > 0);
+    await ran;
+    const { update, checksum, version } = await rowOf('table-update', (row) => row.update?.state === 'succeeded');
+    assert.deepEqual(update, { state: 'succeeded', version: '1.1.0', checksum: firmware.info.md5, proven: true });
+    assert.deepEqual([checksum, version], [device.checksum, '1.1.0']);
+  });
+});
