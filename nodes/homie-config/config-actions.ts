@@ -14,7 +14,7 @@ import {
   type RolloutSettings,
 } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, settled, type Done, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Done, type Errand } from '../shared/actions';
 import { checkAnswer, failureAmong } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
 import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';
@@ -42,9 +42,9 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
     const { msg } = errand;
     const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
     if (action === 'set') errand.devices = namedDevices({ devices });
-    const options = settled(readOptions(msg['options'], optionNames));
-    const settings = readSettings(settled(this.settings.config), options);
-    const rollout = readRollout(settled(this.settings.rollout), options);
+    const options = orThrow(readOptions(msg['options'], optionNames));
+    const settings = readSettings(orThrow(this.settings.config), options);
+    const rollout = readRollout(orThrow(this.settings.rollout), options);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':

@@ -7,11 +7,11 @@ import {
   settingNames as rolloutNames,
 } from '../../src/rollout/settings';
 import { linkTo } from '../shared/broker-node';
-import { settled } from '../shared/actions';
+import { orThrow } from '../shared/actions';
 import { ConfigActions, optionNames } from './config-actions';
 import { evaluateDevice, type DeviceField } from '../shared/device-field';
 import { environmentOf, expandFields } from '../shared/environment';
-import { ownSettings, serve } from '../shared/job-node';
+import { ownSettings, runJobNode } from '../shared/job-node';
 import { takePatch } from './patch-message';
 import { readOptions, type Request } from '../shared/request';
 import { persists } from '../homie-broker/update-settings';
@@ -28,7 +28,7 @@ export = (RED: NodeAPI): void => {
     const config = ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
     const rollout = ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
-    serve(RED, this, {
+    runJobNode(RED, this, {
       link,
       settings: [config, rollout],
       persist: persists({ rollout }),
@@ -44,7 +44,7 @@ export = (RED: NodeAPI): void => {
 function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
   if (own instanceof HomieError) return undefined;
   try {
-    return readSettings(own, settled(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
+    return readSettings(own, orThrow(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
   } catch {
     return undefined;
   }

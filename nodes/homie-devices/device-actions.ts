@@ -5,7 +5,7 @@ import { reportError } from '../../src/update/update';
 import { forgetDevices } from '../../src/devices/forget-devices';
 import { listDevices } from '../../src/devices/list';
 import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
-import { settled } from '../shared/actions';
+import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
 import { readAction, readOptions, type Request } from '../shared/request';
@@ -53,8 +53,8 @@ export class DeviceActions {
   async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
     const { signal } = this.#closing;
     const action = readAction(msg['action'], ['list', 'forget']);
-    const options = settled(readOptions(msg['options'], optionNames));
-    const query = readQuery(settled(this.#query), { ...options, device: msg['device'] });
+    const options = orThrow(readOptions(msg['options'], optionNames));
+    const query = readQuery(orThrow(this.#query), { ...options, device: msg['device'] });
     if ('error' in this.#link) throw this.#link.error;
     const { broker } = this.#link;
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;

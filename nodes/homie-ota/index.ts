@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { linkTo } from '../shared/broker-node';
 import { evaluateDevice, type DeviceField } from '../shared/device-field';
-import { serve } from '../shared/job-node';
+import { runJobNode } from '../shared/job-node';
 import { OtaActions } from './ota-actions';
 import type { DeviceSetting } from './ota-request';
 import type { Request } from '../shared/request';
@@ -20,7 +20,7 @@ export = (RED: NodeAPI): void => {
       definition.deviceType === 'all'
         ? { runningThisFirmware: true }
         : { devices: () => evaluateDevice(RED, this, definition, msg) };
-    serve(RED, this, {
+    runJobNode(RED, this, {
       link,
       settings: [settings.ota, settings.rollout],
       persist: persists(settings),

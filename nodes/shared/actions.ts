@@ -23,7 +23,7 @@ import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
 
 /** What the actions of a node have around them. */
-export interface Surroundings {
+export interface ActionsContext {
   readonly link: BrokerLink;
   readonly jobs: Jobs;
   /** The id of the node. */
@@ -55,7 +55,7 @@ export interface Errand {
 export abstract class Actions<Action extends string, Settings> {
   /** All actions except the commands for jobs. The first is the default. */
   protected abstract readonly actions: readonly [Action, ...Action[]];
-  protected readonly around: Surroundings;
+  protected readonly around: ActionsContext;
   protected readonly settings: Settings;
   readonly #jobs: Jobs;
   /** Undefined where there is no broker. */
@@ -65,7 +65,7 @@ export abstract class Actions<Action extends string, Settings> {
   readonly #closing = new AbortController();
 
   /** @param settings what the node is set to */
-  constructor(settings: Settings, around: Surroundings) {
+  constructor(settings: Settings, around: ActionsContext) {
     const { link, jobs, node, store } = around;
     this.settings = settings;
     this.around = around;
@@ -255,7 +255,7 @@ function readTarget({ job, device }: Request): Target {
 }
 
 /** The settings of a node, unless something is wrong with them. */
-export function settled<Settings extends object>(settings: Settings | HomieError): Settings {
+export function orThrow<Settings extends object>(settings: Settings | HomieError): Settings {
   if (settings instanceof HomieError) throw settings;
   return settings;
 }

@@ -3,7 +3,7 @@ import { asHomieError, HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
 import { History } from '../../src/rollout/store/history';
 import { Queue } from '../../src/rollout/queue';
-import { KEPT, type Actions, type Surroundings } from './actions';
+import { KEPT, type Actions, type ActionsContext } from './actions';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
 import { useStore } from './job-files';
@@ -20,13 +20,13 @@ export interface JobNode {
   /** Its jobs survive a restart, unless a message says otherwise. */
   readonly persist: boolean;
   /** What can be done with its messages. */
-  readonly actions: (around: Surroundings) => Actions<string, unknown>;
+  readonly actions: (around: ActionsContext) => Actions<string, unknown>;
   /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
   readonly take?: (msg: NodeMessage) => Request;
 }
 
 /** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
-export function serve(RED: NodeAPI, node: Node, options: JobNode): void {
+export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   const { link, settings, persist, actions: actionsWith, take } = options;
   const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
   const refresh = (): void => status.refresh();

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { withDeadline } from '../../src/deadline';
 import { HomieError } from '../../src/errors';
 import { MAX_IMAGE } from '../../src/firmware/format';
-import { Refused } from './sidebar-refusal';
+import { SidebarRefusal } from './sidebar-refusal';
 
 /** How long an upload may take, in ms: from one part to the next, and in all. */
 export interface UploadLimits {
@@ -27,11 +27,11 @@ export class UploadSlots {
 
   /**
    * @returns releases the slot
-   * @throws {Refused} busy
+   * @throws {SidebarRefusal} busy
    */
   take(user: string): () => void {
     const own = this.#users.filter((each) => each === user).length;
-    if (own >= MAX_UPLOADS.user || this.#users.length >= MAX_UPLOADS.all) throw new Refused('busy');
+    if (own >= MAX_UPLOADS.user || this.#users.length >= MAX_UPLOADS.all) throw new SidebarRefusal('busy');
     this.#users.push(user);
     let isTaken = true;
     return () => {

@@ -3,12 +3,12 @@ import { Firmware } from '../../src/firmware/firmware';
 import type { DeviceChoice } from '../../src/homie/select';
 import { checkDeviceId } from '../../src/homie/topics';
 import { readUpload, UploadSlots, type Upload } from './firmware-upload';
-import { Stage, type Staged } from './upload-store';
+import { UploadStore, type Staged } from './upload-store';
 import { ownPagesOnly, type Reply } from '../shared/same-origin';
 import { membersOf, readDevices, type Request } from '../shared/request';
 import { Feeds } from './sidebar-feed';
 import { planUpdate, startUpdate } from './sidebar-plan';
-import { Refused, refusalOf } from './sidebar-refusal';
+import { SidebarRefusal, refusalOf } from './sidebar-refusal';
 
 /**
  * What the sidebar asks for. To look needs the permission `homie-ota.read`, to bring a firmware and to start an update
@@ -16,7 +16,7 @@ import { Refused, refusalOf } from './sidebar-refusal';
  */
 export = (RED: NodeAPI): void => {
   const feeds = new Feeds(RED);
-  const stage = new Stage();
+  const stage = new UploadStore();
   const slots = new UploadSlots();
   const read = RED.auth.needsPermission('homie-ota.read');
   const write = RED.auth.needsPermission('homie-ota.write');
@@ -28,7 +28,7 @@ export = (RED: NodeAPI): void => {
 
   RED.httpAdmin.post('/homie-ota/firmware', ownPagesOnly, write, (request, response) => {
     answer(response, async () => {
-      if (!request.is('application/octet-stream')) throw new Refused('malformed');
+      if (!request.is('application/octet-stream')) throw new SidebarRefusal('malformed');
       const { id, firmware } = stage.add(await Firmware.from(await upload(request)));
       return { id, firmware: firmware.info };
     });
@@ -66,7 +66,7 @@ export = (RED: NodeAPI): void => {
 
   const staged = (id: unknown): Staged => {
     const found = stage.get(String(id));
-    if (found === undefined) throw new Refused('unstaged');
+    if (found === undefined) throw new SidebarRefusal('unstaged');
     return found;
   };
 };
@@ -93,16 +93,16 @@ function answer(response: Reply, work: () => Promise<object>): void {
   work().then((body) => response.json(body), failed);
 }
 
-/** @throws {Refused} */
+/** @throws {SidebarRefusal} */
 function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Request {
   const fields = request.is('application/json') ? membersOf(request.body) : undefined;
-  if (fields === undefined) throw new Refused('malformed');
+  if (fields === undefined) throw new SidebarRefusal('malformed');
   return fields;
 }
 
-/** @throws {Refused} */
+/** @throws {SidebarRefusal} */
 function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length > 100) throw new Refused('malformed');
+  if (typeof value !== 'string' || value.length > 100) throw new SidebarRefusal('malformed');
   return value;
 }
 
@@ -112,10 +112,10 @@ const MAX_DEVICES = 20_000;
 /**
  * All devices that run the firmware, or those with these ids.
  *
- * @throws {Refused}; {HomieError} NO_DEVICE, INVALID_DEVICE_ID
+ * @throws {SidebarRefusal}; {HomieError} NO_DEVICE, INVALID_DEVICE_ID
  */
 function choiceOf(devices: unknown): DeviceChoice {
   if (devices === 'firmware') return { runningThisFirmware: true };
-  if (!Array.isArray(devices) || devices.length > MAX_DEVICES) throw new Refused('malformed');
+  if (!Array.isArray(devices) || devices.length > MAX_DEVICES) throw new SidebarRefusal('malformed');
   return { devices: readDevices(devices).map(checkDeviceId) };
 }

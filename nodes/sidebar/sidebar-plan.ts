@@ -6,7 +6,7 @@ import type { CheckVerdict } from '../../src/ota/check';
 import { plainText } from '../../src/plain-text';
 import { findBrokerNode } from '../shared/broker-node';
 import type { Staged } from './upload-store';
-import { Refused } from './sidebar-refusal';
+import { SidebarRefusal } from './sidebar-refusal';
 import type { SidebarUpdates } from './sidebar-updates';
 
 /** What becomes of a device when the update is started. */
@@ -42,7 +42,7 @@ const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
 /**
  * Finds out what an update with the settings of a homie-broker would do, and remembers what is shown of it.
  *
- * @throws {Refused} when it is not deployed; {HomieError} as the update would be refused
+ * @throws {SidebarRefusal} when it is not deployed; {HomieError} as the update would be refused
  */
 export async function planUpdate(
   RED: NodeAPI,
@@ -85,22 +85,22 @@ export async function planUpdate(
  * Starts what was shown, for these devices and no others.
  *
  * @returns how many devices it is for
- * @throws {Refused} when that was not shown last, or the homie-broker was deployed again since; {HomieError}
+ * @throws {SidebarRefusal} when that was not shown last, or the homie-broker was deployed again since; {HomieError}
  */
 export async function startUpdate(RED: NodeAPI, staged: Staged, brokerId: string, planId: string): Promise<number> {
   const updates = updatesOf(RED, brokerId);
   const { plan } = staged;
-  if (plan?.id !== planId || plan.updates !== updates) throw new Refused('changed');
-  if (plan.devices.length === 0) throw new Refused('nothing');
+  if (plan?.id !== planId || plan.updates !== updates) throw new SidebarRefusal('changed');
+  if (plan.devices.length === 0) throw new SidebarRefusal('nothing');
   // A second request must not start the same.
   delete staged.plan;
   await updates.update(staged.firmware, plan.devices);
   return plan.devices.length;
 }
 
-/** @throws {Refused} when it is not deployed; {HomieError} what is wrong with its settings */
+/** @throws {SidebarRefusal} when it is not deployed; {HomieError} what is wrong with its settings */
 function updatesOf(RED: NodeAPI, brokerId: string): SidebarUpdates {
   const node = findBrokerNode(RED, brokerId);
   if (node?.updates !== undefined) return node.updates;
-  throw node !== undefined && 'error' in node.link ? node.link.error : new Refused('undeployed');
+  throw node !== undefined && 'error' in node.link ? node.link.error : new SidebarRefusal('undeployed');
 }

@@ -12,7 +12,7 @@ const reasons = {
 } as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
 
 /** A request that is refused. */
-export class Refused extends Error {
+export class SidebarRefusal extends Error {
   readonly reason: keyof typeof reasons;
 
   constructor(reason: keyof typeof reasons) {
@@ -30,8 +30,8 @@ export interface Refusal {
 
 export function refusalOf(error: unknown): Refusal {
   // The homie-broker was closed by a deploy meanwhile.
-  if (isAbort(error)) return refusalOf(new Refused('changed'));
-  if (error instanceof Refused) {
+  if (isAbort(error)) return refusalOf(new SidebarRefusal('changed'));
+  if (error instanceof SidebarRefusal) {
     const [status, message, hint] = reasons[error.reason];
     return { status, body: { code: error.reason, message, hint } };
   }

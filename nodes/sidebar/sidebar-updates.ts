@@ -9,7 +9,7 @@ import { Queue, type Answer } from '../../src/rollout/queue';
 import { Requester } from '../../src/rollout/requester';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
-import { settled } from '../shared/actions';
+import { orThrow } from '../shared/actions';
 import { failureOf } from '../shared/message-summaries';
 import { protectDevices } from '../shared/job-node';
 import { persists, type UpdateSettings } from '../homie-broker/update-settings';
@@ -93,7 +93,7 @@ export class SidebarUpdates {
   /** Never continuous: an update is for what the user has confirmed. @throws {HomieError} INVALID_SETTING */
   #wish(choice: DeviceChoice): OtaWish {
     const { ota, rollout } = this.#owner.settings;
-    return { choice, settings: settled(ota), rollout: { ...settled(rollout), continuous: false } };
+    return { choice, settings: orThrow(ota), rollout: { ...orThrow(rollout), continuous: false } };
   }
 
   /** Runs a job, and logs once if it fails. */

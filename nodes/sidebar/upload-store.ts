@@ -26,7 +26,7 @@ const MAX_STAGED = 4;
 const KEPT = 15 * 60_000;
 
 /** Uploaded firmware, in memory. */
-export class Stage {
+export class UploadStore {
   readonly #staged = new Map<string, { readonly staged: Staged; readonly timer: NodeJS.Timeout }>();
 
   add(firmware: Firmware): Staged {

@@ -64,7 +64,7 @@ export interface PatchInput {
  */
 export async function bringPatch(input: PatchInput): Promise<Outcome | undefined> {
   const relocation = new Relocation(input.broker, input.device);
-  const exchange = new Exchange(input, relocation);
+  const exchange = new PatchExchange(input, relocation);
   try {
     return await exchange.run();
   } catch (error) {
@@ -78,7 +78,7 @@ export async function bringPatch(input: PatchInput): Promise<Outcome | undefined
 /** What follows: the end, the next step, another attempt, or the wait for another turn, where nothing was sent. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'taken' | 'again' | 'wait' };
 
-class Exchange {
+class PatchExchange {
   readonly #input: PatchInput;
   readonly #relocation: Relocation;
   /** Where the device is. */
@@ -232,7 +232,7 @@ class Exchange {
     try {
       const until = performance.now() + settings.reboot;
       await untilReady(address.broker, address.watch, address.device, until, stop);
-      await settle(address, settings.reboot, stop);
+      await untilRebootShowable(address, settings.reboot, stop);
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;
@@ -356,7 +356,11 @@ function ended(outcome: Outcome): Next {
  * @param atMost how long to wait for more reboots of it, in ms
  * @throws {HomieError} NOT_READY when it does not stay up in that time
  */
-async function settle({ broker, device, watch }: Address, atMost: number, stop: AbortSignal): Promise<void> {
+async function untilRebootShowable(
+  { broker, device, watch }: Address,
+  atMost: number,
+  stop: AbortSignal,
+): Promise<void> {
   let until: number | undefined;
   for (;;) {
     const known = broker.registry.get(device);

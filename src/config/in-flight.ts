@@ -3,7 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { departureOf, givenTo, isOtherDevice, rebootSince, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
-import { isAway, type Sight } from '../homie/device-observer';
+import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import type { Change, ConfigReport, Outcome } from '../update/update';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Check } from './check';
@@ -17,7 +17,7 @@ import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
 
 /** What must be known to judge, in a later process, a device to which a patch was sent: plain data without secrets. */
-export interface ConfigFlight extends Departure {
+export interface PatchInFlight extends Departure {
   /** What it published as its configuration, and what it does when it has taken the patch, secrets masked. */
   readonly before: JsonObject;
   readonly expected: JsonObject;
@@ -32,10 +32,10 @@ export interface ConfigFlight extends Departure {
   readonly report: ConfigReport;
 }
 
-export interface JudgeInput {
+export interface JudgePatchInput {
   readonly broker: HomieBroker;
   readonly device: string;
-  readonly flight: ConfigFlight;
+  readonly flight: PatchInFlight;
   readonly settings: ConfigSettings;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
@@ -45,16 +45,16 @@ export interface JudgeInput {
 }
 
 /** What became of a device. `again`: it has taken this patch, and others are to follow. */
-export type ConfigFlightEnd =
+export type PatchInFlightEnd =
   { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
 
 /** What is known of a device at the moment at which a step of a change is sent to it. */
-export function configFlightOf(
+export function patchInFlightOf(
   device: Device,
   check: Check,
   done: number,
   { secretNames }: ConfigSettings,
-): ConfigFlight {
+): PatchInFlight {
   const steps = check.steps.slice(0, done);
   const step = check.steps[done];
   return {
@@ -70,7 +70,7 @@ export function configFlightOf(
 }
 
 /** The same when the device has said that it has received the patch: only a restart after that is for the patch. */
-export function receivedFlight(flight: ConfigFlight, device: Device): ConfigFlight {
+export function receivedFlight(flight: PatchInFlight, device: Device): PatchInFlight {
   return { ...givenTo(flight, device), received: true };
 }
 
@@ -81,12 +81,12 @@ export function receivedFlight(flight: ConfigFlight, device: Device): ConfigFlig
  * It has taken the patch when a live uptime shows that it was restarted since, and its configuration holds what was
  * expected; secrets are left out of that. Nothing is sent. A device that may still reboot at the end is watched on.
  */
-export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlightEnd> {
+export async function judgePatchInFlight(input: JudgePatchInput): Promise<PatchInFlightEnd> {
   input.report({ state: 'running', phase: 'verifying', config: input.flight.report });
   return judgeUnwatched(
     input,
-    async (sight) => {
-      const end = await follow(input, sight);
+    async (observer) => {
+      const end = await follow(input, observer);
       if (end.kind === 'ended' && end.open !== undefined) input.watchOn(lateOutcome(input));
       return end;
     },
@@ -94,42 +94,42 @@ export async function judgeConfigFlight(input: JudgeInput): Promise<ConfigFlight
   );
 }
 
-function lateOutcome(input: JudgeInput): Promise<Outcome | undefined> {
+function lateOutcome(input: JudgePatchInput): Promise<Outcome | undefined> {
   return lateOutcomeUnwatched(input, (known) => {
     const end = isOtherDevice(input.flight.mac, known) ? undefined : read(input, known);
     return end?.kind === 'again' ? failed(input, new HomieError('NOT_APPLIED', UNFINISHED)).outcome : end?.outcome;
   });
 }
 
-async function follow(input: JudgeInput, sight: Sight): Promise<ConfigFlightEnd> {
+async function follow(input: JudgePatchInput, observer: DeviceObserver): Promise<PatchInFlightEnd> {
   const { broker, device, flight, settings } = input;
-  const until = sight.clock() + settings.reboot + settings.ready;
+  const until = observer.clock() + settings.reboot + settings.ready;
   for (;;) {
     const known = broker.registry.get(device);
     const end = known && read(input, known);
     if (end !== undefined) return end;
-    if ((await sight.next(until)) !== undefined) continue;
-    const isThere = known?.state !== undefined && !isAway(known.state.value);
+    if ((await observer.next(until)) !== undefined) continue;
+    const isThere = known?.state !== undefined && !hasDisconnected(known.state.value);
     return isThere ? failed(input, notTaken(input, known), 'flashed') : failed(input, notBack(flight), 'unknown');
   }
 }
 
 /** Why nothing shows that a device which is there has taken the patch. */
-function notTaken({ flight, settings }: JudgeInput, known: Device): HomieError {
+function notTaken({ flight, settings }: JudgePatchInput, known: Device): HomieError {
   const reboot = rebootSince(flight, known);
   if (reboot === 'unknown') return unconfirmed(known, settings.reboot + settings.ready);
   if (!flight.received) return new HomieError('NOT_RECEIVED');
   return reboot === 'refuted' ? new HomieError('NOT_APPLIED') : new HomieError('REBOOT_UNPROVEN', UNTOLD);
 }
 
-function notBack({ moves }: ConfigFlight): HomieError {
+function notBack({ moves }: PatchInFlight): HomieError {
   if (!moves) return new HomieError('NOT_BACK');
   const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
   return new HomieError('NOT_BACK', undefined, { hint });
 }
 
 /** @returns undefined as long as nothing is known */
-function read(input: JudgeInput, known: Device): ConfigFlightEnd | undefined {
+function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefined {
   const { flight, settings } = input;
   const { state, config } = known;
   if (isOtherDevice(flight.mac, known)) return failed(input, new HomieError('OTHER_DEVICE'), 'unknown');
@@ -155,11 +155,11 @@ const UNFINISHED = 'The device rebooted later and took this patch; those after i
 const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
 
 function failed(
-  { flight }: JudgeInput,
+  { flight }: JudgePatchInput,
   error: HomieError,
   open?: OpenEnd,
   report: Partial<ConfigReport> = {},
-): ConfigFlightEnd & { kind: 'ended' } {
+): PatchInFlightEnd & { kind: 'ended' } {
   const config = { ...flight.report, ...report };
   return { kind: 'ended', outcome: { state: 'failed', error, config }, ...(open && { open }) };
 }

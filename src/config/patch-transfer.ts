@@ -3,8 +3,8 @@ import { HomieError, type ErrorCode } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
-import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
-import { isAway, Sight, type Advertisement } from '../homie/device-observer';
+import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
+import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
 import { reachedUptime, type Uptime } from '../homie/uptime';
 import { changes, compareConfig, shownChanges, type LostValue } from './compare';
@@ -56,8 +56,8 @@ export type PatchTransferEnd =
 /** Sends a patch once, and watches the device until it is known what became of it. */
 export class PatchTransfer {
   readonly #input: PatchTransferInput;
-  readonly #here: Sight;
-  readonly #there: Sight;
+  readonly #here: DeviceObserver;
+  readonly #there: DeviceObserver;
   /** The device has said that it has received the patch: a sign of life. */
   #received: LifeSign | undefined;
   /** `$mac`, where it is known. */
@@ -74,8 +74,8 @@ export class PatchTransfer {
     const known = from.broker.registry.get(from.device);
     this.#mac = known?.mac?.value;
     this.#sleeps = known?.sleeps === true && to === from;
-    this.#here = sightOf(from, abandon, known && reachedUptime(known, performance.now()));
-    this.#there = to === from ? this.#here : sightOf(to, abandon);
+    this.#here = observerOf(from, abandon, known && reachedUptime(known, performance.now()));
+    this.#there = to === from ? this.#here : observerOf(to, abandon);
   }
 
   /** From when on a reboot may be for the patch, in ms of `performance.now()`. */
@@ -152,20 +152,20 @@ export class PatchTransfer {
    */
   async #untilReceived(sentAt: number): Promise<boolean> {
     const { settings, report } = this.#input;
-    const sight = this.#here;
-    let until = sight.clock() + settings.received;
+    const observer = this.#here;
+    let until = observer.clock() + settings.received;
     for (;;) {
-      const event = await sight.next(until);
-      if (event === undefined) return sight.gone;
-      if (event.attribute === 'connection') until = Math.max(until, sight.clock() + settings.received);
+      const event = await observer.next(until);
+      if (event === undefined) return observer.gone;
+      if (event.attribute === 'connection') until = Math.max(until, observer.clock() + settings.received);
       // Whatever came while there was no connection of our own is over.
-      if (sight.advertisement?.live === false && sight.advertisement.readyAt !== undefined) return true;
-      if (event.attribute === 'state' && ((event.live && event.value === 'init') || isAway(event.value))) {
+      if (observer.advertisement?.live === false && observer.advertisement.readyAt !== undefined) return true;
+      if (event.attribute === 'state' && ((event.live && event.value === 'init') || hasDisconnected(event.value))) {
         if (event.at >= sentAt) return true;
       }
       if (event.attribute === 'configSet' && event.live && event.value === '') {
-        this.#received = lifeSign(sight);
-        sight.received();
+        this.#received = lifeSign(observer);
+        observer.received();
         report('received');
         return true;
       }
@@ -185,11 +185,11 @@ export class PatchTransfer {
     return this.#there.advertisement?.live === true;
   }
 
-  /** @returns undefined when the device did not reboot by `until`, on the clock of the sight */
+  /** @returns undefined when the device did not reboot by `until`, on the clock of the observer */
   async #untilBack(until: number, verifying: () => void): Promise<PatchTransferEnd | undefined> {
     const { settings } = this.#input;
     for (;;) {
-      const back = await nextReturn(this.#there, { until, ready: settings.ready, statistics: true, verifying });
+      const back = await awaitReconnect(this.#there, { until, ready: settings.ready, statistics: true, verifying });
       if (back === 'never') return undefined;
       if (back === 'not_ready')
         return failed(because('NOT_READY', 'The device came back, but was not ready in time.'), 'unknown');
@@ -365,14 +365,14 @@ function brief(value: unknown): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-function sightOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): Sight {
-  return new Sight({ broker, watch, signal, ...(before && { before }) });
+function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): DeviceObserver {
+  return new DeviceObserver({ broker, watch, signal, ...(before && { before }) });
 }
 
 /** Whether the device is at this address, as far as is known. */
 function isAt({ broker, device }: Address): boolean {
   const state = broker.registry.get(device)?.state?.value;
-  return state !== undefined && !isAway(state);
+  return state !== undefined && !hasDisconnected(state);
 }
 
 function isAsleep({ broker, device }: Address): boolean {
@@ -380,8 +380,8 @@ function isAsleep({ broker, device }: Address): boolean {
 }
 
 /** Takes in all that has come. */
-async function drain(sight: Sight): Promise<void> {
-  while ((await sight.next(0)) !== undefined);
+async function drain(observer: DeviceObserver): Promise<void> {
+  while ((await observer.next(0)) !== undefined);
 }
 
 /** The paths that a step is proven to have changed when it was taken. */

@@ -53,11 +53,11 @@ export function maskedIn(value: Json, keys: Keys = []): Keys | undefined {
 export function tryReadObject(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
   try {
     const patch = copy(typeof input === 'string' ? parse(input) : input, []);
-    if (!isObject(patch)) throw new Refused(problem('PATCH_TYPE', []));
+    if (!isObject(patch)) throw new PatchRefused(problem('PATCH_TYPE', []));
     return { patch };
   } catch (error) {
     // Getters and proxies may throw anything.
-    return { problem: error instanceof Refused ? error.reason : problem('PATCH_VALUE', []) };
+    return { problem: error instanceof PatchRefused ? error.reason : problem('PATCH_VALUE', []) };
   }
 }
 
@@ -90,7 +90,7 @@ export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
   return objectOf(merged);
 }
 
-class Refused extends Error {
+class PatchRefused extends Error {
   constructor(readonly reason: Problem) {
     super(reason.message);
   }
@@ -104,7 +104,7 @@ function parse(text: string): unknown {
     const place = / at (position \d+)(?: \(line \d+ column \d+\))?$/.exec(
       error instanceof Error ? error.message : '',
     )?.[1];
-    throw new Refused(problem('PATCH_JSON', [], place && `The patch is not valid JSON (${place}).`));
+    throw new PatchRefused(problem('PATCH_JSON', [], place && `The patch is not valid JSON (${place}).`));
   }
 }
 
@@ -116,9 +116,9 @@ function copy(value: unknown, keys: Keys): Json {
     return value;
   }
   if (typeof value !== 'object' || !(Array.isArray(value) || isPlain(value))) {
-    throw new Refused(problem(keys.length === 0 ? 'PATCH_TYPE' : 'PATCH_VALUE', keys));
+    throw new PatchRefused(problem(keys.length === 0 ? 'PATCH_TYPE' : 'PATCH_VALUE', keys));
   }
-  if (keys.length >= MAX_NESTING) throw new Refused(problem('PATCH_NESTING', keys));
+  if (keys.length >= MAX_NESTING) throw new PatchRefused(problem('PATCH_NESTING', keys));
   return Array.isArray(value) ? copyArray(value, keys) : copyObject(value, keys);
 }
 
@@ -135,5 +135,5 @@ function copyObject(object: object, keys: Keys): JsonObject {
 }
 
 function checkCharacters(text: string, keys: Keys): void {
-  if (NEEDS_ESCAPE.test(text)) throw new Refused(problem('PATCH_CHARACTER', keys));
+  if (NEEDS_ESCAPE.test(text)) throw new PatchRefused(problem('PATCH_CHARACTER', keys));
 }

@@ -51,7 +51,8 @@ function refuseOthers(broker: HomieBroker, device: Device | undefined, id: strin
     const unseen = `Nothing was cleared: ${id} was ${neverSeen(broker, id)}`;
     throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
   }
-  if (!isAway(state)) throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
+  if (!isForgettable(state))
+    throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
 }
 
 async function clear(
@@ -68,7 +69,7 @@ async function clear(
   const stands = (): boolean => {
     const device = registry.get(id);
     const state = device?.state?.value;
-    if ((state !== undefined && !isAway(state)) || (device?.seenAt ?? seenAt) !== seenAt) {
+    if ((state !== undefined && !isForgettable(state)) || (device?.seenAt ?? seenAt) !== seenAt) {
       throw new HomieError('DEVICE_RETURNED');
     }
     // The states are cleared last.
@@ -96,7 +97,7 @@ function notFound({ shownBaseTopic }: HomieBroker, id: string): HomieError {
   );
 }
 
-function isAway(state: string): boolean {
+function isForgettable(state: string): boolean {
   return state === 'lost' || state === 'disconnected';
 }
 

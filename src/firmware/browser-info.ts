@@ -2,7 +2,7 @@ import SparkMD5 from 'spark-md5';
 import { CHIP_ID, chipName, FIRST_ADDRESS, isEsp8266Address, MAGIC } from './format';
 import { readMarks, type Find, type Loaded } from './marks';
 
-/** What a file says of itself at first sight. Nothing of it is checked. */
+/** What a file says of itself at first observer. Nothing of it is checked. */
 export interface Glance {
   /** Bytes. */
   readonly size: number;

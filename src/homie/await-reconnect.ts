@@ -1,13 +1,13 @@
 import type { DeviceEvent } from './device';
 import type { Registry } from './registry';
-import type { Advertisement, Sight } from './device-observer';
+import type { Advertisement, DeviceObserver } from './device-observer';
 import { LATE } from './uptime';
 
 /** How long after `ready` the statistics of a device are waited for, in ms. It sends them at once. */
 const STATISTICS = 5_000;
 
-export interface ReturnDeadlines {
-  /** When the device must have connected anew, on the clock of the sight. */
+export interface ReconnectDeadlines {
+  /** When the device must have connected anew, on the clock of the observer. */
   readonly until: number;
   /** How long it may take from there until it is ready, in ms. */
   readonly ready: number;
@@ -20,13 +20,13 @@ export interface ReturnDeadlines {
 }
 
 /** The next connect of a device with all that it brings, or why there is none in time. */
-export async function nextReturn(
-  sight: Sight,
-  { until, ready, statistics, verifying, heard }: ReturnDeadlines,
+export async function awaitReconnect(
+  observer: DeviceObserver,
+  { until, ready, statistics, verifying, heard }: ReconnectDeadlines,
 ): Promise<Advertisement | 'never' | 'not_ready'> {
   let beganAt: number | undefined;
   for (;;) {
-    const current = sight.advertisement;
+    const current = observer.advertisement;
     if (current?.live === true) beganAt ??= current.beganAt;
     let limit = beganAt === undefined ? until : beganAt + ready;
     if (current?.readyAt !== undefined) {
@@ -35,7 +35,7 @@ export async function nextReturn(
       // One that connects again and again is not waited for each time.
       limit = current.live ? Math.min(current.readyAt, limit) + STATISTICS : until;
     }
-    const event = await sight.next(limit);
+    const event = await observer.next(limit);
     if (event !== undefined) heard?.(event);
     else if (current?.readyAt !== undefined) return current;
     else return beganAt === undefined ? 'never' : 'not_ready';
@@ -51,24 +51,24 @@ function isComplete({ uptime, live }: Advertisement, statistics: boolean): boole
 export interface LifeSign {
   /** When it came, in ms of `performance.now()`. */
   readonly at: number;
-  /** Until when the will of the device would have come if there was none after it, on the clock of the sight. */
+  /** Until when the will of the device would have come if there was none after it, on the clock of the observer. */
   readonly willBy: number;
 }
 
 /** The sign that has just come. */
-export function lifeSign(sight: Sight): LifeSign {
-  return { at: performance.now(), willBy: sight.clock() + LATE };
+export function lifeSign(observer: DeviceObserver): LifeSign {
+  return { at: performance.now(), willBy: observer.clock() + LATE };
 }
 
 /** Waits until a device gives another sign or is gone, or has kept its connection for so long that it must be alive. */
 export async function untilAnotherSign(
   { at, willBy }: LifeSign,
-  sight: Sight,
+  observer: DeviceObserver,
   device: { readonly registry: Registry; readonly id: string },
   heard: (event: DeviceEvent) => void = () => undefined,
 ): Promise<void> {
-  while (!sight.gone && (device.registry.get(device.id)?.seenAt ?? 0) <= at) {
-    const event = await sight.next(willBy);
+  while (!observer.gone && (device.registry.get(device.id)?.seenAt ?? 0) <= at) {
+    const event = await observer.next(willBy);
     if (event === undefined) return;
     heard(event);
   }

@@ -11,7 +11,7 @@ const BLIND_LIMIT = 180_000;
 /**
  * One connect of the device as its topics tell it: it begins with a live `init`. After a time without a connection of
  * our own it may have happened unseen; then it is put together from what is retained, and `live` is false.
- * Times are those of `Sight.clock`.
+ * Times are those of `DeviceObserver.clock`.
  */
 export interface Advertisement {
   readonly live: boolean;
@@ -34,7 +34,7 @@ interface DeviceConnection {
   readonly seen: boolean;
 }
 
-interface SightInput {
+interface ObserverInput {
   /** The broker that the watch is of. */
   readonly broker: HomieBroker;
   readonly watch: DeviceWatch;
@@ -45,7 +45,7 @@ interface SightInput {
 }
 
 /** What is seen of one device from the moment on in which this was made. Retained messages are never taken for events. */
-export class Sight {
+export class DeviceObserver {
   readonly #watch: DeviceWatch;
   readonly #broker: HomieBroker;
   readonly #signal: AbortSignal;
@@ -77,7 +77,7 @@ export class Sight {
   #blind = 0;
   #lost: () => void = () => undefined;
 
-  constructor({ broker, watch, signal, before }: SightInput) {
+  constructor({ broker, watch, signal, before }: ObserverInput) {
     this.#broker = broker;
     this.#watch = watch;
     this.#signal = signal;
@@ -194,7 +194,8 @@ export class Sight {
   #fold(event: DeviceEvent): void {
     if (event.attribute === 'connection') this.#foldConnection(event);
     // That it is away is as true when it is retained.
-    else if (event.attribute === 'state' && (event.live || isAway(event.value))) this.#foldState(event.value, event.at);
+    else if (event.attribute === 'state' && (event.live || hasDisconnected(event.value)))
+      this.#foldState(event.value, event.at);
     else if (event.live) this.#foldLive(event);
     else if (this.#advertisement?.live === false) this.#foldRetained(event);
   }
@@ -249,7 +250,7 @@ export class Sight {
     } else if (state === 'ready') {
       this.#inDoubt = false;
       this.#add({ readyAt: this.#time(at) });
-    } else if (isAway(state)) {
+    } else if (hasDisconnected(state)) {
       this.#leftSinceThen = true;
       // The will of the connection before may come after the `init` of this one (seen with ejabberd 23.01). Each connect
       // begins with an `init`, so a `ready` without another one shows that the device never left.
@@ -291,6 +292,6 @@ function connectionLost(): HomieError {
 }
 
 /** Whether a device in this `$state` is not there. */
-export function isAway(state: string): boolean {
+export function hasDisconnected(state: string): boolean {
   return state === 'lost' || state === 'disconnected' || state === 'sleeping';
 }

@@ -8,7 +8,7 @@ import { untilQuiet, type Burst } from './until-quiet';
 /** How many devices are asked for at a time: their topics fit into one SUBSCRIBE. RabbitMQ takes some 0.3 s for these. */
 export const AT_ONCE = 20;
 
-interface Surroundings {
+interface ExactTopicsInput {
   readonly connection: Connection;
   readonly baseTopic: string;
   readonly burst: Burst;
@@ -24,7 +24,7 @@ interface Surroundings {
  * retained.
  */
 export class ExactTopics {
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: ExactTopicsInput;
   /** Those that were asked for, or wait. */
   readonly #known = new Set<string>();
   /** Somebody waits for these. */
@@ -36,7 +36,7 @@ export class ExactTopics {
   /** Whether a wildcard has not brought what an exact topic brings; undefined as long as neither is known. */
   #needed: boolean | undefined;
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: ExactTopicsInput) {
     this.#surroundings = surroundings;
   }
 

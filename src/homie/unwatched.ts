@@ -2,7 +2,7 @@ import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { isConnectionGone, settledOrAbandoned, settleFor } from './presence';
-import { Sight } from './device-observer';
+import { DeviceObserver } from './device-observer';
 import type { Outcome } from '../update/update';
 
 interface Unwatched {
@@ -20,7 +20,7 @@ interface Unwatched {
  */
 export async function judgeUnwatched<End>(
   { broker, device, abandon }: Unwatched,
-  judge: (sight: Sight) => Promise<End>,
+  judge: (observer: DeviceObserver) => Promise<End>,
   failed: (error: HomieError) => End,
 ): Promise<End> {
   const watch = broker.watch(device);
@@ -28,7 +28,7 @@ export async function judgeUnwatched<End>(
     for (;;) {
       await settledOrAbandoned(broker, abandon);
       try {
-        return await judge(new Sight({ broker, watch, signal: abandon }));
+        return await judge(new DeviceObserver({ broker, watch, signal: abandon }));
       } catch (error) {
         if (!isConnectionGone(error)) throw error;
       }
@@ -50,25 +50,25 @@ export async function judgeUnwatched<End>(
  */
 export function lateOutcomeUnwatched(
   input: Unwatched,
-  look: (device: Device, sight: Sight) => Outcome | undefined,
+  look: (device: Device, observer: DeviceObserver) => Outcome | undefined,
 ): Promise<Outcome | undefined> {
   const { broker, device, abandon } = input;
   const { locks, registry } = broker;
   return judgeUnwatched(
     input,
-    async (sight) => {
+    async (observer) => {
       for (;;) {
         await settleFor(broker, device, abandon);
         const known = registry.get(device);
-        const outcome = known && sight.patches === 0 ? look(known, sight) : undefined;
+        const outcome = known && observer.patches === 0 ? look(known, observer) : undefined;
         if (outcome !== undefined) {
           // Another job may have the device by now, and something of its own to boot.
           if (locks.holder(device) === undefined) await locks.rebooted(device);
           return outcome;
         }
         // The next reboot may be for another patch, where one was sent meanwhile.
-        if (sight.patches > 0 || !locks.isRebootPending(device)) return undefined;
-        await sight.next(Infinity);
+        if (observer.patches > 0 || !locks.isRebootPending(device)) return undefined;
+        await observer.next(Infinity);
       }
     },
     () => undefined,

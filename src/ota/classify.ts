@@ -1,5 +1,5 @@
 import type { Device, DeviceEvent } from '../homie/device';
-import { isAway, type Advertisement } from '../homie/device-observer';
+import { hasDisconnected, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
 
@@ -101,7 +101,7 @@ function isAsleep(event: StateEvent, { begun, acknowledged, noSubscribers, devic
 
 /** Whether a device is away, or begins another connection. */
 function hasLeft({ value, live }: StateEvent): boolean {
-  return isAway(value) || (live && value === 'init');
+  return hasDisconnected(value) || (live && value === 'init');
 }
 
 function classifyStatus(text: string, context: Context): Sign {

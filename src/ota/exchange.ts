@@ -13,7 +13,7 @@ import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate,
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
-import { Sight } from '../homie/device-observer';
+import { DeviceObserver } from '../homie/device-observer';
 import { parseStatus } from './status';
 import { judgeBack, openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../update/update';
@@ -74,7 +74,7 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
   }
 
   const watch = broker.watch(device);
-  const exchange = new Exchange(input, watch, topic, encoded);
+  const exchange = new OtaExchange(input, watch, topic, encoded);
   try {
     return await exchange.run();
   } catch (error) {
@@ -102,7 +102,7 @@ interface Unsettled {
 const again: Next = { kind: 'again' };
 const wait: Next = { kind: 'wait' };
 
-class Exchange {
+class OtaExchange {
   readonly #input: ExchangeInput;
   readonly #watch: DeviceWatch;
   readonly #topic: string;
@@ -208,7 +208,7 @@ class Exchange {
           this.#input.handedOver?.();
         },
       },
-      sight: stuck.sight,
+      observer: stuck.observer,
       encoded: this.#encoded,
       // The device compares with its own MD5 as text; the final check does not mind the case.
       topic: reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
@@ -226,7 +226,7 @@ class Exchange {
       if (next.kind !== 'ended') return next;
       const outcome = await withRetained(next.outcome, {
         sender: this.#sender,
-        statusSince: stuck.sight.advertisement?.otaStatus,
+        statusSince: stuck.observer.advertisement?.otaStatus,
         expected,
         clear: settings.clearRetained,
       });
@@ -241,14 +241,14 @@ class Exchange {
   }
 
   /** Nothing is sent any more, and the job does not wait. */
-  #watchOn(end: SentEnd, { sight }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
+  #watchOn(end: SentEnd, { observer }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
     const { broker, device, abandon, watchOn } = this.#input;
     if (watchOn === undefined || abandon.aborted || !broker.locks.isRebootPending(device)) return;
     this.late = lateOutcome({
       broker,
       device,
       mac: known.mac?.value,
-      sight,
+      observer,
       expected,
       before: known.checksum?.value,
       flashed: openEnd(end) === 'flashed',
@@ -261,7 +261,11 @@ class Exchange {
     const { settings } = this.#input;
     const { broker, abandon } = this.#sender;
     const before = reachedUptime(known, performance.now());
-    return { ...this.#sender, settings, sight: new Sight({ broker, watch: this.#watch, signal: abandon, before }) };
+    return {
+      ...this.#sender,
+      settings,
+      observer: new DeviceObserver({ broker, watch: this.#watch, signal: abandon, before }),
+    };
   }
 
   get #sender(): Pick<StuckDevice, 'broker' | 'device' | 'job' | 'abandon'> {
@@ -310,7 +314,7 @@ class Exchange {
     }
     const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
     if (!isRestarted) return ended({ state: 'failed', error: maybeStaged(error) });
-    const runs = stuck.sight.advertisement?.checksum;
+    const runs = stuck.observer.advertisement?.checksum;
     if (runs !== undefined && sent.expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
     return this.#tryAgain(error, possible);
   }

@@ -12,7 +12,7 @@ import {
 } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock';
 import { settleFor } from '../homie/presence';
-import type { Sight } from '../homie/device-observer';
+import type { DeviceObserver } from '../homie/device-observer';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Change, Outcome } from '../update/update';
 import type { ImageFacts } from './image';
@@ -24,7 +24,7 @@ import { lostUnseen } from './transfer';
 import { identify, notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
-export interface Flight extends Departure {
+export interface ImageInFlight extends Departure {
   /** `$fw/checksum`. */
   readonly before?: string;
   /** It sent its uptime. */
@@ -35,13 +35,13 @@ export interface Flight extends Departure {
   readonly flashed: boolean;
 }
 
-export interface JudgeInput {
+export interface JudgeImageInput {
   readonly broker: HomieBroker;
   readonly device: string;
   /** The job that holds its lock. */
   readonly job: string;
   readonly firmware: ImageFacts;
-  readonly flight: Flight;
+  readonly flight: ImageInFlight;
   readonly settings: OtaSettings;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
@@ -54,7 +54,7 @@ export interface JudgeInput {
  * What became of a device. `open`: it may still boot something, as `OpenEnd` says. `again`: the image did not reach it, the
  * old one runs, and no update is under way.
  */
-export type FlightEnd = Ended | { readonly kind: 'again' };
+export type ImageInFlightEnd = Ended | { readonly kind: 'again' };
 
 interface Ended {
   readonly kind: 'ended';
@@ -75,7 +75,7 @@ type Sign =
   | { readonly kind: 'as_before'; readonly restarted: boolean };
 
 /** What is known of a device at the moment at which an image is sent to it. */
-export function flightOf(device: Device): Flight {
+export function flightOf(device: Device): ImageInFlight {
   const { checksum, uptime, otaStatus } = device;
   return {
     ...departureOf(device),
@@ -87,7 +87,7 @@ export function flightOf(device: Device): Flight {
 }
 
 /** The same when the device has said that the image is flashed: only a restart after that is for the image. */
-export function flashedFlight(flight: Flight, device: Device): Flight {
+export function flashedFlight(flight: ImageInFlight, device: Device): ImageInFlight {
   return { ...givenTo(flight, device), flashed: true };
 }
 
@@ -99,20 +99,20 @@ export function flashedFlight(flight: Flight, device: Device): Flight {
  * restarted since. Where the old one runs, the updater of the device is asked whether an update is under way, before
  * anything is sent again. A device that may still boot the image at the end is watched on.
  */
-export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
+export async function judgeImageInFlight(input: JudgeImageInput): Promise<ImageInFlightEnd> {
   const { broker, device, job, firmware, settings, abandon, report } = input;
   report({ state: 'running', phase: 'verifying' });
   const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
   return judgeUnwatched(
     input,
-    async (sight) => {
-      const flightJudge = new FlightJudge(input, expected, sight);
+    async (observer) => {
+      const flightJudge = new FlightJudge(input, expected, observer);
       const end = await flightJudge.end();
       if (end.kind === 'again') return end;
       if (end.open !== undefined) input.watchOn(flightJudge.late());
       const outcome = await withRetained(end.outcome, {
         sender: { broker, device, job, abandon },
-        statusSince: sight.advertisement?.otaStatus,
+        statusSince: observer.advertisement?.otaStatus,
         expected,
         clear: settings.clearRetained,
       });
@@ -124,36 +124,36 @@ export async function judgeFlight(input: JudgeInput): Promise<FlightEnd> {
 
 /** Judges by what a device shows from now on whether it runs an image that was sent to it. */
 class FlightJudge {
-  readonly #input: JudgeInput;
+  readonly #input: JudgeImageInput;
   readonly #expected: ReadonlySet<string>;
-  readonly #sight: Sight;
-  #flight: Flight;
+  readonly #observer: DeviceObserver;
+  #flight: ImageInFlight;
   #until: number;
   /** It is not in the middle of an update; whether something is staged is not known. */
   #isAsked = false;
-  /** It did not answer, and is not asked again before then, on the clock of the sight, unless its state changes. */
+  /** It did not answer, and is not asked again before then, on the clock of the observer, unless its state changes. */
   #silentUntil = 0;
   /** The device was sent another image after it had flashed this one. */
   #isAnotherSent = false;
   /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
   #isReconnected = false;
 
-  constructor(input: JudgeInput, expected: ReadonlySet<string>, sight: Sight) {
+  constructor(input: JudgeImageInput, expected: ReadonlySet<string>, observer: DeviceObserver) {
     this.#input = input;
     this.#expected = expected;
-    this.#sight = sight;
+    this.#observer = observer;
     this.#flight = input.flight;
     this.#until = this.#inTime;
   }
 
-  async end(): Promise<FlightEnd> {
+  async end(): Promise<ImageInFlightEnd> {
     const { broker, device, abandon } = this.#input;
-    const sight = this.#sight;
+    const observer = this.#observer;
     for (;;) {
       abandon.throwIfAborted();
       await settleFor(broker, device, abandon);
       const known = broker.registry.get(device);
-      const sign = read(known, this.#flight, this.#expected, sight);
+      const sign = read(known, this.#flight, this.#expected, observer);
       if (sign.kind === 'ended') return sign;
       if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
       let pause = this.#underWay(known);
@@ -164,13 +164,13 @@ class FlightJudge {
         // This must not go round without a pause.
         pause = ASK_AGAIN;
       }
-      const event = await sight.next(this.#until, pause > 0 ? sight.clock() + pause : undefined);
+      const event = await observer.next(this.#until, pause > 0 ? observer.clock() + pause : undefined);
       if (event !== undefined) this.#take(event);
-      else if (sight.clock() >= this.#until) return this.#inVain(sign, known);
+      else if (observer.clock() >= this.#until) return this.#inVain(sign, known);
     }
   }
 
-  #inVain(sign: Sign, known: Device | undefined): FlightEnd {
+  #inVain(sign: Sign, known: Device | undefined): ImageInFlightEnd {
     if (sign.kind === 'unclear' && sign.missing === 'uptime' && known !== undefined) {
       return ended(unconfirmed(known, this.#patience), 'unknown');
     }
@@ -180,15 +180,15 @@ class FlightJudge {
   /** Watches on after an end at which the device may still boot the image. */
   late(): Promise<Outcome | undefined> {
     const [flight, expected] = [this.#flight, this.#expected];
-    return lateOutcomeUnwatched(this.#input, (device, sight) => {
-      const sign = isOtherDevice(flight.mac, device) ? undefined : read(device, flight, expected, sight);
+    return lateOutcomeUnwatched(this.#input, (device, observer) => {
+      const sign = isOtherDevice(flight.mac, device) ? undefined : read(device, flight, expected, observer);
       return sign?.kind === 'ended' ? sign.outcome : undefined;
     });
   }
 
-  /** When a device that is being sent an image has shown what became of it, on the clock of the sight. */
+  /** When a device that is being sent an image has shown what became of it, on the clock of the observer. */
   get #inTime(): number {
-    return this.#sight.clock() + this.#patience;
+    return this.#observer.clock() + this.#patience;
   }
 
   get #patience(): number {
@@ -198,7 +198,7 @@ class FlightJudge {
 
   /** For how many ms an update is taken to be under way. */
   #underWay(known: Device | undefined): number {
-    const silent = this.#silentUntil - this.#sight.clock();
+    const silent = this.#silentUntil - this.#observer.clock();
     if (known?.otaStatus === undefined) return silent;
     return Math.max(silent, this.#input.settings.stall - ageOfProgress(known, this.#flight));
   }
@@ -208,9 +208,9 @@ class FlightJudge {
    *
    * @returns `unasked` where the question could not be sent, `look` where much may have come meanwhile
    */
-  async #ask(): Promise<FlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
+  async #ask(): Promise<ImageInFlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
     const { broker, device, job, settings, abandon } = this.#input;
-    const stuck = { broker, device, job, settings, sight: this.#sight, abandon };
+    const stuck = { broker, device, job, settings, observer: this.#observer, abandon };
     const answer = await askStaleUpdate(stuck);
     switch (answer) {
       case 'cut_off':
@@ -257,18 +257,23 @@ class FlightJudge {
 }
 
 /** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
-function ageOfProgress({ otaStatus, state }: Device, flight: Flight): number {
+function ageOfProgress({ otaStatus, state }: Device, flight: ImageInFlight): number {
   if (otaStatus === undefined || !isSince(flight, otaStatus) || (state?.at ?? 0) > otaStatus.at) return Infinity;
   const kind = parseStatus(otaStatus.value)?.kind;
   return kind === 'accepted' || kind === 'progress' ? performance.now() - otaStatus.at : Infinity;
 }
 
 /** Whether something came live, and after the publish. */
-function isSince({ at }: Flight, fact: { readonly live: boolean; readonly at: number }): boolean {
+function isSince({ at }: ImageInFlight, fact: { readonly live: boolean; readonly at: number }): boolean {
   return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
 }
 
-function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<string>, sight: Sight): Sign {
+function read(
+  device: Device | undefined,
+  flight: ImageInFlight,
+  expected: ReadonlySet<string>,
+  observer: DeviceObserver,
+): Sign {
   if (device?.state?.value !== 'ready') return { kind: 'away' };
   if (isOtherDevice(flight.mac, device)) return ended(new HomieError('OTHER_DEVICE'), 'unknown');
   if (device.checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
@@ -276,7 +281,7 @@ function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<
   const reboot = rebootSince(flight, device);
   const isNew = identify(checksum, expected, flight.before) === 'new';
   if (checksum !== flight.before) {
-    if (!isConfirmed(flight, reboot, sight))
+    if (!isConfirmed(flight, reboot, observer))
       return { kind: 'unclear', ...(reboot === 'unknown' && { missing: 'uptime' }) };
     return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : ended(new HomieError('OTHER_FIRMWARE'));
   }
@@ -287,9 +292,9 @@ function read(device: Device | undefined, flight: Flight, expected: ReadonlySet<
 
 /** Whether another checksum than before is that of the firmware which runs now. */
 function isConfirmed(
-  { statistics }: Flight,
+  { statistics }: ImageInFlight,
   reboot: ReturnType<typeof rebootSince>,
-  { advertisement }: Sight,
+  { advertisement }: DeviceObserver,
 ): boolean {
   // It proves itself, where an uptime shows that the device is there and does not rule out a reboot.
   if (reboot === 'shown' || reboot === 'open') return true;
@@ -297,7 +302,7 @@ function isConfirmed(
   return !statistics && advertisement?.live === true && advertisement.readyAt !== undefined;
 }
 
-function isFlashed({ otaStatus }: Device, flight: Flight): boolean {
+function isFlashed({ otaStatus }: Device, flight: ImageInFlight): boolean {
   if (flight.flashed) return true;
   if (otaStatus === undefined || parseStatus(otaStatus.value)?.kind !== 'flashed') return false;
   return otaStatus.value !== flight.status || isSince(flight, otaStatus);
@@ -310,7 +315,7 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
 const UNTOLD =
   'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
 
-function inVain(sign: Sign, wasFlashed: boolean, another: boolean): FlightEnd {
+function inVain(sign: Sign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
   switch (sign.kind) {
     case 'away':
       return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');

@@ -1,7 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import { isOtherDevice } from '../homie/elapsed';
-import { nextReturn } from '../homie/await-reconnect';
-import type { Sight } from '../homie/device-observer';
+import { awaitReconnect } from '../homie/await-reconnect';
+import type { DeviceObserver } from '../homie/device-observer';
 import type { Outcome } from '../update/update';
 import { judgeReturn, type Expectation } from './verdict';
 
@@ -12,7 +12,7 @@ export interface LateInput extends Expectation {
   /** `$mac` before the publish. */
   readonly mac: string | undefined;
   /** As it was in the exchange: a reboot before the publish is not for the image. Its signal ends the watching. */
-  readonly sight: Sight;
+  readonly observer: DeviceObserver;
 }
 
 /**
@@ -29,9 +29,9 @@ export async function lateOutcome(input: LateInput): Promise<Outcome | undefined
 }
 
 async function untilShown(input: LateInput): Promise<Outcome | undefined> {
-  const { broker, device, mac, sight } = input;
+  const { broker, device, mac, observer } = input;
   for (;;) {
-    const back = await nextReturn(sight, {
+    const back = await awaitReconnect(observer, {
       until: Infinity,
       ready: Infinity,
       statistics: broker.registry.get(device)?.uptime !== undefined,
@@ -39,7 +39,7 @@ async function untilShown(input: LateInput): Promise<Outcome | undefined> {
     });
     if (typeof back === 'string' || isOtherDevice(mac, broker.registry.get(device))) return undefined;
     if (back.checksum !== undefined) {
-      const verdict = judgeReturn(back.checksum, back, sight, input);
+      const verdict = judgeReturn(back.checksum, back, observer, input);
       if (verdict.kind === 'succeeded') {
         // Another job may have the device by now, and something of its own to boot.
         if (broker.locks.holder(device) === undefined) await broker.locks.rebooted(device);
@@ -49,6 +49,6 @@ async function untilShown(input: LateInput): Promise<Outcome | undefined> {
     }
     // A mere reconnect: the reboot is still to come, unless it was shown in another way.
     if (!broker.locks.isRebootPending(device)) return undefined;
-    sight.expectAnother();
+    observer.expectAnother();
   }
 }

@@ -2,7 +2,7 @@ import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
 import { isReady } from '../homie/presence';
-import type { Sight } from '../homie/device-observer';
+import type { DeviceObserver } from '../homie/device-observer';
 import type { Phase, Progress } from '../update/update';
 import { classify, type Context } from './classify';
 import type { Encoded } from './encoding';
@@ -43,7 +43,7 @@ export interface ReceptionInput {
   readonly expected: ReadonlySet<string>;
   /** `$fw/checksum` before the publish. */
   readonly before: string | undefined;
-  readonly sight: Sight;
+  readonly observer: DeviceObserver;
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
   /** Asks the device whether the update was cut off, as `askStaleUpdate` does. */
   readonly ask: () => Promise<StaleUpdate>;
@@ -91,7 +91,7 @@ export class Reception {
   readonly #sentAt: number;
   readonly #meter: ProgressMeter;
   readonly #totals: ReadonlySet<number>;
-  /** Whatever the device says, it is not waited for longer than this, on the clock of the sight. */
+  /** Whatever the device says, it is not waited for longer than this, on the clock of the observer. */
   readonly #last: number;
   #until: number;
   #begun = false;
@@ -106,29 +106,29 @@ export class Reception {
 
   /** @param sentAt when the broker had all of the image, in ms of `performance.now()` */
   constructor(input: ReceptionInput, sent: Sent, sentAt: number) {
-    const { sight, settings, encoded, report } = input;
+    const { observer, settings, encoded, report } = input;
     const { size } = input.firmware.info;
     this.#input = input;
     this.#sent = sent;
     this.#sentAt = sentAt;
-    this.#meter = new ProgressMeter(size, sight.clock());
+    this.#meter = new ProgressMeter(size, observer.clock());
     // For base64 the device counts with the decoded length before it has seen the padding.
     this.#totals = new Set([size, Math.floor(encoded.payload.length / 4) * 3]);
-    this.#last = sight.clock() + settings.accepted + settings.stall + size / SLOWEST_TRANSFER;
+    this.#last = observer.clock() + settings.accepted + settings.stall + size / SLOWEST_TRANSFER;
     this.#until = this.#within(settings.accepted + (sent.noSubscribers ? 0 : size / SLOWEST));
-    sight.onLost(() => this.#begun && report({ phase: 'silent' }));
+    observer.onLost(() => this.#begun && report({ phase: 'silent' }));
   }
 
   /** Waits until the device has answered. */
   async answer(): Promise<Answer> {
-    const { sight } = this.#input;
+    const { observer } = this.#input;
     for (;;) {
       const back = this.#isBack ? await this.#askBack() : undefined;
       if (back !== undefined) return back;
-      const isOver = sight.clock() >= this.#last;
-      const pause = this.#begun ? sight.clock() + ESTIMATE_EVERY : undefined;
-      const event = isOver ? undefined : await sight.next(this.#until, pause);
-      const isDue = event === undefined && sight.clock() >= this.#until;
+      const isOver = observer.clock() >= this.#last;
+      const pause = this.#begun ? observer.clock() + ESTIMATE_EVERY : undefined;
+      const event = isOver ? undefined : await observer.next(this.#until, pause);
+      const isDue = event === undefined && observer.clock() >= this.#until;
       const answer = isDue ? await this.#askSilent(isOver) : this.#take(event);
       if (answer !== undefined) return answer;
     }
@@ -136,8 +136,8 @@ export class Reception {
 
   /** @param event undefined when none came for a while */
   #take(event: DeviceEvent | undefined): Answer | undefined {
-    const { sight, settings, report } = this.#input;
-    const now = sight.clock();
+    const { observer, settings, report } = this.#input;
+    const now = observer.clock();
     if (event === undefined) {
       report({ progress: this.#meter.estimate(now), ...(this.#meter.isOverdue(now) && { phase: 'silent' }) });
       return undefined;
@@ -166,7 +166,7 @@ export class Reception {
         return undefined;
       case 'progress':
         this.#heard(event.at, sign.written);
-        report({ phase: 'flashing', progress: this.#meter.report(sign.written, sight.clock()) });
+        report({ phase: 'flashing', progress: this.#meter.report(sign.written, observer.clock()) });
         return undefined;
       case 'flashed':
       case 'another_updater':
@@ -181,7 +181,7 @@ export class Reception {
   }
 
   get #context(): Context {
-    const { broker, device, sight, settings, before, expected } = this.#input;
+    const { broker, device, observer, settings, before, expected } = this.#input;
     return {
       begun: this.#begun,
       asleep: this.#isAsleep,
@@ -189,8 +189,8 @@ export class Reception {
       acknowledged: this.#sent.error === undefined,
       sentAt: this.#sentAt,
       dueAt: this.#sentAt + settings.accepted,
-      blinked: sight.blinked,
-      advertisement: sight.advertisement,
+      blinked: observer.blinked,
+      advertisement: observer.advertisement,
       device: broker.registry.get(device),
       before,
       expected,
@@ -204,8 +204,8 @@ export class Reception {
    * lost, the device answers after the update.
    */
   get #isBack(): boolean {
-    const { broker, device, sight } = this.#input;
-    const isToAsk = this.#hasToAsk && this.#begun && sight.advertisement?.readyAt !== undefined;
+    const { broker, device, observer } = this.#input;
+    const isToAsk = this.#hasToAsk && this.#begun && observer.advertisement?.readyAt !== undefined;
     return isToAsk && broker.isSettled && isReady(broker, device);
   }
 
@@ -225,7 +225,7 @@ export class Reception {
     const [begun, worksAgain] = [this.#begun, this.#worksAgain];
     // Its session is clean: once it sleeps, it is given nothing of before.
     if (this.#isAsleep && !begun) return { kind: 'missed' };
-    if (this.#input.sight.gone) return this.#gone();
+    if (this.#input.observer.gone) return this.#gone();
     if (worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun))
       return { kind: 'silent', begun, worksAgain };
     const answer = await this.#input.ask();
@@ -249,7 +249,7 @@ export class Reception {
   }
 
   #accepted(): void {
-    this.#meter.begin(this.#input.sight.clock());
+    this.#meter.begin(this.#input.observer.clock());
     this.#input.report({ phase: 'accepted' });
   }
 
@@ -261,7 +261,7 @@ export class Reception {
 
   /** The device has received so many bytes. One that repeats itself gets no further, and is not worth waiting on. */
   #advance(written: number): void {
-    if (!this.#begun) this.#input.sight.received();
+    if (!this.#begun) this.#input.observer.received();
     this.#begun = true;
     if (written <= this.#furthest) return;
     this.#furthest = written;
@@ -270,17 +270,17 @@ export class Reception {
   }
 
   #within(ms: number): number {
-    return Math.min(this.#input.sight.clock() + ms, this.#last);
+    return Math.min(this.#input.observer.clock() + ms, this.#last);
   }
 
   /** Whether the device was lost, or connected again, before our eyes. */
   get #hasLeft(): boolean {
-    const { gone, advertisement } = this.#input.sight;
+    const { gone, advertisement } = this.#input.observer;
     return gone || advertisement?.live === true;
   }
 
   #gone(tooSlow?: number): Answer {
-    const isPartial = this.#begun && !this.#input.sight.blinked;
+    const isPartial = this.#begun && !this.#input.observer.blinked;
     return { kind: 'gone', begun: this.#begun, partial: isPartial ? this.#meter.partial() : undefined, tooSlow };
   }
 }

@@ -2,7 +2,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
 import { publishToDevice, sightingOf } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
-import { isAway, type Sight } from '../homie/device-observer';
+import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
 import { isBusy, parseStatus } from './status';
@@ -14,7 +14,7 @@ export interface StuckDevice {
   /** The job that holds its lock. */
   readonly job: string;
   readonly settings: OtaSettings;
-  readonly sight: Sight;
+  readonly observer: DeviceObserver;
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
 }
@@ -55,20 +55,20 @@ export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
 }
 
 async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
-  const { broker, device, settings, sight } = stuck;
+  const { broker, device, settings, observer } = stuck;
   const checksum = broker.registry.get(device)?.checksum?.value;
   if (checksum === undefined) return 'silence';
   const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${checksum}`;
   if (!(await sendSmall(stuck, topic, QUESTION))) return 'unsent';
-  let until = sight.clock() + settings.accepted;
+  let until = observer.clock() + settings.accepted;
   let isRunning = false;
   for (;;) {
-    const event = await sight.next(until);
+    const event = await observer.next(until);
     if (event === undefined) return isRunning ? 'idle_or_staged' : 'silence';
     const answer = answerIn(event, isRunning);
     if (answer === 'first_half') {
       isRunning = true;
-      until = Math.min(until, sight.clock() + SECOND_HALF);
+      until = Math.min(until, observer.clock() + SECOND_HALF);
     } else if (answer !== undefined) return answer;
   }
 }
@@ -80,7 +80,7 @@ async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
  */
 function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_half' | undefined {
   if (event.attribute === 'connection' || !event.live) return undefined;
-  if (event.attribute === 'state' && (event.value === 'init' || isAway(event.value))) return 'gone';
+  if (event.attribute === 'state' && (event.value === 'init' || hasDisconnected(event.value))) return 'gone';
   const status = event.attribute === 'otaStatus' ? parseStatus(event.value) : undefined;
   switch (status?.kind) {
     case 'unchanged':
@@ -111,13 +111,13 @@ export const ASK_AGAIN = 500;
  */
 export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate | 'changed'> {
   const running = (): string | undefined => stuck.broker.registry.get(stuck.device)?.checksum?.value;
-  const { sight, settings } = stuck;
+  const { observer, settings } = stuck;
   const before = running();
-  let until = sight.clock() + settings.ready;
+  let until = observer.clock() + settings.ready;
   for (let asked = 0; ;) {
     const answer = await ask(stuck);
     // Nothing may be sent for a moment, as while the lock of the user directory is confirmed.
-    if (answer === 'unsent') await pass(sight, sight.clock() + ASK_AGAIN);
+    if (answer === 'unsent') await pass(observer, observer.clock() + ASK_AGAIN);
     else if (answer !== 'gone') return answer;
     else asked += 1;
     const wasCut = answer === 'unsent' && !stuck.broker.isSettled;
@@ -125,23 +125,23 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
     if (wasCut) {
       // Our own connection was lost with the question.
       asked += 1;
-      until = sight.clock() + settings.ready;
+      until = observer.clock() + settings.ready;
     }
     if (before !== undefined && running() !== before) return 'changed';
-    if (asked === ASKED || (answer === 'unsent' && sight.clock() >= until)) return 'gone';
+    if (asked === ASKED || (answer === 'unsent' && observer.clock() >= until)) return 'gone';
   }
 }
 
-/** Lets the time pass until then, on the clock of the sight, and takes in what comes. */
-async function pass(sight: Sight, until: number): Promise<void> {
-  while (sight.clock() < until) await sight.next(Number.POSITIVE_INFINITY, until);
+/** Lets the time pass until then, on the clock of the observer, and takes in what comes. */
+async function pass(observer: DeviceObserver, until: number): Promise<void> {
+  while (observer.clock() < until) await observer.next(Number.POSITIVE_INFINITY, until);
 }
 
-async function isBack({ broker, device, sight, settings, abandon }: StuckDevice): Promise<boolean> {
+async function isBack({ broker, device, observer, settings, abandon }: StuckDevice): Promise<boolean> {
   await settledOrAbandoned(broker, abandon);
-  const until = sight.clock() + settings.ready;
-  while (!broker.isSettled || sight.advertisement?.readyAt === undefined || !isReady(broker, device)) {
-    if ((await sight.next(until)) === undefined) return isReady(broker, device);
+  const until = observer.clock() + settings.ready;
+  while (!broker.isSettled || observer.advertisement?.readyAt === undefined || !isReady(broker, device)) {
+    if ((await observer.next(until)) === undefined) return isReady(broker, device);
     await settledOrAbandoned(broker, abandon);
   }
   return true;
@@ -154,23 +154,23 @@ async function isBack({ broker, device, sight, settings, abandon }: StuckDevice)
  * @returns whether it is ready again, and its uptime shows the reboot
  */
 export async function restart(stuck: StuckDevice): Promise<boolean> {
-  const { broker, device, settings, sight } = stuck;
+  const { broker, device, settings, observer } = stuck;
   const publishedAt = performance.now();
   const known = broker.registry.get(device);
   const before = known === undefined ? { value: 0, at: publishedAt } : reachedUptime(known, publishedAt);
-  sight.expectAnother();
+  observer.expectAnother();
   if (!(await sendSmall(stuck, `${broker.baseTopic}${device}/$implementation/config/set`, '{}'))) return false;
-  const until = sight.clock() + settings.reboot + settings.ready;
+  const until = observer.clock() + settings.reboot + settings.ready;
   for (;;) {
-    if ((await sight.next(until)) === undefined) return false;
-    const uptime = sight.advertisement?.uptime;
+    if ((await observer.next(until)) === undefined) return false;
+    const uptime = observer.advertisement?.uptime;
     if (uptime === undefined) continue;
     if (restartShown(before, uptime)) {
       await broker.locks.rebooted(device);
       return true;
     }
     // A mere reconnect: the reboot is still to come.
-    sight.expectAnother();
+    observer.expectAnother();
   }
 }
 

@@ -6,7 +6,7 @@ import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
 import { otaDisabledHint } from './decide';
 import { Reception, type ReceptionInput, type Sent } from './reception';
 import type { StaleUpdate } from './recovery';
-import { lifeSign, nextReturn, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
+import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import type { Advertisement } from '../homie/device-observer';
 import { concernsImage, type OtaStatus } from './status';
 import type { Outcome } from '../update/update';
@@ -81,7 +81,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
   if (sent.kind !== 'sent') return sent;
 
   const answer = await new Reception(input, sent, performance.now()).answer();
-  input.sight.onLost(() => undefined);
+  input.observer.onLost(() => undefined);
   switch (answer.kind) {
     case 'refused':
       return refused(input, answer.status);
@@ -101,7 +101,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       input.report({
         progress: { written: input.firmware.info.size, estimated: false, percent: FLASHED, remaining: 0 },
       });
-      return untilBack(input, { sent, flashed: lifeSign(input.sight), begun: true });
+      return untilBack(input, { sent, flashed: lifeSign(input.observer), begun: true });
     case 'gone':
       return untilBack(input, { ...answer, sent });
   }
@@ -182,7 +182,7 @@ function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
  *
  * @param tooSlow the MQTT client of the device ended the connection so many s into the transfer
  */
-function lostInTransfer({ sight }: TransferInput, tooSlow?: number): HomieError {
+function lostInTransfer({ observer }: TransferInput, tooSlow?: number): HomieError {
   if (tooSlow !== undefined) {
     return new HomieError(
       'LOST_IN_TRANSFER',
@@ -192,7 +192,7 @@ function lostInTransfer({ sight }: TransferInput, tooSlow?: number): HomieError 
       },
     );
   }
-  if (!sight.blinked) return new HomieError('LOST_IN_TRANSFER');
+  if (!observer.blinked) return new HomieError('LOST_IN_TRANSFER');
   return new HomieError(
     'LOST_IN_TRANSFER',
     'The connection to the broker was lost in the middle of the transfer, and the device still runs the old firmware.',
@@ -200,8 +200,8 @@ function lostInTransfer({ sight }: TransferInput, tooSlow?: number): HomieError 
   );
 }
 
-function stalled({ sight }: TransferInput): HomieError {
-  if (!sight.blinked) return new HomieError('STALLED');
+function stalled({ observer }: TransferInput): HomieError {
+  if (!observer.blinked) return new HomieError('STALLED');
   return new HomieError(
     'STALLED',
     'The connection to the broker was lost in the middle of the transfer, and the device has given no sign since.',
@@ -210,7 +210,7 @@ function stalled({ sight }: TransferInput): HomieError {
 }
 
 /** What is known when the device has gone, or is about to. */
-interface Course {
+interface TransferSoFar {
   readonly sent: Sent;
   /** The device had begun to take the image. */
   readonly begun: boolean;
@@ -228,12 +228,12 @@ export function judgeBack(input: TransferInput): Promise<TransferEnd> {
 }
 
 /** Follows the device through its reboot, and judges what it comes back with. */
-async function untilBack(input: TransferInput, course: Course): Promise<TransferEnd> {
-  const { broker, device, sight, settings, expected, before, report } = input;
+async function untilBack(input: TransferInput, course: TransferSoFar): Promise<TransferEnd> {
+  const { broker, device, observer, settings, expected, before, report } = input;
   const { partial } = course;
   const flashed = course.flashed !== undefined;
   report({ phase: 'rebooting' });
-  const until = sight.clock() + settings.reboot;
+  const until = observer.clock() + settings.reboot;
   let ambiguous = false;
   let isAnotherSent = false;
   /** Whether the device is known to be alive or gone. */
@@ -243,7 +243,7 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
   };
 
   for (;;) {
-    const back = await nextReturn(sight, {
+    const back = await awaitReconnect(observer, {
       until,
       ready: settings.ready,
       // A device that never sent statistics is not waited for.
@@ -254,23 +254,23 @@ async function untilBack(input: TransferInput, course: Course): Promise<Transfer
     if (back === 'never' && !isClear && course.flashed !== undefined) {
       isClear = true;
       // A device that died in the reboot is not one with a busy sketch.
-      await untilAnotherSign(course.flashed, sight, { registry: broker.registry, id: device }, heard);
+      await untilAnotherSign(course.flashed, observer, { registry: broker.registry, id: device }, heard);
       continue;
     }
     if (typeof back === 'string') {
       // After a time without a connection of our own it was not seen to be there, nor to be away.
       if (back === 'never' && partial !== undefined) return lostForGood(partial);
-      const isUnclear = ambiguous || sight.advertisement !== undefined;
-      return notBack(back, { flashed, gone: sight.gone, ambiguous: isUnclear, another: isAnotherSent });
+      const isUnclear = ambiguous || observer.advertisement !== undefined;
+      return notBack(back, { flashed, gone: observer.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
     if (isOtherDevice(input.sender.seen?.mac, broker.registry.get(device))) return failed('OTHER_DEVICE', 'unknown');
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
 
-    const verdict = judgeReturn(back.checksum, back, sight, { expected, before, flashed });
+    const verdict = judgeReturn(back.checksum, back, observer, { expected, before, flashed });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
     // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
-    ambiguous = sight.reboot(back.uptime) !== 'refuted';
-    sight.expectAnother();
+    ambiguous = observer.reboot(back.uptime) !== 'refuted';
+    observer.expectAnother();
   }
 }
 
@@ -313,7 +313,7 @@ function notBack(
 function concluded(
   verdict: Verdict,
   { live }: Advertisement,
-  { begun, sent, tooSlow }: Course,
+  { begun, sent, tooSlow }: TransferSoFar,
   input: TransferInput,
 ): TransferEnd {
   // A restart that is shown is no reconnect of the client.

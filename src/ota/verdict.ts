@@ -1,5 +1,5 @@
 import { HomieError } from '../errors';
-import type { Advertisement, Sight } from '../homie/device-observer';
+import type { Advertisement, DeviceObserver } from '../homie/device-observer';
 
 /**
  * Which firmware a device shows: the image, the one it ran before, or neither.
@@ -95,11 +95,11 @@ export interface Expectation {
 export function judgeReturn(
   checksum: string,
   { uptime, live }: Advertisement,
-  sight: Sight,
+  observer: DeviceObserver,
   { expected, before, flashed }: Expectation,
 ): Verdict {
   const firmware = identify(checksum, expected, before);
-  return judge({ firmware, changed: checksum !== before, reboot: sight.reboot(uptime), live, flashed });
+  return judge({ firmware, changed: checksum !== before, reboot: observer.reboot(uptime), live, flashed });
 }
 
 /**

@@ -1,11 +1,11 @@
 import { endUnsent } from '../config/report';
 import { bringPatch, readyAt } from '../config/exchange';
 import {
-  configFlightOf,
-  judgeConfigFlight,
+  patchInFlightOf,
+  judgePatchInFlight,
   receivedFlight,
-  type ConfigFlight,
-  type ConfigFlightEnd,
+  type PatchInFlight,
+  type PatchInFlightEnd,
 } from '../config/in-flight';
 import type { JsonObject } from '../config/json';
 import { checkDevicePatch } from '../config/check-device';
@@ -49,7 +49,7 @@ export class ConfigJob extends Job {
   }
 }
 
-class ConfigTask extends ExchangeTask<ConfigFlight, ConfigSettings> implements Task<ConfigFlight> {
+class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements Task<PatchInFlight> {
   readonly stages = 'patch';
   readonly initial = { total: 0 };
   readonly #change: ConfigTaskInput;
@@ -90,9 +90,9 @@ class ConfigTask extends ExchangeTask<ConfigFlight, ConfigSettings> implements T
     return outcome ?? endUnsent(checkDevicePatch(broker, known, this.#change.patch, settings));
   }
 
-  exchange(device: string, { asked, begin, report, ...hooks }: Hooks<ConfigFlight>): Promise<Outcome | undefined> {
+  exchange(device: string, { asked, begin, report, ...hooks }: Hooks<PatchInFlight>): Promise<Outcome | undefined> {
     const { broker } = this;
-    let flight: ConfigFlight | undefined;
+    let flight: PatchInFlight | undefined;
     return bringPatch({
       ...hooks,
       broker,
@@ -100,7 +100,7 @@ class ConfigTask extends ExchangeTask<ConfigFlight, ConfigSettings> implements T
       patch: this.#change.patch,
       settings: this.settingsFor(device, asked),
       begin: (known, check, done) => {
-        flight = configFlightOf(known, check, done, this.input.settings);
+        flight = patchInFlightOf(known, check, done, this.input.settings);
         return begin(flight);
       },
       report: (change) => {
@@ -132,10 +132,10 @@ class ConfigTask extends ExchangeTask<ConfigFlight, ConfigSettings> implements T
 
   protected judgeFlight(
     device: string,
-    flight: ConfigFlight,
-    { report, abandon, watchOn }: Hooks<ConfigFlight>,
-  ): Promise<ConfigFlightEnd> {
+    flight: PatchInFlight,
+    { report, abandon, watchOn }: Hooks<PatchInFlight>,
+  ): Promise<PatchInFlightEnd> {
     const { settings } = this.input;
-    return judgeConfigFlight({ broker: this.broker, device, flight, settings, abandon, report, watchOn });
+    return judgePatchInFlight({ broker: this.broker, device, flight, settings, abandon, report, watchOn });
   }
 }

@@ -2,10 +2,10 @@ import { runningFirmware } from '../homie/device';
 import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { changed, ended, endedLate, queued, restored, type Entry } from './entry';
-import type { DeviceState } from './job-state';
+import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
 import type { Schedule } from './schedule';
-import { judge, serve, Stop, stopped, type Turns } from './serve';
+import { judge, serveDevice, Stop, stopped, type Turns } from './serve';
 import type { Hooks, Task } from './task';
 
 /** What the parts of a job share. */
@@ -47,7 +47,7 @@ export class JobDevice {
   #serving: Promise<void> | undefined;
 
   /** @param state as it was before a restart */
-  constructor(id: string, context: JobContext, state?: DeviceState) {
+  constructor(id: string, context: JobContext, state?: StoredDevice) {
     this.id = id;
     this.#context = context;
     this.#flight = state?.flight;
@@ -79,7 +79,7 @@ export class JobDevice {
   }
 
   /** What is known of it, to be written down. */
-  get state(): DeviceState {
+  get state(): StoredDevice {
     const { schedule, lifetime } = this.#context;
     const wait = schedule.plan.wait(this.id);
     return {
@@ -180,7 +180,7 @@ export class JobDevice {
       task.broker.locks.release(this.id, job);
       input.turns.notSent();
     }
-    return serve(this.id, input);
+    return serveDevice(this.id, input);
   }
 
   get #turns(): Turns {

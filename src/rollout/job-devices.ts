@@ -2,7 +2,7 @@ import { HomieError } from '../errors';
 import { matchAny } from '../homie/pattern';
 import { isFinal, type Hold } from '../update/update';
 import { JobDevice, type JobContext } from './job-device';
-import type { DeviceState, JobState } from './job-state';
+import type { StoredDevice, JobState } from './job-state';
 
 /** The devices of a job, in their order. Starts and ends them as the plan of the job says. */
 export class JobDevices {
@@ -71,7 +71,7 @@ export class JobDevices {
   }
 
   /** Returns a device, which becomes part of the job if it is not yet. The plan does not know it before `add`. */
-  enter(id: string, state?: DeviceState): JobDevice {
+  enter(id: string, state?: StoredDevice): JobDevice {
     const device = this.#devices.get(id) ?? new JobDevice(id, this.#context, state);
     this.#devices.set(id, device);
     return device;

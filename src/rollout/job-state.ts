@@ -3,7 +3,7 @@ import type { PlanState } from './holds';
 import type { Rest } from './plan';
 
 /** One device of a job as plain data, for a file. */
-export interface DeviceState {
+export interface StoredDevice {
   readonly entry: Entry;
   /** What was published, and has not come to an end. */
   readonly flight?: unknown;
@@ -29,5 +29,5 @@ export interface JobState {
   /** What was last reported. */
   readonly rest: Rest;
   readonly plan: PlanState;
-  readonly devices: readonly DeviceState[];
+  readonly devices: readonly StoredDevice[];
 }

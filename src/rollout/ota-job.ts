@@ -6,7 +6,13 @@ import { namedDevices, type DeviceChoice } from '../homie/select';
 import type { Outcome, Update } from '../update/update';
 import { decide } from '../ota/decide';
 import { bringFirmware, refuse } from '../ota/exchange';
-import { flashedFlight, flightOf, judgeFlight, type Flight, type FlightEnd } from '../ota/in-flight';
+import {
+  flashedFlight,
+  flightOf,
+  judgeImageInFlight,
+  type ImageInFlight,
+  type ImageInFlightEnd,
+} from '../ota/in-flight';
 import type { Image, ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
@@ -59,7 +65,7 @@ export class OtaJob extends Job {
   }
 }
 
-class OtaTask extends ExchangeTask<Flight, OtaSettings> implements Task<Flight> {
+class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<ImageInFlight> {
   readonly stages = 'image';
   readonly initial: Initial;
   readonly #known: Known & { readonly firmware: JobImage };
@@ -119,11 +125,11 @@ class OtaTask extends ExchangeTask<Flight, OtaSettings> implements Task<Flight> 
     return hint === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint };
   }
 
-  async exchange(device: string, { begin, asked, ...hooks }: Hooks<Flight>): Promise<Outcome | undefined> {
+  async exchange(device: string, { begin, asked, ...hooks }: Hooks<ImageInFlight>): Promise<Outcome | undefined> {
     const [broker, history, sent] = [this.broker, this.#known.history, this.#sent];
     const key = this.keyOf(device);
     const firmware = await this.#known.firmware.load();
-    let flight: Flight | undefined;
+    let flight: ImageInFlight | undefined;
     const wasSent = sent.has(device);
     let isReached = wasSent;
     const outcome = await bringFirmware({
@@ -187,11 +193,11 @@ class OtaTask extends ExchangeTask<Flight, OtaSettings> implements Task<Flight> 
     return this.#known.history.ended(this.keyOf(device), this.#checksum, this.authored(update), resumed);
   }
 
-  protected judgeFlight(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<FlightEnd> {
+  protected judgeFlight(device: string, flight: ImageInFlight, hooks: Hooks<ImageInFlight>): Promise<ImageInFlightEnd> {
     const { job, report, abandon, watchOn } = hooks;
     const [broker, firmware, { settings }] = [this.broker, this.#known.firmware, this.input];
     this.#sent.add(device);
-    return judgeFlight({ broker, device, job, firmware, flight, settings, abandon, report, watchOn });
+    return judgeImageInFlight({ broker, device, job, firmware, flight, settings, abandon, report, watchOn });
   }
 
   protected override settingsFor(device: string, asked: boolean): OtaSettings {

@@ -16,7 +16,7 @@ export type PlanSettings = Pick<
  * - `asking`: there, and not served yet
  * - `running`: being served; it holds a place
  */
-export type Stage = 'new' | 'away' | 'asking' | 'running' | FinalState;
+export type PlanStage = 'new' | 'away' | 'asking' | 'running' | FinalState;
 
 /** Whether anything is left to do; `stopped`: not until the plan is resumed. */
 export type Rest = 'not' | 'stopped' | 'done';
@@ -32,7 +32,7 @@ export interface Due {
 }
 
 interface Entry {
-  stage: Stage;
+  stage: PlanStage;
   /** Its place in the order. */
   readonly rank: number;
   /** It came while it was waited for: it may be awake for moments only. */
@@ -104,7 +104,7 @@ export class Plan {
     return this.isDone ? 'done' : this.holds.mode === 'stopped' ? 'stopped' : 'not';
   }
 
-  stage(id: string): Stage | undefined {
+  stage(id: string): PlanStage | undefined {
     return this.#devices.get(id)?.stage;
   }
 

@@ -44,7 +44,7 @@ const NO_CONNECTION = 'There is no connection to the broker.';
  * Waits for a device, and for its turn; serves it; and waits for it again where it had gone. One that is there, and about
  * which all is known without sending anything, needs no turn. It does not reject.
  */
-export async function serve(device: string, input: ServeInput): Promise<Outcome> {
+export async function serveDevice(device: string, input: ServeInput): Promise<Outcome> {
   const { task, turns, hooks } = input;
   const { cancel: stop, abandon, asked } = hooks;
   const refused = task.refuse(device);

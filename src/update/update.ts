@@ -187,7 +187,7 @@ export interface Update {
  * `canary`: the first devices are to be proven; `soaking`: they must stay well for a while; `window`: the maintenance
  * window is closed.
  */
-export type Stage = 'canary' | 'soaking' | 'window' | 'rollout';
+export type RolloutStage = 'canary' | 'soaking' | 'window' | 'rollout';
 
 /** A whole job. `counts` and `devices` hold what is known at the moment. */
 export interface Summary {
@@ -197,7 +197,7 @@ export interface Summary {
   /** Why no more devices are started. */
   readonly error?: ErrorReport;
   /** What a job that has not ended is doing, or waiting for. */
-  readonly stage?: Stage;
+  readonly stage?: RolloutStage;
   /** ISO 8601: when the maintenance window opens. */
   readonly opensAt?: string;
   readonly counts: Partial<Record<State, number>>;

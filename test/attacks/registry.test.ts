@@ -7,7 +7,7 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { DeviceEvent } from '../../src/homie/device';
 import { Inventory } from '../../src/devices/inventory';
 import { MAX_DEVICES, Registry } from '../../src/homie/registry';
-import { Sight } from '../../src/homie/device-observer';
+import { DeviceObserver } from '../../src/homie/device-observer';
 import { subscriptions } from '../../src/homie/topics';
 import { attributes } from '../../src/homie/values';
 import { parseStatus } from '../../src/ota/status';
@@ -46,7 +46,7 @@ describe('Whatever is published under the base topic,', () => {
     const { registry } = broker;
     const inventory = new Inventory(broker);
     const watch = registry.watch('lamp');
-    const sight = new Sight({ broker, watch, signal: new AbortController().signal });
+    const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
     registry.on('event', (_id, event) => digest(event));
     inventory.start();
     let received = 0;
@@ -60,7 +60,7 @@ describe('Whatever is published under the base topic,', () => {
         async (messages) => {
           for (const { topic, payload, retained } of messages) registry.receive(topic, payload, retained);
           received += messages.length;
-          while ((await sight.next(0)) !== undefined);
+          while ((await observer.next(0)) !== undefined);
           assert.ok(registry.devices.size <= MAX_DEVICES);
           for (const name of ['polluted', 'value', 'live']) assert.ok(!(name in {}), name);
         },

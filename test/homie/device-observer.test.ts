@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
-import { Sight } from '../../src/homie/device-observer';
+import { DeviceObserver } from '../../src/homie/device-observer';
 import { describeWithBrokers } from '../support/brokers';
 import { startProxy } from '../support/proxy';
 
@@ -10,19 +10,19 @@ describe('What is seen of a device', () => {
   it('is a connect that only retained messages tell of, until all subscriptions of a new connection stand', async () => {
     const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'homie/' });
     const watch = broker.watch('lamp');
-    const sight = new Sight({ broker, watch, signal: new AbortController().signal });
+    const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
     const receive = (attribute: string, value: string, retained: boolean): void =>
       broker.registry.receive(`homie/lamp/${attribute}`, Buffer.from(value), retained);
     broker.registry.tellConnection({ value: 'lost', heardAt: performance.now() });
     broker.registry.tellConnection({ value: 'restored' });
     receive('$implementation/ota/status', '200', false);
-    while ((await sight.next(0)) !== undefined);
+    while ((await observer.next(0)) !== undefined);
     // It was flashed; the reboot lies between this subscription and the next one.
-    sight.received();
+    observer.received();
     receive('$state', 'ready', true);
     receive('$fw/checksum', '0123456789abcdef0123456789abcdef', true);
-    while ((await sight.next(0)) !== undefined);
-    const { live, checksum, readyAt } = sight.advertisement ?? {};
+    while ((await observer.next(0)) !== undefined);
+    const { live, checksum, readyAt } = observer.advertisement ?? {};
     assert.equal(live, false);
     assert.equal(checksum, '0123456789abcdef0123456789abcdef');
     assert.ok(readyAt !== undefined);
@@ -35,26 +35,26 @@ describe('What is seen of a device', () => {
   const seen = async (...messages: readonly (readonly [attribute: string, value: string])[]) => {
     const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'homie/' });
     const watch = broker.watch('lamp');
-    const sight = new Sight({ broker, watch, signal: new AbortController().signal });
+    const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
     broker.registry.receive('homie/lamp/$state', Buffer.from('ready'), false);
-    while ((await sight.next(0)) !== undefined);
-    sight.received();
+    while ((await observer.next(0)) !== undefined);
+    observer.received();
     for (const [attribute, value] of messages) {
       broker.registry.receive(`homie/lamp/${attribute}`, Buffer.from(value), false);
     }
-    while ((await sight.next(0)) !== undefined);
+    while ((await observer.next(0)) !== undefined);
     watch.close();
-    return sight;
+    return observer;
   };
 
   it('is a reboot where the device had told, after what was published, that it had been up for longer', async () => {
-    const sight = await seen(
+    const observer = await seen(
       ['$stats/uptime', '3601'],
       ['$state', 'init'],
       ['$state', 'ready'],
       ['$stats/uptime', '2'],
     );
-    assert.equal(sight.reboot(sight.advertisement?.uptime), 'shown');
+    assert.equal(observer.reboot(observer.advertisement?.uptime), 'shown');
   });
 
   it('is no reboot by an uptime of the same connection, or of one that is only known to be another', async () => {
@@ -120,11 +120,11 @@ describeWithBrokers(
         await broker.settled();
         const device = await connectAsync(server.url, { protocolVersion: 4, reconnectPeriod: 0 });
         const watch = broker.watch('lamp');
-        const sight = new Sight({ broker, watch, signal: new AbortController().signal });
+        const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
         proxy.stall();
         const deadline = 300;
         let isTold = false;
-        const told = sight.next(performance.now() + deadline).then((event) => {
+        const told = observer.next(performance.now() + deadline).then((event) => {
           isTold = true;
           return event;
         });

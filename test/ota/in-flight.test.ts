@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { connectAsync } from 'mqtt';
 import { once } from 'node:events';
-import { flightOf, judgeFlight } from '../../src/ota/in-flight';
+import { flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { Lab, next, patient, raw, running } from './lab';
@@ -26,7 +26,7 @@ describeWithBrokers('an update that is judged after a restart of this process', 
         retain: true,
       });
       lab.broker.locks.acquire(id, 'test');
-      const end = await judgeFlight({
+      const end = await judgeImageInFlight({
         broker: lab.broker,
         device: id,
         job: 'test',
@@ -58,7 +58,7 @@ describeWithBrokers('an update that is judged after a restart of this process', 
       await before.publishAsync(`homie/${id}/$implementation/ota/firmware/${large.info.md5}`, large.image, { qos: 1 });
       await accepted;
       lab.broker.locks.acquire(id, 'test');
-      const end = await judgeFlight({
+      const end = await judgeImageInFlight({
         broker: lab.broker,
         device: id,
         job: 'test',

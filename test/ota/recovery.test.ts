@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { reachedUptime } from '../../src/homie/uptime';
-import { Sight } from '../../src/homie/device-observer';
+import { DeviceObserver } from '../../src/homie/device-observer';
 import { abortStaleUpdate } from '../../src/ota/recovery';
 import { buildEsp8266Image } from '../support/images';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
@@ -52,10 +52,10 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
     const abandon = new AbortController().signal;
     const watch = broker.watch(device.id);
     const before = reachedUptime(known, performance.now());
-    const sight = new Sight({ broker, watch, signal: abandon, before });
+    const observer = new DeviceObserver({ broker, watch, signal: abandon, before });
     try {
       const settings = { ...patient, ready };
-      return await abortStaleUpdate({ broker, device: device.id, job: 'test', settings, sight, abandon });
+      return await abortStaleUpdate({ broker, device: device.id, job: 'test', settings, observer, abandon });
     } finally {
       watch.close();
       broker.locks.release(device.id, 'test');

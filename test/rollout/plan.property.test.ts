@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { isFinal } from '../../src/update/update';
-import { Plan, type PlanSettings, type Stage } from '../../src/rollout/plan';
+import { Plan, type PlanSettings, type PlanStage } from '../../src/rollout/plan';
 
 const ids = ['a', 'b', 'c', 'd', 'e'];
 
@@ -53,7 +53,7 @@ const settings: fc.Arbitrary<PlanSettings> = fc.record({
 });
 
 /** A plan, and what is to be true of it whatever happens. */
-class Course {
+class PlanModel {
   readonly #plan: Plan;
   readonly #settings: PlanSettings;
   #now = 0;
@@ -196,7 +196,7 @@ class Course {
     for (const id of this.#in('away')) assert.ok((this.#away.get(id) ?? 0) < expires, `${id} is waited for too long`);
   }
 
-  #in(...stages: readonly Stage[]): string[] {
+  #in(...stages: readonly PlanStage[]): string[] {
     return ids.filter((id) => stages.some((stage) => this.#plan.stage(id) === stage));
   }
 }
@@ -205,7 +205,7 @@ describe('any sequence of events', () => {
   it('starts a device once until it has ended, never too many, and leaves no plan stuck', () => {
     fc.assert(
       fc.property(settings, fc.array(event, { maxLength: 60, size: 'max' }), (chosen, events) => {
-        const course = new Course(chosen);
+        const course = new PlanModel(chosen);
         for (const each of events) course.happen(each);
         course.finish();
       }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isFinal } from '../../src/update/update';
 import type { Mode } from '../../src/rollout/holds';
-import { Plan, type Stage } from '../../src/rollout/plan';
+import { Plan, type PlanStage } from '../../src/rollout/plan';
 
 const ends = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'] as const;
 
@@ -18,7 +18,7 @@ const modes: Record<Mode, Record<Action, Mode>> = {
 };
 
 /** What each action makes of a device, by its stage. One that runs has ended as canceled only when nothing was sent. */
-const stages: Record<Stage, Partial<Record<Action, Stage>>> = {
+const stages: Record<PlanStage, Partial<Record<Action, PlanStage>>> = {
   new: { cancel: 'canceled', supersede: 'canceled' },
   away: { cancel: 'canceled', supersede: 'canceled' },
   asking: { cancel: 'canceled', supersede: 'canceled' },
@@ -46,7 +46,7 @@ const actions: Record<Action, (plan: Plan) => void> = {
 };
 
 /** A plan with the device `a` in a stage, and `b`, which waits. */
-function planWith(stage: Stage, mode: Mode): Plan {
+function planWith(stage: PlanStage, mode: Mode): Plan {
   const plan = new Plan({
     concurrency: 5,
     canary: 0,

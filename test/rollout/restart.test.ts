@@ -10,7 +10,7 @@ import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
-import type { DeviceState, JobState } from '../../src/rollout/job-state';
+import type { StoredDevice, JobState } from '../../src/rollout/job-state';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -42,7 +42,7 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   let broker: HomieBroker;
   let history: History;
   let written: Written | undefined;
-  const filed = new Map<string, DeviceState>();
+  const filed = new Map<string, StoredDevice>();
 
   before(async () => {
     firmware = await Firmware.from(next);

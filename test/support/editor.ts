@@ -157,7 +157,7 @@ export class Editor {
     return this.page.locator(`${form} details[open]`).evaluateAll((parts) => parts.map(({ id }) => id));
   }
 
-  /** Keeps a picture of a part of a dialog, with what is in it in sight. */
+  /** Keeps a picture of a part of a dialog, with what is in it in observer. */
   async picture(part: string, name: string): Promise<void> {
     await this.page.locator(part).evaluate((element) => element.scrollIntoView());
     await this.screenshot(name);

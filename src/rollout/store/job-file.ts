@@ -2,7 +2,7 @@ import { HomieError } from '../../errors';
 import { isDeviceId } from '../../homie/device-id';
 import { isState } from '../../update/update';
 import type { Job } from '../job';
-import type { DeviceState, JobState } from '../job-state';
+import type { StoredDevice, JobState } from '../job-state';
 import type { Journal } from './journal';
 
 /** The keys in the file: `head`, `job`, one for each device, and one for each note. */
@@ -156,7 +156,7 @@ function isRestName(value: unknown): boolean {
   return value === 'not' || value === 'stopped' || value === 'done';
 }
 
-function isDeviceState(value: unknown): value is DeviceState {
+function isDeviceState(value: unknown): value is StoredDevice {
   const { entry, since = 0, waited = 0 } = fields(value);
   const { device, state, startedAt } = fields(entry);
   const isTimed = Number.isFinite(since) && Number.isFinite(waited) && typeof startedAt === 'string';
