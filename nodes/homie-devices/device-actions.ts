@@ -5,6 +5,7 @@ import { reportError } from '../../src/update/update';
 import { forgetDevices } from '../../src/devices/forget-devices';
 import { listDevices } from '../../src/devices/list';
 import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
+import { Queue } from '../../src/rollout/queue';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
@@ -60,7 +61,7 @@ export class DeviceActions {
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
     signal.throwIfAborted();
     if (action === 'list') {
-      send(await listDevices(broker, query, firmware, signal));
+      send(await listDevices({ broker, releases: Queue.of(broker).releases }, query, firmware, signal));
       return undefined;
     }
     const forgotten = await forgetDevices(broker, query, firmware, signal);

@@ -1,5 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { DeviceTable, type TableChanges } from '../../src/devices/table';
+import { Queue } from '../../src/rollout/queue';
 import { linkTo, stateOf, type BrokerLink, type LinkState } from '../shared/broker-node';
 
 /** What is told of the devices of a `homie-broker`. */
@@ -54,7 +55,7 @@ export class Feeds {
       this.#feeds.delete(id);
       return undefined;
     }
-    const table = new DeviceTable(broker);
+    const table = new DeviceTable(broker, Queue.of(broker).releases);
     const tell = (): void => this.#tell(id);
     table.on('changed', tell);
     broker.on('status', tell);

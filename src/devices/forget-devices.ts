@@ -27,7 +27,7 @@ export async function forgetDevices(
       hint: 'Set msg.device to its id, to several, or to a pattern.',
     });
   }
-  const matches = await listDevices(broker, { ...query, device: names.filter(isPattern) }, firmware, signal);
+  const matches = await listDevices({ broker }, { ...query, device: names.filter(isPattern) }, firmware, signal);
   const ids = [...names.filter((name) => !isPattern(name)), ...matches.map(({ id }) => id)];
   if (ids.length === 0) {
     throw new HomieError('NO_MATCH', `No device under ${broker.shownBaseTopic} fits what is to be forgotten.`, {

@@ -4,7 +4,7 @@ import type { Device, DeviceState } from '../homie/device';
 import { untilSettled } from '../homie/presence';
 import type { Image } from '../ota/image';
 import { filterOf, type DeviceQuery } from './query';
-import { Releases, type DeviceUpdate } from './releases';
+import type { DeviceUpdate, Releases } from './releases';
 
 /** A device as it is known. What it has not published is undefined; unless it is ready, all of this is what was. */
 export interface ListedDevice {
@@ -31,6 +31,13 @@ export interface ListedDevice {
   readonly update?: DeviceUpdate;
 }
 
+/** Where the list comes from. */
+interface Source {
+  readonly broker: HomieBroker;
+  /** Leaves out the updates where it is undefined. */
+  readonly releases?: Releases;
+}
+
 /**
  * The devices that are asked for, by id, once what is retained has settled. A device is one whose state is known.
  *
@@ -38,7 +45,7 @@ export interface ListedDevice {
  * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, SUBSCRIBE_REFUSED, why there is no connection; the reason of the signal
  */
 export async function listDevices(
-  broker: HomieBroker,
+  { broker, releases }: Source,
   query: DeviceQuery,
   firmware: Image | undefined,
   signal: AbortSignal,
@@ -50,12 +57,12 @@ export async function listDevices(
   const all = [...broker.registry.devices.values()].filter(({ state }) => state !== undefined);
   const matches = await Promise.all(all.map(fits));
   const devices = all.filter((_, index) => matches[index]).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const updates = await Releases.of(broker).updates(devices);
+  const updates = await releases?.updates(devices);
   const epoch = Date.now() - performance.now();
   return devices.flatMap((device) => {
     // Its state may have been cleared meanwhile.
     if (device.state === undefined) return [];
-    const update = updates.get(device.id);
+    const update = updates?.get(device.id);
     return [{ ...describe(device, device.state.value, epoch), ...(update && { update }) }];
   });
 }

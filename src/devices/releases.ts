@@ -1,10 +1,8 @@
 /** The firmware that the devices of a broker are meant to run, and how far each of them is on its way to it. */
-import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { byDevice, isFinal, type Reason, type Update } from '../update/update';
 import { isOlder } from '../ota/decide';
 import type { Image } from '../ota/image';
-import { Queue } from '../rollout/queue';
 
 /** How many firmware names are remembered; the one that was used longest ago goes first. */
 const MAX_NAMES = 1000;
@@ -31,22 +29,23 @@ interface Release {
   readonly checksums: Promise<ReadonlySet<string>>;
 }
 
-const known = new WeakMap<HomieBroker, Releases>();
+/** A job that updates devices. */
+interface UpdateJob {
+  readonly devices: readonly Update[];
+  readonly isEnded: boolean;
+  /** `stopped`: it goes on only when somebody resumes it. */
+  readonly halted: 'paused' | 'stopped' | undefined;
+}
 
-/** The last firmware for each name, and the jobs that bring firmware. One for each broker, and it ends with it. */
+/** The last firmware for each name, and how far the update of each device is. */
 export class Releases {
   readonly #latest = new Map<string, Release>();
-  readonly #queue: Queue;
+  readonly #jobs: () => readonly UpdateJob[];
   #revision = 0;
 
-  private constructor(queue: Queue) {
-    this.#queue = queue;
-  }
-
-  static of(broker: HomieBroker): Releases {
-    const releases = known.get(broker) ?? new Releases(Queue.of(broker));
-    known.set(broker, releases);
-    return releases;
+  /** @param jobs returns the jobs that update devices, from old to new */
+  constructor(jobs: () => readonly UpdateJob[] = () => []) {
+    this.#jobs = jobs;
   }
 
   /** Another one whenever a firmware was given. */
@@ -87,7 +86,7 @@ export class Releases {
   /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
   lastUpdates(): ReadonlyMap<string, Update> {
     const last = new Map<string, Update>();
-    for (const update of this.#queue.updating.flatMap((job) => job.devices)) {
+    for (const update of this.#jobs().flatMap(({ devices }) => devices)) {
       const other = last.get(update.device);
       const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
       if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
@@ -97,12 +96,12 @@ export class Releases {
 
   /** Whether a job has not ended. */
   get isBusy(): boolean {
-    return this.#queue.updating.some(({ isEnded }) => !isEnded);
+    return this.#jobs().some(({ isEnded }) => !isEnded);
   }
 
   /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
   #openJobs(): Map<string, Update> {
-    const open = this.#queue.updating.filter(({ isEnded }) => !isEnded);
+    const open = this.#jobs().filter(({ isEnded }) => !isEnded);
     return byDevice(
       open.flatMap(({ devices, halted }) =>
         devices.filter(({ state }) => state === 'running' || (!isFinal(state) && halted !== 'stopped')),

@@ -5,7 +5,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
 import { isFinal, type Update } from '../update/update';
 import { plainText } from '../plain-text';
-import { Releases, type DeviceUpdate } from './releases';
+import type { DeviceUpdate, Releases } from './releases';
 
 /** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
 export interface TableRow {
@@ -81,10 +81,10 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   #looking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(broker: HomieBroker) {
+  constructor(broker: HomieBroker, releases: Releases) {
     super();
     this.broker = broker;
-    this.#releases = Releases.of(broker);
+    this.#releases = releases;
   }
 
   start(): void {

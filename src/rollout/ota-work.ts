@@ -5,8 +5,8 @@ import { defaultSettings, type OtaSettings } from '../ota/settings';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
 import { heldBecause, OtaJob, stoppedBecause } from './ota-job';
-import { Releases } from '../devices/releases';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
+import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
 import type { Work, WorkAround } from './work';
 
@@ -31,7 +31,7 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
   const { md5, name } = firmware.info;
   const readAgain = rollout.persist ? reader(md5, store) : undefined;
   const input = { broker, firmware, ...(readAgain && { readAgain }), choice, settings, history, author };
-  Releases.of(broker).give(firmware);
+  Queue.of(broker).releases.give(firmware);
   return {
     brings: 'image',
     identity: md5,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
+import { Releases } from '../devices/releases';
 import type { HomieBroker } from '../homie/broker';
 import type { Summary } from '../update/update';
 import { canonical } from '../plain-object';
@@ -77,6 +78,8 @@ type Kept = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll'>;
  */
 export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
   readonly #broker: HomieBroker;
+  /** The firmware that its jobs install, and how far each device is. */
+  readonly releases = new Releases(() => this.#updating);
   /** By id, from old to new. */
   #entries = new Map<string, Entry>();
   /** What goes on after a job was forgotten, by its origin. */
@@ -105,7 +108,7 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
   }
 
   /** Those that bring firmware. */
-  get updating(): Job[] {
+  get #updating(): Job[] {
     return this.#of(undefined).flatMap(({ job, work }) => (work.brings === 'image' ? [job] : []));
   }
 

@@ -9,7 +9,6 @@ import { listDevices, type ListedDevice } from '../../src/devices/list';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { everyDevice, type DeviceQuery } from '../../src/devices/query';
-import { Releases } from '../../src/devices/releases';
 import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
@@ -56,7 +55,7 @@ describeWithBrokers('The list of devices', (start) => {
     }
   };
   const list = (query: Partial<DeviceQuery> = {}, firmware?: Firmware): Promise<ListedDevice[]> =>
-    listDevices(broker, { ...everyDevice, ...query }, firmware, never);
+    listDevices({ broker, releases: Queue.of(broker).releases }, { ...everyDevice, ...query }, firmware, never);
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await once(broker.registry, 'event');
   };
@@ -147,7 +146,7 @@ describeWithBrokers('The list of devices', (start) => {
     await retain('homie/list-bare', { $state: 'ready', '$fw/name': 'my-light' });
     broker.start();
     await broker.settled();
-    const releases = Releases.of(broker);
+    const { releases } = Queue.of(broker);
     const states = async (): Promise<unknown> =>
       Object.fromEntries((await list()).map(({ id, update }) => [id.slice(5), update?.state]));
     assert.deepEqual([...new Set((await list()).map(({ update }) => update))], [undefined]);

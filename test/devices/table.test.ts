@@ -6,7 +6,6 @@ import { HomieBroker } from '../../src/homie/broker';
 import { History } from '../../src/rollout/store/history';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import { Releases } from '../../src/devices/releases';
 import { defaultSettings } from '../../src/rollout/settings';
 import { DeviceTable, type TableChanges, type TableRow } from '../../src/devices/table';
 import { patient } from '../ota/lab';
@@ -27,7 +26,7 @@ describeWithBrokers('The table of devices', (start) => {
     server = await start();
     client = await mqtt.connectAsync(server.url, { reconnectPeriod: 0 });
     broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
-    table = new DeviceTable(broker);
+    table = new DeviceTable(broker, Queue.of(broker).releases);
     table.start();
   });
   afterEach(async () => {
@@ -169,7 +168,7 @@ describeWithBrokers('The table of devices', (start) => {
     // A reboot is proven by an uptime that fell.
     while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
     const firmware = await Firmware.from(fresh);
-    const releases = Releases.of(broker);
+    const { releases } = Queue.of(broker);
     releases.give(firmware);
     const available = await rowOf('table-update', ({ update }) => update !== undefined);
     assert.deepEqual(available.update, { state: 'available', version: '1.1.0' });

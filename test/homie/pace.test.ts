@@ -70,7 +70,7 @@ describe('A broker that sends what it has retained at a limited rate', () => {
     const last = `device-${COUNT - 1}`;
     const watch = homie.watch(last);
     const [listed, chosen, known, found] = await Promise.all([
-      listDevices(homie, everyDevice, undefined, never),
+      listDevices({ broker: homie }, everyDevice, undefined, never),
       selectDevices(homie, { runningThisFirmware: true }, 'light', never),
       selectKnown(homie, { devices: [`*-${COUNT - 1}`] }, undefined),
       untilReady(homie, watch, last, performance.now(), never),
