@@ -10,9 +10,9 @@ import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
 import { environmentOf } from '../shared/environment';
 import { useStore } from '../shared/job-files';
-import { SidebarUpdates } from '../sidebar/sidebar-updates';
+import { SidebarUpdates } from '../shared/sidebar-updates';
 import { typedFields } from '../shared/typed-fields';
-import { readUpdateSettings } from './update-settings';
+import { readUpdateSettings } from '../shared/update-settings';
 
 export = (RED: NodeAPI): void => {
   function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {

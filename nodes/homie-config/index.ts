@@ -14,7 +14,7 @@ import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings, runJobNode } from '../shared/job-node';
 import { takePatch } from './patch-message';
 import { readOptions, type Request } from '../shared/request';
-import { persists } from '../homie-broker/update-settings';
+import { persists } from '../shared/update-settings';
 
 interface ConfigDefinition extends NodeDef, DeviceField {
   broker: string;

@@ -5,7 +5,7 @@ import { runJobNode } from '../shared/job-node';
 import { OtaActions } from './ota-actions';
 import type { DeviceSetting } from './ota-request';
 import type { Request } from '../shared/request';
-import { persists, readUpdateSettings } from '../homie-broker/update-settings';
+import { persists, readUpdateSettings } from '../shared/update-settings';
 
 interface OtaDefinition extends NodeDef, DeviceField {
   broker: string;

@@ -8,7 +8,7 @@ import { Actions, orThrow, type Done, type Errand } from '../shared/actions';
 import { checkAnswer } from '../shared/message-summaries';
 import { readChoice, type DeviceSetting } from './ota-request';
 import { readOptions, type Request } from '../shared/request';
-import type { UpdateSettings } from '../homie-broker/update-settings';
+import type { UpdateSettings } from '../shared/update-settings';
 
 /** The settings that a message may have. */
 const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];

@@ -2,7 +2,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { HomieError } from '../../src/errors';
 import type { BrokerOptions, HomieBroker } from '../../src/homie/broker';
 import type { ConnectionStatus } from '../../src/mqtt/connection';
-import type { SidebarUpdates } from '../sidebar/sidebar-updates';
+import type { SidebarUpdates } from './sidebar-updates';
 
 /** What the nodes of a flow get from their `homie-broker`: the broker, or why there is none. */
 export type BrokerLink = { readonly broker: HomieBroker } | { readonly error: HomieError };

@@ -7,7 +7,7 @@ import { plainText } from '../../src/plain-text';
 import { findBrokerNode } from '../shared/broker-node';
 import type { Staged } from './upload-store';
 import { SidebarRefusal } from './sidebar-refusal';
-import type { SidebarUpdates } from './sidebar-updates';
+import type { SidebarUpdates } from '../shared/sidebar-updates';
 
 /** What becomes of a device when the update is started. */
 interface PlannedDevice {

@@ -6,7 +6,7 @@ import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
-import { SidebarUpdates } from '../../nodes/sidebar/sidebar-updates';
+import { SidebarUpdates } from '../../nodes/shared/sidebar-updates';
 import { HomieBroker } from '../../src/homie/broker';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');

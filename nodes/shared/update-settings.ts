@@ -7,9 +7,9 @@ import {
   settingNames as rolloutNames,
   type RolloutSettings,
 } from '../../src/rollout/settings';
-import { environmentOf, expandFields } from '../shared/environment';
-import { ownSettings } from '../shared/job-node';
-import type { Request } from '../shared/request';
+import { environmentOf, expandFields } from './environment';
+import { ownSettings } from './job-node';
+import type { Request } from './request';
 
 /** How a node updates devices: its settings, or what is wrong with them. */
 export interface UpdateSettings {

@@ -9,10 +9,10 @@ import { Queue, type Answer } from '../../src/rollout/queue';
 import { Requester } from '../../src/rollout/requester';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
-import { orThrow } from '../shared/actions';
-import { failureOf } from '../shared/message-summaries';
-import { protectDevices } from '../shared/job-node';
-import { persists, type UpdateSettings } from '../homie-broker/update-settings';
+import { orThrow } from './actions';
+import { failureOf } from './message-summaries';
+import { protectDevices } from './job-node';
+import { persists, type UpdateSettings } from './update-settings';
 
 /** The homie-broker that owns the jobs of the sidebar. */
 interface SidebarOwner {
