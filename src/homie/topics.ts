@@ -1,31 +1,9 @@
 import { HomieError } from '../errors';
 import { isDeviceId, MAX_ID } from './device-id';
+import { topicReaders } from './values';
 
 /** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer ones never reach it). */
 export const MAX_TOPIC = 129;
-
-/**
- * What is subscribed below each device: only what the registry follows, so that no firmware publish comes back. Each filter
- * brings at most one retained message of a device (see `Session.subscribe`). The checksum comes first: with it a device is not
- * forgotten for others. The state comes last: when a device shows as ready, all else that the broker has retained of it is known.
- */
-const followed = [
-  '$fw/checksum',
-  '$homie',
-  '$name',
-  '$mac',
-  '$fw/name',
-  '$fw/version',
-  '$implementation',
-  '$implementation/version',
-  '$implementation/config',
-  '$implementation/config/set',
-  '$implementation/ota/enabled',
-  '$implementation/ota/status',
-  '$stats/uptime',
-  '$state',
-  '$online',
-];
 
 /**
  * The base topic as it is put before device ids: surrounding white space removed, a trailing slash supplied.
@@ -79,5 +57,5 @@ export function firmwareTopic(base: string, id: string, md5: string): string {
  * @param base the base topic with its trailing slash
  */
 export function subscriptions(base: string, id = '+'): string[] {
-  return followed.map((topic) => `${base}${id}/${topic}`);
+  return [...topicReaders.keys()].map((topic) => `${base}${id}/${topic}`);
 }

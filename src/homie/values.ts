@@ -32,16 +32,19 @@ export function keep(facts: Facts, event: ValueEvent): void {
   slots[event.attribute] = event;
 }
 
+/**
+ * One for each topic that is followed, in the order in which these are subscribed: each filter brings at most one retained
+ * message of a device (see `Session.subscribe`). The checksum comes first: with it a device is not forgotten for others. The
+ * state comes last: when a device shows as ready, all else that the broker has retained of it is known. No firmware topic is
+ * among them, so that no firmware publish comes back.
+ */
 const readers: readonly TopicReader[] = [
-  reader('$state', 'state', (payload) => states.get(readText(payload) ?? '')),
-  // Homie 2.
-  reader('$online', 'state', readOnline),
+  reader('$fw/checksum', 'checksum', readChecksum),
   reader('$homie', 'homie', readSharedText),
   reader('$name', 'name', readText),
   reader('$mac', 'mac', readText),
   reader('$fw/name', 'fwName', readSharedText),
   reader('$fw/version', 'fwVersion', readSharedText),
-  reader('$fw/checksum', 'checksum', readChecksum),
   reader('$implementation', 'implementation', readSharedText),
   reader('$implementation/version', 'implementationVersion', readSharedText),
   reader('$implementation/config', 'config', readConfig),
@@ -49,9 +52,12 @@ const readers: readonly TopicReader[] = [
   reader('$implementation/ota/enabled', 'otaEnabled', readBoolean),
   reader('$implementation/ota/status', 'otaStatus', readSharedText),
   reader('$stats/uptime', 'uptime', readSeconds),
+  reader('$state', 'state', (payload) => states.get(readText(payload) ?? '')),
+  // Homie 2.
+  reader('$online', 'state', readOnline),
 ];
 
-/** The topics that are followed, by name. */
+/** The topics that are followed, by name, in the order in which they are subscribed. */
 export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(readers.map((each) => [each.name, each]));
 
 /** Every attribute once. */
