@@ -1,5 +1,6 @@
 import { byDevice, type Update } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
+import { setNewest } from '../../src/set-newest';
 import type { Queue } from '../../src/rollout/queue';
 import type { Halted, Shown } from './job-status';
 
@@ -94,10 +95,7 @@ export class Jobs {
   }
 
   #remember(name: string, ended: Shown | Update): void {
-    this.#ended.delete(name);
-    this.#ended.set(name, ended);
-    const [oldest] = this.#ended.keys();
-    if (this.#ended.size > MAX_ENDED && oldest !== undefined) this.#ended.delete(oldest);
+    setNewest(this.#ended, name, ended, MAX_ENDED);
   }
 
   /** @param but a job that has just begun */

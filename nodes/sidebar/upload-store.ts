@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Firmware } from '../../src/firmware/firmware';
+import { setNewest } from '../../src/set-newest';
 
 /** What somebody was shown before the confirming click: these devices, and no others, are then updated. */
 export interface ShownPlan {
@@ -32,9 +33,8 @@ export class UploadStore {
   add(firmware: Firmware): Staged {
     const staged: Staged = { id: randomUUID(), firmware };
     const timer = setTimeout(() => this.remove(staged.id), KEPT).unref();
-    this.#staged.set(staged.id, { staged, timer });
-    const [oldest] = this.#staged.keys();
-    if (this.#staged.size > MAX_STAGED && oldest !== undefined) this.remove(oldest);
+    const [, dropped] = setNewest(this.#staged, staged.id, { staged, timer }, MAX_STAGED) ?? [];
+    clearTimeout(dropped?.timer);
     return staged;
   }
 

@@ -3,6 +3,7 @@ import type { Device } from '../homie/device';
 import { byDevice, isFinal, type Reason, type Update } from '../update/update';
 import { isOlder } from '../ota/decide';
 import type { Image } from '../ota/image';
+import { setNewest } from '../set-newest';
 
 /** How many firmware names are remembered; the one that was used longest ago goes first. */
 const MAX_NAMES = 1000;
@@ -58,11 +59,8 @@ export class Releases {
     const { name, version, md5 } = firmware.info;
     if (name === undefined) return;
     const checksums = firmware.alternativeChecksums().then((others) => new Set([md5, ...others]));
-    this.#latest.delete(name);
-    this.#latest.set(name, { version, checksums });
+    setNewest(this.#latest, name, { version, checksums }, MAX_NAMES);
     this.#revision += 1;
-    const [oldest] = this.#latest.keys();
-    if (this.#latest.size > MAX_NAMES && oldest !== undefined) this.#latest.delete(oldest);
   }
 
   /**

@@ -5,6 +5,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
 import { isFinal, type Update } from '../update/update';
 import { plainText } from '../plain-text';
+import { setNewest } from '../set-newest';
 import type { DeviceUpdate, Releases } from './releases';
 
 /** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
@@ -191,12 +192,8 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
 
   #remove(id: string, revision: number): boolean {
     if (!this.#rows.delete(id)) return false;
-    this.#gone.set(id, revision);
-    const [oldest] = this.#gone;
-    if (this.#gone.size > MAX_GONE && oldest !== undefined) {
-      this.#gone.delete(oldest[0]);
-      this.#forgotten = oldest[1];
-    }
+    const [, forgotten] = setNewest(this.#gone, id, revision, MAX_GONE) ?? [];
+    if (forgotten !== undefined) this.#forgotten = forgotten;
     return true;
   }
 }

@@ -1,3 +1,4 @@
+import { setNewest } from '../../set-newest';
 import { isState, type FirmwareName, type Update } from '../../update/update';
 
 /** Why an image is not sent again to a device. */
@@ -145,8 +146,8 @@ export class History {
   stop(scope: string, md5: string): void {
     if (this.stopOf(scope, md5) !== undefined) return;
     const stops = this.#stops.get(scope) ?? new Map<string, ImageStop>();
-    renew(stops, md5, { at: new Date().toISOString() }, MAX_STOPS);
-    const forgotten = renew(this.#stops, scope, stops, MAX_SCOPES);
+    setNewest(stops, md5, { at: new Date().toISOString() }, MAX_STOPS);
+    const forgotten = setNewest(this.#stops, scope, stops, MAX_SCOPES)?.[0];
     void this.#changed(scope, forgotten);
   }
 
@@ -199,7 +200,7 @@ export class History {
       result.late === true
         ? known.with(ofJob, result)
         : [...(isTaken ? known.slice(0, -1) : known), result].slice(-MAX_RESULTS);
-    const forgotten = renew(this.#results, device, results, MAX_DEVICES_WITH_RESULTS);
+    const forgotten = setNewest(this.#results, device, results, MAX_DEVICES_WITH_RESULTS)?.[0];
     await this.#changed(device, forgotten);
   }
 
@@ -212,8 +213,8 @@ export class History {
     const isKnown = record.transfers === known.transfers && record.had === known.had && record.held === known.held;
     if (isKnown && record.replaced === known.replaced) return;
     const images = this.#images.get(device) ?? new Map<string, ImageRecord>();
-    renew(images, md5, record, MAX_IMAGES);
-    const forgotten = renew(this.#images, device, images, MAX_DEVICES);
+    setNewest(images, md5, record, MAX_IMAGES);
+    const forgotten = setNewest(this.#images, device, images, MAX_DEVICES)?.[0];
     await this.#changed(device, forgotten);
   }
 
@@ -236,16 +237,6 @@ export class History {
 
 function isHeld(code: string | undefined): code is Exclude<Held, 'ATTEMPTS' | 'REPLACED'> {
   return final.has(code);
-}
-
-/** Sets what is the last one to be forgotten then. @returns the key that was forgotten for it */
-function renew<Value>(map: Map<string, Value>, key: string, value: Value, limit: number): string | undefined {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= limit) return undefined;
-  const [oldest] = map.keys();
-  if (oldest !== undefined) map.delete(oldest);
-  return oldest;
 }
 
 function isImage(value: unknown): value is [string, ImageRecord] {
