@@ -81,7 +81,7 @@ export class JobDevice {
   /** What is known of it, to be written down. */
   get state(): StoredDevice {
     const { schedule, lifetime } = this.#context;
-    const wait = schedule.plan.wait(this.id);
+    const wait = this.hasEnded ? undefined : schedule.plan.wait(this.id);
     return {
       entry: this.#entry,
       ...(this.#flight !== undefined && { flight: this.#flight }),
