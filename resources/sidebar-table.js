@@ -257,7 +257,7 @@ const symbols = {
 };
 
 /** Returns the update of a device in words. */
-export function describeUpdate(update) {
+function describeUpdate(update) {
   if (update === undefined) return { label: '', symbol: '' };
   const { state, phase, progress = 0, version = '', reason, error, proven } = update;
   if (state === 'running') {

@@ -3,7 +3,7 @@ import type { Firmware } from '../../src/firmware/firmware';
 import { setNewest } from '../../src/set-newest';
 
 /** What somebody was shown before the confirming click: these devices, and no others, are then updated. */
-export interface ShownPlan {
+interface ShownPlan {
   readonly id: string;
   /** Those of the very homie-broker that was asked: after another deploy its settings may differ. */
   readonly updates: object;

@@ -23,7 +23,7 @@ export interface TableRow {
 }
 
 /** What a device has to do with an update. `available`: a newer firmware of its name was given. */
-export interface RowUpdate {
+interface RowUpdate {
   readonly state: Update['state'] | 'available';
   readonly phase?: string;
   /** 0 to 100, while it runs. */

@@ -7,7 +7,7 @@ import { readMarks, type Find } from './marks';
 import { otherFile, refuseWholeFlash } from './other-file';
 import { requireBytes, type Segments } from './segments';
 
-export type FlashMode = 'QIO' | 'QOUT' | 'DIO' | 'DOUT' | 'unknown';
+type FlashMode = 'QIO' | 'QOUT' | 'DIO' | 'DOUT' | 'unknown';
 
 export interface FirmwareInfo {
   /** `esp8266`, `esp32`, `esp32s2`, `esp32c3` and so on; `esp32-<id>` for a chip id that is not known. */

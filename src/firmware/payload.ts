@@ -7,8 +7,6 @@ import { MAGIC, MAX_IMAGE } from './format';
 import { otherText } from './other-file';
 import { isPage, isReadable, kindOf } from './text';
 
-export { MAX_IMAGE };
-
 /** Characters or bytes that are looked at at most: base64 of the largest image, wrapped. */
 const MAX_INPUT = (MAX_IMAGE / 3) * 4 * 1.1;
 

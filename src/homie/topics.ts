@@ -3,7 +3,7 @@ import { isDeviceId, MAX_ID } from './device-id';
 import { topicReaders } from './values';
 
 /** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer ones never reach it). */
-export const MAX_TOPIC = 129;
+const MAX_TOPIC = 129;
 
 /**
  * The base topic as it is put before device ids: surrounding white space removed, a trailing slash supplied.

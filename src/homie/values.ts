@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { deviceStates, type Attribute, type Attributes, type DeviceEvent, type DeviceState, type Fact } from './device';
 
 /** What stands in for a configuration patch, which may hold secrets. */
-export const REDACTED = '•••';
+const REDACTED = '•••';
 
 /** The longest values that are kept, in bytes. Longer ones are dropped, not cut. */
 const MAX_CONFIG = 4096;

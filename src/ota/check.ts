@@ -28,7 +28,7 @@ export type CheckVerdict =
   | 'busy'
   | 'unknown';
 
-export interface DeviceCheck {
+interface DeviceCheck {
   readonly device: string;
   readonly verdict: CheckVerdict;
   /** Why, in a sentence. */

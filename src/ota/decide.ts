@@ -53,7 +53,7 @@ function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined
 }
 
 /** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
-export function incompatibility(device: Device, image: ImageFacts): HomieError | undefined {
+function incompatibility(device: Device, image: ImageFacts): HomieError | undefined {
   const { info } = image;
   if (!info.homie) return new HomieError('NOT_HOMIE');
   const misfit = wrongChip(device, image);

@@ -28,7 +28,7 @@ export interface WorkAround {
 }
 
 /** Work as plain data without secrets. */
-export interface WorkRecord {
+interface WorkRecord {
   /** ms: how long it is kept after its end. */
   readonly keep: number;
   /** What is needed to make it again. */

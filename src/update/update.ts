@@ -23,14 +23,14 @@ export type State = (typeof states)[number];
 export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' | 'rebooting' | 'verifying';
 
 /** `held`: it is not sent again unless somebody says so; `stopped`: an earlier rollout of the image was stopped by failures. */
-export type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'stopped' | 'excluded';
+type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'stopped' | 'excluded';
 
 /**
  * What a job waits for with a device that is not there, or that it cannot have. `offline`: the device is offline or asleep,
  * or we are; `never_seen`: nothing is known of it, so that it cannot be said to be offline, and its id may be misspelled;
  * `busy`: another job has it, or it may have something to boot.
  */
-export type Absence = 'offline' | 'never_seen' | 'busy';
+type Absence = 'offline' | 'never_seen' | 'busy';
 
 /**
  * What keeps a job from starting a device that is there: the maintenance window is closed, the canaries are still to be
@@ -75,7 +75,7 @@ export interface Progress {
 }
 
 /** Something about one path of a configuration. No text in it holds a value. */
-export interface PathReport {
+interface PathReport {
   /** Empty when it is about the whole. */
   readonly path: string;
   readonly message: string;
@@ -187,7 +187,7 @@ export interface Update {
  * `canary`: the first devices are to be proven; `soaking`: they must stay well for a while; `window`: the maintenance
  * window is closed.
  */
-export type RolloutStage = 'canary' | 'soaking' | 'window' | 'rollout';
+type RolloutStage = 'canary' | 'soaking' | 'window' | 'rollout';
 
 /** A whole job. `counts` and `devices` hold what is known at the moment. */
 export interface Summary {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from '../../src/firmware/inspect';
-import { MAX_IMAGE } from '../../src/firmware/payload';
+import { MAX_IMAGE } from '../../src/firmware/format';
 import { buildEsp8266Image } from '../support/images';
 import { refused } from './refused';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
-import { MAX_IMAGE, readPayload } from '../../src/firmware/payload';
+import { MAX_IMAGE } from '../../src/firmware/format';
+import { readPayload } from '../../src/firmware/payload';
 import { buildEsp8266Image } from '../support/images';
 import { refused } from './refused';
 

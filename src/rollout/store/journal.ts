@@ -35,7 +35,7 @@ export interface Reading {
 }
 
 /** What could not be read of a file. */
-export interface Damage {
+interface Damage {
   /** JOB_FILE_DAMAGED, JOB_FILE_NEWER or JOB_FILE_UNREADABLE. */
   readonly error: HomieError;
   /** The keys of the damaged lines, where at least these can be read. */
