@@ -1,3 +1,6 @@
+/** The longest time that a timer takes, in ms. */
+export const MAX_TIMER = 2 ** 31 - 1;
+
 /**
  * Does something until a time has passed or a signal is aborted. The timer is held here and cleared at the end: Node.js 20
  * holds the parts of an `AbortSignal.any` weakly, so that an `AbortSignal.timeout` among them is collected and never fires.

@@ -1,11 +1,9 @@
+import { MAX_TIMER } from '../deadline';
 import type { DeviceEvent } from './device';
 
 /** How many events wait to be read, and how many characters of text in them. When nobody reads for long, the oldest go. */
 const MAX_WAITING = 1000;
 const MAX_TEXT = 256 * 1024;
-
-/** The longest time that a timer takes, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** Collects the events of one device in order, so that an exchange can be written from top to bottom. */
 export class DeviceWatch {

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { connect, type IConnackPacket, type MqttClient } from 'mqtt';
+import { MAX_TIMER } from '../deadline';
 import { HomieError } from '../errors';
 import { clientOptions, isEncrypted, MAX_PACKET, shownUrl, type ConnectionOptions } from './options';
 import { PacketLimit } from './packet-limit';
@@ -61,9 +62,6 @@ const UNDER_WAY = 2;
 
 /** How long the broker may take to close the connection after our DISCONNECT, in ms. */
 const FAREWELL = 1000;
-
-/** The longest time that a timer takes, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
 
 /** MQTT 5, section 3.4.2.1. */
 const NO_SUBSCRIBERS = 16;

@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { packetSize } from '../mqtt/publish-packet';
 
 /** A firmware publish as it goes over the wire. */
 export interface Encoded {
@@ -32,23 +33,18 @@ export function encodedLength(size: number, encoding: 'binary' | 'base64'): numb
  */
 export function asBase64(image: Buffer, topic: string): Encoded {
   const payload = Buffer.from(image.toString('base64'), 'latin1');
+  // The device speaks MQTT 3.1.1.
+  const size = (at: 0 | 1): number => packetSize(topic, payload.length, at, 4);
   const qos = ([0, 1] as const).find((candidate) => {
-    const phase = (4 - (headerLength(topic, payload.length, candidate) % 4)) % 4;
+    const header = size(candidate) - payload.length;
+    const phase = (4 - (header % 4)) % 4;
     return phase === 0 || phase === 3;
   });
   if (qos === undefined) throw new HomieError('BASE64_IMPOSSIBLE');
   const padding = payload.length - (payload.indexOf('=') === -1 ? payload.length : payload.indexOf('='));
   for (const segment of SEGMENT_SIZES) {
-    const last = (headerLength(topic, payload.length, qos) + payload.length) % segment;
+    const last = size(qos) % segment;
     if (last > 0 && last <= padding) throw new HomieError('BASE64_IMPOSSIBLE');
   }
   return { payload, qos };
-}
-
-/** Bytes of an MQTT 3.1.1 PUBLISH before its payload: MQTT 3.1.1, sections 2.2 and 3.3. */
-function headerLength(topic: string, payloadLength: number, qos: 0 | 1): number {
-  const variable = 2 + Buffer.byteLength(topic) + (qos === 1 ? 2 : 0);
-  const remaining = variable + payloadLength;
-  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4;
-  return 1 + lengthBytes + variable;
 }

@@ -1,5 +1,4 @@
-/** The longest time that a timer takes, in ms. */
-const MAX_TIMER = 2 ** 31 - 1;
+import { MAX_TIMER } from '../deadline';
 
 /** The time as a rollout sees it: hours pass in it, and a maintenance window has a local time. */
 export interface Clock {
