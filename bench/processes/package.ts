@@ -4,8 +4,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
 import { inspect } from '../../src/firmware/inspect';
@@ -15,6 +13,7 @@ import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { defaultSettings as defaultRollout } from '../../src/rollout/settings';
 import { JobStore } from '../../src/rollout/store/job-store';
+import { usedHeap } from '../../test/support/garbage';
 import { alternate } from '../arithmetic';
 import { now, serve } from '../process';
 import type { Image } from '../scene';
@@ -115,14 +114,6 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
   return performance.now() - begun;
-}
-
-/** Returns the bytes of the heap that are in use. */
-function usedHeap(): number {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  if (typeof collect === 'function') collect();
-  return process.memoryUsage().heapUsed;
 }
 
 /** How often the event loop is looked at, in ms. */

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { readFile } from '../../src/config/file';
 import { HomieBroker } from '../../src/homie/broker';
@@ -11,19 +9,13 @@ import { DeviceObserver } from '../../src/homie/device-observer';
 import { subscriptions } from '../../src/homie/topics';
 import { attributes } from '../../src/homie/values';
 import { parseStatus } from '../../src/ota/status';
+import { usedHeap } from '../support/garbage';
 import { hostileMessages, subTopics } from './hostile';
 
 const RUNS = 200;
 const MESSAGES = 500;
 
 const checksum = '0123456789abcdef0123456789abcdef';
-
-function usedHeap(): number {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  if (typeof collect === 'function') collect();
-  return process.memoryUsage().heapUsed;
-}
 
 /** What the parts of the package make of an event. Each must be as its type says. */
 function digest(event: DeviceEvent): void {

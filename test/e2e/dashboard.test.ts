@@ -6,12 +6,11 @@ import type { Browser, Locator, Page } from 'playwright-core';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, openBrowser, runtimes } from '../support/editor';
-import { buildEsp8266Image } from '../support/images';
+import { buildEsp8266Image, running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 import { assertQuiet, recordPage, type PageRecord } from '../support/page-checks';
 import { dashboardSettings, dashboardUserDir } from './dashboard-user-dir';
 
-const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 /** Larger than what comes through without the setting that the readme asks for. */
 const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 1_200_000, seed: 2 });
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });

@@ -7,7 +7,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import * as ota from '../../src/ota/settings';
 import * as rollout from '../../src/rollout/settings';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
-import { buildEsp8266Image } from '../support/images';
+import { next, running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 
 /** Ids of the example. */
@@ -19,9 +19,6 @@ const ids = {
   ota: 'b0a1f6d2c3e40007',
   broker: 'b0a1f6d2c3e4000c',
 };
-
-const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
-const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
   describe(`the editor of ${title}`, () => {

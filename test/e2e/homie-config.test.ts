@@ -6,7 +6,7 @@ import * as rollout from '../../src/rollout/settings';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
-import { buildEsp8266Image } from '../support/images';
+import { running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 
 /** Ids of the example. */
@@ -65,7 +65,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       device = new SimulatedDevice({
         url: broker.url,
         id: 'kitchen-light',
-        image: buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 }),
+        image: running,
         config: { settings: { apiToken: 'old' } },
         uptime: 3600,
       });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { adminRoutes, nameOf } from '../support/admin-routes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
-import { LoggedIn, old } from '../support/logged-in';
+import { running } from '../support/images';
+import { LoggedIn } from '../support/logged-in';
 
 /** All that the reader is answered. */
 const allowed = ['GET brokers/:id/devices', 'GET brokers/:id/table'];
@@ -70,7 +71,7 @@ describe('a user with only homie-ota.read', () => {
       site.devices.map(({ received, patches }) => [received, patches]),
       [[[], []]],
     );
-    assert.deepEqual(site.devices[0]?.image, old);
+    assert.deepEqual(site.devices[0]?.image, running);
   });
 });
 

@@ -6,10 +6,9 @@ import mqtt from 'mqtt';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
-import { buildEsp8266Image } from '../support/images';
+import { buildEsp8266Image, running as old } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
 
-const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 const plug = buildEsp8266Image({ name: 'my-plug', version: '2.0.0', size: 60_000, seed: 2 });
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 4 });

@@ -1,5 +1,6 @@
 /** Prints how much memory the registry takes for many devices. A process of its own: nothing else is on its heap. */
 import { Registry } from '../../src/homie/registry';
+import { usedHeap } from '../support/garbage';
 
 const DEVICES = 10_000;
 
@@ -25,11 +26,6 @@ function topicsOf(index: number): [string, string][] {
     ['$stats/uptime', String(index)],
     ['$state', 'ready'],
   ];
-}
-
-function usedHeap(): number {
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
 }
 
 const registry = new Registry('homie/');

@@ -3,8 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { NodeMessage } from 'node-red';
 import { Jobs } from '../../nodes/shared/jobs';
 import { OtaActions } from '../../nodes/homie-ota/ota-actions';
@@ -17,6 +15,7 @@ import { JobStore } from '../../src/rollout/store/job-store';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { collect } from '../support/garbage';
 import { buildEsp8266Image } from '../support/images';
 import { running } from './scene';
 
@@ -39,12 +38,6 @@ function imageOf(seed: number, name = 'my-light'): Buffer {
 }
 
 const plugImage = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', seed: 1 });
-
-/** A collection of all that is not reachable. */
-const collect: () => void = (() => {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc');
-})();
 
 /** Bytes that Buffers hold, once no more of them can be collected than at `least`. */
 async function held(least: number): Promise<number> {

@@ -4,14 +4,12 @@ import type { Change, Outcome } from '../../src/update/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
-import { codeOf, type Lab, next, raw, running, withLab as withLabAt } from './lab';
+import { codeOf, type Lab, large, next, raw, running, withLab as withLabAt } from './lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 
 /** For ids of 18 characters. */
 let unfits = 10_000;
-
-const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 /** Bytes of the question whether an update was cut off. */
 const QUESTION = 4096;
@@ -342,16 +340,7 @@ describeWithBrokers('while an update runs', (start) => {
 
   it('frees a device that somebody else left half dead, and then brings the image onto it', () =>
     withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
-      const { id } = lab.device;
-      const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
-      const watch = lab.broker.watch(id);
-      await lab.broker.connection.publish(topic, large, { qos: 1, timeout: HANG_LIMIT });
-      let state: unknown;
-      for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
-        const event = await watch.next(Infinity);
-        if (event?.attribute === 'state') state = event.value;
-      }
-      watch.close();
+      await lab.cutOff(large);
 
       // Somebody who comes later knows it from what is retained only.
       const later = await lab.later();

@@ -10,10 +10,13 @@ import type { Change, Outcome } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { defaultSettings as defaultRollout, type RolloutSettings } from '../../src/rollout/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { running } from '../support/images';
+import { buildEsp8266Image, running } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 
 export { next, running } from '../support/images';
+
+/** Takes so long to be sent that something can happen meanwhile. */
+export const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 /** Deadlines for tests in which what the exchange waits for comes. */
 export const patient: OtaSettings = {
@@ -125,6 +128,23 @@ export class Lab {
   async lose(): Promise<void> {
     await this.device.stop();
     while (this.broker.registry.get(this.device.id)?.state?.value !== 'lost') await once(this.broker.registry, 'event');
+  }
+
+  /**
+   * Publishes an image to the device as somebody else would, whose transfer its misbehaviour `dropAt` cuts off. Resolves when
+   * it is ready again, half dead.
+   */
+  async cutOff(image: Buffer): Promise<void> {
+    const { broker, device } = this;
+    const topic = `homie/${device.id}/$implementation/ota/firmware/${await md5(image)}`;
+    const watch = broker.watch(device.id);
+    await broker.connection.publish(topic, image, { qos: 1, timeout: HANG_LIMIT });
+    let state: unknown;
+    for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
+      const event = await watch.next(Infinity);
+      if (event?.attribute === 'state') state = event.value;
+    }
+    watch.close();
   }
 
   /** The next lab may have a device of the same id. */

@@ -7,13 +7,10 @@ import { DeviceLocks } from '../../src/homie/lock';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { codeOf, expiring, Lab, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
+import { codeOf, expiring, Lab, large, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { isImage } from '../simulator/transfers';
-
-const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 /** Images that reached the device. */
 const images = ({ device }: Lab): number => device.received.filter(isImage).length;

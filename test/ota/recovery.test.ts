@@ -2,14 +2,12 @@ import assert from 'node:assert/strict';
 import { reachedUptime } from '../../src/homie/uptime';
 import { DeviceObserver } from '../../src/homie/device-observer';
 import { abortStaleUpdate } from '../../src/ota/recovery';
-import { buildEsp8266Image } from '../support/images';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { startProxy, type Proxy } from '../support/proxy';
-import { Lab, patient, raw } from './lab';
+import { Lab, large, patient } from './lab';
 
 /** Bytes of the question. */
 const QUESTION = 4096;
-const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
 describeWithBrokers('a device in the middle of an update that was cut off', (start) => {
   let server: TestBroker;
@@ -26,16 +24,7 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
       { misbehaviour: { dropAt: 30_000 } },
       { url: `mqtt://127.0.0.1:${proxy.port}`, reconnect: { min: 20, max: 20 } },
     );
-    const { id } = lab.device;
-    const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
-    const watch = lab.broker.watch(id);
-    await lab.broker.connection.publish(topic, large, { qos: 1, timeout: 5_000 });
-    let state: unknown;
-    for (let left = false; !left || state !== 'ready'; left ||= state === 'lost') {
-      const event = await watch.next(Infinity);
-      if (event?.attribute === 'state') state = event.value;
-    }
-    watch.close();
+    await lab.cutOff(large);
     assert.equal(lab.device.isUpdating, true);
   });
   afterEach(async () => {

@@ -3,11 +3,8 @@ import { once } from 'node:events';
 import type { Change } from '../../src/update/update';
 import { History } from '../../src/rollout/store/history';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
-import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
-import { codeOf, Lab, next, raw } from './lab';
-
-const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+import { codeOf, Lab, large, next, raw } from './lab';
 
 describeWithBrokers('a device that is unplugged in the middle of a transfer', (start) => {
   let broker: TestBroker;

@@ -1,7 +1,7 @@
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { nameOf, type AdminRoute } from './admin-routes';
 import { startAedes, type AedesBroker } from './aedes';
-import { buildEsp8266Image } from './images';
+import { buildEsp8266Image, running } from './images';
 import { startNodeRed, type NodeRed, type NodeRedOptions } from './node-red';
 
 /** That of Node-RED. */
@@ -11,8 +11,7 @@ const { hashSync }: { hashSync: (text: string, rounds: number) => string } = req
 
 const PASSWORD = 'for-tests-only';
 
-/** What the devices run, and what is brought onto them. */
-export const old = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
+/** What is brought onto the devices. */
 export const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
 
 export const OCTETS = 'application/octet-stream';
@@ -92,7 +91,7 @@ export class LoggedIn {
     const site = new LoggedIn(await startAedes(), settings);
     const { url } = site.broker;
     for (const device of devices) {
-      const started = new SimulatedDevice({ url, id: 'kitchen-light', image: old, uptime: 3600, ...device });
+      const started = new SimulatedDevice({ url, id: 'kitchen-light', image: running, uptime: 3600, ...device });
       site.devices.push(started);
       await started.start();
     }
