@@ -17,9 +17,13 @@ export class LockProcess {
   readonly #listeners = new Set<() => void>();
 
   constructor(folder: string, timing: LockTiming) {
-    this.#child = fork(path.join(__dirname, '../rollout/folder-lock-process.ts'), [folder, JSON.stringify(timing)], {
-      execArgv: ['--require', 'tsx/cjs'],
-    });
+    this.#child = fork(
+      path.join(__dirname, '../rollout/store/folder-lock-process.ts'),
+      [folder, JSON.stringify(timing)],
+      {
+        execArgv: ['--require', 'tsx/cjs'],
+      },
+    );
     this.#child.on('message', (report: LockReport) => {
       this.#reports.push(report);
       for (const listener of this.#listeners) listener();
