@@ -105,7 +105,7 @@ function refuseOtherUrls({ protocol, hostname, username, password }: URL, named:
   }
   if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol) || hostname === '') {
     throw invalid(
-      `The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
+      `The URL of the broker must start with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
     );
   }
 }

@@ -54,7 +54,7 @@ const UNCHANGED = '__PWRD__';
 const LIMITS = { atOnce: 3, begun: 20, within: 60_000 } as const;
 
 const refusals = {
-  running: ['Three connection tests are already running.', 'Wait until one of them has ended.'],
+  running: ['Three connection tests are already running.', 'Wait until one of them has finished.'],
   begun: ['20 connection tests were started within a minute.', 'Wait a minute, then test again.'],
 } as const;
 
@@ -75,7 +75,7 @@ export function offerTest(RED: NodeAPI): void {
       if (fields === undefined) {
         response
           .status(400)
-          .json({ message: 'The settings of a homie-broker are expected as a JSON object of texts.' });
+          .json({ message: 'The request must be a JSON object with the settings of a homie-broker as texts.' });
         return;
       }
       const { state } = limit;
@@ -171,7 +171,7 @@ function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | und
     return;
   throw new HomieError(
     'BROKER_SETTINGS',
-    'The connection settings were changed, and the stored password is used with the deployed settings only.',
+    'The connection settings were changed, and the stored password is only used with the deployed settings.',
     { hint: 'Enter the password again.' },
   );
 }

@@ -79,7 +79,7 @@ export = (RED: NodeAPI): void => {
 function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOptions): () => void {
   if (sendsPlainPassword(settings)) {
     const named = settings.shownUrl ?? shownUrl(settings.url);
-    node.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker offers it.`);
+    node.warn(`the password is sent to ${named} without encryption. Switch TLS on if the broker supports it.`);
   }
   const log = changeLog(node);
   broker.on('status', log);
@@ -120,17 +120,17 @@ function skipLog(node: BrokerNode, broker: HomieBroker): (topic: string, size: n
     told.add(topic);
     const megabytes = Math.ceil(size / 1024 / 1024);
     node.warn(
-      `skipped a message of ${megabytes} MiB at ${plainText(broker.shown(topic))}: at most 32 MiB are received. If it is retained, clear it at the broker.`,
+      `skipped a message of ${megabytes} MiB at ${plainText(broker.shown(topic))}: the limit is 32 MiB. If the message is retained, clear it on the broker.`,
     );
   };
 }
 
 const lacks: Readonly<Record<Lack, string>> = {
-  retained: 'the broker does not keep retained messages: a device is only seen while it sends',
+  retained: 'the broker does not keep retained messages: a device is visible only while it sends',
   wildcards: 'the broker does not support wildcard subscriptions: devices cannot be found',
-  qos1: 'the broker takes no messages with QoS 1: firmware and configuration changes cannot be sent',
+  qos1: 'the broker does not accept messages with QoS 1: firmware and configuration changes cannot be sent',
   retainedByWildcard:
-    'the broker delivers what it has retained for exact topics only (as RabbitMQ does): a device shows only when it is named or sends something',
+    'the broker delivers retained messages for exact topics only (as RabbitMQ does): a device is visible only when it is named or sends something',
 };
 
 function describe(status: ConnectionStatus): string | undefined {

@@ -30,9 +30,9 @@ export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedF
   if (!isMqttBroker(node)) {
     throw new HomieError(
       'BROKER_SETTINGS',
-      'The mqtt-broker node is missing, disabled or not one of Node-RED itself.',
+      'The mqtt-broker node is missing, disabled or not the one built into Node-RED.',
       {
-        hint: 'Choose an mqtt-broker node in the homie-broker, and see that it is enabled.',
+        hint: 'Choose an mqtt-broker node in the homie-broker, and make sure that it is enabled.',
       },
     );
   }
@@ -40,9 +40,9 @@ export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedF
   if (options['wsOptions'] !== undefined) {
     throw new HomieError(
       'BROKER_SETTINGS',
-      'The mqtt-broker node connects through a proxy, which homie-broker does not.',
+      'The mqtt-broker node connects through a proxy, which homie-broker does not support.',
       {
-        hint: 'Except the broker from the proxy by the environment variable no_proxy.',
+        hint: 'Exclude the broker from the proxy with the environment variable no_proxy.',
       },
     );
   }
@@ -65,8 +65,8 @@ function readUrl(text: string): string {
   const scheme = schemes[/^[a-z]+:/i.exec(text)?.[0].toLowerCase() ?? ''];
   const url = scheme === undefined ? undefined : `${scheme}${text.slice(text.indexOf(':') + 1)}`;
   if (url === undefined || !URL.canParse(url) || new URL(url).hostname === '') {
-    throw new HomieError('BROKER_SETTINGS', 'The server of the mqtt-broker node is not an address that can be used.', {
-      hint: 'Give a host name there, or a URL that begins with mqtt, mqtts, ws or wss.',
+    throw new HomieError('BROKER_SETTINGS', 'The server of the mqtt-broker node is not a valid address.', {
+      hint: 'Enter a host name there, or a URL that starts with mqtt, mqtts, ws or wss.',
     });
   }
   return url;
@@ -74,8 +74,8 @@ function readUrl(text: string): string {
 
 /** TLS is switched on, and the URL is one without it. @param shown the URL as it may be shown */
 export function contradiction(shown: string): HomieError {
-  return new HomieError('BROKER_SETTINGS', `TLS is on, but the URL ${JSON.stringify(shown)} is one without TLS.`, {
-    hint: 'Use a URL that begins with mqtts:// or wss://, or switch TLS off.',
+  return new HomieError('BROKER_SETTINGS', `TLS is on, but the URL ${JSON.stringify(shown)} does not use TLS.`, {
+    hint: 'Use a URL that starts with mqtts:// or wss://, or switch TLS off.',
   });
 }
 

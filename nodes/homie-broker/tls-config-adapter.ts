@@ -11,9 +11,13 @@ export type TlsOptions = NonNullable<ConnectionOptions['tls']>;
  */
 export function readTlsConfig(node: unknown): TlsOptions {
   if (!isTlsConfig(node)) {
-    throw new HomieError('BROKER_SETTINGS', 'The tls-config node is missing, disabled or not one of Node-RED itself.', {
-      hint: 'Choose a tls-config node in the homie-broker, and see that it is enabled.',
-    });
+    throw new HomieError(
+      'BROKER_SETTINGS',
+      'The tls-config node is missing, disabled or not the one built into Node-RED.',
+      {
+        hint: 'Choose a tls-config node in the homie-broker, and make sure that it is enabled.',
+      },
+    );
   }
   if (node.valid === false) {
     throw new HomieError('BROKER_SETTINGS', 'The tls-config node cannot be used: its files cannot be read.', {

@@ -106,5 +106,5 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
 /** What is said of a configuration: unless the device is ready, it is what was. */
 function textOf({ device, state }: DeviceConfig): string {
   if (state === 'ready') return `${device}: configuration read.`;
-  return `${device}: configuration as the device last published it; its state is ${state ?? 'unknown'}.`;
+  return `${device}: configuration as last published; the state of the device is ${state ?? 'unknown'}.`;
 }

@@ -12,7 +12,7 @@ import { membersOf, type Request } from '../shared/request';
  */
 export function patchOf({ payload }: Request): JsonObject {
   if (!isAnswer(payload)) return readPatch(payload);
-  throw new HomieError('PATCH_TYPE', 'msg.payload is an answer of a Homie node, not a patch.', {
+  throw new HomieError('PATCH_TYPE', 'msg.payload is an answer from a Homie node, not a patch.', {
     hint: 'Set msg.payload to a patch, or msg.action to "get" to read the configuration of the device.',
   });
 }

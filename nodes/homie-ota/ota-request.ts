@@ -18,8 +18,8 @@ export async function readChoice(
   const match = readMatch(msg.matchFirmware);
   if (!isAbsent(msg.device)) {
     if (match !== true) return { devices: readDevices(msg.device) };
-    throw new HomieError('INVALID_SETTING', 'The message has both device and options.matchFirmware.', {
-      hint: 'Name the devices, or choose all that run this firmware.',
+    throw new HomieError('INVALID_SETTING', 'The message sets both device and options.matchFirmware.', {
+      hint: 'Name the devices, or choose all devices that run this firmware.',
     });
   }
   if (match === true) return { runningThisFirmware: true };

@@ -72,7 +72,7 @@ function entryOf(result: Remembered): HistoryEntry {
 
 function textOf(entries: readonly HistoryEntry[]): string {
   const [latest] = entries;
-  if (latest === undefined) return 'No update or configuration change is remembered.';
+  if (latest === undefined) return 'No update or configuration change is recorded.';
   const devices = new Set(entries.map(({ device }) => device)).size;
   return `${count(entries.length, 'result')} of ${count(devices, 'device')}. Latest: ${latest.text}`;
 }

@@ -18,7 +18,7 @@ export function refusal(job: string, devices: readonly string[], error: HomieErr
 
 /** What is said to a message that asks for what a job does already. */
 export function sameAgain(summary: Summary): Summary {
-  return { ...summary, text: `The same was asked for before, in job ${summary.job}: ${summary.text}` };
+  return { ...summary, text: `The same request was made before, in job ${summary.job}: ${summary.text}` };
 }
 
 /** The first progress of a message about no device: what its job does. `isAgain`: an earlier message asked for the same. */

@@ -23,7 +23,7 @@ export function ownPagesOnly(request: Asked, response: Reply, next: () => void):
   }
   response.status(403).json({
     code: 'cross_site',
-    message: 'This request comes from a page of another site.',
+    message: 'This request comes from a page on another site.',
     hint: 'Use the editor of this Node-RED. Behind a proxy without HTTPS, let the proxy pass on the Host header.',
   });
 }

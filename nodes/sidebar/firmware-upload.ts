@@ -69,8 +69,8 @@ export async function readUpload(upload: Upload, { idle, total }: UploadLimits =
     await withDeadline(total, ended, (signal) => once(upload, 'end', { signal }));
   } catch (cause) {
     const reason = stalled.signal.aborted
-      ? `The upload stalled: no data came for ${idle / 1000} s.`
-      : 'The upload has ended early.';
+      ? `The upload stalled: no data arrived for ${idle / 1000} s.`
+      : 'The upload ended early.';
     throw new HomieError('FIRMWARE_TRUNCATED', reason, { cause });
   } finally {
     clearTimeout(timer);

@@ -3,12 +3,12 @@ import { isAbort } from '../../src/unless-aborted';
 
 /** Why the sidebar is refused something that has nothing to do with firmware or devices. */
 const reasons = {
-  malformed: [400, 'This request makes no sense.', 'Reload the editor.'],
-  unstaged: [404, 'This upload is not kept any more.', 'Give the file once more.'],
+  malformed: [400, 'The request is invalid.', 'Reload the editor.'],
+  unstaged: [404, 'This upload is no longer available.', 'Upload the file again.'],
   undeployed: [404, 'This homie-broker is not deployed.', 'Deploy it, or choose another one.'],
   changed: [409, 'The update may differ from what was shown.', 'Check the devices again, then confirm.'],
   nothing: [409, 'No device would be updated.', 'Choose other devices.'],
-  busy: [429, 'Too many files are being uploaded.', 'Try again in 30 seconds: an upload that stalls ends by then.'],
+  busy: [429, 'Too many files are being uploaded.', 'Try again in 30 seconds: stalled uploads end by then.'],
 } as const satisfies Record<string, readonly [status: number, message: string, hint: string]>;
 
 /** A request that is refused. */

@@ -60,11 +60,11 @@ export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly 
   const hint = steps && splitHint(steps);
   const [read, merge, pool] = [patchMemory(patch), mergeMemory(file, patch), mergePool(file)];
   if (read > POOL) {
-    const message = `The patch needs ${read} bytes of the ${POOL} that the device has to read it.`;
+    const message = `The patch needs ${read} bytes of memory, but the device has only ${POOL} to read it.`;
     problems.push(problem('PATCH_TOO_LARGE', [], message, hint));
   }
   if (merge > pool) {
-    const message = `The merge needs ${merge} bytes of the ${pool} that the device has; it would lose values without a word.`;
+    const message = `The merge needs ${merge} bytes of memory, but the device has only ${pool} and would silently lose values.`;
     const counted = isWithinBudget(withoutUncertain(file), patch) ? NO_SECRETS : undefined;
     problems.push(problem('MERGE_TOO_LARGE', [], message, [hint, counted].filter(Boolean).join(' ') || undefined));
   }
@@ -78,18 +78,18 @@ export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment
     void problems.push(problem('CONFIG_TOO_LARGE', [], message, hint));
   const [bytes, secrets] = [fileBytes(after), hiddenBytes(after)];
   if (bytes > MAX_FILE) {
-    const most = secrets > 0 ? `, with up to ${secrets} for the secrets that are not published` : '';
+    const most = secrets > 0 ? `, including up to ${secrets} for secrets that are not published` : '';
     tooLarge(
-      `The file would have ${bytes} bytes${most}; the device starts with ${MAX_FILE} at most.`,
+      `The file would have ${bytes} bytes${most}, but the device starts with at most ${MAX_FILE}.`,
       secrets > 0
-        ? 'Shorten it, or set secretBytes to the bytes that the values of these secrets have together, 0 if there are none.'
+        ? 'Shorten the configuration, or set secretBytes to the total bytes of the values of these secrets, 0 if there are none.'
         : undefined,
     );
   }
   const members = fileMembers(after);
   if (members > MAX_MEMBERS) {
     tooLarge(
-      `The file would have ${members} members; the device starts with ${MAX_MEMBERS} at most.`,
+      `The file would have ${members} members, but the device starts with at most ${MAX_MEMBERS}.`,
       fileMembers(withoutUncertain(after)) > MAX_MEMBERS ? undefined : NO_SECRETS,
     );
   }
@@ -101,7 +101,7 @@ export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment
       problem(
         'CONFIG_UNPUBLISHABLE',
         [],
-        `Publishing the configuration would take ${packet} bytes; the send buffer may have ${buffer}.`,
+        `Publishing the configuration would take ${packet} bytes, but the send buffer may have only ${buffer}.`,
       ),
     );
   }
@@ -123,14 +123,14 @@ function publishBytes(file: DeviceFile, mac: string | undefined): number {
 
 /** What helps where only secrets that may be in the file are too much. */
 const NO_SECRETS =
-  'The secrets that a device does not publish are counted. If its file has none of wifi.password, mqtt.username and mqtt.password, set secretBytes to 0.';
+  'If the file of the device has no wifi.password, mqtt.username or mqtt.password, set secretBytes to 0: secrets that the device does not publish are counted.';
 
 function splitHint(steps: readonly PatchStep[]): string {
-  if (steps.length === 0) return 'No split of it would fit. Send less, or shorten its texts.';
+  if (steps.length === 0) return 'Send a smaller patch, or shorten its texts: no split of it would fit.';
   const list = steps.map(({ paths }) => paths.join(', ')).join(' | ');
   return steps.length === 1
-    ? `It fits without what the device has already, which split: true leaves out. Left would be: ${list}.`
-    : `split: true sends it as ${steps.length} patches, with a reboot after each: ${list}.`;
+    ? `Use split: true, which leaves out what the device already has; the rest would fit: ${list}.`
+    : `Use split: true to send it as ${steps.length} patches, with a reboot after each: ${list}.`;
 }
 
 /** Bytes of each pool. */

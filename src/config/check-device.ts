@@ -59,11 +59,12 @@ function checkDevice(
   const { steps, ...check } = checkDevicePatch(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
     if (isExcluded) return ['excluded', EXCLUDED];
-    if (device?.state === undefined) return ['unseen', `It was ${neverSeen(broker, id)}`];
+    if (device?.state === undefined) return ['unseen', `The device was ${neverSeen(broker, id)}`];
     // A patch that may wait for its reboot keeps no corrected one away.
     const busy = busyBecause(broker, id, 'patch');
     if (busy !== undefined) return ['busy', busy];
-    if (device.state.value !== 'ready') return ['offline', `It is not there now; last seen as ${device.state.value}.`];
+    if (device.state.value !== 'ready')
+      return ['offline', `The device is not ready; last seen as ${device.state.value}.`];
     const tooLarge = steps
       .map((step) =>
         refuseLarge(
@@ -96,13 +97,13 @@ function reasonOf({
   const often = reboots === 1 ? 'one message and one reboot' : `${reboots} messages and ${reboots} reboots`;
   switch (verdict) {
     case 'no_change':
-      return 'It has all of this already.';
+      return 'The device already has all of these values.';
     case 'rejected':
       return `${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}${andMore(problems.length - 1)}`;
     case 'unknown':
-      return `It would be set in ${often}, if the sketch accepts ${sketch.join(', ')}.`;
+      return `The patch would be set in ${often}, if the sketch accepts ${sketch.join(', ')}.`;
     case 'set':
-      return `It would be set in ${often}.`;
+      return `The patch would be set in ${often}.`;
   }
 }
 
@@ -134,7 +135,7 @@ function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | u
   return problem(
     'CONFIG_UNKNOWN',
     [],
-    `${id} is ready, but publishes no $implementation/config, so a patch cannot be checked against it.`,
+    `${id} is ready but does not publish $implementation/config, so a patch cannot be checked against it.`,
     'Allow this user to read the topic (ACL), or restart the device.',
   );
 }

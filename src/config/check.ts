@@ -107,7 +107,7 @@ function join(checks: readonly Check[]): Check {
   const textOf = (check: Check): string => check.steps.map((step) => step.text()).join('\n');
   if (problems.length === 0 && others.some((check) => textOf(check) !== textOf(first))) {
     const message =
-      'Whether the device took an earlier patch is not known, and this one would have to be split differently.';
+      'It is unknown whether the device took an earlier patch, and the split of this patch depends on that.';
     problems.push(problem('REBOOT_PENDING', [], message));
   }
   const sketch = [...new Set(checks.flatMap((check) => check.sketch))];
@@ -141,7 +141,11 @@ function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Chec
   if (risks.length > 0 && input.allowRisky !== true) {
     const paths = risks.map(({ path }) => path).join(', ');
     problems.push(
-      problem('RISK_NOT_ALLOWED', [], `The patch changes what the device needs to be reached or updated: ${paths}.`),
+      problem(
+        'RISK_NOT_ALLOWED',
+        [],
+        `The patch changes settings that are needed to reach or update the device: ${paths}.`,
+      ),
     );
   }
 

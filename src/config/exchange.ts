@@ -290,12 +290,12 @@ class PatchExchange {
       }
       if (!isVisible(step)) {
         const message =
-          'The device rebooted later. It shows nothing of what the patch sets, so whether it took it is not known.';
+          'The device rebooted later but shows none of the values that the patch sets, so it is unknown whether it took the patch.';
         return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
       }
       await this.#took(end, step, to);
       if (this.#done === this.#check?.steps.length) return this.#succeeded;
-      const message = 'The device rebooted later and took this patch; those after it were not sent.';
+      const message = 'The device rebooted later and took this patch; the patches after it were not sent.';
       return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
     } catch {
       return undefined;
@@ -369,7 +369,7 @@ async function untilRebootShowable(
     const at = showableAt(known, now);
     if (at <= now) return;
     until ??= at + atMost;
-    if (now >= until) throw new HomieError('NOT_READY', 'The device restarts again and again.');
+    if (now >= until) throw new HomieError('NOT_READY', 'The device keeps restarting.');
     await watch.next(at, stop);
   }
 }

@@ -124,7 +124,7 @@ function notTaken({ flight, settings }: JudgePatchInput, known: Device): HomieEr
 
 function notBack({ moves }: PatchInFlight): HomieError {
   if (!moves) return new HomieError('NOT_BACK');
-  const hint = 'The patch gives it another id or base topic: look for it there, and get its configuration.';
+  const hint = 'Look for the device under the new id or base topic that the patch sets, and get its configuration.';
   return new HomieError('NOT_BACK', undefined, { hint });
 }
 
@@ -150,9 +150,10 @@ function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefin
   return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven', config: report } };
 }
 
-const RESTARTED = 'The device restarted, and has the configuration of before: the patch most likely did not reach it.';
-const UNFINISHED = 'The device rebooted later and took this patch; those after it were not sent.';
-const UNSEEN = 'The device restarted. It shows nothing of what the patch sets, so whether it took it is not known.';
+const RESTARTED = 'The device restarted with its previous configuration; the patch most likely did not reach it.';
+const UNFINISHED = 'The device rebooted later and took this patch; the patches after it were not sent.';
+const UNSEEN =
+  'The device restarted but shows none of the values that the patch sets, so it is unknown whether it took the patch.';
 
 function failed(
   { flight }: JudgePatchInput,

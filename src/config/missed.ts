@@ -25,7 +25,7 @@ export const MOST_SENT = 3;
 
 /** Why a device fails of which nothing shows whether it took the patch. */
 export function stillAsleep(): HomieError {
-  const hint = 'Get the configuration of the device when it is awake: it shows whether the device took the patch.';
+  const hint = 'Get the configuration of the device when it is awake; it shows whether the device took the patch.';
   return new HomieError('NOT_RECEIVED', ASLEEP, { hint });
 }
 

@@ -192,7 +192,7 @@ export class PatchTransfer {
       const back = await awaitReconnect(this.#there, { until, ready: settings.ready, statistics: true, verifying });
       if (back === 'never') return undefined;
       if (back === 'not_ready')
-        return failed(because('NOT_READY', 'The device came back, but was not ready in time.'), 'unknown');
+        return failed(because('NOT_READY', 'The device came back but was not ready in time.'), 'unknown');
       const { broker, device } = this.#input.to;
       if (isOtherDevice(this.#mac, broker.registry.get(device))) return failed(because('OTHER_DEVICE'), 'unknown');
       const end = this.#judge(back);
@@ -211,7 +211,7 @@ export class PatchTransfer {
     if (reboot === 'refuted' || (reboot === 'open' && !isOfSleeper)) return undefined;
     if (config === undefined) {
       return reboot === 'shown'
-        ? failed(because('CONFIG_UNKNOWN', 'The device came back, but did not publish its configuration.'))
+        ? failed(because('CONFIG_UNKNOWN', 'The device came back but did not publish its configuration.'))
         : undefined;
     }
     const shown = shownOf(step, config, settings.secretNames);
@@ -254,10 +254,10 @@ export class PatchTransfer {
     const settings =
       sketch.length === 0
         ? ''
-        : ` No rule here knows the types and validators that the sketch has for ${sketch.join(', ')}: check these first.`;
+        : ` First check the types and validators that the sketch has for ${sketch.join(', ')}; they are not known here.`;
     return (
-      'The device refused the patch, or has written it and reboots when the sketch is idle; the serial log tells.' +
-      `${settings} It stays locked until it reboots, and is watched.`
+      'Check the serial log of the device: it refused the patch, or has written it and will reboot when the sketch is idle.' +
+      `${settings} The device stays locked and watched until it reboots.`
     );
   }
 }
@@ -297,30 +297,30 @@ function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransfe
 }
 
 /** Of a device that may have rebooted unseen. */
-export const UNTOLD = 'The device received the patch; whether it rebooted since cannot be told.';
+export const UNTOLD = 'The device received the patch, but it is unknown whether it has rebooted since.';
 
-export const ASLEEP = 'The device went to sleep without a sign that it received the patch.';
+export const ASLEEP = 'The device went to sleep without confirming that it received the patch.';
 
 const messages = {
-  REBOOT_UNPROVEN: 'The device came back, but sent no $stats/uptime that would show that it rebooted.',
+  REBOOT_UNPROVEN: 'The device came back but did not send $stats/uptime, which would show that it rebooted.',
   UNCONFIRMED:
-    'The retained configuration of the device is as expected, but no live sign of the device confirms that it rebooted.',
+    'The retained configuration of the device is as expected, but no live message from the device confirms that it rebooted.',
   NOT_RECEIVED:
-    'A connection was lost meanwhile, and the device has not rebooted since: the patch most likely did not reach it.',
-  RESTARTED: 'The device restarted, but gave no sign that it received the patch, and has the configuration of before.',
+    'A connection was lost in the meantime, and the device has not rebooted since; the patch most likely did not reach it.',
+  RESTARTED: 'The device restarted with its previous configuration and did not confirm that it received the patch.',
   UNSEEN:
-    'The device restarted, but gave no sign that it received the patch. It shows nothing of what the patch sets, so whether it took it is not known.',
-  NOT_BACK: 'The device went away and did not come back in time.',
+    'The device restarted without confirming the patch and shows none of the values that the patch sets, so it is unknown whether it took the patch.',
+  NOT_BACK: 'The device disconnected and did not come back in time.',
   ASLEEP,
 } as const;
 
 const hints = {
   REBOOT_UNPROVEN:
-    'A configuration is published at every connect, whether it is in use or not. Restart the device, and get its configuration.',
+    'Restart the device, then get its configuration: a device publishes its configuration each time it connects, whether it is in use or not.',
   UNCONFIRMED:
-    'The connection to the broker was lost meanwhile. Wait until the device sends its statistics, and get its configuration.',
+    'Wait until the device sends its statistics, then get its configuration: the connection to the broker was lost in the meantime.',
   NOT_BACK:
-    'If wifi or mqtt were changed, they may not fit: look for the device on the other network or broker, or for an access point that it opened. Else power-cycle it.',
+    'If wifi or mqtt settings were changed, look for the device on the other network or broker, or for an access point that it opened: the new settings may be wrong. Otherwise, power-cycle it.',
 } as const;
 
 function because(code: ErrorCode, message?: string, hint?: string): HomieError {
@@ -334,17 +334,21 @@ function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'fa
 /** @param why the connection was lost, where the broker or the network gave a reason */
 function notReceived(why: unknown): HomieError {
   if (!(why instanceof HomieError)) return because('NOT_RECEIVED', messages.NOT_RECEIVED);
-  const since = 'The device has not rebooted since: the patch most likely did not reach it.';
+  const since = 'The device has not rebooted since; the patch most likely did not reach it.';
   return because('NOT_RECEIVED', `${why.message} ${since}`, why.hint);
 }
 
 function unanswered({ error: cause, noSubscribers }: { error?: HomieError; noSubscribers: boolean }): HomieError {
   if (cause?.code === 'PUBLISH_TIMEOUT')
-    return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device gave no sign of it.');
+    return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device did not respond.');
   if (cause?.cause instanceof HomieError)
-    return because('NOT_RECEIVED', `${cause.cause.message} The patch was being sent.`, cause.cause.hint);
+    return because(
+      'NOT_RECEIVED',
+      `${cause.cause.message} This happened while the patch was being sent.`,
+      cause.cause.hint,
+    );
   if (noSubscribers)
-    return because('NOT_RECEIVED', 'The broker knew of nobody who listens to the topic for patches of the device.');
+    return because('NOT_RECEIVED', 'The broker reported no subscriber for the patch topic of the device.');
   return because('NOT_RECEIVED');
 }
 

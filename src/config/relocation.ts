@@ -90,7 +90,7 @@ export class Relocation {
     if (id === undefined) {
       throw new HomieError(
         'FACTS_MISSING',
-        'The device would take its MAC address as its id, but has not published it.',
+        'The device would use its MAC address as its id, but has not published it.',
       );
     }
     const isRenamed = id !== deviceIdOf(before, mac);
@@ -135,7 +135,7 @@ export class Relocation {
       if (broker.isSettled) return broker;
       throw new HomieError(
         'NOT_CONNECTED',
-        `A second connection, to see the device under ${baseTopic}, could not be made.`,
+        `A second connection to watch the device under ${baseTopic} could not be established.`,
       );
     }
     return broker;
@@ -175,11 +175,11 @@ export async function leaveBehind({ old, now, clear, patience, signal }: Leftove
     return state === before || (state === undefined && cleared.some(isStateTopic));
   };
   if (await clearRetained(retained, { sender: old, stands, cleared, signal })) return { ...report, cleared };
-  return { ...report, cleared, kept: 'The old $state changed meanwhile.' };
+  return { ...report, cleared, kept: 'The old $state changed in the meantime.' };
 }
 
 const UNSHOWN =
-  'The broker shows nothing that is retained there: it may deliver that for exact topics only (RabbitMQ), or not to this user (ACL).';
+  'The broker shows no retained topics there: it may deliver them for exact topics only (RabbitMQ), or not to this user (ACL).';
 
 async function untilLost(old: Address, patience: number, signal: AbortSignal): Promise<boolean> {
   const until = performance.now() + patience;

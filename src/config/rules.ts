@@ -70,7 +70,7 @@ function broken(row: ConfigKey, file: DeviceFile): string[] {
   const value = get(keys);
   if (value !== null) {
     const message = types[type].isTaken(value, row) ? [] : [types[type].mismatch(row, value)];
-    return needs === undefined || isSet(needs) ? message : [...message, `It needs ${needs} to be set too.`];
+    return needs === undefined || isSet(needs) ? message : [...message, `It also requires ${needs} to be set.`];
   }
   if (together.some(isSet)) return [`${together.join(', ')} must be set together or not at all.`];
   if ((row.required ?? when) === undefined || isCertain(file, keys)) return [];

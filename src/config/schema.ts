@@ -30,14 +30,14 @@ export interface ConfigKey {
   readonly alone?: true;
 }
 
-const OUT_OF_REACH = 'Only somebody at the device can then bring it back.';
-const WRONG_NETWORK = `If this does not fit the network, the device never connects again. ${OUT_OF_REACH}`;
-const WRONG_BROKER = `If this does not fit a broker, or the broker is another one, the device disappears. ${OUT_OF_REACH}`;
-const NO_OTA = 'The device takes no firmware over MQTT until OTA is enabled again.';
+const OUT_OF_REACH = 'Only someone on site can then recover it.';
+const WRONG_NETWORK = `If the value does not match the network, the device never connects again. ${OUT_OF_REACH}`;
+const WRONG_BROKER = `If the value does not match a broker, or matches a different one, the device disappears. ${OUT_OF_REACH}`;
+const NO_OTA = 'The device accepts no firmware over MQTT until OTA is enabled again.';
 
-const noAddress = text(isIpv4, 'It must be four numbers from 0 to 255 with dots between them, without leading zeros.');
-const noHost = address(isHostAddress, 'It must be an address that a host can have, from 1.0.0.0 to 223.255.255.255.');
-const noMask = address(isNetmask, 'It must be a netmask such as 255.255.255.0, with room for hosts.');
+const noAddress = text(isIpv4, 'It must be four numbers from 0 to 255, separated by dots and without leading zeros.');
+const noHost = address(isHostAddress, 'It must be a host address, from 1.0.0.0 to 223.255.255.255.');
+const noMask = address(isNetmask, 'It must be a netmask that leaves room for hosts, such as 255.255.255.0.');
 const POINT = ['bssid', 'channel'];
 const NETWORK = ['ip', 'mask', 'gw'];
 
@@ -49,7 +49,7 @@ export const schema: readonly ConfigKey[] = [
     type: 'text',
     max: 32,
     risk: moves(
-      'All topics of the device move to the new id; flows and rules that use the old one lose it.',
+      'All topics of the device move to the new id; flows and rules that use the old id lose the device.',
       'The device falls back to its MAC address as its id, and all its topics move there.',
     ),
     unsafe: text(
@@ -61,7 +61,7 @@ export const schema: readonly ConfigKey[] = [
   {
     keys: ['device_stats_interval'],
     type: 'whole',
-    unsafe: outside(1, 994, '0 floods the broker, and a larger one overruns the memory of the device.'),
+    unsafe: outside(1, 994, '0 floods the broker, and a larger value overflows the memory of the device.'),
   },
 
   { keys: ['wifi'], type: 'object', required: true, risk: WRONG_NETWORK, alone: true },
@@ -71,16 +71,13 @@ export const schema: readonly ConfigKey[] = [
     keys: ['wifi', 'bssid'],
     type: 'mac',
     together: POINT,
-    unsafe: text(
-      /^[\da-f]{2}(?::[\da-f]{2}){5}$/i,
-      'It must be six pairs of hexadecimal digits with colons between them.',
-    ),
+    unsafe: text(/^[\da-f]{2}(?::[\da-f]{2}){5}$/i, 'It must be six pairs of hexadecimal digits, separated by colons.'),
   },
   {
     keys: ['wifi', 'channel'],
     type: 'whole',
     together: POINT,
-    unsafe: outside(1, 14, 'Wi-Fi has no other channels that the device can use.'),
+    unsafe: outside(1, 14, 'the device cannot use other Wi-Fi channels.'),
   },
   { keys: ['wifi', 'ip'], type: 'ipv4', together: NETWORK, unsafe: noHost },
   { keys: ['wifi', 'mask'], type: 'ipv4', together: NETWORK, unsafe: noMask },
@@ -95,10 +92,7 @@ export const schema: readonly ConfigKey[] = [
     min: 1,
     max: 255,
     required: true,
-    unsafe: text(
-      isHost,
-      'It must be a host name or an IPv4 address alone, without scheme, port, path, user or blanks.',
-    ),
+    unsafe: text(isHost, 'It must be only a host name or an IPv4 address, without scheme, port, path, user or spaces.'),
   },
   { keys: ['mqtt', 'port'], type: 'whole', unsafe: (port) => (port === 0 ? 'It must not be 0.' : undefined) },
   { keys: ['mqtt', 'ssl'], type: 'flag' },
@@ -113,10 +107,10 @@ export const schema: readonly ConfigKey[] = [
     type: 'text',
     max: 48,
     risk: moves(
-      'All topics of the device move to the new base topic; what listens to the old one loses it.',
+      'All topics of the device move to the new base topic; subscribers to the old base topic lose the device.',
       'The device falls back to the base topic homie/, and all its topics move there.',
     ),
-    unsafe: text(/^[^$+#][^+#]*\/$/, 'It must end in /, must not begin with $, and must have neither + nor #.'),
+    unsafe: text(/^[^$+#][^+#]*\/$/, 'It must end with /, must not start with $, and must not contain + or #.'),
   },
   { keys: ['mqtt', 'auth'], type: 'flag' },
   { keys: ['mqtt', 'username'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
@@ -170,12 +164,12 @@ function isEnabled(ota: Json): boolean {
 /** WPA takes 8 to 63 bytes or 64 hexadecimal digits; an empty password is for an open network. */
 function riskOfPassword(to: Json): string {
   if (to === null) {
-    return `The device connects without a password; if the network has one, it never comes back. ${OUT_OF_REACH}`;
+    return `The device connects without a password; if the network requires one, the device never comes back. ${OUT_OF_REACH}`;
   }
   const password = typeof to === 'string' ? to : '';
   const bytes = Buffer.byteLength(password);
   const isPassphrase = bytes === 0 || (bytes >= 8 && bytes <= 63) || /^[\da-f]{64}$/i.test(password);
   return isPassphrase
     ? WRONG_NETWORK
-    : `No WPA network takes such a password: it has 8 to 63 characters, or is 64 hexadecimal digits. ${OUT_OF_REACH}`;
+    : `No WPA network accepts such a password: it must have 8 to 63 characters, or be 64 hexadecimal digits. ${OUT_OF_REACH}`;
 }

@@ -35,7 +35,7 @@ export function unsafeValues(
   const [ip, mask] = [at(after.content, WIFI_IP), at(after.content, WIFI_MASK)];
   const isMoved = isNew(WIFI_IP) || isNew(WIFI_MASK);
   if (isMoved && typeof ip === 'string' && typeof mask === 'string' && isWholeNetwork(ip, mask)) {
-    problems.push(problem('CONFIG_HARM', WIFI_IP, 'It must be the address of a host, not that of the whole network.'));
+    problems.push(problem('CONFIG_HARM', WIFI_IP, 'It must be the address of a host, not the address of the network.'));
   }
   return problems;
 }

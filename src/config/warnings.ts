@@ -41,16 +41,17 @@ export function warningsOf(
     warnings.push({
       code: 'SETTING_TYPE',
       path: pathText(keys),
-      message: 'The setting has another type than it has now.',
-      hint: 'If the sketch declares the setting, it refuses a value of another type, and with it the whole patch.',
+      message: 'The new value of the setting has a different type than the current value.',
+      hint: 'Check the type: if the sketch declares the setting, it refuses a value of another type, and with it the whole patch.',
     });
   }
   if (topicPrefixBytes(after, mac) > MAX_TOPIC_PREFIX && topicPrefixBytes(before, mac) <= MAX_TOPIC_PREFIX) {
     warnings.push({
       code: 'NO_OTA',
       path: '',
-      message: 'The topic for firmware would be longer than a device can receive: it could not be updated any more.',
-      hint: `Base topic and device id together may have ${MAX_TOPIC_PREFIX} bytes at most.`,
+      message:
+        'The firmware topic would be longer than a device can receive, so the device could no longer be updated.',
+      hint: `Shorten the base topic or the device id; together they may have at most ${MAX_TOPIC_PREFIX} bytes.`,
     });
   }
   return warnings;
@@ -64,7 +65,7 @@ function unknownKey(keys: Keys, meant: Keys | undefined): Warning {
         code: 'UNKNOWN_KEY',
         path,
         message: keys.length > 1 ? `${isUnknown}.` : `${isUnknown}; values of the sketch belong in settings.`,
-        hint: 'Check the spelling, and whether it belongs in settings.',
+        hint: 'Check the spelling, and whether the key belongs in settings.',
       }
     : {
         code: 'UNKNOWN_KEY',

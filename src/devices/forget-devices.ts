@@ -23,16 +23,20 @@ export async function forgetDevices(
 ): Promise<Forgetting[]> {
   const names = query.device ?? [];
   if (names.length === 0) {
-    throw new HomieError('NO_DEVICE', 'Neither the message nor the node says which device is to be forgotten.', {
-      hint: 'Set msg.device to its id, to several, or to a pattern.',
+    throw new HomieError('NO_DEVICE', 'Neither the message nor the node specifies which device to forget.', {
+      hint: 'Set msg.device to a device id, to several ids, or to a pattern.',
     });
   }
   const matches = await listDevices({ broker }, { ...query, device: names.filter(isPattern) }, firmware, signal);
   const ids = [...names.filter((name) => !isPattern(name)), ...matches.map(({ id }) => id)];
   if (ids.length === 0) {
-    throw new HomieError('NO_MATCH', `No device under ${broker.shownBaseTopic} fits what is to be forgotten.`, {
-      hint: 'Ask for the list with the same properties, and see which devices fit.',
-    });
+    throw new HomieError(
+      'NO_MATCH',
+      `No device under ${broker.shownBaseTopic} matches the request to forget devices.`,
+      {
+        hint: 'List the devices with the same properties to see which devices match.',
+      },
+    );
   }
   await broker.seek(ids, signal);
   const forgotten: Forgetting[] = [];

@@ -52,7 +52,7 @@ function refuseOthers(broker: HomieBroker, device: Device | undefined, id: strin
     throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
   }
   if (!isForgettable(state))
-    throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so what is retained of it is in use.`);
+    throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so its retained topics are in use.`);
 }
 
 async function clear(
@@ -92,8 +92,8 @@ async function clear(
 function notFound({ shownBaseTopic }: HomieBroker, id: string): HomieError {
   return new HomieError(
     'NOT_CLEARED',
-    `The broker delivers what it has retained for exact topics only, so the topics below ${shownBaseTopic}${id} cannot be found; none was cleared.`,
-    { hint: 'Clear them with a tool of the broker.' },
+    `The broker delivers retained messages for exact topics only, so the topics below ${shownBaseTopic}${id} cannot be found; none was cleared.`,
+    { hint: 'Clear the topics with the tools of the broker.' },
   );
 }
 

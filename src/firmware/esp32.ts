@@ -28,7 +28,7 @@ export async function inspectEsp32(
   if (hashed !== 1) {
     throw new HomieError(
       'FIRMWARE_DAMAGED',
-      `Byte 23 of the header is ${hashed}; it says by 0 or 1 if a SHA-256 follows.`,
+      `Byte 23 of the header is ${hashed}, but must be 0 or 1 to show whether a SHA-256 follows.`,
     );
   }
   const end = segments.end + SHA256;

@@ -13,7 +13,7 @@ const CODE = 0x1018;
 /** From here on the flash is mapped. */
 const MAPPED = 0x40200000;
 
-const COMBINED = 'Get the file again. It must be the combined file of the build: boot image and application.';
+const COMBINED = 'Get the file again; it must be the combined file from the build, with boot image and application.';
 
 /** The highest flash mode, DOUT. */
 const MAX_MODE = 3;
@@ -55,14 +55,15 @@ export async function inspectEsp8266(
   const boot = readSegments(image, image.readUInt8(1), HEADER);
   // Before the checksum: that of an application is taken with length and CRC32 zeroed.
   const inFlash = image.readUInt32LE(FIRST_ADDRESS) >= MAPPED;
-  if (boot.end > APPLICATION && inFlash) throw part('the part of an ESP8266 image from 0x1000 on, without boot image');
+  if (boot.end > APPLICATION && inFlash)
+    throw part('the part of an ESP8266 image from 0x1000 on, without the boot image');
   requireChecksum(await checksumOf(boot), boot.checksum, 'the image at 0');
-  if (boot.end > APPLICATION) throw part('the first of the two files that elf2image makes for an ESP8266');
+  if (boot.end > APPLICATION) throw part('the first of the two files that elf2image creates for an ESP8266');
 
   if (image.length < APPLICATION + HEADER) {
     throw new HomieError(
       'FIRMWARE_TRUNCATED',
-      `There is no application at 0x1000: the file ends after ${image.length} bytes. It is cut off, or a boot image alone.`,
+      `There is no application at 0x1000: the file ends after ${image.length} bytes and is truncated, or only a boot image.`,
       { hint: COMBINED },
     );
   }
@@ -78,7 +79,7 @@ export async function inspectEsp8266(
 }
 
 function part(what: string): HomieError {
-  return new HomieError('FIRMWARE_PART', `This is only ${what}. The device would accept it and lose its boot loader.`);
+  return new HomieError('FIRMWARE_PART', `This is only ${what}; the device would accept it and lose its boot loader.`);
 }
 
 /**
@@ -89,7 +90,7 @@ function requireFlashMode(mode: number): void {
   if (mode <= MAX_MODE) return;
   throw new HomieError(
     'FIRMWARE_FLASH_MODE',
-    `The flash mode in the image is ${hex(mode)}; an ESP8266 knows QIO, QOUT, DIO and DOUT (0 to 3).`,
+    `The flash mode in the image is ${hex(mode)}, but an ESP8266 supports only QIO, QOUT, DIO and DOUT (0 to 3).`,
   );
 }
 
@@ -117,7 +118,7 @@ async function checkApplication(image: Buffer, application: Segments): Promise<v
   if (!known) {
     throw new HomieError(
       'FIRMWARE_CRC',
-      `The image says that it has ${length} bytes, but it has ${application.end}: it is damaged.`,
+      `The image states a length of ${length} bytes but has ${application.end}: the image is damaged.`,
     );
   }
   if (crc !== stored) throw new HomieError('FIRMWARE_CRC');

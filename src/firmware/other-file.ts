@@ -3,8 +3,9 @@ import { HomieError, type ErrorCode } from '../errors';
 
 const SECTOR = 0x1000;
 
-const SECRETS = 'It may hold secrets, such as the password of the Wi-Fi.';
-const BUILD = 'Give the .bin file that the build made: firmware.bin of PlatformIO, or what the Arduino IDE exports.';
+const SECRETS = 'it may contain secrets, such as the Wi-Fi password.';
+const BUILD =
+  'Use the .bin file from the build: firmware.bin from PlatformIO, or the file exported by the Arduino IDE.';
 
 /** Returns what binary data that does not begin like an image is, where that can be told. */
 export function otherFile(bytes: Buffer): HomieError | undefined {
@@ -49,8 +50,8 @@ const texts: readonly Kind[] = [
   {
     is: isMultipart,
     code: 'FIRMWARE_IS_TEXT',
-    message: 'This is the body of a form (multipart/form-data), with the file somewhere in it.',
-    hint: 'Give the file alone: with file uploads accepted in the http-in node it is msg.req.files[0].buffer.',
+    message: 'This is the body of a form (multipart/form-data) that contains the file.',
+    hint: 'Send only the file: when the http-in node accepts file uploads, the file is in msg.req.files[0].buffer.',
   },
 ];
 
@@ -58,21 +59,21 @@ const files: readonly Kind[] = [
   {
     is: begins('PK\x03\x04', 'PK\x05\x06'),
     code: 'FIRMWARE_MAGIC',
-    message: 'This is a zip archive, not a firmware.',
-    hint: 'Unpack it, and give the firmware.bin in it.',
+    message: 'This is a zip archive, not a firmware image.',
+    hint: 'Extract the archive, and use the firmware.bin in it.',
   },
   { is: begins('\x7fELF'), code: 'FIRMWARE_MAGIC', message: 'This is an ELF file, not a firmware image.', hint: BUILD },
   { is: begins('UF2\n'), code: 'FIRMWARE_MAGIC', message: 'This is a UF2 file, not a firmware image.', hint: BUILD },
   {
     is: isLittleFs,
     code: 'FIRMWARE_MAGIC',
-    message: `This is an image of a LittleFS file system, not a firmware. ${SECRETS}`,
+    message: `This is a LittleFS file system image, not a firmware image; ${SECRETS}`,
     hint: BUILD,
   },
   {
     is: isSpiffs,
     code: 'FIRMWARE_MAGIC',
-    message: `This is an image of a SPIFFS file system, not a firmware. ${SECRETS}`,
+    message: `This is a SPIFFS file system image, not a firmware image; ${SECRETS}`,
     hint: BUILD,
   },
 ];

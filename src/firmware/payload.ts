@@ -47,8 +47,8 @@ async function readText(text: string): Promise<Buffer> {
   if (bytes !== undefined) return bytes;
   throw isReadable(text)
     ? new HomieError('FIRMWARE_IS_TEXT')
-    : new HomieError('FIRMWARE_IS_TEXT', 'This is a binary file that was read as text, which destroys it.', {
-        hint: 'In a file-in node choose "a single Buffer object", in an http request node "a binary buffer".',
+    : new HomieError('FIRMWARE_IS_TEXT', 'This is a binary file that was read as text, which damages it.', {
+        hint: 'Use a Buffer: choose "a single Buffer object" in a file-in node, or "a binary buffer" in an http request node.',
       });
 }
 
@@ -67,7 +67,7 @@ async function copyBytes(payload: unknown): Promise<Buffer> {
     return payload.byteLength === 0 ? Buffer.alloc(0) : copyOf(new Uint8Array(payload));
   }
   if (isBufferJson(payload)) return readNumbers(payload.data);
-  throw new HomieError('PAYLOAD_TYPE', `msg.payload is ${nameOf(payload)}, which cannot hold a firmware.`);
+  throw new HomieError('PAYLOAD_TYPE', `msg.payload is ${nameOf(payload)}, but must contain firmware.`);
 }
 
 function copyOf(bytes: Uint8Array): Buffer {

@@ -29,7 +29,10 @@ export interface Segments {
  */
 export function readSegments(image: Buffer, count: number, start: number): Segments {
   if (count < 1 || count > MAX_SEGMENTS) {
-    throw new HomieError('FIRMWARE_DAMAGED', `The image claims to have ${count} segments; 1 to 16 are possible.`);
+    throw new HomieError(
+      'FIRMWARE_DAMAGED',
+      `The image claims to have ${count} segments, but only 1 to 16 are possible.`,
+    );
   }
   const data: Buffer[] = [];
   const addresses: number[] = [];
@@ -56,7 +59,7 @@ export function requireBytes(image: Buffer, end: number, what: string): void {
   if (image.length >= end) return;
   throw new HomieError(
     'FIRMWARE_TRUNCATED',
-    `The image is cut off: ${what} goes on to byte ${end}, but the file has ${image.length} bytes.`,
+    `The image is truncated: ${what} extends to byte ${end}, but the file has only ${image.length} bytes.`,
   );
 }
 
@@ -72,7 +75,7 @@ export function requireChecksum(actual: number, stored: number, what: string): v
   if (actual === stored) return;
   throw new HomieError(
     'FIRMWARE_CHECKSUM',
-    `The checksum of ${what} is ${hex(stored)}, but its bytes have ${hex(actual)}: the image is damaged.`,
+    `The checksum of ${what} is ${hex(stored)}, but its contents give ${hex(actual)}: the image is damaged.`,
   );
 }
 

@@ -11,7 +11,7 @@ export interface CheckOptions {
 }
 
 /** Why a device is excluded, in a sentence. */
-export const EXCLUDED = 'It is excluded.';
+export const EXCLUDED = 'The device is excluded.';
 
 /** Checks each device, and counts the verdicts. */
 export async function checkEach<Each extends { readonly verdict: string }>(
@@ -31,5 +31,5 @@ export async function checkEach<Each extends { readonly verdict: string }>(
 
 /** Returns why the lock of a device would not allow it to be sent something, in a sentence. */
 export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): string | undefined {
-  return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.message : 'Another job has this device.';
+  return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.message : 'The device is busy with another job.';
 }

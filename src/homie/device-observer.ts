@@ -287,7 +287,7 @@ export class DeviceObserver {
 function connectionLost(): HomieError {
   return new HomieError(
     'CONNECTION_LOST',
-    'The connection to the broker was lost and did not come back in time; what became of the device is not known.',
+    'The connection to the broker was lost and not restored in time, so the outcome for the device is unknown.',
   );
 }
 

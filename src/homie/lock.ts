@@ -412,14 +412,14 @@ function keyOf({ address, mac }: PendingReboot): string {
 }
 
 function busy(id: string): HomieError {
-  return new HomieError('DEVICE_BUSY', `${id} is busy with another job, and a device takes one job at a time.`);
+  return new HomieError('DEVICE_BUSY', `${id} is busy with another job, and a device can run only one job at a time.`);
 }
 
 function rebootPending(id: string, what: Staged): HomieError {
   if (what === 'image') return new HomieError('REBOOT_PENDING', `${id} may still have to boot an earlier image.`);
-  const message = `${id} may still reboot for a configuration change, and that reboot would cut off an update.`;
+  const message = `${id} may still reboot for a configuration change, which would interrupt an update.`;
   return new HomieError('REBOOT_PENDING', message, {
-    hint: 'Power-cycle the device, or wait until it reboots. A corrected configuration change can be sent at once.',
+    hint: 'Power-cycle the device, or wait until it reboots. A corrected configuration change can be sent immediately.',
   });
 }
 

@@ -165,7 +165,10 @@ function missing(broker: HomieBroker, device: Device): 'connection' | 'state' | 
 }
 
 function unpublished(id: string, topic: string): HomieError {
-  return new HomieError('FACTS_MISSING', `${id} is ready, but publishes no ${topic}; probably not Homie for ESP8266.`);
+  return new HomieError(
+    'FACTS_MISSING',
+    `${id} is ready but does not publish ${topic}; it probably does not run Homie for ESP8266.`,
+  );
 }
 
 /** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
@@ -192,7 +195,7 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {
     // It may have become ready just now.
-    const but = what === undefined ? '' : `, but ${device.state.value}`;
+    const but = what === undefined ? '' : `; its state was ${device.state.value}`;
     return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}.`);
   }
   return broker.refusal(what) ?? unpublished(id, what);

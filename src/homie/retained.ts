@@ -142,12 +142,12 @@ export async function clearRetained(
 
 /** Why what is retained is not known or cleared to its end. */
 export function connectionLost(): HomieError {
-  return new HomieError('CONNECTION_LOST', 'The connection to the broker was lost meanwhile.');
+  return new HomieError('CONNECTION_LOST', 'The connection to the broker was lost in the meantime.');
 }
 
 function tooMany(root: string): HomieError {
   return new HomieError('NOT_CLEARED', `The broker has too many retained topics below ${root}; none was cleared.`, {
-    hint: 'Clear them with a tool of the broker, and restrict who may publish there (ACL).',
+    hint: 'Clear the topics with the tools of the broker, and restrict who may publish there (ACL).',
   });
 }
 

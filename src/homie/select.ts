@@ -61,7 +61,7 @@ function checkChoice(choice: DeviceChoice, firmwareName: string | undefined): vo
   } else if (firmwareName === undefined) {
     throw new HomieError(
       'NOT_HOMIE',
-      'The image carries no Homie firmware name, so the devices that run it cannot be found.',
+      'The image has no Homie firmware name, so the devices that run it cannot be found.',
     );
   }
 }
@@ -92,7 +92,7 @@ async function selectNamed(
   if (ids.length === 0 && !mayBeNone) {
     throw (
       broker.refusal('$state', '$online') ??
-      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} is called ${named.join(' or ')}.`)
+      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} matches ${named.join(' or ')}.`)
     );
   }
   return [...new Set(ids)];

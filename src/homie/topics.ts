@@ -16,11 +16,11 @@ export function normalizeBaseTopic(text: string, shown = text): string {
   const trimmed = text.trim();
   const topic = trimmed.endsWith('/') ? trimmed : `${trimmed}/`;
   if (trimmed === '' || /[+#\p{Cc}\p{Cs}]|^\$/u.test(topic)) {
-    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(shown)} cannot be used.`);
+    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(shown)} is invalid.`);
   }
   if (Buffer.byteLength(topic) >= MAX_TOPIC) {
     throw new HomieError('INVALID_BASE_TOPIC', 'The base topic is too long.', {
-      hint: 'Base topic and device id together may have 67 characters at most.',
+      hint: 'Shorten the base topic; together with the device id it may have at most 67 characters.',
     });
   }
   return topic;
@@ -32,7 +32,7 @@ export function normalizeBaseTopic(text: string, shown = text): string {
  */
 export function checkDeviceId(id: string): string {
   if (isDeviceId(id)) return id;
-  throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(id.slice(0, MAX_ID))} cannot be the id of a device.`);
+  throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(id.slice(0, MAX_ID))} is not a valid device id.`);
 }
 
 /**
@@ -47,7 +47,7 @@ export function firmwareTopic(base: string, id: string, md5: string): string {
   if (length <= MAX_TOPIC) return topic;
   throw new HomieError(
     'TOPIC_TOO_LONG',
-    `The firmware topic of ${id} would have ${length} characters; a device receives at most ${MAX_TOPIC}.`,
+    `The firmware topic of ${id} would have ${length} characters, but a device receives at most ${MAX_TOPIC}.`,
   );
 }
 

@@ -126,7 +126,7 @@ function brokerUrl(text: string): URL {
   if (url === undefined || url.hostname === '' || !schemes.some((scheme) => scheme === url.protocol)) {
     throw new HomieError(
       'BROKER_SETTINGS',
-      'The URL of the broker must begin with mqtt://, mqtts://, ws:// or wss://.',
+      'The URL of the broker must start with mqtt://, mqtts://, ws:// or wss://.',
     );
   }
   return url;
@@ -140,7 +140,7 @@ function decoded(text: string): string | undefined {
   } catch {
     throw new HomieError(
       'BROKER_SETTINGS',
-      'User name or password in the URL of the broker are not encoded as they must.',
+      'The user name or password in the URL of the broker is not encoded correctly.',
     );
   }
 }

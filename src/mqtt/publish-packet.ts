@@ -23,7 +23,7 @@ export function pubackCode(bytes: Buffer, id: number): number | undefined {
 export function packetTooLarge(limit: number, size: number): HomieError {
   return new HomieError(
     'PACKET_TOO_LARGE',
-    `The broker takes messages of at most ${limit} bytes; this one would have ${size}.`,
+    `The broker accepts messages of at most ${limit} bytes, but this message would have ${size}.`,
   );
 }
 

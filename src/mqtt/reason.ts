@@ -28,26 +28,26 @@ const certificateReasons: ReadonlyMap<string, string> = new Map(
     CERT_HAS_EXPIRED: 'it has expired',
     CERT_NOT_YET_VALID: 'it is not valid yet (check the clock)',
     CERT_REVOKED: 'it was revoked',
-    DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed, and not known as trusted',
-    SELF_SIGNED_CERT_IN_CHAIN: 'it comes from a certificate authority that is not known',
-    UNABLE_TO_GET_ISSUER_CERT: 'it comes from a certificate authority that is not known',
-    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'it comes from a certificate authority that is not known',
-    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'it comes from a certificate authority that is not known',
+    DEPTH_ZERO_SELF_SIGNED_CERT: 'it is self-signed and not trusted',
+    SELF_SIGNED_CERT_IN_CHAIN: 'its certificate authority is unknown',
+    UNABLE_TO_GET_ISSUER_CERT: 'its certificate authority is unknown',
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate authority is unknown',
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate authority is unknown',
     CERT_SIGNATURE_FAILURE: 'its signature is wrong',
     CERT_UNTRUSTED: 'it is not trusted',
-    INVALID_CA: 'its certificate authority is not one',
-    INVALID_PURPOSE: 'it is not one for servers',
+    INVALID_CA: 'its issuer is not a certificate authority',
+    INVALID_PURPOSE: 'it is not a server certificate',
   }),
 );
 
 const unreachable: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no host of this name',
-  EAI_AGAIN: 'the name could not be looked up',
-  EHOSTUNREACH: 'there is no way to this host',
-  ENETUNREACH: 'there is no way to this network',
+  ECONNREFUSED: 'nothing is listening there',
+  ENOTFOUND: 'the host name does not exist',
+  EAI_AGAIN: 'the host name could not be resolved',
+  EHOSTUNREACH: 'there is no route to this host',
+  ENETUNREACH: 'there is no route to this network',
   EHOSTDOWN: 'the host is down',
-  ETIMEDOUT: 'the host does not answer',
+  ETIMEDOUT: 'the host does not respond',
 };
 
 /** Whether the broker refused this version of MQTT. */
@@ -74,7 +74,7 @@ export function explain(end: ConnectionEnd, before = false): HomieError {
   if (number !== undefined) return byReasonCode(number, opened, server);
   if (opened) return lost(end);
   if (answeredWithTls(end)) {
-    return tls(`${url} answered with TLS.`, error, 'Switch TLS on, or use the port of the broker that is without TLS.');
+    return tls(`${url} answered with TLS.`, error, 'Switch TLS on, or use the port of the broker without TLS.');
   }
   const byTls = typeof code === 'string' ? tlsFailure(code, error) : undefined;
   if (byTls !== undefined) return byTls;
@@ -98,7 +98,7 @@ const NAMED = 3;
 export function subscribeError(refused: ReadonlyMap<string, number>): HomieError {
   const filters = [...refused.keys()];
   const more = filters.length > NAMED ? ` and ${filters.length - NAMED} more` : '';
-  const what = `The broker refused to let this user subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
+  const what = `The broker did not allow this user to subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
   const [code = 128] = refused.values();
   if (code === 151) {
     return new HomieError('SUBSCRIBE_REFUSED', `${what}: a quota is exceeded.`, {
@@ -121,9 +121,9 @@ function tls(message: string, cause: unknown, hint?: string): HomieError {
 /** Returns why TLS failed, by a code of Node.js; undefined where the code is not about TLS. */
 function tlsFailure(code: string, error: unknown): HomieError | undefined {
   const certificate = certificateReasons.get(code);
-  if (certificate !== undefined) return tls(`The certificate of the broker was refused: ${certificate}.`, error);
+  if (certificate !== undefined) return tls(`The certificate of the broker was rejected: ${certificate}.`, error);
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return tls('The certificate of the broker was refused: it is for another host name.', error);
+    return tls('The certificate of the broker was rejected: it was issued for another host name.', error);
   }
   return /^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code) ? tlsProtocol(code, error) : undefined;
 }
@@ -140,14 +140,14 @@ function tlsProtocol(code: string, error: unknown): HomieError {
     return tls(
       'The broker does not speak TLS on this port.',
       error,
-      'Use the TLS port of the broker (often 8883), or no TLS.',
+      'Use the TLS port of the broker (often 8883), or switch TLS off.',
     );
   }
   if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|UNKNOWN_CA/.test(code)) {
     return tls(
-      'The broker refused the TLS connection: it wants another client certificate.',
+      'The broker refused the TLS connection: it requires another client certificate.',
       error,
-      'Give certificate and private key for this client in the tls-config node.',
+      'Set the certificate and private key for this client in the tls-config node.',
     );
   }
   return tls(`The TLS connection to the broker failed (${code}).`, error);
@@ -168,64 +168,67 @@ function answeredWithTls({ secure, tlsAlert, error }: ConnectionEnd): boolean {
 
 function closed({ secure, websocket, url, protocolVersion }: ConnectionEnd, before: boolean): HomieError {
   if (before) {
-    return new HomieError('BROKER_UNREACHABLE', `${url} closed the connection without an answer.`, { hint: LATER });
+    return new HomieError('BROKER_UNREACHABLE', `${url} closed the connection without responding.`, { hint: LATER });
   }
   if (secure) {
     return tls(
       `${url} closed the connection during the TLS handshake.`,
       undefined,
-      'The port may not speak TLS, or the broker wants a client certificate.',
+      'Check that the port uses TLS, and whether the broker requires a client certificate.',
     );
   }
   if (!websocket && protocolVersion === 5) {
-    return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without an answer.`, {
-      hint: 'Choose MQTT 3.1.1 or the automatic choice: the broker may not speak MQTT 5. Or the port requires TLS, or is not one for MQTT.',
+    return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without responding.`, {
+      hint: 'Choose MQTT 3.1.1 or the automatic choice: the broker may not support MQTT 5. Otherwise, the port requires TLS or is not an MQTT port.',
     });
   }
   if (!websocket) {
     return tls(
-      `${url} closed the connection without an answer; it probably wants TLS.`,
+      `${url} closed the connection without responding; it probably requires TLS.`,
       undefined,
-      'Switch TLS on, or use another port. It may also be the WebSocket port, or not that of an MQTT broker.',
+      'Switch TLS on, or use another port: this port may be the WebSocket port, or not an MQTT port.',
     );
   }
-  return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without an answer.`);
+  return new HomieError('BROKER_PROTOCOL', `${url} closed the connection without responding.`);
 }
 
 function bySentence(error: unknown, secure: boolean, url: string): HomieError {
   const sentence = error instanceof Error ? error.message : '';
   if (sentence === 'connack timeout') {
-    return new HomieError('BROKER_UNREACHABLE', `${url} did not answer in time.`, {
+    return new HomieError('BROKER_UNREACHABLE', `${url} did not respond in time.`, {
       hint: secure
-        ? 'Check host and port, and that the port speaks TLS.'
-        : 'Check host and port. The port may want TLS, or may not be that of an MQTT broker.',
+        ? 'Check the host and port, and that the port uses TLS.'
+        : 'Check the host and port; the port may require TLS, or may not be an MQTT port.',
     });
   }
   if (sentence === 'Username is required to use password') {
-    return new HomieError('BROKER_SETTINGS', 'MQTT 3.1.1 has no password without a user name.');
+    return new HomieError('BROKER_SETTINGS', 'MQTT 3.1.1 does not allow a password without a user name.');
   }
   const response = /^Unexpected server response: (\d+)/.exec(sentence)?.[1];
   if (response !== undefined) {
-    return new HomieError('BROKER_PROTOCOL', `${url} does not take WebSocket connections there (HTTP ${response}).`);
+    return new HomieError(
+      'BROKER_PROTOCOL',
+      `${url} does not accept WebSocket connections at this address (HTTP ${response}).`,
+    );
   }
-  return new HomieError('BROKER_PROTOCOL', `${url} does not speak MQTT as it should.`, { cause: error });
+  return new HomieError('BROKER_PROTOCOL', `${url} does not respond like an MQTT broker.`, { cause: error });
 }
 
 /** The broker may have closed a connection that stood, or the network failed. */
 function lost({ url, error, subscribing }: ConnectionEnd): HomieError {
   const code = codeOf(error);
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
-    return new HomieError('BROKER_PROTOCOL', `The connection to ${url} was ended: a message was too large.`, {
-      hint: 'Clear what is retained below the base topic and larger than 64 MiB, or connect without WebSocket.',
+    return new HomieError('BROKER_PROTOCOL', `The connection to ${url} was closed: a message was too large.`, {
+      hint: 'Clear retained messages larger than 64 MiB below the base topic, or connect without WebSocket.',
     });
   }
   const silent = error instanceof Error && error.message === 'Keepalive timeout';
   if (subscribing && !silent && (code === undefined || code === 'ECONNRESET')) {
     return new HomieError('BROKER_REFUSED', `${url} closed the connection before it acknowledged a subscription.`, {
-      hint: 'Allow this user to read the topics of the devices in the ACL of the broker, and look into its log.',
+      hint: 'Allow this user to read the topics of the devices in the ACL of the broker, and check its log.',
     });
   }
-  const why = silent ? ': the broker does not answer any more' : code === undefined ? '' : ` (${code})`;
+  const why = silent ? ': the broker no longer responds' : code === undefined ? '' : ` (${code})`;
   return new HomieError('BROKER_UNREACHABLE', `The connection to ${url} was lost${why}.`, {
     hint: 'Check the network, and that the broker is running.',
   });

@@ -216,7 +216,7 @@ export class Session {
       throw packetTooLarge(this.#maximumPacketSize, size);
     }
     if (options.qos === 1 && this.#lacks.includes('qos1')) {
-      throw new HomieError('PUBLISH_REFUSED', 'The broker takes no messages with QoS 1; nothing was sent.', {
+      throw new HomieError('PUBLISH_REFUSED', 'The broker does not accept messages with QoS 1; nothing was sent.', {
         hint: 'Allow QoS 1 in the settings of the broker.',
       });
     }
@@ -283,7 +283,7 @@ export class Session {
   ): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
-      if (!still()) throw new HomieError('NOT_CONNECTED', 'Its turn came too late; nothing was sent.');
+      if (!still()) throw new HomieError('NOT_CONNECTED', 'The turn of the message came too late; nothing was sent.');
       let timer: NodeJS.Timeout | undefined;
       let startedAt = 0;
       const timeUp = (): void => {

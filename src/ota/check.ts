@@ -97,7 +97,7 @@ async function withRetainedFirmware(
   return devices.map((each) => {
     const topic = found.get(each.device);
     if (topic === undefined) return each;
-    const reason = `${each.reason} But a firmware message is retained at ${broker.shown(topic)}, which the device receives at every connect and may flash. Publish an empty retained message there first.`;
+    const reason = `${each.reason} However, a firmware message is retained at ${broker.shown(topic)}, which the device receives each time it connects and may flash. Publish an empty retained message there first.`;
     return { ...each, reason, retained: topic };
   });
 }
@@ -115,7 +115,7 @@ async function checkDevice(
     return {
       device: id,
       verdict: 'unknown',
-      reason: refusal === undefined ? `It was ${neverSeen(broker, id)}` : `${refusal.message} ${refusal.hint}`,
+      reason: refusal === undefined ? `The device was ${neverSeen(broker, id)}` : `${refusal.message} ${refusal.hint}`,
       from: {},
     };
   }
@@ -133,7 +133,7 @@ async function checkDevice(
   if (busy !== undefined) return say('busy', busy);
   const lack = incomplete(broker, id);
   if (lack !== undefined) return say('incompatible', lack.message);
-  if (!isReady(broker, id)) return say('offline', `It is not there now; last seen as ${describe(device)}.`);
+  if (!isReady(broker, id)) return say('offline', `The device is not ready; last seen as ${describe(device)}.`);
 
   const decision = await decide(device, firmware, settings);
   switch (decision.kind) {
@@ -149,16 +149,18 @@ async function checkDevice(
       if (bar !== undefined) return say(bar.verdict, bar.reason);
       return say(
         'update',
-        decision.reinstall ? 'It runs this image, which would be installed again.' : 'It would be updated.',
+        decision.reinstall
+          ? 'The device already runs this image, which would be installed again.'
+          : 'The device would be updated.',
       );
     }
   }
 }
 
 const reasons = {
-  up_to_date: 'It runs this image already.',
-  older: 'It runs a higher version.',
-  ota_disabled: 'OTA is disabled on it.',
+  up_to_date: 'The device already runs this image.',
+  older: 'The device runs a newer version.',
+  ota_disabled: 'OTA is disabled on the device.',
 } as const;
 
 function describe({ state, fwName, fwVersion }: Device): string {

@@ -26,12 +26,12 @@ export async function decide(device: Device, firmware: ImageFacts, settings: Ota
   if (device.otaEnabled?.value === false) return { kind: 'skip', reason: 'ota_disabled', hint: otaDisabledHint };
   const version = device.fwVersion?.value;
   if (!settings.allowDowngrade && version !== undefined && isOlder(firmware.info.version, version)) {
-    return { kind: 'skip', reason: 'older', hint: 'Use allowDowngrade to install it all the same.' };
+    return { kind: 'skip', reason: 'older', hint: 'Use allowDowngrade to install the image anyway.' };
   }
   return { kind: 'update', reinstall: running === firmware.info.md5 };
 }
 
-export const otaDisabledHint = 'Enable OTA on the device by the configuration patch {"ota":{"enabled":true}}.';
+export const otaDisabledHint = 'Enable OTA on the device with the configuration patch {"ota":{"enabled":true}}.';
 
 /** Whether a device that reports this checksum runs the image. */
 export async function runs(checksum: string, firmware: ImageFacts): Promise<boolean> {

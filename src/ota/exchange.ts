@@ -410,7 +410,7 @@ function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettin
 /** The same error, of a device that stays locked. */
 function maybeStaged({ code, message, hint, cause }: HomieError): HomieError {
   const restarted =
-    'Restart the device. Until it is shown to have restarted it is sent nothing more, since it may have an image to boot.';
+    'Restart the device. Nothing more is sent to it until a restart is confirmed, because it may still have an image to boot.';
   return new HomieError(code, message, { hint: `${hint} ${restarted}`, cause });
 }
 
@@ -420,7 +420,7 @@ function inTheMiddle(answer: StaleUpdate): HomieError {
   if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
   return new HomieError(
     'NOT_ACCEPTED',
-    'The device did not answer whether an update is under way; no firmware was sent.',
+    'The device did not report whether an update is in progress; no firmware was sent.',
   );
 }
 

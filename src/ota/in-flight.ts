@@ -313,7 +313,7 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
 }
 
 const UNTOLD =
-  'The firmware is flashed and the device runs the old one; whether it has rebooted in between cannot be told.';
+  'The firmware is flashed and the device runs the old firmware, but it is unknown whether it has rebooted in between.';
 
 function inVain(sign: Sign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
   switch (sign.kind) {

@@ -45,15 +45,15 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
   const shown = broker.shown(topic);
   const isCleared = clear && (await clearTopic(sender, topic));
   const found = isCleared
-    ? `A firmware message was retained at ${shown}, and has been cleared.`
-    : `A firmware message is retained at ${shown}. The device receives it at every connect.`;
+    ? `A firmware message was retained at ${shown} and has been cleared.`
+    : `A firmware message is retained at ${shown}; the device receives it each time it connects.`;
   const clearIt = `Publish an empty retained message to ${shown}.`;
   const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
   // The running image has another MD5 where the device has changed its flash mode: then it is installed again and again.
   if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {
-    return { ...outcome, hint: isCleared ? found : `${found} It would undo the next update. ${clearIt}` };
+    return { ...outcome, hint: isCleared ? found : `${found} The message would undo the next update. ${clearIt}` };
   }
-  const effect = isSame ? 'It is installed again each time.' : 'It undoes the update.';
+  const effect = isSame ? 'The image is installed again each time.' : 'The message undoes the update.';
   const error = new HomieError('RETAINED_FIRMWARE', isCleared ? found : `${found} ${effect}`, {
     hint: isCleared ? 'Send the firmware again.' : `${clearIt} Then try again.`,
     ...(outcome.state === 'failed' && { cause: outcome.error }),

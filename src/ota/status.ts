@@ -28,19 +28,19 @@ const MAX_TEXT = 80;
 /** What `500 INTERNAL_ERROR n` means: the error numbers of the Arduino cores' Updater.h and Update.h. */
 const internalErrors: Record<'esp8266' | 'esp32', Record<string, string>> = {
   esp8266: {
-    '0': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
-    '8': 'The image was built for another flash size. Build it for the flash size of the board.',
-    '11': 'The device was booted in UART mode, as after a serial flash. Power-cycle it once.',
-    '12': 'The device takes signed images only, and the signature is missing or wrong.',
-    '14': 'The device ran out of memory. Restart it and try again.',
-    '15': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
+    '0': 'Restart the device and try again: its updater is stuck in an earlier update.',
+    '8': 'Build the image for the flash size of the board: it was built for another flash size.',
+    '11': 'Power-cycle the device once: it was booted in UART mode, as after a serial flash.',
+    '12': 'Sign the image: the device accepts only signed images, and the signature is missing or wrong.',
+    '14': 'Restart the device and try again: it ran out of memory.',
+    '15': 'Restart the device and try again: its updater is stuck in an earlier update.',
   },
   esp32: {
-    '0': 'The updater of the device is stuck in an earlier update. Restart the device and try again.',
-    '9': 'The device finds the image invalid. Build it for exactly this chip.',
-    '10': 'The partition table has no OTA partition. Flash one over the serial port first.',
-    '11': 'The updater was called in a wrong way: a defect of the firmware that runs.',
-    '12': 'The update was aborted by the device.',
+    '0': 'Restart the device and try again: its updater is stuck in an earlier update.',
+    '9': 'Build the image for exactly this chip: the device considers it invalid.',
+    '10': 'Flash a partition table with an OTA partition over the serial port first: the device has no OTA partition.',
+    '11': 'Fix the firmware that runs on the device: it called the updater incorrectly.',
+    '12': 'Try again: the device aborted the update.',
   },
 };
 

@@ -88,7 +88,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'missed':
       return { kind: 'missed' };
     case 'another_updater':
-      return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image of another size.');
+      return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image with a different size.');
     case 'cut_off':
       return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
@@ -151,7 +151,7 @@ function closedAtPublish(lost: HomieError): HomieError {
   if (!(cause instanceof HomieError)) return new HomieError('CLOSED_AT_PUBLISH', undefined, { cause: lost });
   return new HomieError(
     'CLOSED_AT_PUBLISH',
-    `${cause.message} The firmware was being sent, and the device gave no sign of it.`,
+    `${cause.message} This happened while the firmware was being sent, and the device did not respond.`,
     { hint: cause.hint, cause: lost },
   );
 }
@@ -161,19 +161,15 @@ function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
   if (sent.error?.code === 'PUBLISH_TIMEOUT') return sent.error;
   if (sent.error !== undefined) return closedAtPublish(sent.error);
   if (sent.noSubscribers) {
-    return new HomieError(
-      'NOT_ACCEPTED',
-      'The broker knew of nobody who listens to the firmware topic of the device.',
-      {
-        hint: 'The device may be gone without the broker having noticed, or may not subscribe there (ACL).',
-      },
-    );
+    return new HomieError('NOT_ACCEPTED', 'The broker reported no subscriber for the firmware topic of the device.', {
+      hint: 'Check that the device is still connected, and that it may subscribe to the topic (ACL).',
+    });
   }
   const silent = broker.status.state === 'connected' && broker.status.protocolVersion === 4;
   return new HomieError('NOT_ACCEPTED', undefined, {
     hint: silent
-      ? 'With MQTT 3.1.1 a broker drops without a word what an ACL or a size limit (mosquitto: message_size_limit) forbids. Look into its log. Or the device is gone without the broker having noticed.'
-      : 'The device may be gone without the broker having noticed, or the broker did not deliver the message. Look into its log.',
+      ? 'Check the log of the broker: with MQTT 3.1.1, a broker silently drops messages that an ACL or a size limit (mosquitto: message_size_limit) forbids. Otherwise, check that the device is still connected.'
+      : 'Check that the device is still connected. Otherwise, check the log of the broker, which may not have delivered the message.',
   });
 }
 
@@ -186,17 +182,17 @@ function lostInTransfer({ observer }: TransferInput, tooSlow?: number): HomieErr
   if (tooSlow !== undefined) {
     return new HomieError(
       'LOST_IN_TRANSFER',
-      `The device itself ended its connection about ${tooSlow} s into the transfer and still runs the old firmware: receiving and flashing the image took too long for its MQTT client.`,
+      `The device itself closed its connection about ${tooSlow} s into the transfer and still runs the old firmware: receiving and flashing the image took too long for its MQTT client.`,
       {
-        hint: 'Improve the Wi-Fi signal of the device, or make the image smaller. Or build the firmware with an MQTT client that allows for longer transfers.',
+        hint: 'Improve the Wi-Fi signal of the device, or make the image smaller. Otherwise, build the firmware with an MQTT client that allows longer transfers.',
       },
     );
   }
   if (!observer.blinked) return new HomieError('LOST_IN_TRANSFER');
   return new HomieError(
     'LOST_IN_TRANSFER',
-    'The connection to the broker was lost in the middle of the transfer, and the device still runs the old firmware.',
-    { hint: 'Check that the broker keeps running and can be reached, then try again.' },
+    'The connection to the broker was lost during the transfer, and the device still runs the old firmware.',
+    { hint: 'Check that the broker is running and can be reached, then try again.' },
   );
 }
 
@@ -204,8 +200,8 @@ function stalled({ observer }: TransferInput): HomieError {
   if (!observer.blinked) return new HomieError('STALLED');
   return new HomieError(
     'STALLED',
-    'The connection to the broker was lost in the middle of the transfer, and the device has given no sign since.',
-    { hint: 'Check that the broker keeps running and can be reached. Restart the device if it takes no other job.' },
+    'The connection to the broker was lost during the transfer, and the device has not responded since.',
+    { hint: 'Check that the broker is running and can be reached. Restart the device if it accepts no other job.' },
   );
 }
 
@@ -278,8 +274,8 @@ async function untilBack(input: TransferInput, course: TransferSoFar): Promise<T
 function lostForGood(percent: number): TransferEnd {
   const error = new HomieError(
     'LOST_IN_TRANSFER',
-    `The device was lost in the middle of the transfer, at about ${percent} %, and did not come back in time. It cannot have received the whole image.`,
-    { hint: 'Check power supply and Wi-Fi signal of the device. When it has restarted, the image can be sent again.' },
+    `The device was lost during the transfer, at about ${percent} %, and did not come back in time; it cannot have received the whole image.`,
+    { hint: 'Check the power supply and Wi-Fi signal of the device, and send the image again after it has restarted.' },
   );
   return ended({ state: 'failed', error }, 'unknown');
 }
@@ -288,9 +284,9 @@ function lostForGood(percent: number): TransferEnd {
 export function lostUnseen(): HomieError {
   return new HomieError(
     'NOT_BACK',
-    'The device was lost during the transfer and did not come back in time. It may have received the whole image.',
+    'The device was lost during the transfer and did not come back in time; it may have received the whole image.',
     {
-      hint: 'Check power supply and Wi-Fi signal of the device. If they are fine, the image may be built for another flash layout: look for an access point that the device opened, and power-cycle it.',
+      hint: 'Check the power supply and Wi-Fi signal of the device. If they are fine, the image may be built for another flash layout: look for an access point that the device opened, and power-cycle it.',
     },
   );
 }
@@ -306,7 +302,7 @@ function notBack(
   return failed(
     'REBOOT_UNPROVEN',
     'flashed',
-    'The firmware is flashed; whether the device has rebooted since cannot be told.',
+    'The firmware is flashed, but it is unknown whether the device has rebooted since.',
   );
 }
 

@@ -113,7 +113,7 @@ export function notRebooted(another: boolean): HomieError {
     'NOT_REBOOTED',
     'The firmware was flashed, but another image was sent to the device before it rebooted.',
     {
-      hint: 'Restart the device, and check which firmware it runs. Let only one tool update a device at a time.',
+      hint: 'Restart the device, then check which firmware it runs. Let only one tool update a device at a time.',
     },
   );
 }

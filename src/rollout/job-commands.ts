@@ -51,17 +51,20 @@ async function cancel(queue: Queue, node: string, target: Target): Promise<Summa
     ...(unsent.length > 0 ? [`Canceled: ${unsent.join(', ')}.`] : []),
     ...(sent.length > 0
       ? [
-          `Already sent, so it may still be taken; no longer watched, and locked until seen to restart: ${sent.join(', ')}.`,
+          `Already sent and may still take effect; no longer watched, and locked until a restart is seen: ${sent.join(', ')}.`,
         ]
       : []),
   ];
-  return answer(asked, texts.length > 0 ? texts : ['Nothing was left to cancel.']);
+  return answer(asked, texts.length > 0 ? texts : ['There was nothing to cancel.']);
 }
 
 function pause(queue: Queue, node: string, target: Target): Summary | Idle {
   const asked = meant(queue.open(node), target);
   for (const { job } of asked) job.pause();
-  return answer(asked, asked.length > 0 ? ['Paused: what runs is finished, and nothing more is started.'] : []);
+  return answer(
+    asked,
+    asked.length > 0 ? ['Paused: devices in progress finish, and no more devices are started.'] : [],
+  );
 }
 
 /** Resumes jobs, and tries devices again that were skipped because failures had stopped an earlier job. */
@@ -73,7 +76,7 @@ function resume(queue: Queue, node: string, target: Target): Summary | Idle {
     if (!each.job.isEnded) each.job.resume();
     each.job.retry(each.again);
   }
-  return answer(asked, asked.length > 0 ? ['Goes on.'] : []);
+  return answer(asked, asked.length > 0 ? ['Resumed.'] : []);
 }
 
 function wasStopped({ state, reason }: Update): boolean {
@@ -86,7 +89,7 @@ function retry(queue: Queue, node: string, target: Target): Summary | Idle {
     .map(({ job, devices }) => ({ job, devices: job.retry(again(queue, job, devices)) }))
     .filter(({ devices }) => devices.length > 0);
   const devices = asked.flatMap((each) => each.devices);
-  return answer(asked, devices.length > 0 ? [`Tried again: ${devices.join(', ')}.`] : ['Nothing was left to retry.']);
+  return answer(asked, devices.length > 0 ? [`Retrying: ${devices.join(', ')}.`] : ['There was nothing to retry.']);
 }
 
 /** Returns those of the devices for which no later job counts. */

@@ -299,5 +299,5 @@ export class JobDevice {
   }
 }
 
-const ALREADY_SENT = 'It was sent before the cancel, so the device may still take it.';
-const LOCKED = 'The device takes no other job until it is seen to have restarted.';
+const ALREADY_SENT = 'The image or patch was sent before the cancellation, so it may still take effect on the device.';
+const LOCKED = 'The device gets no other job until a restart is seen.';

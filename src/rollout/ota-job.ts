@@ -240,7 +240,7 @@ export function heldBecause(
   asked = true,
 ): string | undefined {
   const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts, asked);
-  return held && `${reasons[held]} The action retry sends it all the same.`;
+  return held && `${reasons[held]} Use the action retry to send it anyway.`;
 }
 
 /**
@@ -250,13 +250,13 @@ export function heldBecause(
 export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): string | undefined {
   const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
   if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
-  return `Failures stopped a rollout of this image at ${stop.at}. Find out why; then send the action resume or retry, or name the device by its full id.`;
+  return `Failures stopped a rollout of this image at ${stop.at}. Find the cause, then send the action resume or retry, or name the device by its full id.`;
 }
 
 const reasons: Record<Held, string> = {
-  OLD_FIRMWARE: 'It came back with the old firmware after this image.',
-  OTHER_FIRMWARE: 'It came back with another firmware after this image.',
-  NOT_BACK: 'It did not come back after this image.',
-  ATTEMPTS: 'This image was sent to it as often as is allowed.',
-  REPLACED: 'It had this image, and runs another one since.',
+  OLD_FIRMWARE: 'The device came back with the old firmware after this image.',
+  OTHER_FIRMWARE: 'The device came back with another firmware after this image.',
+  NOT_BACK: 'The device did not come back after this image.',
+  ATTEMPTS: 'This image was already sent to the device as often as allowed.',
+  REPLACED: 'The device had this image but now runs another one.',
 };

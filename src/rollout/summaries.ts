@@ -15,7 +15,7 @@ export const canceledBeforeFound = { state: 'canceled', text: 'Canceled before a
 export function combine(summaries: readonly Summary[], texts: readonly string[] = []): Summary | Idle {
   const [only, ...more] = summaries;
   if (only === undefined) {
-    const text = texts.length > 0 ? texts.join(' ') : 'No job is under way.';
+    const text = texts.length > 0 ? texts.join(' ') : 'No job is in progress.';
     return { job: '', state: 'idle', counts: {}, devices: [], duration: 0, text };
   }
   const all = more.length === 0 ? only : together(summaries);

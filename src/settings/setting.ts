@@ -83,14 +83,14 @@ export function someOf<Choice extends string>(choices: readonly Choice[]): Setti
     const chosen = named?.flatMap((name) => choices.find((each) => each === name) ?? []);
     return chosen?.length === named?.length ? chosen : undefined;
   };
-  return { kind: 'someOf', usual: undefined, expected: `some of ${choices.join(', ')}`, read, choices };
+  return { kind: 'someOf', usual: undefined, expected: `one or more of ${choices.join(', ')}`, read, choices };
 }
 
 /** Any names: an array, or text with commas. */
-export const names = list('names', 'names with commas between them', () => true);
+export const names = list('names', 'names separated by commas', () => true);
 
 /** Ids of devices, or patterns: an array, or text with commas. */
-export const devices = list('devices', 'ids of devices, or patterns with *', isDeviceIdOrPattern);
+export const devices = list('devices', 'device ids, or patterns with *', isDeviceIdOrPattern);
 
 function list(kind: 'names' | 'devices', expected: string, fits: (name: string) => boolean) {
   const read = (given: unknown): readonly string[] | undefined => {
@@ -105,7 +105,7 @@ function list(kind: 'names' | 'devices', expected: string, fits: (name: string) 
 
 /** Spans of the day in local time. */
 export function times(look: Look = {}): Setting<Window, undefined> {
-  const expected = 'from and to in local time, such as "01:00-05:00"';
+  const expected = 'a start and end in local time, such as "01:00-05:00"';
   return { kind: 'times', usual: undefined, expected, read: readWindow, ...look };
 }
 

@@ -53,13 +53,13 @@ export function wordOf({ state, phase, reason }: Pick<Update, 'state' | 'phase' 
 
 /** The parts of a sentence that a word stands for, where it is not enough by itself. */
 const clauses: Partial<Record<Word, string>> = {
-  offline: 'waiting, it is offline',
+  offline: 'waiting, the device is offline',
   never_seen: 'waiting',
-  busy: 'waiting, it is busy',
-  window: 'waiting, the maintenance window is closed',
+  busy: 'waiting, the device is busy',
+  window: 'waiting, the time window is closed',
   canary: 'waiting for the canary devices',
   paused: 'waiting, the job is paused',
-  stopped: 'waiting, failures have stopped the job',
+  stopped: 'waiting, the job was stopped by failures',
   flashing: 'writing',
   accepted: 'accepted by the device',
   received: 'received by the device',
@@ -67,8 +67,8 @@ const clauses: Partial<Record<Word, string>> = {
   older: 'skipped, a newer version is installed',
   ota_disabled: 'skipped, OTA is disabled',
   held: 'held back',
-  excluded: 'skipped, it is excluded',
-  superseded: 'canceled, a newer job has taken it over',
+  excluded: 'skipped, the device is excluded',
+  superseded: 'canceled, superseded by a newer job',
   already_sent: 'canceled',
 };
 
@@ -127,7 +127,7 @@ function named({ name, version, checksum }: FirmwareName): string {
 /** Returns what is said of the devices of a job, in one sentence for a notification. */
 export function textOf(devices: readonly Update[]): string {
   const [only] = devices;
-  if (only === undefined) return 'No device belongs to it yet.';
+  if (only === undefined) return 'The job has no devices yet.';
   if (devices.length === 1) return sentenceOf(only);
   const ignored = ignoredKeys(devices.flatMap(({ error, config }) => (error === undefined && config ? [config] : [])));
   const unseen = devices.filter(isPerhapsMisspelled).slice(0, MAX_NAMED);

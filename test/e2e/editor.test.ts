@@ -251,7 +251,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
       await page.evaluate("RED.actions.invoke('core:show-debug-tab')");
       await editor.inject(ids.check);
-      await editor.debugged('summary', 'It would be updated.');
+      await editor.debugged('summary', 'The device would be updated.');
       await editor.inject(ids.update);
       await editor.status(ids.ota, 'updated');
       await editor.debugged('result', 'succeeded');

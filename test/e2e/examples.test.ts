@@ -101,7 +101,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         .log()
         .split('\n')
         .filter((line) => /\[(warn|error)\]/.test(line));
-      const usual = /Projects disabled|Encrypted credentials not found|cannot be reached: nothing listens there/;
+      const usual = /Projects disabled|Encrypted credentials not found|cannot be reached: nothing is listening there/;
       assert.deepEqual(
         log.filter((line) => !usual.test(line)),
         [],

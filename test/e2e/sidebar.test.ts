@@ -163,7 +163,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     it('inspects a file that is dropped, and says what is wrong with it', async () => {
       const { page } = editor;
       await drop(Buffer.from('<!doctype html><html>not found</html>'), 'firmware.bin');
-      await page.locator('[data-verdict=bad]', { hasText: 'This is an HTML page, not a firmware.' }).waitFor();
+      await page.locator('[data-verdict=bad]', { hasText: 'This is an HTML page, not a firmware image.' }).waitFor();
       assert.match(await firmware(), /firmware\.bin/);
       await drop(fresh.subarray(0, 399_984), 'half.bin');
       await page.locator('[data-verdict=bad]', { hasText: 'cut off' }).waitFor();
@@ -188,7 +188,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       const list = page.getByRole('textbox', { name: 'Device IDs, separated by commas' });
       await list.fill('no device');
       await list.press('Enter');
-      await page.locator('[data-verdict=bad]', { hasText: '"no device" cannot be the id of a device.' }).waitFor();
+      await page.locator('[data-verdict=bad]', { hasText: '"no device" is not a valid device id.' }).waitFor();
       assert.equal(await page.locator(key('start')).count(), 0);
       for (const complaint of editor.record.complaints.splice(0)) assert.match(complaint, /status of 400/);
       await list.fill('coffee-plug, kitchen-light,hall-light');
@@ -291,7 +291,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await detail.getByText('attic-light').waitFor();
       assert.match(
         await detail.innerText(),
-        /failed: The device rebooted, but runs the old firmware\. The boot loader/,
+        /failed: The device rebooted but still runs the old firmware\. The boot loader/,
       );
       const active = await page.getByRole('grid').getAttribute('aria-activedescendant');
       assert.match(await page.locator(`[id="${active}"][aria-selected=true]`).innerText(), /Attic/);

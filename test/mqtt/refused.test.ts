@@ -40,7 +40,7 @@ describe('A connection that cannot be made says why', () => {
   it('when nothing listens', async () => {
     const error = await reason({ url: `mqtt://127.0.0.1:${await freePort()}` });
     assert.equal(error.code, 'BROKER_UNREACHABLE');
-    assert.match(error.message, /nothing listens there/);
+    assert.match(error.message, /nothing is listening there/);
   });
 
   it('when there is no such host', async () => {
@@ -59,7 +59,7 @@ describe('A connection that cannot be made says why', () => {
       const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}` });
       server.close();
       assert.equal(error.code, 'BROKER_UNREACHABLE');
-      assert.match(error.message, /did not answer in time/);
+      assert.match(error.message, /did not respond in time/);
       assert.match(error.hint, hint);
     });
   }
@@ -176,7 +176,7 @@ describe('A connection says of a broker no more than was seen:', () => {
     const { code, message, hint } = await reason({ url: broker.url, protocolVersion: 5 });
     broker.close();
     assert.equal(code, 'BROKER_PROTOCOL');
-    assert.match(message, /closed the connection without an answer\.$/);
+    assert.match(message, /closed the connection without responding\.$/);
     assert.match(hint, /3\.1\.1/);
   });
 

@@ -164,7 +164,7 @@ describe('the test of a connection', () => {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, {}, { more: [core], credentials });
       const typed = { id: 'broker', connection: 'mqtt-broker', mqttBroker: 'core', user: 'anna', password: '__PWRD__' };
       const { message } = await tryOut(flow, typed);
-      assert.equal(message, `mqtt://127.0.0.1:${core.port} cannot be reached: nothing listens there.`);
+      assert.equal(message, `mqtt://127.0.0.1:${core.port} cannot be reached: nothing is listening there.`);
     });
 
     it('where the user name is an environment variable, as it is deployed', async () => {

@@ -27,7 +27,7 @@ describe('an example of updates', () => {
       const device = await stage.device('my-light');
       await stage.play('1 - Update one device');
       stage.press('check');
-      await stage.shown('summary').first(text(/^my-light: It would be updated\.$/));
+      await stage.shown('summary').first(text(/^my-light: The device would be updated\.$/));
       assert.equal(device.received.length, 0);
       stage.press('update');
       await stage.shown('result').first(state('succeeded'));
@@ -77,7 +77,7 @@ describe('an example of updates', () => {
 
       stage.press('check');
       await stage.shown('summary').first(text(/^2 devices: 2 update\.$/));
-      await stage.shown('summary').first(text(/^c: It would be updated\.$/));
+      await stage.shown('summary').first(text(/^c: The device would be updated\.$/));
       assert.deepEqual(sent([...lights, socket]), [0, 0, 0]);
 
       stage.press('every night');
@@ -156,7 +156,7 @@ describe('an example of updates', () => {
       const good = await stage.device('b');
       await play();
       stage.press('every night');
-      await notified(/Too many devices failed, so no more are started\./);
+      await notified(/Too many devices failed, so no more devices are started\./);
       assert.deepEqual(sent([bad, good]), [1, 0]);
       const before = stage.shown('notify me').messages.length;
       stage.press('every night');
@@ -397,7 +397,7 @@ describe('an example of updates', () => {
       const said = async (count: number): Promise<string> =>
         String((await stage.shown('notify me').nth(count)).payload);
       stage.press('update');
-      assert.match(await said(1), /^Nothing was sent\. my-light: It runs this image already\.$/);
+      assert.match(await said(1), /^Nothing was sent\. my-light: The device already runs this image\.$/);
       await writeFile(stage.file('firmware.bin'), 'no firmware');
       stage.press('update');
       assert.match(await said(2), /^Nothing was sent\. .*text/);
@@ -417,16 +417,16 @@ describe('an example of updates', () => {
         await stage.shown('summary').first(text(pattern));
       };
       await summary('check', /^2 devices: 2 update\.$/);
-      await summary('pause', /^No job is under way\.$/);
+      await summary('pause', /^No job is in progress\.$/);
       stage.press('update');
       await stage.shown('result').first(state('succeeded'));
       await summary('pause', /^Paused: what runs is finished/);
       stage.press('status');
       await stage.shown('summary').first(state('paused'));
-      await summary('cancel one', /^Nothing was left to cancel\.$/);
+      await summary('cancel one', /^There was nothing to cancel\.$/);
       await summary('resume', /^Goes on\.$/);
       await summary('cancel', /^Canceled: hall-light\.$/);
-      await summary('retry', /^Nothing was left to retry\.$/);
+      await summary('retry', /^There was nothing to retry\.$/);
       await summary('history', /^2 results of 2 devices\. Latest: hall-light: canceled\.$/);
       assert.deepEqual([garden.image, hall.image], [next, running]);
     });

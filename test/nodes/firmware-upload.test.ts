@@ -56,7 +56,7 @@ describe('An upload', () => {
     const { upload, send, end } = await begin(1000);
     await assert.rejects(readUpload(upload, limits), {
       code: 'FIRMWARE_TRUNCATED',
-      message: 'The upload stalled: no data came for 0.3 s.',
+      message: 'The upload stalled: no data arrived for 0.3 s.',
     });
     assert.equal(upload.listenerCount('data'), 0);
     send(body.subarray(1000));

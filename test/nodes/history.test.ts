@@ -136,7 +136,7 @@ describe('the action history', () => {
   it('tells that nothing is remembered, and refuses what chooses nothing', async () => {
     const flow = await scene.flow({}, { userDir });
     const { entries, text } = await ask(flow);
-    assert.deepEqual([entries, text], [[], 'No update or configuration change is remembered.']);
+    assert.deepEqual([entries, text], [[], 'No update or configuration change is recorded.']);
     for (const [index, [wrong, code]] of (
       [
         [{ checksum: 'x' }, 'INVALID_SETTING'],

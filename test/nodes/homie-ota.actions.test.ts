@@ -104,7 +104,7 @@ describe('homie-ota, asked to', () => {
       const status = await flow.summary.nth(2);
       assert.deepEqual(payload(status, 'counts'), { canceled: 1, waiting: 1 });
       flow.send({ action: 'cancel', device: 'a' });
-      assert.equal(payload(await flow.summary.nth(3), 'text'), 'Nothing was left to cancel.');
+      assert.equal(payload(await flow.summary.nth(3), 'text'), 'There was nothing to cancel.');
     });
 
     it('means one job where it says so', async () => {
@@ -154,11 +154,11 @@ describe('homie-ota, asked to', () => {
     it('is idle when there is no job', async () => {
       const flow = await scene.flow();
       const texts: Record<string, string> = {
-        status: 'No job is under way.',
-        pause: 'No job is under way.',
-        resume: 'No job is under way.',
-        cancel: 'Nothing was left to cancel.',
-        retry: 'Nothing was left to retry.',
+        status: 'No job is in progress.',
+        pause: 'No job is in progress.',
+        resume: 'No job is in progress.',
+        cancel: 'There was nothing to cancel.',
+        retry: 'There was nothing to retry.',
       };
       for (const action of Object.keys(texts)) {
         flow.send({ action, asked: action });

@@ -47,7 +47,7 @@ describe('a sentence for people', () => {
     const texts = [...textsIn(flow.progress), ...textsIn(flow.result), ...textsIn(flow.summary)];
     for (const expected of [
       'my-light: updated from my-light 1.0.0 to 1.1.0.',
-      'my-light: It would be updated.',
+      'my-light: The device would be updated.',
       'my-light: updating to my-light 1.1.0, rebooting.',
       /^other-light: failed: /,
       /^no-light: waiting\. Never seen; did you mean my-light\?$/,
@@ -93,7 +93,7 @@ describe('a sentence for people', () => {
     const flow = await scene.flow({ window: '' });
     flow.send({ payload: next });
     const waiting = await flow.progress.first(state('waiting'));
-    assert.equal(payload(waiting, 'text'), 'my-light: waiting, it is offline.');
+    assert.equal(payload(waiting, 'text'), 'my-light: waiting, the device is offline.');
     assert.equal((await flow.showed('homie-ota.status.offline')).shape, 'ring');
   });
 });

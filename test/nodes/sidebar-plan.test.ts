@@ -12,7 +12,7 @@ class SlowUpdates {
   end: () => void = () => undefined;
 
   check(): Promise<CheckSummary> {
-    const devices = [{ device: 'lamp', verdict: 'update', reason: 'It would be updated.', from: {} }] as const;
+    const devices = [{ device: 'lamp', verdict: 'update', reason: 'The device would be updated.', from: {} }] as const;
     return new Promise((resolve) => {
       this.end = () => resolve({ counts: { update: 1 }, to: {}, devices });
     });

@@ -90,7 +90,7 @@ describe('a rollout that stays open', () => {
 
   it('begins without any device, and takes in the first that appears', async () => {
     const { job, ended } = await errands.ask(first, 'all', continuous);
-    assert.equal((await ended).text, 'No device belongs to it yet.');
+    assert.equal((await ended).text, 'The job has no devices yet.');
     assert.equal(job.isEnded, false);
     await errands.ask(second, ['lamp-*'], continuous);
     const a = await add();

@@ -255,7 +255,7 @@ describe('a rollout to devices that sleep', () => {
       assert.deepEqual(job.cancel(), { unsent: [], sent: ids(sleeper) });
       const update = await result();
       assert.deepEqual([update?.state, update?.reason], ['canceled', 'already_sent']);
-      assert.equal(update?.hint, 'It was sent before the cancel, so the device may still take it.');
+      assert.equal(update?.hint, 'The image or patch was sent before the cancellation, so it may still take effect on the device.');
     });
   });
 });

@@ -26,7 +26,7 @@ const STOPPED = 'An earlier rollout was stopped.';
 
 const sentences: readonly [sentence: string, update: Partial<Update>][] = [
   ['queued.', {}],
-  ['waiting, it is offline.', { state: 'waiting', reason: 'offline' }],
+  ['waiting, the device is offline.', { state: 'waiting', reason: 'offline' }],
   [
     'waiting. There is no connection to the broker.',
     { state: 'waiting', reason: 'offline', hint: 'There is no connection to the broker.' },
@@ -35,10 +35,10 @@ const sentences: readonly [sentence: string, update: Partial<Update>][] = [
     'waiting. Never seen; did you mean my-light?',
     { state: 'waiting', reason: 'never_seen', hint: 'Never seen; did you mean my-light?' },
   ],
-  ['waiting, the maintenance window is closed.', { state: 'waiting', reason: 'window' }],
+  ['waiting, the time window is closed.', { state: 'waiting', reason: 'window' }],
   ['waiting for the canary devices.', { state: 'waiting', reason: 'canary' }],
   ['waiting, the job is paused.', { state: 'waiting', reason: 'paused' }],
-  ['waiting, failures have stopped the job.', { state: 'waiting', reason: 'stopped' }],
+  ['waiting, the job was stopped by failures.', { state: 'waiting', reason: 'stopped' }],
   ['updating to my-light 1.2.0, sending.', { state: 'running', phase: 'sending' }],
   ['updating to my-light 1.2.0, 43 %, about 8 s left.', flashing],
   ['updating to my-light 1.2.0, 43 %, about 8 s left, attempt 2.', { ...flashing, attempt: 2 }],
@@ -59,7 +59,7 @@ const sentences: readonly [sentence: string, update: Partial<Update>][] = [
   ['failed: The device did not come back.', { state: 'failed', error: failure }],
   ['timed out: The device did not come back.', { state: 'timed_out', error: failure }],
   ['refused: The device did not come back.', { state: 'rejected', error: failure }],
-  ['canceled, a newer job has taken it over.', { state: 'canceled', reason: 'superseded' }],
+  ['canceled, superseded by a newer job.', { state: 'canceled', reason: 'superseded' }],
   ['canceled. It may still take it.', { state: 'canceled', reason: 'already_sent', hint: 'It may still take it.' }],
 ];
 

@@ -26,7 +26,7 @@ const LINGER = 200;
 const MAX_FILE = 256 * 1024 * 1024;
 const MAX_NESTING = 1000;
 
-const MEMORY_ONLY = 'It is left as it is; until the next restart, what it would hold is kept in memory only.';
+const MEMORY_ONLY = 'The file is left unchanged; until the next restart, new data is kept in memory only.';
 
 /** What was read of a file. */
 export interface Reading {
@@ -248,7 +248,7 @@ export class Journal {
  */
 export async function readWhole(file: string, most: number): Promise<Buffer> {
   const found = await lstat(file);
-  if (!found.isFile()) throw new Error('it is no file');
+  if (!found.isFile()) throw new Error('it is not a file');
   if (found.size > most) throw new Error(`it has ${found.size} bytes`);
   return readFile(file);
 }
@@ -304,7 +304,7 @@ function reasonOf(error: unknown): string {
 /** What is told of a file that is used all the same. */
 function leniently(file: string, { code, message, hint, cause }: HomieError): HomieError {
   if (code !== 'JOB_FILE_DAMAGED') return new HomieError(code, `${message} ${MEMORY_ONLY}`, { hint, cause });
-  return new HomieError(code, `${message} The lines that can be read are used.`, {
+  return new HomieError(code, `${message} The readable lines are used.`, {
     hint: `Check what your devices run before you send anything again. The damaged file is kept as ${path.basename(file)}.damaged.`,
   });
 }
@@ -321,7 +321,7 @@ function wrongVersion(file: string, first: string): HomieError | undefined {
   const version = Reflect.get(Object(parse(first)), 'version');
   if (version === VERSION) return undefined;
   if (typeof version !== 'number' || version < VERSION) return damaged(file);
-  return new HomieError('JOB_FILE_NEWER', `${file} was written by a later version of this package.`);
+  return new HomieError('JOB_FILE_NEWER', `${file} was written by a newer version of this package.`);
 }
 
 /** Reads a line: a change, or, where it is damaged, what it is about as far as that can be read. */
