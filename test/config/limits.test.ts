@@ -44,7 +44,7 @@ describe('check at the limits that the firmware showed', () => {
       const refused = check(parse(patches?.[name] ?? ''));
       assert.deepEqual(codes(refused), ['MERGE_TOO_LARGE']);
       assert.equal(refused.steps.length, parts);
-      assert.match(refused.problems[0]?.hint ?? '', new RegExp(`split: true sends it as ${parts} patches`));
+      assert.match(refused.problems[0]?.hint ?? '', new RegExp(`split: true to send it as ${parts} patches`));
     });
   }
 

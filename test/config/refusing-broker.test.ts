@@ -80,11 +80,11 @@ describe('A broker that does not take the patch', () => {
     assert.notEqual(fits?.verdict, 'rejected', fits?.reason);
     const refused = await check(most + 1);
     assert.equal(refused?.verdict, 'rejected');
-    assert.match(refused.reason, /at most 280 bytes; this one would have 281\. .*max_packet_size/);
+    assert.match(refused.reason, /at most 280 bytes, but this message would have 281\. .*max_packet_size/);
     const { outcome } = await bring(lab, patchOf(most + 1));
     assert.ok('error' in outcome);
     assert.equal(outcome.error.code, 'PACKET_TOO_LARGE');
-    assert.match(outcome.error.message, /at most 280 bytes; this one would have 281/);
+    assert.match(outcome.error.message, /at most 280 bytes, but this message would have 281/);
     assert.ok(!device.received.some(({ topic }) => topic.endsWith('/config/set')));
   });
 

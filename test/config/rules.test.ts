@@ -230,7 +230,7 @@ describe('what the device would accept to its harm', () => {
     for (const password of ['1', '1234567', 'x'.repeat(64)]) {
       const { risks, problems } = check({ wifi: { password } });
       assert.deepEqual(problems, []);
-      assert.match(risks[0]?.message ?? '', /No WPA network takes such a password/);
+      assert.match(risks[0]?.message ?? '', /No WPA network accepts such a password/);
       assert.ok(!risks[0]?.message.includes(password) || password === '1');
     }
     for (const password of ['12345678', 'ü'.repeat(4), 'x'.repeat(63), 'aF'.repeat(32), '', null]) {

@@ -88,7 +88,7 @@ describe('splitting a patch that is too much at once', () => {
     const { verdict, steps, problems } = check({ mqtt: { host: text(250), base_topic: `${text(40)}/` } });
     assert.equal(verdict, 'rejected');
     assert.deepEqual(steps, []);
-    assert.match(problems[0]?.hint ?? '', /No split/);
+    assert.match(problems[0]?.hint ?? '', /no split/);
   });
 
   it('refuses a value that is too long even alone', () => {

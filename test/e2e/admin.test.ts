@@ -62,7 +62,7 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
     const body = typed({ id: 'secret', host: 'localhost', password: '__PWRD__' });
     const { connected, message } = (await tryOut('tester', body)).body;
     assert.equal(connected, false);
-    assert.match(String(message), /stored password is used with the deployed settings only/);
+    assert.match(String(message), /stored password is only used with the deployed settings/);
     const same = await tryOut('tester', typed({ id: 'secret', password: '__PWRD__', user: 'someone' }));
     assert.equal(same.body['connected'], true);
   });

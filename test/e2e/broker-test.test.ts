@@ -57,7 +57,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.fits('.homie-broker-form');
       await editor.screenshot(`${tag}-broker-test`);
       await answer({ port: 'x' }, 'The port must be a whole number');
-      await answer({ port: '1', baseTopic: 'a+b' }, 'cannot be used');
+      await answer({ port: '1', baseTopic: 'a+b' }, 'is invalid');
     });
 
     it('says under which other base topic devices are', async () => {

@@ -291,7 +291,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await detail.getByText('attic-light').waitFor();
       assert.match(
         await detail.innerText(),
-        /failed: The device rebooted but still runs the old firmware\. The boot loader/,
+        /failed: The device rebooted but still runs the old firmware\. Check that the image fits the flash layout/,
       );
       const active = await page.getByRole('grid').getAttribute('aria-activedescendant');
       assert.match(await page.locator(`[id="${active}"][aria-selected=true]`).innerText(), /Attic/);

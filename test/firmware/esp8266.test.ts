@@ -205,6 +205,6 @@ describe('inspect, ESP8266', () => {
     it('a changed CRC32', () => refused(inspect(flipped(image, 0x1014)), 'FIRMWARE_CRC'));
 
     it('a changed length', () =>
-      refused(inspect(flipped(image, 0x1010, 0x40)), 'FIRMWARE_CRC', /39936 bytes, but it has 40000/));
+      refused(inspect(flipped(image, 0x1010, 0x40)), 'FIRMWARE_CRC', /39936 bytes but has 40000/));
   });
 });

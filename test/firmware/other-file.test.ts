@@ -70,9 +70,9 @@ const others: [title: string, payload: Buffer, code: ErrorCode, message: RegExp]
     'FIRMWARE_IS_TEXT',
     /Intel HEX/,
   ],
-  ['a LittleFS image', littleFs(0), 'FIRMWARE_MAGIC', /LittleFS file system.*may hold secrets/],
+  ['a LittleFS image', littleFs(0), 'FIRMWARE_MAGIC', /LittleFS file system.*may contain secrets/],
   ['a LittleFS image with its superblock in the second block', littleFs(0x1000), 'FIRMWARE_MAGIC', /LittleFS/],
-  ['a SPIFFS image', spiffs(8192, 24), 'FIRMWARE_MAGIC', /SPIFFS file system.*may hold secrets/],
+  ['a SPIFFS image', spiffs(8192, 24), 'FIRMWARE_MAGIC', /SPIFFS file system.*may contain secrets/],
   ['a SPIFFS image with small blocks', spiffs(4096, 16), 'FIRMWARE_MAGIC', /SPIFFS/],
   ['the body of a form', multipart(image), 'FIRMWARE_IS_TEXT', /form/],
   [
@@ -101,15 +101,15 @@ const others: [title: string, payload: Buffer, code: ErrorCode, message: RegExp]
     'the flash of an ESP32',
     flash(1024 * KIB, { 0x1000: loader, 0x8000: table, 0x9000: config, 0x10000: application }),
     'FIRMWARE_DUMP',
-    /whole flash.*may hold secrets/,
+    /entire flash.*may contain secrets/,
   ],
   [
     'the flash of an ESP32-C3',
     flash(1024 * KIB, { 0: loader, 0x8000: table, 0x9000: config, 0x10000: application }),
     'FIRMWARE_DUMP',
-    /whole flash/,
+    /entire flash/,
   ],
-  ['the flash of an ESP8266', flash(1024 * KIB, { 0: image, 0xeb000: config }), 'FIRMWARE_DUMP', /whole flash/],
+  ['the flash of an ESP8266', flash(1024 * KIB, { 0: image, 0xeb000: config }), 'FIRMWARE_DUMP', /entire flash/],
 ];
 
 describe('a file that is no firmware', () => {
@@ -129,7 +129,7 @@ describe('a file that is no firmware', () => {
   });
 
   it('is refused as what is not known where nothing is known of it', () =>
-    refusal(Firmware.from(flash(64 * KIB, {})), 'FIRMWARE_MAGIC', /does not begin with 0xE9/));
+    refusal(Firmware.from(flash(64 * KIB, {})), 'FIRMWARE_MAGIC', /does not start with 0xE9/));
 
   it('is refused without an error of another kind, whatever follows its first bytes', () => {
     const begins = others.map(([, payload]) => payload.subarray(0, 64));

@@ -212,7 +212,7 @@ describeWithBrokers('A connection', (start) => {
     proxy.mute();
     const { code, message } = await lost;
     assert.equal(code, 'BROKER_UNREACHABLE');
-    assert.match(message, /does not answer any more/);
+    assert.match(message, /no longer responds/);
   });
 
   it('has an answer when all has come that the broker had sent before', async () => {

@@ -33,18 +33,18 @@ function coded(code: string | number, message = 'something'): Error {
 
 describe('The reason of a connection that ended', () => {
   for (const [error, code, message] of [
-    [coded('EHOSTUNREACH'), 'BROKER_UNREACHABLE', /no way to this host/],
-    [coded('ETIMEDOUT'), 'BROKER_UNREACHABLE', /does not answer/],
-    [coded('EAI_AGAIN'), 'BROKER_UNREACHABLE', /looked up/],
+    [coded('EHOSTUNREACH'), 'BROKER_UNREACHABLE', /no route to this host/],
+    [coded('ETIMEDOUT'), 'BROKER_UNREACHABLE', /does not respond/],
+    [coded('EAI_AGAIN'), 'BROKER_UNREACHABLE', /could not be resolved/],
     [coded('EACCES'), 'BROKER_UNREACHABLE', /EACCES/],
-    [coded('HPE_INVALID_CONSTANT'), 'BROKER_PROTOCOL', /does not speak MQTT/],
+    [coded('HPE_INVALID_CONSTANT'), 'BROKER_PROTOCOL', /does not respond like an MQTT broker/],
     [coded(4), 'BROKER_REFUSED', /bad user name or password/],
     [coded(134), 'BROKER_REFUSED', /bad user name or password/],
     [coded(2), 'BROKER_REFUSED', /client id/],
     [coded(3), 'BROKER_UNREACHABLE', /not available/],
     [coded(199), 'BROKER_REFUSED', /reason code 199/],
     [new Error('Username is required to use password'), 'BROKER_SETTINGS', /user name/],
-    [undefined, 'BROKER_TLS', /probably wants TLS/],
+    [undefined, 'BROKER_TLS', /probably requires TLS/],
   ] as const) {
     it(`is ${code} after ${String(error)} ${String(error !== undefined && 'code' in error ? error.code : '')}`, () => {
       const reason = explain(end(error));

@@ -49,9 +49,9 @@ describe('A connection that cannot be made says why', () => {
   });
 
   for (const [scheme, hint] of [
-    ['mqtt', /may want TLS/],
-    ['mqtts', /speaks TLS/],
-    ['ws', /may want TLS/],
+    ['mqtt', /may require TLS/],
+    ['mqtts', /port uses TLS/],
+    ['ws', /may require TLS/],
   ] as const) {
     it(`when ${scheme} gets no answer`, async () => {
       const server = createServer();
@@ -65,7 +65,7 @@ describe('A connection that cannot be made says why', () => {
   }
 
   for (const [scheme, code, message] of [
-    ['mqtt', 'BROKER_PROTOCOL', /does not speak MQTT/],
+    ['mqtt', 'BROKER_PROTOCOL', /does not respond like an MQTT broker/],
     ['mqtts', 'BROKER_TLS', /does not speak TLS/],
     ['ws', 'BROKER_PROTOCOL', /HTTP 200/],
   ] as const) {
@@ -328,7 +328,7 @@ describe('A connection that mosquitto refuses says why', () => {
       for (const tls of [{}, { ca: other.pem }]) {
         const error = await reason({ url, tls });
         assert.equal(error.code, 'BROKER_TLS');
-        assert.match(error.message, /certificate authority that is not known/);
+        assert.match(error.message, /certificate authority is unknown/);
       }
     });
   }
@@ -377,7 +377,7 @@ describe('A connection that mosquitto refuses says why', () => {
   it('when a TLS client meets a plain port', async () => {
     const error = await reason({ url: plain.url.replace('mqtt', 'mqtts') });
     assert.equal(error.code, 'BROKER_TLS');
-    assert.match(error.hint, /may not speak TLS/);
+    assert.match(error.hint, /port uses TLS/);
   });
 });
 

@@ -100,7 +100,7 @@ describe('the settings of homie-broker', () => {
   it('refuse what cannot be an address', () => {
     refused({ host: '  ' }, 'BROKER_SETTINGS', /no server/);
     refused({ host: 'a b' }, 'BROKER_SETTINGS', /not a host name/);
-    refused({ host: 'http://broker' }, 'BROKER_SETTINGS', /must begin with mqtt/);
+    refused({ host: 'http://broker' }, 'BROKER_SETTINGS', /must start with mqtt/);
     refused({ host: 'broker/path?' }, 'BROKER_SETTINGS', /not a host name/);
   });
 

@@ -153,7 +153,7 @@ describe('the test of a connection', () => {
         const { flow, typed } = await keeping();
         const { connected, message, hint } = await tryOut(flow, { ...typed, ...changed });
         assert.equal(connected, false);
-        assert.match(String(message), /stored password .* deployed settings only/);
+        assert.match(String(message), /stored password is only used with the deployed settings/);
         assert.equal(hint, 'Enter the password again.');
       });
     }

@@ -55,7 +55,7 @@ describe('what comes out of a node', () => {
       const caught = await flow.caught.first();
       assert.equal(caughtCode(caught), 'PATCH_TYPE');
       const { message, hint } = Object(payload(await flow.summary.first(), 'error'));
-      assert.match(message, /an answer of a Homie node/);
+      assert.match(message, /an answer from a Homie node/);
       assert.match(hint, /msg\.action/);
       assert.deepEqual(device.patches, []);
     });
@@ -81,7 +81,7 @@ describe('what comes out of a node', () => {
         ['rejected', 'PATCH_TYPE'],
         String(index),
       );
-      assert.match(String(payload(result, 'error.message')), /an answer of a Homie node/);
+      assert.match(String(payload(result, 'error.message')), /an answer from a Homie node/);
     }
     assert.deepEqual(device.patches, []);
   });

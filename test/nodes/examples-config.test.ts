@@ -62,7 +62,7 @@ describe('an example of configurations', () => {
       await stage.play(name, { env, nodes: quick });
       stage.press('move');
       const told = await stage.shown('notify me').first();
-      assert.match(String(told.payload), /my-light.*no more are started|no more are started/);
+      assert.match(String(told.payload), /my-light.*no more devices are started|no more devices are started/);
       assert.equal(payload(await stage.shown('result').first(), 'error.code'), 'NOT_BACK');
       assert.deepEqual([lost.patches.length, other.patches.length], [1, 0]);
     });

@@ -420,11 +420,11 @@ describe('an example of updates', () => {
       await summary('pause', /^No job is in progress\.$/);
       stage.press('update');
       await stage.shown('result').first(state('succeeded'));
-      await summary('pause', /^Paused: what runs is finished/);
+      await summary('pause', /^Paused: devices in progress finish/);
       stage.press('status');
       await stage.shown('summary').first(state('paused'));
       await summary('cancel one', /^There was nothing to cancel\.$/);
-      await summary('resume', /^Goes on\.$/);
+      await summary('resume', /^Resumed\.$/);
       await summary('cancel', /^Canceled: hall-light\.$/);
       await summary('retry', /^There was nothing to retry\.$/);
       await summary('history', /^2 results of 2 devices\. Latest: hall-light: canceled\.$/);

@@ -326,7 +326,7 @@ describe('homie-broker', function () {
       it(`says that it is ${what}`, async () => {
         const flow = await TestFlow.start({ ...use, mqttBroker }, {}, { more: [...more] });
         await flow.showed('broker settings');
-        assert.match(flow.log(), /mqtt-broker node is missing, disabled or not one of Node-RED itself/);
+        assert.match(flow.log(), /mqtt-broker node is missing, disabled or not the one built into Node-RED/);
       });
     }
   });

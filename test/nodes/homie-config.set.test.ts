@@ -131,7 +131,7 @@ describe('homie-config, when it changes a configuration', () => {
     const result = await flow.result.first();
     assert.equal(payload(result, 'error.code'), 'RISK_NOT_ALLOWED');
     assert.equal(payload(result, 'config.risks.0.path'), 'ota.enabled');
-    assert.match(String(payload(result, 'config.risks.0.message')), /takes no firmware/);
+    assert.match(String(payload(result, 'config.risks.0.message')), /accepts no firmware/);
     assert.deepEqual(device.patches, []);
     flow.send({ payload: { ota: { enabled: false } }, options: { allowRisky: true } });
     assert.equal(payload(await flow.result.nth(2), 'state'), 'succeeded');
@@ -143,7 +143,7 @@ describe('homie-config, when it changes a configuration', () => {
     flow.send({ payload: { settings: texts }, options: { split: false } });
     const refused = await flow.result.first();
     assert.equal(payload(refused, 'error.code'), 'MERGE_TOO_LARGE');
-    assert.match(String(payload(refused, 'error.hint')), /split: true sends it as \d patches/);
+    assert.match(String(payload(refused, 'error.hint')), /split: true to send it as \d patches/);
     flow.send({ payload: { settings: texts } });
     const result = await flow.result.nth(2);
     assert.equal(payload(result, 'state'), 'succeeded');
@@ -273,7 +273,10 @@ describe('homie-config, when it changes a configuration', () => {
       await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
       const after = await flow.deploy(scene.broker, { ...configNode, device: device.id, name: 'changed' }, [], 'nodes');
       assert.deepEqual(flow.dones, [{ code: 'ABANDONED' }]);
-      assert.match(after.log(), /left-alone: failed: The device was no longer watched/);
+      assert.match(
+        after.log(),
+        /left-alone: failed: The node was stopped or redeployed and no longer watched the device/,
+      );
       after.send({ payload: patch });
       assert.equal(caughtCode(await after.caught.first()), 'REBOOT_PENDING');
       assert.equal(device.patches.length, 1);

@@ -32,7 +32,10 @@ describe('homie-ota, when it is deployed again', () => {
 
     assert.deepEqual(flow.dones, [{ code: 'ABANDONED' }]);
     assert.equal(payload(await flow.result.first(), 'error.code'), 'ABANDONED');
-    assert.match(after.log(), /left-alone: failed: The device was no longer watched/);
+    assert.match(
+      after.log(),
+      /left-alone: failed: The node was stopped or redeployed and no longer watched the device/,
+    );
 
     after.send({ payload: next });
     assert.equal(caughtCode(await after.caught.first()), 'REBOOT_PENDING');

@@ -271,10 +271,10 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.deepEqual(payload(second, 'job'), job);
     const { text, ...told } = Object((await flow.progress.first(about('second'))).payload);
     assert.deepEqual(told, { job, state: 'running' });
-    assert.match(String(text), new RegExp(`^The same was asked for before, in job ${job}: a: `));
+    assert.match(String(text), new RegExp(`^The same request was made before, in job ${job}: a: `));
     assert.equal(
       payload(second, 'text'),
-      `The same was asked for before, in job ${job}: ${String(payload(first, 'text'))}`,
+      `The same request was made before, in job ${job}: ${String(payload(first, 'text'))}`,
     );
     assert.deepEqual(
       flow.result.messages.map((msg) => msg['asked']),

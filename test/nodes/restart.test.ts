@@ -241,7 +241,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const flow = await open();
     flow.send({ action: 'status' });
     assert.equal(payload(await flow.summary.first(), 'state'), 'idle');
-    assert.match(flow.log(), /written by a later version/);
+    assert.match(flow.log(), /written by a newer version/);
     assert.deepEqual(await files('jobs'), [job]);
   });
 

@@ -42,7 +42,7 @@ describe('a transfer that takes too long for the MQTT client of the device', () 
       const { message, hint } = outcome.error;
       assert.match(
         message,
-        /itself ended its connection about (29|3\d) s into the transfer.* too long for its MQTT client/,
+        /itself closed its connection about (29|3\d) s into the transfer.* too long for its MQTT client/,
       );
       assert.match(hint, /Wi-Fi signal.*smaller.*MQTT client/);
       assert.doesNotMatch(message + hint, /power/i);

@@ -70,7 +70,7 @@ describe('parseStatus', () => {
       return status?.kind === 'refused' ? status.hint : undefined;
     };
     assert.match(hint('esp8266') ?? '', /UART/);
-    assert.match(hint('esp32') ?? '', /called in a wrong way/);
+    assert.match(hint('esp32') ?? '', /called the updater incorrectly/);
   });
 
   it('finds nothing in a number that is the name of what every object has', () => {

@@ -299,7 +299,7 @@ describeWithBrokers('a job of several devices', (start) => {
       updates.map(({ reason }) => reason),
       ['already_sent', undefined],
     );
-    assert.match(String(updates[0]?.hint), /may still take it/);
+    assert.match(String(updates[0]?.hint), /may still take effect/);
     assert.deepEqual(b.received, []);
     while (broker.locks.isRebootPending(a.id)) await once(broker.registry, 'event');
     assert.ok(a.image.equals(fresh));

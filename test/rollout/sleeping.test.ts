@@ -247,7 +247,7 @@ describe('a rollout to devices that sleep', () => {
       await home.pass(HOUR);
       const update = await result();
       assert.deepEqual([update?.state, update?.error?.code], ['timed_out', 'NOT_RECEIVED']);
-      assert.match(String(update?.error?.message), /went to sleep without a sign/);
+      assert.match(String(update?.error?.message), /went to sleep without confirming/);
     });
 
     it('is reported as already sent when it is canceled', async () => {
@@ -255,7 +255,10 @@ describe('a rollout to devices that sleep', () => {
       assert.deepEqual(job.cancel(), { unsent: [], sent: ids(sleeper) });
       const update = await result();
       assert.deepEqual([update?.state, update?.reason], ['canceled', 'already_sent']);
-      assert.equal(update?.hint, 'The image or patch was sent before the cancellation, so it may still take effect on the device.');
+      assert.equal(
+        update?.hint,
+        'The image or patch was sent before the cancellation, so it may still take effect on the device.',
+      );
     });
   });
 });
