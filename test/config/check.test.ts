@@ -178,7 +178,7 @@ describe('checking a patch', () => {
       assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full - 1) })), []);
       const [problem] = check({ name: 'Lamps' }, { config: configOf(full) }).problems;
       assert.equal(problem?.code, 'CONFIG_TOO_LARGE');
-      assert.match(problem.message, new RegExp(`1000 bytes, with up to ${secrets} `));
+      assert.match(problem.message, new RegExp(`1000 bytes, including up to ${secrets} `));
       assert.match(problem.hint, /secretBytes/);
     });
 

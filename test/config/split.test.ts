@@ -43,7 +43,7 @@ describe('splitting a patch that is too much at once', () => {
     assert.equal(verdict, 'rejected');
     assert.match(
       problems[0]?.message ?? '',
-      new RegExp(`needs ${budget?.merge.used} bytes of the ${budget?.merge.limit} `),
+      new RegExp(`needs ${budget?.merge.used} bytes of memory, but the device has only ${budget?.merge.limit} `),
     );
     assert.match(problems[0]?.hint ?? '', /2 patches, .*: name, settings\.a \| settings\.b\./);
     assert.equal(steps.length, 2);

@@ -114,7 +114,7 @@ describe('the settings of homie-broker', () => {
   it('refuse a URL without TLS while TLS is on, also one from an environment variable', () => {
     const environment = { ADDRESS: 'mqtt://broker:1883' };
     for (const host of ['mqtt://broker:1883', 'ws://broker', 'MQTT://broker', '${ADDRESS}']) {
-      refused({ host, usetls: true }, 'BROKER_SETTINGS', /TLS is on, but the URL .* without TLS/, { environment });
+      refused({ host, usetls: true }, 'BROKER_SETTINGS', /TLS is on, but the URL .* does not use TLS/, { environment });
       assert.ok(read({ host, usetls: false }, { environment }).url);
     }
     for (const host of ['mqtts://broker', 'wss://broker/mqtt']) assert.equal(read({ host, usetls: true }).url, host);
@@ -123,7 +123,7 @@ describe('the settings of homie-broker', () => {
   it('refuse an mqtt-broker node that has TLS on and a URL without it', () => {
     const node = (brokerurl: string): object => ({ id: 'core', usetls: true, brokerurl, options: {} });
     const fields = { connection: 'mqtt-broker', mqttBroker: 'core' };
-    refused(fields, 'BROKER_SETTINGS', /TLS is on, but the URL .* without TLS/, {
+    refused(fields, 'BROKER_SETTINGS', /TLS is on, but the URL .* does not use TLS/, {
       nodes: { core: node('tcp://broker:1883') },
     });
     assert.equal(read(fields, { nodes: { core: node('ssl://broker:8883') } }).url, 'mqtts://broker:8883');
