@@ -70,7 +70,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
   it('says when it is deployed that what is excluded makes no sense', async () => {
     const flow = await TestFlow.start(scene.broker, { exclude: 'a/b' });
     await flow.showed('invalid setting');
-    assert.match(flow.log(), /exclude must be ids of devices/);
+    assert.match(flow.log(), /exclude must be device ids/);
   });
 
   it('serves several at once where it may', async () => {
@@ -170,7 +170,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     device.misbehaviour = {};
     flow.send({ action: 'retry', device: 'my-*', asked: 'retry' });
     const answer = await flow.summary.first(about('retry'));
-    assert.equal(payload(answer, 'text'), 'Tried again: my-light.');
+    assert.equal(payload(answer, 'text'), 'Retrying: my-light.');
     await flow.result.first(state('succeeded'));
     assert.equal(device.received.length, 2);
   });
