@@ -242,7 +242,7 @@ export const catalogue = {
     'Raise the limit of the broker (mosquitto: max_packet_size and message_size_limit).',
   ),
   SUBSCRIBE_REFUSED: entry(
-    'The broker did not allow this user to subscribe to topics of the devices.',
+    'The broker does not allow this user to subscribe to topics of the devices.',
     'Allow this user to read these topics in the ACL of the broker.',
   ),
   PUBLISH_DENIED: entry(

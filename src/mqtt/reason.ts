@@ -98,7 +98,7 @@ const NAMED = 3;
 export function subscribeError(refused: ReadonlyMap<string, number>): HomieError {
   const filters = [...refused.keys()];
   const more = filters.length > NAMED ? ` and ${filters.length - NAMED} more` : '';
-  const what = `The broker did not allow this user to subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
+  const what = `The broker does not allow this user to subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
   const [code = 128] = refused.values();
   if (code === 151) {
     return new HomieError('SUBSCRIBE_REFUSED', `${what}: a quota is exceeded.`, {

@@ -202,7 +202,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.inject(ids.get);
       await editor.debugged('result', 'ready');
       await editor.inject(ids.check);
-      await editor.debugged('summary', 'It would be set in one message and one reboot.');
+      await editor.debugged('summary', 'The patch would be set in one message and one reboot.');
       assert.deepEqual(device.patches, []);
       await editor.inject(ids.set);
       await editor.status(ids.config, 'changed');

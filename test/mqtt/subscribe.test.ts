@@ -66,7 +66,7 @@ describe('The error of a refused subscription', () => {
   it('names the topics and the ACL, or what else refused them', () => {
     const error = subscribeError(new Map([['homie/+/$state', 128]]));
     assert.equal(error.code, 'SUBSCRIBE_REFUSED');
-    assert.match(error.message, /did not allow this user to subscribe to homie\/\+\/\$state\.$/);
+    assert.match(error.message, /does not allow this user to subscribe to homie\/\+\/\$state\.$/);
     assert.match(error.hint, /ACL/);
     const many = subscribeError(new Map(['a', 'b', 'c', 'd', 'e'].map((filter) => [filter, 135])));
     assert.match(many.message, /a, b, c and 2 more/);

@@ -28,7 +28,7 @@ describe('A broker that refuses subscriptions', () => {
     const flow = await TestFlow.start(settings());
     const status = await flow.showed('subscribe refused');
     assert.deepEqual(status, { ...status, fill: 'red', shape: 'ring' });
-    assert.match(flow.log(), /did not allow this user to subscribe to homie\/\+\/\$mac, homie\/\+\/\$state\..* ACL/);
+    assert.match(flow.log(), /does not allow this user to subscribe to homie\/\+\/\$mac, homie\/\+\/\$state\..* ACL/);
   });
 
   it('is the error of a list, and of an update of devices that cannot be seen', async () => {

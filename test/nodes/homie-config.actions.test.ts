@@ -89,7 +89,7 @@ describe('homie-config, asked to', () => {
         { path: 'settings.apiToken', from: '•••', to: '•••' },
       ]);
       assert.equal(payload(summary, 'devices.0.reboots'), 1);
-      assert.match(String(payload(summary, 'text')), /^my-light: It would be set in one message and one reboot, if/);
+      assert.match(String(payload(summary, 'text')), /^my-light: The patch would be set in one message and one reboot, if/);
       await flow.done();
       assert.deepEqual(flow.dones, [{ code: undefined }]);
       assert.deepEqual(device.patches, []);
@@ -102,7 +102,7 @@ describe('homie-config, asked to', () => {
       flow.send({ action: 'check', payload: { percentage: 5 } });
       assert.equal(
         payload(await flow.summary.first(), 'text'),
-        'my-light: It would be set in one message and one reboot. Homie does not know percentage and ignores it; did you mean settings.percentage?',
+        'my-light: The patch would be set in one message and one reboot. Homie does not know percentage and ignores it; did you mean settings.percentage?',
       );
       const status = await flow.showed('homie-config.status.unknown_key');
       assert.deepEqual([status.fill, status.shape], ['yellow', 'dot']);
@@ -157,7 +157,7 @@ describe('homie-config, asked to', () => {
       await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
       flow.send({ action: 'cancel', topic: 'cancel' });
       const answer = await flow.summary.first((msg) => msg['topic'] === 'cancel');
-      assert.match(String(payload(answer, 'text')), /^Already sent, .*: late\.$/);
+      assert.match(String(payload(answer, 'text')), /^Already sent and .*: late\.$/);
       const result = await flow.result.first();
       assert.deepEqual([payload(result, 'state'), payload(result, 'reason')], ['canceled', 'already_sent']);
     });

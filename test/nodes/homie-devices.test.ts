@@ -135,7 +135,7 @@ describe('homie-devices', () => {
       flow.send({});
       assert.equal(caughtCode(await flow.caught.first()), 'NO_BROKER');
       const other = await flow.deploy(scene.broker, { ...devicesNode, state: 'gone' });
-      assert.match(other.log(), /state must be some of init, ready/);
+      assert.match(other.log(), /state must be one or more of init, ready/);
       await other.showed('invalid setting');
       other.send({});
       assert.equal(caughtCode(await other.caught.first()), 'INVALID_SETTING');

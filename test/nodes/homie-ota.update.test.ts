@@ -54,7 +54,7 @@ describe('homie-ota, when it updates', () => {
       assert.equal(payload(await flow.result.first(), 'error.message'), text);
       flow.send({ action: 'check', payload: next, asked: 'check' });
       const answer = await flow.summary.first((msg) => msg['asked'] === 'check');
-      assert.equal(payload(answer, 'text'), 'my-light3: It was never seen; did you mean my-light-3?');
+      assert.equal(payload(answer, 'text'), 'my-light3: The device was never seen; did you mean my-light-3?');
     });
   });
 
