@@ -89,7 +89,10 @@ describe('homie-config, asked to', () => {
         { path: 'settings.apiToken', from: '•••', to: '•••' },
       ]);
       assert.equal(payload(summary, 'devices.0.reboots'), 1);
-      assert.match(String(payload(summary, 'text')), /^my-light: The patch would be set in one message and one reboot, if/);
+      assert.match(
+        String(payload(summary, 'text')),
+        /^my-light: The patch would be set in one message and one reboot, if/,
+      );
       await flow.done();
       assert.deepEqual(flow.dones, [{ code: undefined }]);
       assert.deepEqual(device.patches, []);
