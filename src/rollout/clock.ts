@@ -1,6 +1,6 @@
 import { MAX_TIMER } from '../deadline';
 
-/** The time as a rollout sees it: hours pass in it, and a maintenance window has a local time. */
+/** The time as a rollout sees it: hours pass in it, and a time window has a local time. */
 export interface Clock {
   /** ms, monotonic: no jump of the wall clock does harm. */
   now(): number;

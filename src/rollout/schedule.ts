@@ -22,7 +22,7 @@ export class Schedule {
     this.#look = look;
   }
 
-  /** Whether the maintenance window is open. */
+  /** Whether the time window is open. */
   get isOpen(): boolean {
     return this.#opening.isOpen;
   }

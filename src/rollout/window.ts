@@ -6,7 +6,7 @@ const MINUTE = 60_000;
 /** How often the wall clock is looked at, in ms: it may jump. */
 const LOOK_AGAIN = MINUTE;
 
-/** A maintenance window by the wall clock. Without one it is always open. */
+/** A time window by the wall clock. Without one it is always open. */
 export class Opening {
   readonly #window: Window | undefined;
   readonly #clock: Clock;

@@ -10,7 +10,7 @@ export interface Setting<Value = unknown, Usual extends Given = Given> {
   readonly kind: 'flag' | 'whole' | 'seconds' | 'days' | 'choice' | 'someOf' | 'names' | 'devices' | 'times';
   /** What counts unless something is given; undefined where nothing stands for it. */
   readonly usual: Usual;
-  /** What counts instead where there is a maintenance window. */
+  /** What counts instead where there is a time window. */
   readonly withWindow?: Usual;
   /** What it must be, for errors. */
   readonly expected: string;

@@ -5,7 +5,7 @@ export type Window = readonly { readonly from: number; readonly to: number }[];
 export const DAY = 1440;
 
 /**
- * Reads a maintenance window.
+ * Reads a time window.
  *
  * @param text `"01:00-05:00"`, in local time; across midnight too, and several with commas between them
  * @returns undefined where it is none

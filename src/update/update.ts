@@ -33,7 +33,7 @@ type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held'
 type Absence = 'offline' | 'never_seen' | 'busy';
 
 /**
- * What keeps a job from starting a device that is there: the maintenance window is closed, the canaries are still to be
+ * What keeps a job from starting a device that is there: the time window is closed, the canaries are still to be
  * proven, or somebody paused it, or failures have stopped it.
  */
 export type Hold = 'window' | 'canary' | 'paused' | 'stopped';
@@ -198,7 +198,7 @@ export interface Summary {
   readonly error?: ErrorReport;
   /** What a job that has not ended is doing, or waiting for. */
   readonly stage?: RolloutStage;
-  /** ISO 8601: when the maintenance window opens. */
+  /** ISO 8601: when the time window opens. */
   readonly opensAt?: string;
   readonly counts: Partial<Record<State, number>>;
   readonly devices: readonly Update[];
