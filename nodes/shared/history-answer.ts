@@ -3,7 +3,8 @@ import type { HomieBroker } from '../../src/homie/broker';
 import { matchAny } from '../../src/homie/pattern';
 import { sentenceOf } from '../../src/update/sentence';
 import type { State } from '../../src/update/update';
-import { endOf, type History, type Remembered } from '../../src/rollout/store/history';
+import { endOf, type History } from '../../src/rollout/store/history';
+import { type Remembered } from '../../src/rollout/store/history-record';
 import { isAbsent, readDevices, type Request } from './request';
 
 /** How many results an answer has at most: those of many devices must not fill a message. */

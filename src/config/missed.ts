@@ -3,7 +3,9 @@ import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import type { ConfigReport, Outcome } from '../update/update';
-import { ASLEEP, provenPaths, shownOf, valueLost } from './patch-transfer';
+import { provenPaths, shownOf } from './patch-transfer';
+import { ASLEEP } from './transfer-errors';
+import { valueLost } from './transfer-errors';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
 

@@ -1,7 +1,7 @@
 /** One patch on its way to one device. */
-import { HomieError, type ErrorCode } from '../errors';
+import { HomieError } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
-import type { OpenEnd } from '../homie/lock';
+import type { OpenEnd } from '../homie/lock-table';
 import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
@@ -12,7 +12,15 @@ import { readFile } from './file';
 import type { Address } from './relocation';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
-import { andMore } from './problem';
+import {
+  because,
+  transferHints,
+  transferMessages,
+  notReceived,
+  unanswered,
+  UNTOLD,
+  valueLost,
+} from './transfer-errors';
 
 export interface PatchTransferInput {
   readonly from: Address;
@@ -222,7 +230,7 @@ export class PatchTransfer {
 
   #judgeRebooted({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd {
     if (this.#received === undefined && isAsBefore)
-      return failed(because('NOT_RECEIVED', visible ? messages.RESTARTED : messages.UNSEEN));
+      return failed(because('NOT_RECEIVED', visible ? transferMessages.RESTARTED : transferMessages.UNSEEN));
     return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost, 'rebooted')), taken, lost };
   }
 
@@ -238,10 +246,10 @@ export class PatchTransfer {
     }
     if (isAsleep(from)) {
       return this.#received === undefined
-        ? failed(because('NOT_RECEIVED', messages.ASLEEP), 'unknown')
+        ? failed(because('NOT_RECEIVED', transferMessages.ASLEEP), 'unknown')
         : failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
     }
-    if (!isAt(from)) return failed(because('NOT_BACK', messages.NOT_BACK, hints.NOT_BACK), 'unknown');
+    if (!isAt(from)) return failed(because('NOT_BACK', transferMessages.NOT_BACK, transferHints.NOT_BACK), 'unknown');
     if (this.#received === undefined) return failed(notReceived(lost?.cause), 'unheard');
     // After a time without a connection of our own it was not seen to be there.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
@@ -285,8 +293,11 @@ export function shownOf(step: PatchStep, config: string, secretNames: readonly s
 function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolean): PatchTransferEnd | undefined {
   if (isAsBefore && visible) return undefined;
   if (lost.length > 0) return { ...failed(valueLost(lost, 'came back')), unproven: true, taken, lost };
-  if (!live) return failed(because('UNCONFIRMED', messages.UNCONFIRMED, hints.UNCONFIRMED), 'flashed');
-  return { ...failed(because('REBOOT_UNPROVEN', messages.REBOOT_UNPROVEN, hints.REBOOT_UNPROVEN)), unproven: true };
+  if (!live) return failed(because('UNCONFIRMED', transferMessages.UNCONFIRMED, transferHints.UNCONFIRMED), 'flashed');
+  return {
+    ...failed(because('REBOOT_UNPROVEN', transferMessages.REBOOT_UNPROVEN, transferHints.REBOOT_UNPROVEN)),
+    unproven: true,
+  };
 }
 
 /** Judges a device that sleeps: it boots at its next wake at the latest, and what it publishes comes into use. */
@@ -296,77 +307,8 @@ function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransfe
   return { ...failed(valueLost(lost, 'came back'), 'flashed'), unproven: true, taken, lost };
 }
 
-/** Of a device that may have rebooted unseen. */
-export const UNTOLD = 'The device received the patch, but it is unknown whether it has rebooted since.';
-
-export const ASLEEP = 'The device went to sleep without confirming that it received the patch.';
-
-const messages = {
-  REBOOT_UNPROVEN: 'The device came back but did not send $stats/uptime, which would show that it rebooted.',
-  UNCONFIRMED:
-    'The retained configuration of the device is as expected, but no live message from the device confirms that it rebooted.',
-  NOT_RECEIVED:
-    'A connection was lost in the meantime, and the device has not rebooted since; the patch most likely did not reach it.',
-  RESTARTED: 'The device restarted with its previous configuration and did not confirm that it received the patch.',
-  UNSEEN:
-    'The device restarted without confirming the patch and shows none of the values that the patch sets, so it is unknown whether it took the patch.',
-  NOT_BACK: 'The device disconnected and did not come back in time.',
-  ASLEEP,
-} as const;
-
-const hints = {
-  REBOOT_UNPROVEN:
-    'Restart the device, then get its configuration: a device publishes its configuration each time it connects, whether it is in use or not.',
-  UNCONFIRMED:
-    'Wait until the device sends its statistics, then get its configuration: the connection to the broker was lost in the meantime.',
-  NOT_BACK:
-    'If wifi or mqtt settings were changed, look for the device on the other network or broker, or for an access point that it opened: the new settings may be wrong. Otherwise, power-cycle it.',
-} as const;
-
-function because(code: ErrorCode, message?: string, hint?: string): HomieError {
-  return new HomieError(code, message, hint === undefined ? {} : { hint });
-}
-
 function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'failed' } {
   return { kind: 'failed', error: why, ...(open && { open }) };
-}
-
-/** @param why the connection was lost, where the broker or the network gave a reason */
-function notReceived(why: unknown): HomieError {
-  if (!(why instanceof HomieError)) return because('NOT_RECEIVED', messages.NOT_RECEIVED);
-  const since = 'The device has not rebooted since; the patch most likely did not reach it.';
-  return because('NOT_RECEIVED', `${why.message} ${since}`, why.hint);
-}
-
-function unanswered({ error: cause, noSubscribers }: { error?: HomieError; noSubscribers: boolean }): HomieError {
-  if (cause?.code === 'PUBLISH_TIMEOUT')
-    return because('NOT_RECEIVED', 'The broker did not acknowledge the patch, and the device did not respond.');
-  if (cause?.cause instanceof HomieError)
-    return because(
-      'NOT_RECEIVED',
-      `${cause.cause.message} This happened while the patch was being sent.`,
-      cause.cause.hint,
-    );
-  if (noSubscribers)
-    return because('NOT_RECEIVED', 'The broker reported no subscriber for the patch topic of the device.');
-  return because('NOT_RECEIVED');
-}
-
-export function valueLost(lost: readonly LostValue[], what: 'rebooted' | 'came back'): HomieError {
-  const shown = lost
-    .slice(0, 3)
-    .map(({ path, expected, got }) => `${path} is ${brief(got)} instead of ${brief(expected)}`);
-  return new HomieError(
-    'VALUE_LOST',
-    `The device ${what}, but ${shown.join(', ')}${andMore(lost.length - shown.length)}.`,
-  );
-}
-
-/** @param value with its secrets masked */
-function brief(value: unknown): string {
-  if (value === null) return 'missing or null';
-  const text = JSON.stringify(value);
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
 function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): DeviceObserver {

@@ -1,6 +1,6 @@
 /** What the checks of an update and of a configuration change have in common: many devices, and nothing is sent. */
 import type { HomieBroker } from './broker';
-import type { Staged } from './lock';
+import type { Staged } from './lock-table';
 import { matchAny } from './pattern';
 
 export interface CheckOptions {

@@ -2,7 +2,8 @@
 import { HomieError } from '../errors';
 import type { Published, PublishOptions } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
-import { DeviceLocks, type Staged } from './lock';
+import { DeviceLocks } from './lock';
+import { type Staged } from './lock-table';
 import { isReady } from './presence';
 
 /** A message to a device. */

@@ -1,78 +1,10 @@
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
-import { departureOf, moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
+import { departureOf, moment, reachedAtDeparture } from './elapsed';
+import type { Guard, Hold, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
+import { enterHold, findHold, pruneHold, setPending, lockTable } from './lock-table';
 import { restartShown } from './uptime';
-
-/** What a device may have to boot: an image, or a patch of its configuration. */
-export type Staged = 'image' | 'patch';
-
-/**
- * How an exchange left a device that may have something to boot: it was seen to take it (`flashed`), it gave no sign although
- * it was seen all the time (`unheard`), or nothing is known (`unknown`).
- */
-export type OpenEnd = 'flashed' | 'unknown' | 'unheard';
-
-/** What a device may have to boot, as plain data: it outlives the process. */
-export interface PendingReboot extends Departure {
-  /** Base topic and device id. */
-  readonly address: string;
-  readonly what: Staged;
-  /** The device sends its uptime, which will show the reboot. */
-  readonly statistics: boolean;
-  /** The device gave no sign that it received a patch, so any statistics show that it is idle. */
-  readonly unheard?: true;
-}
-
-/** Writes down what is pending on a device, or that nothing is; resolves when that is on the disk. It must not reject. */
-export type PendingWriter = (key: string, pending: PendingReboot | undefined) => Promise<void>;
-
-/** Says why nothing must be sent to any device. */
-type Guard = () => HomieError | undefined;
-
-/** What is known of one device. */
-interface Hold {
-  readonly address: string;
-  mac?: string;
-  job?: string;
-  pending?: PendingReboot;
-  /** What came before is not for what is pending, in ms of `performance.now()`. */
-  since: number;
-  /** A publish that is still on its way to the broker, and that nobody watches any more. */
-  orphan?: Promise<void>;
-}
-
-/** What is known of the device at an address. */
-type Reader = (address: string) => Device | undefined;
-
-/** All devices of the process, also where this package is loaded more than once. */
-interface Table {
-  readonly byAddress: Map<string, Set<Hold>>;
-  /** Several where devices claim the same address. */
-  readonly byMac: Map<string, Set<Hold>>;
-  readonly readers: Set<Reader>;
-  readonly writers: Set<PendingWriter>;
-  readonly guards: Set<Guard>;
-  /** Called once, when a device has become free, or one of its reasons not to be has gone. */
-  readonly freed: Set<() => void>;
-}
-
-const key = Symbol.for('@homie-ota/node-red-homie-ota/locks/3');
-
-function table(): Table {
-  const known: Table | undefined = Reflect.get(globalThis, key);
-  if (known !== undefined) return known;
-  const made: Table = {
-    byAddress: new Map(),
-    byMac: new Map(),
-    readers: new Set(),
-    writers: new Set(),
-    guards: new Set(),
-    freed: new Set(),
-  };
-  Reflect.set(globalThis, key, made);
-  return made;
-}
 
 /**
  * Which devices have a job, and which may still have to boot an image or a patch. The table is one for the process, since
@@ -97,12 +29,12 @@ export class DeviceLocks {
     this.#baseTopic = baseTopic;
     this.#known = known;
     this.#reader = (address) => (address.startsWith(baseTopic) ? known(address.slice(baseTopic.length)) : undefined);
-    table().readers.add(this.#reader);
+    lockTable().readers.add(this.#reader);
   }
 
   /** Its devices are followed no longer. What is held stays. */
   close(): void {
-    table().readers.delete(this.#reader);
+    lockTable().readers.delete(this.#reader);
   }
 
   /**
@@ -111,7 +43,7 @@ export class DeviceLocks {
    * @returns ends the writing
    */
   static keep(write: PendingWriter, pending: Iterable<PendingReboot> = []): () => void {
-    const { writers } = table();
+    const { writers } = lockTable();
     writers.add(write);
     for (const each of pending) DeviceLocks.suspect(each);
     return () => {
@@ -125,7 +57,7 @@ export class DeviceLocks {
    * @returns ends that
    */
   static guard(guard: Guard): () => void {
-    const { guards } = table();
+    const { guards } = lockTable();
     guards.add(guard);
     return () => {
       guards.delete(guard);
@@ -134,7 +66,7 @@ export class DeviceLocks {
 
   /** Why nothing must be sent to any device: another process does, for instance. */
   static get refusal(): HomieError | undefined {
-    for (const guard of table().guards) {
+    for (const guard of lockTable().guards) {
       const refusal = guard();
       if (refusal !== undefined) return refusal;
     }
@@ -143,13 +75,13 @@ export class DeviceLocks {
 
   /** Locks a device that an earlier process has sent something, until it is shown to have restarted or its job goes on. */
   static suspect(pending: PendingReboot): void {
-    const hold = find(pending.address, pending.mac) ?? enter(pending.address, pending.mac);
-    if (hold.pending === undefined) void set(hold, pending);
+    const hold = findHold(pending.address, pending.mac) ?? enterHold(pending.address, pending.mac);
+    if (hold.pending === undefined) void setPending(hold, pending);
   }
 
   /** Forgets all, as a process does when it ends. For tests. */
   static reset(): void {
-    const { byAddress, byMac, readers, writers, guards, freed } = table();
+    const { byAddress, byMac, readers, writers, guards, freed } = lockTable();
     for (const each of [byAddress, byMac, readers, writers, guards, freed]) each.clear();
   }
 
@@ -185,7 +117,7 @@ export class DeviceLocks {
    * @param signal rejects with its reason
    */
   async untilFree(id: string, what: Staged, job: string, signal: AbortSignal): Promise<void> {
-    const { freed } = table();
+    const { freed } = lockTable();
     while (this.refusalOf(id, what, job) !== undefined) {
       let wake = (): void => undefined;
       const change = new Promise<void>((resolve) => freed.add((wake = resolve)));
@@ -209,10 +141,10 @@ export class DeviceLocks {
   /** Ends the hold of a job. A pending reboot stays. */
   release(id: string, job: string): void {
     // Another device may have connected under this id meanwhile.
-    for (const hold of new Set([this.#find(id), ...(table().byAddress.get(this.#baseTopic + id) ?? [])])) {
+    for (const hold of new Set([this.#find(id), ...(lockTable().byAddress.get(this.#baseTopic + id) ?? [])])) {
       if (hold?.job !== job) continue;
       delete hold.job;
-      prune(hold);
+      pruneHold(hold);
     }
   }
 
@@ -242,7 +174,7 @@ export class DeviceLocks {
     const { address, mac } = hold;
     hold.since = performance.now();
     const device = this.#known(id);
-    await set(hold, {
+    await setPending(hold, {
       ...(device === undefined ? { at: moment() } : departureOf(device)),
       address,
       ...(mac !== undefined && { mac }),
@@ -258,13 +190,14 @@ export class DeviceLocks {
   async left(id: string, open: OpenEnd | undefined): Promise<void> {
     if (open === undefined) return this.rebooted(id);
     const hold = this.#held(id);
-    if (open === 'unheard' && hold?.pending?.what === 'patch') await set(hold, { ...hold.pending, unheard: true });
+    if (open === 'unheard' && hold?.pending?.what === 'patch')
+      await setPending(hold, { ...hold.pending, unheard: true });
   }
 
   /** The device has nothing to boot. Resolves when that is written down. */
   async rebooted(id: string): Promise<void> {
     const hold = this.#held(id);
-    if (hold?.pending !== undefined) await set(hold, undefined);
+    if (hold?.pending !== undefined) await setPending(hold, undefined);
   }
 
   /**
@@ -278,7 +211,7 @@ export class DeviceLocks {
       if (hold.orphan !== orphan) return;
       if (hold.pending !== undefined) await this.expectReboot(id, hold.pending.what);
       delete hold.orphan;
-      prune(hold);
+      pruneHold(hold);
     };
     const orphan = settled();
     hold.orphan = orphan;
@@ -313,102 +246,24 @@ export class DeviceLocks {
           event.value === 'init' && !pending.statistics
         : pending.unheard === true ||
           restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt: this.#known(id)?.connectedAt });
-    if (free) void set(hold, undefined);
+    if (free) void setPending(hold, undefined);
   }
 
   /** What a job has: also where another device has answered under the id since. */
   #held(id: string): Hold | undefined {
     const hold = this.#find(id);
     if (hold?.job !== undefined) return hold;
-    const here = table().byAddress.get(this.#baseTopic + id);
+    const here = lockTable().byAddress.get(this.#baseTopic + id);
     return [...(here ?? [])].find(({ job }) => job !== undefined) ?? hold;
   }
 
   #find(id: string): Hold | undefined {
-    return find(this.#baseTopic + id, this.#known(id)?.mac?.value);
+    return findHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 
   #enter(id: string): Hold {
-    return this.#find(id) ?? enter(this.#baseTopic + id, this.#known(id)?.mac?.value);
+    return this.#find(id) ?? enterHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
-}
-
-function find(address: string, mac: string | undefined): Hold | undefined {
-  const { byAddress, byMac } = table();
-  const same = mac === undefined ? [] : [...(byMac.get(mac) ?? [])];
-  const found = same.find((hold) => hold.address === address) ?? same.find((hold) => !isInPlace(hold));
-  if (found !== undefined) return found;
-  const here = byAddress.get(address);
-  if (here === undefined) return undefined;
-  const [first] = mac === undefined ? here : [...here].filter((hold) => hold.mac === undefined);
-  if (first !== undefined && mac !== undefined) name(first, mac);
-  return first;
-}
-
-function enter(address: string, mac: string | undefined): Hold {
-  const { byAddress } = table();
-  const hold: Hold = { address, since: performance.now() };
-  byAddress.set(address, (byAddress.get(address) ?? new Set()).add(hold));
-  if (mac !== undefined) name(hold, mac);
-  return hold;
-}
-
-function name(hold: Hold, mac: string): void {
-  const { byMac } = table();
-  hold.mac = mac;
-  byMac.set(mac, (byMac.get(mac) ?? new Set()).add(hold));
-}
-
-/** Whether a device with its `$mac` is seen where it was: one that has moved is not. */
-function isInPlace({ address, mac }: Hold): boolean {
-  return [...table().readers].some((read) => {
-    const device = read(address);
-    const state = device?.state?.value ?? 'lost';
-    return device?.mac?.value === mac && state !== 'lost' && state !== 'disconnected';
-  });
-}
-
-/** Tells that something speaks less against a device, and forgets one of which nothing is held. */
-function prune(hold: Hold): void {
-  const { freed } = table();
-  for (const tell of freed) {
-    freed.delete(tell);
-    tell();
-  }
-  if (hold.job !== undefined || hold.pending !== undefined || hold.orphan !== undefined) return;
-  const { byAddress, byMac } = table();
-  remove(byAddress, hold.address, hold);
-  if (hold.mac !== undefined) remove(byMac, hold.mac, hold);
-}
-
-function remove(holds: Map<string, Set<Hold>>, at: string, hold: Hold): void {
-  const same = holds.get(at);
-  same?.delete(hold);
-  if (same?.size === 0) holds.delete(at);
-}
-
-async function set(hold: Hold, pending: PendingReboot | undefined): Promise<void> {
-  const before = hold.pending;
-  if (pending === undefined) delete hold.pending;
-  else hold.pending = pending;
-  prune(hold);
-  const [was, is] = [before && keyOf(before), pending && keyOf(pending)];
-  await Promise.all(
-    [...table().writers].flatMap((write) => [
-      ...(is === undefined ? [] : [write(is, pending)]),
-      ...(was === undefined || was === is ? [] : [write(was, undefined)]),
-    ]),
-  );
-}
-
-/** A device of which only the key is known under which it was written down: it may have an image to boot. */
-export function pendingOf(text: string, at: Moment): PendingReboot {
-  const [, address = text, mac] = /^(.*) ([0-9A-Fa-f:]{17})$/.exec(text) ?? [];
-  return { address, ...(mac !== undefined && { mac }), what: 'image', at, statistics: true };
-}
-
-function keyOf({ address, mac }: PendingReboot): string {
-  return mac === undefined ? address : `${address} ${mac}`;
 }
 
 function busy(id: string): HomieError {

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Attribute, ConnectionChange, Device, DeviceEvent, DeviceState, Fact } from './device';
 import { isDeviceId } from './device-id';
-import { attributes, keep, topicReaders, type Facts, type TopicReader, type ValueEvent } from './values';
+import { attributes, keep, topicReaders, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
+import { KnownDevice } from './known-device';
 
 /** How many devices are remembered. */
 export const MAX_DEVICES = 20_000;
@@ -29,32 +30,6 @@ const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
   'config',
   'otaEnabled',
 ]);
-
-/** All slots are there from the start: objects of one shape are small and quick. */
-class KnownDevice implements Device, Facts {
-  readonly id: string;
-  seenAt: number | undefined;
-  connectedAt: number | undefined;
-  sleeps: boolean | undefined;
-  state: Facts['state'];
-  homie: Facts['homie'];
-  name: Facts['name'];
-  mac: Facts['mac'];
-  fwName: Facts['fwName'];
-  fwVersion: Facts['fwVersion'];
-  checksum: Facts['checksum'];
-  implementation: Facts['implementation'];
-  implementationVersion: Facts['implementationVersion'];
-  config: Facts['config'];
-  configSet: Facts['configSet'];
-  otaEnabled: Facts['otaEnabled'];
-  otaStatus: Facts['otaStatus'];
-  uptime: Facts['uptime'];
-
-  constructor(id: string) {
-    this.id = id;
-  }
-}
 
 /**
  * What is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state of a device was

@@ -10,7 +10,7 @@ import {
   rebootSince,
   type Departure,
 } from '../homie/elapsed';
-import type { OpenEnd } from '../homie/lock';
+import type { OpenEnd } from '../homie/lock-table';
 import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
@@ -20,7 +20,7 @@ import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
-import { lostUnseen } from './transfer';
+import { lostUnseen } from './transfer-errors';
 import { identify, notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */

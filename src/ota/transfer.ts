@@ -1,9 +1,8 @@
 import { HomieError, type ErrorCode } from '../errors';
 import type { DeviceEvent } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
-import type { OpenEnd } from '../homie/lock';
+import type { OpenEnd } from '../homie/lock-table';
 import { publishToDevice, type Obstacle, type Sender } from '../homie/gate';
-import { otaDisabledHint } from './decide';
 import { Reception, type ReceptionInput, type Sent } from './reception';
 import type { StaleUpdate } from './recovery';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
@@ -11,6 +10,8 @@ import type { Advertisement } from '../homie/device-observer';
 import { concernsImage, type OtaStatus } from './status';
 import type { Outcome } from '../update/update';
 import { judgeReturn, notRebooted, type Verdict } from './verdict';
+import { lostInTransfer, lostUnseen, stalled, unanswered } from './transfer-errors';
+import { otaDisabledHint } from './decide';
 
 /** What is shown while the device reboots into the image, in percent. */
 const FLASHED = 97;
@@ -127,84 +128,6 @@ async function send({
   }
 }
 
-function refused({ reinstall }: TransferInput, status: OtaStatus): TransferEnd {
-  const { text } = status;
-  if (status.kind === 'disabled') {
-    return ended({ state: 'skipped', reason: 'ota_disabled', hint: otaDisabledHint }, undefined);
-  }
-  if (reinstall && (status.kind === 'unchanged' || (status.kind === 'refused' && status.code === 'BAD_CHECKSUM'))) {
-    const error = new HomieError('FORCE_NOT_SUPPORTED', undefined, { status: text });
-    return ended({ state: 'failed', error }, undefined);
-  }
-  if (status.kind !== 'refused') return ended({ state: 'skipped', reason: 'up_to_date' }, undefined);
-  if (status.stuck) return { kind: 'stuck', error: new HomieError('UPDATER_STUCK', undefined, { status: text }) };
-  const error = new HomieError(status.code, undefined, {
-    status: text,
-    ...(status.hint !== undefined && { hint: status.hint }),
-  });
-  return ended({ state: 'failed', error }, undefined);
-}
-
-/** @param lost has the reason as its cause where the broker gave one */
-function closedAtPublish(lost: HomieError): HomieError {
-  const { cause } = lost;
-  if (!(cause instanceof HomieError)) return new HomieError('CLOSED_AT_PUBLISH', undefined, { cause: lost });
-  return new HomieError(
-    'CLOSED_AT_PUBLISH',
-    `${cause.message} This happened while the firmware was being sent, and the device did not respond.`,
-    { hint: cause.hint, cause: lost },
-  );
-}
-
-/** No sign came at all: says what is probable. */
-function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
-  if (sent.error?.code === 'PUBLISH_TIMEOUT') return sent.error;
-  if (sent.error !== undefined) return closedAtPublish(sent.error);
-  if (sent.noSubscribers) {
-    return new HomieError('NOT_ACCEPTED', 'The broker reported no subscriber for the firmware topic of the device.', {
-      hint: 'Check that the device is still connected, and that it may subscribe to the topic (ACL).',
-    });
-  }
-  const silent = broker.status.state === 'connected' && broker.status.protocolVersion === 4;
-  return new HomieError('NOT_ACCEPTED', undefined, {
-    hint: silent
-      ? 'Check the log of the broker: with MQTT 3.1.1, a broker silently drops messages that an ACL or a size limit (mosquitto: message_size_limit) forbids. Otherwise, check that the device is still connected.'
-      : 'Check that the device is still connected. Otherwise, check the log of the broker, which may not have delivered the message.',
-  });
-}
-
-/**
- * The device lost its connection, or the broker did, which ends the transfer as well.
- *
- * @param tooSlow the MQTT client of the device ended the connection so many s into the transfer
- */
-function lostInTransfer({ observer }: TransferInput, tooSlow?: number): HomieError {
-  if (tooSlow !== undefined) {
-    return new HomieError(
-      'LOST_IN_TRANSFER',
-      `The device itself closed its connection about ${tooSlow} s into the transfer and still runs the old firmware: receiving and flashing the image took too long for its MQTT client.`,
-      {
-        hint: 'Improve the Wi-Fi signal of the device, or make the image smaller. Otherwise, build the firmware with an MQTT client that allows longer transfers.',
-      },
-    );
-  }
-  if (!observer.blinked) return new HomieError('LOST_IN_TRANSFER');
-  return new HomieError(
-    'LOST_IN_TRANSFER',
-    'The connection to the broker was lost during the transfer, and the device still runs the old firmware.',
-    { hint: 'Check that the broker is running and can be reached, then try again.' },
-  );
-}
-
-function stalled({ observer }: TransferInput): HomieError {
-  if (!observer.blinked) return new HomieError('STALLED');
-  return new HomieError(
-    'STALLED',
-    'The connection to the broker was lost during the transfer, and the device has not responded since.',
-    { hint: 'Check that the broker is running and can be reached. Restart the device if it accepts no other job.' },
-  );
-}
-
 /** What is known when the device has gone, or is about to. */
 interface TransferSoFar {
   readonly sent: Sent;
@@ -270,27 +193,6 @@ async function untilBack(input: TransferInput, course: TransferSoFar): Promise<T
   }
 }
 
-/** The device did not come back, and the image is not why: it cannot have had all of it. */
-function lostForGood(percent: number): TransferEnd {
-  const error = new HomieError(
-    'LOST_IN_TRANSFER',
-    `The device was lost during the transfer, at about ${percent} %, and did not come back in time; it cannot have received the whole image.`,
-    { hint: 'Check the power supply and Wi-Fi signal of the device, and send the image again after it has restarted.' },
-  );
-  return ended({ state: 'failed', error }, 'unknown');
-}
-
-/** The device did not come back, and may have had the whole image. */
-export function lostUnseen(): HomieError {
-  return new HomieError(
-    'NOT_BACK',
-    'The device was lost during the transfer and did not come back in time; it may have received the whole image.',
-    {
-      hint: 'Check the power supply and Wi-Fi signal of the device. If they are fine, the image may be built for another flash layout: look for an access point that the device opened, and power-cycle it.',
-    },
-  );
-}
-
 function notBack(
   why: 'never' | 'not_ready',
   { flashed, gone, ambiguous, another }: Record<'flashed' | 'gone' | 'ambiguous' | 'another', boolean>,
@@ -347,4 +249,31 @@ function failed(code: ErrorCode, open: OpenEnd, message?: string): TransferEnd {
 /** Every end says how it leaves the device: a lock that is left out could ruin it. */
 function ended(outcome: Outcome, open: OpenEnd | undefined): TransferEnd {
   return { kind: 'ended', outcome, open };
+}
+function refused({ reinstall }: TransferInput, status: OtaStatus): TransferEnd {
+  const { text } = status;
+  if (status.kind === 'disabled') {
+    return ended({ state: 'skipped', reason: 'ota_disabled', hint: otaDisabledHint }, undefined);
+  }
+  if (reinstall && (status.kind === 'unchanged' || (status.kind === 'refused' && status.code === 'BAD_CHECKSUM'))) {
+    const error = new HomieError('FORCE_NOT_SUPPORTED', undefined, { status: text });
+    return ended({ state: 'failed', error }, undefined);
+  }
+  if (status.kind !== 'refused') return ended({ state: 'skipped', reason: 'up_to_date' }, undefined);
+  if (status.stuck) return { kind: 'stuck', error: new HomieError('UPDATER_STUCK', undefined, { status: text }) };
+  const error = new HomieError(status.code, undefined, {
+    status: text,
+    ...(status.hint !== undefined && { hint: status.hint }),
+  });
+  return ended({ state: 'failed', error }, undefined);
+}
+/** The device did not come back, and the image is not why: it cannot have had all of it. */
+
+function lostForGood(percent: number): TransferEnd {
+  const error = new HomieError(
+    'LOST_IN_TRANSFER',
+    `The device was lost during the transfer, at about ${percent} %, and did not come back in time; it cannot have received the whole image.`,
+    { hint: 'Check the power supply and Wi-Fi signal of the device, and send the image again after it has restarted.' },
+  );
+  return ended({ state: 'failed', error }, 'unknown');
 }

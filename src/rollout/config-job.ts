@@ -1,5 +1,6 @@
 import { endUnsent } from '../config/report';
-import { bringPatch, readyAt } from '../config/exchange';
+import { bringPatch } from '../config/exchange';
+import { readyAt } from '../config/ready';
 import {
   patchInFlightOf,
   judgePatchInFlight,
@@ -17,7 +18,8 @@ import { isReady, lacking } from '../homie/presence';
 import { namedDevices } from '../homie/select';
 import type { Outcome, Update } from '../update/update';
 import { ExchangeTask } from './exchange-task';
-import type { Author, History } from './store/history';
+import type { History } from './store/history';
+import type { Author } from './store/history-record';
 import { Job, type JobOptions } from './job';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';

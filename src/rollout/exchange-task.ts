@@ -1,11 +1,11 @@
 import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import type { OpenEnd } from '../homie/lock';
+import type { OpenEnd } from '../homie/lock-table';
 import { whyNot } from '../homie/presence';
 import { isMeant, selectDevices, type DeviceChoice } from '../homie/select';
 import type { Outcome, Update } from '../update/update';
-import type { Author } from './store/history';
+import type { Author } from './store/history-record';
 import type { Hooks, Judged } from './task';
 
 /** What happened to a device that was in flight. `open`: it may still boot something. */

@@ -4,15 +4,15 @@ import { summarize, type Summary, type Update } from '../update/update';
 import { Arrivals } from './arrivals';
 import { Canaries } from './canaries';
 import { systemClock, type Clock } from './clock';
-import type { JobContext, JobDevice } from './job-device';
+import type { JobContext } from './job-device';
 import { idsOf, JobDevices } from './job-devices';
 import type { JobState } from './job-state';
 import { Lifetime } from './lifetime';
 import { pace } from './pace';
-import { Plan } from './plan';
 import { Schedule } from './schedule';
 import type { RolloutSettings } from './settings';
 import type { Task } from './task';
+import { planOf, stateOf } from './job-snapshot';
 
 /** It begins with so many devices in one turn of the event loop. */
 const AT_ONCE = 4;
@@ -303,33 +303,4 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     await this.#context.save();
     this.emit('rest', summary);
   }
-}
-
-function stateOf(
-  { lifetime: { startedAt, elapsed, rest }, schedule }: JobContext,
-  { isAdmitted, isCanceled }: JobDevices,
-  { isClosed }: Arrivals,
-  devices: readonly JobDevice[],
-): JobState {
-  return {
-    startedAt,
-    elapsed: Math.round(elapsed),
-    admitted: isAdmitted,
-    ...(isClosed && { closed: true }),
-    ...(isCanceled && { canceled: true }),
-    rest,
-    plan: schedule.plan.holds.state,
-    devices: devices.map(({ state }) => state),
-  };
-}
-
-/** Devices that were named, but not found yet, are still to come. One that was in flight runs on until it is judged. */
-function planOf(settings: RolloutSettings, lifetime: Lifetime, state?: JobState): Plan {
-  if (state === undefined) return new Plan(settings);
-  const waits = state.devices.map(({ entry: { device, state: was }, flight, since, waited }) => ({
-    device,
-    state: flight !== undefined ? ('running' as const) : was === 'running' ? ('queued' as const) : was,
-    since: waited === undefined ? lifetime.timeOf(since) : lifetime.timeOf(undefined) - waited,
-  }));
-  return new Plan(settings, state.plan, state.admitted ? waits : []);
 }

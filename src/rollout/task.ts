@@ -1,7 +1,7 @@
 import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import type { Staged } from '../homie/lock';
+import type { Staged } from '../homie/lock-table';
 import type { Change, Outcome, Update } from '../update/update';
 import type { Initial } from './entry';
 

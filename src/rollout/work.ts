@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { Author, History } from './store/history';
+import type { History } from './store/history';
+import type { Author } from './store/history-record';
 import type { Job, JobOptions } from './job';
 
 /** What is to be brought onto devices. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Device, DeviceEvent, DeviceState } from '../../src/homie/device';
 import { moment } from '../../src/homie/elapsed';
-import { DeviceLocks, type PendingReboot } from '../../src/homie/lock';
+import { DeviceLocks } from '../../src/homie/lock';
+import { type PendingReboot } from '../../src/homie/lock-table';
 
 const MINUTE = 60_000;
 const MAC = '5C:CF:7F:00:00:01';

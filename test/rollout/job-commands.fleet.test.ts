@@ -6,7 +6,8 @@ import { History } from '../../src/rollout/store/history';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { JobDevices } from '../../src/rollout/job-devices';
 import { otaWork } from '../../src/rollout/ota-work';
-import { Queue, type Answer } from '../../src/rollout/queue';
+import { Queue } from '../../src/rollout/queue';
+import { type Answer } from '../../src/rollout/request';
 import { next, patient, sequential } from '../ota/lab';
 
 /** How often all devices of a job are gone through while something is done. */

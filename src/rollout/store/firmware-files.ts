@@ -3,7 +3,9 @@ import path from 'node:path';
 import { HomieError } from '../../errors';
 import { md5 } from '../../firmware/checksum';
 import { MAX_IMAGE } from '../../firmware/format';
-import { notWritten, readWhole, writeWhole } from './journal';
+import { notWritten } from './whole-file';
+import { writeWhole } from './whole-file';
+import { readWhole } from './whole-file';
 
 /** Images in a folder, each once: `<md5>.bin`. */
 export class FirmwareFiles {

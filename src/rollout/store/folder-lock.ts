@@ -5,7 +5,8 @@ import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../../errors';
 import { claimText, isFree, readClaim, watch, type Watched } from './folder-claim';
-import { isMissing, readWhole } from './journal';
+import { isMissing } from './whole-file';
+import { readWhole } from './whole-file';
 
 /** In ms. */
 export interface LockTiming {

@@ -1,43 +1,7 @@
 import { setNewest } from '../../set-newest';
-import { isState, type FirmwareName, type Update } from '../../update/update';
-
-/** Why an image is not sent again to a device. */
-export type Held = 'OLD_FIRMWARE' | 'OTHER_FIRMWARE' | 'NOT_BACK' | 'ATTEMPTS' | 'REPLACED';
-
-/** What is known of one image on one device. */
-interface ImageRecord {
-  /** Begun since the device last ran it, or since the user last allowed it. */
-  readonly transfers: number;
-  /** The device was seen to run it. */
-  readonly had: boolean;
-  readonly held?: Exclude<Held, 'ATTEMPTS'>;
-  /** The device had it, until another one was brought on purpose. */
-  readonly replaced?: true;
-}
-
-/** A rollout of an image was stopped by failures. */
-export interface ImageStop {
-  /** ISO 8601. */
-  readonly at: string;
-}
-
-/** Who has updated or changed a device: a node. */
-export interface Author {
-  readonly id: string;
-  readonly name?: string;
-}
-
-/** How a job has ended with a device. What a patch has changed is not kept. */
-export interface Remembered extends Omit<Update, 'config'> {
-  readonly node?: Author;
-}
-
-/** What is remembered of a device, or of the images for all devices, as plain data, for a file. */
-export interface DeviceHistory {
-  readonly images: readonly (readonly [md5: string, ImageRecord])[];
-  readonly results: readonly Remembered[];
-  readonly stops?: readonly (readonly [md5: string, ImageStop])[];
-}
+import { type Update } from '../../update/update';
+import type { DeviceHistory, Held, ImageRecord, ImageStop, Remembered } from './history-record';
+import { heldBack, isHeld, isImage, isRemembered, isStop } from './history-record';
 
 /** How much is remembered; what was used longest ago goes first. */
 const MAX_DEVICES = 20_000;
@@ -48,9 +12,6 @@ const MAX_DEVICES_WITH_RESULTS = 1000;
 const MAX_RESULTS = 5;
 
 const nothing: ImageRecord = { transfers: 0, had: false };
-
-/** Failures after which an image is not sent again: it does not run there, or does harm. */
-const final: ReadonlySet<string | undefined> = new Set<Held>(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK']);
 
 /**
  * What is remembered of devices and images beyond a job, so that no device is flashed over and over. Devices are named by
@@ -122,7 +83,7 @@ export class History {
     if (state === 'succeeded') {
       for (const [other, { had, held }] of new Map(this.#images.get(device))) {
         // What does not run there stays held, whatever runs there now.
-        if (had && other !== md5 && !final.has(held)) void this.#set(device, other, { ...nothing, replaced: true });
+        if (had && other !== md5 && !heldBack.has(held)) void this.#set(device, other, { ...nothing, replaced: true });
       }
       await this.#set(device, md5, { ...nothing, had: true });
     } else if (state === 'failed' && isHeld(error?.code)) {
@@ -235,28 +196,6 @@ export class History {
   }
 }
 
-function isHeld(code: string | undefined): code is Exclude<Held, 'ATTEMPTS' | 'REPLACED'> {
-  return final.has(code);
-}
-
-function isImage(value: unknown): value is [string, ImageRecord] {
-  if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
-  const { transfers, had, held, replaced }: Partial<Record<keyof ImageRecord, unknown>> = Object(value[1]);
-  return (
-    Number.isSafeInteger(transfers) &&
-    Number(transfers) >= 0 &&
-    typeof had === 'boolean' &&
-    (held === undefined || held === 'REPLACED' || (typeof held === 'string' && isHeld(held))) &&
-    (replaced === undefined || replaced === true)
-  );
-}
-
-function isStop(value: unknown): value is [string, ImageStop] {
-  if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
-  const { at }: { at?: unknown } = Object(value[1]);
-  return typeof at === 'string' && !Number.isNaN(Date.parse(at));
-}
-
 /** When a device has ended, in ms since 1970. */
 export function endOf({ startedAt, duration }: Remembered): number {
   return Date.parse(startedAt) + duration;
@@ -264,43 +203,4 @@ export function endOf({ startedAt, duration }: Remembered): number {
 
 function isSameSkip(a: Remembered, b: Remembered): boolean {
   return a.state === 'skipped' && b.state === 'skipped' && a.reason === b.reason && a.to?.checksum === b.to?.checksum;
-}
-
-/** A file may have been damaged: what is told of later must be sound. */
-function isRemembered(value: unknown): value is Remembered {
-  const {
-    device,
-    state,
-    startedAt,
-    duration,
-    from,
-    to,
-    reason,
-    hint,
-    error,
-    node,
-    late,
-  }: Partial<Record<keyof Remembered, unknown>> = Object(value);
-  const end = Date.parse(String(startedAt)) + Number(duration);
-  return (
-    typeof device === 'string' &&
-    isState(state) &&
-    !Number.isNaN(new Date(end).getTime()) &&
-    isFirmwareName(from) &&
-    (to === undefined || isFirmwareName(to)) &&
-    [reason, hint].every(isText) &&
-    (late === undefined || late === true) &&
-    (error === undefined || isText(Object(error).message)) &&
-    (node === undefined || (typeof Object(node).id === 'string' && isText(Object(node).name)))
-  );
-}
-
-function isFirmwareName(value: unknown): value is FirmwareName {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, version, checksum }: Partial<Record<keyof FirmwareName, unknown>> = value;
-  return [name, version, checksum].every(isText);
-}
-
-function isText(value: unknown): value is string | undefined {
-  return value === undefined || typeof value === 'string';
 }

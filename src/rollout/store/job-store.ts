@@ -2,13 +2,16 @@ import { lutimes, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { asHomieError, HomieError, type ErrorCode } from '../../errors';
 import { moment } from '../../homie/elapsed';
-import { DeviceLocks, type PendingReboot } from '../../homie/lock';
+import { DeviceLocks } from '../../homie/lock';
+import { type PendingReboot } from '../../homie/lock-table';
 import { FirmwareFiles } from './firmware-files';
 import { FolderLock } from './folder-lock';
 import { History } from './history';
 import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
 import { JobIndex } from './job-index';
-import { closeToOthers, isMissing, Journal, type Reading } from './journal';
+import { Journal, type Reading } from './journal';
+import { isMissing } from './whole-file';
+import { closeToOthers } from './whole-file';
 import { removeOldFiles, type Needs } from './old-files';
 import { readPending } from './pending-file';
 

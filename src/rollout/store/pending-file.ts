@@ -1,6 +1,7 @@
 /** Devices that may have something to boot, as they are written down: `pending.jsonl`. */
 import { moment } from '../../homie/elapsed';
-import { pendingOf, type PendingReboot } from '../../homie/lock';
+import { pendingOf } from '../../homie/lock-table';
+import { type PendingReboot } from '../../homie/lock-table';
 import type { Reading } from './journal';
 
 /** What the lines of the file say. A damaged line may be about an image that is staged. */

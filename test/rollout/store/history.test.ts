@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { ErrorCode } from '../../../src/errors';
 import { HomieError } from '../../../src/errors';
 import { reportError, type State, type Update } from '../../../src/update/update';
-import { History, type DeviceHistory } from '../../../src/rollout/store/history';
+import { History } from '../../../src/rollout/store/history';
+import { type DeviceHistory } from '../../../src/rollout/store/history-record';
 
 const lamp = 'localhost/homie/lamp';
 const [oldImage, newImage] = ['a'.repeat(32), 'b'.repeat(32)];

@@ -1,0 +1,37 @@
+/** A job as plain data, and its plan from that. */
+import type { Arrivals } from './arrivals';
+import type { JobContext, JobDevice } from './job-device';
+import type { JobDevices } from './job-devices';
+import type { JobState } from './job-state';
+import type { RolloutSettings } from './settings';
+import { Plan } from './plan';
+import type { Lifetime } from './lifetime';
+
+export function stateOf(
+  { lifetime: { startedAt, elapsed, rest }, schedule }: JobContext,
+  { isAdmitted, isCanceled }: JobDevices,
+  { isClosed }: Arrivals,
+  devices: readonly JobDevice[],
+): JobState {
+  return {
+    startedAt,
+    elapsed: Math.round(elapsed),
+    admitted: isAdmitted,
+    ...(isClosed && { closed: true }),
+    ...(isCanceled && { canceled: true }),
+    rest,
+    plan: schedule.plan.holds.state,
+    devices: devices.map(({ state }) => state),
+  };
+}
+
+/** Devices that were named, but not found yet, are still to come. One that was in flight runs on until it is judged. */
+export function planOf(settings: RolloutSettings, lifetime: Lifetime, state?: JobState): Plan {
+  if (state === undefined) return new Plan(settings);
+  const waits = state.devices.map(({ entry: { device, state: was }, flight, since, waited }) => ({
+    device,
+    state: flight !== undefined ? ('running' as const) : was === 'running' ? ('queued' as const) : was,
+    since: waited === undefined ? lifetime.timeOf(since) : lifetime.timeOf(undefined) - waited,
+  }));
+  return new Plan(settings, state.plan, state.admitted ? waits : []);
+}
