@@ -217,8 +217,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     it('offers all devices that run this firmware as an explicit choice', async () => {
       const { page } = editor;
       await editor.edit(ids.ota);
-      await page.locator('.red-ui-typedInput-type-select').first().click();
-      await page.locator('.red-ui-typedInput-options:visible a').last().click();
+      const types = await editor.openMenu('.red-ui-typedInput-type-select');
+      await types.locator('a').last().click();
       await page.waitForFunction("document.querySelector('#node-input-deviceType').value === 'all'");
       await editor.screenshot(`${tag}-8-all-devices`);
       await editor.fits('.homie-ota-form');

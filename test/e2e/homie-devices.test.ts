@@ -66,10 +66,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const texts = { name: 'who is there', firmware: 'my-light' };
       for (const [name, value] of Object.entries(texts)) await page.locator(`#node-input-${name}`).fill(value);
       await editor.fillTyped('hall-*, old-lamp');
-      await page.locator('.homie-devices-form .red-ui-typedInput-option-trigger:visible').click();
-      for (const state of ['disconnected', 'lost']) {
-        await page.locator('.red-ui-typedInput-options:visible').getByText(state, { exact: true }).click();
-      }
+      const states = await editor.openMenu('.homie-devices-form .red-ui-typedInput-option-trigger:visible');
+      for (const state of ['disconnected', 'lost']) await states.getByText(state, { exact: true }).click();
       await page.keyboard.press('Escape');
       await page.locator('#node-input-outdated').check();
       await page.locator('#node-input-events').uncheck();

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import { HANG_LIMIT } from './limits';
 import { root } from './node-red';
 import { assertAccessible, assertLayout, assertQuiet, recordPage, type PageRecord } from './page-checks';
@@ -166,6 +166,13 @@ export class Editor {
   /** Fills the first typed input of the open dialog. */
   async fillTyped(value: string): Promise<void> {
     await this.page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first().fill(value);
+  }
+
+  /** Opens the menu of a typed input. It slides to its place: what is clicked before that goes astray. */
+  async openMenu(button: string): Promise<Locator> {
+    await this.page.locator(button).first().click();
+    await this.settled();
+    return this.page.locator('.red-ui-typedInput-options:visible');
   }
 
   /** Asserts that nothing in a part of the page overlaps, reaches beyond its edge or is cut off. */
