@@ -2,7 +2,7 @@ import type { Update } from '../src/update/update';
 
 const WIDTH = 30;
 
-/** Shows an update on its way: in a terminal as one line that is drawn anew, elsewhere as a line now and then. */
+/** Shows an update on its way: in a terminal as one line that is redrawn, elsewhere as a line now and then. */
 export class ProgressBar {
   readonly #out: NodeJS.WriteStream;
   #shown = '';

@@ -92,7 +92,7 @@ function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOp
   return () => broker.off('status', log);
 }
 
-/** Writes to the log what becomes of the connection. A broker that stays away is tried for ever; each reason is told once. */
+/** Logs when the connection is made or lost. It is retried indefinitely; each reason is logged once. */
 function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
   let last = '';
   const told = new Set<Lack>();

@@ -4,7 +4,7 @@ import { setNewest } from '../../src/set-newest';
 import type { Queue } from '../../src/rollout/queue';
 import type { Halted, Shown } from './job-status';
 
-/** More than these are not remembered, where one job waits for ever and others come and go. */
+/** More than these are not remembered, where one job waits indefinitely and others come and go. */
 const MAX_ENDED = 1000;
 
 /** With what the names begin under which something is shown that is no device, whose id has no space. */

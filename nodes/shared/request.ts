@@ -9,7 +9,7 @@ export type Request = Readonly<Record<string, unknown>>;
  * What a message asks for.
  *
  * @param value msg.action
- * @param actions those that the node knows; the first one is meant where the message says nothing
+ * @param actions those that the node knows; the first one is the default
  * @throws {HomieError} UNKNOWN_ACTION, which lists the known ones
  */
 export function readAction<Action extends string>(value: unknown, actions: readonly [Action, ...Action[]]): Action {

@@ -9,7 +9,7 @@ import type { Staged } from './upload-store';
 import { SidebarRefusal } from './sidebar-refusal';
 import type { SidebarUpdates } from '../shared/sidebar-updates';
 
-/** What becomes of a device when the update is started. */
+/** What the update would do to a device. */
 interface PlannedDevice {
   readonly id: string;
   readonly name?: string;
@@ -24,7 +24,7 @@ interface PlannedDevice {
 export interface PlanAnswer {
   readonly id: string;
   readonly devices: readonly PlannedDevice[];
-  /** How many more devices run the firmware, which are not meant. */
+  /** How many more devices run the firmware but are not selected. */
   readonly others: number;
 }
 

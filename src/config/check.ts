@@ -52,7 +52,7 @@ export interface Check {
   readonly risks: readonly Risk[];
   /** Paths of secrets that the device never shows: that it comes back is the only evidence. */
   readonly unverified: readonly string[];
-  /** Paths of settings whose types and validators only the sketch knows; it may refuse the patch without a word. */
+  /** Paths of settings whose types and validators only the sketch knows; it may silently reject the patch. */
   readonly sketch: readonly string[];
   readonly budget: Budget | undefined;
   /**
@@ -198,7 +198,7 @@ function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Ch
   );
 }
 
-/** The patch itself where the device has the memory for it, else its split; empty where there is none. */
+/** The patch itself where the device has enough memory for it, else its split; empty where it cannot be split. */
 function partsOf(file: DeviceFile, patch: JsonObject, context: PatchContext): readonly JsonObject[] {
   if (isWithinBudget(file, patch)) return [patch];
   const fits = (current: DeviceFile, part: JsonObject): boolean => {

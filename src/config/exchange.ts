@@ -44,7 +44,7 @@ export interface PatchInput {
   readonly begin?: (device: Device, check: Check, done: number) => Promise<void>;
   /** What was begun was not published after all. */
   readonly unsent?: () => void;
-  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  /** Keeps watching after the end of the exchange: what the device does then does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
   /** The patch as it was missed before. */
   readonly before?: MissedPatch | undefined;

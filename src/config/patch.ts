@@ -18,7 +18,7 @@ const NEEDS_ESCAPE = /[\0-\x07\x0b\x0e-\x1f]|\p{Surrogate}/u;
 
 /**
  * Reads a patch from an object or from JSON text.
- * Text is read as JSON and written anew, so a `\u00fc` in it becomes the letter, and 5e1 becomes 50;
+ * Text is read as JSON and rewritten, so a `\u00fc` in it becomes the letter, and 5e1 becomes 50;
  * of a key that stands twice the last one counts.
  *
  * @returns an independent copy that holds nothing but JSON

@@ -1,4 +1,4 @@
-/** Clears what the broker has retained of a device that is no more. */
+/** Clears the retained topics of a device that is gone. */
 import { randomUUID } from 'node:crypto';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';

@@ -54,7 +54,7 @@ export class Releases {
     return this.#revision;
   }
 
-  /** A firmware is meant for the devices that run one of its name. The image itself is not kept. */
+  /** Notes the latest firmware for devices that run this firmware name. The image itself is not kept. */
   give(firmware: Image): void {
     const { name, version, md5 } = firmware.info;
     if (name === undefined) return;

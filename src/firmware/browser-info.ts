@@ -17,7 +17,7 @@ export interface Glance {
 
 const SMALLEST_HEADER = 14;
 
-/** Looks at a file in a browser, where there is no Buffer. `inspect` says whether it is a sound image. */
+/** Looks at a file in a browser, where there is no Buffer. `inspect` says whether the image is valid. */
 export function glance(file: ArrayBuffer): Glance {
   const bytes = new Uint8Array(file);
   const seen = { size: bytes.length, md5: SparkMD5.ArrayBuffer.hash(file) };

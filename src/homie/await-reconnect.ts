@@ -7,7 +7,7 @@ import { LATE } from './uptime';
 const STATISTICS = 5_000;
 
 export interface ReconnectDeadlines {
-  /** When the device must have connected anew, on the clock of the observer. */
+  /** When the device must have reconnected, on the clock of the observer. */
   readonly until: number;
   /** How long it may take from there until it is ready, in ms. */
   readonly ready: number;

@@ -64,7 +64,7 @@ export type Device = {
 } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 
 /**
- * What becomes of our own connection. It may be dead for long before it is known to be lost: what happened after `heardAt`,
+ * Changes of our own connection. It may be dead for long before it is known to be lost: what happened after `heardAt`,
  * when the broker gave its last sign, in ms of `performance.now()`, was not seen.
  */
 export type ConnectionChange = { readonly value: 'lost'; readonly heardAt: number } | { readonly value: 'restored' };

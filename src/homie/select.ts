@@ -66,7 +66,7 @@ function checkChoice(choice: DeviceChoice, firmwareName: string | undefined): vo
   }
 }
 
-/** Whether a device that appears later is meant, too. */
+/** Whether a device that appears later is selected, too. */
 export function isMeant(choice: DeviceChoice, device: Device, firmwareName: string | undefined): boolean {
   if ('devices' in choice) return matchAny(choice.devices)(device.id);
   return firmwareName !== undefined && device.fwName?.value === firmwareName;

@@ -28,7 +28,7 @@ export type ConnectionStatus =
 const GOOD = 10_000;
 
 /**
- * A connection to a broker that is made anew for ever when it cannot be made or is lost.
+ * A connection to a broker that reconnects indefinitely.
  *
  * Emits `status` at every change, `subscribed` when the broker has acknowledged the subscriptions of a new connection, with
  * the reason codes of those that it refused, `message` for each message, and `skipped` instead for one of more than 32 MiB.
@@ -97,7 +97,7 @@ export class Connection extends EventEmitter<{
 
   /**
    * Publishes once: it is never queued while there is no connection, and never repeated. It waits until what was published
-   * before is acknowledged or given up; `timeout` counts from there. When it passes, the connection is cut and made anew.
+   * before is acknowledged or given up; `timeout` counts from there. When it passes, the connection is cut and made again.
    *
    * @returns resolves with QoS 1 when the broker has acknowledged, with QoS 0 when it is written
    * @throws {HomieError} NOT_CONNECTED: nothing was sent, also where it made no sense any more when its turn came. PACKET_TOO_LARGE: the broker takes no message of this size.

@@ -46,7 +46,7 @@ export interface JudgeImageInput {
   /** The device can be watched no longer. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Watches on after the end: what the device shows then is not the result any more. */
+  /** Keeps watching after the end: what the device shows then does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 

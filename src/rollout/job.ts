@@ -209,7 +209,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    * are none, nothing changes.
    *
    * @param devices all of them when it is left out
-   * @returns those with which it begins anew
+   * @returns those with which it starts again
    */
   retry(devices?: readonly string[]): string[] {
     const again = this.#devices.retryable(devices);
@@ -274,7 +274,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   /**
-   * Stops watching, because the node is closed. A device whose update is under way stays locked until it connects anew.
+   * Stops watching, because the node is closed. A device whose update is under way stays locked until it reconnects.
    * Resolves when nothing more is reported: who goes on with the job must not find its files removed by what comes later.
    *
    * @param keep leaves the devices as they are written down, so that a later job goes on with them

@@ -25,7 +25,7 @@ export type Rest = 'not' | 'stopped' | 'done';
 export interface Due {
   /** Devices to be served. Each is `running` from now on. */
   readonly start: readonly string[];
-  /** Devices that were waited for in vain. */
+  /** Devices that did not come in time. */
   readonly expired: readonly string[];
   /** When to ask again although nothing has happened, in ms on the same clock. */
   readonly wakeAt?: number;
@@ -128,7 +128,7 @@ export class Plan {
     }
   }
 
-  /** Begins anew with devices that have ended, but for those that are still watched as canaries. */
+  /** Starts again with devices that have ended, but for those that are still watched as canaries. */
   again(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const entry = this.#devices.get(id);
@@ -166,8 +166,8 @@ export class Plan {
   }
 
   /**
-   * The device has ended. The first ones that are proven must stay well for a while; `soaked`, `spoiled` or `dozed` tells
-   * what becomes of them.
+   * The device has ended. The first ones that are proven must stay well for a while; `soaked`, `spoiled` or `dozed`
+   * reports the result.
    *
    * @returns whether it is to be watched on as a canary
    */

@@ -32,7 +32,7 @@ export interface ServeInput {
 }
 
 /**
- * How long a device to which nothing was sent is left alone unless it is heard of, in ms. What spoke against it may last, as
+ * How long a device to which nothing was sent is skipped unless it is heard of, in ms. What spoke against it may last, as
  * when another process has the user directory.
  */
 const PAUSE = 500;

@@ -13,7 +13,7 @@ export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
 /**
  * Watches whether a device stays ready, without another boot.
  *
- * A mere reconnect begins the time anew, and so does a gap in our own connection. Where a device sends no uptime, a
+ * A mere reconnect restarts the time, and so does a gap in our own connection. Where a device sends no uptime, a
  * reconnect counts as a boot: the two cannot be told apart.
  *
  * @param soak ms on the clock

@@ -22,13 +22,13 @@ export interface Hooks<Flight> {
   readonly begin: (flight: Flight) => Promise<void>;
   /** What was begun was not published after all. */
   readonly unsent: () => void;
-  /** Watches on after the end of the exchange: what then becomes of the device is not the result any more. */
+  /** Keeps watching after the end of the exchange: what the device does then does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
   /** Whether the user asked for this device, now. It was not when the job found the device later, or tries again. */
   readonly asked: boolean;
 }
 
-/** What becomes of a device that was in flight when the process ended; `again`: nothing was taken, nothing is under way. */
+/** The result of a device that was in flight when the process ended; `again`: nothing was taken, nothing is under way. */
 export type Judged = Outcome | 'again';
 
 /**
@@ -44,7 +44,7 @@ export interface Task<Flight> {
   readonly initial: Initial;
   /** Finds the devices that are meant. Rejects with a HomieError, or with the signal. */
   select(signal: AbortSignal): Promise<readonly string[]>;
-  /** Whether a device that appears later is meant, too. */
+  /** Whether a device that appears later is selected, too. */
   admits(device: Device): boolean;
   /** How a device ends of which nothing more must be known. */
   refuse(device: string): Outcome | undefined;

@@ -125,7 +125,7 @@ export class Home {
     await stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
   }
 
-  /** Where the broker is away, that comes to nothing. */
+  /** Where the broker is away, nothing happens. */
   async #connectStranger(): Promise<MqttClient | undefined> {
     try {
       const stranger = await connectAsync(this.broker.url, { reconnectPeriod: 50 });

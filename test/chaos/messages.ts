@@ -10,7 +10,7 @@ import { Home } from './home';
 import { image, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
-/** Seconds: short, since most of them pass in vain. */
+/** Seconds: short, since most of them run out. */
 const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
 
 /**

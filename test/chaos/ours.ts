@@ -17,7 +17,7 @@ export interface Ours {
   /** Sends a message. Resolves when it has its answer, or will have none. */
   ask(errand: ErrandPlan): Promise<void>;
   steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void>;
-  /** Makes the nodes anew; ends the process and starts it; or kills it and starts it. */
+  /** Makes the nodes again; ends the process and starts it; or kills it and starts it. */
   redeploy(): Promise<void>;
   restart(): Promise<void>;
   kill(): Promise<void>;

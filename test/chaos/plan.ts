@@ -71,7 +71,7 @@ export type Fault =
   | { readonly what: 'other firmware' | 'other patch'; readonly device: number }
   /** The wall clock jumps, in ms. */
   | { readonly what: 'clock'; readonly by: number }
-  /** Our own process: its nodes are made anew; it ends in order and is started; it is killed and started. */
+  /** Our own process: its nodes are made again; it ends in order and is started; it is killed and started. */
   | { readonly what: 'redeployed' | 'restarted' | 'killed' }
   /** Another one works on the same user directory. Only where there is a Node-RED. */
   | { readonly what: 'second process'; readonly until: Moment }

@@ -87,7 +87,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
   over.abort();
   clearInterval(watch);
   moments.end();
-  const unfinished = end === 'quiet' ? await ours.finish() : ['it has not come to rest', ...ours.unfinished()];
+  const unfinished = end === 'quiet' ? await ours.finish() : ['it has not ended', ...ours.unfinished()];
   const leftOver = await atLast(home);
   const leaks = await ours.close();
   await home.close();

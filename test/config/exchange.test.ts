@@ -399,7 +399,7 @@ describeWithBrokers('the change of a configuration', (start) => {
       assert.ok(outcome.config?.untaken.includes('settings.c'));
     }));
 
-  it('keeps the device locked when it is watched no longer, until the device connects anew', () =>
+  it('keeps the device locked when it is watched no longer, until the device reconnects', () =>
     withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
       const abandon = new AbortController();
       const { outcome } = await bring(

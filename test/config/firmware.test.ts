@@ -14,7 +14,7 @@ describe('check against what the firmware made of the same patch', () => {
   /** ... and some that it takes is refused. */
   const refusedByJson = new Set(['single_quotes', 'unquoted_key', 'comment', 'trailing_garbage']);
 
-  /** Taken by the device, to its harm. */
+  /** The device accepts it, and it breaks the device. */
   const harms: Record<string, { code: string; path: string }> = {
     interval_3600: { code: 'CONFIG_HARM', path: 'device_stats_interval' },
     settings_array: { code: 'CONFIG_HARM', path: 'settings' },
@@ -53,7 +53,7 @@ describe('check against what the firmware made of the same patch', () => {
         else assert.deepEqual([problem?.code, problem?.path.split('.')[0]], ['CONFIG_RULE', reason]);
       });
     } else if (name in harms) {
-      it(`refuses ${name}, which the device took to its harm`, () => {
+      it(`refuses ${name}, which the device accepted although it breaks the device`, () => {
         const [problem] = check(patch).problems;
         assert.deepEqual({ code: problem?.code, path: problem?.path }, harms[name]);
       });

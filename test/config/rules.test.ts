@@ -128,7 +128,7 @@ describe('the rules of the device', () => {
   });
 });
 
-/** Taken by the device, to its harm. */
+/** The device accepts it, and it breaks the device. */
 const harms: [path: string, why: string, patch: Json][] = [
   ['device_id', 'a capital', { device_id: 'Lamp' }],
   ['device_id', 'a slash', { device_id: 'x/y' }],
@@ -197,7 +197,7 @@ const harms: [path: string, why: string, patch: Json][] = [
   ['settings', 'a text', { settings: 'x' }],
 ];
 
-describe('what the device would accept to its harm', () => {
+describe('what the device would accept although it would break the device', () => {
   for (const [path, why, patch] of harms) {
     it(`is refused: ${path}, ${why}`, () => assert.deepEqual(found(patch), [`CONFIG_HARM ${path}`]));
   }

@@ -175,7 +175,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.getByRole('button', { name: 'Choose file …' }).waitFor();
     });
 
-    it('shows for which devices a firmware is meant, and asks once more before it starts', async () => {
+    it('shows which devices a firmware is for, and asks once more before it starts', async () => {
       const { page } = editor;
       await drop(fresh, 'my-light-1.1.0.bin');
       await page.locator(key('start')).waitFor();

@@ -128,7 +128,7 @@ describeWithBrokers('A homie-broker', (start) => {
     assert.deepEqual(await readUntil(watch, () => true), ['connection restored']);
   });
 
-  it('frees a device whose reboot was pending when it connects anew', async () => {
+  it('frees a device whose reboot was pending when it reconnects', async () => {
     homie.start();
     await homie.settled();
     // It sends no statistics.

@@ -226,7 +226,7 @@ describe('an example of updates', () => {
       assert.deepEqual([a.image, b.image], [running, next]);
     });
 
-    it('refuses who has not the token, and never shows it', async () => {
+    it('refuses a request without the token, and never shows it', async () => {
       const device = await stage.device('a');
       await stage.play(name, { env: { BUILD_TOKEN: token }, nodes: quick });
       for (const authorization of [

@@ -103,7 +103,7 @@ export class TestFlow {
     return new TestFlow();
   }
 
-  /** Deploys the flow anew, with other properties. */
+  /** Deploys the flow again, with other properties. */
   async deploy(
     broker: object,
     ota: object = {},

@@ -182,7 +182,7 @@ describe('homie-config, when it changes a configuration', () => {
     await flow.showed('✓2 ✗1');
   });
 
-  it('tells what becomes of a device that reboots too late, below the node too', async () => {
+  it('reports the late result of a device that reboots too late, below the node too', async () => {
     const device = await scene.device('sleepy', { statsInterval: 1, misbehaviour: { notIdle: true } });
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
     flow.send({ payload: patch, asked: 'kept' });

@@ -77,7 +77,7 @@ describe('homie-ota, when it is deployed again', () => {
     assert.equal(flow.dones.length, 3);
   });
 
-  it('connects anew with another broker', async () => {
+  it('reconnects with another broker', async () => {
     const other = await Scene.open();
     try {
       const flow = await scene.flow();

@@ -60,7 +60,7 @@ describe('the settings in a message', () => {
     assert.equal(devices.length, 1);
   });
 
-  it('are refused by the name of an unknown one, with the known one that is meant, for each device that is named', async () => {
+  it('are refused by the name of an unknown one, with the nearest known one, for each device that is named', async () => {
     const device = await scene.device('my-light');
     const flow = await scene.flow();
     flow.send({ payload: next, options: { atempts: 3 } });

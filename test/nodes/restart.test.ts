@@ -79,7 +79,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       flow.send({ payload: next, device: device.id, asked: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');
       link.stall();
-      // Only this node is started anew: the connection, on which the image is sent, stays.
+      // Only this node is restarted: the connection, on which the image is sent, stays.
       const after = await flow.deploy(broker, { canary: '0', ...settings, name: 'changed' }, [], 'nodes');
       assert.doesNotMatch(after.log(), /timed out/);
       after.send({ payload: next, device: device.id, asked: 'again' });
@@ -97,7 +97,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const flow = await open();
     flow.send({ payload: next, device: 'awaited' });
     await flow.progress.first(state('waiting'));
-    // Only this node is started anew: the connection, on which an image could be sent, stays.
+    // Only this node is restarted: the connection, on which an image could be sent, stays.
     const between = await flow.deploy(scene.broker, { canary: '0', ...settings, name: 'once' }, [], 'nodes');
     const twice = await between.deploy(scene.broker, { canary: '0', ...settings, name: 'twice' }, [], 'nodes');
     await twice.progress.first(state('waiting'));

@@ -81,7 +81,7 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(lab.device.received.filter(isImage).length, 1);
     }));
 
-  it('keeps the device locked when it is watched no longer, until the device connects anew', () =>
+  it('keeps the device locked when it is watched no longer, until the device reconnects', () =>
     withLab({ flashDelay: 30 }, async (lab) => {
       const abandon = new AbortController();
       const onChange = ({ phase }: Change): void => {
@@ -190,7 +190,7 @@ describeWithBrokers('while an update runs', (start) => {
   it('never retains the firmware', () =>
     withLab({}, async (lab) => {
       await lab.bring(await raw(next));
-      // A device that connects anew is sent what is retained.
+      // A device that reconnects is sent what is retained.
       await lab.device.restart();
       assert.equal(lab.device.received.length, 1);
     }));

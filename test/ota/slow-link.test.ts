@@ -50,7 +50,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
   const restart = (device: SimulatedDevice): Promise<void> => device.restart();
 
   // The uptime of a device that has just booted cannot show another reboot; the new checksum shows the new firmware.
-  const meanwhile = { 'connects anew': [reconnect, 'proven'], 'is restarted': [restart, 'unproven'] } as const;
+  const meanwhile = { reconnects: [reconnect, 'proven'], 'is restarted': [restart, 'unproven'] } as const;
 
   for (const [what, [happens, reboot]] of Object.entries(meanwhile)) {
     it(`a device that ${what} is sent it once, and judged by what comes after that`, () =>

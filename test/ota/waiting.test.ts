@@ -25,7 +25,7 @@ describeWithBrokers('before anything is sent', (start) => {
   });
   after(() => broker.stop());
 
-  /** What becomes of a job that waits at most so long, in ms. */
+  /** The result of a job that waits at most this long, in ms. */
   const waitFor = async (
     device: string,
     expires: number,

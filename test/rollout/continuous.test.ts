@@ -59,7 +59,7 @@ describe('a rollout that stays open', () => {
     assert.deepEqual([home.images(id), home.images(plug.id)], [0, 0]);
   });
 
-  it('gives another chance to a device that was waited for in vain, as soon as it is there', async () => {
+  it('gives another chance to a device that did not come in time, as soon as it is there', async () => {
     const [a, b] = [await add(), await add()];
     await b.stop();
     await home.quiet();

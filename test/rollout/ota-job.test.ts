@@ -201,7 +201,7 @@ describeWithBrokers('a job of several devices', (start) => {
     assert.ok(away.image.equals(fresh));
   });
 
-  it('waits for a device that another job has, takes no place meanwhile, and decides anew when it is free', async () => {
+  it('waits for a device that another job has, takes no slot meanwhile, and decides again when it is free', async () => {
     const [shared, free] = [await add({ flashDelay: 20 }), await add()];
     await broker.settled();
     const job = (ids: string[], settings: RolloutSettings): OtaJob =>

@@ -207,7 +207,7 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(0, true).start, ['a']);
   });
 
-  it('does not begin anew with a canary that is watched', () => {
+  it('does not start again with a canary that is watched', () => {
     const plan = there({ canary: 1 }, ['a', 'b']);
     plan.due(0, true);
     plan.ended('a', 'succeeded');
@@ -225,7 +225,7 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(10, true).start, ['b']);
   });
 
-  it('lets nothing expire while it is paused or stopped, and counts anew from there', () => {
+  it('lets nothing expire while it is paused or stopped, and starts counting again after that', () => {
     const plan = there({});
     plan.away('a', 0);
     plan.holds.pause();

@@ -135,7 +135,7 @@ describe('a rollout to devices that sleep', () => {
     assert.deepEqual(ended().slice(2), [`${sleeper.id} succeeded`]);
   });
 
-  it('holds no place for a device that sleeps before the image has come, and does not send it for ever', async () => {
+  it('holds no slot for a device that sleeps before the image has come, and does not send it again and again', async () => {
     const [sleeper, other] = [await asleep(), await add()];
     const { job } = await errands.ask(fresh, ids(sleeper), { rollout: { maxFailures: 1 } });
     const drowse = ({ device, state, phase }: Update): void => {

@@ -65,7 +65,7 @@ describe('a canary that is watched', () => {
     assert.equal(end, 'stayed');
   });
 
-  it('has its time begin anew when it merely reconnects', async () => {
+  it('has its time start again when it merely reconnects', async () => {
     const device = await add();
     let end: SoakEnd | undefined;
     const soaking = soak(device).then((how) => (end = how));

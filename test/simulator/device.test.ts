@@ -204,7 +204,7 @@ describeWithBrokers('a simulated device', (start) => {
     assert.equal(scene.device.phase, 'off');
   });
 
-  it('reboots without a word when its reboot is silent, which the broker sees when it connects anew', async () => {
+  it('reboots silently when its reboot is silent, which the broker sees when it reconnects', async () => {
     await open({ misbehaviour: { reboot: 'silent' } });
     await scene.update();
     await scene.sees('$implementation/ota/status 200');

@@ -14,7 +14,7 @@ export type { DeviceOptions } from './options';
 export type { ReceivedFirmware } from './transfers';
 
 /**
- * `off` is a device that does nothing more before it is switched on anew: hung, or never started. `asleep` is one whose
+ * `off` is a device that does nothing more before it is switched on again: hung, or never started. `asleep` is one whose
  * boot is due.
  */
 type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
@@ -203,12 +203,12 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     await this.#untilReady(() => this.#reboot());
   }
 
-  /** Cuts the connection; the device runs on and connects anew. */
+  /** Cuts the connection; the device runs on and reconnects. */
   dropConnection(): void {
     this.#uplink.current?.destroy();
   }
 
-  /** The device crashes, and boots again without a word to the broker. One that does not run does nothing. */
+  /** The device crashes, and boots again without telling the broker. One that does not run does nothing. */
   crash(): void {
     if (this.#phase === 'off' || this.#phase === 'asleep') return;
     this.#uplink.current?.freeze();

@@ -20,7 +20,7 @@ export class Flash {
   /** Writes since this was last set to 0: each takes its time. */
   written = 0;
 
-  /** @param faults asked anew each time */
+  /** @param faults asked again each time */
   constructor(faults: () => FlashFaults) {
     this.#faults = faults;
   }

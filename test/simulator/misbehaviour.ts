@@ -2,11 +2,11 @@ import type { FlashFaults } from './flash';
 
 /** How a simulated device misbehaves. What is not given works. */
 export interface Misbehaviour extends FlashFaults {
-  /** The TCP connection is cut when this byte of an image has come; the device keeps running and connects anew. */
+  /** The TCP connection is cut when this byte of an image has come; the device keeps running and reconnects. */
   dropAt?: number;
   /** The device stands still when this byte of an image has come; only `restart()` wakes it. */
   hangAt?: number;
-  /** The device crashes at this byte of an image, and boots again without a word to the broker. */
+  /** The device crashes at this byte of an image, and boots again without telling the broker. */
   crashAt?: number;
   /** How many transfers `dropAt`, `hangAt`, `crashAt` and `dropBefore` befall; default 1. */
   times?: number;

@@ -27,7 +27,7 @@ interface SessionOptions {
 }
 
 interface SessionEvents {
-  /** `ready` was published, or the device waits for ever before it. */
+  /** `ready` was published, or the device waits indefinitely before it. */
   advertised: [stuck: boolean];
   /** The broker has acknowledged the `ready`. */
   ready: [];

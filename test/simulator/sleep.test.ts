@@ -24,7 +24,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
     await broker.stop();
   });
 
-  it('says so, leaves the broker without its will, and boots anew, again and again', async () => {
+  it('says so, leaves the broker without its will, and boots, again and again', async () => {
     await open({ sleep: { awake: 20, asleep: 30 }, uptime: 3600 });
     for (let night = 0; night < 2; night += 1) {
       assert.match(await scene.sees(/^\$state/), / sleeping$/);

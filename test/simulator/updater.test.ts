@@ -81,7 +81,7 @@ describe('the updater of an ESP8266', () => {
     assert.equal(updater.error, 0);
   });
 
-  it('begins anew after an error', () => {
+  it('starts again after an error', () => {
     const updater = new Esp8266Updater(chip(), 2);
     assert.equal(update(updater, image, md5(Buffer.from('other'))), false);
     assert.equal(update(updater, image), true);

@@ -20,7 +20,7 @@ export class Uplink extends EventEmitter<UplinkEvents> {
   #attempts = 0;
 
   /**
-   * @param options asked anew for each connection
+   * @param options asked again for each connection
    * @param backoff ms
    */
   constructor(options: () => LinkOptions, backoff = 1000) {
@@ -33,7 +33,7 @@ export class Uplink extends EventEmitter<UplinkEvents> {
     return this.#current;
   }
 
-  /** Connects after so many milliseconds, and from then on anew whenever the connection is lost. */
+  /** Connects after so many milliseconds, and from then on again whenever the connection is lost. */
   start(milliseconds: number): void {
     this.#attempts = 0;
     void this.#connectAfter(milliseconds);

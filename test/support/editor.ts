@@ -87,7 +87,7 @@ export class Editor {
     }
   }
 
-  /** Loads the editor anew, with another theme or language. */
+  /** Reloads the editor, with another theme or language. */
   async appear(appearance: Appearance): Promise<void> {
     await this.#remember(appearance);
     await this.reload();
@@ -254,7 +254,7 @@ export class Editor {
   }
 
   /**
-   * A dialog that has opened takes the focus some time later, is sized anew, and is then raised: what is pressed before that
+   * A dialog that has opened takes the focus some time later, is resized, and is then raised: what is pressed before that
    * goes astray, and a menu is closed.
    */
   private async opened(): Promise<void> {

@@ -2,10 +2,10 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 import { HomieError } from '../../errors';
 import { copyAside, isMissing, leniently, notWritten, readWhole, reasonOf, writeWhole } from './whole-file';
 
-/** What the first line of a file says. A file of a later version is left alone. */
+/** What the first line of a file says. A file of a later version is not touched. */
 const VERSION = 1;
 
-/** A file is written anew when it has more than so many bytes, and four times as many as its content needs. */
+/** A file is rewritten when it has more than so many bytes, and four times as many as its content needs. */
 const COMPACT_ABOVE = 256 * 1024;
 
 /** How long a file stays open after a write, in ms: in a rollout one follows another. */
@@ -47,7 +47,7 @@ export class Journal {
   #closed = false;
   /** The file belongs to a later version, or cannot be read: it is not written. */
   #detached = false;
-  /** The file on the disk is not what it should be: the next write makes it anew. */
+  /** The file on the disk is not what it should be: the next write makes it again. */
   #stale = true;
   readonly #tell: (error: HomieError) => void;
   readonly #mayWrite: () => boolean;

@@ -7,7 +7,7 @@ import { claimText, isFree, watch, type Watched } from '../../../src/rollout/sto
 import { FolderLock, type LockTiming } from '../../../src/rollout/store/folder-lock';
 import { LockProcess } from '../../support/lock-process';
 
-/** Nothing is free for want of a heartbeat. */
+/** A missing heartbeat alone frees nothing. */
 const patient: LockTiming = { beat: 100, look: 20, silence: 600_000, trust: 300_000 };
 /** A process that is stopped is soon taken for gone. */
 const brief: LockTiming = { beat: 50, look: 50, silence: 1_500, trust: 1_000 };

@@ -68,7 +68,7 @@ describe('the history of devices and images', () => {
     assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
   });
 
-  it('begins anew with a device that runs the image', () => {
+  it('starts again with a device that runs the image', () => {
     void history.begun(lamp, newImage);
     void history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
     history.shows(lamp, newImage, true);

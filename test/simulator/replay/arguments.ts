@@ -4,7 +4,7 @@ import type { Recording } from './recording';
 
 export type ReplayOptions = Omit<DeviceOptions, 'url' | 'image'>;
 
-/** Seconds, where a device dies without a word. The firmware's 15 s only make waiting for its will longer. */
+/** Seconds, where a device dies silently. The firmware's 15 s only make waiting for its will longer. */
 const SHORT_KEEPALIVE = 1;
 /** Milliseconds. A boot takes some time, but nothing depends on how much. */
 const LONGEST_BOOT = 200;
