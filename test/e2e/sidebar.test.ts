@@ -166,7 +166,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.locator('[data-verdict=bad]', { hasText: 'This is an HTML page, not a firmware image.' }).waitFor();
       assert.match(await firmware(), /firmware\.bin/);
       await drop(fresh.subarray(0, 399_984), 'half.bin');
-      await page.locator('[data-verdict=bad]', { hasText: 'cut off' }).waitFor();
+      await page.locator('[data-verdict=bad]', { hasText: 'The image is truncated' }).waitFor();
       assert.match(await firmware(), /my-light/);
       await looksWell('2-refused');
       // That is what Chromium says of every answer of this kind.
