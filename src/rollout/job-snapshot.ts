@@ -7,6 +7,7 @@ import type { RolloutSettings } from './settings';
 import { Plan } from './plan';
 import type { Lifetime } from './lifetime';
 
+/** Returns what of a job is written down. */
 export function stateOf(
   { lifetime: { startedAt, elapsed, rest }, schedule }: JobContext,
   { isAdmitted, isCanceled }: JobDevices,
