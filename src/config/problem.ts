@@ -1,4 +1,4 @@
-import { catalogue, HomieError, type ErrorCode } from '../errors';
+import { HomieError, type ErrorCode } from '../errors';
 import { pathText, type Keys } from './json';
 
 /** Something that speaks against a patch. No text in it ever holds a value of the patch or the configuration. */
@@ -12,8 +12,8 @@ export interface Problem {
 
 /** @param message the catalogue's sentence when it is left out */
 export function problem(code: ErrorCode, keys: Keys, message?: string, hint?: string): Problem {
-  const entry = catalogue[code];
-  return { code, path: pathText(keys), message: message ?? entry.meaning, hint: hint ?? entry.hint };
+  const error = new HomieError(code);
+  return { code, path: pathText(keys), message: message ?? error.message, hint: hint ?? error.hint };
 }
 
 /** Says of a list that is not shown whole how many more there are; nothing where there are none. */

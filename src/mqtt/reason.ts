@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { phrase } from '../texts/text';
 import { byReasonCode, LATER } from './reason-codes';
 
 /** What was seen of a network connection that could not be made, or ended. */
@@ -97,21 +98,13 @@ const NAMED = 3;
  */
 export function subscribeError(refused: ReadonlyMap<string, number>): HomieError {
   const filters = [...refused.keys()];
-  const more = filters.length > NAMED ? ` and ${filters.length - NAMED} more` : '';
-  const what = `The broker does not allow this user to subscribe to ${filters.slice(0, NAMED).join(', ')}${more}`;
+  const shown = filters.slice(0, NAMED);
+  const topics = filters.length > NAMED ? phrase('andMore', { shown, count: filters.length - NAMED }) : shown;
   const [code = 128] = refused.values();
-  if (code === 151) {
-    return new HomieError('SUBSCRIBE_REFUSED', `${what}: a quota is exceeded.`, {
-      hint: 'Raise the number of subscriptions that the broker allows for a client.',
-    });
-  }
-  if (code === 162) {
-    return new HomieError('SUBSCRIBE_REFUSED', `${what}: it does not support wildcards.`, {
-      hint: 'Allow wildcard subscriptions in the settings of the broker.',
-    });
-  }
+  if (code === 151) return new HomieError('SUBSCRIBE_REFUSED.quota', { topics });
+  if (code === 162) return new HomieError('SUBSCRIBE_REFUSED.wildcards', { topics });
   const isByAcl = code === 128 || code === 135;
-  return new HomieError('SUBSCRIBE_REFUSED', isByAcl ? `${what}.` : `${what} (reason code ${code}).`);
+  return new HomieError(isByAcl ? 'SUBSCRIBE_REFUSED.topics' : 'SUBSCRIBE_REFUSED.code', { topics, code });
 }
 
 function tls(message: string, cause: unknown, hint?: string): HomieError {

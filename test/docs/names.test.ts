@@ -1,7 +1,7 @@
 /** What the help of a node names, and what its page does: neither has anything that the other has not. */
 import assert from 'node:assert/strict';
 import * as config from '../../src/config/settings';
-import { catalogue } from '../../src/errors';
+import { errors } from '../../src/texts/en-US.json';
 import * as ota from '../../src/ota/settings';
 import { queryNames } from '../../src/devices/query';
 import * as rollout from '../../src/rollout/settings';
@@ -144,7 +144,7 @@ describe('the page of homie-broker', () => {
 
 describe('the states, reasons and codes in the documentation', () => {
   it('are those of the code', () => {
-    const known = new Set(Object.keys(catalogue));
+    const known = new Set(Object.keys(errors));
     for (const page of pages) {
       if (page === 'CHANGELOG.md') continue;
       for (const code of codesIn(prose(page)).filter((name) => /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name))) {

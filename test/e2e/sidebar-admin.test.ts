@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { connectAsync } from 'mqtt';
-import { catalogue } from '../../src/errors';
+import { errors } from '../../src/texts/en-US.json';
 import { buildEsp8266Image } from '../support/images';
 import { ADMIN, fresh, LoggedIn, OCTETS, type Answer, type Question } from '../support/logged-in';
 
@@ -54,7 +54,7 @@ describe('what the sidebar asks Node-RED for', () => {
     ] as const) {
       const { status, body } = await upload(bytes);
       assert.deepEqual([status, body['code']], [400, code]);
-      assert.equal(body['hint'], catalogue[code].hint);
+      assert.equal(body['hint'], errors[code].hint);
     }
     for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded', '']) {
       const answer = await upload(fresh, type);

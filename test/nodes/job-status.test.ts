@@ -3,7 +3,8 @@ import type { NodeStatus } from 'node-red';
 import { jobStatus as statusOf, type Shown } from '../../nodes/shared/job-status';
 import config from '../../nodes/homie-config/locales/en-US.json';
 import ota from '../../nodes/homie-ota/locales/en-US.json';
-import { catalogue, type ErrorCode } from '../../src/errors';
+import { errors } from '../../src/texts/en-US.json';
+import { isErrorCode, type ErrorCode } from '../../src/texts/text';
 import { words } from '../../src/update/sentence';
 
 const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
@@ -21,7 +22,6 @@ const states = [
   'canceled',
 ] as const;
 const waits = ['offline', 'never_seen', 'busy', 'window', 'canary', 'paused', 'stopped'] as const;
-const isErrorCode = (text: string): text is ErrorCode => text in catalogue;
 
 describe('the status below a node with jobs', () => {
   it('tells what one device does', () => {
@@ -154,7 +154,7 @@ describe('the status below a node with jobs', () => {
         ...canceled.map((reason) => device('canceled', { reason })),
         ...warned,
         ...waits.map((reason) => device('waiting', { reason })),
-        ...Object.keys(catalogue).filter(isErrorCode).map(failed),
+        ...Object.keys(errors).filter(isErrorCode).map(failed),
       ];
       const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));
       for (const { text = '' } of [...shown.map((one) => statusOf(type, [one])), ...halted]) {

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import mqtt from 'mqtt';
 import helper from 'node-red-node-test-helper';
-import { catalogue } from '../../src/errors';
+import { errors } from '../../src/texts/en-US.json';
 import { md5 } from '../../src/firmware/checksum';
 import { topicReaders } from '../../src/homie/values';
 import { hostileMessages, pollutes } from '../attacks/hostile';
@@ -129,7 +129,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
       while (device.phase === 'connecting') await once(device, 'phase');
       assert.ok(images.includes(device.checksum), 'it runs an image that was meant for it');
       if (state === 'succeeded') assert.equal(device.checksum, images[1]);
-      if (state === 'failed') assert.ok(Object.hasOwn(catalogue, error?.code ?? ''), error?.code);
+      if (state === 'failed') assert.ok(Object.hasOwn(errors, error?.code ?? ''), error?.code);
       assert.notEqual(error?.code, 'UNEXPECTED');
     }
     for (const [index, device] of configured.entries()) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { catalogue } from '../../src/errors';
+import { errors } from '../../src/texts/en-US.json';
 import { parseStatus } from '../../src/ota/status';
 
 describe('parseStatus', () => {
@@ -97,11 +97,11 @@ describe('parseStatus', () => {
     assert.equal(parseStatus('20'), undefined);
   });
 
-  it('gives every text a code of the catalogue or none, whatever comes', () => {
+  it('gives every text a code of the file of texts or none, whatever comes', () => {
     fc.assert(
       fc.property(fc.string(), fc.nat(999), (text, number) => {
         const status = parseStatus(`${number} ${text}`);
-        if (status?.kind === 'refused') assert.ok(Object.hasOwn(catalogue, status.code));
+        if (status?.kind === 'refused') assert.ok(Object.hasOwn(errors, status.code));
       }),
     );
   });
