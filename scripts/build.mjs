@@ -32,7 +32,12 @@ for (const [type] of entries) {
 for (const language of languages) {
   const folder = at('dist/nodes/locales', language);
   await mkdir(folder, { recursive: true });
-  for (const [type] of entries) await cp(at(localeFile(type, language, 'json')), path.join(folder, `${type}.json`));
+  for (const [type] of entries) {
+    const own = JSON.parse(await read(localeFile(type, language, 'json')));
+    // The texts of errors are in the catalog of homie-broker, which is always there.
+    const shared = type === 'homie-broker' ? JSON.parse(await read(`src/texts/${language}.json`)) : {};
+    await writeFile(path.join(folder, `${type}.json`), JSON.stringify({ ...own, ...shared }));
+  }
   const ofOta = await read(localeFile('homie-ota', language, 'html'));
   for (const type of Object.keys(nodes)) {
     const help = await read(localeFile(type, language, 'html'));

@@ -4,6 +4,7 @@ import type { DeviceChoice } from '../../src/homie/select';
 import type { FirmwareName } from '../../src/update/update';
 import type { CheckVerdict } from '../../src/ota/check';
 import { plainText } from '../../src/plain-text';
+import type { Value } from '../../src/texts/text';
 import { findBrokerNode } from '../shared/broker-node';
 import type { Staged } from './upload-store';
 import { SidebarRefusal } from './sidebar-refusal';
@@ -14,7 +15,8 @@ interface PlannedDevice {
   readonly id: string;
   readonly name?: string;
   readonly verdict: CheckVerdict;
-  readonly reason: string;
+  /** Why, in sentences. */
+  readonly says: readonly Value[];
   readonly from: FirmwareName;
   /** Whether the update is for it: at once, or when it is there. */
   readonly included: boolean;
@@ -56,20 +58,23 @@ export async function planUpdate(
   staged.requested = id;
   const { devices } = await updates.check(firmware, choice);
   const known = updates.broker.registry.devices;
-  const planned = devices.map(({ device, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
-    const name = known.get(device)?.name?.value;
-    return {
-      id: device,
-      ...found,
-      ...(name !== undefined && { name: plainText(name) }),
-      from: {
-        ...from,
-        ...(running !== undefined && { name: plainText(running) }),
-        ...(version !== undefined && { version: plainText(version) }),
-      },
-      included: !leftAlone.has(found.verdict),
-    };
-  });
+  const planned = devices.map(
+    ({ device, reason, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
+      const name = known.get(device)?.name?.value;
+      return {
+        id: device,
+        ...found,
+        says: [reason],
+        ...(name !== undefined && { name: plainText(name) }),
+        from: {
+          ...from,
+          ...(running !== undefined && { name: plainText(running) }),
+          ...(version !== undefined && { version: plainText(version) }),
+        },
+        included: !leftAlone.has(found.verdict),
+      };
+    },
+  );
   const ids = new Set(planned.map((device) => device.id));
   const others = [...known.values()].filter(
     ({ id: other, state, fwName }) => state !== undefined && fwName?.value === firmware.info.name && !ids.has(other),
