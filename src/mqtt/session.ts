@@ -5,7 +5,7 @@ import { MAX_TIMER } from '../deadline';
 import { HomieError } from '../errors';
 import { clientOptions, isEncrypted, MAX_PACKET, shownUrl, type ConnectionOptions } from './options';
 import { PacketLimit } from './packet-limit';
-import { packetSize, packetTooLarge, pubackCode, publishError } from './publish-packet';
+import { packetSize, pubackCode, publishError } from './publish-packet';
 import { isTlsAlert, type ConnectionEnd } from './reason';
 import { byReasonCode } from './reason-codes';
 import { subscribePackets } from './subscribe-packets';
@@ -213,12 +213,10 @@ export class Session {
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
     const size = packetSize(topic, Buffer.byteLength(payload), options.qos, this.protocolVersion);
     if (this.#maximumPacketSize !== undefined && size > this.#maximumPacketSize) {
-      throw packetTooLarge(this.#maximumPacketSize, size);
+      throw new HomieError('PACKET_TOO_LARGE.limit', { limit: this.#maximumPacketSize, size });
     }
     if (options.qos === 1 && this.#lacks.includes('qos1')) {
-      throw new HomieError('PUBLISH_REFUSED', 'The broker does not accept messages with QoS 1; nothing was sent.', {
-        hint: 'Allow QoS 1 in the settings of the broker.',
-      });
+      throw new HomieError('PUBLISH_REFUSED.qos1');
     }
     const published = this.#turn.then(() => this.#send(topic, payload, options));
     this.#turn = this.#turn.then(() => this.#untilRoom());
@@ -283,7 +281,7 @@ export class Session {
   ): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
-      if (!still()) throw new HomieError('NOT_CONNECTED', 'The turn of the message came too late; nothing was sent.');
+      if (!still()) throw new HomieError('NOT_CONNECTED.tooLate');
       let timer: NodeJS.Timeout | undefined;
       let startedAt = 0;
       const timeUp = (): void => {
