@@ -5,6 +5,7 @@ import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted } from '../../src/mqtt/options';
 import type { Setting } from '../../src/settings/setting';
 import { connection as known } from '../../src/settings/table';
+import { inEnglish } from '../../src/texts/text';
 import { asText, expand, holdsVariable, type Environment } from '../shared/environment';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
@@ -126,7 +127,7 @@ function readNumber({ value, typed }: Field, name: string, setting: Setting<numb
   if (value === '') return undefined;
   const number = setting.read(value);
   if (number !== undefined) return number;
-  throw invalid(`The ${name} must be ${setting.expected}, but is ${JSON.stringify(typed)}.`);
+  throw invalid(`The ${name} must be ${inEnglish(setting.expected)}, but is ${JSON.stringify(typed)}.`);
 }
 
 function read({ fields, typed, environment }: BrokerSource, name: string): Field {
