@@ -9,11 +9,6 @@ export function count(key, number, values) {
   return t(`${key}.${form}`, { ...values, number: number.toLocaleString(language()) });
 }
 
-/** Returns sentences from Node-RED in the language of the editor. */
-export function sentences(says) {
-  return window.homieDialogs.sentences(says);
-}
-
 export function language() {
   return RED.i18n.lang();
 }

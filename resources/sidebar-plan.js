@@ -1,4 +1,5 @@
-import { el, icon, sentences, setAttribute, setText, t } from './sidebar-dom.js';
+import { el, icon, setAttribute, setText, t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { Rows } from './sidebar-rows.js';
 
 const HEIGHT = 40;

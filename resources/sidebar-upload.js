@@ -1,4 +1,5 @@
-import { sentences, t } from './sidebar-dom.js';
+import { t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { glance } from './sidebar-firmware.js';
 
 /** Maximum size of a file, in bytes. */

@@ -1,5 +1,6 @@
 /** The sidebar with the devices of a homie-broker. */
-import { el, icon, language, sentences, setText, t } from './sidebar-dom.js';
+import { el, icon, language, setText, t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { Feed } from './sidebar-feed.js';
 import { Table } from './sidebar-table.js';
 import { Update } from './sidebar-update.js';

@@ -46,14 +46,19 @@ for (const language of languages) {
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
-// What the sidebar knows of firmware, as one module for the browser.
-await bundle({
-  entryPoints: [at('src/firmware/browser-info.ts')],
-  minify: true,
-  format: 'esm',
-  outfile: at('resources/sidebar-firmware.js'),
-  banner: { js: '// Made by the build from src/firmware/browser-info.ts.' },
-});
+// What the sidebar has in common with Node-RED, as modules for the browser.
+for (const [name, source] of [
+  ['firmware', 'src/firmware/browser-info.ts'],
+  ['sentences', 'nodes/shared/sentences.js'],
+]) {
+  await bundle({
+    entryPoints: [at(source)],
+    minify: true,
+    format: 'esm',
+    outfile: at(`resources/sidebar-${name}.js`),
+    banner: { js: `// Made by the build from ${source}.` },
+  });
+}
 
 /** The text of a file of the package. */
 function read(file) {

@@ -2,7 +2,7 @@
 // when a package is installed in a running editor, any of them may load first.
 import { isDeviceIdOrPattern } from '../../src/homie/device-id';
 import { catalogueOf, nodes, rollout } from '../../src/settings/table';
-import { render } from '../../src/texts/render';
+import { sentences } from './sentences';
 
 /** Returns a function that looks up the texts of a node by key, in the language of the editor. */
 function texts(type) {
@@ -10,12 +10,6 @@ function texts(type) {
 }
 
 const t = texts('homie-broker');
-
-/** Returns sentences from Node-RED in the language of the editor. */
-function sentences(says) {
-  const lookUp = (key, values) => RED._('@homie-ota/node-red-homie-ota/homie-broker:' + key, values);
-  return says.map((each) => render(each, lookUp)).join(' ');
-}
 
 function trimmed(value) {
   return String(value ?? '').trim();
