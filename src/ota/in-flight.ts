@@ -20,7 +20,6 @@ import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
-import { lostUnseen } from './transfer-errors';
 import { identify, notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
@@ -312,15 +311,12 @@ function succeeded(reboot: 'proven' | 'unproven'): Sign {
   return { kind: 'ended', outcome: { state: 'succeeded', reboot } };
 }
 
-const UNTOLD =
-  'The firmware is flashed and the device runs the old firmware, but it is unknown whether it has rebooted in between.';
-
 function inVain(sign: Sign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
   switch (sign.kind) {
     case 'away':
-      return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');
+      return ended(new HomieError(wasFlashed ? 'NOT_BACK' : 'NOT_BACK.inTransfer'), 'unknown');
     case 'flashed':
-      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
+      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN.oldRuns') : notRebooted(another), 'flashed');
     case 'unclear':
       return ended(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
     default:
