@@ -26,7 +26,12 @@ export class OtaActions extends Actions<'update' | 'check', OtaNodeSettings> {
   protected override async perform(action: 'update' | 'check', errand: Errand): Promise<Done> {
     if (action === 'check') {
       const { firmware, ...wish } = await this.#read({ msg: errand.msg, devices: [] });
-      errand.outbox.send('summary', checkAnswer(await checkOta(firmware, wish, this.given, this.closing)));
+      const checked = await checkOta(firmware, wish, this.given, this.closing);
+      const devices = checked.devices.map((each) => {
+        const { says: _, ...answer } = each;
+        return answer;
+      });
+      errand.outbox.send('summary', checkAnswer({ ...checked, devices }));
       return undefined;
     }
     const { firmware, ...wish } = await this.#read(errand);

@@ -18,9 +18,7 @@ export async function readChoice(
   const match = readMatch(msg.matchFirmware);
   if (!isAbsent(msg.device)) {
     if (match !== true) return { devices: readDevices(msg.device) };
-    throw new HomieError('INVALID_SETTING', 'The message sets both device and options.matchFirmware.', {
-      hint: 'Name the devices, or choose all devices that run this firmware.',
-    });
+    throw new HomieError('INVALID_SETTING.deviceAndMatch');
   }
   if (match === true) return { runningThisFirmware: true };
   if ('devices' in setting) return { devices: readDevices(await setting.devices()) };
@@ -32,7 +30,5 @@ function readMatch(value: unknown): boolean | undefined {
   if (isAbsent(value) || value === '') return undefined;
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
-  throw new HomieError('INVALID_SETTING', 'matchFirmware must be true or false.', {
-    hint: 'Set matchFirmware to true or false.',
-  });
+  throw new HomieError('INVALID_SETTING.matchFirmware');
 }

@@ -5,6 +5,7 @@ import type { Device } from '../homie/device';
 import { incomplete, neverSeen } from '../homie/presence';
 import { selectKnown } from '../homie/select';
 import { refuseLarge } from '../mqtt/publish-packet';
+import { inEnglish } from '../texts/text';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
 import { andMore, problem, type Problem } from './problem';
@@ -58,11 +59,11 @@ function checkDevice(
   const device = broker.registry.get(id);
   const { steps, ...check } = checkDevicePatch(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
-    if (isExcluded) return ['excluded', EXCLUDED];
+    if (isExcluded) return ['excluded', inEnglish(EXCLUDED)];
     if (device?.state === undefined) return ['unseen', `The device was ${neverSeen(broker, id)}`];
     // A patch that may wait for its reboot keeps no corrected one away.
     const busy = busyBecause(broker, id, 'patch');
-    if (busy !== undefined) return ['busy', busy];
+    if (busy !== undefined) return ['busy', inEnglish(busy)];
     if (device.state.value !== 'ready')
       return ['offline', `The device is not ready; last seen as ${device.state.value}.`];
     const tooLarge = steps

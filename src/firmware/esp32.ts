@@ -1,5 +1,6 @@
 import { subtle } from 'node:crypto';
 import { HomieError } from '../errors';
+import { phrase } from '../texts/text';
 import { CHIP_ID, chipName } from './format';
 import { checksumOf, readSegments, requireBytes, requireChecksum, type Segments } from './segments';
 
@@ -17,22 +18,17 @@ const SHA256 = 32;
 export async function inspectEsp32(
   image: Buffer,
 ): Promise<{ chip: string; end: number; flashSize: number | undefined; segments: Segments }> {
-  requireBytes(image, HEADER, 'the header');
+  requireBytes(image, HEADER, phrase('partHeader'));
   const chip = chipName(image.readUInt16LE(CHIP_ID));
   const flashSize = flashSizeOf(image.readUInt8(3) >> 4);
   const segments = readSegments(image, image.readUInt8(1), HEADER);
-  requireChecksum(await checksumOf(segments), segments.checksum, 'the image');
+  requireChecksum(await checksumOf(segments), segments.checksum, 'image');
 
   const hashed = image.readUInt8(23);
   if (hashed === 0) return { chip, end: segments.end, flashSize, segments };
-  if (hashed !== 1) {
-    throw new HomieError(
-      'FIRMWARE_DAMAGED',
-      `Byte 23 of the header is ${hashed}, but must be 0 or 1 to show whether a SHA-256 follows.`,
-    );
-  }
+  if (hashed !== 1) throw new HomieError('FIRMWARE_DAMAGED.sha256Flag', { value: hashed });
   const end = segments.end + SHA256;
-  requireBytes(image, end, 'the SHA-256');
+  requireBytes(image, end, phrase('partSha256'));
   // In another thread.
   const hash = Buffer.from(await subtle.digest('SHA-256', image.subarray(0, segments.end)));
   if (!hash.equals(image.subarray(segments.end, end))) throw new HomieError('FIRMWARE_SHA256');

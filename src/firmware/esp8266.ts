@@ -13,8 +13,6 @@ const CODE = 0x1018;
 /** From here on the flash is mapped. */
 const MAPPED = 0x40200000;
 
-const COMBINED = 'Get the file again; it must be the combined file from the build, with boot image and application.';
-
 /** The highest flash mode, DOUT. */
 const MAX_MODE = 3;
 
@@ -55,31 +53,18 @@ export async function inspectEsp8266(
   const boot = readSegments(image, image.readUInt8(1), HEADER);
   // Before the checksum: that of an application is taken with length and CRC32 zeroed.
   const inFlash = image.readUInt32LE(FIRST_ADDRESS) >= MAPPED;
-  if (boot.end > APPLICATION && inFlash)
-    throw part('the part of an ESP8266 image from 0x1000 on, without the boot image');
-  requireChecksum(await checksumOf(boot), boot.checksum, 'the image at 0');
-  if (boot.end > APPLICATION) throw part('the first of the two files that elf2image creates for an ESP8266');
+  if (boot.end > APPLICATION && inFlash) throw new HomieError('FIRMWARE_PART.application');
+  requireChecksum(await checksumOf(boot), boot.checksum, 'bootImage');
+  if (boot.end > APPLICATION) throw new HomieError('FIRMWARE_PART.firstFile');
 
   if (image.length < APPLICATION + HEADER) {
-    throw new HomieError(
-      'FIRMWARE_TRUNCATED',
-      `There is no application at 0x1000: the file ends after ${image.length} bytes and is truncated, or only a boot image.`,
-      { hint: COMBINED },
-    );
+    throw new HomieError('FIRMWARE_TRUNCATED.noApplication', { size: image.length });
   }
-  if (image[APPLICATION] !== MAGIC) {
-    throw new HomieError('FIRMWARE_DAMAGED', 'There is no application at 0x1000, where the boot image expects it.', {
-      hint: COMBINED,
-    });
-  }
+  if (image[APPLICATION] !== MAGIC) throw new HomieError('FIRMWARE_DAMAGED.noApplication');
   const application = readSegments(image, image.readUInt8(APPLICATION + 1), APPLICATION + HEADER);
   await checkApplication(image, application);
   requireFlashMode(image.readUInt8(FLASH_MODE));
   return { end: application.end, flashSize, segments: application };
-}
-
-function part(what: string): HomieError {
-  return new HomieError('FIRMWARE_PART', `This is only ${what}; the device would accept it and lose its boot loader.`);
 }
 
 /**
@@ -87,11 +72,7 @@ function part(what: string): HomieError {
  * (UpdaterClass::_writeBuffer).
  */
 function requireFlashMode(mode: number): void {
-  if (mode <= MAX_MODE) return;
-  throw new HomieError(
-    'FIRMWARE_FLASH_MODE',
-    `The flash mode in the image is ${hex(mode)}, but an ESP8266 supports only QIO, QOUT, DIO and DOUT (0 to 3).`,
-  );
+  if (mode > MAX_MODE) throw new HomieError('FIRMWARE_FLASH_MODE.found', { mode: hex(mode) });
 }
 
 /**
@@ -102,7 +83,7 @@ function requireFlashMode(mode: number): void {
 async function checkApplication(image: Buffer, application: Segments): Promise<void> {
   const checksum = await checksumOf(application);
   const room = (application.data[0]?.length ?? 0) >= CODE - LENGTH;
-  if (!room) return requireChecksum(checksum, application.checksum, 'the application');
+  if (!room) return requireChecksum(checksum, application.checksum, 'application');
 
   const length = image.readUInt32LE(LENGTH);
   // A signature is put behind an image whose length is already in it, so the length may be the file's or the image's.
@@ -111,15 +92,10 @@ async function checkApplication(image: Buffer, application: Segments): Promise<v
   const zeros = Buffer.alloc(CODE - LENGTH);
   const crc = await crc32(image.subarray(0, LENGTH), zeros, image.subarray(CODE, covered));
   const stored = image.readUInt32LE(CRC);
-  if (!known && crc !== stored) return requireChecksum(checksum, application.checksum, 'the application');
+  if (!known && crc !== stored) return requireChecksum(checksum, application.checksum, 'application');
 
   const lengthAndCrc = image.subarray(LENGTH, CODE).reduce((all, byte) => all ^ byte, 0);
-  requireChecksum(checksum ^ lengthAndCrc, application.checksum, 'the application');
-  if (!known) {
-    throw new HomieError(
-      'FIRMWARE_CRC',
-      `The image states a length of ${length} bytes but has ${application.end}: the image is damaged.`,
-    );
-  }
+  requireChecksum(checksum ^ lengthAndCrc, application.checksum, 'application');
+  if (!known) throw new HomieError('FIRMWARE_CRC.length', { stated: length, actual: application.end });
   if (crc !== stored) throw new HomieError('FIRMWARE_CRC');
 }

@@ -36,8 +36,9 @@ export class Firmware {
     const info = await inspect(image);
     const { checksum } = options;
     if (checksum !== undefined && checksum !== null && !isSame(checksum, info.md5)) {
-      const given = typeof checksum === 'string' ? `"${checksum.slice(0, 64)}"` : `a ${typeof checksum}`;
-      throw new HomieError('CHECKSUM_MISMATCH', `msg.checksum is ${given}, but the firmware's MD5 is ${info.md5}.`);
+      throw typeof checksum === 'string'
+        ? new HomieError('CHECKSUM_MISMATCH.given', { given: checksum.slice(0, 64), md5: info.md5 })
+        : new HomieError('CHECKSUM_MISMATCH.otherType', { type: typeof checksum, md5: info.md5 });
     }
     const same = inMemory.get(info.md5)?.deref();
     if (same?.image.equals(image) === true) return same;

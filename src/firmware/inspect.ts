@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { phrase } from '../texts/text';
 import { md5 } from './checksum';
 import { inspectEsp32 } from './esp32';
 import { inspectEsp8266, isEsp8266 } from './esp8266';
@@ -45,7 +46,7 @@ export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
   if (image.length > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
   if (image[0] !== MAGIC) throw otherFile(image) ?? new HomieError('FIRMWARE_MAGIC');
-  requireBytes(image, SMALLEST_HEADER, 'the header');
+  requireBytes(image, SMALLEST_HEADER, phrase('partHeader'));
   const [{ segments, ...structure }, checksum] = await Promise.all([structureOf(image), md5(image)]);
   refuseWholeFlash(image, structure.end);
   return {

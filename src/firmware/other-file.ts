@@ -1,11 +1,8 @@
 /** What somebody may give who means a firmware. No text in it ever holds a byte of the file, which may hold secrets. */
-import { HomieError, type ErrorCode } from '../errors';
+import { HomieError } from '../errors';
+import type { ErrorKey, Values } from '../texts/text';
 
 const SECTOR = 0x1000;
-
-const SECRETS = 'it may contain secrets, such as the Wi-Fi password.';
-const BUILD =
-  'Use the .bin file from the build: firmware.bin from PlatformIO, or the file exported by the Arduino IDE.';
 
 /** Returns what binary data that does not begin like an image is, where that can be told. */
 export function otherFile(bytes: Buffer): HomieError | undefined {
@@ -35,52 +32,26 @@ export function refuseWholeFlash(bytes: Buffer, end: number): void {
 
 interface Kind {
   readonly is: (bytes: Buffer) => boolean;
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly hint: string;
+  readonly key: ErrorKey;
+  readonly values?: Values;
 }
 
 const texts: readonly Kind[] = [
-  {
-    is: isIntelHex,
-    code: 'FIRMWARE_IS_TEXT',
-    message: 'This is an Intel HEX file, not a firmware image.',
-    hint: BUILD,
-  },
-  {
-    is: isMultipart,
-    code: 'FIRMWARE_IS_TEXT',
-    message: 'This is the body of a form (multipart/form-data) that contains the file.',
-    hint: 'Send only the file: when the http-in node accepts file uploads, the file is in msg.req.files[0].buffer.',
-  },
+  { is: isIntelHex, key: 'FIRMWARE_IS_TEXT.intelHex' },
+  { is: isMultipart, key: 'FIRMWARE_IS_TEXT.form' },
 ];
 
 const files: readonly Kind[] = [
-  {
-    is: begins('PK\x03\x04', 'PK\x05\x06'),
-    code: 'FIRMWARE_MAGIC',
-    message: 'This is a zip archive, not a firmware image.',
-    hint: 'Extract the archive, and use the firmware.bin in it.',
-  },
-  { is: begins('\x7fELF'), code: 'FIRMWARE_MAGIC', message: 'This is an ELF file, not a firmware image.', hint: BUILD },
-  { is: begins('UF2\n'), code: 'FIRMWARE_MAGIC', message: 'This is a UF2 file, not a firmware image.', hint: BUILD },
-  {
-    is: isLittleFs,
-    code: 'FIRMWARE_MAGIC',
-    message: `This is a LittleFS file system image, not a firmware image; ${SECRETS}`,
-    hint: BUILD,
-  },
-  {
-    is: isSpiffs,
-    code: 'FIRMWARE_MAGIC',
-    message: `This is a SPIFFS file system image, not a firmware image; ${SECRETS}`,
-    hint: BUILD,
-  },
+  { is: begins('PK\x03\x04', 'PK\x05\x06'), key: 'FIRMWARE_MAGIC.zip' },
+  { is: begins('\x7fELF'), key: 'FIRMWARE_MAGIC.elf' },
+  { is: begins('UF2\n'), key: 'FIRMWARE_MAGIC.uf2' },
+  { is: isLittleFs, key: 'FIRMWARE_MAGIC.fileSystem', values: { type: 'LittleFS' } },
+  { is: isSpiffs, key: 'FIRMWARE_MAGIC.fileSystem', values: { type: 'SPIFFS' } },
 ];
 
 function kindAmong(kinds: readonly Kind[], bytes: Buffer): HomieError | undefined {
   const kind = kinds.find(({ is }) => is(bytes));
-  return kind && new HomieError(kind.code, kind.message, { hint: kind.hint });
+  return kind && new HomieError(kind.key, kind.values);
 }
 
 function begins(...marks: string[]): (bytes: Buffer) => boolean {

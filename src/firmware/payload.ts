@@ -2,6 +2,7 @@ import { promisify, types } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
+import type { ErrorKey } from '../texts/text';
 import { readBase64 } from './base64';
 import { MAGIC, MAX_IMAGE } from './format';
 import { otherText } from './other-file';
@@ -45,11 +46,7 @@ async function readText(text: string): Promise<Buffer> {
   if (other !== undefined) throw other;
   const bytes = await readBase64(text);
   if (bytes !== undefined) return bytes;
-  throw isReadable(text)
-    ? new HomieError('FIRMWARE_IS_TEXT')
-    : new HomieError('FIRMWARE_IS_TEXT', 'This is a binary file that was read as text, which damages it.', {
-        hint: 'Use a Buffer: choose "a single Buffer object" in a file-in node, or "a binary buffer" in an http request node.',
-      });
+  throw new HomieError(isReadable(text) ? 'FIRMWARE_IS_TEXT' : 'FIRMWARE_IS_TEXT.binary');
 }
 
 async function readBytes(payload: unknown): Promise<Buffer> {
@@ -67,7 +64,7 @@ async function copyBytes(payload: unknown): Promise<Buffer> {
     return payload.byteLength === 0 ? Buffer.alloc(0) : copyOf(new Uint8Array(payload));
   }
   if (isBufferJson(payload)) return readNumbers(payload.data);
-  throw new HomieError('PAYLOAD_TYPE', `msg.payload is ${nameOf(payload)}, but must contain firmware.`);
+  throw new HomieError(typeError(payload), { type: typeof payload });
 }
 
 function copyOf(bytes: Uint8Array): Buffer {
@@ -88,7 +85,7 @@ async function readNumbers(data: readonly unknown[]): Promise<Buffer> {
     if (index > 0 && index % RUN === 0) await nextTurn();
     const value = data[index];
     if (typeof value !== 'number' || (value & 0xff) !== value) {
-      throw new HomieError('PAYLOAD_TYPE', `msg.payload.data[${index}] is not a byte.`);
+      throw new HomieError('PAYLOAD_TYPE.notByte', { index });
     }
     bytes[index] = value;
   }
@@ -104,12 +101,12 @@ async function decompress(bytes: Buffer): Promise<Buffer> {
     return await promisify(gunzip)(bytes, { maxOutputLength: MAX_IMAGE });
   } catch (error) {
     const tooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
-    throw new HomieError(tooLarge ? 'FIRMWARE_TOO_LARGE' : 'FIRMWARE_GZIP', undefined, { cause: error });
+    throw new HomieError(tooLarge ? 'FIRMWARE_TOO_LARGE' : 'FIRMWARE_GZIP', {}, { cause: error });
   }
 }
 
-function nameOf(payload: unknown): string {
-  if (payload === undefined || payload === null) return 'not set';
-  if (Array.isArray(payload)) return 'an array';
-  return typeof payload === 'object' ? 'an object' : `a ${typeof payload}`;
+function typeError(payload: unknown): ErrorKey {
+  if (payload === undefined || payload === null) return 'PAYLOAD_TYPE.notSet';
+  if (Array.isArray(payload)) return 'PAYLOAD_TYPE.array';
+  return typeof payload === 'object' ? 'PAYLOAD_TYPE.object' : 'PAYLOAD_TYPE.otherType';
 }

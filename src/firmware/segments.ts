@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { phrase, type Text } from '../texts/text';
 import { xor } from './checksum';
 import { MAX_IMAGE } from './format';
 
@@ -29,38 +30,30 @@ export interface Segments {
  */
 export function readSegments(image: Buffer, count: number, start: number): Segments {
   if (count < 1 || count > MAX_SEGMENTS) {
-    throw new HomieError(
-      'FIRMWARE_DAMAGED',
-      `The image claims to have ${count} segments, but only 1 to 16 are possible.`,
-    );
+    throw new HomieError('FIRMWARE_DAMAGED.segmentCount', { count });
   }
   const data: Buffer[] = [];
   const addresses: number[] = [];
   let offset = start;
   for (let number = 1; number <= count; number += 1) {
-    requireBytes(image, offset + SEGMENT_HEADER, `segment ${number} of ${count}`);
+    const segment = phrase('partSegment', { number, count });
+    requireBytes(image, offset + SEGMENT_HEADER, segment);
     const length = image.readUInt32LE(offset + 4);
-    if (length > MAX_IMAGE) {
-      throw new HomieError('FIRMWARE_DAMAGED', `Segment ${number} of ${count} claims to have ${length} bytes.`);
-    }
+    if (length > MAX_IMAGE) throw new HomieError('FIRMWARE_DAMAGED.segmentLength', { number, count, length });
     addresses.push(image.readUInt32LE(offset));
     offset += SEGMENT_HEADER;
-    requireBytes(image, offset + length, `segment ${number} of ${count}`);
+    requireBytes(image, offset + length, segment);
     data.push(image.subarray(offset, offset + length));
     offset += length;
   }
   const end = offset - (offset % BLOCK) + BLOCK;
-  requireBytes(image, end, 'the checksum');
+  requireBytes(image, end, phrase('partChecksum'));
   return { data, addresses, checksum: image.readUInt8(end - 1), end };
 }
 
 /** @throws {HomieError} FIRMWARE_TRUNCATED when the file ends before `end` */
-export function requireBytes(image: Buffer, end: number, what: string): void {
-  if (image.length >= end) return;
-  throw new HomieError(
-    'FIRMWARE_TRUNCATED',
-    `The image is truncated: ${what} extends to byte ${end}, but the file has only ${image.length} bytes.`,
-  );
+export function requireBytes(image: Buffer, end: number, part: Text): void {
+  if (image.length < end) throw new HomieError('FIRMWARE_TRUNCATED.part', { part, end, size: image.length });
 }
 
 /** The XOR checksum that the segments ought to have: begun with 0xEF, over their bytes but not their headers. */
@@ -71,12 +64,9 @@ export async function checksumOf(segments: Segments): Promise<number> {
 }
 
 /** @throws {HomieError} FIRMWARE_CHECKSUM when they differ */
-export function requireChecksum(actual: number, stored: number, what: string): void {
+export function requireChecksum(actual: number, stored: number, what: 'image' | 'bootImage' | 'application'): void {
   if (actual === stored) return;
-  throw new HomieError(
-    'FIRMWARE_CHECKSUM',
-    `The checksum of ${what} is ${hex(stored)}, but its contents give ${hex(actual)}: the image is damaged.`,
-  );
+  throw new HomieError(`FIRMWARE_CHECKSUM.${what}`, { stored: hex(stored), actual: hex(actual) });
 }
 
 /** For texts: `0x0f`. */

@@ -1,4 +1,5 @@
 /** What the checks of an update and of a configuration change have in common: many devices, and nothing is sent. */
+import { phrase, type Text } from '../texts/text';
 import type { HomieBroker } from './broker';
 import type { Staged } from './lock-table';
 import { matchAny } from './pattern';
@@ -11,7 +12,7 @@ export interface CheckOptions {
 }
 
 /** Why a device is excluded, in a sentence. */
-export const EXCLUDED = 'The device is excluded.';
+export const EXCLUDED = phrase('deviceExcluded');
 
 /** Checks each device, and counts the verdicts. */
 export async function checkEach<Each extends { readonly verdict: string }>(
@@ -30,6 +31,6 @@ export async function checkEach<Each extends { readonly verdict: string }>(
 }
 
 /** Returns why the lock of a device would not allow it to be sent something, in a sentence. */
-export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): string | undefined {
-  return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.message : 'The device is busy with another job.';
+export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): Text | undefined {
+  return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.text : phrase('deviceBusy');
 }

@@ -13,6 +13,7 @@ import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../update/update';
 import { plainText } from '../plain-text';
+import { inEnglish, phrase, type Text } from '../texts/text';
 
 /** What would happen to a device. */
 export type CheckVerdict =
@@ -31,8 +32,10 @@ export type CheckVerdict =
 interface DeviceCheck {
   readonly device: string;
   readonly verdict: CheckVerdict;
-  /** Why, in a sentence. */
+  /** Why, in one or more sentences of English. */
   readonly reason: string;
+  /** The same sentences, for any language. */
+  readonly says: readonly Text[];
   readonly from: FirmwareName;
   /** The topic of a retained firmware message, which the device receives at every connect. */
   readonly retained?: string;
@@ -45,7 +48,7 @@ export interface CheckSummary {
 }
 
 /** Why a device is not sent this image unless the user says so; undefined when it is. */
-type Barred = (device: string) => Pick<DeviceCheck, 'verdict' | 'reason'> | undefined;
+type Barred = (device: string) => Pick<DeviceCheck, 'verdict' | 'says'> | undefined;
 
 interface OtaCheckOptions extends CheckOptions {
   readonly barred?: Barred;
@@ -80,7 +83,12 @@ export async function check(
 function excluded(broker: HomieBroker, id: string): DeviceCheck {
   const known = broker.registry.get(id);
   const from = known === undefined ? {} : runningFirmware(known);
-  return { device: id, verdict: 'excluded', reason: EXCLUDED, from };
+  return { device: id, ...told('excluded', [EXCLUDED]), from };
+}
+
+/** A verdict with its reason. */
+function told(verdict: CheckVerdict, says: readonly Text[]): Pick<DeviceCheck, 'verdict' | 'reason' | 'says'> {
+  return { verdict, reason: plainText(says.map(inEnglish).join(' ')), says };
 }
 
 /** The verdicts about devices that could be sent an image. */
@@ -97,8 +105,8 @@ async function withRetainedFirmware(
   return devices.map((each) => {
     const topic = found.get(each.device);
     if (topic === undefined) return each;
-    const reason = `${each.reason} However, a firmware message is retained at ${broker.shown(topic)}, which the device receives each time it connects and may flash. Publish an empty retained message there first.`;
-    return { ...each, reason, retained: topic };
+    const says = [...each.says, phrase('firmwareRetained', { topic: broker.shown(topic) })];
+    return { ...each, ...told(each.verdict, says), retained: topic };
   });
 }
 
@@ -112,56 +120,47 @@ async function checkDevice(
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
     const refusal = broker.refusal('$state', '$online');
-    return {
-      device: id,
-      verdict: 'unknown',
-      reason: refusal === undefined ? `The device was ${neverSeen(broker, id)}` : `${refusal.message} ${refusal.hint}`,
-      from: {},
-    };
+    const says = refusal ? [refusal.text, refusal.advice] : [phrase('deviceWas', { seen: neverSeen(broker, id) })];
+    return { device: id, ...told('unknown', says), from: {} };
   }
   const from = runningFirmware(device);
-  const say = (verdict: CheckVerdict, reason: string): DeviceCheck => ({ device: id, verdict, reason, from });
+  const say = (verdict: CheckVerdict, ...says: readonly Text[]): DeviceCheck => ({
+    device: id,
+    ...told(verdict, says),
+    from,
+  });
 
   let topic: string;
   try {
     topic = firmwareTopic(broker.baseTopic, id, firmware.info.md5);
   } catch (error) {
-    if (error instanceof HomieError) return say('incompatible', error.message);
+    if (error instanceof HomieError) return say('incompatible', error.text);
     throw error;
   }
   const busy = busyBecause(broker, id, 'image');
   if (busy !== undefined) return say('busy', busy);
   const lack = incomplete(broker, id);
-  if (lack !== undefined) return say('incompatible', lack.message);
-  if (!isReady(broker, id)) return say('offline', `The device is not ready; last seen as ${describe(device)}.`);
+  if (lack !== undefined) return say('incompatible', lack.text);
+  if (!isReady(broker, id)) return say('offline', phrase('deviceNotReady', { state: describe(device) }));
 
   const decision = await decide(device, firmware, settings);
   switch (decision.kind) {
     case 'reject':
-      return say('incompatible', decision.error.message);
+      return say('incompatible', decision.error.text);
     case 'skip':
-      return say(decision.reason, reasons[decision.reason]);
+      return say(decision.reason, phrase(skipped[decision.reason]));
     case 'update': {
       const length = encodedLength(firmware.info.size, settings.encoding);
       const tooLarge = refuseLarge(broker.status, topic, length);
-      if (tooLarge !== undefined) return say('incompatible', `${tooLarge.message} ${tooLarge.hint}`);
+      if (tooLarge !== undefined) return say('incompatible', tooLarge.text, tooLarge.advice);
       const bar = barred(id);
-      if (bar !== undefined) return say(bar.verdict, bar.reason);
-      return say(
-        'update',
-        decision.reinstall
-          ? 'The device already runs this image, which would be installed again.'
-          : 'The device would be updated.',
-      );
+      if (bar !== undefined) return say(bar.verdict, ...bar.says);
+      return say('update', phrase(decision.reinstall ? 'wouldReinstall' : 'wouldUpdate'));
     }
   }
 }
 
-const reasons = {
-  up_to_date: 'The device already runs this image.',
-  older: 'The device runs a newer version.',
-  ota_disabled: 'OTA is disabled on the device.',
-} as const;
+const skipped = { up_to_date: 'runsImage', older: 'runsNewer', ota_disabled: 'otaDisabled' } as const;
 
 function describe({ state, fwName, fwVersion }: Device): string {
   const firmware = fwName === undefined ? '' : `, ${fwName.value} ${fwVersion?.value ?? ''}`.trimEnd();

@@ -49,7 +49,7 @@ function fatal(device: Device, image: ImageFacts): HomieError | undefined {
 function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined {
   const implementation = device.implementation?.value;
   if (implementation === undefined || implementation === info.family) return undefined;
-  return new HomieError('WRONG_CHIP', `The image is for ${info.chip}, but ${device.id} is an ${implementation}.`);
+  return new HomieError('WRONG_CHIP.device', { chip: info.chip, device: device.id, implementation });
 }
 
 /** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
@@ -60,10 +60,8 @@ function incompatibility(device: Device, image: ImageFacts): HomieError | undefi
   if (misfit !== undefined) return misfit;
   const running = device.fwName?.value;
   if (running !== undefined && running !== info.name) {
-    return new HomieError(
-      'WRONG_FIRMWARE',
-      `The image is ${info.name === undefined ? 'a firmware without a name' : `"${info.name}"`}, but ${device.id} runs "${running}".`,
-    );
+    const values = { device: device.id, running, name: info.name ?? '' };
+    return new HomieError(`WRONG_FIRMWARE.${info.name === undefined ? 'nameless' : 'named'}`, values);
   }
   return undefined;
 }

@@ -2,7 +2,8 @@
 import { parseStatus } from './status';
 import type { OtaSettings } from './settings';
 import type { Device } from '../homie/device';
-import { HomieError } from '../errors';
+import { HomieError, type ErrorCode } from '../errors';
+import type { ErrorKey } from '../texts/text';
 import type { SentEnd } from './transfer';
 import type { StaleUpdate } from './recovery';
 
@@ -28,21 +29,26 @@ export function anotherUpdate({ otaStatus, state, uptime }: Device, settings: Ot
   return recent && (kind === 'accepted' || kind === 'progress') ? new HomieError('ANOTHER_UPDATER') : undefined;
 }
 
+/** The errors of a transfer after which something may be staged, with a hint that says so. */
+const staged: ReadonlyMap<ErrorCode, ErrorKey> = new Map<ErrorCode, ErrorKey>([
+  ['PUBLISH_TIMEOUT', 'PUBLISH_TIMEOUT.maybeStaged'],
+  ['CLOSED_AT_PUBLISH', 'CLOSED_AT_PUBLISH.maybeStaged'],
+  ['NOT_ACCEPTED', 'NOT_ACCEPTED.maybeStaged'],
+  ['STALLED', 'STALLED.maybeStaged'],
+  ['LOST_IN_TRANSFER', 'LOST_IN_TRANSFER.maybeStaged'],
+]);
+
 /** The same error, of a device that stays locked. */
-export function maybeStaged({ code, message, hint, cause }: HomieError): HomieError {
-  const restarted =
-    'Restart the device. Nothing more is sent to it until a restart is confirmed, because it may still have an image to boot.';
-  return new HomieError(code, message, { hint: `${hint} ${restarted}`, cause });
+export function maybeStaged(error: HomieError): HomieError {
+  const { text: problem, advice, cause } = error;
+  const key = staged.get(error.code);
+  return key === undefined ? error : new HomieError(key, { problem, advice }, { cause });
 }
 
 /** Why a device is not touched that may be in the middle of an update. */
 export function inTheMiddle(answer: StaleUpdate): HomieError {
   if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
-  if (answer !== 'silence') return new HomieError('ANOTHER_UPDATER');
-  return new HomieError(
-    'NOT_ACCEPTED',
-    'The device did not report whether an update is in progress; no firmware was sent.',
-  );
+  return new HomieError(answer === 'silence' ? 'NOT_ACCEPTED.nothingSent' : 'ANOTHER_UPDATER');
 }
 
 /**

@@ -1,27 +1,18 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
-import {
-  departureOf,
-  elapsedSince,
-  givenTo,
-  isOtherDevice,
-  moment,
-  rebootSince,
-  type Departure,
-} from '../homie/elapsed';
-import type { OpenEnd } from '../homie/lock-table';
+import { departureOf, givenTo, isOtherDevice, type Departure } from '../homie/elapsed';
 import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Change, Outcome } from '../update/update';
+import { ageOfProgress, ended, readSign, type Ended, type FlightSign } from './flight-sign';
 import type { ImageFacts } from './image';
 import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
-import { lostUnseen } from './transfer-errors';
-import { identify, notRebooted } from './verdict';
+import { notRebooted } from './verdict';
 
 /** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
 export interface ImageInFlight extends Departure {
@@ -55,24 +46,6 @@ export interface JudgeImageInput {
  * old one runs, and no update is under way.
  */
 export type ImageInFlightEnd = Ended | { readonly kind: 'again' };
-
-interface Ended {
-  readonly kind: 'ended';
-  readonly outcome: Outcome;
-  readonly open?: OpenEnd;
-}
-
-/** What the topics of a device say of an image that was sent to it. */
-type Sign =
-  | Ended
-  /** It is not there. */
-  | { readonly kind: 'away' }
-  /** It says what runs on it too little, or not live. */
-  | { readonly kind: 'unclear'; readonly missing?: 'checksum' | 'uptime' }
-  /** It has an image to boot; or has booted, if that is `open`. */
-  | { readonly kind: 'flashed'; readonly open: boolean }
-  /** It runs what it ran before. `restarted`: and was restarted since. */
-  | { readonly kind: 'as_before'; readonly restarted: boolean };
 
 /** What is known of a device at the moment at which an image is sent to it. */
 export function flightOf(device: Device): ImageInFlight {
@@ -153,7 +126,7 @@ class FlightJudge {
       abandon.throwIfAborted();
       await settleFor(broker, device, abandon);
       const known = broker.registry.get(device);
-      const sign = read(known, this.#flight, this.#expected, observer);
+      const sign = readSign(known, this.#flight, this.#expected, observer);
       if (sign.kind === 'ended') return sign;
       if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
       let pause = this.#underWay(known);
@@ -170,7 +143,7 @@ class FlightJudge {
     }
   }
 
-  #inVain(sign: Sign, known: Device | undefined): ImageInFlightEnd {
+  #inVain(sign: FlightSign, known: Device | undefined): ImageInFlightEnd {
     if (sign.kind === 'unclear' && sign.missing === 'uptime' && known !== undefined) {
       return ended(unconfirmed(known, this.#patience), 'unknown');
     }
@@ -181,7 +154,7 @@ class FlightJudge {
   late(): Promise<Outcome | undefined> {
     const [flight, expected] = [this.#flight, this.#expected];
     return lateOutcomeUnwatched(this.#input, (device, observer) => {
-      const sign = isOtherDevice(flight.mac, device) ? undefined : read(device, flight, expected, observer);
+      const sign = isOtherDevice(flight.mac, device) ? undefined : readSign(device, flight, expected, observer);
       return sign?.kind === 'ended' ? sign.outcome : undefined;
     });
   }
@@ -256,78 +229,15 @@ class FlightJudge {
   }
 }
 
-/** ms since the device told, live and after the publish, that it takes an image; Infinity when it tells nothing of that kind. */
-function ageOfProgress({ otaStatus, state }: Device, flight: ImageInFlight): number {
-  if (otaStatus === undefined || !isSince(flight, otaStatus) || (state?.at ?? 0) > otaStatus.at) return Infinity;
-  const kind = parseStatus(otaStatus.value)?.kind;
-  return kind === 'accepted' || kind === 'progress' ? performance.now() - otaStatus.at : Infinity;
-}
-
-/** Whether something came live, and after the publish. */
-function isSince({ at }: ImageInFlight, fact: { readonly live: boolean; readonly at: number }): boolean {
-  return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
-}
-
-function read(
-  device: Device | undefined,
-  flight: ImageInFlight,
-  expected: ReadonlySet<string>,
-  observer: DeviceObserver,
-): Sign {
-  if (device?.state?.value !== 'ready') return { kind: 'away' };
-  if (isOtherDevice(flight.mac, device)) return ended(new HomieError('OTHER_DEVICE'), 'unknown');
-  if (device.checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
-  const checksum = device.checksum.value;
-  const reboot = rebootSince(flight, device);
-  const isNew = identify(checksum, expected, flight.before) === 'new';
-  if (checksum !== flight.before) {
-    if (!isConfirmed(flight, reboot, observer))
-      return { kind: 'unclear', ...(reboot === 'unknown' && { missing: 'uptime' }) };
-    return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : ended(new HomieError('OTHER_FIRMWARE'));
-  }
-  if (!isFlashed(device, flight)) return { kind: 'as_before', restarted: reboot === 'shown' };
-  if (reboot !== 'shown') return { kind: 'flashed', open: reboot !== 'refuted' };
-  return isNew ? succeeded('proven') : ended(new HomieError('OLD_FIRMWARE'));
-}
-
-/** Whether another checksum than before is that of the firmware which runs now. */
-function isConfirmed(
-  { statistics }: ImageInFlight,
-  reboot: ReturnType<typeof rebootSince>,
-  { advertisement }: DeviceObserver,
-): boolean {
-  // It proves itself, where an uptime shows that the device is there and does not rule out a reboot.
-  if (reboot === 'shown' || reboot === 'open') return true;
-  // A device without statistics: a connect that was seen as it happened stands for them.
-  return !statistics && advertisement?.live === true && advertisement.readyAt !== undefined;
-}
-
-function isFlashed({ otaStatus }: Device, flight: ImageInFlight): boolean {
-  if (flight.flashed) return true;
-  if (otaStatus === undefined || parseStatus(otaStatus.value)?.kind !== 'flashed') return false;
-  return otaStatus.value !== flight.status || isSince(flight, otaStatus);
-}
-
-function succeeded(reboot: 'proven' | 'unproven'): Sign {
-  return { kind: 'ended', outcome: { state: 'succeeded', reboot } };
-}
-
-const UNTOLD =
-  'The firmware is flashed and the device runs the old firmware, but it is unknown whether it has rebooted in between.';
-
-function inVain(sign: Sign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
+function inVain(sign: FlightSign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
   switch (sign.kind) {
     case 'away':
-      return ended(wasFlashed ? new HomieError('NOT_BACK') : lostUnseen(), 'unknown');
+      return ended(new HomieError(wasFlashed ? 'NOT_BACK' : 'NOT_BACK.inTransfer'), 'unknown');
     case 'flashed':
-      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN', UNTOLD) : notRebooted(another), 'flashed');
+      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN.oldRuns') : notRebooted(another), 'flashed');
     case 'unclear':
       return ended(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
     default:
       return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
   }
-}
-
-function ended(error: HomieError, open?: OpenEnd): Ended {
-  return { kind: 'ended', outcome: { state: 'failed', error }, ...(open && { open }) };
 }

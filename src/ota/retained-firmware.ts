@@ -1,5 +1,6 @@
 import { withDeadline } from '../deadline';
 import { HomieError, type ErrorCode } from '../errors';
+import { inEnglish, phrase, textOf } from '../texts/text';
 import type { HomieBroker } from '../homie/broker';
 import { publishToDevice, type Sender } from '../homie/gate';
 import { firmwareTopic } from '../homie/topics';
@@ -42,20 +43,15 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
   const { broker, device, abandon } = sender;
   const topic = (await findRetained(broker, [device], abandon)).get(device);
   if (topic === undefined) return outcome;
-  const shown = broker.shown(topic);
+  const values = { topic: broker.shown(topic) };
   const isCleared = clear && (await clearTopic(sender, topic));
-  const found = isCleared
-    ? `A firmware message was retained at ${shown} and has been cleared.`
-    : `A firmware message is retained at ${shown}; the device receives it each time it connects.`;
-  const clearIt = `Publish an empty retained message to ${shown}.`;
   const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
   // The running image has another MD5 where the device has changed its flash mode: then it is installed again and again.
   if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {
-    return { ...outcome, hint: isCleared ? found : `${found} The message would undo the next update. ${clearIt}` };
+    const hint = isCleared ? textOf('RETAINED_FIRMWARE.cleared', 'text', values) : phrase('retainedAgain', values);
+    return { ...outcome, hint: inEnglish(hint) };
   }
-  const effect = isSame ? 'The image is installed again each time.' : 'The message undoes the update.';
-  const error = new HomieError('RETAINED_FIRMWARE', isCleared ? found : `${found} ${effect}`, {
-    hint: isCleared ? 'Send the firmware again.' : `${clearIt} Then try again.`,
+  const error = new HomieError(`RETAINED_FIRMWARE.${isCleared ? 'cleared' : isSame ? 'same' : 'other'}`, values, {
     ...(outcome.state === 'failed' && { cause: outcome.error }),
   });
   return { state: 'failed', error, ...(outcome.reboot === 'unproven' && { reboot: 'unproven' }) };

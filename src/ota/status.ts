@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors';
+import type { ErrorKey } from '../texts/text';
 
 /**
  * What a device says on `$implementation/ota/status`.
@@ -15,8 +16,8 @@ export type OtaStatus = { readonly text: string } & (
   | {
       readonly kind: 'refused';
       readonly code: ErrorCode;
-      /** Where the number tells more than the catalogue. */
-      readonly hint?: string;
+      /** The variant of the error, where the number tells more than the word. */
+      readonly key?: ErrorKey;
       /** The updater is stuck: only a reconnect or a reboot cures it. */
       readonly stuck: boolean;
     }
@@ -26,21 +27,21 @@ export type OtaStatus = { readonly text: string } & (
 const MAX_TEXT = 80;
 
 /** What `500 INTERNAL_ERROR n` means: the error numbers of the Arduino cores' Updater.h and Update.h. */
-const internalErrors: Record<'esp8266' | 'esp32', Record<string, string>> = {
+const internalErrors: Record<'esp8266' | 'esp32', Record<string, ErrorKey>> = {
   esp8266: {
-    '0': 'Restart the device and try again: its updater is stuck in an earlier update.',
-    '8': 'Build the image for the flash size of the board: it was built for another flash size.',
-    '11': 'Power-cycle the device once: it was booted in UART mode, as after a serial flash.',
-    '12': 'Sign the image: the device accepts only signed images, and the signature is missing or wrong.',
-    '14': 'Restart the device and try again: it ran out of memory.',
-    '15': 'Restart the device and try again: its updater is stuck in an earlier update.',
+    '0': 'INTERNAL_ERROR.stuck',
+    '8': 'INTERNAL_ERROR.flashSize',
+    '11': 'INTERNAL_ERROR.uartMode',
+    '12': 'INTERNAL_ERROR.unsigned',
+    '14': 'INTERNAL_ERROR.outOfMemory',
+    '15': 'INTERNAL_ERROR.stuck',
   },
   esp32: {
-    '0': 'Restart the device and try again: its updater is stuck in an earlier update.',
-    '9': 'Build the image for exactly this chip: the device considers it invalid.',
-    '10': 'Flash a partition table with an OTA partition over the serial port first: the device has no OTA partition.',
-    '11': 'Fix the firmware that runs on the device: it called the updater incorrectly.',
-    '12': 'Try again: the device aborted the update.',
+    '0': 'INTERNAL_ERROR.stuck',
+    '9': 'INTERNAL_ERROR.otherChip',
+    '10': 'INTERNAL_ERROR.noPartition',
+    '11': 'INTERNAL_ERROR.misused',
+    '12': 'INTERNAL_ERROR.aborted',
   },
 };
 
@@ -109,9 +110,9 @@ function refusal(
   implementation: string,
 ): OtaStatus {
   if (word === 'INTERNAL_ERROR') {
-    const hint = own(internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'], detail ?? '');
+    const key = own(internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'], detail ?? '');
     const stuck = detail === '0' || (detail === '15' && implementation !== 'esp32');
-    return { kind: 'refused', text, code: 'INTERNAL_ERROR', stuck, ...(hint !== undefined && { hint }) };
+    return { kind: 'refused', text, code: 'INTERNAL_ERROR', stuck, ...(key !== undefined && { key }) };
   }
   const code =
     own(codes, word) ??

@@ -1,4 +1,5 @@
-import { HomieError, type ErrorCode } from '../errors';
+import { HomieError } from '../errors';
+import type { ErrorKey, Values } from '../texts/text';
 import type { DeviceEvent } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock-table';
@@ -10,7 +11,7 @@ import type { Advertisement } from '../homie/device-observer';
 import { concernsImage, type OtaStatus } from './status';
 import type { Outcome } from '../update/update';
 import { judgeReturn, notRebooted, type Verdict } from './verdict';
-import { lostInTransfer, lostUnseen, stalled, unanswered } from './transfer-errors';
+import { lostInTransfer, stalled, unanswered } from './transfer-errors';
 import { otaDisabledHint } from './decide';
 
 /** What is shown while the device reboots into the image, in percent. */
@@ -89,7 +90,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'missed':
       return { kind: 'missed' };
     case 'another_updater':
-      return failed('ANOTHER_UPDATER', 'flashed', 'The device reports the progress of an image with a different size.');
+      return failed('ANOTHER_UPDATER.otherSize', 'flashed');
     case 'cut_off':
       return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
@@ -178,7 +179,9 @@ async function untilBack(input: TransferInput, course: TransferSoFar): Promise<T
     }
     if (typeof back === 'string') {
       // After a time without a connection of our own it was not seen to be there, nor to be away.
-      if (back === 'never' && partial !== undefined) return lostForGood(partial);
+      // The image is not why it stays away: it cannot have had all of it.
+      if (back === 'never' && partial !== undefined)
+        return failed('LOST_IN_TRANSFER.notBack', 'unknown', { percent: partial });
       const isUnclear = ambiguous || observer.advertisement !== undefined;
       return notBack(back, { flashed, gone: observer.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
@@ -198,14 +201,10 @@ function notBack(
   { flashed, gone, ambiguous, another }: Record<'flashed' | 'gone' | 'ambiguous' | 'another', boolean>,
 ): TransferEnd {
   if (why === 'not_ready') return failed('NOT_READY', 'unknown');
-  if (!flashed) return ended({ state: 'failed', error: lostUnseen() }, 'unknown');
+  if (!flashed) return failed('NOT_BACK.inTransfer', 'unknown');
   if (gone) return failed('NOT_BACK', 'flashed');
   if (!ambiguous) return ended({ state: 'failed', error: notRebooted(another) }, 'flashed');
-  return failed(
-    'REBOOT_UNPROVEN',
-    'flashed',
-    'The firmware is flashed, but it is unknown whether the device has rebooted since.',
-  );
+  return failed('REBOOT_UNPROVEN.flashed', 'flashed');
 }
 
 function concluded(
@@ -242,38 +241,26 @@ function concluded(
   }
 }
 
-function failed(code: ErrorCode, open: OpenEnd, message?: string): TransferEnd {
-  return ended({ state: 'failed', error: new HomieError(code, message) }, open);
+function failed(key: ErrorKey, open: OpenEnd, values?: Values): TransferEnd {
+  return ended({ state: 'failed', error: new HomieError(key, values) }, open);
 }
 
 /** Every end says how it leaves the device: a lock that is left out could ruin it. */
 function ended(outcome: Outcome, open: OpenEnd | undefined): TransferEnd {
   return { kind: 'ended', outcome, open };
 }
+
 function refused({ reinstall }: TransferInput, status: OtaStatus): TransferEnd {
   const { text } = status;
   if (status.kind === 'disabled') {
     return ended({ state: 'skipped', reason: 'ota_disabled', hint: otaDisabledHint }, undefined);
   }
   if (reinstall && (status.kind === 'unchanged' || (status.kind === 'refused' && status.code === 'BAD_CHECKSUM'))) {
-    const error = new HomieError('FORCE_NOT_SUPPORTED', undefined, { status: text });
+    const error = new HomieError('FORCE_NOT_SUPPORTED', {}, { status: text });
     return ended({ state: 'failed', error }, undefined);
   }
   if (status.kind !== 'refused') return ended({ state: 'skipped', reason: 'up_to_date' }, undefined);
-  if (status.stuck) return { kind: 'stuck', error: new HomieError('UPDATER_STUCK', undefined, { status: text }) };
-  const error = new HomieError(status.code, undefined, {
-    status: text,
-    ...(status.hint !== undefined && { hint: status.hint }),
-  });
+  if (status.stuck) return { kind: 'stuck', error: new HomieError('UPDATER_STUCK', {}, { status: text }) };
+  const error = new HomieError(status.key ?? status.code, {}, { status: text });
   return ended({ state: 'failed', error }, undefined);
-}
-/** The device did not come back, and the image is not why: it cannot have had all of it. */
-
-function lostForGood(percent: number): TransferEnd {
-  const error = new HomieError(
-    'LOST_IN_TRANSFER',
-    `The device was lost during the transfer, at about ${percent} %, and did not come back in time; it cannot have received the whole image.`,
-    { hint: 'Check the power supply and Wi-Fi signal of the device, and send the image again after it has restarted.' },
-  );
-  return ended({ state: 'failed', error }, 'unknown');
 }

@@ -108,12 +108,5 @@ export function judgeReturn(
  * @param another the device was sent another image since, which may have taken the place of this one
  */
 export function notRebooted(another: boolean): HomieError {
-  if (!another) return new HomieError('NOT_REBOOTED');
-  return new HomieError(
-    'NOT_REBOOTED',
-    'The firmware was flashed, but another image was sent to the device before it rebooted.',
-    {
-      hint: 'Restart the device, then check which firmware it runs. Let only one tool update a device at a time.',
-    },
-  );
+  return new HomieError(another ? 'NOT_REBOOTED.anotherImage' : 'NOT_REBOOTED');
 }

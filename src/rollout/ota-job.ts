@@ -3,6 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { decidableAt, incomplete, isReady, lacking } from '../homie/presence';
 import { namedDevices, type DeviceChoice } from '../homie/select';
+import { inEnglish, phrase, type Text } from '../texts/text';
 import type { Outcome, Update } from '../update/update';
 import { decide } from '../ota/decide';
 import { bringFirmware, refuse } from '../ota/exchange';
@@ -123,8 +124,8 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       const { reason, hint } = decision;
       return this.#tookIt(id, { state: 'skipped', reason, ...(hint && { hint }) });
     }
-    const hint = heldBecause(this.#known, id, asked);
-    return hint === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint };
+    const held = heldBecause(this.#known, id, asked);
+    return held === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint: inEnglish(held) };
   }
 
   async exchange(device: string, { begin, asked, ...hooks }: Hooks<ImageInFlight>): Promise<Outcome | undefined> {
@@ -216,8 +217,8 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 
   #stoppedBefore(device: string): Outcome | undefined {
-    const hint = this.#isStopped ? undefined : stoppedBecause(this.#known, device);
-    return hint === undefined ? undefined : { state: 'skipped', reason: 'stopped', hint };
+    const stopped = this.#isStopped ? undefined : stoppedBecause(this.#known, device);
+    return stopped && { state: 'skipped', reason: 'stopped', hint: inEnglish(stopped) };
   }
 
   /** A device that was thought to have missed the image, or to have lost it, may have taken it all the same. */
@@ -240,25 +241,25 @@ export function heldBecause(
   { broker, firmware, settings, history }: Known,
   device: string,
   asked = true,
-): string | undefined {
+): Text | undefined {
   const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts, asked);
-  return held && `${reasons[held]} Use the action retry to send it anyway.`;
+  return held && phrase('held', { why: phrase(reasons[held]) });
 }
 
 /**
  * Why a device is not sent an image of which a rollout was stopped by failures, in words; undefined when it may be sent, as
  * to a device that is named by its full id.
  */
-export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): string | undefined {
+export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
   const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
   if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
-  return `Failures stopped a rollout of this image at ${stop.at}. Find the cause, then send the action resume or retry, or name the device by its full id.`;
+  return phrase('rolloutStopped', { at: stop.at });
 }
 
-const reasons: Record<Held, string> = {
-  OLD_FIRMWARE: 'The device came back with the old firmware after this image.',
-  OTHER_FIRMWARE: 'The device came back with another firmware after this image.',
-  NOT_BACK: 'The device did not come back after this image.',
-  ATTEMPTS: 'This image was already sent to the device as often as allowed.',
-  REPLACED: 'The device had this image but now runs another one.',
-};
+const reasons = {
+  OLD_FIRMWARE: 'heldOldFirmware',
+  OTHER_FIRMWARE: 'heldOtherFirmware',
+  NOT_BACK: 'heldNotBack',
+  ATTEMPTS: 'heldAttempts',
+  REPLACED: 'heldReplaced',
+} as const satisfies Record<Held, string>;

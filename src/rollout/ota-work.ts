@@ -79,9 +79,9 @@ export async function checkOta(
     signal,
     barred: (device) => {
       const held = heldBecause(input, device);
-      if (held !== undefined) return { verdict: 'held', reason: held };
+      if (held !== undefined) return { verdict: 'held', says: [held] };
       const stopped = stoppedBecause(input, device);
-      return stopped === undefined ? undefined : { verdict: 'stopped', reason: stopped };
+      return stopped === undefined ? undefined : { verdict: 'stopped', says: [stopped] };
     },
     exclude,
   });

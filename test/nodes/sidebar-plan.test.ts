@@ -12,9 +12,15 @@ class SlowUpdates {
   end: () => void = () => undefined;
 
   check(): Promise<CheckSummary> {
-    const devices = [{ device: 'lamp', verdict: 'update', reason: 'The device would be updated.', from: {} }] as const;
+    const update = {
+      device: 'lamp',
+      verdict: 'update',
+      reason: 'The device would be updated.',
+      says: [],
+      from: {},
+    } as const;
     return new Promise((resolve) => {
-      this.end = () => resolve({ counts: { update: 1 }, to: {}, devices });
+      this.end = () => resolve({ counts: { update: 1 }, to: {}, devices: [update] });
     });
   }
 

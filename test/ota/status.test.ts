@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { HomieError } from '../../src/errors';
 import { errors } from '../../src/texts/en-US.json';
 import { parseStatus } from '../../src/ota/status';
 
@@ -67,7 +68,7 @@ describe('parseStatus', () => {
   it('says what the number of an internal error means on the chip at hand', () => {
     const hint = (implementation: string): string | undefined => {
       const status = parseStatus('500 INTERNAL_ERROR 11', implementation);
-      return status?.kind === 'refused' ? status.hint : undefined;
+      return status?.kind === 'refused' && status.key !== undefined ? new HomieError(status.key).hint : undefined;
     };
     assert.match(hint('esp8266') ?? '', /UART/);
     assert.match(hint('esp32') ?? '', /called the updater incorrectly/);
