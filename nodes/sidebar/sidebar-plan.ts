@@ -58,23 +58,20 @@ export async function planUpdate(
   staged.requested = id;
   const { devices } = await updates.check(firmware, choice);
   const known = updates.broker.registry.devices;
-  const planned = devices.map(
-    ({ device, reason, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
-      const name = known.get(device)?.name?.value;
-      return {
-        id: device,
-        ...found,
-        says: [reason],
-        ...(name !== undefined && { name: plainText(name) }),
-        from: {
-          ...from,
-          ...(running !== undefined && { name: plainText(running) }),
-          ...(version !== undefined && { version: plainText(version) }),
-        },
-        included: !leftAlone.has(found.verdict),
-      };
-    },
-  );
+  const planned = devices.map(({ device, from: { name: running, version, ...from }, ...found }): PlannedDevice => {
+    const name = known.get(device)?.name?.value;
+    return {
+      id: device,
+      ...found,
+      ...(name !== undefined && { name: plainText(name) }),
+      from: {
+        ...from,
+        ...(running !== undefined && { name: plainText(running) }),
+        ...(version !== undefined && { version: plainText(version) }),
+      },
+      included: !leftAlone.has(found.verdict),
+    };
+  });
   const ids = new Set(planned.map((device) => device.id));
   const others = [...known.values()].filter(
     ({ id: other, state, fwName }) => state !== undefined && fwName?.value === firmware.info.name && !ids.has(other),
