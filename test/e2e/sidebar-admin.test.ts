@@ -54,7 +54,7 @@ describe('what the sidebar asks Node-RED for', () => {
     ] as const) {
       const { status, body } = await upload(bytes);
       assert.deepEqual([status, body['code']], [400, code]);
-      assert.equal(body['message'], `${errors[code].text} ${errors[code].hint}`);
+      assert.ok(String(body['message']).endsWith(errors[code].hint), String(body['message']));
     }
     for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded', '']) {
       const answer = await upload(fresh, type);
