@@ -1,7 +1,8 @@
 /** The table of the device locks: one for the process, also where this package is loaded more than once. */
 import type { HomieError } from '../errors';
-import type { Device } from './device';
-import type { Departure, Moment } from './elapsed';
+import type { Device, DeviceEvent } from './device';
+import { moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
+import { restartShown } from './uptime';
 
 /** What a device may have to boot: an image, or a patch of its configuration. */
 export type Staged = 'image' | 'patch';
@@ -138,6 +139,19 @@ export async function setPending(hold: Hold, pending: PendingReboot | undefined)
       ...(was === undefined || was === is ? [] : [write(was, undefined)]),
     ]),
   );
+}
+
+/**
+ * Whether a live event shows that a device has nothing to boot any more.
+ *
+ * @param connectedAt when its present connection began, in ms of `performance.now()`; undefined when nobody saw that
+ */
+export function showsIdle(pending: PendingReboot, event: DeviceEvent, connectedAt: number | undefined): boolean {
+  // Of a device that sends no uptime, nothing tells a restart from a mere reconnect.
+  if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
+  if (event.attribute !== 'uptime') return false;
+  const now = { moment: moment(), ms: performance.now() };
+  return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt });
 }
 
 /** A device of which only the key is known under which it was written down: it may have an image to boot. */

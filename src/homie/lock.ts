@@ -1,10 +1,9 @@
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
-import { departureOf, moment, reachedAtDeparture } from './elapsed';
+import { departureOf, moment } from './elapsed';
 import type { Guard, Hold, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
-import { enterHold, findHold, pruneHold, setPending, lockTable } from './lock-table';
-import { restartShown } from './uptime';
+import { enterHold, findHold, pruneHold, setPending, showsIdle, lockTable } from './lock-table';
 
 /**
  * Which devices have a job, and which may still have to boot an image or a patch. The table is one for the process, since
@@ -238,15 +237,7 @@ export class DeviceLocks {
     const hold = this.#find(id);
     if (hold?.pending === undefined || hold.job !== undefined || hold.orphan !== undefined) return;
     const { pending, since } = hold;
-    if (event.at < since) return;
-    const now = { moment: moment(), ms: performance.now() };
-    const free =
-      event.attribute === 'state'
-        ? // Of a device that sends no uptime, nothing tells a restart from a mere reconnect.
-          event.value === 'init' && !pending.statistics
-        : pending.unheard === true ||
-          restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt: this.#known(id)?.connectedAt });
-    if (free) void setPending(hold, undefined);
+    if (event.at >= since && showsIdle(pending, event, this.#known(id)?.connectedAt)) void setPending(hold, undefined);
   }
 
   /** What a job has: also where another device has answered under the id since. */
