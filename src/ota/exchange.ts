@@ -5,19 +5,20 @@ import { refuseLarge } from '../mqtt/publish-packet';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
+import { afterTransfer } from './after-transfer';
 import { decide } from './decide';
 import { asBase64, asBinary, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
-import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
+import { ASK_AGAIN, askStaleUpdate, type StuckDevice } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { DeviceObserver } from '../homie/device-observer';
-import { judgeBack, openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
+import { openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
-import { anotherUpdate, deviceFailed, inTheMiddle, leftInTheMiddle, maybeStaged } from './exchange-errors';
+import { anotherUpdate, deviceFailed, inTheMiddle, leftInTheMiddle } from './exchange-errors';
 
 /** One firmware for one device. */
 export interface ExchangeInput {
@@ -89,15 +90,6 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
 
 /** What follows after a look at the device: its end, another look, or the wait for another turn. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
-
-/** A device on which something may be staged. */
-interface Unsettled {
-  readonly stuck: StuckDevice;
-  readonly error: HomieError;
-  readonly sent: TransferInput;
-  /** Whether the image may be sent once more when nothing is staged. */
-  readonly possible: boolean;
-}
 
 const again: Next = { kind: 'again' };
 const wait: Next = { kind: 'wait' };
@@ -273,57 +265,21 @@ class OtaExchange {
     return { broker, device, job, abandon };
   }
 
-  /**
-   * The device stays locked beyond the job unless it is known that nothing is staged: a restart was shown, the device has
-   * refused this very image, or it was found in the middle of an update that was cut off.
-   */
   async #after(end: SentEnd, stuck: StuckDevice, sent: TransferInput): Promise<Next> {
     const { broker, device, settings } = this.#input;
-    await broker.locks.left(device, openEnd(end));
     if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
-    switch (end.kind) {
+    const after = await afterTransfer(end, stuck, sent, !this.#restarted);
+    if (end.kind === 'stuck') this.#restarted = true;
+    switch (after.kind) {
       case 'ended':
-        return ended(end.outcome);
+        return after;
       case 'missed':
         this.#input.unsent?.(true);
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return wait;
-      case 'interrupted':
-        if (end.free) return this.#tryAgain(end.error, end.again);
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await answerOf(end, stuck));
-      case 'unseen':
-        if (end.answer === undefined) return ended({ state: 'failed', error: end.error });
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, await answerOf(end, stuck));
-      case 'stuck':
-        return this.#restartStuck(stuck, end.error);
+      case 'free':
+        return this.#tryAgain(after.error, after.again);
     }
-  }
-
-  /**
-   * Finds out whether something is staged on a device that was lost sight of: by its answer to the question, else by a
-   * restart. The answer came behind the image on its connection, so that it does not receive any more.
-   */
-  async #settleStaged({ stuck, error, sent, possible }: Unsettled, answer: StaleUpdate | 'changed'): Promise<Next> {
-    if (answer === 'cut_off') {
-      await this.#input.broker.locks.left(this.#input.device, undefined);
-      return this.#tryAgain(error, true);
-    }
-    if (answer === 'changed') {
-      const end = await judgeBack(sent);
-      return end.kind === 'ended' ? this.#after(end, stuck, sent) : ended({ state: 'failed', error });
-    }
-    const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
-    if (!isRestarted) return ended({ state: 'failed', error: maybeStaged(error) });
-    const runs = stuck.observer.advertisement?.checksum;
-    if (runs !== undefined && sent.expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
-    return this.#tryAgain(error, possible);
-  }
-
-  async #restartStuck(stuck: StuckDevice, error: HomieError): Promise<Next> {
-    const possible = this.#input.settings.recoverReboot && !this.#restarted;
-    this.#restarted = true;
-    if (!possible || !(await restart(stuck))) return ended({ state: 'failed', error });
-    return this.#tryAgain(error, true);
   }
 
   /** Base64 is never sent again to a device where it has failed. */
@@ -341,14 +297,6 @@ class OtaExchange {
   #tooLarge(): HomieError | undefined {
     return refuseLarge(this.#input.broker.status, this.#topic, this.#encoded.payload.length);
   }
-}
-
-/** What a device has answered to the question whether its update was cut off; it is asked where no answer came through. */
-async function answerOf(
-  { answer = 'gone' }: { readonly answer?: StaleUpdate | undefined },
-  stuck: StuckDevice,
-): Promise<StaleUpdate | 'changed'> {
-  return answer === 'gone' ? abortStaleUpdate(stuck) : answer;
 }
 
 function ended(outcome: Outcome): Next {
