@@ -1,13 +1,14 @@
 import { asHomieError, HomieError } from '../errors';
-import type { Image, ImageFacts } from './image';
+import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
 import { afterTransfer } from './after-transfer';
+import { rememberBase64 } from './base64-failures';
 import { decide } from './decide';
-import { asBase64, asBinary, type Encoded } from './encoding';
+import { encode, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
 import { ASK_AGAIN, askStaleUpdate, type StuckDevice } from './recovery';
@@ -18,7 +19,7 @@ import { DeviceObserver } from '../homie/device-observer';
 import { openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
-import { anotherUpdate, deviceFailed, inTheMiddle, leftInTheMiddle } from './exchange-errors';
+import { anotherUpdate, inTheMiddle, leftInTheMiddle, refuse } from './exchange-errors';
 
 /** One firmware for one device. */
 export interface ExchangeInput {
@@ -63,13 +64,13 @@ export interface ExchangeInput {
  * a device or a broker does
  */
 export async function bringFirmware(input: ExchangeInput): Promise<Outcome | undefined> {
-  const { broker, device, firmware } = input;
+  const { broker, device, firmware, settings } = input;
   const refused = refuse(input);
   if (refused !== undefined) return { state: 'rejected', error: refused };
   let encoded: Encoded;
   const topic = firmwareTopic(broker.baseTopic, device, firmware.info.md5);
   try {
-    encoded = encode(input, topic);
+    encoded = encode(firmware.image, settings.encoding, topic);
   } catch (error) {
     return { state: 'rejected', error: asHomieError(error) };
   }
@@ -158,7 +159,8 @@ class OtaExchange {
       return ended({ state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) });
     }
     if (decision.kind === 'reject') return ended({ state: 'rejected', error: decision.error });
-    const obstacle = this.#tooLarge() ?? anotherUpdate(known, settings);
+    const tooLarge = refuseLarge(broker.status, this.#topic, this.#encoded.payload.length);
+    const obstacle = tooLarge ?? anotherUpdate(known, settings);
     if (obstacle !== undefined) return ended({ state: 'rejected', error: obstacle });
     if (leftInTheMiddle(known)) return this.#lookInTheMiddle(known);
     const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
@@ -250,8 +252,7 @@ class OtaExchange {
 
   /** From now on the device is looked at. */
   #look(known: Device): StuckDevice {
-    const { settings } = this.#input;
-    const { broker, abandon } = this.#sender;
+    const { broker, settings, abandon } = this.#input;
     const before = reachedUptime(known, performance.now());
     return {
       ...this.#sender,
@@ -267,7 +268,7 @@ class OtaExchange {
 
   async #after(end: SentEnd, stuck: StuckDevice, sent: TransferInput): Promise<Next> {
     const { broker, device, settings } = this.#input;
-    if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
+    if (settings.encoding === 'base64') rememberBase64(broker, device, end);
     const after = await afterTransfer(end, stuck, sent, !this.#restarted);
     if (end.kind === 'stuck') this.#restarted = true;
     switch (after.kind) {
@@ -282,53 +283,15 @@ class OtaExchange {
     }
   }
 
-  /** Base64 is never sent again to a device where it has failed. */
-  get #mayTryAgain(): boolean {
-    const { settings, cancel } = this.#input;
-    return this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
-  }
-
-  /** Nothing is staged. */
+  /** Nothing is staged. Base64 is never sent again to a device where it has failed. */
   #tryAgain(error: HomieError, possible: boolean): Next {
+    const { settings, cancel } = this.#input;
     this.#failure = error;
-    return possible && this.#mayTryAgain ? again : ended({ state: 'failed', error });
-  }
-
-  #tooLarge(): HomieError | undefined {
-    return refuseLarge(this.#input.broker.status, this.#topic, this.#encoded.payload.length);
+    const isAllowed = this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
+    return possible && isAllowed ? again : ended({ state: 'failed', error });
   }
 }
 
 function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
-}
-
-/** What speaks against bringing a firmware onto a device before anything is known of the device. */
-export function refuse({
-  broker,
-  device,
-  firmware,
-  settings,
-}: Pick<ExchangeInput, 'broker' | 'device' | 'settings'> & { readonly firmware: ImageFacts }): HomieError | undefined {
-  try {
-    firmwareTopic(broker.baseTopic, device, firmware.info.md5);
-  } catch (error) {
-    return asHomieError(error);
-  }
-  if (!settings.allowIncompatible && !firmware.info.homie) return new HomieError('NOT_HOMIE');
-  if (settings.encoding === 'base64' && base64Failures.has(`${broker.locks.scope}${device}`)) {
-    return new HomieError('BASE64_FAILED_BEFORE');
-  }
-  return undefined;
-}
-
-function encode({ firmware, settings }: ExchangeInput, topic: string): Encoded {
-  return settings.encoding === 'binary' ? asBinary(firmware.image) : asBase64(firmware.image, topic);
-}
-
-/** Devices on which base64 has failed, in this process. */
-const base64Failures = new Set<string>();
-
-function rememberBase64Failure(broker: HomieBroker, device: string): void {
-  base64Failures.add(`${broker.locks.scope}${device}`);
 }
