@@ -62,7 +62,7 @@
   }
 
   function noteOf({ state, reason, limit, devices }, found) {
-    if (state !== 'connected') return t(state, { reason });
+    if (state !== 'connected') return t(state, { reason: reason && homieDialogs.sentences([reason]) });
     if (limit) return t('limit', { limit });
     if (devices.length === 0) return t('empty');
     return found.length === 0 ? t('unmatched') : '';

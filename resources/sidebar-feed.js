@@ -12,7 +12,7 @@ export class Feed {
   rows = new Map();
   /** The state in the answer, or `forbidden`, `failed`, `loading`, `none`. */
   state = 'none';
-  reason = '';
+  reason = [];
   /** The limit of devices, if it is reached. */
   limit;
   #broker = '';
@@ -88,9 +88,9 @@ export class Feed {
     this.#timer = setTimeout(this.#hear, AGAIN);
   }
 
-  #take({ state, reason = '', limit, now, cursor, full, rows, gone }) {
+  #take({ state, reason, limit, now, cursor, full, rows, gone }) {
     this.state = state;
-    this.reason = reason;
+    this.reason = reason === undefined ? [] : [reason];
     this.limit = limit;
     this.#skew = now - Date.now();
     this.#cursor = cursor;

@@ -1,4 +1,5 @@
 import { el, icon, setAttribute, setText, t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { Rows } from './sidebar-rows.js';
 
 const HEIGHT = 40;
@@ -34,11 +35,11 @@ export class PlanList {
     const mark = icon('check');
     const element = el('div', { class: 'homie-planned', role: 'listitem' }, mark, name, change, verdict);
     const update = (device, index) => {
-      const { id, name: own, from, verdict: is, reason, included } = device;
+      const { id, name: own, from, verdict: is, says, included } = device;
       setAttribute(element, 'aria-setsize', String(this.#rows.length));
       setAttribute(element, 'aria-posinset', String(index + 1));
       setAttribute(element, 'data-included', String(included));
-      setAttribute(element, 'title', reason);
+      setAttribute(element, 'title', sentences(says));
       mark.className = `fa fa-${included ? 'check' : 'minus'}`;
       setText(name, own === undefined || own === id ? id : `${own} (${id})`);
       setText(change, included ? [from.version, this.#version].filter(Boolean).join(' → ') : (from.version ?? ''));

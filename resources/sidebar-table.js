@@ -1,5 +1,6 @@
 import { arrange, columns } from './sidebar-columns.js';
 import { ago, count, el, icon, language, progressBar, setAttribute, setText, t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { Rows } from './sidebar-rows.js';
 
 /** Minimum width, in px, at which each device fits in one line. */
@@ -272,5 +273,5 @@ function describeUpdate(update) {
         : reason === undefined
           ? t(`update.${state}`)
           : t(`reason.${reason}`);
-  return { label, symbol: symbols[state] ?? '', title: error };
+  return { label, symbol: symbols[state] ?? '', title: error && sentences(error) };
 }

@@ -371,6 +371,6 @@ function note(symbol, text) {
   return el('div', { class: 'homie-note' }, icon(symbol), ' ', text);
 }
 
-function trouble({ message, hint }) {
-  return [icon('exclamation-circle'), ' ', message, hint ? ` ${hint}` : ''];
+function trouble({ message }) {
+  return [icon('exclamation-circle'), ' ', message];
 }

@@ -1,4 +1,5 @@
 import { t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { glance } from './sidebar-firmware.js';
 
 /** Maximum size of a file, in bytes. */
@@ -14,24 +15,18 @@ const MOST = 16 * 1024 * 1024;
  * @throws {Failure}
  */
 export async function bring(file, { seen, progress, signal }) {
-  if (file.size > MOST) throw new Failure({ message: t('tooLarge') });
+  if (file.size > MOST) throw new Failure(t('tooLarge'));
   const bytes = await file.arrayBuffer();
   const sight = glance(bytes);
   seen(sight);
   const answer = await send(bytes, progress, signal);
   // For a packed file, Node-RED has the MD5 of the unpacked content.
-  if (sight.chip !== undefined && answer.firmware.md5 !== sight.md5) throw new Failure({ message: t('damaged') });
+  if (sight.chip !== undefined && answer.firmware.md5 !== sight.md5) throw new Failure(t('damaged'));
   return answer;
 }
 
-/** A refusal by Node-RED: a sentence, and a hint what to do. */
-export class Failure extends Error {
-  constructor({ message, hint = '', code = '' }) {
-    super(message);
-    this.hint = hint;
-    this.code = code;
-  }
-}
+/** A refusal: a sentence, and what to do. */
+export class Failure extends Error {}
 
 /** Sends a request to Node-RED. @throws {Failure} */
 export async function ask(path, body) {
@@ -76,6 +71,6 @@ async function send(bytes, progress, signal) {
 }
 
 function failure({ status, responseJSON }) {
-  if (responseJSON?.message !== undefined) return new Failure(responseJSON);
-  return new Failure({ message: t(status === 401 || status === 403 ? 'mayNotWrite' : 'unreachable') });
+  if (responseJSON?.says !== undefined) return new Failure(sentences(responseJSON.says));
+  return new Failure(t(status === 401 || status === 403 ? 'mayNotWrite' : 'unreachable'));
 }

@@ -1,5 +1,6 @@
 /** The sidebar with the devices of a homie-broker. */
 import { el, icon, language, setText, t } from './sidebar-dom.js';
+import { sentences } from './sidebar-sentences.js';
 import { Feed } from './sidebar-feed.js';
 import { Table } from './sidebar-table.js';
 import { Update } from './sidebar-update.js';
@@ -62,7 +63,7 @@ export function open(root) {
 
 /** Returns the text above the table. */
 function noteOf({ state, reason, rows, limit }) {
-  if (state !== 'connected') return t(`connection.${state}`, { reason });
+  if (state !== 'connected') return t(`connection.${state}`, { reason: sentences(reason) });
   if (limit !== undefined) return t('limit', { limit: limit.toLocaleString(language()) });
   return rows.size === 0 ? t('empty') : '';
 }

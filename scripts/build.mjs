@@ -32,7 +32,12 @@ for (const [type] of entries) {
 for (const language of languages) {
   const folder = at('dist/nodes/locales', language);
   await mkdir(folder, { recursive: true });
-  for (const [type] of entries) await cp(at(localeFile(type, language, 'json')), path.join(folder, `${type}.json`));
+  for (const [type] of entries) {
+    const own = JSON.parse(await read(localeFile(type, language, 'json')));
+    // The texts of errors are in the catalog of homie-broker, which is always there.
+    const shared = type === 'homie-broker' ? JSON.parse(await read(`src/texts/${language}.json`)) : {};
+    await writeFile(path.join(folder, `${type}.json`), JSON.stringify({ ...own, ...shared }));
+  }
   const ofOta = await read(localeFile('homie-ota', language, 'html'));
   for (const type of Object.keys(nodes)) {
     const help = await read(localeFile(type, language, 'html'));
@@ -41,14 +46,19 @@ for (const language of languages) {
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
-// What the sidebar knows of firmware, as one module for the browser.
-await bundle({
-  entryPoints: [at('src/firmware/browser-info.ts')],
-  minify: true,
-  format: 'esm',
-  outfile: at('resources/sidebar-firmware.js'),
-  banner: { js: '// Made by the build from src/firmware/browser-info.ts.' },
-});
+// What the sidebar has in common with Node-RED, as modules for the browser.
+for (const [name, source] of [
+  ['firmware', 'src/firmware/browser-info.ts'],
+  ['sentences', 'nodes/shared/sentences.js'],
+]) {
+  await bundle({
+    entryPoints: [at(source)],
+    minify: true,
+    format: 'esm',
+    outfile: at(`resources/sidebar-${name}.js`),
+    banner: { js: `// Made by the build from ${source}.` },
+  });
+}
 
 /** The text of a file of the package. */
 function read(file) {

@@ -1,5 +1,14 @@
 import { plainText } from './plain-text';
-import { codeOf, inEnglish, textOf, type ErrorCode, type ErrorKey, type Text, type Values } from './texts/text';
+import {
+  codeOf,
+  inEnglish,
+  textOf,
+  type ErrorCode,
+  type ErrorKey,
+  type Text,
+  type Value,
+  type Values,
+} from './texts/text';
 
 export type { ErrorCode } from './texts/text';
 
@@ -78,26 +87,45 @@ export class HomieError extends Error {
     this.code = codeOf(key);
     this.key = key;
     this.values = used;
-    this.hint = plainText(options.hint ?? inEnglish(textOf(key, 'hint', used)));
+    this.hint = plainText(options.hint ?? inEnglish(textOf(key, 'hint', used)), MAX_MESSAGE);
     this.retryable = retryable.has(this.code);
     this.status = options.status === undefined ? undefined : plainText(options.status);
     this.phase = options.phase;
   }
 
   /** The sentence, to be put into another text. */
-  get text(): Text {
-    return textOf(this.key, 'text', this.values);
+  get text(): Value {
+    return saysOf(this)[0];
   }
 
   /** The hint, to be put into another text. */
-  get advice(): Text {
-    return textOf(this.key, 'hint', this.values);
+  get advice(): Value {
+    return saysOf(this)[1];
   }
 
   /** Returns the sentence alone: Node-RED gives this text to catch nodes and to the log. */
   override toString(): string {
     return this.message;
   }
+}
+
+/** What tells an error to people. */
+interface Said {
+  readonly code: ErrorCode;
+  /** The code itself where it is left out. */
+  readonly key?: ErrorKey;
+  readonly values?: Values;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Returns the sentence and the hint as texts for the language of the editor; in English where they came from elsewhere. */
+export function saysOf({ code, key = code, values = {}, message, hint }: Said): readonly [Value, Value] {
+  return [asText(message, textOf(key, 'text', values)), asText(hint, textOf(key, 'hint', values))];
+}
+
+function asText(english: string, text: Text): Value {
+  return plainText(inEnglish(text), MAX_MESSAGE) === english ? text : english;
 }
 
 /** Anything that was thrown, as an error of ours: a TimeoutError as NOT_CONNECTED, all else as UNEXPECTED. */

@@ -3,7 +3,6 @@ import type { BrokerOptions } from '../../src/homie/broker';
 import { normalizeBaseTopic } from '../../src/homie/topics';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted } from '../../src/mqtt/options';
-import type { Setting } from '../../src/settings/setting';
 import { connection as known } from '../../src/settings/table';
 import { asText, expand, holdsVariable, type Environment } from '../shared/environment';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
@@ -69,7 +68,7 @@ function ownSettings(source: BrokerSource): ConnectionOptions {
   return {
     ...address,
     protocolVersion: readProtocol(read(source, 'protocolVersion')),
-    keepalive: readNumber(read(source, 'keepalive'), 'keep-alive', known.keepalive) ?? known.keepalive.usual,
+    keepalive: readNumber(source, 'keepalive') ?? known.keepalive.usual,
     ...(username !== '' && { username }),
     ...(password !== '' && { password }),
     ...(isEncrypted(address.url) && tls !== '' && { tls: readTlsConfig(source.getNode(tls)) }),
@@ -78,35 +77,28 @@ function ownSettings(source: BrokerSource): ConnectionOptions {
 
 function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'shownUrl'> {
   const { value: host, typed } = read(source, 'host');
-  if (host === '') throw invalid('The homie-broker has no server.', 'Enter the host name of the broker, or its URL.');
+  if (host === '') throw new HomieError('BROKER_SETTINGS.noServer');
   const encrypted = ['true', 'on'].includes(read(source, 'usetls').value);
   const [scheme, usualPort] = encrypted ? ['mqtts', 8883] : ['mqtt', 1883];
-  const port = read(source, 'port');
-  const number = readNumber(port, 'port', known.port) ?? usualPort;
+  const number = readNumber(source, 'port') ?? usualPort;
   const url = host.includes('://') ? host : `${scheme}://${inBrackets(host)}:${number}`;
   const named = withoutUser(typed);
   if (!URL.canParse(url) || (url !== host && /[\s/?#@]/.test(host))) {
-    throw invalid(`The server ${JSON.stringify(named)} is not a host name, an IP address or a URL.`);
+    throw new HomieError('BROKER_SETTINGS.server', { server: JSON.stringify(named) });
   }
   refuseOtherUrls(new URL(url), named);
   if (encrypted && !isEncrypted(url)) throw contradiction(origin(named));
-  if (!holdsVariable(typed) && (url === host || !holdsVariable(port.typed))) return { url };
-  const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port.typed || number}`;
+  const { typed: port } = read(source, 'port');
+  if (!holdsVariable(typed) && (url === host || !holdsVariable(port))) return { url };
+  const shownUrl = url === host ? origin(named) : `${scheme}://${inBrackets(named)}:${port || number}`;
   return { url, shownUrl };
 }
 
 /** Refuses a URL that is not one of a broker, or has a password in it. @param named what may be shown of it */
 function refuseOtherUrls({ protocol, hostname, username, password }: URL, named: string): void {
-  if (username !== '' || password !== '') {
-    throw invalid(
-      'The URL of the broker contains a user name or password.',
-      'Enter them in their own fields: the URL is stored with the flow and can be read there.',
-    );
-  }
+  if (username !== '' || password !== '') throw new HomieError('BROKER_SETTINGS.userInUrl');
   if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol) || hostname === '') {
-    throw invalid(
-      `The URL of the broker must start with mqtt://, mqtts://, ws:// or wss:// and name a host, but is ${JSON.stringify(named)}.`,
-    );
+    throw new HomieError('BROKER_SETTINGS.url', { url: JSON.stringify(named) });
   }
 }
 
@@ -119,21 +111,22 @@ function readProtocol({ value, typed }: Field): ConnectionOptions['protocolVersi
   if (value === '' || value === 'auto') return 'auto';
   if (value === '5') return 5;
   if (value === '4' || value === '3.1.1') return 4;
-  throw invalid(`The protocol must be auto, 5 or 3.1.1, but is ${JSON.stringify(typed)}.`);
+  throw new HomieError('BROKER_SETTINGS.protocol', { value: JSON.stringify(typed) });
 }
 
-function readNumber({ value, typed }: Field, name: string, setting: Setting<number>): number | undefined {
+function readNumber(source: BrokerSource, name: keyof typeof known): number | undefined {
+  const { value, typed } = read(source, name);
   if (value === '') return undefined;
-  const number = setting.read(value);
+  const number = known[name].read(value);
   if (number !== undefined) return number;
-  throw invalid(`The ${name} must be ${setting.expected}, but is ${JSON.stringify(typed)}.`);
+  throw new HomieError(`BROKER_SETTINGS.${name}Value`, { value: JSON.stringify(typed) });
 }
 
 function read({ fields, typed, environment }: BrokerSource, name: string): Field {
   const shown = typed === undefined ? UNKNOWN : (asText(typed[name]) ?? '').trim();
   const value = expand(asText(fields[name]) ?? '', environment);
   if (value !== undefined) return { value: value.trim(), typed: shown };
-  throw invalid(`The field ${name} (${JSON.stringify(shown)}) contains an environment variable that is not set.`);
+  throw new HomieError('BROKER_SETTINGS.unsetVariable', { field: name, value: JSON.stringify(shown) });
 }
 
 /**
@@ -145,10 +138,6 @@ function secret({ credentials, environment }: BrokerSource, name: 'user' | 'pass
   if (!/^\$\{[^{}]+\}$/.test(text)) return text;
   const value = expand(text, environment);
   // Not named: it could be the value of another one.
-  if (value === undefined) throw invalid(`The field ${name} is an environment variable that is not set.`);
+  if (value === undefined) throw new HomieError('BROKER_SETTINGS.unsetSecret', { field: name });
   return value;
-}
-
-function invalid(message: string, hint?: string): HomieError {
-  return new HomieError('BROKER_SETTINGS', message, hint === undefined ? {} : { hint });
 }

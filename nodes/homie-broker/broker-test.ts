@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { NodeAPI } from 'node-red';
 import { withDeadline } from '../../src/deadline';
-import { asHomieError, HomieError } from '../../src/errors';
+import { asHomieError, HomieError, saysOf } from '../../src/errors';
 import { HomieBroker, type BrokerOptions } from '../../src/homie/broker';
 import { findBaseTopics } from '../../src/homie/find-base-topics';
 import { settle } from '../../src/homie/presence';
 import type { ConnectionOptions, Lack } from '../../src/mqtt/connection';
 import { sendsPlainPassword } from '../../src/mqtt/options';
+import type { Value } from '../../src/texts/text';
 import { findBrokerNode, linkTo, type BrokerNode } from '../shared/broker-node';
 import { ownPagesOnly } from '../shared/same-origin';
 import { readBrokerSettings } from './broker-settings';
@@ -34,7 +35,14 @@ type TestAnswer =
       readonly refused: readonly string[];
       readonly lacks: readonly Lack[];
     }
-  | { readonly connected: false; readonly message: string; readonly hint: string };
+  | {
+      readonly connected: false;
+      /** In English. */
+      readonly message: string;
+      readonly hint: string;
+      /** For the language of the editor. */
+      readonly says: readonly Value[];
+    };
 
 /** How long somebody in front of the dialog waits, in ms. */
 const PATIENCE = 10_000;
@@ -97,8 +105,9 @@ async function answer(RED: NodeAPI, fields: Request): Promise<TestAnswer & Warni
     plainPassword = sendsPlainPassword(settings);
     return { ...(await test(settings, knownIds(RED, fields))), plainPassword };
   } catch (error) {
-    const { message, hint } = asHomieError(error);
-    return { connected: false, message, hint, plainPassword };
+    const known = asHomieError(error);
+    const { message, hint } = known;
+    return { connected: false, message, hint, says: saysOf(known), plainPassword };
   }
 }
 
@@ -169,11 +178,7 @@ function readSettings(RED: NodeAPI, fields: Request): BrokerOptions {
 function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | undefined): void {
   if (deployed?.settings !== undefined && isDeepStrictEqual(connectionOf(settings), connectionOf(deployed.settings)))
     return;
-  throw new HomieError(
-    'BROKER_SETTINGS',
-    'The connection settings were changed, and the stored password is only used with the deployed settings.',
-    { hint: 'Enter the password again.' },
-  );
+  throw new HomieError('BROKER_SETTINGS.storedPassword');
 }
 
 /** All but how the broker and the devices are named. */

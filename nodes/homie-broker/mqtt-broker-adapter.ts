@@ -27,25 +27,9 @@ const schemes: Readonly<Record<string, string>> = {
  * @throws {HomieError} BROKER_SETTINGS
  */
 export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedFields | undefined): ConnectionOptions {
-  if (!isMqttBroker(node)) {
-    throw new HomieError(
-      'BROKER_SETTINGS',
-      'The mqtt-broker node is missing, disabled or not the one built into Node-RED.',
-      {
-        hint: 'Choose an mqtt-broker node in the homie-broker, and make sure that it is enabled.',
-      },
-    );
-  }
+  if (!isMqttBroker(node)) throw new HomieError('BROKER_SETTINGS.coreMissing');
   const { options } = node;
-  if (options['wsOptions'] !== undefined) {
-    throw new HomieError(
-      'BROKER_SETTINGS',
-      'The mqtt-broker node connects through a proxy, which homie-broker does not support.',
-      {
-        hint: 'Exclude the broker from the proxy with the environment variable no_proxy.',
-      },
-    );
-  }
+  if (options['wsOptions'] !== undefined) throw new HomieError('BROKER_SETTINGS.proxy');
   const url = readUrl(node.brokerurl);
   const { username, password, keepalive, protocolVersion } = options;
   const shownUrl = shownAddress(getTyped(node), new URL(url).protocol);
@@ -65,18 +49,14 @@ function readUrl(text: string): string {
   const scheme = schemes[/^[a-z]+:/i.exec(text)?.[0].toLowerCase() ?? ''];
   const url = scheme === undefined ? undefined : `${scheme}${text.slice(text.indexOf(':') + 1)}`;
   if (url === undefined || !URL.canParse(url) || new URL(url).hostname === '') {
-    throw new HomieError('BROKER_SETTINGS', 'The server of the mqtt-broker node is not a valid address.', {
-      hint: 'Enter a host name there, or a URL that starts with mqtt, mqtts, ws or wss.',
-    });
+    throw new HomieError('BROKER_SETTINGS.coreServer');
   }
   return url;
 }
 
 /** TLS is switched on, and the URL is one without it. @param shown the URL as it may be shown */
 export function contradiction(shown: string): HomieError {
-  return new HomieError('BROKER_SETTINGS', `TLS is on, but the URL ${JSON.stringify(shown)} does not use TLS.`, {
-    hint: 'Use a URL that starts with mqtts:// or wss://, or switch TLS off.',
-  });
+  return new HomieError('BROKER_SETTINGS.urlWithoutTls', { url: JSON.stringify(shown) });
 }
 
 /** @returns undefined where nothing comes from an environment variable */

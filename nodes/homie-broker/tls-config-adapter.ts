@@ -10,20 +10,8 @@ export type TlsOptions = NonNullable<ConnectionOptions['tls']>;
  * @throws {HomieError} BROKER_SETTINGS
  */
 export function readTlsConfig(node: unknown): TlsOptions {
-  if (!isTlsConfig(node)) {
-    throw new HomieError(
-      'BROKER_SETTINGS',
-      'The tls-config node is missing, disabled or not the one built into Node-RED.',
-      {
-        hint: 'Choose a tls-config node in the homie-broker, and make sure that it is enabled.',
-      },
-    );
-  }
-  if (node.valid === false) {
-    throw new HomieError('BROKER_SETTINGS', 'The tls-config node cannot be used: its files cannot be read.', {
-      hint: 'Correct the tls-config node: a certificate needs its private key, and Node-RED must be able to read both.',
-    });
-  }
+  if (!isTlsConfig(node)) throw new HomieError('BROKER_SETTINGS.tlsMissing');
+  if (node.valid === false) throw new HomieError('BROKER_SETTINGS.tlsFiles');
   const options: Record<string, unknown> = {};
   node.addTLSOptions(options);
   return pickTlsOptions(options);

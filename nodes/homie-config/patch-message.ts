@@ -12,9 +12,7 @@ import { membersOf, type Request } from '../shared/request';
  */
 export function patchOf({ payload }: Request): JsonObject {
   if (!isAnswer(payload)) return readPatch(payload);
-  throw new HomieError('PATCH_TYPE', 'msg.payload is an answer from a Homie node, not a patch.', {
-    hint: 'Set msg.payload to a patch, or msg.action to "get" to read the configuration of the device.',
-  });
+  throw new HomieError('PATCH_TYPE.answer');
 }
 
 /** Whether a payload is an update, a summary, a check, a history, a configuration, a listed device, or an event. */

@@ -237,7 +237,7 @@ export abstract class Actions<Action extends string, Settings> {
     }
     outbox.send('summary', answer);
     this.#jobs.refused(answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
-    return new HomieError(error.code, answer.text, { hint: error.hint, cause: error.cause });
+    return new HomieError(error.code, {}, { message: answer.text, hint: error.hint, cause: error.cause });
   }
 }
 

@@ -2,6 +2,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { HomieError } from '../../src/errors';
 import type { BrokerOptions, HomieBroker } from '../../src/homie/broker';
 import type { ConnectionStatus } from '../../src/mqtt/connection';
+import type { Value } from '../../src/texts/text';
 import type { SidebarUpdates } from './sidebar-updates';
 
 /** What the nodes of a flow get from their `homie-broker`: the broker, or why there is none. */
@@ -34,21 +35,21 @@ export function findBrokerNode(RED: NodeAPI, id: unknown): BrokerNode | undefine
 /** What the editor is told of a `homie-broker`. `undeployed`: there is no such node, or not yet. */
 export interface LinkState {
   readonly state: ConnectionStatus['state'] | 'undeployed';
-  /** Why it is not connected. */
-  readonly reason?: string;
+  /** Why it is not connected: a sentence. */
+  readonly reason?: Value;
   /** The limit of devices, where it is reached: some may be missing. */
   readonly limit?: number;
 }
 
 export function stateOf(link: BrokerLink): LinkState {
   if ('error' in link) {
-    const { code, message } = link.error;
-    return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: message };
+    const { code, text } = link.error;
+    return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: text };
   }
   const { status, registry } = link.broker;
   return {
     state: status.state,
-    ...(status.state === 'disconnected' && { reason: status.error.message }),
+    ...(status.state === 'disconnected' && { reason: status.error.text }),
     ...(registry.isFull && { limit: registry.limit }),
   };
 }

@@ -24,8 +24,7 @@ export async function evaluateDevice(
   if (deviceType === 'str') return expandFields({ device }, ['device'], environmentOf(RED, node))['device'];
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => {
-      const message = `The device cannot be read from ${deviceType}.${device}.`;
-      reject(new HomieError('INVALID_SETTING', message, { cause: error }));
+      reject(new HomieError('INVALID_SETTING.device', { source: `${deviceType}.${device}` }, { cause: error }));
     };
     try {
       RED.util.evaluateNodeProperty(device, deviceType, node, msg, (error: unknown, value: unknown) => {

@@ -2,6 +2,7 @@
 // when a package is installed in a running editor, any of them may load first.
 import { isDeviceIdOrPattern } from '../../src/homie/device-id';
 import { catalogueOf, nodes, rollout } from '../../src/settings/table';
+import { sentences } from './sentences';
 
 /** Returns a function that looks up the texts of a node by key, in the language of the editor. */
 function texts(type) {
@@ -146,4 +147,4 @@ function showExpiry(type) {
     .trigger('change');
 }
 
-window.homieDialogs = { texts, validators, describe, showUsual, showSections, showExpiry };
+window.homieDialogs = { texts, sentences, validators, describe, showUsual, showSections, showExpiry };

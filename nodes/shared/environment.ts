@@ -41,9 +41,7 @@ export function expandFields(
     const text = expand(value, environment);
     if (text !== undefined) return [name, text];
     // What was typed is not shown: it could be the value of another variable.
-    throw new HomieError('INVALID_SETTING', `${name} contains an environment variable that is not set.`, {
-      hint: `Set the variable in the subflow, the group, the flow or the global settings, or change ${name}.`,
-    });
+    throw new HomieError('INVALID_SETTING.variable', { name });
   });
   return Object.fromEntries(expanded);
 }

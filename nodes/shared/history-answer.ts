@@ -85,7 +85,5 @@ function count(number: number, what: string): string {
 function readChecksum(value: unknown): string | undefined {
   if (isAbsent(value)) return undefined;
   if (typeof value === 'string' && /^\s*[0-9a-f]{32}\s*$/i.test(value)) return value.trim().toLowerCase();
-  throw new HomieError('INVALID_SETTING', 'msg.checksum must be an MD5, 32 hexadecimal digits.', {
-    hint: 'Set msg.checksum to the MD5 of the image, or leave it out.',
-  });
+  throw new HomieError('INVALID_SETTING.checksum');
 }

@@ -19,9 +19,6 @@ export interface Shown {
 /** Why the jobs of a node start no more devices. */
 export type Halted = 'paused' | 'stopped';
 
-/** The longest text that fits below a node. */
-const MAX_TEXT = 19;
-
 /**
  * The status of a node without a job: that of its connection.
  *
@@ -46,7 +43,7 @@ function liveStatus(type: string, status: ConnectionStatus): NodeStatus {
 
 /** Something that the user has to put right. */
 export function errorStatus(code: ErrorCode): NodeStatus {
-  return { fill: 'red', shape: 'ring', text: inWords(code) };
+  return { fill: 'red', shape: 'ring', text: statusKey(code) };
 }
 
 /**
@@ -92,7 +89,7 @@ function ownText(shown: Shown): string | undefined {
   if (state === 'waiting' && hint !== undefined && isPerhapsMisspelled(shown)) {
     return `${hint.charAt(0).toLowerCase()}${hint.slice(1)}`;
   }
-  return error && inWords(error.code);
+  return error && statusKey(error.code);
 }
 
 function fleetStatus(devices: readonly Shown[]): NodeStatus {
@@ -147,7 +144,7 @@ function percent(progress: number): string {
   return `${Math.floor(progress)} %`;
 }
 
-function inWords(code: ErrorCode): string {
-  const words = code.toLowerCase().replaceAll('_', ' ');
-  return words.length > MAX_TEXT ? `${words.slice(0, MAX_TEXT - 1)}…` : words;
+/** The key of the words for an error, in the texts of src/texts. */
+function statusKey(code: ErrorCode): string {
+  return `@homie-ota/node-red-homie-ota/homie-broker:errors.${code}.status`;
 }

@@ -69,19 +69,16 @@ export function failureAmong(
   const [first] = failed;
   if (first === undefined) return undefined;
   const shown = failed.slice(0, 5).map(({ device, error }) => `${device}: ${error.message}`);
-  const text = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
+  const message = [...shown, ...(failed.length > 5 ? [`… and ${failed.length - 5} more.`] : [])].join(' ');
   const { code, hint, cause } = first.error;
-  return new HomieError(code, text, { hint, cause });
+  return new HomieError(code, {}, { message, hint, cause });
 }
 
 /** The error of a job in which a device failed, in one sentence that names the devices. */
-export function failureOf({ state, devices, text, error: stopped }: Summary): HomieError | undefined {
+export function failureOf({ state, devices, text: message, error: stopped }: Summary): HomieError | undefined {
   const error = stopped ?? devices.find((device) => device.state === state)?.error;
   if (error === undefined) return undefined;
   const { code, hint, status, phase } = error;
-  return new HomieError(code, text, {
-    hint,
-    ...(status !== undefined && { status }),
-    ...(phase !== undefined && { phase }),
-  });
+  const more = { ...(status !== undefined && { status }), ...(phase !== undefined && { phase }) };
+  return new HomieError(code, {}, { message, hint, ...more });
 }

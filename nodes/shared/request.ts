@@ -16,8 +16,8 @@ export function readAction<Action extends string>(value: unknown, actions: reado
   if (isAbsent(value) || value === '') return actions[0];
   const action = actions.find((candidate) => candidate === value);
   if (action !== undefined) return action;
-  const shown = typeof value === 'string' ? `"${value.slice(0, 40)}"` : `a ${typeof value}`;
-  throw new HomieError('UNKNOWN_ACTION', `msg.action is ${shown}, which is not one of ${actions.join(', ')}.`);
+  if (typeof value !== 'string') throw new HomieError('UNKNOWN_ACTION.notText', { type: typeof value, actions });
+  throw new HomieError('UNKNOWN_ACTION.named', { action: value.slice(0, 40), actions });
 }
 
 /** What a message is read for, besides the settings in its options. */
@@ -34,11 +34,7 @@ const properties = ['payload', 'device', 'action', 'job', 'checksum'];
 export function readOptions(value: unknown, names: readonly string[]): Request | HomieError {
   if (isAbsent(value)) return {};
   const options = membersOf(value);
-  if (options === undefined) {
-    return new HomieError('INVALID_SETTING', 'msg.options must be an object.', {
-      hint: 'Set msg.options to an object that has the settings as its properties.',
-    });
-  }
+  if (options === undefined) return new HomieError('INVALID_SETTING.options');
   const unknown = Object.keys(options).find((name) => !names.includes(name));
   return unknown === undefined ? options : unknownSetting(unknown, names);
 }
@@ -57,12 +53,12 @@ export function membersOf(value: unknown): Request | undefined {
 }
 
 function unknownSetting(name: string, names: readonly string[]): HomieError {
-  const message = `msg.options has "${name.slice(0, 40)}", which is not a setting of this node.`;
-  if (properties.includes(name)) {
-    return new HomieError('UNKNOWN_SETTING', message, { hint: `Set msg.${name} instead.` });
-  }
+  if (properties.includes(name)) return new HomieError('UNKNOWN_SETTING.property', { name });
   const [similar] = similarNames(name, names);
-  return new HomieError('UNKNOWN_SETTING', message, similar === undefined ? {} : { hint: `Use "${similar}" instead.` });
+  const shown = name.slice(0, 40);
+  return similar === undefined
+    ? new HomieError('UNKNOWN_SETTING.named', { name: shown })
+    : new HomieError('UNKNOWN_SETTING.similar', { name: shown, similar });
 }
 
 /**
@@ -74,9 +70,7 @@ export function readDevices(value: unknown): string[] {
   const list: unknown[] = Array.isArray(value) ? value : typeof value === 'string' ? value.split(',') : [value];
   const ids = list.flatMap((entry) => {
     if (isAbsent(entry)) return [];
-    if (typeof entry !== 'string') {
-      throw new HomieError('INVALID_DEVICE_ID', `A device id must be text, but one of them is a ${typeof entry}.`);
-    }
+    if (typeof entry !== 'string') throw new HomieError('INVALID_DEVICE_ID.notText', { type: typeof entry });
     return entry.trim() === '' ? [] : [entry.trim()];
   });
   if (ids.length === 0) throw new HomieError('NO_DEVICE');

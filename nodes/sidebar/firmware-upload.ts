@@ -68,10 +68,9 @@ export async function readUpload(upload: Upload, { idle, total }: UploadLimits =
     const ended = AbortSignal.any([closing(upload), stalled.signal]);
     await withDeadline(total, ended, (signal) => once(upload, 'end', { signal }));
   } catch (cause) {
-    const reason = stalled.signal.aborted
-      ? `The upload stalled: no data arrived for ${idle / 1000} s.`
-      : 'The upload ended early.';
-    throw new HomieError('FIRMWARE_TRUNCATED', reason, { cause });
+    const isStalled = stalled.signal.aborted;
+    const key = isStalled ? 'FIRMWARE_TRUNCATED.uploadStalled' : 'FIRMWARE_TRUNCATED.uploadEnded';
+    throw new HomieError(key, isStalled ? { seconds: idle / 1000 } : {}, { cause });
   } finally {
     clearTimeout(timer);
     upload.off('data', take);

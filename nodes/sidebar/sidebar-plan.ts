@@ -4,6 +4,7 @@ import type { DeviceChoice } from '../../src/homie/select';
 import type { FirmwareName } from '../../src/update/update';
 import type { CheckVerdict } from '../../src/ota/check';
 import { plainText } from '../../src/plain-text';
+import type { Value } from '../../src/texts/text';
 import { findBrokerNode } from '../shared/broker-node';
 import type { Staged } from './upload-store';
 import { SidebarRefusal } from './sidebar-refusal';
@@ -14,7 +15,8 @@ interface PlannedDevice {
   readonly id: string;
   readonly name?: string;
   readonly verdict: CheckVerdict;
-  readonly reason: string;
+  /** Why, in sentences. */
+  readonly says: readonly Value[];
   readonly from: FirmwareName;
   /** Whether the update is for it: at once, or when it is there. */
   readonly included: boolean;

@@ -5,6 +5,7 @@
  * The memory is two pools of 512 bytes of ArduinoJson 6.11 on a 32-bit chip (homie-esp8266 Limits.hpp,
  * MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Seen to the byte on homie-esp8266 ba452ea.
  */
+import { phrase, textOf, type Text } from '../texts/text';
 import {
   baseTopicOf,
   deviceIdOf,
@@ -57,16 +58,19 @@ export function isWithinBudget(file: DeviceFile, patch: JsonObject): boolean {
 /** @param steps the split that would fit, empty when there is none, undefined when none was looked for */
 export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly PatchStep[] | undefined): Problem[] {
   const problems: Problem[] = [];
-  const hint = steps && splitHint(steps);
+  const split = steps && splitHint(steps);
   const [read, merge, pool] = [patchMemory(patch), mergeMemory(file, patch), mergePool(file)];
   if (read > POOL) {
-    const message = `The patch needs ${read} bytes of memory, but the device has only ${POOL} to read it.`;
-    problems.push(problem('PATCH_TOO_LARGE', [], message, hint));
+    const hint = split ?? textOf('PATCH_TOO_LARGE', 'hint', {});
+    problems.push(problem('PATCH_TOO_LARGE.bytes', [], { used: read, limit: POOL, hint }));
   }
   if (merge > pool) {
-    const message = `The merge needs ${merge} bytes of memory, but the device has only ${pool} and would silently lose values.`;
-    const counted = isWithinBudget(withoutUncertain(file), patch) ? NO_SECRETS : undefined;
-    problems.push(problem('MERGE_TOO_LARGE', [], message, [hint, counted].filter(Boolean).join(' ') || undefined));
+    const uncounted = isWithinBudget(withoutUncertain(file), patch) ? phrase('noSecrets') : undefined;
+    const hint =
+      split && uncounted
+        ? phrase('twoSentences', { first: split, second: uncounted })
+        : (split ?? uncounted ?? textOf('MERGE_TOO_LARGE', 'hint', {}));
+    problems.push(problem('MERGE_TOO_LARGE.bytes', [], { used: merge, limit: pool, hint }));
   }
   return problems;
 }
@@ -74,36 +78,23 @@ export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly 
 /** A file that the device would write and then not start with, or not publish. */
 export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment = 536 }: PatchContext): Problem[] {
   const problems: Problem[] = [];
-  const tooLarge = (message: string, hint?: string): void =>
-    void problems.push(problem('CONFIG_TOO_LARGE', [], message, hint));
   const [bytes, secrets] = [fileBytes(after), hiddenBytes(after)];
   if (bytes > MAX_FILE) {
-    const most = secrets > 0 ? `, including up to ${secrets} for secrets that are not published` : '';
-    tooLarge(
-      `The file would have ${bytes} bytes${most}, but the device starts with at most ${MAX_FILE}.`,
-      secrets > 0
-        ? 'Shorten the configuration, or set secretBytes to the total bytes of the values of these secrets, 0 if there are none.'
-        : undefined,
-    );
+    const key = secrets > 0 ? 'CONFIG_TOO_LARGE.secretBytes' : 'CONFIG_TOO_LARGE.bytes';
+    problems.push(problem(key, [], { bytes, secrets, max: MAX_FILE }));
   }
   const members = fileMembers(after);
   if (members > MAX_MEMBERS) {
-    tooLarge(
-      `The file would have ${members} members, but the device starts with at most ${MAX_MEMBERS}.`,
-      fileMembers(withoutUncertain(after)) > MAX_MEMBERS ? undefined : NO_SECRETS,
-    );
+    const isFull = fileMembers(withoutUncertain(after)) > MAX_MEMBERS;
+    // Where only secrets that may be in the file are too much.
+    const hint = isFull ? textOf('CONFIG_TOO_LARGE', 'hint', {}) : phrase('noSecrets');
+    problems.push(problem('CONFIG_TOO_LARGE.members', [], { members, max: MAX_MEMBERS, hint }));
   }
   const buffer = 2 * segment;
   const packet = publishBytes(after, mac);
   // Where it has been too long before and was published all the same, this device has no such limit.
   if (packet > buffer && publishBytes(before, mac) <= buffer) {
-    problems.push(
-      problem(
-        'CONFIG_UNPUBLISHABLE',
-        [],
-        `Publishing the configuration would take ${packet} bytes, but the send buffer may have only ${buffer}.`,
-      ),
-    );
+    problems.push(problem('CONFIG_UNPUBLISHABLE.bytes', [], { bytes: packet, max: buffer }));
   }
   return problems;
 }
@@ -121,16 +112,11 @@ function publishBytes(file: DeviceFile, mac: string | undefined): number {
   return 7 + topicPrefixBytes(file, mac) + '/$implementation/config'.length + jsonBytes(published(file));
 }
 
-/** What helps where only secrets that may be in the file are too much. */
-const NO_SECRETS =
-  'If the file of the device has no wifi.password, mqtt.username or mqtt.password, set secretBytes to 0: secrets that the device does not publish are counted.';
-
-function splitHint(steps: readonly PatchStep[]): string {
-  if (steps.length === 0) return 'Send a smaller patch, or shorten its texts: no split of it would fit.';
+function splitHint(steps: readonly PatchStep[]): Text {
+  const count = steps.length;
+  if (count === 0) return phrase('noSplit');
   const list = steps.map(({ paths }) => paths.join(', ')).join(' | ');
-  return steps.length === 1
-    ? `Use split: true, which leaves out what the device already has; the rest would fit: ${list}.`
-    : `Use split: true to send it as ${steps.length} patches, with a reboot after each: ${list}.`;
+  return count === 1 ? phrase('splitToRest', { list }) : phrase('splitToParts', { count, list });
 }
 
 /** Bytes of each pool. */

@@ -8,12 +8,13 @@ import { refuseLarge } from '../mqtt/publish-packet';
 import { inEnglish } from '../texts/text';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
-import { andMore, problem, type Problem } from './problem';
+import { problem, problemError, problemOf, reportProblem, type Problem, type ProblemReport } from './problem';
 import type { ConfigSettings } from './settings';
 
 /** What a patch would do to one device: plain data, secrets masked. */
-export interface ConfigCheck extends Omit<Check, 'verdict' | 'steps'> {
+export interface ConfigCheck extends Omit<Check, 'verdict' | 'problems' | 'steps'> {
   readonly device: string;
+  readonly problems: readonly ProblemReport[];
   /**
    * As of a {@link Check}, or why nothing would be sent now. `offline`: not there now, and checked against what it
    * published last; `unseen`: nothing is known of it.
@@ -83,6 +84,7 @@ function checkDevice(
     device: id,
     verdict,
     reason,
+    problems: check.problems.map(reportProblem),
     messages: steps.length,
     steps: steps.map((step) => ({ patch: step.patch, paths: step.paths })),
   };
@@ -100,7 +102,7 @@ function reasonOf({
     case 'no_change':
       return 'The device already has all of these values.';
     case 'rejected':
-      return `${first?.path ? `${first.path}: ` : ''}${first?.message ?? ''}${andMore(problems.length - 1)}`;
+      return first === undefined ? '' : problemError(first, problems.length - 1).message;
     case 'unknown':
       return `The patch would be set in ${often}, if the sketch accepts ${sketch.join(', ')}.`;
     case 'set':
@@ -131,14 +133,9 @@ export function checkDevicePatch(
 /** What a device that is ready has not published, so that nothing can be sent to it. */
 function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | undefined {
   const lack = incomplete(broker, id);
-  if (lack !== undefined) return problem(lack.code, [], lack.message, lack.hint);
+  if (lack !== undefined) return problemOf(lack);
   if (state?.value !== 'ready' || config !== undefined) return undefined;
-  return problem(
-    'CONFIG_UNKNOWN',
-    [],
-    `${id} is ready but does not publish $implementation/config, so a patch cannot be checked against it.`,
-    'Allow this user to read the topic (ACL), or restart the device.',
-  );
+  return problem('CONFIG_UNKNOWN.notPublished', [], { id });
 }
 
 /** Whether this is the device itself, or what it left behind when it had another id. */

@@ -106,9 +106,7 @@ function join(checks: readonly Check[]): Check {
   const steps = first.steps.map((step, index) => step.or(others.flatMap((check) => check.steps[index] ?? [])));
   const textOf = (check: Check): string => check.steps.map((step) => step.text()).join('\n');
   if (problems.length === 0 && others.some((check) => textOf(check) !== textOf(first))) {
-    const message =
-      'It is unknown whether the device took an earlier patch, and the split of this patch depends on that.';
-    problems.push(problem('REBOOT_PENDING', [], message));
+    problems.push(problem('REBOOT_PENDING.splitUnclear', []));
   }
   const sketch = [...new Set(checks.flatMap((check) => check.sketch))];
   const unverified = [...new Set(checks.flatMap((check) => check.unverified))];
@@ -139,14 +137,7 @@ function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Chec
     problems.push(...overBudget(file, patch, isSplittable ? steps : undefined));
   }
   if (risks.length > 0 && input.allowRisky !== true) {
-    const paths = risks.map(({ path }) => path).join(', ');
-    problems.push(
-      problem(
-        'RISK_NOT_ALLOWED',
-        [],
-        `The patch changes settings that are needed to reach or update the device: ${paths}.`,
-      ),
-    );
+    problems.push(problem('RISK_NOT_ALLOWED.paths', [], { paths: risks.map(({ path }) => path) }));
   }
 
   return {

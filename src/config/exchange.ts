@@ -289,14 +289,11 @@ class PatchExchange {
         return this.outcome({ state: 'failed', error: end.error });
       }
       if (!isVisible(step)) {
-        const message =
-          'The device rebooted later but shows none of the values that the patch sets, so it is unknown whether it took the patch.';
-        return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
+        return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.noneShown') });
       }
       await this.#took(end, step, to);
       if (this.#done === this.#check?.steps.length) return this.#succeeded;
-      const message = 'The device rebooted later and took this patch; the patches after it were not sent.';
-      return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED', message) });
+      return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.unfinished') });
     } catch {
       return undefined;
     }

@@ -12,7 +12,6 @@ import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
 import { provenPaths } from './patch-transfer';
-import { UNTOLD } from './transfer-errors';
 import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
@@ -98,7 +97,7 @@ export async function judgePatchInFlight(input: JudgePatchInput): Promise<PatchI
 function lateOutcome(input: JudgePatchInput): Promise<Outcome | undefined> {
   return lateOutcomeUnwatched(input, (known) => {
     const end = isOtherDevice(input.flight.mac, known) ? undefined : read(input, known);
-    return end?.kind === 'again' ? failed(input, new HomieError('NOT_APPLIED', UNFINISHED)).outcome : end?.outcome;
+    return end?.kind === 'again' ? failed(input, new HomieError('NOT_APPLIED.unfinished')).outcome : end?.outcome;
   });
 }
 
@@ -111,7 +110,9 @@ async function follow(input: JudgePatchInput, observer: DeviceObserver): Promise
     if (end !== undefined) return end;
     if ((await observer.next(until)) !== undefined) continue;
     const isThere = known?.state !== undefined && !hasDisconnected(known.state.value);
-    return isThere ? failed(input, notTaken(input, known), 'flashed') : failed(input, notBack(flight), 'unknown');
+    return isThere
+      ? failed(input, notTaken(input, known), 'flashed')
+      : failed(input, new HomieError(flight.moves ? 'NOT_BACK.moved' : 'NOT_BACK'), 'unknown');
   }
 }
 
@@ -120,13 +121,7 @@ function notTaken({ flight, settings }: JudgePatchInput, known: Device): HomieEr
   const reboot = rebootSince(flight, known);
   if (reboot === 'unknown') return unconfirmed(known, settings.reboot + settings.ready);
   if (!flight.received) return new HomieError('NOT_RECEIVED');
-  return reboot === 'refuted' ? new HomieError('NOT_APPLIED') : new HomieError('REBOOT_UNPROVEN', UNTOLD);
-}
-
-function notBack({ moves }: PatchInFlight): HomieError {
-  if (!moves) return new HomieError('NOT_BACK');
-  const hint = 'Look for the device under the new id or base topic that the patch sets, and get its configuration.';
-  return new HomieError('NOT_BACK', undefined, { hint });
+  return reboot === 'refuted' ? new HomieError('NOT_APPLIED') : new HomieError('REBOOT_UNPROVEN.patchReceived');
 }
 
 /** @returns undefined as long as nothing is known */
@@ -140,7 +135,8 @@ function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefin
   const masked = maskObject(now, settings.secretNames);
   const visible = shownChanges(flight.before, flight.expected).length > 0;
   if (!flight.received && changes(flight.before, masked).length === 0) {
-    return failed(input, new HomieError('NOT_RECEIVED', visible ? RESTARTED : UNSEEN));
+    const key = visible ? 'NOT_RECEIVED.previousConfigUnwatched' : 'NOT_RECEIVED.noneShownUnwatched';
+    return failed(input, new HomieError(key));
   }
   const { taken, lost } = compareConfig(flight.before, flight.expected, JSON.stringify(masked), settings.secretNames);
   if (lost.length > 0) {
@@ -150,11 +146,6 @@ function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefin
   const report = { ...flight.report, taken: [...flight.report.taken, ...flight.paths], untaken: [] };
   return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven', config: report } };
 }
-
-const RESTARTED = 'The device restarted with its previous configuration; the patch most likely did not reach it.';
-const UNFINISHED = 'The device rebooted later and took this patch; the patches after it were not sent.';
-const UNSEEN =
-  'The device restarted but shows none of the values that the patch sets, so it is unknown whether it took the patch.';
 
 function failed(
   { flight }: JudgePatchInput,

@@ -4,7 +4,6 @@ import type { Device } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import type { ConfigReport, Outcome } from '../update/update';
 import { provenPaths, shownOf } from './patch-transfer';
-import { ASLEEP } from './transfer-errors';
 import { valueLost } from './transfer-errors';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
@@ -27,8 +26,7 @@ export const MOST_SENT = 3;
 
 /** Why a device fails of which nothing shows whether it took the patch. */
 export function stillAsleep(): HomieError {
-  const hint = 'Get the configuration of the device when it is awake; it shows whether the device took the patch.';
-  return new HomieError('NOT_RECEIVED', ASLEEP, { hint });
+  return new HomieError('NOT_RECEIVED.stillAsleep');
 }
 
 /**
@@ -54,7 +52,7 @@ export function judgeMissed(
   if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
   if (shown.isAsBefore) return undefined;
   const { taken, lost } = shown;
-  if (lost.length > 0) return { ...failed(valueLost(lost, 'came back'), { taken, lost }), reboot: 'unproven' };
+  if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack'), { taken, lost }), reboot: 'unproven' };
   const done = config && { config: { ...config, taken: provenPaths(step), untaken: [] } };
   return { state: 'succeeded', reboot: 'unproven', ...done };
 }

@@ -12,15 +12,7 @@ import { readFile } from './file';
 import type { Address } from './relocation';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
-import {
-  because,
-  transferHints,
-  transferMessages,
-  notReceived,
-  unanswered,
-  UNTOLD,
-  valueLost,
-} from './transfer-errors';
+import { notReceived, unanswered, valueLost } from './transfer-errors';
 
 export interface PatchTransferInput {
   readonly from: Address;
@@ -199,10 +191,10 @@ export class PatchTransfer {
     for (;;) {
       const back = await awaitReconnect(this.#there, { until, ready: settings.ready, statistics: true, verifying });
       if (back === 'never') return undefined;
-      if (back === 'not_ready')
-        return failed(because('NOT_READY', 'The device came back but was not ready in time.'), 'unknown');
+      if (back === 'not_ready') return failed(new HomieError('NOT_READY.cameBack'), 'unknown');
       const { broker, device } = this.#input.to;
-      if (isOtherDevice(this.#mac, broker.registry.get(device))) return failed(because('OTHER_DEVICE'), 'unknown');
+      if (isOtherDevice(this.#mac, broker.registry.get(device)))
+        return failed(new HomieError('OTHER_DEVICE'), 'unknown');
       const end = this.#judge(back);
       if (end !== undefined) return end;
       // A mere reconnect: the reboot is still to come.
@@ -218,9 +210,7 @@ export class PatchTransfer {
     const isOfSleeper = reboot === 'open' && live && this.#sleeps;
     if (reboot === 'refuted' || (reboot === 'open' && !isOfSleeper)) return undefined;
     if (config === undefined) {
-      return reboot === 'shown'
-        ? failed(because('CONFIG_UNKNOWN', 'The device came back but did not publish its configuration.'))
-        : undefined;
+      return reboot === 'shown' ? failed(new HomieError('CONFIG_UNKNOWN.afterReboot')) : undefined;
     }
     const shown = shownOf(step, config, settings.secretNames);
     if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
@@ -230,13 +220,13 @@ export class PatchTransfer {
 
   #judgeRebooted({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd {
     if (this.#received === undefined && isAsBefore)
-      return failed(because('NOT_RECEIVED', visible ? transferMessages.RESTARTED : transferMessages.UNSEEN));
+      return failed(new HomieError(visible ? 'NOT_RECEIVED.previousConfig' : 'NOT_RECEIVED.noneShown'));
     return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost, 'rebooted')), taken, lost };
   }
 
   /** @param lost why the broker did not acknowledge the patch */
   async #notBack(lost?: HomieError): Promise<PatchTransferEnd> {
-    const { from, to } = this.#input;
+    const { from, to, sketch } = this.#input;
     if (to !== from) {
       // Nobody has looked at the old address meanwhile.
       await drain(this.#here);
@@ -246,27 +236,16 @@ export class PatchTransfer {
     }
     if (isAsleep(from)) {
       return this.#received === undefined
-        ? failed(because('NOT_RECEIVED', transferMessages.ASLEEP), 'unknown')
-        : failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
+        ? failed(new HomieError('NOT_RECEIVED.asleep'), 'unknown')
+        : failed(new HomieError('REBOOT_UNPROVEN.patchReceived'), 'flashed');
     }
-    if (!isAt(from)) return failed(because('NOT_BACK', transferMessages.NOT_BACK, transferHints.NOT_BACK), 'unknown');
+    if (!isAt(from)) return failed(new HomieError('NOT_BACK.newSettings'), 'unknown');
     if (this.#received === undefined) return failed(notReceived(lost?.cause), 'unheard');
     // After a time without a connection of our own it was not seen to be there.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
-    if (isUnseen) return failed(because('REBOOT_UNPROVEN', UNTOLD), 'flashed');
-    return failed(because('NOT_APPLIED', undefined, this.#whyNotApplied()), 'flashed');
-  }
-
-  #whyNotApplied(): string {
-    const { sketch } = this.#input;
-    const settings =
-      sketch.length === 0
-        ? ''
-        : ` First check the types and validators that the sketch has for ${sketch.join(', ')}; they are not known here.`;
-    return (
-      'Check the serial log of the device: it refused the patch, or has written it and will reboot when the sketch is idle.' +
-      `${settings} The device stays locked and watched until it reboots.`
-    );
+    if (isUnseen) return failed(new HomieError('REBOOT_UNPROVEN.patchReceived'), 'flashed');
+    const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
+    return failed(new HomieError(key, { settings: sketch }), 'flashed');
   }
 }
 
@@ -292,19 +271,16 @@ export function shownOf(step: PatchStep, config: string, secretNames: readonly s
 /** Judges a device without a proof of the reboot: a configuration is published again at every connect, in use or not. */
 function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolean): PatchTransferEnd | undefined {
   if (isAsBefore && visible) return undefined;
-  if (lost.length > 0) return { ...failed(valueLost(lost, 'came back')), unproven: true, taken, lost };
-  if (!live) return failed(because('UNCONFIRMED', transferMessages.UNCONFIRMED, transferHints.UNCONFIRMED), 'flashed');
-  return {
-    ...failed(because('REBOOT_UNPROVEN', transferMessages.REBOOT_UNPROVEN, transferHints.REBOOT_UNPROVEN)),
-    unproven: true,
-  };
+  if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack')), unproven: true, taken, lost };
+  if (!live) return failed(new HomieError('UNCONFIRMED.config'), 'flashed');
+  return { ...failed(new HomieError('REBOOT_UNPROVEN.noUptime')), unproven: true };
 }
 
 /** Judges a device that sleeps: it boots at its next wake at the latest, and what it publishes comes into use. */
 function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd | undefined {
   if (isAsBefore || !visible) return undefined;
   if (lost.length === 0) return { kind: 'taken', unproven: true };
-  return { ...failed(valueLost(lost, 'came back'), 'flashed'), unproven: true, taken, lost };
+  return { ...failed(valueLost(lost, 'cameBack'), 'flashed'), unproven: true, taken, lost };
 }
 
 function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'failed' } {

@@ -101,10 +101,11 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     // The message of the engine may quote the text, which may hold a secret: only the place at its end is kept.
-    const place = / at (position \d+)(?: \(line \d+ column \d+\))?$/.exec(
+    const position = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(
       error instanceof Error ? error.message : '',
     )?.[1];
-    throw new PatchRefused(problem('PATCH_JSON', [], place && `The patch is not valid JSON (${place}).`));
+    if (position === undefined) throw new PatchRefused(problem('PATCH_JSON', []));
+    throw new PatchRefused(problem('PATCH_JSON.position', [], { position }));
   }
 }
 

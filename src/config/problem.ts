@@ -1,8 +1,10 @@
 import { HomieError, type ErrorCode } from '../errors';
+import english from '../texts/en-US.json';
+import { phrase, type ErrorKey, type Values } from '../texts/text';
 import { pathText, type Keys } from './json';
 
-/** Something that speaks against a patch. No text in it ever holds a value of the patch or the configuration. */
-export interface Problem {
+/** A problem as it goes into a message. No text in it ever holds a value of the patch or the configuration. */
+export interface ProblemReport {
   readonly code: ErrorCode;
   /** The path it is about; empty when it is about the whole. */
   readonly path: string;
@@ -10,18 +12,44 @@ export interface Problem {
   readonly hint: string;
 }
 
-/** @param message the catalogue's sentence when it is left out */
-export function problem(code: ErrorCode, keys: Keys, message?: string, hint?: string): Problem {
-  const error = new HomieError(code);
-  return { code, path: pathText(keys), message: message ?? error.message, hint: hint ?? error.hint };
+/** Something that speaks against a patch. */
+export interface Problem extends ProblemReport {
+  /** The same without the path. */
+  readonly error: HomieError;
 }
 
-/** Says of a list that is not shown whole how many more there are; nothing where there are none. */
-export function andMore(count: number): string {
-  return count > 0 ? ` (and ${count} more)` : '';
+export function problem(key: ErrorKey, keys: Keys, values?: Values): Problem {
+  return problemOf(new HomieError(key, values), pathText(keys));
 }
 
-/** The problem as an error, for where one must be thrown. */
-export function problemError({ code, path, message, hint }: Problem): HomieError {
-  return new HomieError(code, path === '' ? message : `${path}: ${message}`, { hint });
+export function problemOf(error: HomieError, path = ''): Problem {
+  const { code, message, hint } = error;
+  return { code, path, message, hint, error };
+}
+
+export function reportProblem({ code, path, message, hint }: Problem): ProblemReport {
+  return { code, path, message, hint };
+}
+
+/**
+ * The problem as an error, for where one must be thrown: its sentence names the path, and how many others there are.
+ *
+ * @param others how many problems there are beside this one
+ */
+export function problemError({ code, path, error }: Problem, others = 0): HomieError {
+  if (path === '' && others === 0) return error;
+  const text = path === '' ? error.text : phrase('atPath', { path, text: error.text });
+  const key = `${code}.problem`;
+  if (!isErrorKey(key)) throw new TypeError(`${code} has no text with a path`);
+  return new HomieError(key, { sentence: andOthers(text, others), hint: error.advice });
+}
+
+/** Says of a text that does not show all how many more there are. */
+export function andOthers(text: Values[string], count: number): Values[string] {
+  return count > 0 ? phrase('andOthers', { text, count }) : text;
+}
+
+function isErrorKey(key: string): key is ErrorKey {
+  const [code = '', variant = ''] = key.split('.');
+  return Reflect.has(Object(Reflect.get(english.errors, code)), variant);
 }

@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
-import { neverSeen, settleFor } from '../homie/presence';
+import { settleFor, whyNot } from '../homie/presence';
 import { checkDeviceId } from '../homie/topics';
 import { readFile } from './file';
 import { pathText, type JsonObject } from './json';
@@ -55,9 +55,7 @@ export async function readDeviceConfig(
         if (!broker.isSettled) throw new HomieError('STILL_RECEIVING');
         throw (
           broker.refusal('$implementation/config') ??
-          (known === undefined
-            ? new HomieError('DEVICE_UNKNOWN', `${id} was ${neverSeen(broker, id)}`)
-            : new HomieError('CONFIG_UNKNOWN'))
+          (known === undefined ? whyNot(broker, id) : new HomieError('CONFIG_UNKNOWN'))
         );
       }
     }

@@ -34,7 +34,7 @@ export async function untilRebootShowable(
     const at = showableAt(known, now);
     if (at <= now) return;
     until ??= at + atMost;
-    if (now >= until) throw new HomieError('NOT_READY', 'The device keeps restarting.');
+    if (now >= until) throw new HomieError('NOT_READY.restarting');
     await watch.next(at, stop);
   }
 }

@@ -88,10 +88,7 @@ export class Relocation {
     const { broker, device } = this.end;
     const id = deviceIdOf(expected, mac);
     if (id === undefined) {
-      throw new HomieError(
-        'FACTS_MISSING',
-        'The device would use its MAC address as its id, but has not published it.',
-      );
+      throw new HomieError('FACTS_MISSING.macAddress');
     }
     const isRenamed = id !== deviceIdOf(before, mac);
     const isRebased = baseTopicOf(expected) !== baseTopicOf(before);
@@ -133,10 +130,7 @@ export class Relocation {
       if (broker.isReceiving) await settle(broker, signal);
       if (broker.isReceiving) throw new HomieError('STILL_RECEIVING');
       if (broker.isSettled) return broker;
-      throw new HomieError(
-        'NOT_CONNECTED',
-        `A second connection to watch the device under ${baseTopic} could not be established.`,
-      );
+      throw new HomieError('NOT_CONNECTED.newBaseTopic', { baseTopic });
     }
     return broker;
   }

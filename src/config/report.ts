@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { ConfigReport, Outcome } from '../update/update';
 import type { Check } from './check';
-import { andMore, problemError } from './problem';
+import { problemError, reportProblem } from './problem';
 
 /** What became of the steps of a change. */
 interface PatchProgress {
@@ -19,7 +19,7 @@ export function reportOf(check: Check, { done, taken, lost, moved }: PatchProgre
   const ends = new Set([...taken, ...steps.slice(0, done).flatMap(({ paths }) => paths)]);
   return {
     differences,
-    problems,
+    problems: problems.map(reportProblem),
     risks,
     warnings,
     unverified,
@@ -44,7 +44,5 @@ export function endUnsent(check: Check): Outcome | undefined {
 /** The first problem, and how many more there are. */
 function rejection({ problems }: Check): HomieError {
   const [first] = problems;
-  if (first === undefined) return new HomieError('UNEXPECTED');
-  const { code, message, hint } = problemError(first);
-  return new HomieError(code, `${message}${andMore(problems.length - 1)}`, { hint });
+  return first === undefined ? new HomieError('UNEXPECTED') : problemError(first, problems.length - 1);
 }

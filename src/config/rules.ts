@@ -1,4 +1,5 @@
 /** The rules by which a device refuses a configuration (homie-esp8266 Validation.cpp). */
+import { phrase, type ErrorKey, type Text, type Values } from '../texts/text';
 import { isCertain, type DeviceFile } from './file';
 import { at, isObject, type Json } from './json';
 import { isReadAsIpv4, isReadAsMac } from './network';
@@ -6,12 +7,14 @@ import { problem, type Problem } from './problem';
 import { schema, type ConfigKey } from './schema';
 
 const UINT16 = 65_535;
-const REQUIRED_OBJECT = 'It is required and must be an object.';
+
+/** The key of an error, and what is put into its text. */
+type Said = readonly [key: ErrorKey, values?: Values];
 
 interface Type {
   readonly isTaken: (value: Json, row: ConfigKey) => boolean;
   /** What is wrong with a value that is not taken. */
-  readonly mismatch: (row: ConfigKey, value: Json) => string;
+  readonly mismatch: (row: ConfigKey, value: Json) => Said;
 }
 
 const types: Record<ConfigKey['type'], Type> = {
@@ -22,32 +25,33 @@ const types: Record<ConfigKey['type'], Type> = {
     },
     mismatch: (row, value) => {
       const bytes = row.stripped ? undefined : bytesOf(value);
-      return `It must be ${textOf(row)}${bytes === undefined ? '' : `; it has ${bytes}`}.`;
+      const text = lengthOf(row);
+      return bytes === undefined ? ['CONFIG_RULE.textLength', { text }] : ['CONFIG_RULE.otherLength', { text, bytes }];
     },
   },
   whole: {
     isTaken: (value) => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= UINT16,
-    mismatch: () => `It must be a whole number from 0 to ${UINT16}, without quotes.`,
+    mismatch: () => ['CONFIG_RULE.whole', { max: UINT16 }],
   },
   flag: {
     isTaken: (value) => typeof value === 'boolean',
-    mismatch: () => 'It must be true or false.',
+    mismatch: () => ['CONFIG_RULE.flag'],
   },
   mac: {
     isTaken: (value) => typeof value === 'string' && isReadAsMac(value),
-    mismatch: () => 'It must be a MAC address such as "5C:CF:7F:00:00:01".',
+    mismatch: () => ['CONFIG_RULE.mac'],
   },
   ipv4: {
     isTaken: (value) => typeof value === 'string' && isReadAsIpv4(value),
-    mismatch: () => 'It must be an IPv4 address such as "192.168.1.20".',
+    mismatch: () => ['CONFIG_RULE.ipv4'],
   },
   object: {
     isTaken: isObject,
-    mismatch: ({ required }) => (required ? REQUIRED_OBJECT : 'It must be an object.'),
+    mismatch: ({ required }) => [required ? 'CONFIG_RULE.requiredObject' : 'CONFIG_RULE.object'],
   },
   settings: {
     isTaken: (value, { max = Infinity }) => countOf(value) <= max,
-    mismatch: ({ max }, value) => `It may hold at most ${max} settings; it would hold ${countOf(value)}.`,
+    mismatch: ({ max = Infinity }, value) => ['CONFIG_RULE.tooManySettings', { max, count: countOf(value) }],
   },
 };
 
@@ -56,10 +60,10 @@ const types: Record<ConfigKey['type'], Type> = {
  * Types and validators of the sketch's own settings are not known here. Lengths are in bytes of UTF-8.
  */
 export function brokenRules(file: DeviceFile): Problem[] {
-  return schema.flatMap((row) => broken(row, file).map((message) => problem('CONFIG_RULE', row.keys, message)));
+  return schema.flatMap((row) => broken(row, file).map(([key, values]) => problem(key, row.keys, values)));
 }
 
-function broken(row: ConfigKey, file: DeviceFile): string[] {
+function broken(row: ConfigKey, file: DeviceFile): Said[] {
   const { keys, when, together = [], needs, type } = row;
   const group = keys.slice(0, -1);
   const get = (path: readonly string[]): Json => at(file.content, path) ?? null;
@@ -69,16 +73,16 @@ function broken(row: ConfigKey, file: DeviceFile): string[] {
 
   const value = get(keys);
   if (value !== null) {
-    const message = types[type].isTaken(value, row) ? [] : [types[type].mismatch(row, value)];
-    return needs === undefined || isSet(needs) ? message : [...message, `It also requires ${needs} to be set.`];
+    const said = types[type].isTaken(value, row) ? [] : [types[type].mismatch(row, value)];
+    return needs === undefined || isSet(needs) ? said : [...said, ['CONFIG_RULE.needs', { key: needs }]];
   }
-  if (together.some(isSet)) return [`${together.join(', ')} must be set together or not at all.`];
+  if (together.some(isSet)) return [['CONFIG_RULE.together', { keys: together }]];
   if ((row.required ?? when) === undefined || isCertain(file, keys)) return [];
-  return [type === 'object' ? REQUIRED_OBJECT : `It is required: ${textOf(row)}.`];
+  return [type === 'object' ? ['CONFIG_RULE.requiredObject'] : ['CONFIG_RULE.requiredText', { text: lengthOf(row) }]];
 }
 
-function textOf({ min, max }: ConfigKey): string {
-  return min === undefined ? `text of at most ${max} bytes` : `text of ${min} to ${max} bytes`;
+function lengthOf({ min, max = Infinity }: ConfigKey): Text {
+  return min === undefined ? phrase('textAtMost', { max }) : phrase('textBetween', { min, max });
 }
 
 function bytesOf(value: Json): number | undefined {

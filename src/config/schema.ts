@@ -2,8 +2,11 @@
  * The keys of config.json: what the device takes, what it does not publish, and what can put it out of reach
  * (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). A new key is one row.
  */
+import type { ErrorKey } from '../texts/text';
 import { isObject, sameKeys, type Json, type Keys } from './json';
 import { isHost, isHostAddress, isIpv4, isNetmask } from './network';
+
+type Harm = Extract<ErrorKey, `CONFIG_HARM.${string}`>;
 
 export interface ConfigKey {
   readonly keys: Keys;
@@ -25,7 +28,7 @@ export interface ConfigKey {
   /** What a change of it can do. A text also applies to every key below that has no risk of its own. */
   readonly risk?: string | ((to: Json, from: Json) => string | undefined);
   /** Says what a value must be that the device accepts but does not work with; undefined where it is fine. */
-  readonly unsafe?: (value: Json) => string | undefined;
+  readonly unsafe?: (value: Json) => Harm | undefined;
   /** A split sends all of it in a patch of its own, after the others and in the order of the rows. */
   readonly alone?: true;
 }
@@ -35,9 +38,9 @@ const WRONG_NETWORK = `If the value does not match the network, the device never
 const WRONG_BROKER = `If the value does not match a broker, or matches a different one, the device disappears. ${OUT_OF_REACH}`;
 const NO_OTA = 'The device accepts no firmware over MQTT until OTA is enabled again.';
 
-const noAddress = text(isIpv4, 'It must be four numbers from 0 to 255, separated by dots and without leading zeros.');
-const noHost = address(isHostAddress, 'It must be a host address, from 1.0.0.0 to 223.255.255.255.');
-const noMask = address(isNetmask, 'It must be a netmask that leaves room for hosts, such as 255.255.255.0.');
+const noAddress = text(isIpv4, 'CONFIG_HARM.address');
+const noHost = address(isHostAddress, 'CONFIG_HARM.hostAddress');
+const noMask = address(isNetmask, 'CONFIG_HARM.netmask');
 const POINT = ['bssid', 'channel'];
 const NETWORK = ['ip', 'mask', 'gw'];
 
@@ -52,16 +55,13 @@ export const schema: readonly ConfigKey[] = [
       'All topics of the device move to the new id; flows and rules that use the old id lose the device.',
       'The device falls back to its MAC address as its id, and all its topics move there.',
     ),
-    unsafe: text(
-      /^[a-z0-9-]+$/,
-      'It must consist of a-z, 0-9 and -; with other characters the device may never answer again.',
-    ),
+    unsafe: text(/^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId'),
     alone: true,
   },
   {
     keys: ['device_stats_interval'],
     type: 'whole',
-    unsafe: outside(1, 994, '0 floods the broker, and a larger value overflows the memory of the device.'),
+    unsafe: outside(1, 994, 'CONFIG_HARM.statsInterval'),
   },
 
   { keys: ['wifi'], type: 'object', required: true, risk: WRONG_NETWORK, alone: true },
@@ -71,13 +71,13 @@ export const schema: readonly ConfigKey[] = [
     keys: ['wifi', 'bssid'],
     type: 'mac',
     together: POINT,
-    unsafe: text(/^[\da-f]{2}(?::[\da-f]{2}){5}$/i, 'It must be six pairs of hexadecimal digits, separated by colons.'),
+    unsafe: text(/^[\da-f]{2}(?::[\da-f]{2}){5}$/i, 'CONFIG_HARM.bssid'),
   },
   {
     keys: ['wifi', 'channel'],
     type: 'whole',
     together: POINT,
-    unsafe: outside(1, 14, 'the device cannot use other Wi-Fi channels.'),
+    unsafe: outside(1, 14, 'CONFIG_HARM.channel'),
   },
   { keys: ['wifi', 'ip'], type: 'ipv4', together: NETWORK, unsafe: noHost },
   { keys: ['wifi', 'mask'], type: 'ipv4', together: NETWORK, unsafe: noMask },
@@ -92,15 +92,15 @@ export const schema: readonly ConfigKey[] = [
     min: 1,
     max: 255,
     required: true,
-    unsafe: text(isHost, 'It must be only a host name or an IPv4 address, without scheme, port, path, user or spaces.'),
+    unsafe: text(isHost, 'CONFIG_HARM.host'),
   },
-  { keys: ['mqtt', 'port'], type: 'whole', unsafe: (port) => (port === 0 ? 'It must not be 0.' : undefined) },
+  { keys: ['mqtt', 'port'], type: 'whole', unsafe: (port) => (port === 0 ? 'CONFIG_HARM.port' : undefined) },
   { keys: ['mqtt', 'ssl'], type: 'flag' },
   {
     keys: ['mqtt', 'ssl_fingerprint'],
     type: 'text',
     max: 40,
-    unsafe: text(/^(?:[\da-f]{40})?$/i, 'It must be 40 hexadecimal digits without separators.'),
+    unsafe: text(/^(?:[\da-f]{40})?$/i, 'CONFIG_HARM.fingerprint'),
   },
   {
     keys: ['mqtt', 'base_topic'],
@@ -110,7 +110,7 @@ export const schema: readonly ConfigKey[] = [
       'All topics of the device move to the new base topic; subscribers to the old base topic lose the device.',
       'The device falls back to the base topic homie/, and all its topics move there.',
     ),
-    unsafe: text(/^[^$+#][^+#]*\/$/, 'It must end with /, must not start with $, and must not contain + or #.'),
+    unsafe: text(/^[^$+#][^+#]*\/$/, 'CONFIG_HARM.baseTopic'),
   },
   { keys: ['mqtt', 'auth'], type: 'flag' },
   { keys: ['mqtt', 'username'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
@@ -124,8 +124,7 @@ export const schema: readonly ConfigKey[] = [
     keys: ['settings'],
     type: 'settings',
     max: 10,
-    unsafe: (value) =>
-      isObject(value) ? undefined : 'It must be an object; otherwise all settings fall back to their defaults.',
+    unsafe: (value) => (isObject(value) ? undefined : 'CONFIG_HARM.settings'),
   },
 ];
 
@@ -137,20 +136,17 @@ export function keyAt(keys: Keys): ConfigKey | undefined {
 /** The secrets that the device strips before it publishes its configuration. */
 export const STRIPPED = schema.filter(({ stripped }) => stripped).map(({ keys }) => keys);
 
-function text(safe: RegExp | ((text: string) => boolean), message: string) {
+function text(safe: RegExp | ((text: string) => boolean), harm: Harm) {
   const isSafe = (value: string): boolean => (safe instanceof RegExp ? safe.test(value) : safe(value));
-  return (value: Json) => (typeof value === 'string' && !isSafe(value) ? message : undefined);
+  return (value: Json) => (typeof value === 'string' && !isSafe(value) ? harm : undefined);
 }
 
-function address(isSafe: (address: string) => boolean, message: string) {
-  return (value: Json) => noAddress(value) ?? text(isSafe, message)(value);
+function address(isSafe: (address: string) => boolean, harm: Harm) {
+  return (value: Json) => noAddress(value) ?? text(isSafe, harm)(value);
 }
 
-function outside(least: number, most: number, why: string) {
-  return (value: Json) =>
-    typeof value === 'number' && (value < least || value > most)
-      ? `It must be from ${least} to ${most}: ${why}`
-      : undefined;
+function outside(least: number, most: number, harm: Harm) {
+  return (value: Json) => (typeof value === 'number' && (value < least || value > most) ? harm : undefined);
 }
 
 function moves(changed: string, removed: string) {

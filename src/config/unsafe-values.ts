@@ -26,16 +26,16 @@ export function unsafeValues(
   const isNew = (keys: Keys): boolean => at(after.content, keys) !== at(before.content, keys);
   const problems = schema.flatMap(({ keys, unsafe }): Problem[] => {
     const value = at(after.content, keys) ?? null;
-    const message = value !== null && isNew(keys) ? unsafe?.(value) : undefined;
+    const harm = value !== null && isNew(keys) ? unsafe?.(value) : undefined;
     return [
-      ...(message === undefined ? [] : [problem('CONFIG_HARM', keys, message)]),
+      ...(harm === undefined ? [] : [problem(harm, keys)]),
       ...(isTaken && keys[0] === 'device_id' ? [problem('DEVICE_ID_TAKEN', keys)] : []),
     ];
   });
   const [ip, mask] = [at(after.content, WIFI_IP), at(after.content, WIFI_MASK)];
   const isMoved = isNew(WIFI_IP) || isNew(WIFI_MASK);
   if (isMoved && typeof ip === 'string' && typeof mask === 'string' && isWholeNetwork(ip, mask)) {
-    problems.push(problem('CONFIG_HARM', WIFI_IP, 'It must be the address of a host, not the address of the network.'));
+    problems.push(problem('CONFIG_HARM.networkAddress', WIFI_IP));
   }
   return problems;
 }

@@ -22,22 +22,10 @@ export async function forgetDevices(
   signal: AbortSignal,
 ): Promise<Forgetting[]> {
   const names = query.device ?? [];
-  if (names.length === 0) {
-    throw new HomieError('NO_DEVICE', 'Neither the message nor the node specifies which device to forget.', {
-      hint: 'Set msg.device to a device id, to several ids, or to a pattern.',
-    });
-  }
+  if (names.length === 0) throw new HomieError('NO_DEVICE.forget');
   const matches = await listDevices({ broker }, { ...query, device: names.filter(isPattern) }, firmware, signal);
   const ids = [...names.filter((name) => !isPattern(name)), ...matches.map(({ id }) => id)];
-  if (ids.length === 0) {
-    throw new HomieError(
-      'NO_MATCH',
-      `No device under ${broker.shownBaseTopic} matches the request to forget devices.`,
-      {
-        hint: 'List the devices with the same properties to see which devices match.',
-      },
-    );
-  }
+  if (ids.length === 0) throw new HomieError('NO_MATCH.forget', { baseTopic: broker.shownBaseTopic });
   await broker.seek(ids, signal);
   const forgotten: Forgetting[] = [];
   for (const id of new Set(ids)) forgotten.push(await forgetDevice(broker, id, signal));

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
-import { neverSeen } from '../homie/presence';
+import { deviceUnknown } from '../homie/presence';
 import { clearRetained, connectionLost, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
 
 /** How often what was cleared is looked at again: a broker may show only a part of very many topics at a time. */
@@ -48,11 +48,10 @@ export async function forgetDevice(broker: HomieBroker, id: string, signal: Abor
 function refuseOthers(broker: HomieBroker, device: Device | undefined, id: string): void {
   const state = device?.state?.value;
   if (state === undefined) {
-    const unseen = `Nothing was cleared: ${id} was ${neverSeen(broker, id)}`;
-    throw broker.refusal('$state', '$online') ?? new HomieError('DEVICE_UNKNOWN', unseen);
+    const refusal = broker.refusal('$state', '$online');
+    throw refusal ?? new HomieError('DEVICE_UNKNOWN.notCleared', { why: deviceUnknown(broker, id).text });
   }
-  if (!isForgettable(state))
-    throw new HomieError('DEVICE_PRESENT', `${id} is ${state}, so its retained topics are in use.`);
+  if (!isForgettable(state)) throw new HomieError('DEVICE_PRESENT.state', { id, state });
 }
 
 async function clear(
@@ -64,7 +63,7 @@ async function clear(
   const { connection, registry, baseTopic } = broker;
   const root = baseTopic + id;
   const seenAt = registry.get(id)?.seenAt;
-  if (broker.needsExactTopics) throw notFound(broker, id);
+  if (broker.needsExactTopics) throw new HomieError('NOT_CLEARED.notFound', { root: broker.shown(root) });
   let wasStateCleared = false;
   const stands = (): boolean => {
     const device = registry.get(id);
@@ -89,27 +88,16 @@ async function clear(
   throw new HomieError('NOT_CLEARED');
 }
 
-function notFound({ shownBaseTopic }: HomieBroker, id: string): HomieError {
-  return new HomieError(
-    'NOT_CLEARED',
-    `The broker delivers retained messages for exact topics only, so the topics below ${shownBaseTopic}${id} cannot be found; none was cleared.`,
-    { hint: 'Clear the topics with the tools of the broker.' },
-  );
-}
-
 function isForgettable(state: string): boolean {
   return state === 'lost' || state === 'disconnected';
 }
 
-function explain(error: unknown, { shownBaseTopic }: HomieBroker, id: string): HomieError {
+function explain(error: unknown, broker: HomieBroker, id: string): HomieError {
   if (!(error instanceof HomieError)) return new HomieError('UNEXPECTED', undefined, { cause: error });
   switch (error.code) {
     case 'PUBLISH_DENIED':
     case 'PUBLISH_REFUSED':
-      return new HomieError(
-        'NOT_CLEARED',
-        `The broker does not allow this user to clear the topics below ${shownBaseTopic}${id}.`,
-      );
+      return new HomieError('NOT_CLEARED.notAllowed', { root: broker.shownBaseTopic + id });
     case 'NOT_CONNECTED':
     case 'PUBLISH_TIMEOUT':
       return connectionLost();

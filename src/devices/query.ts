@@ -40,10 +40,7 @@ export function filterOf(
 ): (device: Device) => Promise<boolean> {
   const isNamed = names && matchAny(names);
   if (firmware !== undefined && firmware.info.name === undefined) {
-    throw new HomieError(
-      'NOT_HOMIE',
-      'The image has no Homie firmware name, so no device can be outdated compared with it.',
-    );
+    throw new HomieError('NOT_HOMIE.noComparison');
   }
   return async (device) => {
     const { id, state, fwName } = device;

@@ -4,7 +4,9 @@ import { EventEmitter } from 'node:events';
 import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
 import { isFinal, type Update } from '../update/update';
+import { saysOf } from '../errors';
 import { plainText } from '../plain-text';
+import type { Value } from '../texts/text';
 import { setNewest } from '../set-newest';
 import type { DeviceUpdate, Releases } from './releases';
 
@@ -32,8 +34,8 @@ interface RowUpdate {
   readonly version?: string;
   readonly checksum?: string;
   readonly reason?: string;
-  /** What went wrong, and what to do about it. */
-  readonly error?: string;
+  /** What went wrong, and what to do about it, as sentences. */
+  readonly error?: readonly Value[];
   readonly proven?: true;
 }
 
@@ -240,7 +242,7 @@ function jobUpdate({ state, phase, progress, to, reason, error, reboot }: Update
     ...(to?.version !== undefined && { version: to.version }),
     ...(to?.checksum !== undefined && { checksum: to.checksum }),
     ...(reason !== undefined && { reason }),
-    ...(error !== undefined && { error: `${error.message} ${error.hint}` }),
+    ...(error !== undefined && { error: saysOf(error) }),
     ...(state === 'succeeded' && reboot === 'proven' && { proven: true }),
   };
 }

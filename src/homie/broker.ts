@@ -1,25 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { HomieError } from '../errors';
+import type { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import { Connection, type ConnectionOptions, type ConnectionStatus } from '../mqtt/connection';
 import { subscribeError } from '../mqtt/reason';
-import type { Device, DeviceEvent } from './device';
-import { AT_ONCE, ExactTopics } from './exact-topics';
 import { DeviceLocks } from './lock';
 import { Registry } from './registry';
+import { Settling } from './settling';
 import { normalizeBaseTopic, subscriptions } from './topics';
-import { untilQuiet, type Burst } from './until-quiet';
 import type { DeviceWatch } from './watch';
-
-/** What is retained still comes as long as the last of it is not older, in ms. */
-const RECEIVING = 10_000;
-
-/** It is said that it still comes when that takes longer, in ms. */
-const LONG = 5000;
-
-/** So often the connection may end while exact topics are asked for: there are brokers that take few filters at a time. */
-const MOST_CUT = 2;
 
 export interface BrokerOptions extends ConnectionOptions {
   readonly baseTopic: string;
@@ -40,20 +29,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   readonly connection: Connection;
   readonly locks: DeviceLocks;
   readonly #options: ConnectionOptions;
+  readonly #settling: Settling;
   /** Whether messages of the present connection may come. */
   #restored = false;
-  #settled = false;
   /** Reason codes by filter. */
   #refused: ReadonlyMap<string, number> = new Map();
   #connectionNumber = 0;
-  #closed = false;
-  #lastRetained = Number.NEGATIVE_INFINITY;
-  #takesLong = false;
-  /** Of the present connection; undefined where filters with wildcards have brought what is retained. */
-  #exact: ExactTopics | undefined;
-  #cut = 0;
-  #ended = new AbortController();
-  readonly #waiters = new Set<(error?: HomieError) => void>();
 
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
   constructor({ baseTopic, shownBaseTopic, ...options }: BrokerOptions) {
@@ -66,39 +47,38 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.registry = new Registry(this.baseTopic);
     this.connection = new Connection(options);
     this.locks = new DeviceLocks(options.url, this.baseTopic, (id) => this.registry.get(id));
+    this.#settling = new Settling(this.connection, this.registry, this.baseTopic);
 
-    this.registry.on('event', (id, event) => {
-      this.locks.observe(id, event);
-      this.#hear(id, event);
-    });
-    this.registry.on('forgotten', (id) => this.#exact?.forget(id));
+    this.#settling.on('changed', () => this.emit('status', this.status));
+    this.#settling.on('settled', () => this.emit('settled'));
+    this.registry.on('event', (id, event) => this.locks.observe(id, event));
     this.registry.protect((id) => this.locks.isHeld(id));
     this.connection.on('status', (status) => this.#connectionChanged(status));
     this.connection.on('subscribed', (refused) => this.#subscribed(refused));
     this.connection.on('message', (topic, payload, retained) => {
       this.#restore();
-      if (retained) this.#lastRetained = performance.now();
+      if (retained) this.#settling.received();
       this.registry.receive(topic, payload, retained);
     });
   }
 
   get status(): ConnectionStatus {
     const { status } = this.connection;
-    const isExact = this.needsExactTopics;
+    const { takesLong, needsExactTopics } = this.#settling;
     // Asked for at every look at a device: mostly there is nothing to add.
-    if (status.state !== 'connected' || (this.#refused.size === 0 && !this.#takesLong && !isExact)) return status;
+    if (status.state !== 'connected' || (this.#refused.size === 0 && !takesLong && !needsExactTopics)) return status;
     const refusal = this.refusal();
     return {
       ...status,
       ...(refusal && { refusal }),
-      ...(this.#takesLong && { receiving: true }),
-      ...(isExact && { lacks: [...(status.lacks ?? []), 'retainedByWildcard'] }),
+      ...(takesLong && { receiving: true }),
+      ...(needsExactTopics && { lacks: [...(status.lacks ?? []), 'retainedByWildcard'] }),
     };
   }
 
   /** Whether the broker was seen to deliver nothing retained for a filter with a wildcard. */
   get needsExactTopics(): boolean {
-    return this.#exact?.isNeeded === true;
+    return this.#settling.needsExactTopics;
   }
 
   /**
@@ -165,23 +145,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
    * @throws {HomieError} NOT_CONNECTED when this is closed
    */
   settled(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (this.#closed) throw new HomieError('NOT_CONNECTED');
-      if (this.#settled) return resolve();
-      const done = (error?: HomieError): void => {
-        this.#waiters.delete(done);
-        signal?.removeEventListener('abort', aborted);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const aborted = (): void => {
-        this.#waiters.delete(done);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', aborted, { once: true });
-      this.#waiters.add(done);
-    });
+    return this.#settling.wait(signal);
   }
 
   /**
@@ -190,10 +154,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
    *
    * @param signal rejects with its reason
    */
-  async seek(ids: Iterable<string>, signal: AbortSignal): Promise<void> {
-    if (this.#exact === undefined) return;
-    const unknown = [...ids].filter((id) => mayBeMore(this.registry.get(id)));
-    if (unknown.length > 0) await this.#exact.seek(unknown, signal);
+  seek(ids: Iterable<string>, signal: AbortSignal): Promise<void> {
+    return this.#settling.seek(ids, signal);
   }
 
   /**
@@ -209,40 +171,31 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   /** Whether what is retained has been received, as `settled` says. */
   get isSettled(): boolean {
-    return this.#settled;
+    return this.#settling.isSettled;
   }
 
   /** Whether what is retained is still coming. */
   get isReceiving(): boolean {
-    const isConnected = this.connection.status.state === 'connected';
-    return isConnected && !this.#settled && performance.now() - this.#lastRetained < RECEIVING;
+    return this.#settling.isReceiving;
   }
 
   /** Ends the connection, which is `disconnected` at once. No socket, listener or timer stays when this resolves. */
   async close(): Promise<void> {
-    this.#closed = true;
     this.locks.close();
-    const closed = this.connection.close();
-    for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
-    await closed;
+    this.#settling.close();
+    await this.connection.close();
   }
 
   #connectionChanged(status: ConnectionStatus): void {
     this.#refused = new Map();
-    this.#takesLong = false;
-    if (this.#exact?.isAsking === true) this.#cut += 1;
-    this.#exact = undefined;
-    this.#ended.abort();
     if (status.state === 'connected') {
-      this.#ended = new AbortController();
-      this.#lastRetained = Number.NEGATIVE_INFINITY;
-      this.#tellThatItTakesLong(this.#ended.signal);
+      this.#settling.begin();
       this.#connectionNumber += 1;
       this.registry.forgetStates();
-    } else if (this.#restored) {
+    } else {
+      this.#settling.end();
+      if (this.#restored) this.registry.tellConnection({ value: 'lost', heardAt: this.connection.heardAt });
       this.#restored = false;
-      this.#settled = false;
-      this.registry.tellConnection({ value: 'lost', heardAt: this.connection.heardAt });
     }
     this.emit('status', status);
   }
@@ -257,63 +210,6 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.#restore();
     this.#refused = refused;
     if (refused.size > 0) this.emit('status', this.status);
-    void this.#settle(this.#ended.signal);
+    void this.#settling.subscribed();
   }
-
-  async #settle(ended: AbortSignal): Promise<void> {
-    const burst = { lastAt: () => this.#lastRetained, isPartial: () => this.registry.awaitsState };
-    try {
-      await untilQuiet(burst, ended);
-      if (this.#lastRetained < 0 && this.#cut < MOST_CUT) await this.#askExactly(burst, ended);
-    } catch {
-      return;
-    }
-    this.#settled = true;
-    for (const done of this.#waiters) done();
-    this.emit('settled');
-    if (!this.#takesLong) return;
-    this.#takesLong = false;
-    this.emit('status', this.status);
-  }
-
-  /** For the devices that are known already. Where nothing is retained of the first ones, the others are not waited for. */
-  async #askExactly(burst: Burst, ended: AbortSignal): Promise<void> {
-    const exact = new ExactTopics({
-      connection: this.connection,
-      baseTopic: this.baseTopic,
-      burst,
-      ended,
-      proven: () => this.emit('status', this.status),
-    });
-    this.#exact = exact;
-    const ids = [...new Set([...this.registry.watched, ...this.registry.devices.keys()])];
-    await exact.seek(ids.slice(0, AT_ONCE), ended);
-    if (exact.isNeeded) await exact.seek(ids, ended);
-    else for (const id of ids) exact.hear(id);
-  }
-
-  /** What shows that exact topics are needed, or may be. */
-  #hear(id: string, event: DeviceEvent): void {
-    if (this.#exact === undefined || event.attribute === 'connection') return;
-    if (!event.live) {
-      // A retained `$online` is taken in although it came live.
-      if (event.attribute !== 'state') this.#exact.learn(id);
-      return;
-    }
-    if (mayBeMore(this.registry.get(id))) this.#exact.hear(id);
-  }
-
-  #tellThatItTakesLong(ended: AbortSignal): void {
-    const timer = setTimeout(() => {
-      if (!this.isReceiving) return;
-      this.#takesLong = true;
-      this.emit('status', this.status);
-    }, LONG);
-    ended.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  }
-}
-
-/** Whether the broker may have retained more of a device than is known; it may be just about to publish everything. */
-function mayBeMore({ state, checksum, config }: Partial<Device> = {}): boolean {
-  return state === undefined || (state.value !== 'init' && (checksum === undefined || config === undefined));
 }

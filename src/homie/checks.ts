@@ -1,5 +1,5 @@
 /** What the checks of an update and of a configuration change have in common: many devices, and nothing is sent. */
-import { phrase, type Text } from '../texts/text';
+import { phrase, type Value } from '../texts/text';
 import type { HomieBroker } from './broker';
 import type { Staged } from './lock-table';
 import { matchAny } from './pattern';
@@ -31,6 +31,6 @@ export async function checkEach<Each extends { readonly verdict: string }>(
 }
 
 /** Returns why the lock of a device would not allow it to be sent something, in a sentence. */
-export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): Text | undefined {
+export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): Value | undefined {
   return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.text : phrase('deviceBusy');
 }

@@ -170,7 +170,7 @@ export class DeviceObserver {
         this.#signal,
       );
       if (event === undefined) {
-        if (isBlind) throw connectionLost();
+        if (isBlind) throw new HomieError('CONNECTION_LOST.notRestored');
         if (isHeard) return undefined;
         await this.#hear();
         isHeard = true;
@@ -187,7 +187,7 @@ export class DeviceObserver {
     await withDeadline(BLIND_LIMIT, this.#signal, async (patience) => {
       await this.#broker.heard(patience);
       this.#signal.throwIfAborted();
-      if (patience.aborted) throw connectionLost();
+      if (patience.aborted) throw new HomieError('CONNECTION_LOST.notRestored');
     });
   }
 
@@ -282,13 +282,6 @@ export class DeviceObserver {
   #time(at: number): number {
     return at - this.#blind;
   }
-}
-
-function connectionLost(): HomieError {
-  return new HomieError(
-    'CONNECTION_LOST',
-    'The connection to the broker was lost and not restored in time, so the outcome for the device is unknown.',
-  );
 }
 
 /** Whether a device in this `$state` is not there. */

@@ -105,10 +105,10 @@ export class DeviceLocks {
    */
   refusalOf(id: string, what: Staged, job?: string): HomieError | undefined {
     const hold = this.#find(id);
-    if (hold?.job !== undefined && hold.job !== job) return busy(id);
+    if (hold?.job !== undefined && hold.job !== job) return new HomieError('DEVICE_BUSY.device', { id });
     const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
     const isFree = staged === undefined || (staged === 'patch' && what === 'patch');
-    return isFree ? undefined : rebootPending(id, staged);
+    return isFree ? undefined : new HomieError(`REBOOT_PENDING.${staged}`, { id });
   }
 
   /**
@@ -134,7 +134,7 @@ export class DeviceLocks {
    */
   takeUp(id: string, job: string): void {
     const hold = this.#enter(id);
-    if (hold.job !== undefined && hold.job !== job) throw busy(id);
+    if (hold.job !== undefined && hold.job !== job) throw new HomieError('DEVICE_BUSY.device', { id });
     hold.job = job;
   }
 
@@ -264,18 +264,6 @@ export class DeviceLocks {
   #enter(id: string): Hold {
     return this.#find(id) ?? enterHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
-}
-
-function busy(id: string): HomieError {
-  return new HomieError('DEVICE_BUSY', `${id} is busy with another job, and a device can run only one job at a time.`);
-}
-
-function rebootPending(id: string, what: Staged): HomieError {
-  if (what === 'image') return new HomieError('REBOOT_PENDING', `${id} may still have to boot an earlier image.`);
-  const message = `${id} may still reboot for a configuration change, which would interrupt an update.`;
-  return new HomieError('REBOOT_PENDING', message, {
-    hint: 'Power-cycle the device, or wait until it reboots. A corrected configuration change can be sent immediately.',
-  });
 }
 
 function brokerName(url: string): string {

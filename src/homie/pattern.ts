@@ -22,7 +22,7 @@ export function readPattern(text: string): (id: string) => boolean {
   }
   const fixed = parts.join('');
   if (!isDeviceIdOrPattern(text)) {
-    throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(text.slice(0, 80))} cannot match any device id.`);
+    throw new HomieError('INVALID_DEVICE_ID.pattern', { pattern: JSON.stringify(text.slice(0, 80)) });
   }
   return (id) => {
     if (id.length < fixed.length || !id.startsWith(first) || !id.endsWith(last)) return false;

@@ -154,7 +154,7 @@ export function incomplete(broker: HomieBroker, id: string): HomieError | undefi
   const device = broker.registry.get(id);
   const what = device && missing(broker, device);
   if (what === undefined || what === 'connection' || what === 'state') return undefined;
-  return broker.refusal(what) ?? unpublished(id, what);
+  return broker.refusal(what) ?? new HomieError('FACTS_MISSING.topic', { id, topic: what });
 }
 
 /** Returns what keeps a device from being ready: no connection, its state, or a topic that it has not published. */
@@ -164,39 +164,44 @@ function missing(broker: HomieBroker, device: Device): 'connection' | 'state' | 
   return NEEDED.find(([attribute]) => device[attribute] === undefined)?.[1];
 }
 
-function unpublished(id: string, topic: string): HomieError {
-  return new HomieError(
-    'FACTS_MISSING',
-    `${id} is ready but does not publish ${topic}; it probably does not run Homie for ESP8266.`,
-  );
+/** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
+export function neverSeen(broker: HomieBroker, id: string): string {
+  const similar = similarId(broker, id);
+  return similar === undefined ? `never seen under ${broker.shownBaseTopic}.` : `never seen; did you mean ${similar}?`;
 }
 
-/** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
-export function neverSeen({ registry, shownBaseTopic }: HomieBroker, id: string): string {
+/** Returns the error for a device of which nothing is known: whether the id of a known one is similar. */
+export function deviceUnknown(broker: HomieBroker, id: string): HomieError {
+  const similar = similarId(broker, id);
+  return similar === undefined
+    ? new HomieError('DEVICE_UNKNOWN.neverSeen', { id, baseTopic: broker.shownBaseTopic })
+    : new HomieError('DEVICE_UNKNOWN.similar', { id, similar });
+}
+
+function similarId({ registry }: HomieBroker, id: string): string | undefined {
   const known = [...registry.devices.values()].flatMap((device) => (device.state === undefined ? [] : [device.id]));
-  const [meant] = similarNames(id, known);
-  return meant === undefined ? `never seen under ${shownBaseTopic}.` : `never seen; did you mean ${meant}?`;
+  return similarNames(id, known)[0];
 }
 
 /** Why a device is not ready. */
 export function whyNot(broker: HomieBroker, id: string): HomieError {
   const { status } = broker;
   if (status.state !== 'connected') {
-    const why = status.state === 'disconnected' ? ` (${status.error.message})` : '';
-    return new HomieError('NOT_CONNECTED', `There was no connection to the broker${why}.`);
+    return status.state === 'disconnected'
+      ? new HomieError('NOT_CONNECTED.noConnectionBecause', { why: status.error.text })
+      : new HomieError('NOT_CONNECTED.noConnection');
   }
   const device = broker.registry.get(id);
   if (device?.state === undefined) {
     if (!broker.isSettled) return new HomieError('STILL_RECEIVING');
-    const refusal = broker.refusal('$state', '$online');
-    if (refusal !== undefined) return refusal;
-    return new HomieError('DEVICE_UNKNOWN', `${id} was ${neverSeen(broker, id)}`);
+    return broker.refusal('$state', '$online') ?? deviceUnknown(broker, id);
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {
     // It may have become ready just now.
-    const but = what === undefined ? '' : `; its state was ${device.state.value}`;
-    return new HomieError('DEVICE_OFFLINE', `${id} was not ready in time${but}.`);
+    return what === undefined
+      ? new HomieError('DEVICE_OFFLINE.inTime', { id })
+      : new HomieError('DEVICE_OFFLINE.state', { id, state: device.state.value });
   }
-  return broker.refusal(what) ?? unpublished(id, what);
+  return broker.refusal(what) ?? new HomieError('FACTS_MISSING.topic', { id, topic: what });
 }

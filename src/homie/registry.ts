@@ -1,21 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { Attribute, ConnectionChange, Device, DeviceEvent, DeviceState, Fact } from './device';
 import { isDeviceId } from './device-id';
+import { Eviction } from './eviction';
 import { attributes, keep, topicReaders, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
 import { KnownDevice } from './known-device';
 
 /** How many devices are remembered. */
 export const MAX_DEVICES = 20_000;
-
-/** How many devices that are needed are passed over at most. */
-const PROBES = 100;
-
-/** How long it is believed that no device can be forgotten, in ms, when none could be. */
-const FULL = 100;
-
-/** What every device of Homie for ESP8266 and ESP32 advertises. The state is not there: it is forgotten at each connect. */
-const fullAdvertisement: readonly Attribute[] = ['homie', 'name', 'fwName', 'fwVersion', 'implementation'];
 
 /** Topics that a device publishes only while it advertises itself, after each connect. */
 const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
@@ -50,12 +42,8 @@ export class Registry extends EventEmitter<{
   readonly limit: number;
   readonly #devices = new Map<string, KnownDevice>();
   #lastReader: TopicReader | undefined;
-  /** Devices that can be forgotten, from the one that was heard longest ago. */
-  readonly #light = new Map<string, KnownDevice>();
-  readonly #protections = new Set<(id: string) => boolean>();
+  readonly #eviction: Eviction;
   #wasFull = false;
-  /** When it may be looked again for devices that can be forgotten. */
-  #lookAgainAt = 0;
   /** Devices whose state comes from `$online` of Homie 2. */
   readonly #homie2 = new Set<string>();
   readonly #watches = new Map<string, Set<DeviceWatch>>();
@@ -71,6 +59,9 @@ export class Registry extends EventEmitter<{
     this.setMaxListeners(0);
     this.#base = baseTopic;
     this.limit = limit;
+    // A hundredth at a time, so that it is not done for each that comes.
+    this.#eviction = new Eviction(Math.ceil(limit / 100));
+    this.protect((id) => this.#watches.has(id));
   }
 
   /** The devices by id. Each is alive: it shows what is known when it is looked at. */
@@ -94,10 +85,7 @@ export class Registry extends EventEmitter<{
    * @returns ends that
    */
   protect(isNeeded: (id: string) => boolean): () => void {
-    this.#protections.add(isNeeded);
-    return () => {
-      this.#protections.delete(isNeeded);
-    };
+    return this.#eviction.protect(isNeeded);
   }
 
   /** Whether the broker has sent retained values of a device on the present connection, but no state, which comes last. */
@@ -191,7 +179,7 @@ export class Registry extends EventEmitter<{
     if (event.attribute === 'state' && !this.#takesState(device, name, event)) return;
     if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event);
     keep(device, event);
-    this.#weigh(device);
+    this.#eviction.weigh(device);
     if (event.attribute === 'state') noteState(device, event);
     if (isSign(event)) device.seenAt = event.at;
     this.#tell(device.id, event);
@@ -238,7 +226,7 @@ export class Registry extends EventEmitter<{
   }
 
   #enter(id: string): KnownDevice | undefined {
-    if (!isDeviceId(id) || !(this.#makeRoom() || this.#isNeeded(id))) return undefined;
+    if (!isDeviceId(id) || !(this.#makeRoom() || this.#eviction.isNeeded(id))) return undefined;
     // A copy: a slice would keep the whole topic in memory.
     const device = new KnownDevice(Buffer.from(id).toString());
     this.#devices.set(device.id, device);
@@ -252,48 +240,28 @@ export class Registry extends EventEmitter<{
     device[attribute] = undefined;
     // That a patch was received says nothing of what is there.
     if (attributes.every((each) => each === 'configSet' || device[each] === undefined)) this.#forget(device.id);
-    else this.#weigh(device);
+    else this.#eviction.weigh(device);
     if (isGone) this.emit('gone', device);
   }
 
   #forget(id: string): void {
     this.#devices.delete(id);
-    this.#light.delete(id);
+    this.#eviction.remove(id);
     this.#homie2.delete(id);
   }
 
-  /** Notes whether a device, which was heard just now, can be forgotten. */
-  #weigh(device: KnownDevice): void {
-    this.#light.delete(device.id);
-    if (!isAdvertised(device)) this.#light.set(device.id, device);
-  }
-
-  #isNeeded(id: string): boolean {
-    return this.#watches.has(id) || [...this.#protections].some((isNeeded) => isNeeded(id));
-  }
-
-  /** Forgets a hundredth of the devices where there are too many, so that it is not done for each that comes. */
+  /** Forgets some of the devices where there are too many. */
   #makeRoom(): boolean {
     if (this.#devices.size < this.limit) return true;
     if (!this.#wasFull) this.emit('full');
     this.#wasFull = true;
-    const now = performance.now();
-    if (now < this.#lookAgainAt) return false;
-    let some = Math.ceil(this.limit / 100);
-    let probes = some + PROBES;
-    for (const [id, device] of this.#light) {
-      if (some === 0 || probes === 0) break;
-      probes -= 1;
-      if (this.#isNeeded(id)) {
-        this.#weigh(device);
-        continue;
-      }
-      some -= 1;
+    if (this.#eviction.isPaused) return false;
+    for (const id of this.#eviction.choose()) {
       this.#forget(id);
       this.emit('forgotten', id);
     }
     const hasRoom = this.#devices.size < this.limit;
-    if (!hasRoom) this.#lookAgainAt = now + FULL;
+    if (!hasRoom) this.#eviction.pause();
     return hasRoom;
   }
 }
@@ -305,10 +273,6 @@ export class Registry extends EventEmitter<{
 function followsOnline(homie: string): boolean | undefined {
   if (/^2\.0(\.|$)/.test(homie)) return true;
   return homie.startsWith('2.') ? undefined : false;
-}
-
-function isAdvertised(device: KnownDevice): boolean {
-  return device.checksum !== undefined || fullAdvertisement.every((each) => device[each] !== undefined);
 }
 
 function noteState(device: KnownDevice, { value, live, at }: Fact<DeviceState>): void {

@@ -53,7 +53,9 @@ export async function retainedBelow(
     if (failed.signal.aborted || seen.has(topic)) return;
     seen.add(topic);
     characters += topic.length;
-    if (seen.size > most.topics || characters > most.characters) failed.abort(tooMany(root));
+    if (seen.size > most.topics || characters > most.characters) {
+      failed.abort(new HomieError('NOT_CLEARED.tooMany', { root }));
+    }
   };
   connection.on('message', listen);
   connection.on('status', lose);
@@ -142,13 +144,7 @@ export async function clearRetained(
 
 /** Why what is retained is not known or cleared to its end. */
 export function connectionLost(): HomieError {
-  return new HomieError('CONNECTION_LOST', 'The connection to the broker was lost in the meantime.');
-}
-
-function tooMany(root: string): HomieError {
-  return new HomieError('NOT_CLEARED', `The broker has too many retained topics below ${root}; none was cleared.`, {
-    hint: 'Clear the topics with the tools of the broker, and restrict who may publish there (ACL).',
-  });
+  return new HomieError('CONNECTION_LOST.meanwhile');
 }
 
 /** Whether a topic tells whether a device is there. */

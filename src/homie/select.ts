@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { phrase, type Text } from '../texts/text';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { isPattern, matchAny, readPattern } from './pattern';
@@ -30,7 +31,7 @@ export async function selectDevices(
   if (ids.length === 0 && !mayBeNone) {
     throw (
       broker.refusal('$fw/name') ??
-      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} runs "${firmwareName}".`)
+      new HomieError('NO_MATCH.firmware', { baseTopic: broker.shownBaseTopic, firmware: String(firmwareName) })
     );
   }
   return ids;
@@ -59,10 +60,7 @@ function checkChoice(choice: DeviceChoice, firmwareName: string | undefined): vo
     if (choice.devices.length === 0) throw new HomieError('NO_DEVICE');
     for (const device of namedDevices(choice)) checkDeviceId(device);
   } else if (firmwareName === undefined) {
-    throw new HomieError(
-      'NOT_HOMIE',
-      'The image has no Homie firmware name, so the devices that run it cannot be found.',
-    );
+    throw new HomieError('NOT_HOMIE.noSelection');
   }
 }
 
@@ -92,10 +90,17 @@ async function selectNamed(
   if (ids.length === 0 && !mayBeNone) {
     throw (
       broker.refusal('$state', '$online') ??
-      new HomieError('NO_MATCH', `No known device under ${broker.shownBaseTopic} matches ${named.join(' or ')}.`)
+      new HomieError('NO_MATCH.devices', { baseTopic: broker.shownBaseTopic, patterns: either(named) })
     );
   }
   return [...new Set(ids)];
+}
+
+/** Returns names as the parts of a choice; halved, since there may be thousands of them. */
+function either(names: readonly string[]): Text | string {
+  const half = Math.ceil(names.length / 2);
+  if (names.length < 2) return names.join('');
+  return phrase('either', { one: either(names.slice(0, half)), other: either(names.slice(half)) });
 }
 
 function known(broker: HomieBroker, fits: (device: Device) => boolean): string[] {

@@ -16,13 +16,9 @@ export function normalizeBaseTopic(text: string, shown = text): string {
   const trimmed = text.trim();
   const topic = trimmed.endsWith('/') ? trimmed : `${trimmed}/`;
   if (trimmed === '' || /[+#\p{Cc}\p{Cs}]|^\$/u.test(topic)) {
-    throw new HomieError('INVALID_BASE_TOPIC', `The base topic ${JSON.stringify(shown)} is invalid.`);
+    throw new HomieError('INVALID_BASE_TOPIC.topic', { topic: JSON.stringify(shown) });
   }
-  if (Buffer.byteLength(topic) >= MAX_TOPIC) {
-    throw new HomieError('INVALID_BASE_TOPIC', 'The base topic is too long.', {
-      hint: 'Shorten the base topic; together with the device id it may have at most 67 characters.',
-    });
-  }
+  if (Buffer.byteLength(topic) >= MAX_TOPIC) throw new HomieError('INVALID_BASE_TOPIC.tooLong');
   return topic;
 }
 
@@ -32,7 +28,7 @@ export function normalizeBaseTopic(text: string, shown = text): string {
  */
 export function checkDeviceId(id: string): string {
   if (isDeviceId(id)) return id;
-  throw new HomieError('INVALID_DEVICE_ID', `${JSON.stringify(id.slice(0, MAX_ID))} is not a valid device id.`);
+  throw new HomieError('INVALID_DEVICE_ID.id', { id: JSON.stringify(id.slice(0, MAX_ID)) });
 }
 
 /**
@@ -45,10 +41,7 @@ export function firmwareTopic(base: string, id: string, md5: string): string {
   const topic = `${base}${id}/$implementation/ota/firmware/${md5}`;
   const length = Buffer.byteLength(topic);
   if (length <= MAX_TOPIC) return topic;
-  throw new HomieError(
-    'TOPIC_TOO_LONG',
-    `The firmware topic of ${id} would have ${length} characters, but a device receives at most ${MAX_TOPIC}.`,
-  );
+  throw new HomieError('TOPIC_TOO_LONG.length', { id, length, limit: MAX_TOPIC });
 }
 
 /**

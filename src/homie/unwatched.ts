@@ -83,13 +83,7 @@ export function lateOutcomeUnwatched(
 export function unconfirmed({ config }: Device, waited: number): HomieError {
   const interval = config && statisticsInterval(config.value);
   if (interval === undefined || interval * 1000 <= waited) return new HomieError('UNCONFIRMED');
-  return new HomieError(
-    'UNCONFIRMED',
-    `The device sends its statistics every ${interval} s, which is longer than reboot allows, so no live message has confirmed yet that it restarted.`,
-    {
-      hint: `Wait for the progress message marked late, which reports the outcome. To have the result wait for the statistics, set reboot to more than ${interval} s.`,
-    },
-  );
+  return new HomieError('UNCONFIRMED.interval', { interval });
 }
 
 /** How often a device sends its statistics, in s, by `$implementation/config`; undefined where that does not tell. */

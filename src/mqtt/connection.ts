@@ -3,10 +3,12 @@ import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
 import { clientOptions, type ConnectionOptions } from './options';
 import { closedWithoutWord, explain, refusesVersion, type ConnectionEnd } from './reason';
-import { Session, type Lack, type Published, type PublishOptions } from './session';
+import type { Published, PublishOptions } from './publish-queue';
+import { Session, type Lack } from './session';
 
 export type { ConnectionOptions } from './options';
-export type { Lack, Published, PublishOptions } from './session';
+export type { Published, PublishOptions } from './publish-queue';
+export type { Lack } from './session';
 
 export type ConnectionStatus =
   | { readonly state: 'connecting' }

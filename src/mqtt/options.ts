@@ -54,7 +54,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
   const username = options.username ?? decoded(url.username);
   const password = options.password ?? decoded(url.password);
   if (!Number.isInteger(keepalive) || keepalive < 0 || keepalive > 65_535) {
-    throw new HomieError('BROKER_SETTINGS', 'The keep-alive must be a whole number from 0 to 65535.');
+    throw new HomieError('BROKER_SETTINGS.keepalive');
   }
   const security = tlsOptions(options);
   return {
@@ -124,10 +124,7 @@ function inUrl(address: string): string {
 function brokerUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.hostname === '' || !schemes.some((scheme) => scheme === url.protocol)) {
-    throw new HomieError(
-      'BROKER_SETTINGS',
-      'The URL of the broker must start with mqtt://, mqtts://, ws:// or wss://.',
-    );
+    throw new HomieError('BROKER_SETTINGS.scheme');
   }
   return url;
 }
@@ -138,10 +135,7 @@ function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new HomieError(
-      'BROKER_SETTINGS',
-      'The user name or password in the URL of the broker is not encoded correctly.',
-    );
+    throw new HomieError('BROKER_SETTINGS.encoding');
   }
 }
 

@@ -6,7 +6,7 @@ export function publishError(code: unknown): HomieError {
   if (code === 135) return new HomieError('PUBLISH_DENIED');
   if (code === 149) return new HomieError('PACKET_TOO_LARGE');
   return typeof code === 'number' && code >= 128
-    ? new HomieError('PUBLISH_REFUSED', `The broker refused the message (reason code ${code}).`)
+    ? new HomieError('PUBLISH_REFUSED.code', { code })
     : new HomieError('CONNECTION_LOST');
 }
 
@@ -19,14 +19,6 @@ export function pubackCode(bytes: Buffer, id: number): number | undefined {
   return undefined;
 }
 
-/** A message that is not sent, since the broker has announced that it takes none of this size. In bytes. */
-export function packetTooLarge(limit: number, size: number): HomieError {
-  return new HomieError(
-    'PACKET_TOO_LARGE',
-    `The broker accepts messages of at most ${limit} bytes, but this message would have ${size}.`,
-  );
-}
-
 /**
  * Whether the broker has announced that it takes no message of this size.
  *
@@ -35,8 +27,9 @@ export function packetTooLarge(limit: number, size: number): HomieError {
  */
 export function refuseLarge(status: ConnectionStatus, topic: string, length: number): HomieError | undefined {
   if (status.state !== 'connected' || status.maximumPacketSize === undefined) return undefined;
+  const limit = status.maximumPacketSize;
   const size = packetSize(topic, length, 1, status.protocolVersion);
-  return size > status.maximumPacketSize ? packetTooLarge(status.maximumPacketSize, size) : undefined;
+  return size > limit ? new HomieError('PACKET_TOO_LARGE.limit', { limit, size }) : undefined;
 }
 
 /**

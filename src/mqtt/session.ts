@@ -1,28 +1,15 @@
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { connect, type IConnackPacket, type MqttClient } from 'mqtt';
-import { MAX_TIMER } from '../deadline';
 import { HomieError } from '../errors';
 import { clientOptions, isEncrypted, MAX_PACKET, shownUrl, type ConnectionOptions } from './options';
 import { PacketLimit } from './packet-limit';
-import { packetSize, packetTooLarge, pubackCode, publishError } from './publish-packet';
+import { Pings } from './pings';
+import { packetSize } from './publish-packet';
+import { PublishQueue, type Published, type PublishOptions } from './publish-queue';
 import { isTlsAlert, type ConnectionEnd } from './reason';
 import { byReasonCode } from './reason-codes';
-import { subscribePackets } from './subscribe-packets';
-
-export interface PublishOptions {
-  readonly qos: 0 | 1;
-  readonly retain?: boolean;
-  /** In ms. */
-  readonly timeout: number;
-  /** Asked when its turn comes: whether it still makes sense. */
-  readonly still?: () => boolean;
-}
-
-export interface Published {
-  /** MQTT 5, reason code 16: the broker knew of nobody who subscribes to the topic. */
-  readonly noSubscribers: boolean;
-}
+import { Subscriptions } from './subscriptions';
 
 /**
  * What a broker does without: by its CONNACK (MQTT 5, section 3.2.2.3), or as it was seen (`retainedByWildcard`: nothing
@@ -41,83 +28,70 @@ export interface SessionEvents {
   closed(end: ConnectionEnd): void;
 }
 
-/** A publish that is not settled. */
-interface Pending {
-  /** Packet id, with QoS 1. */
-  id?: number;
-  /** Bytes. */
-  readonly size: number;
-  /** Begins its deadline. */
-  readonly start: () => void;
-  readonly settle: (outcome: Published | HomieError) => void;
+/** What is seen of a connection. */
+interface Seen extends Pick<ConnectionEnd, 'protocolVersion' | 'secure' | 'websocket' | 'url'> {
+  /** What came last. */
+  lastBytes: Buffer;
+  /** The first error. */
+  error?: unknown;
+  /** The reason code of a DISCONNECT. */
+  disconnect?: number | undefined;
+  server?: string | undefined;
 }
 
-/**
- * While the broker acknowledges a publish, the next one may go out: on a quick link only, where one of that size was
- * acknowledged within so many ms. More than two at a time gain nothing (`npm run bench -- --only 3`), and leave more open
- * when the connection is lost.
- */
-const QUICK = 100;
-const UNDER_WAY = 2;
+/** What a broker says of itself in CONNACK. */
+interface Accepted {
+  /** In bytes. */
+  readonly maximumPacketSize: number | undefined;
+  readonly lacks: readonly Lack[];
+}
 
 /** How long the broker may take to close the connection after our DISCONNECT, in ms. */
 const FAREWELL = 1000;
-
-/** MQTT 5, section 3.4.2.1. */
-const NO_SUBSCRIBERS = 16;
 
 /**
  * One network connection to a broker, from CONNECT to its end. It never connects again, so that nothing can ever be sent
  * twice: mqtt.js repeats at every reconnect what was not acknowledged, even in a clean session.
  */
 export class Session {
-  readonly protocolVersion: 4 | 5;
   readonly #client: MqttClient;
   readonly #events: SessionEvents;
-  readonly #url: string;
-  readonly #shownUrl: string;
-  /** In their order. */
-  readonly #pending = new Set<Pending>();
-  /** Bytes that the link has brought to the broker within `QUICK`. */
-  #quick = 0;
-  /** Resolved when another publish may go out. */
-  #turn: Promise<void> = Promise.resolve();
-  /** Called when one might. */
-  #room: () => void = () => undefined;
-  /** Packet ids of publishes that reached nobody. */
-  readonly #unheard = new Set<number>();
-  /** Those of mqtt.js, too. */
-  #pingsSent = 0;
-  #pingsAnswered = 0;
-  /** By the number of the ping whose answer is waited for. */
-  readonly #pings = new Map<number, { readonly resolve: () => void; readonly reject: (error: HomieError) => void }>();
+  readonly #publishes: PublishQueue;
+  readonly #pings: Pings;
+  readonly #subscriptions: Subscriptions;
+  /** What is seen of the connection, for the account of its end. */
+  readonly #seen: Seen;
+  /** What the broker has said when it accepted the connection. */
+  #accepted: Accepted | undefined;
   #heardAt = performance.now();
   #started = false;
-  #opened = false;
   #ended = false;
-  #maximumPacketSize: number | undefined;
-  #lacks: readonly Lack[] = [];
-  /** How many SUBSCRIBE packets are not acknowledged. */
-  #subscribing = 0;
-  #server: string | undefined;
-  #error: unknown;
-  #lastBytes: Buffer = Buffer.alloc(0);
-  #disconnect: number | undefined;
 
   /** @throws {HomieError} BROKER_SETTINGS */
   constructor(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string, events: SessionEvents) {
-    this.protocolVersion = protocolVersion;
     this.#events = events;
-    this.#url = shownUrl(options.url);
-    this.#shownUrl = options.shownUrl ?? this.#url;
+    const url = shownUrl(options.url);
+    this.#seen = {
+      protocolVersion,
+      secure: isEncrypted(url),
+      websocket: /^wss?:/.test(url),
+      url: options.shownUrl ?? url,
+      lastBytes: Buffer.alloc(0),
+    };
     this.#client = connect({
       ...clientOptions(options, protocolVersion, clientId),
       timerVariant: {
         // While a publish is on its way its own deadline watches the link: a ping would wait behind a large one on a slow
         // link, and its answer would come too late.
-        set: (tick, ms) => Number(setInterval(() => this.#pending.size === 0 && tick(), ms)),
+        set: (tick, ms) => Number(setInterval(() => this.#publishes.isEmpty && tick(), ms)),
         clear: (timer) => clearInterval(timer),
       },
+    });
+    this.#subscriptions = new Subscriptions(this.#client);
+    this.#pings = new Pings(this.#client);
+    this.#publishes = new PublishQueue(this.#client, () => {
+      this.#cut();
+      this.#end();
     });
   }
 
@@ -127,102 +101,53 @@ export class Session {
     client.on('connect', ({ properties }) => {
       // What came behind the CONNACK could not be read.
       if (this.#ended) return;
-      this.#opened = true;
-      this.#maximumPacketSize = properties?.maximumPacketSize;
-      this.#lacks = lacksOf(properties);
-      this.#events.opened(this.#maximumPacketSize, this.#lacks);
+      const { maximumPacketSize } = properties ?? {};
+      this.#accepted = { maximumPacketSize, lacks: lacksOf(properties) };
+      this.#events.opened(maximumPacketSize, this.#accepted.lacks);
     });
     client.on('message', (topic, payload, { retain }) => {
       if (!this.#ended) this.#events.message(topic, payload, retain);
     });
-    // mqtt.js gives the reason code of a PUBACK to nobody when it is not an error.
     client.on('packetreceive', (packet) => {
-      if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
-      if (packet.cmd === 'pingresp') this.#answered();
-      if (packet.cmd === 'suback') this.#subscribing -= 1;
-      if (packet.cmd === 'connack' || packet.cmd === 'disconnect') this.#server = packet.properties?.serverReference;
-    });
-    client.on('packetsend', ({ cmd }) => {
-      if (cmd === 'pingreq') this.#pingsSent += 1;
-      if (cmd === 'subscribe') this.#subscribing += 1;
+      if (packet.cmd === 'connack' || packet.cmd === 'disconnect')
+        this.#seen.server = packet.properties?.serverReference;
     });
     client.on('disconnect', ({ reasonCode }) => {
-      if (reasonCode !== 0) this.#disconnect = reasonCode;
+      if (reasonCode !== 0) this.#seen.disconnect = reasonCode;
     });
     client.on('error', (error) => this.#fail(error));
     client.on('close', () => this.#end());
     try {
       client.connect();
       this.#started = true;
-      client.stream.on('drain', () => this.#room());
+      client.stream.on('drain', () => this.#publishes.drained());
       this.#limitPackets(client.stream);
-      client.stream.prependListener('data', (bytes: Buffer) => (this.#lastBytes = bytes));
+      client.stream.prependListener('data', (bytes: Buffer) => (this.#seen.lastBytes = bytes));
       // mqtt.js keeps errors without a code to itself.
       client.stream.on('error', (error: unknown) => this.#fail(error));
     } catch (error) {
       // Thrown at once by node:tls for a certificate that cannot be read.
-      this.#error = error;
+      this.#seen.error = error;
       queueMicrotask(() => this.#end());
     }
   }
 
-  /**
-   * Subscribes with one SUBSCRIBE after the other: each waits until the one before it is acknowledged. Mosquitto drops
-   * retained messages of a SUBSCRIBE that do not fit into its socket and 1000 more (max_queued_messages), at QoS 0 and 1
-   * alike, and acknowledges it after them. With 150,000 retained messages on mosquitto 2.0.11, 15 filters in one SUBSCRIBE
-   * lost 62,000 of them, and 15 SUBSCRIBEs at a time lost 60,000; one after the other they lost none. Filters without a
-   * wildcard bring one message each and go together.
-   *
-   * @returns resolves when all are acknowledged: the reason codes of those that the broker refused (MQTT 5, section 3.9.3);
-   * rejects when the connection is gone
-   */
-  async subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    const refused = new Map<string, number>();
-    for (const packet of subscribePackets(filters)) {
-      const codes = await this.#subscribeTogether(packet);
-      for (const [index, filter] of packet.entries()) {
-        const code = codes[index] ?? 0;
-        if (code >= 0x80) refused.set(filter, code);
-      }
-    }
-    return refused;
+  /** See `Subscriptions.add`. */
+  subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#subscriptions.add(filters);
   }
 
-  /** @returns what SUBACK says of each filter */
-  async #subscribeTogether(filters: string[]): Promise<readonly number[]> {
-    try {
-      await this.#client.subscribeAsync(filters, { qos: 0 });
-      return [];
-    } catch (error) {
-      if (this.#ended) throw error;
-      // mqtt.js rejects as soon as one of them is refused.
-      const { granted }: { granted?: unknown } = Object(Reflect.get(Object(error), 'packet'));
-      return Array.isArray(granted) ? granted.map(Number) : [];
-    }
+  unsubscribe(filters: readonly string[]): Promise<void> {
+    return this.#subscriptions.remove(filters);
   }
 
-  async unsubscribe(filters: readonly string[]): Promise<void> {
-    await this.#client.unsubscribeAsync([...filters]);
-  }
-
-  /**
-   * See `Connection.publish`. What is published goes out one by one, or two by two on a quick link, and a deadline begins
-   * when what was before is acknowledged. So that of a small message does not pass behind a large one, and what has not gone
-   * out when the connection ends is known not to have been sent.
-   */
+  /** See `Connection.publish`. */
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
-    const size = packetSize(topic, Buffer.byteLength(payload), options.qos, this.protocolVersion);
-    if (this.#maximumPacketSize !== undefined && size > this.#maximumPacketSize) {
-      throw packetTooLarge(this.#maximumPacketSize, size);
-    }
-    if (options.qos === 1 && this.#lacks.includes('qos1')) {
-      throw new HomieError('PUBLISH_REFUSED', 'The broker does not accept messages with QoS 1; nothing was sent.', {
-        hint: 'Allow QoS 1 in the settings of the broker.',
-      });
-    }
-    const published = this.#turn.then(() => this.#send(topic, payload, options));
-    this.#turn = this.#turn.then(() => this.#untilRoom());
-    return published;
+    const { maximumPacketSize: limit = Infinity, lacks = [] } = this.#accepted ?? {};
+    const size = packetSize(topic, Buffer.byteLength(payload), options.qos, this.#seen.protocolVersion);
+    if (size > limit) throw new HomieError('PACKET_TOO_LARGE.limit', { limit, size });
+    if (options.qos === 1 && lacks.includes('qos1')) throw new HomieError('PUBLISH_REFUSED.qos1');
+    return this.#publishes.add(topic, payload, options);
   }
 
   /** When something last came from the broker, in ms of `performance.now()`. */
@@ -231,12 +156,9 @@ export class Session {
   }
 
   /** See `Connection.ping`. */
-  ping(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
-      this.#client.sendPing();
-      this.#pings.set(this.#pingsSent, { resolve, reject });
-    });
+  async ping(): Promise<void> {
+    if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
+    return this.#pings.send();
   }
 
   /** Says good-bye and ends the connection, within a second. Resolves when it is gone. */
@@ -250,7 +172,7 @@ export class Session {
         clearTimeout(force);
         resolve();
       });
-      client.end(!this.#opened || this.#pending.size > 0);
+      client.end(this.#accepted === undefined || !this.#publishes.isEmpty);
     });
   }
 
@@ -266,66 +188,6 @@ export class Session {
     };
   }
 
-  async #untilRoom(): Promise<void> {
-    while (!this.#ended && this.#isFull) await new Promise<void>((resolve) => (this.#room = resolve));
-  }
-
-  get #isFull(): boolean {
-    const [first] = this.#pending;
-    if (first === undefined) return false;
-    return this.#pending.size >= UNDER_WAY || first.size > this.#quick || this.#client.stream.writableNeedDrain;
-  }
-
-  #send(
-    topic: string,
-    payload: Buffer | string,
-    { qos, retain = false, timeout, still = () => true }: PublishOptions,
-  ): Promise<Published> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
-      if (!still()) throw new HomieError('NOT_CONNECTED', 'The turn of the message came too late; nothing was sent.');
-      let timer: NodeJS.Timeout | undefined;
-      let startedAt = 0;
-      const timeUp = (): void => {
-        pending.settle(new HomieError('PUBLISH_TIMEOUT'));
-        this.#cut();
-        this.#end();
-      };
-      const pending: Pending = {
-        size: payload.length,
-        start: () => {
-          if (timer !== undefined) return;
-          startedAt = performance.now();
-          timer = setTimeout(timeUp, Math.min(timeout, MAX_TIMER));
-        },
-        settle: (outcome) => {
-          if (!this.#pending.delete(pending)) return;
-          clearTimeout(timer);
-          if (timer !== undefined && performance.now() - startedAt > QUICK) this.#quick = 0;
-          else if (qos === 1) this.#quick = Math.max(this.#quick, payload.length);
-          const [next] = this.#pending;
-          next?.start();
-          this.#room();
-          if (outcome instanceof HomieError) reject(outcome);
-          else resolve(outcome);
-        },
-      };
-      this.#pending.add(pending);
-      if (this.#pending.size === 1) pending.start();
-      this.#client.publish(topic, payload, { qos, retain }, (error) => {
-        if (error) pending.settle(publishError('code' in error ? error.code : undefined));
-        else pending.settle({ noSubscribers: pending.id !== undefined && this.#unheard.delete(pending.id) });
-      });
-      if (qos === 1) pending.id = this.#client.getLastMessageId();
-    });
-  }
-
-  #answered(): void {
-    this.#pingsAnswered += 1;
-    this.#pings.get(this.#pingsAnswered)?.resolve();
-    this.#pings.delete(this.#pingsAnswered);
-  }
-
   /** Ends the connection so that what is still on its way does not reach the broker later, not even from the socket. */
   #cut(): void {
     const { stream } = this.#client;
@@ -335,44 +197,29 @@ export class Session {
   }
 
   #fail(error: unknown): void {
-    this.#error ??= error;
-    if (error instanceof Error && error.message === 'Invalid puback reason code') this.#settleStrangePubacks();
-    this.#end();
-  }
-
-  /**
-   * Mosquitto (2.0.11) answers a publish beyond its message_size_limit by a PUBACK with reason code 149. MQTT 5 has no such
-   * code there, so that mqtt.js cannot read it.
-   */
-  #settleStrangePubacks(): void {
-    for (const { id, settle } of this.#pending) {
-      const code = id === undefined ? undefined : pubackCode(this.#lastBytes, id);
-      if (code !== undefined) settle(publishError(code));
+    this.#seen.error ??= error;
+    if (error instanceof Error && error.message === 'Invalid puback reason code') {
+      this.#publishes.readStrangePubacks(this.#seen.lastBytes);
     }
+    this.#end();
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const tooLarge = this.#disconnect === 149 ? Math.max(...[...this.#pending].map(({ size }) => size)) : undefined;
-    const cause = this.#disconnect === undefined ? undefined : byReasonCode(this.#disconnect, this.#opened);
-    for (const { size, settle } of this.#pending) {
-      settle(new HomieError(size === tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST', undefined, { cause }));
-    }
-    for (const { reject } of this.#pings.values()) reject(new HomieError('CONNECTION_LOST'));
-    this.#room();
+    const { lastBytes, disconnect, server, ...seen } = this.#seen;
+    const opened = this.#accepted !== undefined;
+    this.#publishes.end(disconnect === 149, disconnect === undefined ? undefined : byReasonCode(disconnect, opened));
+    this.#pings.end();
+    this.#subscriptions.end();
     if (this.#started) this.#client.end(true);
     this.#events.closed({
-      error: this.#error,
-      opened: this.#opened,
-      protocolVersion: this.protocolVersion,
-      subscribing: this.#subscribing > 0,
-      tlsAlert: isTlsAlert(this.#lastBytes),
-      ...(this.#server !== undefined && { server: this.#server }),
-      secure: isEncrypted(this.#url),
-      websocket: /^wss?:/.test(this.#url),
-      url: this.#shownUrl,
-      ...(this.#disconnect !== undefined && { disconnect: this.#disconnect }),
+      ...seen,
+      opened,
+      subscribing: this.#subscriptions.isPending,
+      tlsAlert: isTlsAlert(lastBytes),
+      ...(server !== undefined && { server }),
+      ...(disconnect !== undefined && { disconnect }),
     });
   }
 }

@@ -13,7 +13,7 @@ import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import type { FirmwareName } from '../update/update';
 import { plainText } from '../plain-text';
-import { inEnglish, phrase, type Text } from '../texts/text';
+import { inEnglish, phrase, type Value } from '../texts/text';
 
 /** What would happen to a device. */
 export type CheckVerdict =
@@ -35,7 +35,7 @@ interface DeviceCheck {
   /** Why, in one or more sentences of English. */
   readonly reason: string;
   /** The same sentences, for any language. */
-  readonly says: readonly Text[];
+  readonly says: readonly Value[];
   readonly from: FirmwareName;
   /** The topic of a retained firmware message, which the device receives at every connect. */
   readonly retained?: string;
@@ -87,7 +87,7 @@ function excluded(broker: HomieBroker, id: string): DeviceCheck {
 }
 
 /** A verdict with its reason. */
-function told(verdict: CheckVerdict, says: readonly Text[]): Pick<DeviceCheck, 'verdict' | 'reason' | 'says'> {
+function told(verdict: CheckVerdict, says: readonly Value[]): Pick<DeviceCheck, 'verdict' | 'reason' | 'says'> {
   return { verdict, reason: plainText(says.map(inEnglish).join(' ')), says };
 }
 
@@ -124,7 +124,7 @@ async function checkDevice(
     return { device: id, ...told('unknown', says), from: {} };
   }
   const from = runningFirmware(device);
-  const say = (verdict: CheckVerdict, ...says: readonly Text[]): DeviceCheck => ({
+  const say = (verdict: CheckVerdict, ...says: readonly Value[]): DeviceCheck => ({
     device: id,
     ...told(verdict, says),
     from,

@@ -46,7 +46,7 @@ export class JobImage implements ImageFacts {
 
   #read(): Promise<Image> {
     if (this.#readAgain !== undefined) return this.#readAgain();
-    throw new HomieError('FIRMWARE_NOT_KEPT', 'The job was not saved, and its firmware is no longer in memory.');
+    throw new HomieError('FIRMWARE_NOT_KEPT.notSaved');
   }
 }
 

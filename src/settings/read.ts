@@ -48,5 +48,5 @@ export function isGiven(value: unknown): boolean {
 function readOne(name: string, { read, expected }: Setting, given: unknown): unknown {
   const value = read(given);
   if (value !== undefined) return value;
-  throw new HomieError('INVALID_SETTING', `${name} must be ${expected}.`, { hint: `Set ${name} to ${expected}.` });
+  throw new HomieError('INVALID_SETTING.mustBe', { name, expected });
 }

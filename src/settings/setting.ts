@@ -1,5 +1,6 @@
 /** What settings may be, and how each kind is read. Runs in a browser, too: its dialogs refuse what a node would. */
 import { isDeviceIdOrPattern } from '../homie/device-id';
+import { phrase, type Text } from '../texts/text';
 import { readWindow, type Window } from './times';
 
 /** A setting as a user gives it. */
@@ -13,7 +14,7 @@ export interface Setting<Value = unknown, Usual extends Given = Given> {
   /** What counts instead where there is a time window. */
   readonly withWindow?: Usual;
   /** What it must be, for errors. */
-  readonly expected: string;
+  readonly expected: Text;
   /** Reads what a user gave in a node or a message; undefined where that does not fit. */
   readonly read: (given: unknown) => Value | undefined;
   readonly least?: number;
@@ -33,7 +34,7 @@ type Look = Pick<Setting, 'unit' | 'icon' | 'placeholder'>;
 export function flag(usual: boolean): Setting<boolean, boolean> {
   const read = (given: unknown): boolean | undefined =>
     typeof given === 'boolean' ? given : given === 'true' ? true : given === 'false' ? false : undefined;
-  return { kind: 'flag', usual, expected: 'true or false', read };
+  return { kind: 'flag', usual, expected: phrase('expectedFlag'), read };
 }
 
 /** A whole number, also as text. */
@@ -47,7 +48,7 @@ export function whole<Usual extends number | undefined>(
     const number = readNumber(given);
     return number !== undefined && Number.isInteger(number) && number >= least && number <= most ? number : undefined;
   };
-  const expected = `a whole number from ${least} to ${most}`;
+  const expected = phrase('expectedWhole', { least, most });
   return { kind: 'whole', usual, expected, read, least, most, ...look };
 }
 
@@ -62,7 +63,13 @@ function time(unit: 'seconds' | 'days', ms: number): (usual: number) => Setting<
     const number = readNumber(given);
     return number !== undefined && number >= 0 ? number * ms : undefined;
   };
-  return (usual) => ({ kind: unit, usual, expected: `a number of ${unit}, 0 or more`, read, unit });
+  return (usual) => ({
+    kind: unit,
+    usual,
+    expected: phrase(unit === 'days' ? 'expectedDays' : 'expectedSeconds'),
+    read,
+    unit,
+  });
 }
 
 /** One of a few, of which the first is usual. */
@@ -72,7 +79,8 @@ export function choice<Choice extends string | number>(
 ): Setting<Choice, Choice> {
   const read = (given: unknown): Choice | undefined =>
     choices.find((each) => each === given || (typeof each === 'number' && String(each) === given));
-  const expected = choices.map((each) => JSON.stringify(each)).join(' or ');
+  const shown = choices.map((each) => JSON.stringify(each));
+  const expected = phrase('expectedChoice', { others: shown.slice(0, -1), last: shown.at(-1) ?? '' });
   return { kind: 'choice', usual: choices[0], expected, read, choices, ...look };
 }
 
@@ -83,16 +91,16 @@ export function someOf<Choice extends string>(choices: readonly Choice[]): Setti
     const chosen = named?.flatMap((name) => choices.find((each) => each === name) ?? []);
     return chosen?.length === named?.length ? chosen : undefined;
   };
-  return { kind: 'someOf', usual: undefined, expected: `one or more of ${choices.join(', ')}`, read, choices };
+  return { kind: 'someOf', usual: undefined, expected: phrase('expectedSomeOf', { choices }), read, choices };
 }
 
 /** Any names: an array, or text with commas. */
-export const names = list('names', 'names separated by commas', () => true);
+export const names = list('names', phrase('expectedNames'), () => true);
 
 /** Ids of devices, or patterns: an array, or text with commas. */
-export const devices = list('devices', 'device ids, or patterns with *', isDeviceIdOrPattern);
+export const devices = list('devices', phrase('expectedDevices'), isDeviceIdOrPattern);
 
-function list(kind: 'names' | 'devices', expected: string, fits: (name: string) => boolean) {
+function list(kind: 'names' | 'devices', expected: Text, fits: (name: string) => boolean) {
   const read = (given: unknown): readonly string[] | undefined => {
     const named = readNames(given);
     return named?.every(fits) === true ? named : undefined;
@@ -105,8 +113,7 @@ function list(kind: 'names' | 'devices', expected: string, fits: (name: string) 
 
 /** Spans of the day in local time. */
 export function times(look: Look = {}): Setting<Window, undefined> {
-  const expected = 'a start and end in local time, such as "01:00-05:00"';
-  return { kind: 'times', usual: undefined, expected, read: readWindow, ...look };
+  return { kind: 'times', usual: undefined, expected: phrase('expectedTimes'), read: readWindow, ...look };
 }
 
 function readNumber(given: unknown): number | undefined {

@@ -1,5 +1,8 @@
 /** Texts for people, by key, in the languages of the editor. The English ones also go into messages and the log. */
 import english from './en-US.json';
+import { render, type Text, type Value, type Values } from './render';
+
+export type { Text, Value, Values } from './render';
 
 type Errors = typeof english.errors;
 
@@ -13,21 +16,12 @@ export type ErrorKey = {
   [Code in ErrorCode]: Code | `${Code}.${Exclude<keyof Errors[Code], Part> & string}`;
 }[ErrorCode];
 
-/** A text that is a part of others, or stands by itself. */
-type PhraseKey = keyof typeof english.phrases;
+type Phrases = typeof english.phrases;
 
-/** A text before it is put into a language: plain data. */
-export interface Text {
-  /** From the top of the file of texts, for instance `errors.NOT_CLEARED.tooMany.text`. */
-  readonly key: string;
-  readonly values?: Values;
-}
-
-/** What is put into a text: the value of `id` where the text has `__id__`. */
-export type Values = Readonly<Record<string, Value>>;
-
-/** Texts in a list are separated by commas. */
-type Value = string | number | Text | readonly Value[];
+/** A text that is a part of others, or stands by itself; `sidebar.busy` is one of a group. */
+type PhraseKey = {
+  [Name in keyof Phrases]: Phrases[Name] extends string ? Name : `${Name}.${keyof Phrases[Name] & string}`;
+}[keyof Phrases];
 
 /** Returns a text that is not of an error. */
 export function phrase(key: PhraseKey, values: Values = {}): Text {
@@ -52,26 +46,10 @@ export function codeOf(key: ErrorKey): ErrorCode {
   return code;
 }
 
-export function inEnglish(text: Text): string {
-  return render(text, (key, values) =>
+export function inEnglish(value: Value): string {
+  return render(value, (key, values) =>
     (find(key) ?? key).replaceAll(/__(\w+?)__/g, (_, name: string) => values[name] ?? ''),
   );
-}
-
-/**
- * Returns a text with its values put in.
- *
- * @param lookUp returns the text of a key with the values in it, of which all texts are in the language by then
- */
-function render(
-  { key, values = {} }: Text,
-  lookUp: (key: string, values: Readonly<Record<string, string>>) => string,
-): string {
-  const shown = (value: Value): string => {
-    if (typeof value !== 'object') return String(value);
-    return 'key' in value ? render(value, lookUp) : value.map(shown).join(', ');
-  };
-  return lookUp(key, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, shown(value)])));
 }
 
 function find(key: string): string | undefined {

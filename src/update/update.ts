@@ -1,4 +1,5 @@
 import type { ErrorCode, HomieError } from '../errors';
+import type { ErrorKey, Values } from '../texts/text';
 import { textOf } from './sentence';
 
 const states = [
@@ -55,6 +56,9 @@ export interface FirmwareName {
 /** An error as it goes into a message: plain data. */
 export interface ErrorReport {
   readonly code: ErrorCode;
+  /** Which text of the code the message is, where it is not the only one, and what is put into it. */
+  readonly key?: ErrorKey;
+  readonly values?: Values;
   readonly message: string;
   readonly hint: string;
   /** The status of the device as it came. */
@@ -230,12 +234,15 @@ export function isState(name: unknown): name is State {
 
 /** The error as plain data. */
 export function reportError(error: HomieError, phase?: Phase): ErrorReport {
+  const { code, key, values, message, hint, retryable, status } = error;
   return {
-    code: error.code,
-    message: error.message,
-    hint: error.hint,
-    retryable: error.retryable,
-    ...(error.status !== undefined && { status: error.status }),
+    code,
+    ...(key !== code && { key }),
+    ...(Object.keys(values).length > 0 && { values }),
+    message,
+    hint,
+    retryable,
+    ...(status !== undefined && { status }),
     ...(phase !== undefined && { phase }),
   };
 }

@@ -1,3 +1,4 @@
+import german from '../../src/texts/de.json';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
@@ -74,6 +75,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const empty = await startAedes();
       await answer({ port: String(empty.port) }, 'or anywhere else');
       await empty.close();
+    });
+
+    it('speaks German, as the status below a node does', async () => {
+      await editor.appear({ language: 'de' });
+      await editor.status('ota', german.errors.BROKER_UNREACHABLE.status);
+      await editor.edit('ota');
+      await editor.editConfig('broker');
+      const { text } = german.errors.BROKER_UNREACHABLE.noListener;
+      await answer({ port: '1' }, text.replace('__url__', 'mqtt://127.0.0.1:1'));
+      await editor.fits('.homie-broker-form');
+      await editor.screenshot(`${tag}-broker-test-german`);
     });
   });
 }

@@ -78,7 +78,7 @@ describe('the credentials of the broker', () => {
       { device, expires: '0' },
       { credentials: { broker: { user: username, password: `${password}!` } } },
     );
-    await refused.showed('broker refused');
+    await refused.showedError('BROKER_REFUSED');
     refused.send({ payload: next });
     await refused.summary.first();
     const caught = { ...(await refused.caught.first()), req: undefined };

@@ -54,7 +54,7 @@ describe('what the sidebar asks Node-RED for', () => {
     ] as const) {
       const { status, body } = await upload(bytes);
       assert.deepEqual([status, body['code']], [400, code]);
-      assert.equal(body['hint'], errors[code].hint);
+      assert.equal(body['message'], `${errors[code].text} ${errors[code].hint}`);
     }
     for (const type of ['text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded', '']) {
       const answer = await upload(fresh, type);

@@ -26,7 +26,7 @@ describe('A broker that refuses subscriptions', () => {
   it('is shown by the nodes, and told in the log with the ACL as the cause', async () => {
     refuse(['$state', '$mac']);
     const flow = await TestFlow.start(settings());
-    const status = await flow.showed('subscribe refused');
+    const status = await flow.showedError('SUBSCRIBE_REFUSED');
     assert.deepEqual(status, { ...status, fill: 'red', shape: 'ring' });
     assert.match(flow.log(), /does not allow this user to subscribe to homie\/\+\/\$mac, homie\/\+\/\$state\..* ACL/);
   });
@@ -94,7 +94,7 @@ describe('A broker that refuses subscriptions', () => {
   it('is told, though it refuses all', async () => {
     refuse(['']);
     const flow = await TestFlow.start(settings(), devicesNode);
-    await flow.showed('subscribe refused');
+    await flow.showedError('SUBSCRIBE_REFUSED');
     const { refused }: { refused?: unknown } = await flow.test(settings());
     assert.ok(Array.isArray(refused));
     assert.equal(refused.length, 15);

@@ -292,7 +292,7 @@ describe('mosquitto with the files of docs/brokers.md', () => {
     const other = new CertificateAuthority();
     try {
       const flow = await at.flow({}, other.ca);
-      await flow.showed('broker tls');
+      await flow.showedError('BROKER_TLS');
     } finally {
       other.remove();
     }

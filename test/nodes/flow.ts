@@ -6,7 +6,9 @@ import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
 import homieOta from '../../nodes/homie-ota';
+import { errorStatus } from '../../nodes/shared/job-status';
 import { SidebarUpdates } from '../../nodes/shared/sidebar-updates';
+import type { ErrorCode } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
@@ -174,6 +176,11 @@ export class TestFlow {
       this.#ota.on('call:status', look);
       look();
     });
+  }
+
+  /** The status below the node, as soon as it tells this error. */
+  showedError(code: ErrorCode): Promise<NodeStatus> {
+    return this.showed(errorStatus(code).text ?? '');
   }
 
   /** What has stood below the node so far. */

@@ -86,7 +86,7 @@ describe('homie-broker', function () {
   it('says that the broker cannot be reached, and connects when it is there', async () => {
     const port = await freePort();
     const flow = await TestFlow.start(at(port));
-    const status = await flow.showed('broker unreachable');
+    const status = await flow.showedError('BROKER_UNREACHABLE');
     assert.deepEqual(status, { ...status, fill: 'red', shape: 'ring' });
     await mosquitto({ port });
     await flow.showed(connected);
@@ -97,7 +97,7 @@ describe('homie-broker', function () {
     const { port } = await mosquitto({ password: { username: 'anna', password: PASSWORD } });
     const wrong = `not ${PASSWORD}`;
     const flow = await TestFlow.start(at(port), {}, { credentials: { broker: { user: 'anna', password: wrong } } });
-    await flow.showed('broker refused');
+    await flow.showedError('BROKER_REFUSED');
     assert.match(flow.log(), /bad user name or password/);
     assert.ok(!flow.log().includes(PASSWORD));
   });
@@ -106,7 +106,7 @@ describe('homie-broker', function () {
     const warnings = (flow: TestFlow): number => flow.log().match(/password .* without encryption/g)?.length ?? 0;
     const credentials = { broker: { user: 'anna', password: PASSWORD } };
     const flow = await TestFlow.start({ host: 'broker.invalid' }, {}, { credentials });
-    await flow.showed('broker unreachable');
+    await flow.showedError('BROKER_UNREACHABLE');
     // A second attempt.
     await once(flow.broker, 'status');
     assert.equal(warnings(flow), 1, flow.log());
@@ -120,7 +120,7 @@ describe('homie-broker', function () {
       ),
     ] as const) {
       const other = await TestFlow.start(broker, {}, { credentials: given });
-      await other.showed('broker unreachable');
+      await other.showedError('BROKER_UNREACHABLE');
       assert.equal(warnings(other), 0, other.log());
       await stopFlow();
     }
@@ -165,23 +165,23 @@ describe('homie-broker', function () {
     };
 
     for (const [what, status, broker, more] of [
-      ['a server', 'broker unreachable', { host: '${TEST_SECRET}' }, []],
-      ['a part of a server', 'broker unreachable', { host: '${TEST_SECRET}.invalid' }, []],
-      ['a URL', 'broker unreachable', { host: 'ws://${TEST_SECRET}/${TEST_SECRET}' }, []],
-      ['a server in the older form', 'broker unreachable', { host: '$(TEST_SECRET)' }, []],
-      ['what is no server', 'broker settings', { host: '${TEST_SECRET} ${TEST_SECRET}' }, []],
-      ['what is no port', 'broker settings', { port: '${TEST_SECRET}' }, []],
-      ['what is no base topic', 'invalid base topic', { baseTopic: '+${TEST_SECRET}' }, []],
+      ['a server', 'BROKER_UNREACHABLE', { host: '${TEST_SECRET}' }, []],
+      ['a part of a server', 'BROKER_UNREACHABLE', { host: '${TEST_SECRET}.invalid' }, []],
+      ['a URL', 'BROKER_UNREACHABLE', { host: 'ws://${TEST_SECRET}/${TEST_SECRET}' }, []],
+      ['a server in the older form', 'BROKER_UNREACHABLE', { host: '$(TEST_SECRET)' }, []],
+      ['what is no server', 'BROKER_SETTINGS', { host: '${TEST_SECRET} ${TEST_SECRET}' }, []],
+      ['what is no port', 'BROKER_SETTINGS', { port: '${TEST_SECRET}' }, []],
+      ['what is no base topic', 'INVALID_BASE_TOPIC', { baseTopic: '+${TEST_SECRET}' }, []],
       [
         'the server of an mqtt-broker node',
-        'broker unreachable',
+        'BROKER_UNREACHABLE',
         { connection: 'mqtt-broker', mqttBroker: 'core' },
         [core(1, { broker: '${TEST_SECRET}' })],
       ],
     ] as const) {
       it(`names the variable, never its value, where it is ${what}`, async () => {
         const flow = await TestFlow.start(at(1, broker), { expires: '0' }, { more: [...more] });
-        await flow.showed(status);
+        await flow.showedError(status);
         const text = await told(flow);
         assert.ok(!text.includes(SECRET), text);
         assert.match(flow.log(), /\$[{(]TEST_SECRET/);
@@ -212,13 +212,13 @@ describe('homie-broker', function () {
     const own = authority();
     const { port } = await mosquitto({ tls: { ca: own.ca, ...own.issue('IP:127.0.0.1') } });
     const flow = await TestFlow.start(at(port, { usetls: true }));
-    await flow.showed('broker tls');
+    await flow.showedError('BROKER_TLS');
     assert.match(flow.log(), /certificate/);
   });
 
   it('lets Node-RED run with settings that cannot be used, and the nodes say so', async () => {
     const flow = await TestFlow.start({ host: 'localhost', port: 'many' });
-    await flow.showed('broker settings');
+    await flow.showedError('BROKER_SETTINGS');
     assert.match(flow.log(), /port must be a whole number/);
     flow.send({ payload: 'anything' });
     const { error } = await flow.caught.first();
@@ -227,7 +227,7 @@ describe('homie-broker', function () {
 
   it('refuses a base topic with wildcards', async () => {
     const flow = await TestFlow.start({ host: 'localhost', baseTopic: 'homie/#' });
-    await flow.showed('invalid base topic');
+    await flow.showedError('INVALID_BASE_TOPIC');
   });
 
   it('leaves nothing behind when it is deployed again or stopped', async () => {
@@ -300,7 +300,7 @@ describe('homie-broker', function () {
       process.env['ws_proxy'] = 'http://127.0.0.1:1';
       try {
         const flow = await TestFlow.start(use, {}, { more: [core(0, { broker: 'ws://broker.example/mqtt' })] });
-        await flow.showed('broker settings');
+        await flow.showedError('BROKER_SETTINGS');
         assert.match(flow.log(), /connects through a proxy/);
       } finally {
         if (before === undefined) delete process.env['ws_proxy'];
@@ -325,7 +325,7 @@ describe('homie-broker', function () {
     ] as const) {
       it(`says that it is ${what}`, async () => {
         const flow = await TestFlow.start({ ...use, mqttBroker }, {}, { more: [...more] });
-        await flow.showed('broker settings');
+        await flow.showedError('BROKER_SETTINGS');
         assert.match(flow.log(), /mqtt-broker node is missing, disabled or not the one built into Node-RED/);
       });
     }

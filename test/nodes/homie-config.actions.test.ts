@@ -44,7 +44,7 @@ describe('homie-config, asked to', () => {
       const caught = await flow.caught.first();
       assert.equal(caughtCode(caught), 'DEVICE_UNKNOWN');
       assert.match(String(Reflect.get(Object(caught['error']), 'message')), /^never-seen: /);
-      await flow.showed('device unknown');
+      await flow.showedError('DEVICE_UNKNOWN');
       assert.equal(flow.dones.length, 1);
     });
 
@@ -67,7 +67,7 @@ describe('homie-config, asked to', () => {
 
     it('gives the reason when there is no connection', async () => {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, configNode);
-      await flow.showed('broker unreachable');
+      await flow.showedError('BROKER_UNREACHABLE');
       flow.send({ action: 'get' });
       assert.equal(caughtCode(await flow.caught.first()), 'BROKER_UNREACHABLE');
       assert.equal(payload(await flow.summary.first(), 'state'), 'rejected');
@@ -215,7 +215,7 @@ describe('homie-config, asked to', () => {
 
   it('work with a setting that makes no sense, says so when it is deployed, and refuses every message', async () => {
     const flow = await TestFlow.start(scene.broker, { ...configNode, segment: '100' });
-    await flow.showed('invalid setting');
+    await flow.showedError('INVALID_SETTING');
     assert.match(flow.log(), /segment must be 536 or 1460/);
     flow.send({ payload: patch });
     assert.equal(caughtCode(await flow.caught.first()), 'INVALID_SETTING');

@@ -120,7 +120,7 @@ describe('homie-config, when it changes a configuration', () => {
       ['config.problems.0.path', 'config.problems.0.code'].map((path) => payload(result, path)),
       ['name', 'CONFIG_RULE'],
     );
-    await flow.showed('config rule');
+    await flow.showedError('CONFIG_RULE');
     assert.deepEqual(device.patches, []);
   });
 
@@ -187,7 +187,7 @@ describe('homie-config, when it changes a configuration', () => {
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
     flow.send({ payload: patch, asked: 'kept' });
     assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
-    await flow.showed('not applied');
+    await flow.showedError('NOT_APPLIED');
     device.setIdle(true);
     const late = await flow.progress.first((msg) => payload(msg, 'late') === true);
     assert.equal(payload(late, 'state'), 'succeeded');

@@ -113,7 +113,7 @@ describe('homie-devices', () => {
         await flow.showed('0/0');
         flow.send(msg);
         assert.equal(caughtCode(await flow.caught.first()), code);
-        await flow.showed(code.toLowerCase().replaceAll('_', ' '));
+        await flow.showedError(code);
         assert.deepEqual(flow.dones, [{ code }]);
         assert.equal(flow.result.messages.length, 0);
         flow.send({});
@@ -124,7 +124,7 @@ describe('homie-devices', () => {
 
     it('says why when there is no connection', async () => {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: String(await freePort()) }, devicesNode);
-      await flow.showed('broker unreachable');
+      await flow.showedError('BROKER_UNREACHABLE');
       flow.send({});
       assert.equal(caughtCode(await flow.caught.first()), 'BROKER_UNREACHABLE');
       assert.equal(flow.result.messages.length, 0);
@@ -136,7 +136,7 @@ describe('homie-devices', () => {
       assert.equal(caughtCode(await flow.caught.first()), 'NO_BROKER');
       const other = await flow.deploy(scene.broker, { ...devicesNode, state: 'gone' });
       assert.match(other.log(), /state must be one or more of init, ready/);
-      await other.showed('invalid setting');
+      await other.showedError('INVALID_SETTING');
       other.send({});
       assert.equal(caughtCode(await other.caught.first()), 'INVALID_SETTING');
     });
@@ -202,7 +202,7 @@ describe('homie-devices', () => {
       const caught = await flow.caught.first();
       assert.equal(caughtCode(caught), 'DEVICE_PRESENT');
       assert.match(String(Reflect.get(Object(caught['error']), 'message')), /devices-here/);
-      await flow.showed('device present');
+      await flow.showedError('DEVICE_PRESENT');
       assert.deepEqual(flow.dones, [{ code: 'DEVICE_PRESENT' }]);
       flow.send({});
       assert.deepEqual(short(await flow.result.nth(2)), ['devices-here ready']);

@@ -55,7 +55,7 @@ describe('homie-ota, asked to', () => {
 
     it('gives the reason when there is no connection', async function () {
       const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' });
-      await flow.showed('broker unreachable');
+      await flow.showedError('BROKER_UNREACHABLE');
       flow.send({ payload: next, action: 'check' });
       assert.equal(caughtCode(await flow.caught.first()), 'BROKER_UNREACHABLE');
     });

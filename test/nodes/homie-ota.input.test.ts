@@ -81,7 +81,7 @@ describe('homie-ota, of what comes in', () => {
     const flow = await scene.flow();
     flow.send({ payload: next, checksum: 'd41d8cd98f00b204e9800998ecf8427e' });
     assert.equal(caughtCode(await flow.caught.first()), 'CHECKSUM_MISMATCH');
-    await flow.showed('checksum mismatch');
+    await flow.showedError('CHECKSUM_MISMATCH');
   });
 
   it('refuses a device id that is none, under the job that it has told of', async () => {
@@ -135,7 +135,7 @@ describe('homie-ota, of what comes in', () => {
 
   it('tells of an own setting that makes no sense when it is deployed, and refuses every message', async () => {
     const flow = await TestFlow.start(scene.broker, { stall: 'for ever' });
-    await flow.showed('invalid setting');
+    await flow.showedError('INVALID_SETTING');
     assert.match(flow.log(), /stall must be/);
     flow.send({ payload: next });
     assert.equal(caughtCode(await flow.caught.first()), 'INVALID_SETTING');
@@ -143,7 +143,7 @@ describe('homie-ota, of what comes in', () => {
 
   it('refuses everything without a homie-broker', async () => {
     const flow = await TestFlow.start(scene.broker, { broker: 'gone' });
-    await flow.showed('no broker');
+    await flow.showedError('NO_BROKER');
     flow.send({ payload: next });
     assert.equal(caughtCode(await flow.caught.first()), 'NO_BROKER');
   });

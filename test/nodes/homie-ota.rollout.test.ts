@@ -69,7 +69,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
 
   it('says when it is deployed that what is excluded makes no sense', async () => {
     const flow = await TestFlow.start(scene.broker, { exclude: 'a/b' });
-    await flow.showed('invalid setting');
+    await flow.showedError('INVALID_SETTING');
     assert.match(flow.log(), /exclude must be device ids/);
   });
 

@@ -209,7 +209,7 @@ describe('homie-ota, when it updates', () => {
     const result = await flow.result.first();
     assert.equal(payload(result, 'error.code'), 'NOT_BACK');
     assert.match(String(payload(result, 'error.hint')), /access point/);
-    await flow.showed('not back');
+    await flow.showedError('NOT_BACK');
     assert.deepEqual(flow.dones, [{ code: 'NOT_BACK' }]);
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { NodeStatus } from 'node-red';
-import { jobStatus as statusOf, type Shown } from '../../nodes/shared/job-status';
+import { errorStatus, jobStatus as statusOf, type Shown } from '../../nodes/shared/job-status';
 import config from '../../nodes/homie-config/locales/en-US.json';
 import ota from '../../nodes/homie-ota/locales/en-US.json';
 import { errors } from '../../src/texts/en-US.json';
@@ -49,7 +49,11 @@ describe('the status below a node with jobs', () => {
       shape: 'ring',
       text: 'homie-config.status.no_change',
     });
-    assert.deepEqual(jobStatus([failed('NOT_BACK')]), { fill: 'red', shape: 'dot', text: 'not back' });
+    assert.deepEqual(jobStatus([failed('NOT_BACK')]), {
+      fill: 'red',
+      shape: 'dot',
+      text: '@homie-ota/node-red-homie-ota/homie-broker:errors.NOT_BACK.status',
+    });
   });
 
   it('names the device that may be meant by an id that was never seen', () => {
@@ -146,7 +150,12 @@ describe('the status below a node with jobs', () => {
     },
   ] as const) {
     it(`has a text for everything that ${type} can come to, and none is 20 characters long`, () => {
-      const texts = new Map(Object.entries(locale.status).map(([key, text]) => [`${type}.status.${key}`, text]));
+      const texts = new Map([
+        ...Object.entries(locale.status).map(([key, text]) => [`${type}.status.${key}`, text] as const),
+        ...Object.keys(errors)
+          .filter(isErrorCode)
+          .map((code) => [errorStatus(code).text ?? '', errors[code].status] as const),
+      ]);
       const shown: Shown[] = [
         ...states.map((state) => device(state)),
         ...phases.map((phase) => device('running', { phase })),
@@ -158,7 +167,7 @@ describe('the status below a node with jobs', () => {
       ];
       const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));
       for (const { text = '' } of [...shown.map((one) => statusOf(type, [one])), ...halted]) {
-        const displayed = text.startsWith(`${type}.`) ? texts.get(text) : text;
+        const displayed = text.includes('.') ? texts.get(text) : text;
         assert.ok(displayed !== undefined && displayed.length > 0 && displayed.length < 20, `${text}: ${displayed}`);
       }
     });

@@ -24,10 +24,10 @@ export class FirmwareFiles {
   async read(checksum: string): Promise<Buffer> {
     const file = this.#fileOf(checksum);
     const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
-      throw new HomieError('FIRMWARE_NOT_KEPT', `${file} cannot be read.`, { cause: error });
+      throw new HomieError('FIRMWARE_NOT_KEPT.unreadable', { file }, { cause: error });
     });
     if ((await md5(image)) === checksum) return image;
-    throw new HomieError('FIRMWARE_NOT_KEPT', `${file} is damaged.`);
+    throw new HomieError('FIRMWARE_NOT_KEPT.damaged', { file });
   }
 
   /** Writes an image, unless it is there and sound. Never rejects. */

@@ -138,14 +138,12 @@ export class FolderLock extends EventEmitter<{
   /** Why this process may not send anything; undefined when it may. */
   whyNot(): HomieError | undefined {
     if (this.isOwner) return undefined;
-    const claim = this.#watched === undefined ? undefined : readClaim(this.#watched.text);
-    const owner = claim === undefined ? '' : ` (process ${claim.pid} on ${claim.host})`;
-    return new HomieError(
-      'USER_DIR_IN_USE',
-      this.#inUse
-        ? `Another Node-RED${owner} uses the folder ${this.folder}.`
-        : `The folder ${this.folder} may be in use by another Node-RED${owner}.`,
-    );
+    const owner = this.#watched && readClaim(this.#watched.text);
+    const used = this.#inUse ? 'USER_DIR_IN_USE.used' : 'USER_DIR_IN_USE.mayBeUsed';
+    const { folder } = this;
+    return owner === undefined
+      ? new HomieError(used, { folder })
+      : new HomieError(`${used}By`, { folder, pid: owner.pid, host: owner.host });
   }
 
   /** Another process is known to use the folder. */

@@ -109,7 +109,7 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
   if (head === undefined || rest === undefined) return undefined;
   const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
   if (isHead(head) && isRest(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
-  throw new HomieError('JOB_FILE_DAMAGED', `${journal.file} is damaged.`);
+  throw new HomieError('JOB_FILE_DAMAGED.file', { file: journal.file });
 }
 
 /**

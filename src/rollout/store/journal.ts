@@ -1,6 +1,6 @@
 import { open, rm, type FileHandle } from 'node:fs/promises';
-import { HomieError } from '../../errors';
-import { copyAside, isMissing, leniently, notWritten, readWhole, reasonOf, writeWhole } from './whole-file';
+import { asHomieError, HomieError } from '../../errors';
+import { copyAside, isMissing, leniently, notWritten, readWhole, writeWhole } from './whole-file';
 
 /** What the first line of a file says. A file of a later version is not touched. */
 const VERSION = 1;
@@ -103,8 +103,7 @@ export class Journal {
       text = (await readWhole(file, MAX_FILE)).toString();
     } catch (error) {
       if (isMissing(error)) return { journal };
-      const reason = `${file} cannot be read (${reasonOf(error)}).`;
-      return { journal, damage: { error: new HomieError('JOB_FILE_UNREADABLE', reason, { cause: error }), keys: [] } };
+      return { journal, damage: { error: asHomieError(error), keys: [] } };
     }
     if (text === '') return { journal };
     const [first = '', ...lines] = text.split('\n');
@@ -233,7 +232,7 @@ function wrongVersion(file: string, first: string): HomieError | undefined {
   const version = Reflect.get(Object(parse(first)), 'version');
   if (version === VERSION) return undefined;
   if (typeof version !== 'number' || version < VERSION) return damaged(file);
-  return new HomieError('JOB_FILE_NEWER', `${file} was written by a newer version of this package.`);
+  return new HomieError('JOB_FILE_NEWER.file', { file });
 }
 
 /** Reads a line: a change, or, where it is damaged, what it is about as far as that can be read. */
@@ -257,7 +256,7 @@ function parse(json: string): unknown {
 }
 
 function damaged(file: string): HomieError {
-  return new HomieError('JOB_FILE_DAMAGED', `${file} is damaged.`);
+  return new HomieError('JOB_FILE_DAMAGED.file', { file });
 }
 
 /** How many levels of JSON there are at most: the engine can read more than can be copied. */

@@ -3,18 +3,22 @@ import { lstat, open, mkdir, readFile, rm, rename, chmod, copyFile, constants } 
 import path from 'node:path';
 import { HomieError } from '../../errors';
 
-const MEMORY_ONLY = 'The file is left unchanged; until the next restart, new data is kept in memory only.';
-
 /**
  * Reads a file. No link is followed, and nothing waited for that is no file.
  *
  * @param most bytes
+ * @throws {HomieError} JOB_FILE_UNREADABLE; the error of the system where the file is missing
  */
 export async function readWhole(file: string, most: number): Promise<Buffer> {
-  const found = await lstat(file);
-  if (!found.isFile()) throw new Error('it is not a file');
-  if (found.size > most) throw new Error(`it has ${found.size} bytes`);
-  return readFile(file);
+  try {
+    const found = await lstat(file);
+    if (!found.isFile()) throw new HomieError('JOB_FILE_UNREADABLE.notAFile', { file });
+    if (found.size > most) throw new HomieError('JOB_FILE_UNREADABLE.tooLarge', { file, bytes: found.size });
+    return await readFile(file);
+  } catch (error) {
+    if (error instanceof HomieError || isMissing(error)) throw error;
+    throw new HomieError('JOB_FILE_UNREADABLE.file', { file, reason: reasonOf(error) }, { cause: error });
+  }
 }
 
 /** Writes a file as a whole or not at all, readable by the owner only. Makes its folder where it is missing. */
@@ -44,8 +48,7 @@ export async function closeToOthers(folders: readonly string[]): Promise<HomieEr
       await chmod(folder, 0o700);
     } catch (error) {
       if (isMissing(error)) continue;
-      const reason = `Other users may be able to read ${folder}: its permissions cannot be changed (${reasonOf(error)}).`;
-      return new HomieError('JOB_FILES_OPEN', reason, { cause: error });
+      return new HomieError('JOB_FILES_OPEN.folder', { folder, reason: reasonOf(error) }, { cause: error });
     }
   }
   return undefined;
@@ -53,24 +56,23 @@ export async function closeToOthers(folders: readonly string[]): Promise<HomieEr
 
 /** Why a file could not be written. */
 export function notWritten(file: string, error: unknown): HomieError {
-  return new HomieError('JOB_NOT_SAVED', `${file} cannot be written (${reasonOf(error)}).`, { cause: error });
+  return new HomieError('JOB_NOT_SAVED.file', { file, reason: reasonOf(error) }, { cause: error });
 }
 
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof Error) return 'code' in error ? String(error.code) : error.message;
   return String(error);
 }
 
 /** What is told of a file that is used all the same. */
-export function leniently(file: string, { code, message, hint, cause }: HomieError): HomieError {
-  if (code !== 'JOB_FILE_DAMAGED') return new HomieError(code, `${message} ${MEMORY_ONLY}`, { hint, cause });
-  return new HomieError(code, `${message} The readable lines are used.`, {
-    hint: `Check what your devices run before you send anything again. The damaged file is kept as ${path.basename(file)}.damaged.`,
-  });
+export function leniently(file: string, { code, text, cause }: HomieError): HomieError {
+  if (code === 'JOB_FILE_DAMAGED') return new HomieError('JOB_FILE_DAMAGED.used', { file, name: path.basename(file) });
+  const key = code === 'JOB_FILE_NEWER' ? 'JOB_FILE_NEWER.inMemory' : 'JOB_FILE_UNREADABLE.inMemory';
+  return new HomieError(key, { problem: text }, { cause });
 }
 
 export async function copyAside(file: string): Promise<void> {
