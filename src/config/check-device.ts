@@ -5,7 +5,7 @@ import type { Device } from '../homie/device';
 import { incomplete, neverSeen } from '../homie/presence';
 import { selectKnown } from '../homie/select';
 import { refuseLarge } from '../mqtt/publish-packet';
-import { inEnglish } from '../texts/text';
+import { inEnglish, phrase } from '../texts/text';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
 import { problem, problemError, problemOf, reportProblem, type Problem, type ProblemReport } from './problem';
@@ -61,7 +61,7 @@ function checkDevice(
   const { steps, ...check } = checkDevicePatch(broker, device, patch, settings);
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
     if (isExcluded) return ['excluded', inEnglish(EXCLUDED)];
-    if (device?.state === undefined) return ['unseen', `The device was ${neverSeen(broker, id)}`];
+    if (device?.state === undefined) return ['unseen', inEnglish(phrase('deviceWas', { seen: neverSeen(broker, id) }))];
     // A patch that may wait for its reboot keeps no corrected one away.
     const busy = busyBecause(broker, id, 'patch');
     if (busy !== undefined) return ['busy', inEnglish(busy)];

@@ -2,6 +2,7 @@ import { withDeadline } from '../deadline';
 import { HomieError, type ErrorCode } from '../errors';
 import type { ConnectionStatus } from '../mqtt/connection';
 import { similarNames } from '../similar';
+import { phrase, type Text } from '../texts/text';
 import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
 import type { Attribute, Device } from './device';
@@ -165,9 +166,11 @@ function missing(broker: HomieBroker, device: Device): 'connection' | 'state' | 
 }
 
 /** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
-export function neverSeen(broker: HomieBroker, id: string): string {
+export function neverSeen(broker: HomieBroker, id: string): Text {
   const similar = similarId(broker, id);
-  return similar === undefined ? `never seen under ${broker.shownBaseTopic}.` : `never seen; did you mean ${similar}?`;
+  return similar === undefined
+    ? phrase('neverSeenUnder', { baseTopic: broker.shownBaseTopic })
+    : phrase('neverSeenSimilar', { similar });
 }
 
 /** Returns the error for a device of which nothing is known: whether the id of a known one is similar. */

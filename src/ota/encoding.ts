@@ -10,6 +10,16 @@ export interface Encoded {
 /** TCP segment sizes of the two lwIP variants of the ESP8266 core: the default one and "low memory". */
 const SEGMENT_SIZES = [1460, 536] as const;
 
+/**
+ * Returns an image as it goes over the wire.
+ *
+ * @param topic the firmware topic
+ * @throws {HomieError} BASE64_IMPOSSIBLE
+ */
+export function encode(image: Buffer, encoding: 'binary' | 'base64', topic: string): Encoded {
+  return encoding === 'binary' ? asBinary(image) : asBase64(image, topic);
+}
+
 /** The image as it is, at QoS 1: the acknowledgement proves that the broker has it. */
 export function asBinary(image: Buffer): Encoded {
   return { payload: image, qos: 1 };

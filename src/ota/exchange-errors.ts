@@ -2,18 +2,36 @@
 import { parseStatus } from './status';
 import type { OtaSettings } from './settings';
 import type { Device } from '../homie/device';
-import { HomieError, type ErrorCode } from '../errors';
+import { asHomieError, HomieError, type ErrorCode } from '../errors';
 import type { ErrorKey } from '../texts/text';
-import type { SentEnd } from './transfer';
+import type { HomieBroker } from '../homie/broker';
+import { firmwareTopic } from '../homie/topics';
+import { hasFailedWithBase64 } from './base64-failures';
+import type { ImageFacts } from './image';
 import type { StaleUpdate } from './recovery';
 
-/** Whether the device was given the image and did not take it. */
-export function deviceFailed(end: SentEnd): boolean {
-  if (end.kind === 'interrupted') return end.error.code === 'STALLED';
-  if (end.kind === 'unseen') return end.error.code === 'NOT_ACCEPTED';
-  if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
-  const { code, status } = end.outcome.error;
-  return status !== undefined || code === 'NOT_ACCEPTED' || code === 'STALLED';
+/** What speaks against bringing a firmware onto a device before anything is known of the device. */
+export function refuse({
+  broker,
+  device,
+  firmware,
+  settings,
+}: {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly firmware: ImageFacts;
+  readonly settings: OtaSettings;
+}): HomieError | undefined {
+  try {
+    firmwareTopic(broker.baseTopic, device, firmware.info.md5);
+  } catch (error) {
+    return asHomieError(error);
+  }
+  if (!settings.allowIncompatible && !firmware.info.homie) return new HomieError('NOT_HOMIE');
+  if (settings.encoding === 'base64' && hasFailedWithBase64(broker, device)) {
+    return new HomieError('BASE64_FAILED_BEFORE');
+  }
+  return undefined;
 }
 
 /** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */

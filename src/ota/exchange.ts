@@ -1,23 +1,25 @@
 import { asHomieError, HomieError } from '../errors';
-import type { Image, ImageFacts } from './image';
+import type { Image } from './image';
 import type { HomieBroker } from '../homie/broker';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
 import type { DeviceWatch } from '../homie/watch';
+import { afterTransfer } from './after-transfer';
+import { rememberBase64 } from './base64-failures';
 import { decide } from './decide';
-import { asBase64, asBinary, type Encoded } from './encoding';
+import { encode, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
-import { abortStaleUpdate, ASK_AGAIN, askStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
+import { ASK_AGAIN, askStaleUpdate, type StuckDevice } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { DeviceObserver } from '../homie/device-observer';
-import { judgeBack, openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
+import { openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
 import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
-import { anotherUpdate, deviceFailed, inTheMiddle, leftInTheMiddle, maybeStaged } from './exchange-errors';
+import { anotherUpdate, inTheMiddle, leftInTheMiddle, refuse } from './exchange-errors';
 
 /** One firmware for one device. */
 export interface ExchangeInput {
@@ -62,13 +64,13 @@ export interface ExchangeInput {
  * a device or a broker does
  */
 export async function bringFirmware(input: ExchangeInput): Promise<Outcome | undefined> {
-  const { broker, device, firmware } = input;
+  const { broker, device, firmware, settings } = input;
   const refused = refuse(input);
   if (refused !== undefined) return { state: 'rejected', error: refused };
   let encoded: Encoded;
   const topic = firmwareTopic(broker.baseTopic, device, firmware.info.md5);
   try {
-    encoded = encode(input, topic);
+    encoded = encode(firmware.image, settings.encoding, topic);
   } catch (error) {
     return { state: 'rejected', error: asHomieError(error) };
   }
@@ -89,15 +91,6 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
 
 /** What follows after a look at the device: its end, another look, or the wait for another turn. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
-
-/** A device on which something may be staged. */
-interface Unsettled {
-  readonly stuck: StuckDevice;
-  readonly error: HomieError;
-  readonly sent: TransferInput;
-  /** Whether the image may be sent once more when nothing is staged. */
-  readonly possible: boolean;
-}
 
 const again: Next = { kind: 'again' };
 const wait: Next = { kind: 'wait' };
@@ -166,7 +159,8 @@ class OtaExchange {
       return ended({ state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) });
     }
     if (decision.kind === 'reject') return ended({ state: 'rejected', error: decision.error });
-    const obstacle = this.#tooLarge() ?? anotherUpdate(known, settings);
+    const tooLarge = refuseLarge(broker.status, this.#topic, this.#encoded.payload.length);
+    const obstacle = tooLarge ?? anotherUpdate(known, settings);
     if (obstacle !== undefined) return ended({ state: 'rejected', error: obstacle });
     if (leftInTheMiddle(known)) return this.#lookInTheMiddle(known);
     const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
@@ -258,8 +252,7 @@ class OtaExchange {
 
   /** From now on the device is looked at. */
   #look(known: Device): StuckDevice {
-    const { settings } = this.#input;
-    const { broker, abandon } = this.#sender;
+    const { broker, settings, abandon } = this.#input;
     const before = reachedUptime(known, performance.now());
     return {
       ...this.#sender,
@@ -273,114 +266,32 @@ class OtaExchange {
     return { broker, device, job, abandon };
   }
 
-  /**
-   * The device stays locked beyond the job unless it is known that nothing is staged: a restart was shown, the device has
-   * refused this very image, or it was found in the middle of an update that was cut off.
-   */
   async #after(end: SentEnd, stuck: StuckDevice, sent: TransferInput): Promise<Next> {
     const { broker, device, settings } = this.#input;
-    await broker.locks.left(device, openEnd(end));
-    if (settings.encoding === 'base64' && deviceFailed(end)) rememberBase64Failure(broker, device);
-    switch (end.kind) {
+    if (settings.encoding === 'base64') rememberBase64(broker, device, end);
+    const after = await afterTransfer(end, stuck, sent, !this.#restarted);
+    if (end.kind === 'stuck') this.#restarted = true;
+    switch (after.kind) {
       case 'ended':
-        return ended(end.outcome);
+        return after;
       case 'missed':
         this.#input.unsent?.(true);
         this.#input.report({ state: 'waiting', attempt: --this.#attempt });
         return wait;
-      case 'interrupted':
-        if (end.free) return this.#tryAgain(end.error, end.again);
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: true }, await answerOf(end, stuck));
-      case 'unseen':
-        if (end.answer === undefined) return ended({ state: 'failed', error: end.error });
-        return this.#settleStaged({ stuck, error: end.error, sent, possible: false }, await answerOf(end, stuck));
-      case 'stuck':
-        return this.#restartStuck(stuck, end.error);
+      case 'free':
+        return this.#tryAgain(after.error, after.again);
     }
   }
 
-  /**
-   * Finds out whether something is staged on a device that was lost sight of: by its answer to the question, else by a
-   * restart. The answer came behind the image on its connection, so that it does not receive any more.
-   */
-  async #settleStaged({ stuck, error, sent, possible }: Unsettled, answer: StaleUpdate | 'changed'): Promise<Next> {
-    if (answer === 'cut_off') {
-      await this.#input.broker.locks.left(this.#input.device, undefined);
-      return this.#tryAgain(error, true);
-    }
-    if (answer === 'changed') {
-      const end = await judgeBack(sent);
-      return end.kind === 'ended' ? this.#after(end, stuck, sent) : ended({ state: 'failed', error });
-    }
-    const isRestarted = answer === 'idle_or_staged' && this.#input.settings.recoverReboot && (await restart(stuck));
-    if (!isRestarted) return ended({ state: 'failed', error: maybeStaged(error) });
-    const runs = stuck.observer.advertisement?.checksum;
-    if (runs !== undefined && sent.expected.has(runs)) return ended({ state: 'succeeded', reboot: 'proven' });
-    return this.#tryAgain(error, possible);
-  }
-
-  async #restartStuck(stuck: StuckDevice, error: HomieError): Promise<Next> {
-    const possible = this.#input.settings.recoverReboot && !this.#restarted;
-    this.#restarted = true;
-    if (!possible || !(await restart(stuck))) return ended({ state: 'failed', error });
-    return this.#tryAgain(error, true);
-  }
-
-  /** Base64 is never sent again to a device where it has failed. */
-  get #mayTryAgain(): boolean {
-    const { settings, cancel } = this.#input;
-    return this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
-  }
-
-  /** Nothing is staged. */
+  /** Nothing is staged. Base64 is never sent again to a device where it has failed. */
   #tryAgain(error: HomieError, possible: boolean): Next {
+    const { settings, cancel } = this.#input;
     this.#failure = error;
-    return possible && this.#mayTryAgain ? again : ended({ state: 'failed', error });
+    const isAllowed = this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
+    return possible && isAllowed ? again : ended({ state: 'failed', error });
   }
-
-  #tooLarge(): HomieError | undefined {
-    return refuseLarge(this.#input.broker.status, this.#topic, this.#encoded.payload.length);
-  }
-}
-
-/** What a device has answered to the question whether its update was cut off; it is asked where no answer came through. */
-async function answerOf(
-  { answer = 'gone' }: { readonly answer?: StaleUpdate | undefined },
-  stuck: StuckDevice,
-): Promise<StaleUpdate | 'changed'> {
-  return answer === 'gone' ? abortStaleUpdate(stuck) : answer;
 }
 
 function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
-}
-
-/** What speaks against bringing a firmware onto a device before anything is known of the device. */
-export function refuse({
-  broker,
-  device,
-  firmware,
-  settings,
-}: Pick<ExchangeInput, 'broker' | 'device' | 'settings'> & { readonly firmware: ImageFacts }): HomieError | undefined {
-  try {
-    firmwareTopic(broker.baseTopic, device, firmware.info.md5);
-  } catch (error) {
-    return asHomieError(error);
-  }
-  if (!settings.allowIncompatible && !firmware.info.homie) return new HomieError('NOT_HOMIE');
-  if (settings.encoding === 'base64' && base64Failures.has(`${broker.locks.scope}${device}`)) {
-    return new HomieError('BASE64_FAILED_BEFORE');
-  }
-  return undefined;
-}
-
-function encode({ firmware, settings }: ExchangeInput, topic: string): Encoded {
-  return settings.encoding === 'binary' ? asBinary(firmware.image) : asBase64(firmware.image, topic);
-}
-
-/** Devices on which base64 has failed, in this process. */
-const base64Failures = new Set<string>();
-
-function rememberBase64Failure(broker: HomieBroker, device: string): void {
-  base64Failures.add(`${broker.locks.scope}${device}`);
 }

@@ -6,7 +6,8 @@ import { namedDevices, type DeviceChoice } from '../homie/select';
 import { inEnglish, phrase, type Text } from '../texts/text';
 import type { Outcome, Update } from '../update/update';
 import { decide } from '../ota/decide';
-import { bringFirmware, refuse } from '../ota/exchange';
+import { bringFirmware } from '../ota/exchange';
+import { refuse } from '../ota/exchange-errors';
 import {
   flashedFlight,
   flightOf,

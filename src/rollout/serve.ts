@@ -2,6 +2,7 @@ import { asHomieError } from '../errors';
 import { neverSeen, settleFor } from '../homie/presence';
 import type { Outcome } from '../update/update';
 import type { DeviceWatch } from '../homie/watch';
+import { inEnglish } from '../texts/text';
 import { unlessAborted } from '../unless-aborted';
 import type { Hooks, Judged, Task } from './task';
 
@@ -160,7 +161,7 @@ function whyItWaits(
 ): { readonly reason: 'offline' | 'never_seen'; readonly hint?: string } {
   if (broker.status.state !== 'connected') return { reason: 'offline', hint: NO_CONNECTION };
   if (!broker.isSettled || broker.registry.get(device)?.state !== undefined) return { reason: 'offline' };
-  const unseen = neverSeen(broker, device);
+  const unseen = inEnglish(neverSeen(broker, device));
   return { reason: 'never_seen', hint: `${unseen.slice(0, 1).toUpperCase()}${unseen.slice(1)}` };
 }
 

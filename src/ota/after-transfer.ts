@@ -1,0 +1,100 @@
+/** What follows a transfer: the end, or another transfer to a device that is free for it. */
+import type { HomieError } from '../errors';
+import type { Outcome } from '../update/update';
+import { maybeStaged } from './exchange-errors';
+import { abortStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
+import { judgeBack, openEnd, type SentEnd, type TransferInput } from './transfer';
+
+/**
+ * - `ended`: with this outcome
+ * - `missed`: the device never receives the image, as in a `TransferEnd`
+ * - `free`: nothing is staged on the device. `again`: and the image may be sent once more
+ */
+export type AfterTransfer =
+  | { readonly kind: 'ended'; readonly outcome: Outcome }
+  | { readonly kind: 'missed' }
+  | { readonly kind: 'free'; readonly error: HomieError; readonly again: boolean };
+
+/**
+ * Finds out what a transfer has left on a device. The device stays locked beyond the job unless it is known that nothing is
+ * staged: a restart was shown, the device has refused this very image, or it was found in the middle of an update that was
+ * cut off.
+ *
+ * @param sent the image that was sent
+ * @param mayRestart a stuck updater may be freed by a restart
+ */
+export async function afterTransfer(
+  end: SentEnd,
+  stuck: StuckDevice,
+  sent: TransferInput,
+  mayRestart: boolean,
+): Promise<AfterTransfer> {
+  const { broker, device, settings } = stuck;
+  await broker.locks.left(device, openEnd(end));
+  switch (end.kind) {
+    case 'ended':
+    case 'missed':
+      return end;
+    case 'interrupted':
+      if (end.free) return free(end.error, end.again);
+      return settleStaged({ stuck, error: end.error, sent, again: true }, await answerOf(end, stuck));
+    case 'unseen':
+      if (end.answer === undefined) return failed(end.error);
+      return settleStaged({ stuck, error: end.error, sent, again: false }, await answerOf(end, stuck));
+    case 'stuck':
+      return mayRestart && settings.recoverReboot && (await restart(stuck)) ? free(end.error, true) : failed(end.error);
+  }
+}
+
+/** A device on which something may be staged. */
+interface Unsettled {
+  readonly stuck: StuckDevice;
+  readonly error: HomieError;
+  readonly sent: TransferInput;
+  /** Whether the image may be sent once more when nothing is staged. */
+  readonly again: boolean;
+}
+
+/**
+ * Finds out whether something is staged on a device that was lost sight of: by its answer to the question, else by a
+ * restart. The answer came behind the image on its connection, so that it does not receive any more.
+ */
+async function settleStaged(
+  { stuck, error, sent, again }: Unsettled,
+  answer: StaleUpdate | 'changed',
+): Promise<AfterTransfer> {
+  const { broker, device, settings, observer } = stuck;
+  if (answer === 'cut_off') {
+    await broker.locks.left(device, undefined);
+    return free(error, true);
+  }
+  if (answer === 'changed') {
+    const end = await judgeBack(sent);
+    if (end.kind !== 'ended') return failed(error);
+    await broker.locks.left(device, openEnd(end));
+    return end;
+  }
+  const isRestarted = answer === 'idle_or_staged' && settings.recoverReboot && (await restart(stuck));
+  if (!isRestarted) return failed(maybeStaged(error));
+  const runs = observer.advertisement?.checksum;
+  if (runs !== undefined && sent.expected.has(runs)) {
+    return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven' } };
+  }
+  return free(error, again);
+}
+
+/** What a device has answered to the question whether its update was cut off; it is asked where no answer came through. */
+async function answerOf(
+  { answer = 'gone' }: { readonly answer?: StaleUpdate | undefined },
+  stuck: StuckDevice,
+): Promise<StaleUpdate | 'changed'> {
+  return answer === 'gone' ? abortStaleUpdate(stuck) : answer;
+}
+
+function failed(error: HomieError): AfterTransfer {
+  return { kind: 'ended', outcome: { state: 'failed', error } };
+}
+
+function free(error: HomieError, again: boolean): AfterTransfer {
+  return { kind: 'free', error, again };
+}

@@ -1,0 +1,22 @@
+/** Devices on which base64 has failed, in this process: it can leave their updaters stuck, and is never sent to them again. */
+import type { HomieBroker } from '../homie/broker';
+import type { SentEnd } from './transfer';
+
+const failures = new Set<string>();
+
+export function hasFailedWithBase64({ locks }: HomieBroker, device: string): boolean {
+  return failures.has(`${locks.scope}${device}`);
+}
+
+/** Remembers a device to which an image was sent as base64, if it was given the image and did not take it. */
+export function rememberBase64({ locks }: HomieBroker, device: string, end: SentEnd): void {
+  if (isFailure(end)) failures.add(`${locks.scope}${device}`);
+}
+
+function isFailure(end: SentEnd): boolean {
+  if (end.kind === 'interrupted') return end.error.code === 'STALLED';
+  if (end.kind === 'unseen') return end.error.code === 'NOT_ACCEPTED';
+  if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
+  const { code, status } = end.outcome.error;
+  return status !== undefined || code === 'NOT_ACCEPTED' || code === 'STALLED';
+}
