@@ -1,8 +1,10 @@
 /** What differs between two configurations, and whether the one that came back holds what was expected. */
 import { HomieError } from '../errors';
+import { phrase, type Values } from '../texts/text';
 import { readFile } from './file';
 import { isObject, member, pathText, type Json, type JsonObject, type Keys } from './json';
 import { publishedNumber, rewrittenNumber } from './numbers';
+import { andOthers } from './problem';
 import { maskValue } from './secrets';
 
 /** A difference as it is: `undefined` where there is nothing. May hold secrets. */
@@ -80,6 +82,21 @@ export function compareConfig(
       return { path, expected: from, got: to };
     }),
   };
+}
+
+/** @param all at least one */
+export function valueLost(all: readonly LostValue[], what: 'rebooted' | 'cameBack'): HomieError {
+  const shown = all
+    .slice(0, 3)
+    .map(({ path, expected, got }) => phrase('lostValue', { path, expected: brief(expected), got: brief(got) }));
+  return new HomieError(`VALUE_LOST.${what}`, { lost: andOthers(shown, all.length - shown.length) });
+}
+
+/** @param value with its secrets masked */
+function brief(value: Json): Values[string] {
+  if (value === null) return phrase('missingOrNull');
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
 /** What a device shows of a step: that it rewrites the other numbers with it, and they lose digits, is none of it. */

@@ -10,13 +10,7 @@ import { checkDevicePatch, rememberUnconfirmed } from './check-device';
 import { MOST_SENT, type MissedPatch } from './missed';
 import { leaveBehind, Relocation, type Address } from './relocation';
 import { endUnsent, reportOf } from './report';
-import {
-  isVisible,
-  provenPaths,
-  PatchTransfer,
-  type PatchTransferEnd,
-  type PatchTransferInput,
-} from './patch-transfer';
+import { PatchTransfer, type PatchTransferEnd, type PatchTransferInput } from './patch-transfer';
 import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
 import type { PatchStep } from './patch-step';
@@ -248,7 +242,7 @@ class PatchExchange {
   /** A device that was not shown to have rebooted stays locked for images: a reboot would cut off an update. */
   async #took({ unproven }: PatchTransferEnd & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
     this.#done += 1;
-    this.#taken = [...this.#taken, ...provenPaths(step)];
+    this.#taken = [...this.#taken, ...step.provenPaths];
     this.#reboot = unproven === true ? 'unproven' : 'proven';
     const { broker, device } = this.#address;
     await broker.locks.left(device, unproven === true ? 'flashed' : undefined);
@@ -288,7 +282,7 @@ class PatchExchange {
         this.#lost = end.lost ?? [];
         return this.outcome({ state: 'failed', error: end.error });
       }
-      if (!isVisible(step)) {
+      if (!step.isVisible()) {
         return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.noneShown') });
       }
       await this.#took(end, step, to);

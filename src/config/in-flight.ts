@@ -11,7 +11,6 @@ import { changes, compareConfig, shownChanges } from './compare';
 import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
-import { provenPaths } from './patch-transfer';
 import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
@@ -61,11 +60,11 @@ export function patchInFlightOf(
     ...departureOf(device),
     before: maskObject(step?.before() ?? {}, secretNames),
     expected: maskObject(step?.expected() ?? {}, secretNames),
-    paths: step === undefined ? [] : provenPaths(step),
+    paths: step?.provenPaths ?? [],
     received: false,
     last: done + 1 >= check.steps.length,
     moves: step !== undefined && isMove(step),
-    report: reportOf(check, { done, taken: steps.flatMap(provenPaths), lost: [], moved: [] }),
+    report: reportOf(check, { done, taken: steps.flatMap(({ provenPaths }) => provenPaths), lost: [], moved: [] }),
   };
 }
 

@@ -3,9 +3,7 @@ import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import type { ConfigReport, Outcome } from '../update/update';
-import { provenPaths, shownOf } from './patch-transfer';
-import { valueLost } from './transfer-errors';
-import type { ConfigSettings } from './settings';
+import { valueLost } from './compare';
 import type { PatchStep } from './patch-step';
 
 /** What must be known at the next wake of the device. */
@@ -36,11 +34,7 @@ export function stillAsleep(): HomieError {
  *
  * @returns undefined when it has the configuration of before: the patch did not reach it, and may be sent again
  */
-export function judgeMissed(
-  { step, at, config, mac }: MissedPatch,
-  known: Device,
-  { secretNames }: ConfigSettings,
-): Outcome | undefined {
+export function judgeMissed({ step, at, config, mac }: MissedPatch, known: Device): Outcome | undefined {
   const failed = (error: HomieError, more: Partial<ConfigReport> = {}) => ({
     state: 'failed' as const,
     error,
@@ -48,11 +42,11 @@ export function judgeMissed(
   });
   if (isOtherDevice(mac, known)) return failed(new HomieError('OTHER_DEVICE'));
   if (known.config === undefined || known.config.at < at) return failed(stillAsleep());
-  const shown = shownOf(step, known.config.value, secretNames);
+  const shown = step.shownBy(known.config.value);
   if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
   if (shown.isAsBefore) return undefined;
   const { taken, lost } = shown;
   if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack'), { taken, lost }), reboot: 'unproven' };
-  const done = config && { config: { ...config, taken: provenPaths(step), untaken: [] } };
+  const done = config && { config: { ...config, taken: step.provenPaths, untaken: [] } };
   return { state: 'succeeded', reboot: 'unproven', ...done };
 }

@@ -1,10 +1,17 @@
-/** The messages in which a patch goes to a device: one, or several where it is too much at once. */
-import { sameValue, sameWhenSent } from './compare';
-import { isHidden, patchFile, published, touchedSecrets, type DeviceFile } from './file';
+/** The messages in which a patch goes to a device: one, or several where it is too much at once; and what a device shows of them. */
+import { changes, compareConfig, sameValue, sameWhenSent, shownChanges } from './compare';
+import { isHidden, patchFile, published, readFile, touchedSecrets, type DeviceFile } from './file';
 import { isObject, jsonBytes, leaves, member, objectOf, pathText, type Json, type JsonObject, type Keys } from './json';
 import { writePatch } from './patch';
 import { schema } from './schema';
 import { maskObject } from './secrets';
+
+/** What a configuration shows of a step. */
+export interface Shown extends ReturnType<typeof compareConfig> {
+  /** It can show anything of it. */
+  readonly visible: boolean;
+  readonly isAsBefore: boolean;
+}
 
 /**
  * One message to a device: a patch, and what the device publishes before and after it. The properties are fit for
@@ -60,6 +67,36 @@ export class PatchStep {
   /** What the device publishes as its configuration when it has taken the step. May hold secret settings. */
   expected(): JsonObject {
     return this.#expected;
+  }
+
+  /** The paths that are proven to have changed when the device has taken the step. */
+  get provenPaths(): string[] {
+    return this.paths.filter((path) => !this.unverified.includes(path));
+  }
+
+  /** Whether the device shows anything of what the step changes. */
+  isVisible(): boolean {
+    return this.ways().every((way) => shownChanges(way.#before, way.#expected).length > 0);
+  }
+
+  /**
+   * Returns what the device has taken and lost of the step: of the ways in which it may have gone, that in which nothing was
+   * lost, else the first.
+   *
+   * @param config as the device publishes it after the step
+   * @returns undefined when the configuration cannot be read
+   */
+  shownBy(config: string): Shown | undefined {
+    const file = readFile(config);
+    if (file === undefined) return undefined;
+    const compare = (way: PatchStep) => compareConfig(way.#before, way.#expected, config, this.#secretNames);
+    return {
+      visible: this.isVisible(),
+      isAsBefore: this.ways().some((way) => changes(way.#before, file.content).length === 0),
+      ...(this.ways()
+        .map(compare)
+        .find(({ lost }) => lost.length === 0) ?? compare(this)),
+    };
   }
 }
 

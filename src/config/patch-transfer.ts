@@ -7,12 +7,10 @@ import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../ho
 import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
 import { reachedUptime, type Uptime } from '../homie/uptime';
-import { changes, compareConfig, shownChanges, type LostValue } from './compare';
-import { readFile } from './file';
+import { valueLost, type LostValue } from './compare';
 import type { Address } from './relocation';
 import type { ConfigSettings } from './settings';
-import type { PatchStep } from './patch-step';
-import { notReceived, unanswered, valueLost } from './transfer-errors';
+import type { PatchStep, Shown } from './patch-step';
 
 export interface PatchTransferInput {
   readonly from: Address;
@@ -53,6 +51,13 @@ export type PatchTransferEnd =
       readonly lost?: readonly LostValue[];
     };
 
+/** A patch that was handed to the socket. */
+interface Published {
+  /** Why the broker did not acknowledge it, if so. */
+  readonly error?: HomieError;
+  readonly noSubscribers: boolean;
+}
+
 /** Sends a patch once, and watches the device until it is known what became of it. */
 export class PatchTransfer {
   readonly #input: PatchTransferInput;
@@ -76,11 +81,6 @@ export class PatchTransfer {
     this.#sleeps = known?.sleeps === true && to === from;
     this.#here = observerOf(from, abandon, known && reachedUptime(known, performance.now()));
     this.#there = to === from ? this.#here : observerOf(to, abandon);
-  }
-
-  /** From when on a reboot may be for the patch, in ms of `performance.now()`. */
-  get since(): number {
-    return this.#here.since;
   }
 
   async run(): Promise<PatchTransferEnd> {
@@ -117,7 +117,7 @@ export class PatchTransfer {
   }
 
   /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
-  async #send(): Promise<PatchTransferEnd | { error?: HomieError; noSubscribers: boolean }> {
+  async #send(): Promise<PatchTransferEnd | Published> {
     const { from, step, settings, sender, report } = this.#input;
     const { broker, device } = from;
     try {
@@ -176,7 +176,7 @@ export class PatchTransfer {
   #isMissed(unacknowledged: HomieError | undefined): boolean {
     const { mayMiss, from, to, step } = this.#input;
     if (!mayMiss || unacknowledged !== undefined || this.#received !== undefined) return false;
-    return to === from && isAsleep(from) && isVisible(step);
+    return to === from && from.isAsleep && step.isVisible();
   }
 
   /** Whether the device has moved without a sign of it at the old address. */
@@ -204,7 +204,6 @@ export class PatchTransfer {
 
   /** What a connect after the publish means; undefined when it shows nothing. */
   #judge({ config, uptime, live }: Advertisement): PatchTransferEnd | undefined {
-    const { step, settings } = this.#input;
     const reboot = this.#here.reboot(uptime);
     this.#ambiguous = reboot === 'open';
     const isOfSleeper = reboot === 'open' && live && this.#sleeps;
@@ -212,7 +211,7 @@ export class PatchTransfer {
     if (config === undefined) {
       return reboot === 'shown' ? failed(new HomieError('CONFIG_UNKNOWN.afterReboot')) : undefined;
     }
-    const shown = shownOf(step, config, settings.secretNames);
+    const shown = this.#input.step.shownBy(config);
     if (shown === undefined) return failed(new HomieError('CONFIG_UNREADABLE'));
     if (reboot === 'shown') return this.#judgeRebooted(shown);
     return isOfSleeper ? judgeSleeper(shown) : judgeUnproven(shown, live);
@@ -234,12 +233,12 @@ export class PatchTransfer {
       const refused = advertisement?.uptime && this.#judge(advertisement);
       if (refused) return refused;
     }
-    if (isAsleep(from)) {
+    if (from.isAsleep) {
       return this.#received === undefined
         ? failed(new HomieError('NOT_RECEIVED.asleep'), 'unknown')
         : failed(new HomieError('REBOOT_UNPROVEN.patchReceived'), 'flashed');
     }
-    if (!isAt(from)) return failed(new HomieError('NOT_BACK.newSettings'), 'unknown');
+    if (!from.hasDevice) return failed(new HomieError('NOT_BACK.newSettings'), 'unknown');
     if (this.#received === undefined) return failed(notReceived(lost?.cause), 'unheard');
     // After a time without a connection of our own it was not seen to be there.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
@@ -247,25 +246,6 @@ export class PatchTransfer {
     const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
     return failed(new HomieError(key, { settings: sketch }), 'flashed');
   }
-}
-
-/** What the configuration of a device shows of a step. */
-export interface Shown extends ReturnType<typeof compareConfig> {
-  /** It can show anything of it. */
-  readonly visible: boolean;
-  readonly isAsBefore: boolean;
-}
-
-/** @returns undefined when the configuration cannot be read */
-export function shownOf(step: PatchStep, config: string, secretNames: readonly string[]): Shown | undefined {
-  const file = readFile(config);
-  return (
-    file && {
-      visible: isVisible(step),
-      isAsBefore: step.ways().some((way) => changes(way.before(), file.content).length === 0),
-      ...compareStep(step, config, secretNames),
-    }
-  );
 }
 
 /** Judges a device without a proof of the reboot: a configuration is published again at every connect, in use or not. */
@@ -283,6 +263,22 @@ function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransfe
   return { ...failed(valueLost(lost, 'cameBack'), 'flashed'), unproven: true, taken, lost };
 }
 
+/** Why nothing came of a patch that the device did not respond to. */
+function unanswered({ error, noSubscribers }: Published): HomieError {
+  if (error?.code === 'PUBLISH_TIMEOUT') return new HomieError('NOT_RECEIVED.unacknowledged');
+  const why = error?.cause;
+  if (why instanceof HomieError) {
+    return new HomieError('NOT_RECEIVED.whileSending', { why: why.text, hint: why.advice });
+  }
+  return new HomieError(noSubscribers ? 'NOT_RECEIVED.noSubscriber' : 'NOT_RECEIVED');
+}
+
+/** @param why the connection was lost, where the broker or the network gave a reason */
+function notReceived(why: unknown): HomieError {
+  if (!(why instanceof HomieError)) return new HomieError('NOT_RECEIVED.connectionLost');
+  return new HomieError('NOT_RECEIVED.because', { why: why.text, hint: why.advice });
+}
+
 function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'failed' } {
   return { kind: 'failed', error: why, ...(open && { open }) };
 }
@@ -291,42 +287,7 @@ function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Up
   return new DeviceObserver({ broker, watch, signal, ...(before && { before }) });
 }
 
-/** Whether the device is at this address, as far as is known. */
-function isAt({ broker, device }: Address): boolean {
-  const state = broker.registry.get(device)?.state?.value;
-  return state !== undefined && !hasDisconnected(state);
-}
-
-function isAsleep({ broker, device }: Address): boolean {
-  return broker.registry.get(device)?.state?.value === 'sleeping';
-}
-
 /** Takes in all that has come. */
 async function drain(observer: DeviceObserver): Promise<void> {
   while ((await observer.next(0)) !== undefined);
-}
-
-/** The paths that a step is proven to have changed when it was taken. */
-export function provenPaths(step: PatchStep): string[] {
-  return step.paths.filter((path) => !step.unverified.includes(path));
-}
-
-/** Whether the device shows anything of what the step changes. */
-export function isVisible(step: PatchStep): boolean {
-  return step.ways().every((way) => shownChanges(way.before(), way.expected()).length > 0);
-}
-
-/** What came of a step: of the ways in which it may have gone, that in which nothing was lost, else the first. */
-function compareStep(
-  step: PatchStep,
-  config: string,
-  secretNames: readonly string[],
-): ReturnType<typeof compareConfig> {
-  const compare = (way: PatchStep) => compareConfig(way.before(), way.expected(), config, secretNames);
-  return (
-    step
-      .ways()
-      .map(compare)
-      .find(({ lost }) => lost.length === 0) ?? compare(step)
-  );
 }

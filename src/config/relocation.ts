@@ -2,6 +2,8 @@
 import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
+import type { DeviceState } from '../homie/device';
+import { hasDisconnected } from '../homie/device-observer';
 import { settle } from '../homie/presence';
 import { clearRetained, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
 import type { MoveReport } from '../update/update';
@@ -28,6 +30,20 @@ export class Address {
   /** Base topic and device id. */
   get root(): string {
     return this.broker.baseTopic + this.device;
+  }
+
+  /** Whether the device is here, as far as is known. */
+  get hasDevice(): boolean {
+    const state = this.#state;
+    return state !== undefined && !hasDisconnected(state);
+  }
+
+  get isAsleep(): boolean {
+    return this.#state === 'sleeping';
+  }
+
+  get #state(): DeviceState | undefined {
+    return this.broker.registry.get(this.device)?.state?.value;
   }
 }
 

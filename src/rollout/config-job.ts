@@ -88,7 +88,7 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
       this.#missed.get(device),
       this.settingsFor(device, asked),
     ];
-    const outcome = missed && known && judgeMissed(missed, known, settings);
+    const outcome = missed && known && judgeMissed(missed, known);
     return outcome ?? endUnsent(checkDevicePatch(broker, known, this.#change.patch, settings));
   }
 
