@@ -21,5 +21,5 @@ module.exports = {
   timeout: 300_000,
   'forbid-only': true,
   parallel: true,
-  jobs: 8,
+  jobs: 12,
 };
