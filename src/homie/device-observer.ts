@@ -2,11 +2,9 @@ import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { DeviceEvent, Fact } from './device';
+import { BLIND_LIMIT, ObservedTime } from './observed-time';
 import type { DeviceWatch } from './watch';
 import { restartShown, startRuledOut, type Uptime } from './uptime';
-
-/** How long an exchange goes on without a connection of our own before it gives up, in ms. */
-const BLIND_LIMIT = 180_000;
 
 /**
  * One connect of the device as its topics tell it: it begins with a live `init`. After a time without a connection of
@@ -32,6 +30,21 @@ interface DeviceConnection {
   readonly from: number;
   /** Its `init` was seen. */
   readonly seen: boolean;
+  /** The last live uptime in it. */
+  uptime?: Uptime;
+}
+
+/** What an uptime is compared with, to tell whether the device has restarted for what was published. */
+interface Baseline {
+  /** What came before is not for what was published, in ms of `performance.now()`. */
+  readonly from: number;
+  /**
+   * How long the device had been up at least, in the connection in which it was given what was published: as it was known
+   * then, or said in that connection later.
+   */
+  readonly before: Uptime;
+  /** The connection in which the device was given what was published, as far as that was seen. */
+  readonly connection: DeviceConnection | undefined;
 }
 
 interface ObserverInput {
@@ -51,48 +64,34 @@ export class DeviceObserver {
   readonly #signal: AbortSignal;
   /** ms of `performance.now()`: what came before is not seen. */
   readonly #begunAt = performance.now();
-  /** What came before is not for what was published, in ms of `performance.now()`. */
-  #from: number;
-  /**
-   * How long the device had been up at least, in the connection in which it was given what was published: as it was known
-   * then, or said in that connection later.
-   */
-  #before: Uptime;
+  readonly #time: ObservedTime;
+  #baseline: Baseline;
   #advertisement: Advertisement | undefined;
   /** When the present connection of the device began, as far as that was seen: by `init`, or before ours was restored. */
   #connection: DeviceConnection | undefined;
-  /** That in which the device was given what was published. */
-  #given: DeviceConnection | undefined;
-  /** The last live uptime of the present connection. */
-  #uptime: Uptime | undefined;
   #leftSinceThen = false;
   /** The device was reported lost during its latest connect, before it was ready. */
   #inDoubt = false;
   #patches = 0;
-  /** Since when our own connection is known to have told nothing. */
-  #blindSince: number | undefined;
-  /** When it is given up. */
-  #blindUntil = Number.POSITIVE_INFINITY;
-  /** ms for which there was no connection of our own. */
-  #blind = 0;
   #lost: () => void = () => undefined;
 
   constructor({ broker, watch, signal, before }: ObserverInput) {
     this.#broker = broker;
     this.#watch = watch;
     this.#signal = signal;
-    this.#from = this.#begunAt;
-    this.#before = before ?? { value: 0, at: this.#begunAt };
+    this.#time = new ObservedTime(this.#begunAt);
+    const from = this.#begunAt;
+    this.#baseline = { from, before: before ?? { value: 0, at: from }, connection: undefined };
   }
 
   /** From when on a reboot may be for what was published, in ms of `performance.now()`. */
   get since(): number {
-    return this.#from;
+    return this.#baseline.from;
   }
 
   /** What an uptime is held against: how long the device had been up at least. */
   get before(): Uptime {
-    return this.#before;
+    return this.#baseline.before;
   }
 
   /** The latest connect of the device. Undefined before the first one, and while it is away. */
@@ -112,7 +111,7 @@ export class DeviceObserver {
 
   /** Whether our own connection was ever lost. */
   get blinked(): boolean {
-    return this.#blind > 0 || this.#blindSince !== undefined;
+    return this.#time.blinked;
   }
 
   /** Whether the device was seen to leave and has not been seen to come back. */
@@ -122,7 +121,7 @@ export class DeviceObserver {
 
   /** ms on a clock that stands still while there is no connection of our own: deadlines count only what can be seen. */
   clock(): number {
-    return (this.#blindSince ?? performance.now()) - this.#blind;
+    return this.#time.now();
   }
 
   /**
@@ -131,17 +130,17 @@ export class DeviceObserver {
    */
   reboot(uptime: Uptime | undefined): 'shown' | 'refuted' | 'open' | 'unknown' {
     if (uptime === undefined) return 'unknown';
-    if (restartShown(this.#before, uptime)) return 'shown';
-    return startRuledOut(this.#from, uptime) ? 'refuted' : 'open';
+    if (restartShown(this.#baseline.before, uptime)) return 'shown';
+    return startRuledOut(this.#baseline.from, uptime) ? 'refuted' : 'open';
   }
 
   /** The device shows that it has what was published, so none of its connects before was for that. */
   received(): void {
-    if (this.#connection !== undefined) {
-      this.#from = this.#connection.from;
-      this.#before = this.#uptime ?? { value: 0, at: this.#from };
+    const connection = this.#connection;
+    if (connection !== undefined) {
+      const { from, uptime } = connection;
+      this.#baseline = { from, before: uptime ?? { value: 0, at: from }, connection };
     }
-    this.#given = this.#connection;
     this.expectAnother();
   }
 
@@ -164,13 +163,10 @@ export class DeviceObserver {
   async next(until: number, pause = Number.POSITIVE_INFINITY): Promise<DeviceEvent | undefined> {
     let isHeard = pause < until;
     for (;;) {
-      const isBlind = this.#blindSince !== undefined;
-      const event = await this.#watch.next(
-        isBlind ? this.#blindUntil : Math.min(until, pause) + this.#blind,
-        this.#signal,
-      );
+      const { blindUntil } = this.#time;
+      const event = await this.#watch.next(blindUntil ?? this.#time.when(Math.min(until, pause)), this.#signal);
       if (event === undefined) {
-        if (isBlind) throw new HomieError('CONNECTION_LOST.notRestored');
+        if (blindUntil !== undefined) throw new HomieError('CONNECTION_LOST.notRestored');
         if (isHeard) return undefined;
         await this.#hear();
         isHeard = true;
@@ -178,7 +174,7 @@ export class DeviceObserver {
       }
       if (event.at < this.#begunAt) continue;
       this.#fold(event);
-      if (this.#blindSince === undefined) return event;
+      if (this.#time.blindUntil === undefined) return event;
     }
   }
 
@@ -224,32 +220,28 @@ export class DeviceObserver {
   /** A connect that nobody saw is put together from what is retained. */
   #foldRetained(event: DeviceEvent): void {
     if (event.attribute === 'checksum' || event.attribute === 'config') this.#add({ [event.attribute]: event.value });
-    if (event.attribute === 'state' && event.value === 'ready') this.#add({ readyAt: this.#time(event.at) });
+    if (event.attribute === 'state' && event.value === 'ready') this.#add({ readyAt: this.#time.at(event.at) });
   }
 
   #foldConnection(event: DeviceEvent & { readonly attribute: 'connection' }): void {
     if (event.value === 'lost') {
-      this.#blindSince ??= Math.max(event.heardAt, this.#begunAt);
-      this.#blindUntil = event.at + BLIND_LIMIT;
+      this.#time.stop(event.at, event.heardAt);
       this.#lost();
       return;
     }
-    if (this.#blindSince !== undefined) this.#blind += event.at - this.#blindSince;
-    this.#blindSince = undefined;
+    this.#time.resume(event.at);
     this.#connection = { from: event.at, seen: false };
-    this.#uptime = undefined;
     // What the broker has retained now may tell of a connect that nobody saw.
-    this.#begin({ live: false, beganAt: this.#time(event.at) });
+    this.#begin({ live: false, beganAt: this.#time.at(event.at) });
   }
 
   #foldState(state: string, at: number): void {
     if (state === 'init') {
       this.#connection = { from: at, seen: true };
-      this.#uptime = undefined;
-      this.#begin({ live: true, beganAt: this.#time(at) });
+      this.#begin({ live: true, beganAt: this.#time.at(at) });
     } else if (state === 'ready') {
       this.#inDoubt = false;
-      this.#add({ readyAt: this.#time(at) });
+      this.#add({ readyAt: this.#time.at(at) });
     } else if (hasDisconnected(state)) {
       this.#leftSinceThen = true;
       // The will of the connection before may come after the `init` of this one (seen with ejabberd 23.01). Each connect
@@ -271,16 +263,13 @@ export class DeviceObserver {
   }
 
   #foldUptime({ value, at }: Fact<number>): void {
-    const connectedAt = this.#connection?.seen === true ? this.#connection.from : undefined;
-    this.#uptime = { value, at, connectedAt };
+    const connection = this.#connection;
+    const said: Uptime = { value, at, connectedAt: connection?.seen === true ? connection.from : undefined };
+    if (connection !== undefined) connection.uptime = said;
     // The statistics before may have come too late to be known when it was published.
-    if (this.#connection === this.#given) this.#before = this.#uptime;
+    if (connection === this.#baseline.connection) this.#baseline = { ...this.#baseline, before: said };
     const { readyAt, uptime } = this.#advertisement ?? {};
-    if (readyAt !== undefined && uptime === undefined) this.#add({ uptime: this.#uptime });
-  }
-
-  #time(at: number): number {
-    return at - this.#blind;
+    if (readyAt !== undefined && uptime === undefined) this.#add({ uptime: said });
   }
 }
 
