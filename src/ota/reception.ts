@@ -5,6 +5,7 @@ import { isReady } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
 import type { Phase, Progress } from '../update/update';
 import { classify, type Context } from './classify';
+import { Deadline } from './deadline';
 import type { Encoded } from './encoding';
 import type { ImageFacts } from './image';
 import { sentStatus, type Sendings } from './keepalive';
@@ -91,15 +92,12 @@ export class Reception {
   readonly #sentAt: number;
   readonly #meter: ProgressMeter;
   readonly #totals: ReadonlySet<number>;
-  /** Whatever the device says, it is not waited for longer than this, on the clock of the observer. */
-  readonly #last: number;
-  #until: number;
-  #begun = false;
+  readonly #deadline: Deadline;
   #isAsleep = false;
   /** It did not answer when it was asked, and has got no further since. */
   #wasSilent = false;
   #worksAgain = false;
-  /** The most bytes that the device has reported. */
+  /** The most bytes that the device has reported; -1 before it has begun. */
   #furthest = -1;
   #hasToAsk = false;
   #sendings: Sendings | undefined;
@@ -114,8 +112,11 @@ export class Reception {
     this.#meter = new ProgressMeter(size, observer.clock());
     // For base64 the device counts with the decoded length before it has seen the padding.
     this.#totals = new Set([size, Math.floor(encoded.payload.length / 4) * 3]);
-    this.#last = observer.clock() + settings.accepted + settings.stall + size / SLOWEST_TRANSFER;
-    this.#until = this.#within(settings.accepted + (sent.noSubscribers ? 0 : size / SLOWEST));
+    this.#deadline = new Deadline(
+      observer,
+      settings.accepted + (sent.noSubscribers ? 0 : size / SLOWEST),
+      settings.accepted + settings.stall + size / SLOWEST_TRANSFER,
+    );
     observer.onLost(() => this.#begun && report({ phase: 'silent' }));
   }
 
@@ -125,10 +126,10 @@ export class Reception {
     for (;;) {
       const back = this.#isBack ? await this.#askBack() : undefined;
       if (back !== undefined) return back;
-      const isOver = observer.clock() >= this.#last;
+      const isOver = this.#deadline.isFinal;
       const pause = this.#begun ? observer.clock() + ESTIMATE_EVERY : undefined;
-      const event = isOver ? undefined : await observer.next(this.#until, pause);
-      const isDue = event === undefined && observer.clock() >= this.#until;
+      const event = isOver ? undefined : await observer.next(this.#deadline.at, pause);
+      const isDue = event === undefined && this.#deadline.isReached;
       const answer = isDue ? await this.#askSilent(isOver) : this.#take(event);
       if (answer !== undefined) return answer;
     }
@@ -148,17 +149,17 @@ export class Reception {
         return undefined;
       case 'connection':
         this.#hasToAsk = true;
-        this.#until = Math.max(this.#until, this.#within(settings.accepted));
+        this.#deadline.extend(settings.accepted);
         return undefined;
       case 'asleep':
         this.#isAsleep = true;
-        this.#until = Math.min(this.#until, this.#within(FALLING_ASLEEP));
+        this.#deadline.shorten(FALLING_ASLEEP);
         return undefined;
       case 'works_again':
         this.#worksAgain = true;
         return undefined;
       case 'not_begun':
-        this.#until = now;
+        this.#deadline.set(0);
         return undefined;
       case 'accepted':
         this.#heard(event.at);
@@ -178,6 +179,10 @@ export class Reception {
       case 'gone':
         return this.#gone(sign.tooSlow);
     }
+  }
+
+  get #begun(): boolean {
+    return this.#furthest >= 0;
   }
 
   get #context(): Context {
@@ -214,7 +219,7 @@ export class Reception {
     if (answer === 'flashed') return { kind: 'flashed' };
     if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
     if (this.#hasLeft) return this.#gone();
-    if (answer === 'progress') this.#until = this.#within(this.#input.settings.stall);
+    if (answer === 'progress') this.#deadline.set(this.#input.settings.stall);
     // Our connection was lost once more.
     this.#hasToAsk = answer === 'gone';
     return undefined;
@@ -244,7 +249,7 @@ export class Reception {
     const [begun, worksAgain] = [this.#begun, this.#worksAgain];
     if (answer !== 'silence' || !begun || this.#wasSilent) return { kind: 'silent', begun, worksAgain, answer };
     this.#wasSilent = true;
-    this.#until = this.#within(this.#input.settings.stall);
+    this.#deadline.set(this.#input.settings.stall);
     return undefined;
   }
 
@@ -262,15 +267,10 @@ export class Reception {
   /** The device has received so many bytes. One that repeats itself gets no further, and is not worth waiting on. */
   #advance(written: number): void {
     if (!this.#begun) this.#input.observer.received();
-    this.#begun = true;
     if (written <= this.#furthest) return;
     this.#furthest = written;
     this.#wasSilent = false;
-    this.#until = this.#within(this.#input.settings.stall);
-  }
-
-  #within(ms: number): number {
-    return Math.min(this.#input.observer.clock() + ms, this.#last);
+    this.#deadline.set(this.#input.settings.stall);
   }
 
   /** Whether the device was lost, or connected again, before our eyes. */
