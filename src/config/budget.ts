@@ -20,10 +20,10 @@ import {
   withoutUncertain,
   type DeviceFile,
 } from './file';
-import type { PatchContext } from './unsafe-values';
 import { isObject, jsonBytes, member, type Json, type JsonObject, type Keys } from './json';
 import { problem, type Problem } from './problem';
 import type { PatchStep } from './patch-step';
+import type { PatchContext } from './rules';
 
 interface Use {
   readonly used: number;

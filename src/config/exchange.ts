@@ -3,13 +3,13 @@ import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import type { Obstacle } from '../homie/gate';
 import { untilReady } from '../homie/presence';
-import type { Change, ConfigReport, MoveReport, Outcome, Phase } from '../update/update';
+import type { Change, Outcome } from '../update/update';
 import type { Check } from './check';
 import type { JsonObject } from './json';
 import { checkDevicePatch, rememberUnconfirmed } from './check-device';
 import { MOST_SENT, type MissedPatch } from './missed';
-import { leaveBehind, Relocation, type Address } from './relocation';
-import { endUnsent, reportOf } from './report';
+import { Relocation, type Address } from './relocation';
+import { endUnsent, PatchProgress } from './report';
 import { PatchTransfer, type PatchTransferEnd, type PatchTransferInput } from './patch-transfer';
 import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
@@ -53,17 +53,26 @@ export interface PatchInput {
  * for the empty message by which the device says that it has received it, for the reboot, and compares the
  * configuration with which it comes back. The next step is sent only when the one before is proven.
  *
- * @returns how it ended; undefined when the device is not there, and nothing was sent, or `missed` was called. It does not reject for anything that
- * a device or a broker does
+ * @returns how it ended; undefined when the device is not there, and nothing was sent, or `missed` was called. It does not
+ * reject for anything that a device or a broker does
  */
 export async function bringPatch(input: PatchInput): Promise<Outcome | undefined> {
-  const relocation = new Relocation(input.broker, input.device);
-  const exchange = new PatchExchange(input, relocation);
+  const { broker, device, patch, settings, abandon, report } = input;
+  const at = readyAt(broker, device);
+  const known = broker.registry.get(device);
+  if (at === undefined || at > performance.now() || known === undefined) return undefined;
+  const check = checkDevicePatch(broker, known, patch, settings);
+  report({ from: runningFirmware(known) });
+  const refused = endUnsent(check);
+  if (refused !== undefined) return refused;
+  const relocation = new Relocation(broker, device);
+  const progress = new PatchProgress(check);
+  const exchange = new PatchExchange(input, relocation, progress);
   try {
     return await exchange.run();
   } catch (error) {
-    const why = input.abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
-    return exchange.outcome({ state: 'failed', error: why });
+    const why = abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
+    return progress.outcome({ state: 'failed', error: why });
   } finally {
     void exchange.late.then(() => relocation.close());
   }
@@ -72,66 +81,47 @@ export async function bringPatch(input: PatchInput): Promise<Outcome | undefined
 /** What follows: the end, the next step, another attempt, or the wait for another turn, where nothing was sent. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'taken' | 'again' | 'wait' };
 
+/** The steps of a patch that was checked, sent to a device that is ready, and proven one by one. */
 class PatchExchange {
   readonly #input: PatchInput;
   readonly #relocation: Relocation;
+  readonly #progress: PatchProgress;
   /** Where the device is. */
   #address: Address;
-  #check: Check | undefined;
-  #taken: readonly string[] = [];
-  #lost: ConfigReport['lost'] = [];
-  #moves: readonly MoveReport[] = [];
-  /** Steps that were taken. */
-  #done = 0;
-  /** Whether a reboot was shown since the last one. */
-  #reboot: 'proven' | 'unproven' = 'proven';
   /** Resolves when nothing of this exchange goes on. */
   late: Promise<unknown> = Promise.resolve();
 
-  constructor(input: PatchInput, relocation: Relocation) {
+  constructor(input: PatchInput, relocation: Relocation, progress: PatchProgress) {
     this.#input = input;
     this.#relocation = relocation;
+    this.#progress = progress;
     this.#address = relocation.start;
   }
 
   async run(): Promise<Outcome | undefined> {
-    const { broker, device, cancel, abandon } = this.#input;
-    const at = readyAt(broker, device);
-    const known = broker.registry.get(device);
-    if (at === undefined || at > performance.now() || known === undefined) return undefined;
-    const next = await this.#decide(known, AbortSignal.any([cancel, abandon]));
+    const { cancel, abandon } = this.#input;
+    const next = await this.#takeAll(AbortSignal.any([cancel, abandon]));
     return next.kind === 'ended' ? next.outcome : undefined;
   }
 
-  /** What the caller is told, with all that is known of the change. */
-  outcome(outcome: Outcome): Outcome {
-    const config = this.#report();
-    return config === undefined ? outcome : { ...outcome, config };
-  }
-
-  /** With a device that is ready: checks the patch, and sends it. */
-  async #decide(known: Device, stop: AbortSignal): Promise<Next> {
-    const { broker, patch, settings, report, cancel, abandon } = this.#input;
-    const check = checkDevicePatch(broker, known, patch, settings);
-    this.#check = check;
-    report({ from: runningFirmware(known) });
-    const refused = endUnsent(check);
-    if (refused !== undefined) return ended(refused);
-
+  async #takeAll(stop: AbortSignal): Promise<Next> {
+    const { settings, cancel, abandon } = this.#input;
+    const { steps } = this.#progress.check;
     let addresses: Address[];
     try {
-      addresses = await this.#relocation.prepare(check.steps, stop);
+      addresses = await this.#relocation.prepare(steps, stop);
     } catch (error) {
       if (abandon.aborted) throw error;
       if (cancel.aborted) return ended({ state: 'canceled' });
-      return ended(this.outcome({ state: 'rejected', error: asHomieError(error) }));
+      return ended(this.#progress.outcome({ state: 'rejected', error: asHomieError(error) }));
     }
-    for (const [index, step] of check.steps.entries()) {
+    for (const [index, step] of steps.entries()) {
       const next = await this.#take(step, addresses[index] ?? this.#address, stop);
       if (next.kind !== 'taken') return next;
     }
-    await this.#leaveBehind();
-    return ended(this.#succeeded);
+    const [clear, patience] = [settings.clearOld, settings.ready];
+    this.#progress.moved(await this.#relocation.leaveBehind(this.#address, { clear, patience, signal: abandon }));
+    return ended(this.#progress.succeeded);
   }
 
   async #take(step: PatchStep, to: Address, stop: AbortSignal): Promise<Next> {
@@ -139,7 +129,7 @@ class PatchExchange {
     const from = this.#address;
     for (;;) {
       // After its reboot it is ready; but it, or the broker, may have gone again.
-      const refused = this.#done > 0 ? await this.#stillReady(from, stop) : undefined;
+      const refused = this.#progress.done > 0 ? await this.#stillReady(from, stop) : undefined;
       if (refused !== undefined) return ended(refused);
       const transfer = await this.#begin(step, to);
       const end = await transfer.run();
@@ -147,8 +137,8 @@ class PatchExchange {
       if (end.kind === 'failed') return ended(await this.#failed(end, step, to, transfer));
       if (end.kind === 'taken') {
         await this.#took(end, step, to);
-        const isLast = this.#done === this.#check?.steps.length;
-        return cancel.aborted && !isLast ? ended(this.outcome({ state: 'canceled' })) : { kind: 'taken' };
+        const isStopped = cancel.aborted && !this.#progress.isComplete;
+        return isStopped ? ended(this.#progress.outcome({ state: 'canceled' })) : { kind: 'taken' };
       }
       const next = this.#notSent(end.why);
       if (next.kind !== 'again') return next;
@@ -160,11 +150,11 @@ class PatchExchange {
   async #begin(step: PatchStep, to: Address): Promise<PatchTransfer> {
     const { settings, begin, report } = this.#input;
     const from = this.#address;
+    const { check, done } = this.#progress;
     const known = from.broker.registry.get(from.device);
-    if (this.#check !== undefined && known !== undefined) await begin?.(known, this.#check, this.#done);
-    const config = this.#report();
-    report({ state: 'running', ...(config && { config }) });
-    const sketch = within(step.paths, this.#check?.sketch ?? []);
+    if (known !== undefined) await begin?.(known, check, done);
+    report({ state: 'running', config: this.#progress.report() });
+    const sketch = within(step.paths, check.sketch);
     return new PatchTransfer({
       from,
       to,
@@ -172,9 +162,9 @@ class PatchExchange {
       sketch,
       settings,
       sender: this.#sender,
-      report: (phase) => this.#phase(phase),
+      report: (phase) => report({ phase, percent: this.#progress.percentIn(phase) }),
       // What shows whether a part was taken that others follow would have to be waited for in the middle.
-      mayMiss: this.#input.missed !== undefined && this.#check?.steps.length === 1 && this.#sent < MOST_SENT - 1,
+      mayMiss: this.#input.missed !== undefined && check.steps.length === 1 && this.#sent < MOST_SENT - 1,
     });
   }
 
@@ -187,10 +177,10 @@ class PatchExchange {
   async #missed(step: PatchStep): Promise<Next> {
     const { broker, device, unsent, missed, report } = this.#input;
     const mac = broker.registry.get(device)?.mac?.value;
-    const [config, sent, at] = [this.#report(), this.#sent + 1, performance.now()];
+    const [config, sent, at] = [this.#progress.report(), this.#sent + 1, performance.now()];
     await broker.locks.left(device, undefined);
     unsent?.();
-    missed?.({ step, sent, at, ...(config && { config }), ...(mac !== undefined && { mac }) });
+    missed?.({ step, sent, at, config, ...(mac !== undefined && { mac }) });
     report({ state: 'waiting' });
     return { kind: 'wait' };
   }
@@ -199,10 +189,11 @@ class PatchExchange {
     const { abandon, unsent, report } = this.#input;
     unsent?.();
     if (why === 'abandoned') abandon.throwIfAborted();
+    const { done } = this.#progress;
     if (why === 'canceled') {
-      return ended(this.#done === 0 ? { state: 'canceled' } : this.outcome({ state: 'canceled' }));
+      return ended(done === 0 ? { state: 'canceled' } : this.#progress.outcome({ state: 'canceled' }));
     }
-    if (this.#done > 0) return { kind: 'again' };
+    if (done > 0) return { kind: 'again' };
     report({ state: why === 'halted' ? 'queued' : 'waiting' });
     return { kind: 'wait' };
   }
@@ -215,7 +206,7 @@ class PatchExchange {
       abandon,
       mayBegin,
       handedOver: () => {
-        report({ attempt: this.#sent + this.#done + 1 });
+        report({ attempt: this.#sent + this.#progress.done + 1 });
         handedOver?.();
       },
     };
@@ -230,20 +221,14 @@ class PatchExchange {
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;
-      if (cancel.aborted) return this.outcome({ state: 'canceled' });
-      return this.outcome({ state: 'failed', error: asHomieError(error) });
+      if (cancel.aborted) return this.#progress.outcome({ state: 'canceled' });
+      return this.#progress.outcome({ state: 'failed', error: asHomieError(error) });
     }
-  }
-
-  get #succeeded(): Outcome {
-    return this.outcome({ state: 'succeeded', reboot: this.#reboot });
   }
 
   /** A device that was not shown to have rebooted stays locked for images: a reboot would cut off an update. */
   async #took({ unproven }: PatchTransferEnd & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
-    this.#done += 1;
-    this.#taken = [...this.#taken, ...step.provenPaths];
-    this.#reboot = unproven === true ? 'unproven' : 'proven';
+    this.#progress.took(step, unproven === true ? 'unproven' : 'proven');
     const { broker, device } = this.#address;
     await broker.locks.left(device, unproven === true ? 'flashed' : undefined);
     this.#address = to;
@@ -258,8 +243,7 @@ class PatchExchange {
   ): Promise<Outcome> {
     const { abandon, watchOn } = this.#input;
     const { broker, device } = this.#address;
-    this.#taken = [...this.#taken, ...(end.taken ?? [])];
-    this.#lost = end.lost ?? [];
+    this.#progress.failed(end);
     if (end.open !== undefined) rememberUnconfirmed(broker, device, readObject(step.text()));
     await broker.locks.left(device, end.open);
     const mayReboot = end.open === 'flashed' || end.open === 'unknown';
@@ -269,60 +253,28 @@ class PatchExchange {
       watchOn(late);
     }
     const unproven = end.unproven && ({ reboot: 'unproven' } as const);
-    return this.outcome({ state: 'failed', error: end.error, ...unproven });
+    return this.#progress.outcome({ state: 'failed', error: end.error, ...unproven });
   }
 
   /** What became of a device that had not rebooted in time. Undefined when nobody saw it. */
   async #late(step: PatchStep, to: Address, transfer: PatchTransfer): Promise<Outcome | undefined> {
+    const progress = this.#progress;
     try {
       const end = await transfer.late();
       if (end === undefined || end.kind === 'not_sent' || end.kind === 'missed') return undefined;
       if (end.kind === 'failed') {
-        this.#taken = [...this.#taken, ...(end.taken ?? [])];
-        this.#lost = end.lost ?? [];
-        return this.outcome({ state: 'failed', error: end.error });
+        progress.failed(end);
+        return progress.outcome({ state: 'failed', error: end.error });
       }
       if (!step.isVisible()) {
-        return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.noneShown') });
+        return progress.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.noneShown') });
       }
       await this.#took(end, step, to);
-      if (this.#done === this.#check?.steps.length) return this.#succeeded;
-      return this.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.unfinished') });
+      if (progress.isComplete) return progress.succeeded;
+      return progress.outcome({ state: 'failed', error: new HomieError('NOT_APPLIED.unfinished') });
     } catch {
       return undefined;
     }
-  }
-
-  /** A failure here does not make undone what is proven. */
-  async #leaveBehind(): Promise<void> {
-    const { settings, abandon } = this.#input;
-    for (const old of this.#relocation.leftFor(this.#address)) {
-      try {
-        const move = await leaveBehind({
-          old,
-          now: this.#address,
-          clear: settings.clearOld,
-          patience: settings.ready,
-          signal: abandon,
-        });
-        this.#moves = [...this.#moves, move];
-      } catch (error) {
-        const kept = asHomieError(error).message;
-        this.#moves = [...this.#moves, { from: old.root, to: this.#address.root, retained: [], cleared: [], kept }];
-      }
-    }
-  }
-
-  #phase(phase: Phase): void {
-    const steps = this.#check?.steps.length ?? 1;
-    const share = shares[phase] ?? 0;
-    this.#input.report({ phase, percent: Math.round(((this.#done + share) / steps) * 95) });
-  }
-
-  #report(): ConfigReport | undefined {
-    if (this.#check === undefined) return undefined;
-    const [taken, lost, moved] = [this.#taken, this.#lost, this.#moves];
-    return reportOf(this.#check, { done: this.#done, taken, lost, moved });
   }
 }
 
@@ -339,6 +291,3 @@ function within(paths: readonly string[], roots: readonly string[]): string[] {
 
 /** How often it is looked whether a job that was paused in the middle may go on, in ms. */
 const HALTED = 1000;
-
-/** How far a step is in each phase. */
-const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };

@@ -14,7 +14,7 @@ export interface MissedPatch {
   readonly sent: number;
   /** When the device was asleep, in ms of `performance.now()`. */
   readonly at: number;
-  readonly config?: ConfigReport;
+  readonly config: ConfigReport;
   /** `$mac`, where it is known. */
   readonly mac?: string;
 }
@@ -38,7 +38,7 @@ export function judgeMissed({ step, at, config, mac }: MissedPatch, known: Devic
   const failed = (error: HomieError, more: Partial<ConfigReport> = {}) => ({
     state: 'failed' as const,
     error,
-    ...(config && { config: { ...config, ...more } }),
+    config: { ...config, ...more },
   });
   if (isOtherDevice(mac, known)) return failed(new HomieError('OTHER_DEVICE'));
   if (known.config === undefined || known.config.at < at) return failed(stillAsleep());
@@ -47,6 +47,6 @@ export function judgeMissed({ step, at, config, mac }: MissedPatch, known: Devic
   if (shown.isAsBefore) return undefined;
   const { taken, lost } = shown;
   if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack'), { taken, lost }), reboot: 'unproven' };
-  const done = config && { config: { ...config, taken: step.provenPaths, untaken: [] } };
-  return { state: 'succeeded', reboot: 'unproven', ...done };
+  const done = { ...config, taken: step.provenPaths, untaken: [] };
+  return { state: 'succeeded', reboot: 'unproven', config: done };
 }

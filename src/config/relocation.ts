@@ -1,6 +1,6 @@
 /** Where a device is, where a patch moves it, and what it leaves behind there. */
 import { withDeadline } from '../deadline';
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
 import { hasDisconnected } from '../homie/device-observer';
@@ -86,9 +86,18 @@ export class Relocation {
     return after;
   }
 
-  /** Every address that the device leaves on its way to `address`. */
-  leftFor(address: Address): Address[] {
-    return this.#addresses.slice(0, this.#addresses.indexOf(address));
+  /** Deals with each address that the device has left on its way to `now`. A failure does not make undone what is proven. */
+  async leaveBehind(now: Address, how: Leaving): Promise<MoveReport[]> {
+    const moves: MoveReport[] = [];
+    for (const old of this.#addresses.slice(0, this.#addresses.indexOf(now))) {
+      try {
+        moves.push(await leaveBehind(old, now, how));
+      } catch (error) {
+        const kept = asHomieError(error).message;
+        moves.push({ from: old.root, to: now.root, retained: [], cleared: [], kept });
+      }
+    }
+    return moves;
   }
 
   /** Ends all that it has opened. */
@@ -152,11 +161,9 @@ export class Relocation {
   }
 }
 
-interface LeftoversInput {
-  readonly old: Address;
-  /** Where the device is proven to be now. */
-  readonly now: Address;
-  /** Whether they are to be cleared. */
+/** How to deal with what a device has left behind. */
+interface Leaving {
+  /** Whether it is to be cleared. */
   readonly clear: boolean;
   /** ms that the old `$state` has to become `lost`. */
   readonly patience: number;
@@ -166,8 +173,10 @@ interface LeftoversInput {
 /**
  * Finds what the broker has retained of a device at its old address, and clears that when asked to: only topics that were
  * seen retained there, only while the old `$state` stays `lost`, and nothing of another device.
+ *
+ * @param now where the device is proven to be
  */
-export async function leaveBehind({ old, now, clear, patience, signal }: LeftoversInput): Promise<MoveReport> {
+async function leaveBehind(old: Address, now: Address, { clear, patience, signal }: Leaving): Promise<MoveReport> {
   const lost = await untilLost(old, patience, signal);
   const { registry, connection } = old.broker;
   const others = [...knownRoots(old.broker), ...knownRoots(now.broker), now.root];
