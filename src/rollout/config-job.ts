@@ -41,8 +41,8 @@ export interface ConfigTaskInput {
 /**
  * One patch for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID or NO_MATCH.
  *
- * When it has run, keep it and call `abandon` on closing, until `afterwards` resolves: a device that did not reboot in
- * time is still watched, and its result comes as a `progress` marked `late`.
+ * When it has run, keep it, and call `abandon` on closing: a device that did not reboot in time is still watched, and its
+ * result comes as a `progress` marked `late`.
  */
 export class ConfigJob extends Job {
   constructor(input: ConfigTaskInput, settings: RolloutSettings, options: JobOptions = {}) {

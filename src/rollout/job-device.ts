@@ -1,11 +1,12 @@
 import { runningFirmware } from '../homie/device';
 import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
+import { DeviceTurn } from './device-turn';
 import { changed, ended, endedLate, queued, restored, type Entry } from './entry';
 import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
 import type { Schedule } from './schedule';
-import { judge, serveDevice, Stop, stopped, type Turns } from './serve';
+import { judge, serveDevice, Stop, stopped } from './serve';
 import type { Hooks, Task } from './task';
 
 /** What the parts of a job share. */
@@ -31,6 +32,7 @@ export interface JobContext {
 export class JobDevice {
   readonly id: string;
   readonly #context: JobContext;
+  readonly #turn: DeviceTurn;
   #entry: Entry;
   /** What was published, and has not come to an end. */
   #flight: unknown;
@@ -42,14 +44,13 @@ export class JobDevice {
   #isResumed = false;
   /** `stop` ends the device if nothing was sent; `leave` ends watching it. Undefined unless it is being served. */
   #signals: { readonly stop: AbortController; readonly leave: AbortController } | undefined;
-  /** Aborted when the turn of the device comes. */
-  #turn: AbortController | undefined;
   #serving: Promise<void> | undefined;
 
   /** @param state as it was before a restart */
   constructor(id: string, context: JobContext, state?: StoredDevice) {
     this.id = id;
     this.#context = context;
+    this.#turn = new DeviceTurn(id, context.schedule, () => this.touch());
     this.#flight = state?.flight;
     this.#isSent = this.#flight !== undefined;
     this.#isAsked = state?.unasked !== true;
@@ -130,9 +131,7 @@ export class JobDevice {
 
   /** Lets the device have its turn. */
   takeTurn(): void {
-    this.touch();
-    this.#turn?.abort();
-    this.#turn = undefined;
+    this.#turn.come();
   }
 
   /** Ends the device with this outcome if nothing was sent to it; else sends nothing more to it. */
@@ -170,7 +169,7 @@ export class JobDevice {
 
   async #bring(cancel: AbortSignal, abandon: AbortSignal): Promise<Outcome> {
     const { job, task, save } = this.#context;
-    const input = { task, turns: this.#turns, hooks: this.#hooks(cancel, abandon) };
+    const input = { task, turn: this.#turn, hooks: this.#hooks(cancel, abandon) };
     if (this.#flight !== undefined) {
       const judged = await judge(this.id, this.#flight, input);
       if (judged !== 'again') return judged;
@@ -178,31 +177,9 @@ export class JobDevice {
       input.hooks.report({ state: 'queued' });
       void save();
       task.broker.locks.release(this.id, job);
-      input.turns.notSent();
+      input.turn.notSent();
     }
     return serveDevice(this.id, input);
-  }
-
-  get #turns(): Turns {
-    const { schedule } = this.#context;
-    return {
-      away: () => {
-        this.#turn = undefined;
-        this.touch();
-        schedule.apply((plan, now) => plan.away(this.id, now));
-      },
-      ask: (woke) => {
-        const turn = new AbortController();
-        this.#turn = turn;
-        this.touch();
-        schedule.apply((plan, now) => plan.asks(this.id, woke, now));
-        return turn.signal;
-      },
-      notSent: () => {
-        this.touch();
-        schedule.apply((plan) => plan.notSent(this.id));
-      },
-    };
   }
 
   #hooks(cancel: AbortSignal, abandon: AbortSignal): Hooks<unknown> {

@@ -120,9 +120,30 @@ export class JobDevices {
     for (const device of this.open) device.touch();
   }
 
-  cancel(): void {
+  /** Cancels these devices, or all: see `Job.cancel`. */
+  cancel(ids?: readonly string[]): { unsent: string[]; sent: string[] } {
+    const wanted = ids && new Set(ids);
+    const meant = this.open.filter(({ id }) => wanted?.has(id) ?? true);
+    const sent = meant.filter(({ isUnderWay }) => isUnderWay);
+    const unsent = meant.filter(({ isUnderWay }) => !isUnderWay);
+    if (ids === undefined) this.cancelUnsent();
+    else for (const device of meant) device.stop({ state: 'canceled' });
+    for (const device of sent) device.leave();
+    return { unsent: idsOf(unsent), sent: idsOf(sent) };
+  }
+
+  /** Cancels all devices to which nothing was sent, also those that are still to be found. The others are watched on. */
+  cancelUnsent(): void {
     this.#isCanceled = true;
     for (const device of this.open) device.stop({ state: 'canceled' });
+  }
+
+  /** Cancels those of these devices to which nothing was sent, for another job. Resolves when they are free. */
+  async handOver(ids: readonly string[]): Promise<void> {
+    const wanted = new Set(ids);
+    const given = this.open.filter(({ id, isUnderWay }) => wanted.has(id) && !isUnderWay);
+    for (const device of given) device.stop({ state: 'canceled', reason: 'superseded' });
+    await Promise.all(given.map((device) => device.served()));
   }
 
   /** Serves the devices whose turn it is, and ends those that did not become available in time. */

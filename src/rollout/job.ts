@@ -46,7 +46,7 @@ export type Select = (signal: AbortSignal) => Promise<readonly string[]>;
  * One task for some devices, by a plan.
  *
  * Emits `progress` at every change of a device, and `result` once for each when it has ended. A `progress` marked `late`
- * may come after that, until `afterwards` resolves. Emits `rest` whenever nothing is left to do: all devices have ended,
+ * may come after that, until `abandon` resolves. Emits `rest` whenever nothing is left to do: all devices have ended,
  * or failures have stopped the job.
  */
 export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; rest: [Summary] }> {
@@ -227,19 +227,14 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    * @returns the devices to which nothing was sent, and the others
    */
   cancel(devices?: readonly string[]): { unsent: string[]; sent: string[] } {
-    const ids = devices && new Set(devices);
-    const meant = this.#devices.open.filter(({ id }) => ids?.has(id) ?? true);
-    const sent = meant.filter(({ isUnderWay }) => isUnderWay);
-    const unsent = meant.filter(({ isUnderWay }) => !isUnderWay);
-    if (ids === undefined) this.cancelUnsent();
-    else for (const each of meant) each.stop({ state: 'canceled' });
-    for (const each of sent) each.leave();
-    return { unsent: idsOf(unsent), sent: idsOf(sent) };
+    const canceled = this.#devices.cancel(devices);
+    if (devices === undefined) this.close();
+    return canceled;
   }
 
   /** Cancels the devices to which nothing was sent, and sends nothing again to the others, which are watched on. */
   cancelUnsent(): void {
-    this.#devices.cancel();
+    this.#devices.cancelUnsent();
     this.close();
   }
 
@@ -254,11 +249,8 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   }
 
   /** Gives up devices that wait, because another job takes them. Resolves when they are free. */
-  async handOver(devices: readonly string[]): Promise<void> {
-    const wanted = new Set(devices);
-    const given = this.#devices.open.filter(({ id, isUnderWay }) => wanted.has(id) && !isUnderWay);
-    for (const device of given) device.stop({ state: 'canceled', reason: 'superseded' });
-    await Promise.all(given.map((device) => device.served()));
+  handOver(devices: readonly string[]): Promise<void> {
+    return this.#devices.handOver(devices);
   }
 
   /** Takes in no device that appears later. */
@@ -266,11 +258,6 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#arrivals.close();
     void this.#context.save();
     this.#context.schedule.advance();
-  }
-
-  /** Resolves when nothing more will come of a job that has ended: no device is watched on. */
-  async afterwards(): Promise<void> {
-    await this.#lifetime.allReported();
   }
 
   /**

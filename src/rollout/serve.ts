@@ -4,6 +4,7 @@ import type { Outcome } from '../update/update';
 import type { DeviceWatch } from '../homie/watch';
 import { inEnglish } from '../texts/text';
 import { unlessAborted } from '../unless-aborted';
+import type { DeviceTurn } from './device-turn';
 import type { Hooks, Judged, Task } from './task';
 
 /** Why a device is not served any more: the reason of the signal that stops it. */
@@ -15,19 +16,9 @@ export class Stop {
   }
 }
 
-/** How a device of a plan gets its turn. */
-export interface Turns {
-  /** The device is not there. */
-  away(): void;
-  /** The device can be served. @returns the signal that is aborted when it is its turn */
-  ask(woke: boolean): AbortSignal;
-  /** It was its turn, but it had gone. */
-  notSent(): void;
-}
-
 export interface ServeInput {
   readonly task: Task<unknown>;
-  readonly turns: Turns;
+  readonly turn: DeviceTurn;
   /** Its `cancel` is aborted with a `Stop`. */
   readonly hooks: Hooks<unknown>;
 }
@@ -46,7 +37,7 @@ const NO_CONNECTION = 'There is no connection to the broker.';
  * which all is known without sending anything, needs no turn. It does not reject.
  */
 export async function serveDevice(device: string, input: ServeInput): Promise<Outcome> {
-  const { task, turns, hooks } = input;
+  const { task, turn, hooks } = input;
   const { cancel: stop, abandon, asked } = hooks;
   const refused = task.refuse(device);
   if (refused !== undefined) return refused;
@@ -61,15 +52,15 @@ export async function serveDevice(device: string, input: ServeInput): Promise<Ou
       if (known !== undefined) return known;
       signal.throwIfAborted();
       if (woke || missed) hooks.report({ state: 'queued' });
-      if (!(await untilTurn(device, watch, turns.ask(woke), task, signal))) {
-        turns.away();
+      if (!(await untilTurn(device, watch, turn.ask(woke), task, signal))) {
+        turn.away();
         continue;
       }
       const outcome = await exchange(device, input);
       if (outcome?.state === 'canceled') return stopped(stop);
       if (outcome !== undefined) return outcome;
       missed = true;
-      turns.notSent();
+      turn.notSent();
       await watch.next(performance.now() + PAUSE, signal);
     }
   } catch (error) {
@@ -82,11 +73,11 @@ export async function serveDevice(device: string, input: ServeInput): Promise<Ou
 }
 
 /** Waits for a device that something else has. What was decided of it before counts no more then. */
-async function hadToWait(device: string, { task, turns, hooks }: ServeInput, signal: AbortSignal): Promise<boolean> {
+async function hadToWait(device: string, { task, turn, hooks }: ServeInput, signal: AbortSignal): Promise<boolean> {
   const { locks } = task.broker;
   const why = locks.refusalOf(device, task.stages, hooks.job);
   if (why === undefined) return false;
-  turns.away();
+  turn.away();
   hooks.report({ state: 'waiting', reason: 'busy', hint: `${why.message} ${why.hint}` });
   await locks.untilFree(device, task.stages, hooks.job, signal);
   hooks.report({ state: 'queued' });
@@ -129,7 +120,7 @@ export function stopped({ reason }: AbortSignal): Outcome {
 async function untilThere(
   device: string,
   watch: DeviceWatch,
-  { task, turns, hooks }: ServeInput,
+  { task, turn, hooks }: ServeInput,
   signal: AbortSignal,
 ): Promise<boolean> {
   let woke = false;
@@ -142,10 +133,10 @@ async function untilThere(
     if (at !== undefined && at <= now) return woke;
     // One that connects again and again puts off when it is there: from the first such time on, it counts as away.
     expectedAt ??= at;
-    if (expectedAt !== undefined && expectedAt <= now) turns.away();
+    if (expectedAt !== undefined && expectedAt <= now) turn.away();
     if (at === undefined) {
       const why = whyItWaits(device, task);
-      if (!woke) turns.away();
+      if (!woke) turn.away();
       const what = `${why.reason} ${why.hint ?? ''}`;
       if (what !== told) hooks.report({ state: 'waiting', ...why });
       [woke, told] = [true, what];

@@ -16,6 +16,7 @@ import { patient, quick } from '../config/lab';
 import { running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { lateOf } from './late';
 
 /** Locks are one for the process: no id is used twice. */
 let count = 0;
@@ -177,8 +178,9 @@ describeWithBrokers('a job that changes configurations', (start) => {
     const { made, told } = job({ name: 'New' }, [device.id], { ...quick, reboot: 1500 });
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
+    const late = lateOf(made);
     device.setIdle(true);
-    await made.afterwards();
+    await late;
     const last = told.at(-1);
     assert.deepEqual(
       [last?.late, last?.state, last?.error, last?.config?.taken],

@@ -14,6 +14,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old, next as fresh } from '../support/images';
+import { lateOf } from './late';
 
 const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
 
@@ -120,8 +121,9 @@ describeWithBrokers('a job of several devices', (start) => {
       results.map(({ error }) => error?.code),
       ['NOT_REBOOTED'],
     );
+    const late = lateOf(job);
     device.setIdle(true);
-    await job.afterwards();
+    await late;
     const last = progress.at(-1);
     assert.deepEqual([last?.late, last?.state, last?.reboot, last?.error], [true, 'succeeded', 'proven', undefined]);
     assert.equal(job.devices[0]?.state, 'failed');

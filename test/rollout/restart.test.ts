@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
@@ -18,6 +19,7 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 import { isImage } from '../simulator/transfers';
+import { lateOf } from './late';
 
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const configSettings = { ...configDefaults, reboot: HANG_LIMIT, ready: HANG_LIMIT, allowRisky: true };
@@ -225,13 +227,14 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       await openSeldom();
       const job = otaJob(await flashUnseen(), brief);
       const updates = told(job);
+      const late = lateOf(job);
       const { error } = await resultOf(job);
       assert.equal(error?.code, 'UNCONFIRMED');
       assert.match(error.message, /sends its statistics every 3600 s, which is longer than reboot allows/);
       assert.match(error.hint, /marked late.* set reboot to more than 3600 s/);
       assert.equal(broker.locks.isRebootPending(device.id), true);
       await sendUptime(9);
-      await job.afterwards();
+      await late;
       const last = updates.at(-1);
       assert.deepEqual([last?.late, last?.state, last?.reboot], [true, 'succeeded', 'proven']);
       assert.equal(broker.locks.isRebootPending(device.id), false);
@@ -242,9 +245,10 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       await openSeldom({ misbehaviour: { comesBackWith: strange } });
       const job = otaJob(await flashUnseen(), brief);
       const updates = told(job);
+      const late = lateOf(job);
       assert.equal((await resultOf(job)).error?.code, 'UNCONFIRMED');
       await sendUptime(9);
-      await job.afterwards();
+      await late;
       assert.deepEqual([updates.at(-1)?.late, updates.at(-1)?.error?.code], [true, 'OTHER_FIRMWARE']);
     });
 
@@ -269,9 +273,10 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       await connect();
       const job = otaJob(kept, brief);
       const updates = told(job);
+      const late = lateOf(job);
       assert.equal((await resultOf(job)).error?.code, 'NOT_BACK');
       await device.restart();
-      await job.afterwards();
+      await late;
       assert.deepEqual([updates.at(-1)?.late, updates.at(-1)?.state], [true, 'succeeded']);
     });
 
@@ -303,11 +308,12 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       it('says and tells the same', async () => {
         const job = await patchUnseen();
         const updates = told(job);
+        const late = lateOf(job);
         const { error } = await resultOf(job);
         assert.equal(error?.code, 'UNCONFIRMED');
         assert.match(error.message, /sends its statistics every 3600 s, which is longer than reboot allows/);
         await sendUptime(9);
-        await job.afterwards();
+        await late;
         const last = updates.at(-1);
         assert.deepEqual([last?.late, last?.state, last?.config?.taken], [true, 'succeeded', ['name']]);
       });
@@ -316,10 +322,16 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
         const job = await patchUnseen();
         const updates = told(job);
         assert.equal((await resultOf(job)).error?.code, 'UNCONFIRMED');
+        const restarted = untilSeen('state', 'ready');
         const client = await connectAsync(server.url);
         await client.publishAsync(`homie/${device.id}/$implementation/config/set`, '{"name":"Attic"}', { qos: 1 });
         await client.endAsync();
-        await job.afterwards();
+        await restarted;
+        const shown = untilSeen('uptime');
+        await sendUptime(9);
+        await shown;
+        await nextTurn();
+        await job.abandon();
         assert.ok(updates.every(({ late }) => late !== true));
       });
     });
