@@ -79,15 +79,13 @@ export class HomieError extends Error {
    * @param key a code of src/texts, or one of its variants: `NOT_CLEARED.tooMany`
    * @param values what is put into its text and hint
    */
-  constructor(key: ErrorKey, values: Values | string = {}, options: HomieErrorOptions = {}) {
-    const given = typeof values === 'string' ? values : options.message;
-    const used = typeof values === 'string' ? {} : values;
-    const sentence = plainText(given ?? inEnglish(textOf(key, 'text', used)), MAX_MESSAGE);
+  constructor(key: ErrorKey, values: Values = {}, options: HomieErrorOptions = {}) {
+    const sentence = plainText(options.message ?? inEnglish(textOf(key, 'text', values)), MAX_MESSAGE);
     super(sentence, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = codeOf(key);
     this.key = key;
-    this.values = used;
-    this.hint = plainText(options.hint ?? inEnglish(textOf(key, 'hint', used)), MAX_MESSAGE);
+    this.values = values;
+    this.hint = plainText(options.hint ?? inEnglish(textOf(key, 'hint', values)), MAX_MESSAGE);
     this.retryable = retryable.has(this.code);
     this.status = options.status === undefined ? undefined : plainText(options.status);
     this.phase = options.phase;

@@ -178,9 +178,9 @@ interface Leaving {
  */
 async function leaveBehind(old: Address, now: Address, { clear, patience, signal }: Leaving): Promise<MoveReport> {
   const lost = await untilLost(old, patience, signal);
-  const { registry, connection } = old.broker;
+  const { registry } = old.broker;
   const others = [...knownRoots(old.broker), ...knownRoots(now.broker), now.root];
-  const retained = await ownTopics(await retainedBelow(connection, old.root, signal), old.root, others);
+  const retained = await ownTopics(await retainedBelow(old.broker, old.root, signal), old.root, others);
   const report = { from: old.root, to: now.root, retained };
   // A device retains what it publishes.
   if (retained.length === 0) return { ...report, cleared: [], kept: UNSHOWN };

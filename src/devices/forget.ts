@@ -60,7 +60,7 @@ async function clear(
   signal: AbortSignal,
 ): Promise<void> {
   const { broker, device: id } = sender;
-  const { connection, registry, baseTopic } = broker;
+  const { registry, baseTopic } = broker;
   const root = baseTopic + id;
   const seenAt = registry.get(id)?.seenAt;
   if (broker.needsExactTopics) throw new HomieError('NOT_CLEARED.notFound', { root: broker.shown(root) });
@@ -76,7 +76,7 @@ async function clear(
     return state !== undefined || wasStateCleared;
   };
   for (let look = 1; look <= LOOKS; look++) {
-    const left = await ownTopics(await retainedBelow(connection, root, signal), root, knownRoots(broker));
+    const left = await ownTopics(await retainedBelow(broker, root, signal), root, knownRoots(broker));
     if (left.length === 0 && cleared.length > 0) return;
     const still = new Set(left);
     cleared.splice(0, cleared.length, ...cleared.filter((topic) => !still.has(topic)));

@@ -2,7 +2,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
-import type { Connection } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
 import { publishToDevice, type Sender } from './gate';
 import { untilQuiet } from './until-quiet';
@@ -34,11 +33,12 @@ export interface Clearing {
  *   the reason of the signal
  */
 export async function retainedBelow(
-  connection: Connection,
+  broker: Pick<HomieBroker, 'connection' | 'shown'>,
   root: string,
   signal: AbortSignal,
   most = MOST,
 ): Promise<string[]> {
+  const { connection } = broker;
   const filter = `${root}/#`;
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
@@ -54,7 +54,7 @@ export async function retainedBelow(
     seen.add(topic);
     characters += topic.length;
     if (seen.size > most.topics || characters > most.characters) {
-      failed.abort(new HomieError('NOT_CLEARED.tooMany', { root }));
+      failed.abort(new HomieError('NOT_CLEARED.tooMany', { root: broker.shown(root) }));
     }
   };
   connection.on('message', listen);

@@ -40,7 +40,7 @@ describe('A text that somebody has published', () => {
       assert.doesNotMatch(decision.error.message, disturbing);
       assert.ok(decision.error.message.length <= 2000);
     }
-    const error = new HomieError('INTERNAL_ERROR', 'a\nb', { hint: 'c\u001Bd', status: '500 \u{202E}x' });
+    const error = new HomieError('INTERNAL_ERROR', {}, { message: 'a\nb', hint: 'c\u001Bd', status: '500 \u{202E}x' });
     assert.deepEqual([error.message, error.hint, error.status], ['a�b', 'c�d', '500 �x']);
   });
 });

@@ -92,6 +92,6 @@ describe('A broker that sends what it has retained at a limited rate', () => {
     for (let i = 0; i < 600; i++) {
       await device.publishAsync(`homie/large/node-${i}/on`, 'x', { qos: 1, retain: true });
     }
-    assert.equal((await retainedBelow(homie.connection, 'homie/large', never)).length, 600);
+    assert.equal((await retainedBelow(homie, 'homie/large', never)).length, 600);
   });
 });

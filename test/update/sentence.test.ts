@@ -20,7 +20,7 @@ const queued: Update = {
 };
 const { to: _to, ...patch } = queued;
 const flashing = { state: 'running', phase: 'flashing', progress: 43.7, remaining: 8 } as const;
-const failure = reportError(new HomieError('NOT_BACK', 'The device did not come back.'));
+const failure = reportError(new HomieError('NOT_BACK', {}, { message: 'The device did not come back.' }));
 
 const STOPPED = 'An earlier rollout was stopped.';
 
