@@ -1,5 +1,4 @@
 /** The devices of a broker as a table that somebody looks at: only what has changed is told. */
-import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
@@ -7,8 +6,8 @@ import { isFinal, type Update } from '../update/update';
 import { saysOf } from '../errors';
 import { plainText } from '../plain-text';
 import type { Value } from '../texts/text';
-import { setNewest } from '../set-newest';
 import type { DeviceUpdate, Releases } from './releases';
+import { Rows, type RowChanges } from './rows';
 
 /** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
 export interface TableRow {
@@ -40,19 +39,10 @@ interface RowUpdate {
 }
 
 /** What has changed since a cursor; all there is where `full` is true. */
-export interface TableChanges {
-  readonly cursor: string;
-  readonly full: boolean;
-  readonly rows: readonly TableRow[];
-  /** The ids of devices that are no more. */
-  readonly gone: readonly string[];
-}
+export type TableChanges = RowChanges<TableRow>;
 
 /** ms between two looks at what has changed. */
 const INTERVAL = 500;
-
-/** More devices than these that are gone are not remembered: who has not looked since gets the whole table. */
-const MAX_GONE = 1000;
 
 const shown: ReadonlySet<Attribute> = new Set<Attribute>([
   'state',
@@ -71,12 +61,7 @@ const shown: ReadonlySet<Attribute> = new Set<Attribute>([
 export class DeviceTable extends EventEmitter<{ changed: [] }> {
   readonly broker: HomieBroker;
   readonly #releases: Releases;
-  readonly #id = randomUUID();
-  #revision = 0;
-  readonly #rows = new Map<string, { readonly row: TableRow; readonly text: string; readonly revision: number }>();
-  readonly #gone = new Map<string, number>();
-  /** No device that went before this revision is remembered. */
-  #forgotten = 0;
+  readonly #rows = new Rows<TableRow>();
   readonly #dirty = new Set<string>();
   #updates: ReadonlyMap<string, Update> = new Map();
   #wasBusy = false;
@@ -117,15 +102,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
    */
   async read(cursor: string | undefined): Promise<TableChanges> {
     await this.#look();
-    const [id, text] = (cursor ?? '').split('.');
-    const since = id === this.#id && /^\d{1,15}$/.test(text ?? '') ? Number(text) : -1;
-    const full = since < this.#forgotten || since > this.#revision;
-    return {
-      cursor: `${this.#id}.${this.#revision}`,
-      full,
-      rows: [...this.#rows.values()].filter(({ revision }) => full || revision > since).map(({ row }) => row),
-      gone: full ? [] : [...this.#gone].filter(([, revision]) => revision > since).map(([device]) => device),
-    };
+    return this.#rows.since(cursor);
   }
 
   readonly #hear = (id: string, event: DeviceEvent): void => {
@@ -141,7 +118,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   };
 
   readonly #settle = (): void => {
-    for (const id of [...this.broker.registry.devices.keys(), ...this.#rows.keys()]) this.#dirty.add(id);
+    for (const id of [...this.broker.registry.devices.keys(), ...this.#rows.ids]) this.#dirty.add(id);
   };
 
   /** One look at a time. Resolves when all that was known at the call is in the table. */
@@ -163,13 +140,12 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     const releases = await this.#releases.updates(devices);
     if (!this.broker.isSettled) return this.#settle();
     const epoch = Date.now() - performance.now();
-    const revision = this.#revision + 1;
-    for (const id of ids) {
+    const rows = ids.map((id) => {
       const device = registry.get(id);
       const row = device && rowOf(device, updateOf(this.#updates.get(id), releases.get(id)), epoch);
-      if (row === undefined ? this.#remove(id, revision) : this.#set(row, revision)) this.#revision = revision;
-    }
-    if (this.#revision === revision) this.emit('changed');
+      return [id, row] as const;
+    });
+    if (this.#rows.replace(rows)) this.emit('changed');
   }
 
   /** Marks the devices of which jobs have something new to tell. */
@@ -182,21 +158,6 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     if (this.#releases.revision === this.#release) return;
     this.#release = this.#releases.revision;
     this.#settle();
-  }
-
-  #set(row: TableRow, revision: number): boolean {
-    const text = JSON.stringify(row);
-    if (this.#rows.get(row.id)?.text === text) return false;
-    this.#rows.set(row.id, { row, text, revision });
-    this.#gone.delete(row.id);
-    return true;
-  }
-
-  #remove(id: string, revision: number): boolean {
-    if (!this.#rows.delete(id)) return false;
-    const [, forgotten] = setNewest(this.#gone, id, revision, MAX_GONE) ?? [];
-    if (forgotten !== undefined) this.#forgotten = forgotten;
-    return true;
   }
 }
 
