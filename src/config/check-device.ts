@@ -2,8 +2,9 @@
 import type { HomieBroker } from '../homie/broker';
 import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
 import type { Device } from '../homie/device';
-import { incomplete, neverSeen } from '../homie/presence';
+import { completeAt, decidableAt, incomplete, isReady, neverSeen } from '../homie/presence';
 import { selectKnown } from '../homie/select';
+import { showableAt } from '../homie/uptime';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { inEnglish, phrase } from '../texts/text';
 import { checkPatch, type Check } from './check';
@@ -136,6 +137,17 @@ function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | u
   if (lack !== undefined) return problemOf(lack);
   if (state?.value !== 'ready' || config !== undefined) return undefined;
   return problem('CONFIG_UNKNOWN.notPublished', [], { id });
+}
+
+/**
+ * Returns from when on a patch can be sent to a device that is ready and whose configuration is known, in ms of
+ * `performance.now()`: where it has just booted, a reboot that follows at once could not be told from none. Of a device that
+ * is ready and publishes too little, from when on that is known. Undefined when it is not there.
+ */
+export function readyAt(broker: HomieBroker, id: string): number | undefined {
+  const known = broker.registry.get(id);
+  if (known?.state === undefined || !isReady(broker, id)) return decidableAt(broker, id);
+  return known.config === undefined ? completeAt(broker, known.state.at) : showableAt(known, performance.now());
 }
 
 /** Whether this is the device itself, or what it left behind when it had another id. */

@@ -2,11 +2,10 @@ import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device } from '../homie/device';
 import type { Obstacle } from '../homie/gate';
-import { untilReady } from '../homie/presence';
 import type { Change, Outcome } from '../update/update';
 import type { Check } from './check';
 import type { JsonObject } from './json';
-import { checkDevicePatch, rememberUnconfirmed } from './check-device';
+import { checkDevicePatch, readyAt, rememberUnconfirmed } from './check-device';
 import { MOST_SENT, type MissedPatch } from './missed';
 import { Relocation, type Address } from './relocation';
 import { endUnsent, PatchProgress } from './report';
@@ -14,7 +13,6 @@ import { PatchTransfer, type PatchTransferEnd, type PatchTransferInput } from '.
 import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
 import type { PatchStep } from './patch-step';
-import { readyAt, untilRebootShowable } from './ready';
 
 /** One patch for one device. */
 export interface PatchInput {
@@ -215,9 +213,7 @@ class PatchExchange {
   async #stillReady(address: Address, stop: AbortSignal): Promise<Outcome | undefined> {
     const { settings, cancel, abandon } = this.#input;
     try {
-      const until = performance.now() + settings.reboot;
-      await untilReady(address.broker, address.watch, address.device, until, stop);
-      await untilRebootShowable(address, settings.reboot, stop);
+      await address.untilReadyAgain(settings.reboot, stop);
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;

@@ -4,9 +4,10 @@ import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
 import { hasDisconnected } from '../homie/device-observer';
-import { settle } from '../homie/presence';
+import { settle, untilReady } from '../homie/presence';
 import { clearRetained, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
 import type { MoveReport } from '../update/update';
+import { showableAt } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
 import { baseTopicOf, deviceIdOf } from './file';
 import { isLeftover } from './check-device';
@@ -40,6 +41,27 @@ export class Address {
 
   get isAsleep(): boolean {
     return this.#state === 'sleeping';
+  }
+
+  /**
+   * Waits until the device is ready again after a reboot, and its next reboot can be shown.
+   *
+   * @param atMost how long to wait for it to be ready, and for more reboots of it after that, in ms
+   * @throws {HomieError} why it is not ready; NOT_READY when it does not stay up in that time; the reason of the signal
+   */
+  async untilReadyAgain(atMost: number, stop: AbortSignal): Promise<void> {
+    await untilReady(this.broker, this.watch, this.device, performance.now() + atMost, stop);
+    let until: number | undefined;
+    for (;;) {
+      const known = this.broker.registry.get(this.device);
+      const now = performance.now();
+      if (known?.state?.value !== 'ready') return;
+      const at = showableAt(known, now);
+      if (at <= now) return;
+      until ??= at + atMost;
+      if (now >= until) throw new HomieError('NOT_READY.restarting');
+      await this.watch.next(at, stop);
+    }
   }
 
   get #state(): DeviceState | undefined {

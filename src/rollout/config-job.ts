@@ -1,6 +1,5 @@
 import { endUnsent } from '../config/report';
 import { bringPatch } from '../config/exchange';
-import { readyAt } from '../config/ready';
 import {
   patchInFlightOf,
   judgePatchInFlight,
@@ -9,7 +8,7 @@ import {
   type PatchInFlightEnd,
 } from '../config/in-flight';
 import type { JsonObject } from '../config/json';
-import { checkDevicePatch } from '../config/check-device';
+import { checkDevicePatch, readyAt } from '../config/check-device';
 import type { ConfigSettings } from '../config/settings';
 import { judgeMissed, stillAsleep, type MissedPatch } from '../config/missed';
 import { HomieError } from '../errors';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { bringPatch } from '../../src/config/exchange';
-import { readyAt } from '../../src/config/ready';
+import { readyAt } from '../../src/config/check-device';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
