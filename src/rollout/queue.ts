@@ -7,36 +7,11 @@ import type { Summary } from '../update/update';
 import { canonical } from '../plain-object';
 import type { Job, Select } from './job';
 import type { JobFile, StoredJob } from './store/job-file';
+import { KnownJobs, type KnownJob, type KnownWork } from './known-jobs';
 import { readRecord, type Work } from './work';
 import type { Answer, Origin, Remaking } from './request';
 
-/** So many jobs of which nothing can be retried are remembered for each origin, to be asked for. */
-const MAX_STALE = 10;
-
-/**
- * So many jobs that have ended are remembered at most for each origin, also where something of them can be retried: one for
- * each device of a large home.
- */
-const MAX_ENDED = 200;
-
-interface Entry {
-  readonly job: Job;
-  readonly node: string;
-  readonly work: Kept;
-  /** The same for two requests that ask for the same. */
-  readonly key: string;
-  /** When it was asked for, in ms of the wall clock. */
-  readonly at: number;
-  /** Where it is written down, if it is. */
-  file: JobFile | undefined;
-  /** The devices that it has found, and takes in as soon as older jobs have handed them over. */
-  found: ReadonlySet<string>;
-}
-
 const queues = new WeakMap<HomieBroker, Queue>();
-
-/** What is to be known of work while its job is: neither the image nor what holds it. */
-type Kept = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll'>;
 
 /**
  * All jobs of a broker, whoever asks for them. Each request is a job of its own, unless the same is under way already. A
@@ -44,14 +19,11 @@ type Kept = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll'>;
  *
  * Emits `job` for each that is taken in, before it begins.
  */
-export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
+export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   readonly #broker: HomieBroker;
   /** The firmware that its jobs install, and how far each device is. */
   readonly releases = new Releases(() => this.#updating);
-  /** By id, from old to new. */
-  #entries = new Map<string, Entry>();
-  /** What goes on after a job was forgotten, by its origin. */
-  readonly #endings = new Map<string, Set<Promise<void>>>();
+  readonly #known = new KnownJobs();
 
   private constructor(broker: HomieBroker) {
     super();
@@ -67,7 +39,7 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
 
   /** The jobs of an origin, or all, from old to new, also those that have ended and can be retried. */
   jobs(node?: string): Job[] {
-    return this.#of(node).map(({ job }) => job);
+    return this.#known.of(node).map(({ job }) => job);
   }
 
   /** Those that have not ended. */
@@ -77,22 +49,21 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
 
   /** Those that bring firmware. */
   get #updating(): Job[] {
-    return this.#of(undefined).flatMap(({ job, work }) => (work.brings === 'image' ? [job] : []));
+    return this.#known.of().flatMap(({ job, work }) => (work.brings === 'image' ? [job] : []));
   }
 
   /** Whether a job that has not ended has a device. */
   isServed(device: string): boolean {
-    for (const { job } of this.#entries.values()) if (!job.isEnded && job.has(device)) return true;
-    return false;
+    return this.open().some((job) => job.has(device));
   }
 
   /** Whether a job is the last one of its origin, or for its firmware name, that has a device. */
   isLastFor(job: Job, device: string): boolean {
-    const own = this.#entries.get(job.id);
-    const others = [...this.#entries.values()].filter(
-      ({ node, work }) => node === own?.node || (work.subject !== undefined && work.subject === own?.work.subject),
-    );
-    return others.findLast((entry) => entry.job.has(device)) === own;
+    const own = this.#known.get(job.id);
+    const { subject } = own?.work ?? {};
+    const counts = ({ node, work }: KnownJob): boolean =>
+      node === own?.node || (subject !== undefined && work.subject === subject);
+    return this.#known.of().findLast((known) => counts(known) && known.job.has(device)) === own;
   }
 
   /**
@@ -106,14 +77,15 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
     if (store !== undefined && !(await store.open()))
       throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
     const key = keyOf(node, work);
-    const same = this.#of(node).findLast(({ key: other, job }) => other === key && !job.isEnded && !job.isCanceled);
+    const isSame = ({ job, key: other }: KnownJob): boolean => other === key && !job.isEnded && !job.isCanceled;
+    const same = this.#known.of(node).findLast(isSame);
     // Another image has taken its devices since, or will.
     const isOutdated = same !== undefined && this.#others(same).newer.length > 0;
     if (same !== undefined && !isOutdated) return again(same, msg);
-    this.#prune(node);
+    this.#known.forgetStale(node);
     let file: JobFile | undefined;
     const job = work.make({
-      before: async (device) => this.#isLeft(entry, device),
+      before: async (device) => this.#isLeft(own, device),
       save: async (changed) => file?.save(changed),
     });
     if (store !== undefined && work.record !== undefined) {
@@ -121,11 +93,11 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
       const head = { node, scope: this.#broker.locks.scope, keep, work: { msg, work: record } };
       file = store.begin(job.id, { ...head, ...(firmware && { firmware: firmware.md5 }) }, firmware?.image);
     }
-    const entry: Entry = { job, node, work: kept(work), key, at: Date.now(), file, found: new Set() };
-    this.#add(entry);
+    const own: KnownJob = { job, node, work: knownOf(work), key, at: Date.now(), file, found: new Set() };
+    this.#add(own);
     // Who hears of the job may count on it.
     await file?.save(job);
-    return { job, isAgain: false, run: () => this.#run(entry, job.run.bind(job)) };
+    return { job, isAgain: false, run: () => this.#run(own, job.run.bind(job)) };
   }
 
   /** Makes the jobs of an origin that are written down and not here, from old to new. */
@@ -133,7 +105,7 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
     for (const stored of (await store?.jobsOf(node)) ?? []) {
       if (remaking.signal.aborted) return;
       // It was begun between two times of reading.
-      if (this.#entries.has(stored.id)) continue;
+      if (this.#known.get(stored.id) !== undefined) continue;
       try {
         await this.#restore(node, stored, { remaking, image: (md5) => store?.firmware.read(md5) });
       } catch (error) {
@@ -144,16 +116,17 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
 
   /** Cancels what was not sent, of the jobs of an origin that are not written down, or of all of them. */
   cancelUnsent(node: string, all: boolean): void {
-    for (const { job, file } of this.#of(node)) if (!job.isEnded && (all || file === undefined)) job.cancelUnsent();
+    for (const { job, file } of this.#known.of(node)) {
+      if (!job.isEnded && (all || file === undefined)) job.cancelUnsent();
+    }
   }
 
   /** Leaves the jobs of an origin that are written down to another process, which has them now. */
   leaveWritten(node: string): void {
-    for (const { job, file } of this.#of(node)) {
-      if (file === undefined) continue;
-      file.close();
-      this.#entries.delete(job.id);
-      this.#await(node, job.abandon(true));
+    for (const known of this.#known.of(node)) {
+      if (known.file === undefined) continue;
+      known.file.close();
+      this.#known.leave(known, known.job.abandon(true));
     }
   }
 
@@ -164,7 +137,7 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
    */
   async leave(node: string, forget: boolean): Promise<void> {
     await Promise.allSettled(
-      this.#of(node).map(async ({ job, file }) => {
+      this.#known.of(node).map(async ({ job, file }) => {
         const abandoned = job.abandon(file !== undefined && !forget);
         await (forget ? file?.remove() : file?.save(job));
         // What goes on for long, such as the sending of an image, must not overwrite what a later node has written.
@@ -172,14 +145,8 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
         await abandoned;
       }),
     );
-    for (const { job } of this.#of(node)) this.#entries.delete(job.id);
-    await Promise.allSettled(this.#endings.get(node) ?? new Set<Promise<void>>());
-    this.#endings.delete(node);
-  }
-
-  #of(node: string | undefined): Entry[] {
-    const all = [...this.#entries.values()];
-    return node === undefined ? all : all.filter((entry) => entry.node === node);
+    for (const known of this.#known.of(node)) this.#known.leave(known);
+    await this.#known.allEnded(node);
   }
 
   async #restore(
@@ -194,42 +161,37 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
     if (remaking.signal.aborted) return;
     const job = work.make({
       restored: { id, state },
-      before: async (device) => this.#isLeft(entry, device),
+      before: async (device) => this.#isLeft(own, device),
       save: (changed) => file.save(changed),
     });
     const at = Date.parse(state.startedAt);
-    const entry: Entry = { job, node, work: kept(work), key: keyOf(node, work), at, file, found: new Set() };
-    this.#add(entry);
+    const own: KnownJob = { job, node, work: knownOf(work), key: keyOf(node, work), at, file, found: new Set() };
+    this.#add(own);
     // Those of other origins may have been asked for later.
-    this.#entries = new Map([...this.#entries].sort(([, one], [, other]) => one.at - other.at));
-    remaking.goOn({ job, isAgain: false, run: () => this.#run(entry, job.restart.bind(job)) }, msg);
+    this.#known.sort();
+    remaking.goOn({ job, isAgain: false, run: () => this.#run(own, job.restart.bind(job)) }, msg);
     for (const [note, value] of file.notes()) {
       const { msg: other }: { msg?: unknown } = Object(value);
-      remaking.goOn({ job, isAgain: true, run: () => answerOnce(entry, note) }, { ...Object(other) });
+      remaking.goOn({ job, isAgain: true, run: () => answerOnce(own, note) }, { ...Object(other) });
     }
   }
 
-  #add(entry: Entry): void {
-    const { job, node } = entry;
-    this.#entries.set(job.id, entry);
-    job.on('rest', () => {
-      if (job.isStale) this.#forgetFile(entry);
-      this.#forgetOldest(node);
-    });
-    this.emit('job', job, entry.work);
+  #add(own: KnownJob): void {
+    this.#known.add(own);
+    this.emit('job', own.job, own.work);
   }
 
-  async #run(entry: Entry, start: Job['run']): Promise<Summary> {
+  async #run(own: KnownJob, start: Job['run']): Promise<Summary> {
     try {
-      return await start((select) => this.#takingOver(entry, select));
+      return await start((select) => this.#takingOver(own, select));
     } catch (error) {
-      if (!entry.job.isKept) this.#remove(entry);
+      if (!own.job.isKept) this.#known.forget(own);
       throw error;
     }
   }
 
   /** Lets a job find its devices, and hands over to it what waits in older ones for another image of the same name. */
-  #takingOver(own: Entry, select: Select): Select {
+  #takingOver(own: KnownJob, select: Select): Select {
     return async (signal) => {
       const devices = await select(signal);
       own.found = new Set(devices);
@@ -243,69 +205,41 @@ export class Queue extends EventEmitter<{ job: [Job, Kept] }> {
   }
 
   /** Whether a device is to be left to a newer job: one that has it, or takes in what appears. */
-  #isLeft(own: Entry, device: string): boolean {
+  #isLeft(own: KnownJob, device: string): boolean {
     return this.#others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
   }
 
   /** The jobs that bring another image for the same firmware name. */
-  #others(own: Entry): { readonly older: readonly Entry[]; readonly newer: readonly Entry[] } {
+  #others(own: KnownJob): { readonly older: readonly KnownJob[]; readonly newer: readonly KnownJob[] } {
     const { identity, subject } = own.work;
-    const entries = [...this.#entries.values()];
-    const at = entries.indexOf(own);
-    const isOther = ({ work }: Entry): boolean =>
+    const all = this.#known.of();
+    const at = all.indexOf(own);
+    const isOther = ({ work }: KnownJob): boolean =>
       subject !== undefined && work.subject === subject && work.identity !== identity;
-    return { older: entries.slice(0, Math.max(at, 0)).filter(isOther), newer: entries.slice(at + 1).filter(isOther) };
-  }
-
-  #remove(entry: Entry): void {
-    this.#entries.delete(entry.job.id);
-    this.#forgetFile(entry);
-  }
-
-  /** Forgets what nobody needs any more. */
-  #prune(node: string): void {
-    const stale = this.#of(node).filter(({ job }) => job.isStale);
-    for (const entry of stale) this.#forgetFile(entry);
-    for (const entry of stale.slice(0, -MAX_STALE)) this.#remove(entry);
-  }
-
-  #forgetOldest(node: string): void {
-    const ended = this.#of(node).filter(({ job }) => job.isEnded);
-    for (const entry of ended.slice(0, -MAX_ENDED)) this.#remove(entry);
-  }
-
-  #forgetFile(entry: Entry): void {
-    if (entry.file !== undefined) this.#await(entry.node, entry.file.remove());
-    entry.file = undefined;
-  }
-
-  #await(node: string, ending: Promise<void>): void {
-    const endings = this.#endings.get(node) ?? new Set();
-    this.#endings.set(node, endings.add(ending));
-    void ending.finally(() => endings.delete(ending));
+    return { older: all.slice(0, Math.max(at, 0)).filter(isOther), newer: all.slice(at + 1).filter(isOther) };
   }
 }
 
 /** The answer of a job to a message that asks for the same. Where nothing goes on by itself, it comes at once. */
-function again(entry: Entry, msg: object): Answer {
-  const { job, file } = entry;
+function again(known: KnownJob, msg: object): Answer {
+  const { job, file } = known;
   const run = async (): Promise<Summary> => {
     if (job.halted === 'paused') return job.summary();
     const note = randomUUID();
     void file?.note(note, { msg });
-    return answerOnce(entry, note);
+    return answerOnce(known, note);
   };
   return { job, isAgain: true, run };
 }
 
 /** @param note where the message is written down until it has its answer */
-async function answerOnce({ job, file }: Entry, note: string): Promise<Summary> {
+async function answerOnce({ job, file }: KnownJob, note: string): Promise<Summary> {
   const summary = await job.atRest();
   void file?.note(note, undefined);
   return summary;
 }
 
-function kept({ brings, identity, subject, forAll }: Work): Kept {
+function knownOf({ brings, identity, subject, forAll }: Work): KnownWork {
   return { brings, identity, ...(subject !== undefined && { subject }), forAll };
 }
 

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { existsSync, realpathSync, writeSync } from 'node:fs';
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../../errors';
-import { claimText, isFree, readClaim, watch, type Watched } from './folder-claim';
-import { isMissing } from './whole-file';
-import { readWhole } from './whole-file';
+import { isFree, readClaim, watch, type Watched } from './folder-claim';
+import { OwnerFiles, type OwnerFile } from './owner-file';
 
 /** In ms. */
 export interface LockTiming {
@@ -22,19 +21,16 @@ export interface LockTiming {
 
 const defaultTiming: LockTiming = { beat: 2_000, look: 1_000, silence: 20_000, trust: 15_000 };
 
-/** Bytes. */
-const MAX_FILE = 10_000;
-
 /** Errors that say nothing about the folder. */
 const TRANSIENT = new Set<unknown>(['EEXIST', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']);
 
-/** The file of the owner. */
-interface Held {
-  readonly generation: number;
-  readonly handle: FileHandle;
-  beats: number;
-  /** When the lock was last confirmed, by both clocks: the monotonic one stands still while a machine sleeps. */
-  confirmed: { readonly monotonic: number; readonly wall: number };
+/** A period in which the folder is ours. */
+interface Ownership {
+  readonly token: string;
+  /** The token of the owner before us, as far as that is known. */
+  readonly before?: string | undefined;
+  /** Undefined where no process can create a file. */
+  readonly file?: OwnerFile;
 }
 
 /** One table for the whole process, also where this package is loaded more than once. */
@@ -65,15 +61,12 @@ export class FolderLock extends EventEmitter<{
   lost: [];
 }> {
   readonly folder: string;
+  readonly #files: OwnerFiles;
   readonly #timing: LockTiming;
   #users = 0;
   #run = new AbortController();
   #wake: () => void = () => undefined;
-  #held: Held | undefined;
-  /** No process can create a file there. */
-  #unlockable = false;
-  #token: string | undefined;
-  #before: string | undefined;
+  #ownership: Ownership | undefined;
   #watched: Watched | undefined;
   #inUse = false;
   #decision = deferred();
@@ -82,6 +75,7 @@ export class FolderLock extends EventEmitter<{
     super();
     this.setMaxListeners(0);
     this.folder = folder;
+    this.#files = new OwnerFiles(folder);
     this.#timing = timing;
   }
 
@@ -119,7 +113,8 @@ export class FolderLock extends EventEmitter<{
   async decided(): Promise<boolean> {
     await this.#decision.promise;
     // After a pause of this process, or a jump of the clock, it is to be confirmed first.
-    if (this.#held !== undefined && !this.isOwner) await this.#beat(this.#held);
+    const file = this.#ownership?.file;
+    if (file !== undefined && !this.isOwner) await this.#beat(file);
     return this.isOwner;
   }
 
@@ -128,9 +123,9 @@ export class FolderLock extends EventEmitter<{
    * and trusts the answer only while the last heartbeat is recent.
    */
   get isOwner(): boolean {
-    const held = this.#held;
-    if (held === undefined) return this.#unlockable;
-    if (ageOf(held) <= this.#timing.trust && this.#stands(held)) return true;
+    if (this.#ownership === undefined) return false;
+    const { file } = this.#ownership;
+    if (file === undefined || (file.age <= this.#timing.trust && file.stands)) return true;
     this.#wake();
     return false;
   }
@@ -153,31 +148,33 @@ export class FolderLock extends EventEmitter<{
 
   /** Identifies this period of ownership; undefined while the folder is not ours. */
   get token(): string | undefined {
-    return this.#token;
+    return this.#ownership?.token;
   }
 
   /** The `token` of the owner before us, as far as that is known. */
   get before(): string | undefined {
-    return this.#before;
+    return this.#ownership?.before;
   }
 
   /** Whether files in the folder may be changed as part of the period of ownership that `token` identifies. */
   mayWrite(token: string | undefined): boolean {
-    if (token === undefined || token !== this.#token) return false;
-    return this.#held === undefined ? this.#unlockable : this.#stands(this.#held);
+    if (token === undefined || token !== this.#ownership?.token) return false;
+    return this.#ownership.file?.stands ?? true;
   }
 
   /** Marks the folder as free, without waiting. */
   release(): void {
-    if (this.#held !== undefined && this.#stands(this.#held)) this.#write(this.#held, true);
+    const file = this.#ownership?.file;
+    if (file?.stands === true) file.release();
   }
 
   async #keep(ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
-      if (this.#held === undefined) await this.#look(ended);
-      else await this.#beat(this.#held);
+      const file = this.#ownership?.file;
+      if (file === undefined) await this.#look(ended);
+      else await this.#beat(file);
       if (ended.aborted) return;
-      await this.#pause(this.#held === undefined ? this.#timing.look : this.#timing.beat);
+      await this.#pause(this.#ownership?.file === undefined ? this.#timing.look : this.#timing.beat);
     }
   }
 
@@ -187,7 +184,7 @@ export class FolderLock extends EventEmitter<{
       await mkdir(this.folder, 0o700).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
       });
-      const latest = await this.#latest();
+      const latest = await this.#files.latest();
       if (ended.aborted) return;
       if (latest === undefined) await this.#take(1, undefined, ended);
       else {
@@ -199,33 +196,26 @@ export class FolderLock extends EventEmitter<{
     } catch (error) {
       if (ended.aborted || TRANSIENT.has(codeOf(error))) return;
       // Where this process cannot create a file, it goes on as it does with all other files there.
-      if (!this.#unlockable) this.#own(randomUUID(), undefined, () => (this.#unlockable = true));
+      if (this.#ownership === undefined) this.#own({ token: randomUUID() });
     }
   }
 
   async #take(generation: number, before: string | undefined, ended: AbortSignal): Promise<void> {
-    const handle = await open(this.#file(generation), 'wx', 0o600);
-    const confirmed = { monotonic: performance.now(), wall: Date.now() };
-    const held: Held = { generation, handle, beats: 0, confirmed };
-    const token = this.#token ?? randomUUID();
-    this.#write(held, false, token);
+    const token = this.#ownership?.token ?? randomUUID();
+    const file = await this.#files.create(generation, token);
     // Whoever looked long ago may create a file that a later owner has already deleted.
-    const found = await this.#generations().catch(() => undefined);
-    if (found?.some((other) => other > generation))
-      await rm(this.#file(generation), { force: true }).catch(() => undefined);
-    else if (found === undefined || ended.aborted) this.#write(held, true, token);
+    const found = await this.#files.generations().catch(() => undefined);
+    if (found?.some((other) => other > generation)) await this.#files.remove(generation);
+    else if (found === undefined || ended.aborted) file.release();
     else {
-      this.#own(token, before, () => (this.#held = held));
+      this.#own({ token, before, file });
       return;
     }
-    await handle.close().catch(() => undefined);
+    await file.close();
   }
 
-  #own(token: string, before: string | undefined, set: () => void): void {
-    set();
-    if (this.#held !== undefined) this.#unlockable = false;
-    this.#token = token;
-    this.#before = before;
+  #own(ownership: Ownership): void {
+    this.#ownership = ownership;
     const wasInUse = this.#inUse;
     this.#inUse = false;
     this.#decision.resolve();
@@ -234,7 +224,7 @@ export class FolderLock extends EventEmitter<{
 
   /** Another process is seen to use the folder. */
   #yield(): void {
-    const hadIt = this.#held !== undefined || this.#unlockable;
+    const hadIt = this.#ownership !== undefined;
     this.#drop();
     this.#inUse = true;
     this.#decision.resolve();
@@ -242,74 +232,17 @@ export class FolderLock extends EventEmitter<{
   }
 
   #drop(): void {
-    void this.#held?.handle.close().catch(() => undefined);
-    this.#held = undefined;
-    this.#unlockable = false;
-    this.#token = undefined;
+    void this.#ownership?.file?.close();
+    this.#ownership = undefined;
   }
 
-  async #beat(held: Held): Promise<void> {
-    const at = { monotonic: performance.now(), wall: Date.now() };
-    const isLate = ageOf(held) > this.#timing.trust;
-    held.beats += 1;
-    this.#write(held, false);
-    // A network file system answers from its cache, unless it has to write: then a file that was deleted is missing.
-    const isThere = !isLate || (await isWritten(held.handle));
-    if (this.#held !== held) return;
-    if (!isThere || !this.#stands(held)) {
-      const latest = await this.#latest().catch(() => undefined);
-      if (this.#held !== held) return;
-      this.#watched = latest && watch(undefined, latest, at.monotonic, 0);
-      this.#yield();
-      return;
-    }
-    held.confirmed = at;
-    // Later than the folder was taken: whoever lists the files meanwhile must find the owner among them.
-    if (held.beats === 1) await this.#tidy(held.generation);
-  }
-
-  /** Deletes the files of earlier owners, from old to new: see `#stands`. */
-  async #tidy(generation: number): Promise<void> {
-    const earlier = (await this.#generations().catch(() => [])).filter((other) => other < generation);
-    for (const each of earlier.sort((a, b) => a - b))
-      await rm(this.#file(each), { force: true }).catch(() => undefined);
-  }
-
-  /** Whether nobody has taken over: whoever deletes the next file has deleted ours before. */
-  #stands({ generation }: Held): boolean {
-    return !existsSync(this.#file(generation + 1)) && existsSync(this.#file(generation));
-  }
-
-  #write({ handle, beats }: Held, released: boolean, token = this.#token): void {
-    try {
-      writeSync(handle.fd, claimText({ token: token ?? '', released, beats }), 0);
-    } catch {
-      // Without a heartbeat another process takes over, and then `#stands` is false.
-    }
-  }
-
-  async #latest(): Promise<{ readonly generation: number; readonly text: string } | undefined> {
-    const generations = await this.#generations();
-    if (generations.length === 0) return undefined;
-    const generation = Math.max(...generations);
-    // What is no file can be no heartbeat.
-    const text = await readWhole(this.#file(generation), MAX_FILE).catch((error: unknown) => {
-      if (isMissing(error)) throw error;
-      return '';
-    });
-    return { generation, text: text.toString() };
-  }
-
-  async #generations(): Promise<number[]> {
-    const names = await readdir(this.folder);
-    return names.flatMap((name) => {
-      const [, number] = /^owner\.(\d{1,15})\.json$/.exec(name) ?? [];
-      return number === undefined ? [] : [Number(number)];
-    });
-  }
-
-  #file(generation: number): string {
-    return path.join(this.folder, `owner.${generation}.json`);
+  async #beat(file: OwnerFile): Promise<void> {
+    const at = performance.now();
+    if ((await file.beat(this.#timing.trust)) || this.#ownership?.file !== file) return;
+    const latest = await this.#files.latest().catch(() => undefined);
+    if (this.#ownership?.file !== file) return;
+    this.#watched = latest && watch(undefined, latest, at, 0);
+    this.#yield();
   }
 
   async #pause(ms: number): Promise<void> {
@@ -319,20 +252,6 @@ export class FolderLock extends EventEmitter<{
     await promise;
     clearTimeout(timer);
   }
-}
-
-async function isWritten(handle: FileHandle): Promise<boolean> {
-  try {
-    await handle.datasync();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** ms since the lock was last confirmed. */
-function ageOf({ confirmed: { monotonic, wall } }: Held): number {
-  return Math.max(performance.now() - monotonic, Date.now() - wall);
 }
 
 function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {

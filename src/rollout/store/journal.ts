@@ -1,15 +1,10 @@
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { asHomieError, HomieError } from '../../errors';
-import { copyAside, isMissing, leniently, notWritten, readWhole, writeWhole } from './whole-file';
+import { JournalFile } from './journal-file';
+import { copyAside, isMissing, leniently, notWritten, readWhole } from './whole-file';
 
 /** What the first line of a file says. A file of a later version is not touched. */
 const VERSION = 1;
-
-/** A file is rewritten when it has more than so many bytes, and four times as many as its content needs. */
-const COMPACT_ABOVE = 256 * 1024;
-
-/** How long a file stays open after a write, in ms: in a rollout one follows another. */
-const LINGER = 200;
 
 /** What is larger, in bytes, or nested deeper was not written here. */
 const MAX_FILE = 256 * 1024 * 1024;
@@ -34,21 +29,17 @@ interface Damage {
  * costs the same however much is kept, and a process that ends in the middle of one loses that change and nothing else.
  */
 export class Journal {
-  readonly file: string;
+  readonly #file: JournalFile;
   readonly #lines = new Map<string, string>();
-  /** Bytes in the file, and of its content. */
-  #size = 0;
+  /** Bytes of the lines. */
   #content = 0;
+  /** Lines that are still to be written. */
   #queue = '';
   #writing: Promise<void> | undefined;
-  #handle: FileHandle | undefined;
-  #idle: NodeJS.Timeout | undefined;
   #failed = false;
   #closed = false;
   /** The file belongs to a later version, or cannot be read: it is not written. */
   #detached = false;
-  /** The file on the disk is not what it should be: the next write makes it again. */
-  #stale = true;
   readonly #tell: (error: HomieError) => void;
   readonly #mayWrite: () => boolean;
 
@@ -59,7 +50,7 @@ export class Journal {
    * @param mayWrite asked before each write: as long as the file belongs to somebody else, changes stay in memory
    */
   constructor(file: string, tell: (error: HomieError) => void = () => undefined, mayWrite = (): boolean => true) {
-    this.file = file;
+    this.#file = new JournalFile(file);
     this.#tell = tell;
     this.#mayWrite = mayWrite;
   }
@@ -119,9 +110,12 @@ export class Journal {
         if (change.about !== undefined) keys.push(change.about);
       }
     }
-    journal.#size = Buffer.byteLength(text);
-    journal.#stale = error !== undefined || !text.endsWith('\n');
+    journal.#file.wasRead(Buffer.byteLength(text), error === undefined && text.endsWith('\n'));
     return error === undefined ? { journal } : { journal, damage: { error, keys } };
+  }
+
+  get file(): string {
+    return this.#file.path;
   }
 
   /** What is kept, in the order in which it came. */
@@ -157,14 +151,14 @@ export class Journal {
   /** Leaves the file as it is: nothing is written any more. */
   close(): void {
     this.#closed = true;
-    if (this.#writing === undefined) void this.#letGo();
+    if (this.#writing === undefined) void this.#file.close();
   }
 
   /** Deletes the file. Nothing is written any more. */
   async remove(): Promise<void> {
     this.#closed = true;
     await this.#writing;
-    await this.#letGo();
+    await this.#file.close();
     if (this.#mayWrite()) await rm(this.file, { force: true }).catch(() => undefined);
   }
 
@@ -185,45 +179,21 @@ export class Journal {
   }
 
   async #writeQueue(): Promise<void> {
-    const text = this.#queue;
+    const lines = this.#queue;
     this.#queue = '';
     try {
-      if (this.#stale || (this.#size > COMPACT_ABOVE && this.#size > 4 * this.#content)) await this.#rewrite();
-      else await this.#append(text);
-      this.#size += Buffer.byteLength(text);
+      await this.#file.write(lines, this.#content, () => this.#text);
       this.#failed = false;
     } catch (error) {
-      // Half of it may be there.
-      this.#stale = true;
-      await this.#letGo();
       if (!this.#failed) this.#tell(notWritten(this.file, error));
       this.#failed = true;
-    } finally {
-      if (this.#closed) void this.#letGo();
-      else this.#idle = setTimeout(() => void this.#letGo(), LINGER).unref();
     }
+    if (this.#closed) void this.#file.close();
   }
 
-  async #append(text: string): Promise<void> {
-    clearTimeout(this.#idle);
-    this.#handle ??= await open(this.file, 'a', 0o600);
-    await this.#handle.appendFile(text);
-    await this.#handle.datasync();
-  }
-
-  async #letGo(): Promise<void> {
-    clearTimeout(this.#idle);
-    const handle = this.#handle;
-    this.#handle = undefined;
-    await handle?.close().catch(() => undefined);
-  }
-
-  async #rewrite(): Promise<void> {
-    await this.#letGo();
-    const text = `${JSON.stringify({ version: VERSION })}\n${[...this.#lines.values()].join('')}`;
-    await writeWhole(this.file, text);
-    this.#stale = false;
-    this.#size = Buffer.byteLength(text);
+  /** The whole text of the file. */
+  get #text(): string {
+    return `${JSON.stringify({ version: VERSION })}\n${[...this.#lines.values()].join('')}`;
   }
 }
 
