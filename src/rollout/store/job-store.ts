@@ -1,19 +1,19 @@
 import { lutimes, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { asHomieError, HomieError, type ErrorCode } from '../../errors';
+import { asHomieError, HomieError } from '../../errors';
 import { moment } from '../../homie/elapsed';
 import { DeviceLocks } from '../../homie/lock';
 import { type PendingReboot } from '../../homie/lock-table';
+import { DeviceRecords } from './device-records';
 import { FirmwareFiles } from './firmware-files';
-import { FolderLock } from './folder-lock';
-import { History } from './history';
+import type { FolderLock } from './folder-lock';
+import { FolderUse } from './folder-use';
+import type { History } from './history';
 import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
 import { JobIndex } from './job-index';
 import { Journal, type Reading } from './journal';
-import { isMissing } from './whole-file';
-import { closeToOthers } from './whole-file';
 import { removeOldFiles, type Needs } from './old-files';
-import { readPending } from './pending-file';
+import { closeToOthers, isMissing } from './whole-file';
 
 /** While the folder is ours without anybody else in between. */
 interface Period {
@@ -45,25 +45,16 @@ interface Broken {
  * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
  */
 export class JobStore {
-  readonly history: History;
-  /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
-  readonly ownership: FolderLock;
   /** The images that the jobs bring. */
   readonly firmware: FirmwareFiles;
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
-  #entered = false;
-  #unguard: () => void = () => undefined;
-  /** How often it was opened. */
-  #opens = 0;
-  /** What was told once: that others may read the folder, or, until it is ours again, that another process uses it. */
-  readonly #told = new Set<ErrorCode>();
+  readonly #use: FolderUse;
+  readonly #records: DeviceRecords;
   /** The period of ownership in which the folder was read. */
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
   #removals: Promise<void> = Promise.resolve();
-  #remembered: Journal;
-  #pending: { readonly journal: Journal; readonly end: () => void } | undefined;
   /** One after the other: a firmware must not be deleted for one job while another one begins with it. */
   #turn: Promise<unknown> = Promise.resolve();
   /** The jobs whose file is there, or is being begun. */
@@ -75,34 +66,31 @@ export class JobStore {
   constructor(folder: string, tell: (error: HomieError) => void) {
     this.#folder = folder;
     this.#tell = tell;
-    this.ownership = FolderLock.of(folder);
+    this.#use = new FolderUse(folder, tell);
+    this.#records = new DeviceRecords(folder, tell);
     this.firmware = new FirmwareFiles(this.#file('firmware'), tell, () => this.#mayWrite());
-    this.#remembered = new Journal(this.#file('history.jsonl'), tell, () => false);
-    this.history = new History((device, record) => this.#remembered.set(device, record));
+  }
+
+  get history(): History {
+    return this.#records.history;
+  }
+
+  /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
+  get ownership(): FolderLock {
+    return this.#use.lock;
   }
 
   /**
    * Takes the folder, and reads what an earlier process has written there: what is remembered, and which devices may have an
-   * update under way. These are locked until they are shown to have restarted, or until their job goes on. To be awaited before anything is
-   * sent.
+   * update under way. These are locked until they are shown to have restarted, or until their job goes on. To be awaited
+   * before anything is sent.
    *
    * @returns false when another process uses the folder: `ownership` emits `owned` when it can be opened
    */
   async open(): Promise<boolean> {
-    this.#opens += 1;
-    if (!this.#entered) {
-      this.#entered = true;
-      this.ownership.on('lost', this.#complain);
-      this.#unguard = DeviceLocks.guard(() => this.ownership.whyNot());
-      this.ownership.enter();
-    }
-    const isOurs = await this.ownership.decided();
-    const { token, before } = this.ownership;
-    if (!isOurs || token === undefined) {
-      this.#complain();
-      return false;
-    }
-    this.#told.delete('USER_DIR_IN_USE');
+    const owned = await this.#use.begin();
+    if (owned === undefined) return false;
+    const { token, before } = owned;
     if (this.#period !== undefined && before === this.#period.token) this.#period.token = token;
     if (this.#period?.token !== token) {
       // What was begun before is not read yet.
@@ -112,30 +100,18 @@ export class JobStore {
     }
     await this.#reading;
     // What came while the folder was not ours.
-    await this.#remembered.written();
+    await this.#records.written();
     return true;
   }
 
   /** Leaves the folder to whoever wants it, unless it is opened again meanwhile. It can be opened again later. */
   async close(): Promise<void> {
-    const opens = this.#opens;
-    await Promise.all([this.#reading, this.#turn]);
-    await Promise.all([this.#removals, this.#remembered.written(), this.#pending?.journal.written()]);
-    if (!this.#entered || this.#opens !== opens) return;
-    this.#entered = false;
-    this.ownership.off('lost', this.#complain);
-    this.#unguard();
-    this.ownership.leave();
+    await this.#use.end(this.#written());
   }
 
-  readonly #complain = (): void => {
-    if (this.#entered) this.#tellOnce(this.ownership.whyNot());
-  };
-
-  #tellOnce(error: HomieError | undefined): void {
-    if (error === undefined || this.#told.has(error.code)) return;
-    this.#told.add(error.code);
-    this.#tell(error);
+  async #written(): Promise<void> {
+    await Promise.all([this.#reading, this.#turn]);
+    await Promise.all([this.#removals, this.#records.written()]);
   }
 
   /** The jobs of a node, from old to new; none while the folder is not ours. */
@@ -204,14 +180,8 @@ export class JobStore {
   /** Reads each file once, however many there are. */
   async #read(period: Period): Promise<void> {
     const mayWrite = (): boolean => this.#mayWrite(period);
-    this.#tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
-    const { journal } = await Journal.openLeniently(this.#file('history.jsonl'), this.#tell, mayWrite);
-    this.#remembered = journal;
-    for (const [device, record] of journal.entries()) {
-      this.history.restore(device, record);
-      this.#scopes.add(device.slice(0, device.lastIndexOf('/') + 1));
-    }
-    await this.#readPending(mayWrite);
+    this.#use.tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
+    for (const scope of await this.#records.read(mayWrite)) this.#scopes.add(scope);
     const broken: Broken[] = [];
     const expired: JobFile[] = [];
     const begunOnly = new Set<string>();
@@ -240,15 +210,6 @@ export class JobStore {
     for (const file of expired) await file.remove();
     const firmware = (checksum: string): boolean => this.#index.needs(checksum);
     await this.#inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
-  }
-
-  /** What may be pending is written down from now on. */
-  async #readPending(mayWrite: () => boolean): Promise<void> {
-    const reading = await Journal.openLeniently(this.#file('pending.jsonl'), this.#tell, mayWrite);
-    this.#pending?.end();
-    const { journal } = reading;
-    const end = DeviceLocks.keep((device, pending) => journal.set(device, pending), readPending(reading));
-    this.#pending = { journal, end };
   }
 
   /** @returns no job where it was only just beginning when the process ended */
