@@ -50,9 +50,7 @@ describe('the texts of errors', () => {
     // Also where code completes the code or the variant.
     const isUsed = (name: string): boolean => {
       const [whole = '', variant = ''] = name.split('.');
-      return [`'${name}'`, `\`${name}\``, `\`${whole}.\${`, `'${variant}'`, `{variant}`].some((use) =>
-        code.includes(use),
-      );
+      return [`'${name}'`, `\`${name}\``, `\`${whole}.\${`, `'${variant}'`].some((use) => code.includes(use));
     };
     const variants = [...catalogs['en-US'].keys()].flatMap((key) => /^errors\.(\w+\.\w+)\.\w+$/.exec(key)?.[1] ?? []);
     const phrases = Object.entries(english.phrases).flatMap(([name, text]) => (typeof text === 'string' ? [name] : []));

@@ -134,11 +134,13 @@ export class FolderLock extends EventEmitter<{
   whyNot(): HomieError | undefined {
     if (this.isOwner) return undefined;
     const owner = this.#watched && readClaim(this.#watched.text);
-    const used = this.#inUse ? 'USER_DIR_IN_USE.used' : 'USER_DIR_IN_USE.mayBeUsed';
     const { folder } = this;
-    return owner === undefined
-      ? new HomieError(used, { folder })
-      : new HomieError(`${used}By`, { folder, pid: owner.pid, host: owner.host });
+    const isSure = this.#inUse;
+    if (owner === undefined) {
+      return new HomieError(isSure ? 'USER_DIR_IN_USE.used' : 'USER_DIR_IN_USE.mayBeUsed', { folder });
+    }
+    const { pid, host } = owner;
+    return new HomieError(isSure ? 'USER_DIR_IN_USE.usedBy' : 'USER_DIR_IN_USE.mayBeUsedBy', { folder, pid, host });
   }
 
   /** Another process is known to use the folder. */
