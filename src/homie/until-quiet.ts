@@ -19,6 +19,12 @@ export interface Burst {
 }
 
 /**
+ * Quiet is counted in steps of so many ms, however long a step took: while the process was held up, messages may have come
+ * that it has not read yet.
+ */
+const STEP = 50;
+
+/**
  * Waits until no retained message has come for 300 ms, or for 2 s while something is known to be missing.
  *
  * @param signal rejects with its reason
@@ -29,14 +35,16 @@ export async function untilQuiet(
   signal: AbortSignal,
 ): Promise<boolean> {
   const since = performance.now();
-  for (;;) {
-    const now = performance.now();
-    const last = Math.max(lastAt(), since);
-    if (now >= last + QUIET && (now >= last + QUIET_BEFORE_MORE || !isPartial())) return true;
-    if (now >= since + atMost) return false;
-    const next = last + (now < last + QUIET ? QUIET : QUIET_BEFORE_MORE);
-    await pause(Math.min(next, since + atMost) - now, signal);
+  let last = lastAt();
+  let quiet = 0;
+  while (quiet < QUIET || (quiet < QUIET_BEFORE_MORE && isPartial())) {
+    const left = since + atMost - performance.now();
+    if (left <= 0) return false;
+    await pause(Math.min(STEP, left), signal);
+    quiet = lastAt() > last ? 0 : quiet + STEP;
+    last = lastAt();
   }
+  return true;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
