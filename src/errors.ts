@@ -80,11 +80,12 @@ export class HomieError extends Error {
    * @param values what is put into its text and hint
    */
   constructor(key: ErrorKey, values: Values = {}, options: HomieErrorOptions = {}) {
-    const sentence = plainText(options.message ?? inEnglish(textOf(key, 'text', values)), MAX_MESSAGE);
+    const text = textOf(key, 'text', values);
+    const sentence = plainText(options.message ?? inEnglish(text), MAX_MESSAGE);
     super(sentence, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = codeOf(key);
     this.key = key;
-    this.values = values;
+    this.values = text.values;
     this.hint = plainText(options.hint ?? inEnglish(textOf(key, 'hint', values)), MAX_MESSAGE);
     this.retryable = retryable.has(this.code);
     this.status = options.status === undefined ? undefined : plainText(options.status);

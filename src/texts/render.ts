@@ -4,7 +4,7 @@
 export interface Text {
   /** From the top of the file of texts, for instance `errors.NOT_CLEARED.tooMany.text`. */
   readonly key: string;
-  readonly values?: Values;
+  readonly values: Values;
 }
 
 /** What is put into a text: the value of `id` where the text has `__id__`. */
@@ -24,6 +24,6 @@ export function render(
 ): string {
   if (typeof value !== 'object') return String(value);
   if (!('key' in value)) return value.map((one) => render(one, lookUp)).join(', ');
-  const { key, values = {} } = value;
+  const { key, values } = value;
   return lookUp(key, Object.fromEntries(Object.entries(values).map(([name, each]) => [name, render(each, lookUp)])));
 }

@@ -1,5 +1,6 @@
 /** Texts for people, by key, in the languages of the editor. The English ones also go into messages and the log. */
 import english from './en-US.json';
+import { plainText } from '../plain-text';
 import { render, type Text, type Value, type Values } from './render';
 
 export type { Text, Value, Values } from './render';
@@ -25,14 +26,23 @@ type PhraseKey = {
 
 /** Returns a text that is not of an error. */
 export function phrase(key: PhraseKey, values: Values = {}): Text {
-  return { key: `phrases.${key}`, values };
+  return { key: `phrases.${key}`, values: plainValues(values) };
 }
 
 /** Returns a text of an error. A variant that has no text or hint of its own has that of its code. */
 export function textOf(key: ErrorKey, part: 'text' | 'hint', values: Values): Text {
   const [code = ''] = key.split('.');
   const own = `errors.${key}.${part}`;
-  return { key: find(own) === undefined ? `errors.${code}.${part}` : own, values };
+  return { key: find(own) === undefined ? `errors.${code}.${part}` : own, values: plainValues(values) };
+}
+
+/** Names and versions come from whoever may publish on the broker: see `plainText`. */
+function plainValues(values: Values): Values {
+  const plain = (value: Value): Value => {
+    if (typeof value === 'string') return plainText(value);
+    return typeof value === 'object' && !('key' in value) ? value.map(plain) : value;
+  };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, plain(value)]));
 }
 
 export function isErrorCode(text: string): text is ErrorCode {

@@ -92,4 +92,11 @@ describe('an error for another language', () => {
     const error = new HomieError('SUBSCRIBE_REFUSED.topics', { topics: '__topics__ $& $1' });
     assert.match(error.message, /subscribe to __topics__ \$& \$1\.$/);
   });
+
+  it('holds nothing that turns the direction of writing or breaks the line, in any language', () => {
+    const shown = ['a\u202Eb', phrase('andMore', { shown: 'c\nd', count: 1 })];
+    const error = new HomieError('SUBSCRIBE_REFUSED.topics', { topics: shown });
+    assert.doesNotMatch(JSON.stringify([error.values, saysOf(error)]), /\u202E|\\n/);
+    assert.match(String(inGerman(error)[0]), /a\uFFFDb, c\uFFFDd und 1 weitere/);
+  });
 });
