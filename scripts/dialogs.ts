@@ -11,10 +11,12 @@ export const dialogScript: BuildOptions = {
   banner: { js: '// Made by the build from nodes/shared/dialogs.js.' },
 };
 
-/** Puts the settings of a node into its html: their rows and their defaults. */
+/** Puts into the html of a node what dialogs have in common, and its settings: their rows and their defaults. */
 export function withSettings(type: string, html: string): string {
   const sections = Object.entries(nodes[type]?.sections ?? {});
   return html
+    .replace('<!-- name and broker -->', () => nameAndBroker(type))
+    .replace('<!-- devices -->', () => devices(type))
     .replace('<!-- settings -->', () => sections.map(([name, section]) => sectionHtml(type, name, section)).join('\n'))
     .replace('// settings', () =>
       sections
@@ -27,6 +29,28 @@ export function withSettings(type: string, html: string): string {
 export function withRollout(help: string, ofOta: string): string {
   const [, part = ''] = /<!-- start of rollout -->([^]*)<!-- end of rollout -->/.exec(ofOta) ?? [];
   return help.replace('<!-- rollout -->', () => part);
+}
+
+function nameAndBroker(type: string): string {
+  return `<div class="form-row">
+<label for="node-input-name"><i class="fa fa-tag"></i> <span data-i18n="${type}.label.name"></span></label>
+<input type="text" id="node-input-name" data-i18n="[placeholder]${type}.label.name" />
+</div>
+<div class="form-row">
+<label for="node-input-broker"><i class="fa fa-globe"></i> <span data-i18n="${type}.label.broker"></span></label>
+<input type="text" id="node-input-broker" style="width: calc(100% - 145px);" />
+<div class="homie-hint" data-i18n="${type}.hint.broker"></div>
+</div>`;
+}
+
+/** The device field of a node with jobs, whose hint depends on what is chosen in it. */
+function devices(type: string): string {
+  return `<div class="form-row">
+<label for="node-input-device"><i class="fa fa-microchip"></i> <span data-i18n="${type}.label.device"></span></label>
+<input type="text" id="node-input-device" style="width: calc(100% - 145px);" />
+<input type="hidden" id="node-input-deviceType" />
+<div class="homie-hint" id="${type}-device-hint"></div>
+</div>`;
 }
 
 function sectionHtml(type: string, name: string, section: Section): string {
