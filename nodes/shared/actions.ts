@@ -205,7 +205,7 @@ export abstract class Actions<Action extends string, Settings> {
     for (const update of job.devices) if (!isFinal(update.state)) progress(update);
     job.on('progress', progress);
     job.on('result', (update) => outbox.send('result', update));
-    job.on('rest', (summary) => outbox.send('summary', summary));
+    job.on('idle', (summary) => outbox.send('summary', summary));
     this.#jobs.begun(job);
   }
 

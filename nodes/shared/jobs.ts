@@ -63,7 +63,7 @@ export class Jobs {
       if (update.late === true && isOfThis) this.#remember(update.device, update);
       this.#changed();
     });
-    job.on('rest', () => {
+    job.on('idle', () => {
       if (job.isEnded) for (const update of job.devices) this.#remember(update.device, update);
       this.#changed();
     });

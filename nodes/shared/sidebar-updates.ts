@@ -102,7 +102,7 @@ export class SidebarUpdates {
     const warn = (text: string): void => this.#owner.warn(`Update from the sidebar: ${text}`);
     // The process that saw failures stop it has logged that.
     if (job.halted !== 'stopped') {
-      job.once('rest', (summary) => {
+      job.once('idle', (summary) => {
         if (failureOf(summary) !== undefined) warn(summary.text);
       });
     }

@@ -9,7 +9,7 @@ import type { Lifetime } from './lifetime';
 
 /** Returns what of a job is written down. */
 export function stateOf(
-  { lifetime: { startedAt, elapsed, rest }, schedule }: JobContext,
+  { lifetime: { startedAt, elapsed, idle }, schedule }: JobContext,
   { isAdmitted, isCanceled }: JobDevices,
   { isClosed }: Arrivals,
   devices: readonly JobDevice[],
@@ -20,7 +20,7 @@ export function stateOf(
     admitted: isAdmitted,
     ...(isClosed && { closed: true }),
     ...(isCanceled && { canceled: true }),
-    rest,
+    idle,
     plan: schedule.plan.holds.state,
     devices: devices.map(({ state }) => state),
   };

@@ -1,6 +1,6 @@
 import type { Entry } from './entry';
 import type { PlanState } from './holds';
-import type { Rest } from './plan';
+import type { Idle } from './plan';
 
 /** One device of a job as plain data, for a file. */
 export interface StoredDevice {
@@ -27,7 +27,7 @@ export interface JobState {
   /** All of it was canceled. */
   readonly canceled?: true;
   /** What was last reported. */
-  readonly rest: Rest;
+  readonly idle: Idle;
   readonly plan: PlanState;
   readonly devices: readonly StoredDevice[];
 }

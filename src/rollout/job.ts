@@ -46,10 +46,10 @@ export type Select = (signal: AbortSignal) => Promise<readonly string[]>;
  * One task for some devices, by a plan.
  *
  * Emits `progress` at every change of a device, and `result` once for each when it has ended. A `progress` marked `late`
- * may come after that, until `abandon` resolves. Emits `rest` whenever nothing is left to do: all devices have ended,
+ * may come after that, until `abandon` resolves. Emits `idle` whenever nothing is left to do: all devices have ended,
  * or failures have stopped the job.
  */
-export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; rest: [Summary] }> {
+export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; idle: [Summary] }> {
   readonly id: string;
   readonly #settings: RolloutSettings;
   readonly #context: JobContext;
@@ -88,7 +88,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** Whether nothing is left to do, and no device can come any more. */
   get isEnded(): boolean {
-    return this.#lifetime.rest === 'done' && !this.#arrivals.isOpen;
+    return this.#lifetime.idle === 'done' && !this.#arrivals.isOpen;
   }
 
   /** Whether all of it was canceled: it only finishes what runs. */
@@ -98,13 +98,13 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
 
   /** Whether it can be forgotten: it has ended, and nothing of it can be retried, or could be for long enough. */
   get isStale(): boolean {
-    const isOld = this.#lifetime.idle >= this.#settings.keep;
+    const isOld = this.#lifetime.idleFor >= this.#settings.keep;
     return this.isEnded && (isOld || !this.#devices.all.some(({ mayRetry }) => mayRetry));
   }
 
   /** Why no more devices are started; undefined when they are, or none is left. */
   get halted(): 'paused' | 'stopped' | undefined {
-    return this.#lifetime.rest === 'done' ? undefined : this.#context.schedule.standing.state;
+    return this.#lifetime.idle === 'done' ? undefined : this.#context.schedule.standing.state;
   }
 
   /** Whether it was given up for a later job to go on with it. */
@@ -130,7 +130,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
   /** The job as it is now, to be told. */
   summary(): Summary {
     const all = summarize(this.id, this.devices, Math.round(this.#lifetime.elapsed));
-    if (this.#lifetime.rest === 'done') return all;
+    if (this.#lifetime.idle === 'done') return all;
     const { standing } = this.#context.schedule;
     return { ...all, ...standing, ...(standing.error && { text: `${standing.error.message} ${all.text}` }) };
   }
@@ -149,7 +149,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     const found = await this.#find(wrap((signal) => this.#context.task.select(signal)));
     this.#devices.add(this.#settings.order === 'id' ? [...found].sort() : found);
     void this.#context.save();
-    return this.atRest();
+    return this.untilIdle();
   }
 
   async #find(select: Select): Promise<readonly string[]> {
@@ -168,11 +168,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
    *
    * @throws {HomieError} those of `run`; an AbortError when the job is kept for later
    */
-  async atRest(): Promise<Summary> {
+  async untilIdle(): Promise<Summary> {
     this.#look();
-    const { rest, over } = this.#lifetime;
-    if (rest !== 'not') return this.summary();
-    const [summary] = await once(this, 'rest', { signal: over }).catch((error: unknown) => {
+    const { idle, over } = this.#lifetime;
+    if (idle !== 'no') return this.summary();
+    const [summary] = await once(this, 'idle', { signal: over }).catch((error: unknown) => {
       over.throwIfAborted();
       throw error;
     });
@@ -184,7 +184,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     if (!this.#devices.isAdmitted) return this.run(wrap);
     this.#devices.restart();
     this.#arrivals.listen();
-    return this.atRest();
+    return this.untilIdle();
   }
 
   /** Whether a device is part of the job. */
@@ -277,17 +277,17 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; re
     this.#context.schedule.callOff();
     if (!this.#devices.isAdmitted) return;
     if (!this.#lifetime.abandoned.aborted) this.#devices.doWhatIsDue();
-    const { rest } = this.#context.schedule.plan;
-    if (!this.#lifetime.notice(rest)) return;
-    if (rest === 'stopped') this.#context.task.stopped?.();
+    const { idle } = this.#context.schedule.plan;
+    if (!this.#lifetime.notice(idle)) return;
+    if (idle === 'stopped') this.#context.task.stopped?.();
     if (this.isEnded) this.#canaries.stop();
-    if (rest !== 'not') this.#lifetime.willReport(this.#reportRest());
+    if (idle !== 'no') this.#lifetime.willReport(this.#reportIdle());
   }
 
   /** Written down first: a summary may be missed when the process ends just now, but it never comes twice. */
-  async #reportRest(): Promise<void> {
+  async #reportIdle(): Promise<void> {
     const summary = this.summary();
     await this.#context.save();
-    this.emit('rest', summary);
+    this.emit('idle', summary);
   }
 }

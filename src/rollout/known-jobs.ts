@@ -51,7 +51,7 @@ export class KnownJobs {
   add(known: KnownJob): void {
     const { job, node } = known;
     this.#jobs.set(job.id, known);
-    job.on('rest', () => {
+    job.on('idle', () => {
       if (job.isStale) this.#forgetFile(known);
       const ended = this.of(node).filter((each) => each.job.isEnded);
       for (const each of ended.slice(0, -MAX_ENDED)) this.forget(each);

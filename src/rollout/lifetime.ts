@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock';
 import type { JobState } from './job-state';
-import type { Rest } from './plan';
+import type { Idle } from './plan';
 
 /** How long a job has run, whether anything is left to do by its last report, and whether it was abandoned. */
 export class Lifetime {
@@ -11,7 +11,7 @@ export class Lifetime {
   /** Both in ms on the clock. The time of the job stops while nothing is left to do. */
   readonly #begunAt: number;
   #stoppedAt: number | undefined;
-  #rest: Rest;
+  #idle: Idle;
   /** Reports that are still to come: late outcomes, and that nothing is left to do. */
   readonly #unreported = new Set<Promise<void>>();
   readonly #abandon = new AbortController();
@@ -24,11 +24,11 @@ export class Lifetime {
   constructor(clock: Clock, state?: JobState) {
     this.#clock = clock;
     const now = clock.date();
-    const { startedAt = now.toISOString(), elapsed = 0, rest = 'not' } = state ?? {};
+    const { startedAt = now.toISOString(), elapsed = 0, idle = 'no' } = state ?? {};
     this.startedAt = startedAt;
     this.#begunAt = clock.now() - (Math.max(elapsed, now.getTime() - Date.parse(startedAt)) || elapsed);
-    if (rest === 'done') this.#stoppedAt = this.#begunAt + elapsed;
-    this.#rest = rest;
+    if (idle === 'done') this.#stoppedAt = this.#begunAt + elapsed;
+    this.#idle = idle;
     // As many listen as devices are served at once.
     setMaxListeners(0, this.abandoned, this.over);
   }
@@ -39,13 +39,13 @@ export class Lifetime {
   }
 
   /** ms since nothing is left to do; 0 while something is. */
-  get idle(): number {
+  get idleFor(): number {
     return this.#stoppedAt === undefined ? 0 : this.#clock.now() - this.#stoppedAt;
   }
 
   /** Whether anything is left to do, by the last report. */
-  get rest(): Rest {
-    return this.#rest;
+  get idle(): Idle {
+    return this.#idle;
   }
 
   /** Aborted when the devices are no longer watched. */
@@ -69,10 +69,10 @@ export class Lifetime {
   }
 
   /** @returns whether this differs from the last report */
-  notice(rest: Rest): boolean {
-    if (rest === this.#rest) return false;
-    this.#rest = rest;
-    this.#stoppedAt = rest === 'done' ? this.#clock.now() : undefined;
+  notice(idle: Idle): boolean {
+    if (idle === this.#idle) return false;
+    this.#idle = idle;
+    this.#stoppedAt = idle === 'done' ? this.#clock.now() : undefined;
     return true;
   }
 

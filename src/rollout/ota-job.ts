@@ -54,7 +54,7 @@ export class OtaJob extends Job {
     const task = new OtaTask({ ...input, firmware: image, history }, settings.continuous, author);
     super({ ...options, task, settings, devices: namedDevices(input.choice) });
     this.#image = image;
-    this.on('rest', () => this.#releaseImage());
+    this.on('idle', () => this.#releaseImage());
     this.#releaseImage();
   }
 

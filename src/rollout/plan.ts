@@ -19,7 +19,7 @@ export type PlanSettings = Pick<
 export type PlanStage = 'new' | 'away' | 'asking' | 'running' | FinalState;
 
 /** Whether anything is left to do; `stopped`: not until the plan is resumed. */
-export type Rest = 'not' | 'stopped' | 'done';
+export type Idle = 'no' | 'stopped' | 'done';
 
 /** What is to be done now. */
 export interface Due {
@@ -100,8 +100,8 @@ export class Plan {
     return this.#left === 0;
   }
 
-  get rest(): Rest {
-    return this.isDone ? 'done' : this.holds.mode === 'stopped' ? 'stopped' : 'not';
+  get idle(): Idle {
+    return this.isDone ? 'done' : this.holds.mode === 'stopped' ? 'stopped' : 'no';
   }
 
   stage(id: string): PlanStage | undefined {

@@ -234,7 +234,7 @@ function again(known: KnownJob, msg: object): Answer {
 
 /** @param note where the message is written down until it has its answer */
 async function answerOnce({ job, file }: KnownJob, note: string): Promise<Summary> {
-  const summary = await job.atRest();
+  const summary = await job.untilIdle();
   void file?.note(note, undefined);
   return summary;
 }

@@ -7,7 +7,7 @@ export const rest = {
   startedAt: new Date().toISOString(),
   elapsed: 1,
   admitted: true,
-  rest: 'not',
+  idle: 'no',
   plan: { mode: 'active', proven: 0, failures: 0, soaking: [] },
 };
 

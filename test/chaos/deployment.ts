@@ -117,7 +117,7 @@ export class Deployment {
       this.#tell.changed();
     });
     job.on('result', (update) => witness.result(update));
-    job.on('rest', ({ state }) => {
+    job.on('idle', ({ state }) => {
       if (state === 'stopped' && job.halted === 'stopped' && this.isAlive) {
         witness.stopped();
         moments.tell('our stopped');

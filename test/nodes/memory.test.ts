@@ -217,7 +217,7 @@ describe('the memory that jobs hold which have ended', () => {
     await plug.stop();
     const device = await node.device();
     assert.deepEqual(first.retry(), ['lamp']);
-    await once(first, 'rest');
+    await once(first, 'idle');
     const [update] = first.devices;
     assert.equal(update?.state, 'rejected');
     assert.equal(update.error?.code, 'FIRMWARE_NOT_KEPT');

@@ -31,7 +31,7 @@ async function jobOf(flow: TestFlow): Promise<Job> {
 }
 
 async function summaryOf(flow: TestFlow): Promise<Summary> {
-  return (await jobOf(flow)).atRest();
+  return (await jobOf(flow)).untilIdle();
 }
 
 /** Resolves when a device of a job has begun to receive the image. */
@@ -122,7 +122,7 @@ describe('an update from the sidebar', () => {
     const deployed = await flow.deploy(broker, { canary: '0', name: 'changed' }, [], 'nodes');
     assert.equal(await jobOf(deployed), job);
     await scene.device('late');
-    assert.equal((await job.atRest()).state, 'succeeded');
+    assert.equal((await job.untilIdle()).state, 'succeeded');
   });
 
   it('ends when the homie-broker is deleted', async () => {
@@ -130,7 +130,7 @@ describe('an update from the sidebar', () => {
     await start(flow, ['late']);
     const job = await jobOf(flow);
     await flow.deploy({ ...broker, id: 'another' });
-    assert.equal((await job.atRest()).state, 'canceled');
+    assert.equal((await job.untilIdle()).state, 'canceled');
     await stopFlow();
     const restarted = await TestFlow.start(broker, {}, { userDir });
     restarted.send({ action: 'status' });
@@ -187,7 +187,7 @@ describe('an update from the sidebar', () => {
     await flow.progress.first((msg) => payload(msg, 'reason') === 'busy');
     const result = await flow.result.first();
     assert.deepEqual([payload(result, 'state'), payload(result, 'reason')], ['skipped', 'up_to_date']);
-    assert.equal((await job.atRest()).state, 'succeeded');
+    assert.equal((await job.untilIdle()).state, 'succeeded');
     assert.equal(images(device), 1);
   });
 
@@ -234,13 +234,13 @@ describe('an update from the sidebar', () => {
     const flow = await open();
     await start(flow, ['bad', 'other']);
     const stopped = await jobOf(flow);
-    assert.equal((await stopped.atRest()).state, 'stopped');
+    assert.equal((await stopped.untilIdle()).state, 'stopped');
     assert.equal(images(other), 0);
 
     await start(flow, ['bad', 'other']);
     const job = await jobOf(flow);
     assert.notEqual(job, stopped);
-    const { devices } = await job.atRest();
+    const { devices } = await job.untilIdle();
     assert.deepEqual(
       devices.map(({ state: ended, reason }) => [ended, reason]),
       [

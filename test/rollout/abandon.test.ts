@@ -12,12 +12,12 @@ describe('a job that is abandoned', () => {
     it(`first reports that nothing is left to do, ${keep ? 'when it is kept' : 'when it ends with its node'}`, async () => {
       let written = (): void => undefined;
       const slow = new Promise<void>((resolve) => (written = resolve));
-      const save = async (job: Job): Promise<void> => (job.state().rest === 'done' ? slow : undefined);
+      const save = async (job: Job): Promise<void> => (job.state().idle === 'done' ? slow : undefined);
       const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
       const input = { broker, firmware: await Firmware.from(next), choice: { devices: ['lamp'] }, settings: patient };
       const job = new OtaJob(input, { ...sequential, expires: 0 }, { save });
       const order: string[] = [];
-      job.on('rest', () => order.push('rest'));
+      job.on('idle', () => order.push('idle'));
       void job.run();
       await once(job, 'result');
       await turn();
@@ -25,7 +25,7 @@ describe('a job that is abandoned', () => {
       await turn();
       written();
       await abandoned;
-      assert.deepEqual(order, ['rest', 'abandoned']);
+      assert.deepEqual(order, ['idle', 'abandoned']);
     });
   }
 });

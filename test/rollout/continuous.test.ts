@@ -43,7 +43,7 @@ describe('a rollout that stays open', () => {
     const b = await add();
     await home.quiet();
     assert.deepEqual([runs(a), runs(b)], ['first', 'first']);
-    assert.deepEqual((await job.atRest()).counts, { succeeded: 2 });
+    assert.deepEqual((await job.untilIdle()).counts, { succeeded: 2 });
   });
 
   it('leaves alone what is excluded, what runs another firmware, and what is up to date', async () => {

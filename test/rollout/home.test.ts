@@ -186,7 +186,7 @@ describe('a whole home', () => {
       await home.add(id, { image: image('hall-light', '1.0.0'), misbehaviour });
     }
     const job = await rollout('hall-light', { concurrency: 2, canary: 0, maxFailures: 2 });
-    const summary = await job.atRest();
+    const summary = await job.untilIdle();
     assert.equal(summary.state, 'stopped');
     assert.equal(summary.error?.code, 'ROLLOUT_STOPPED');
     await home.pass(72 * HOUR);

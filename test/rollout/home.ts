@@ -123,7 +123,7 @@ export class Home {
       else this.#served.delete(key);
       this.#changes.emit('change');
     });
-    job.on('rest', () => this.#changes.emit('change'));
+    job.on('idle', () => this.#changes.emit('change'));
     job.on('result', (update) => this.results.push({ ...update, at: this.clock.now() }));
   }
 

@@ -99,7 +99,7 @@ async function finish(life: StillLife): Promise<void> {
     await life.settle();
   }
   assert.ok(life.transfers - before <= ids.length * images.length, 'flashed to and fro');
-  life.atRest();
+  life.untilIdle();
 }
 
 describe('whatever messages come, and whatever devices do', () => {

@@ -234,13 +234,13 @@ describeWithBrokers('a job of several devices', (start) => {
     before.pause();
     void before.run();
     while (!before.state().admitted) await nextTurn();
-    const { devices: entries, ...rest } = before.state();
+    const { devices: entries, ...others } = before.state();
     const turn = entries.map((each) => ({
       ...each,
       entry: { ...each.entry, state: 'running', phase: 'sending' } as const,
     }));
     await before.abandon();
-    const after = new OtaJob(input, sequential, { restored: { id: 'after', state: { ...rest, devices: turn } } });
+    const after = new OtaJob(input, sequential, { restored: { id: 'after', state: { ...others, devices: turn } } });
     void after.restart();
     const [shown] = after.devices;
     assert.deepEqual([shown?.state, shown?.reason, shown?.phase], ['waiting', 'paused', undefined]);

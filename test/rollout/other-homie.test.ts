@@ -134,7 +134,7 @@ describeWithBrokers('a device that is ready, but publishes no $fw/checksum', (st
     const [told] = await once((void job.run(), job), 'progress');
     assert.equal(told.state, 'waiting');
     job.cancel();
-    await job.atRest();
+    await job.untilIdle();
   });
 
   it('is not refused where the checksum comes right after the state, as a bridge may pass them on', async () => {

@@ -93,10 +93,10 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
   };
   /** A file is told the changes only. */
   const save = async (job: Job): Promise<void> => {
-    const { devices, ...rest } = job.changes();
+    const { devices, ...others } = job.changes();
     for (const each of devices) filed.set(each.entry.device, each);
     assert.deepEqual([...filed.values()], job.state().devices);
-    written = JSON.parse(JSON.stringify({ id: job.id, state: { ...rest, devices: [...filed.values()] } }));
+    written = JSON.parse(JSON.stringify({ id: job.id, state: { ...others, devices: [...filed.values()] } }));
   };
   const otaJob = (restored?: Written, settings = patient): OtaJob =>
     new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings, history }, sequential, {

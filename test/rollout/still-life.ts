@@ -160,7 +160,7 @@ export class StillLife {
   }
 
   /** Asserts that every device of every job has ended, that its result was told, and that nobody holds it. */
-  atRest(): void {
+  untilIdle(): void {
     assert.deepEqual(this.underWay, []);
     for (const job of this.queue.jobs()) {
       for (const { device, state } of job.devices) {

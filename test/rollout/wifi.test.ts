@@ -46,7 +46,7 @@ describe('a change of the Wi-Fi network for several devices', () => {
   it('stops before the second one when the first one does not come back', async () => {
     const devices = [await add(), await add(inReach), await add(inReach)];
     const job = await change(...devices);
-    const summary = await job.atRest();
+    const summary = await job.untilIdle();
     assert.equal(summary.state, 'stopped');
     assert.equal(summary.error?.code, 'ROLLOUT_STOPPED');
     await home.pass(24 * 60 * MINUTE);
@@ -74,7 +74,7 @@ describe('a change of the Wi-Fi network for several devices', () => {
     await home.pass(9 * MINUTE);
     assert.deepEqual(patches(...devices), [1, 0, 0, 0]);
     await home.pass(MINUTE);
-    assert.equal((await job.atRest()).state, 'stopped');
+    assert.equal((await job.untilIdle()).state, 'stopped');
     assert.deepEqual(codes(), ['succeeded', 'succeeded', 'NOT_BACK']);
     assert.deepEqual(patches(...devices), [1, 1, 1, 0]);
   });

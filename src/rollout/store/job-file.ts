@@ -65,10 +65,10 @@ export class JobFile {
   }
 
   async #write(job: Job): Promise<void> {
-    const { devices, ...rest } = job.changes();
+    const { devices, ...others } = job.changes();
     await Promise.all([
       ...devices.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),
-      this.#journal.set('job', rest),
+      this.#journal.set('job', others),
     ]);
   }
 
@@ -108,7 +108,7 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
   const [head, rest] = [journal.get('head'), journal.get('job')];
   if (head === undefined || rest === undefined) return undefined;
   const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
-  if (isHead(head) && isRest(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
+  if (isHead(head) && isJobState(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
   throw new HomieError('JOB_FILE_DAMAGED.file', { file: journal.file });
 }
 
@@ -144,16 +144,16 @@ function isHead(value: unknown): value is JobHead {
   return typeof node === 'string' && typeof scope === 'string' && md5Hex && typeof keep === 'number' && isObject(work);
 }
 
-function isRest(value: unknown): value is Omit<JobState, 'devices'> {
-  const { startedAt, elapsed, rest, plan } = fields(value);
+function isJobState(value: unknown): value is Omit<JobState, 'devices'> {
+  const { startedAt, elapsed, idle, plan } = fields(value);
   const { mode, proven, failures, soaking } = fields(plan);
   const dated = typeof startedAt === 'string' && !Number.isNaN(Date.parse(startedAt)) && typeof elapsed === 'number';
   const planned = typeof proven === 'number' && typeof failures === 'number' && Array.isArray(soaking);
-  return dated && planned && ['active', 'paused', 'stopped'].includes(String(mode)) && isRestName(rest);
+  return dated && planned && ['active', 'paused', 'stopped'].includes(String(mode)) && isIdle(idle);
 }
 
-function isRestName(value: unknown): boolean {
-  return value === 'not' || value === 'stopped' || value === 'done';
+function isIdle(value: unknown): boolean {
+  return value === 'no' || value === 'stopped' || value === 'done';
 }
 
 function isDeviceState(value: unknown): value is StoredDevice {

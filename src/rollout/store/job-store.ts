@@ -280,5 +280,5 @@ function inFlight(scope: string, device: string, flight?: unknown): PendingReboo
 type Readable = Pick<StoredJob, 'head' | 'state'>;
 
 function hasExpired({ head, state }: Readable): boolean {
-  return state.rest !== 'not' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;
+  return state.idle !== 'no' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;
 }

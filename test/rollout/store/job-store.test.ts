@@ -55,7 +55,7 @@ describe('the files of jobs', () => {
     const firmware = await md5(image);
     await mkdir(path.join(folder, 'firmware'));
     for (const each of [firmware, 'f'.repeat(32)]) await writeFile(path.join(folder, 'firmware', `${each}.bin`), image);
-    const long = { ...rest, startedAt: new Date(0).toISOString(), rest: 'done' };
+    const long = { ...rest, startedAt: new Date(0).toISOString(), idle: 'done' };
     for (let count = 0; count < 1000; count += 1) {
       await place(`jobs/${randomUUID()}.jsonl`, ['head', headOf({ firmware, keep: 1 })], ['job', long]);
     }
@@ -243,7 +243,7 @@ const rest = {
   startedAt: new Date().toISOString(),
   elapsed: 1,
   admitted: true,
-  rest: 'not',
+  idle: 'no',
   plan: { mode: 'active', proven: 0, failures: 0, soaking: [] },
 };
 
