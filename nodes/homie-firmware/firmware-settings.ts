@@ -1,4 +1,5 @@
 import { HomieError } from '../../src/errors';
+import { isThisMachine } from '../../src/mqtt/options';
 import type { Credentials } from '../../src/sources/download';
 import {
   authorizationOf,
@@ -55,6 +56,13 @@ export function readNodeSource({ fields, typed, credentials, environment }: Fiel
     credentials: authorization === undefined || origin === undefined ? undefined : { origin, authorization },
     shown: (name, value) => shownOf(name, value, settings[name], typed),
   };
+}
+
+/** Whether the credentials can be read between this machine and the server. */
+export function sendsPlainSecret({ credentials }: NodeSource): boolean {
+  if (credentials === undefined) return false;
+  const { protocol, hostname } = new URL(credentials.origin);
+  return protocol === 'http:' && !isThisMachine(hostname);
 }
 
 /** An environment variable is shown as it was typed, never its value; a setting of a message as it is. */

@@ -8,7 +8,7 @@ import { keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 import { typedFields } from '../shared/typed-fields';
 import type { FirmwareNode } from './firmware-node';
-import { readNodeSource, type SourceCredentials } from './firmware-settings';
+import { readNodeSource, sendsPlainSecret, type SourceCredentials } from './firmware-settings';
 import { offerLook } from './look-endpoint';
 import { Looks, type LookAnswer } from './looks';
 import { ShownLooks } from './shown-looks';
@@ -29,6 +29,9 @@ export = (RED: NodeAPI): void => {
       }),
     );
     this.own = own;
+    if ('settings' in own && sendsPlainSecret(own)) {
+      this.warn('the credentials are sent without encryption. Use an address that starts with https://.');
+    }
     const looks = new Looks(own, workingFolderOf(RED));
     const shown = new ShownLooks(looks, own instanceof HomieError ? own : undefined, () => status.refresh());
     const status = new ThrottledStatus(this, () => shown.status);

@@ -84,21 +84,26 @@ async function follow(address: URL, options: DownloadOptions, watch: Watch): Pro
       headers: headersFor(target, options),
       signal: watch.signal,
     });
-    if (!REDIRECTS.has(response.status)) return read(response, options, watch);
+    if (!REDIRECTS.has(response.status)) return read(response, isOwn(target, options), options, watch);
     await response.body?.cancel();
     target = redirectTarget(response, target, options.shown);
   }
   throw new HomieError('SOURCE_REDIRECT.tooMany', { host: options.shown, most: MAX_REDIRECTS });
 }
 
-function headersFor(target: URL, { accept, credentials, known }: DownloadOptions): Record<string, string> {
-  const isOwn = credentials?.origin === target.origin;
+/** Whether credentials are sent to an address. */
+function isOwn({ origin }: URL, { credentials }: DownloadOptions): boolean {
+  return credentials?.origin === origin;
+}
+
+function headersFor(target: URL, options: DownloadOptions): Record<string, string> {
+  const { accept, credentials, known } = options;
   return {
     accept,
     // The length of a body that was decompressed on the way says nothing about whether it is complete.
     'accept-encoding': 'identity',
     'user-agent': 'node-red-homie-ota',
-    ...(isOwn && { authorization: credentials.authorization }),
+    ...(credentials && isOwn(target, options) && { authorization: credentials.authorization }),
     ...(typeof known?.etag === 'string' && { 'if-none-match': known.etag }),
     ...(typeof known?.lastModified === 'string' && { 'if-modified-since': known.lastModified }),
   };
@@ -126,10 +131,15 @@ export function requireAsSafe(target: URL, from: URL, host: string): void {
   if (from.protocol === 'https:') throw new HomieError('SOURCE_REDIRECT.insecure', { host });
 }
 
-async function read(response: Response, options: DownloadOptions, watch: Watch): Promise<Download> {
-  const { shown, known, credentials, limit = MAX_IMAGE } = options;
+async function read(
+  response: Response,
+  hasCredentials: boolean,
+  options: DownloadOptions,
+  watch: Watch,
+): Promise<Download> {
+  const { shown, known, limit = MAX_IMAGE } = options;
   if (response.status === 304 && known !== undefined) return { isKnown: true };
-  const refusal = refusalOf(response, shown, credentials !== undefined);
+  const refusal = refusalOf(response, shown, hasCredentials);
   if (refusal !== undefined) throw refusal;
   const { headers } = response;
   const expected = headers.has('content-encoding') ? undefined : lengthOf(headers.get('content-length'));

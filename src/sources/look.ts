@@ -2,6 +2,7 @@ import { HomieError } from '../errors';
 import type { Firmware } from '../firmware/firmware';
 import { withDeadline } from '../deadline';
 import { setNewest } from '../set-newest';
+import { unlessAborted } from '../unless-aborted';
 import { choose, groupOf, type Choice } from './choose';
 import type { Candidate, Refusal, Source } from './source';
 
@@ -35,7 +36,10 @@ const MAX_NAMES = 1000;
 export async function lookAt(source: Source, last: LastChosen, ms: number, signal: AbortSignal): Promise<Look> {
   return withDeadline(ms, signal, async (until) => {
     try {
-      const { candidates, refused } = await source.look(until);
+      // What hangs in the file system heeds no signal.
+      const findings = await unlessAborted(until, source.look(until));
+      if (findings === undefined) throw until.reason;
+      const { candidates, refused } = findings;
       const { chosen, refused: unclear } = choose(candidates);
       const { images, changed } = await readChosen(chosen, last, until);
       return { found: candidates, chosen: images, refused: [...refused, ...unclear, ...changed] };

@@ -280,6 +280,16 @@ describe('homie-firmware', () => {
       for (const { headers } of server.received) assert.equal(headers.authorization, `Bearer ${SECRET}`);
     });
 
+    it('says in the log that they leave the machine without TLS', async () => {
+      const credentials = { ota: { user: 'anna', password: SECRET } };
+      const own = await start({ source: 'url', url: `${server.origin}/a.bin` }, { credentials });
+      assert.doesNotMatch(own.log(), /without encryption/);
+      await stopFlow();
+      const away = await start({ source: 'url', url: 'http://build.example/a.bin' }, { credentials });
+      assert.match(away.log(), /the credentials are sent without encryption/);
+      assert.ok(!away.log().includes(SECRET));
+    });
+
     it('refuses a token beside a password', async () => {
       const credentials = { ota: { user: 'anna', password: SECRET, token: SECRET } };
       const flow = await start({ source: 'url', url: `${server.origin}/a.bin` }, { credentials });

@@ -194,6 +194,8 @@ describe('a download', () => {
         [TOKEN, TOKEN],
       );
       assert.equal(other.received[0]?.headers.authorization, undefined);
+      other.status('/b.bin', 401);
+      await refused(`${other.origin}/b.bin`, 'SOURCE_DENIED.noCredentials', own());
       // Back again is the own origin.
       other.redirect('/back', `${server.origin}/b.bin`);
       server.file('/b.bin', next);
