@@ -74,7 +74,7 @@ describe('the package', () => {
 
       const nodeRed = await startNodeRed({ ...options, userDir });
       try {
-        const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-ota'];
+        const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-firmware', 'homie-ota'];
         assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(types));
         for (const [type, example] of [
           ['homie-ota', '1 - Update one device'],
