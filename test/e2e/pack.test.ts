@@ -80,6 +80,7 @@ describe('the package', () => {
           ['homie-ota', '1 - Update one device'],
           ['homie-config', 'Change a configuration'],
           ['homie-devices', 'List devices'],
+          ['homie-firmware', 'Find firmware'],
         ] as const) {
           const icon = await fetch(`${nodeRed.url}/icons/@homie-ota/node-red-homie-ota/${type}.svg`);
           assert.match(await icon.text(), /^<svg/);

@@ -105,6 +105,15 @@ describe('releases as a source', () => {
     assert.equal(server.requests('/assets/1').length, 1);
   });
 
+  it('sends the token for the files of Gitea, which are on the same server', async () => {
+    server.json(LIST, [giteaRelease({ tag: 'v1', published, assets: [asset('a.bin', next, server)] })]);
+    assert.deepEqual(found(await source(own()).look(signal)), ['owner/name v1 a.bin 1.1.0']);
+    assert.deepEqual(
+      server.received.map(({ headers }) => headers.authorization),
+      [TOKEN, TOKEN],
+    );
+  });
+
   it('downloads what it knows no second time, and asks for the list only if there is another one', async () => {
     const releases = [githubRelease({ tag: 'v1', published, assets: [asset('a.bin', running)] })];
     server.json(LIST, releases, { etag: '"1"' });
