@@ -68,7 +68,8 @@ export function sendsPlainSecret({ credentials }: NodeSource): boolean {
 /** An environment variable is shown as it was typed, never its value; a setting of a message as it is. */
 function shownOf(name: string, value: string, own: string | undefined, typed: TypedFields | undefined): string {
   const asTyped = typed === undefined ? '${…}' : (asText(typed[name]) ?? '');
-  return shownAddress(value === own && (typed === undefined || holdsVariable(asTyped)) ? asTyped : value);
+  const text = value === own && (typed === undefined || holdsVariable(asTyped)) ? asTyped : value;
+  return name === 'url' || name === 'api' ? shownAddress(text) : text;
 }
 
 /** Node-RED puts the value of an environment variable in where the node is deployed, but not in what the editor sends. */

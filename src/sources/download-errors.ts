@@ -58,13 +58,16 @@ function bounded(seconds: number): number {
 /** What Node.js says where a certificate is not trusted (its documentation, "X509 certificate error codes"). */
 const TLS = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_|INVALID_CA|HOSTNAME_MISMATCH)|^EPROTO$/;
 
-/** Returns why no answer came, from what fetch has thrown. */
+/**
+ * Returns why no answer came, from what fetch has thrown. That is no cause of the error: it names the host, which an
+ * environment variable may have given, and Node-RED shows causes.
+ */
 export function networkError(error: unknown, host: string): HomieError {
   const cause: unknown = Reflect.get(Object(error), 'cause');
-  const code = String(Reflect.get(Object(cause), 'code') ?? '');
-  const options = { cause: error };
-  if (TLS.test(code)) return new HomieError('SOURCE_TLS.reason', { host, reason: code }, options);
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new HomieError('SOURCE_UNREACHABLE.name', { host }, options);
-  if (code === 'ECONNREFUSED') return new HomieError('SOURCE_UNREACHABLE.refused', { host }, options);
-  return new HomieError('SOURCE_UNREACHABLE.failed', { host }, options);
+  const code = Reflect.get(Object(cause), 'code');
+  const reason = typeof code === 'string' ? code : 'fetch';
+  if (TLS.test(reason)) return new HomieError('SOURCE_TLS.reason', { host, reason });
+  if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN') return new HomieError('SOURCE_UNREACHABLE.name', { host });
+  if (reason === 'ECONNREFUSED') return new HomieError('SOURCE_UNREACHABLE.refused', { host });
+  return new HomieError('SOURCE_UNREACHABLE.failed', { host, reason });
 }

@@ -175,7 +175,7 @@ async function readBody(
     }
   } catch (error) {
     if (error instanceof HomieError || watch.signal.aborted) throw error;
-    throw new HomieError('DOWNLOAD_TRUNCATED.broken', { host: shown }, { cause: error });
+    throw new HomieError('DOWNLOAD_TRUNCATED.broken', { host: shown });
   }
   if (expected !== undefined && length < expected) {
     throw new HomieError('DOWNLOAD_TRUNCATED.length', { host: shown, length, expected });

@@ -182,6 +182,7 @@ async function readBytes(handle: FileHandle, { size }: Stats, signal: AbortSigna
   return bytes.subarray(0, length);
 }
 
+/** All that is said of an error of the file system: its text holds the path, which an environment variable may have given. */
 function codeOf(error: unknown): unknown {
   return Reflect.get(Object(error), 'code');
 }
@@ -192,7 +193,7 @@ function unreadable(error: unknown, folder: string): HomieError {
   if (code === 'ENOENT') return new HomieError('FOLDER_UNREADABLE.missing', { folder });
   if (code === 'ENOTDIR') return new HomieError('FOLDER_UNREADABLE.noFolder', { folder });
   if (code === 'EACCES' || code === 'EPERM') return new HomieError('FOLDER_UNREADABLE.denied', { folder });
-  return new HomieError('FOLDER_UNREADABLE', {}, { cause: error });
+  return new HomieError('FOLDER_UNREADABLE.other', { folder, reason: String(code) });
 }
 
 function fileError(error: unknown): HomieError {
@@ -201,5 +202,5 @@ function fileError(error: unknown): HomieError {
   if (code === 'ELOOP') return new HomieError('FILE_REFUSED.link');
   if (code === 'ENOENT') return new HomieError('FILE_REFUSED.changed');
   if (code === 'EACCES' || code === 'EPERM') return new HomieError('FILE_REFUSED.denied');
-  return new HomieError('FILE_REFUSED', {}, { cause: error });
+  return new HomieError('FILE_REFUSED.other', { reason: String(code) });
 }

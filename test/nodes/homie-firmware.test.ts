@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import { lookStatus } from '../../nodes/homie-firmware/look-status';
 import { FileServer } from '../support/file-server';
 import { buildEsp32Image, buildEsp8266Image, next, running } from '../support/images';
+import { freePort } from '../support/mosquitto';
 import { githubRelease } from '../support/releases';
 import { stopFlow, TestFlow, type FlowOptions } from './flow';
 import { caughtCode, payload, Scene } from './scene';
@@ -310,6 +312,24 @@ describe('homie-firmware', () => {
     assert.match(String(payload(told, 'text')), /\$\{TEST_SECRET\}\/none does not exist/);
     const said = JSON.stringify([told, flow.caught.messages, flow.statuses]);
     assert.ok(!said.includes(SECRET) && !flow.log().includes(SECRET), said);
+    process.env['TEST_SECRET'] = String(await freePort());
+    const away = await flow.deploy(
+      {},
+      { ...firmwareNode, source: 'url', url: 'http://127.0.0.1:${TEST_SECRET}/a.bin' },
+    );
+    away.send({});
+    const [caught, reported] = [await away.caught.first(), await report(away)];
+    assert.match(
+      String(payload(reported, 'text')),
+      /^http:\/\/127\.0\.0\.1:\$\{TEST_SECRET\}\/a\.bin cannot be reached/,
+    );
+    const { error, ...rest } = caught;
+    for (const each of [JSON.stringify(reported), inspect([error, rest], { depth: 9 }), away.log()]) {
+      assert.ok(!each.includes(`:${process.env['TEST_SECRET']}`), each);
+    }
+    const hashed = await flow.deploy({}, { ...firmwareNode, folder: '/none/#1?' });
+    hashed.send({});
+    assert.equal(payload(await report(hashed), 'source'), '/none/#1?');
     const other = await flow.deploy({}, { ...firmwareNode, folder: '${TEST_UNSET}' });
     await other.showedError('INVALID_SETTING');
   });
