@@ -19,7 +19,7 @@ function find(type: string, tab: string, name?: string): string {
 
 async function main(): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const scene = await setScene([first, 'Change a configuration', 'List devices']);
+  const scene = await setScene([first, 'Change a configuration', 'List devices', 'Find firmware']);
   try {
     const editor = await Editor.open(scene.nodeRed.url);
     try {
@@ -59,6 +59,7 @@ async function dialogs(editor: Editor): Promise<void> {
     ['homie-ota', first],
     ['homie-config', 'Change a configuration'],
     ['homie-devices', 'List devices'],
+    ['homie-firmware', 'Find firmware'],
   ] as const) {
     await open(editor, find(type, tab));
     await takeTray(editor, type);

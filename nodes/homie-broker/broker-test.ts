@@ -12,8 +12,8 @@ import type { Value } from '../../src/texts/text';
 import { findBrokerNode, linkTo, type BrokerNode } from '../shared/broker-node';
 import { ownPagesOnly } from '../shared/same-origin';
 import { readBrokerSettings } from './broker-settings';
-import { RateLimit } from './rate-limit';
-import { membersOf, type Request } from '../shared/request';
+import { RateLimit } from '../shared/rate-limit';
+import { fieldsOf, type Request } from '../shared/request';
 import { typedFields } from '../shared/typed-fields';
 
 /** What a connection with certain settings found, or why there is none. */
@@ -185,13 +185,4 @@ function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | und
 function connectionOf(settings: BrokerOptions): ConnectionOptions {
   const { baseTopic: _base, shownBaseTopic: _shownBase, shownUrl: _shown, ...connection } = settings;
   return connection;
-}
-
-function fieldsOf(body: unknown): Request | undefined {
-  const fields = membersOf(body);
-  const values = Object.values(fields ?? {});
-  const areTexts = values.every(
-    (value) => (typeof value === 'string' && value.length <= 1000) || typeof value === 'boolean',
-  );
-  return areTexts && values.length <= 20 ? fields : undefined;
 }

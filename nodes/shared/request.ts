@@ -52,6 +52,16 @@ export function membersOf(value: unknown): Request | undefined {
   }
 }
 
+/** The fields of a dialog as the editor sends them: few and short ones. Undefined where a request has something else. */
+export function fieldsOf(body: unknown): Request | undefined {
+  const fields = membersOf(body);
+  const values = Object.values(fields ?? {});
+  const areTexts = values.every(
+    (value) => (typeof value === 'string' && value.length <= 1000) || typeof value === 'boolean',
+  );
+  return areTexts && values.length <= 20 ? fields : undefined;
+}
+
 function unknownSetting(name: string, names: readonly string[]): HomieError {
   if (properties.includes(name)) return new HomieError('UNKNOWN_SETTING.property', { name });
   const [similar] = similarNames(name, names);

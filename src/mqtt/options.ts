@@ -108,7 +108,7 @@ export function sendsPlainPassword(options: ConnectionOptions): boolean {
 }
 
 /** Whether what is sent to this host of a URL never leaves the machine. */
-function isThisMachine(hostname: string): boolean {
+export function isThisMachine(hostname: string): boolean {
   if (/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])\.?$/i.test(hostname)) return true;
   return Object.values(networkInterfaces()).some((addresses) =>
     addresses?.some(({ address, family }) => hostname === (family === 'IPv6' ? inUrl(address) : address)),

@@ -8,7 +8,19 @@ type Given = boolean | number | string | readonly string[] | undefined;
 
 /** One setting. `Value` is what the code gets, `Usual` what a user gives. */
 export interface Setting<Value = unknown, Usual extends Given = Given> {
-  readonly kind: 'flag' | 'whole' | 'seconds' | 'days' | 'choice' | 'someOf' | 'names' | 'devices' | 'times';
+  readonly kind:
+    | 'flag'
+    | 'whole'
+    | 'seconds'
+    | 'days'
+    | 'choice'
+    | 'someOf'
+    | 'names'
+    | 'devices'
+    | 'times'
+    | 'text'
+    | 'address'
+    | 'repository';
   /** What counts unless something is given; undefined where nothing stands for it. */
   readonly usual: Usual;
   /** What counts instead where there is a time window. */
@@ -27,6 +39,9 @@ export interface Setting<Value = unknown, Usual extends Given = Given> {
   /** What an empty field shows. */
   readonly placeholder?: string;
 }
+
+/** Characters of a line of text. */
+const MAX_LINE = 2000;
 
 type Look = Pick<Setting, 'unit' | 'icon' | 'placeholder'>;
 
@@ -114,6 +129,32 @@ function list(kind: 'names' | 'devices', expected: Text, fits: (name: string) =>
 /** Spans of the day in local time. */
 export function times(look: Look = {}): Setting<Window, undefined> {
   return { kind: 'times', usual: undefined, expected: phrase('expectedTimes'), read: readWindow, ...look };
+}
+
+/** Any text, such as the path of a folder. */
+export const text = line('text', phrase('expectedText'), () => true);
+
+/** The address of a web server. Credentials in it would be stored with the flow, where they can be read. */
+export const address = line('address', phrase('expectedAddress'), isAddress);
+
+/** `owner/name` of a repository. */
+export const repository = line('repository', phrase('expectedRepository'), (given) => {
+  const parts = given.split('/');
+  return parts.length === 2 && parts.every((part) => /^[\w.-]{1,100}$/.test(part) && !/^\.+$/.test(part));
+});
+
+function line(kind: 'text' | 'address' | 'repository', expected: Text, fits: (given: string) => boolean) {
+  const read = (given: unknown): string | undefined => {
+    const trimmed = typeof given === 'string' ? given.trim() : '';
+    return trimmed !== '' && trimmed.length <= MAX_LINE && fits(trimmed) ? trimmed : undefined;
+  };
+  return <Usual extends string | undefined>(usual: Usual): Setting<string, Usual> => ({ kind, usual, expected, read });
+}
+
+function isAddress(given: string): boolean {
+  if (!/^https?:\/\/[^\s/?#@]/i.test(given) || !URL.canParse(given)) return false;
+  const { username, password } = new URL(given);
+  return username === '' && password === '';
 }
 
 function readNumber(given: unknown): number | undefined {

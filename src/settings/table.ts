@@ -4,7 +4,21 @@
  * here and its texts: a label and a hint in the locales, an entry in the help of its nodes, and a row in the docs.
  */
 import { deviceStates } from '../homie/device';
-import { choice, days, devices, flag, names, seconds, someOf, times, whole, type Setting } from './setting';
+import {
+  address,
+  choice,
+  days,
+  devices,
+  flag,
+  names,
+  repository,
+  seconds,
+  someOf,
+  text,
+  times,
+  whole,
+  type Setting,
+} from './setting';
 
 const MAX_COUNT = 20_000;
 
@@ -130,6 +144,29 @@ export const connection = {
   keepalive: whole(60, 0, 65_535),
 };
 
+/** Where images are looked for, and which. */
+export const source = {
+  source: choice(['folder', 'url', 'releases']),
+  /** Path of a folder. */
+  folder: text(undefined),
+  /** Also look in the folders below it. */
+  subfolders: flag(false),
+  /** Address of one image. */
+  url: address(undefined),
+  /** Address of the API of GitHub, Gitea or Forgejo. */
+  api: address('https://api.github.com'),
+  repository: repository(undefined),
+  /** Number of releases to look at. */
+  releases: whole(5, 1, 30),
+  prereleases: flag(false),
+  /** Names of files, or of files that are attached to a release. */
+  pattern: names(['*.bin', '*.bin.gz']),
+  /** Send only images that the last look did not find. */
+  onlyChanged: flag(false),
+  /** Until a look has ended. */
+  timeout: seconds(300),
+};
+
 export type Section = Readonly<Record<string, Setting>>;
 
 const updates = { install, several, when, transfer, deadlines: otaDeadlines };
@@ -143,6 +180,7 @@ export const nodes: Readonly<Record<string, { own: Section; sections: Readonly<R
   'homie-ota': { own: {}, sections: updates },
   'homie-config': { own: {}, sections: { sending, several, when, secrets, deadlines: configDeadlines } },
   'homie-devices': { own: query, sections: {} },
+  'homie-firmware': { own: source, sections: {} },
 };
 
 /** Returns the node whose locale files contain the texts of a section: homie-broker if it also shows that section. */

@@ -5,6 +5,7 @@ import { errors } from '../../src/texts/en-US.json';
 import * as ota from '../../src/ota/settings';
 import { queryNames } from '../../src/devices/query';
 import * as rollout from '../../src/rollout/settings';
+import * as sources from '../../src/sources/settings';
 import { ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
 import { codesIn, pages, prose, rowsOf } from './markdown';
@@ -31,6 +32,13 @@ const nodes = [
     settings: [...queryNames],
     message: ['payload', 'options', 'action', 'checksum'],
     actions: ['list', 'forget'],
+  },
+  {
+    type: 'homie-firmware',
+    more: [],
+    settings: [...sources.settingNames],
+    message: ['options'],
+    actions: [],
   },
 ];
 
@@ -148,7 +156,11 @@ describe('the states, reasons and codes in the documentation', () => {
     for (const page of pages) {
       if (page === 'CHANGELOG.md') continue;
       for (const code of codesIn(prose(page)).filter((name) => /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name))) {
-        assert.ok(known.has(code) || /^(NODE_RED|TEST_\w+|MQTT_HOST|BUILD_TOKEN)$/.test(code), `${page}: ${code}`);
+        assert.ok(
+          known.has(code) ||
+            /^(NODE_RED|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|TEST_\w+|MQTT_HOST|BUILD_TOKEN)$/.test(code),
+          `${page}: ${code}`,
+        );
       }
     }
   });

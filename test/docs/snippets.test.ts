@@ -11,7 +11,7 @@ const manifest: { name: string; version: string; scripts: Record<string, string>
 /** What every kind of block is tested by; paths from this folder. */
 const kinds: readonly { readonly is: RegExp; readonly by: string }[] = [
   { is: /^sh $/, by: 'snippets.test.ts' },
-  { is: /^json message to homie-(ota|config|devices)$/, by: '../nodes/documented-messages.test.ts' },
+  { is: /^json message to homie-(ota|config|devices|firmware)$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^json (summary|check) of homie-ota$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^conf (acl|mosquitto)$/, by: '../nodes/documented-brokers.test.ts' },
   { is: /^(conf nats|yaml ejabberd|conf rabbitmq)$/, by: '../brokers/matrix.test.ts' },

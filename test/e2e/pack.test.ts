@@ -74,12 +74,13 @@ describe('the package', () => {
 
       const nodeRed = await startNodeRed({ ...options, userDir });
       try {
-        const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-ota'];
+        const types = ['homie-broker', 'homie-config', 'homie-devices', 'homie-firmware', 'homie-ota'];
         assert.deepEqual(new Set(await nodeTypes(nodeRed)), new Set(types));
         for (const [type, example] of [
           ['homie-ota', '1 - Update one device'],
           ['homie-config', 'Change a configuration'],
           ['homie-devices', 'List devices'],
+          ['homie-firmware', 'Find firmware'],
         ] as const) {
           const icon = await fetch(`${nodeRed.url}/icons/@homie-ota/node-red-homie-ota/${type}.svg`);
           assert.match(await icon.text(), /^<svg/);

@@ -1,5 +1,8 @@
 /** The messages in the documentation, as real nodes with simulated devices take and send them. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { NodeMessage } from 'node-red';
 import { next, Scene } from './scene';
 import { TestFlow } from './flow';
@@ -88,6 +91,22 @@ describe('a message in the documentation', () => {
       const { payload } = await flow.result.first();
       assert.ok(Array.isArray(payload) && payload.length > 0);
       for (const device of payload) assert.ok(!isWrong({ error: device.error }), JSON.stringify(device));
+    });
+  }
+
+  for (const block of about('message to homie-firmware')) {
+    it(`is taken by homie-firmware (${at(block)})`, async () => {
+      const folder = mkdtempSync(path.join(tmpdir(), 'documented-'));
+      try {
+        const options = Object(message(block)['options']);
+        mkdirSync(path.join(folder, options.folder));
+        writeFileSync(path.join(folder, options.folder, 'a.bin'), next);
+        const flow = await TestFlow.start(scene.broker, { type: 'homie-firmware', source: 'folder', folder });
+        flow.send({ options: { ...options, folder: path.join(folder, options.folder) } });
+        assert.equal((await flow.result.first())['filename'], 'a.bin');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   }
 });

@@ -9,7 +9,7 @@ import type { Setting } from '../../src/settings/setting';
 import { config as configTable, ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
 
-const types = ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'];
+const types = ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices', 'homie-firmware'];
 
 for (const type of types) {
   const { html, help, text, defaults } = editorFiles(type);
@@ -91,8 +91,13 @@ for (const [type, own, table] of [
     it('has help for each of them, with its type', () => {
       const plain = { flag: 'boolean', whole: 'number', seconds: 'number', days: 'number', times: 'string' };
       for (const [name, { kind, usual }] of Object.entries<Setting>({ ...table, ...rolloutTable })) {
-        const ofKind = { ...plain, choice: typeof usual, names: 'string | array', devices: 'string | array' };
-        const expected = `>${name} <span class="property-type">${kind === 'someOf' ? '' : ofKind[kind]}</span></dt>`;
+        const ofKind: Readonly<Record<string, string>> = {
+          ...plain,
+          choice: typeof usual,
+          names: 'string | array',
+          devices: 'string | array',
+        };
+        const expected = `>${name} <span class="property-type">${ofKind[kind] ?? ''}</span></dt>`;
         assert.ok(help.includes(expected), expected);
       }
     });

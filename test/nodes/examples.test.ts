@@ -26,7 +26,10 @@ const core = new Set([
   'http response',
 ]);
 const own = new Map(
-  ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices'].map((type) => [type, editorFiles(type)]),
+  ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices', 'homie-firmware'].map((type) => [
+    type,
+    editorFiles(type),
+  ]),
 );
 const dashboard = '4 - Dashboard';
 
@@ -43,6 +46,7 @@ describe('the examples', () => {
       '8 - Handle errors',
       '9 - Enable OTA, update, disable it again',
       'Change a configuration',
+      'Find firmware',
       'List devices',
       'Steer a rollout',
     ]);

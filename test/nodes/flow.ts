@@ -5,6 +5,7 @@ import type { NodeMessage, NodeStatus } from 'node-red';
 import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
+import homieFirmware from '../../nodes/homie-firmware';
 import homieOta from '../../nodes/homie-ota';
 import { errorStatus } from '../../nodes/shared/job-status';
 import { SidebarUpdates } from '../../nodes/shared/sidebar-updates';
@@ -95,7 +96,7 @@ export class TestFlow {
     { more = [], credentials = {}, userDir }: FlowOptions = {},
   ): Promise<TestFlow> {
     helper.settings(userDir === undefined ? {} : { userDir });
-    const modules: NodeModule[] = [homieBroker, homieOta, homieConfig, homieDevices];
+    const modules: NodeModule[] = [homieBroker, homieOta, homieConfig, homieDevices, homieFirmware];
     for (const type of new Set(more.map((node) => node.type))) {
       const file = core[type];
       if (file !== undefined) modules.push(coreNode(file));

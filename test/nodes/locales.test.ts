@@ -26,7 +26,8 @@ const states = (
 /** What code makes of the beginnings of keys. */
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
-  'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf'],
+  'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf', 'address', 'repository'],
+  'homie-firmware.validate.': ['folder', 'url', 'releases'],
   'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
   'homie-ota.status.': [
     ...states,
@@ -44,6 +45,7 @@ const completed: Completed = {
   'homie-ota.label.': [],
   'homie-config.label.': [],
   'homie-devices.label.': [],
+  'homie-firmware.label.': [],
   'homie-broker.label.': [],
 };
 

@@ -82,7 +82,7 @@ function register(html: string, textOf: (type: string, key: string) => string | 
       },
     },
   };
-  const context: Record<string, unknown> = { RED, TextEncoder, $: () => ({ closest: () => [] }) };
+  const context: Record<string, unknown> = { RED, TextEncoder, URL, $: () => ({ closest: () => [] }) };
   context['window'] = context;
   runInNewContext([...loaded, inline].join('\n'), context);
   return defaults;

@@ -1,0 +1,82 @@
+import { HomieError } from '../../src/errors';
+import { isThisMachine } from '../../src/mqtt/options';
+import type { Credentials } from '../../src/sources/download';
+import {
+  authorizationOf,
+  defaultSettings,
+  originOf,
+  readSettings,
+  settingNames,
+  shownAddress,
+  type SourceContext,
+  type SourceSettings,
+} from '../../src/sources/settings';
+import { asText, expand, expandFields, holdsVariable, type Environment } from '../shared/environment';
+import type { Request } from '../shared/request';
+import type { TypedFields } from '../shared/typed-fields';
+
+/** The fields of the node's credentials. */
+export interface SourceCredentials {
+  user: unknown;
+  password: unknown;
+  token: unknown;
+}
+
+/** What the settings of a node are read from. */
+export interface FieldSource {
+  /** The properties of the node. Node-RED may have put in the values of environment variables. */
+  readonly fields: Request;
+  /** The same as they were typed; undefined where nobody knows. */
+  readonly typed: TypedFields | undefined;
+  readonly credentials: Partial<SourceCredentials>;
+  readonly environment: Environment;
+}
+
+/** The settings of a node. */
+export interface NodeSource {
+  readonly settings: SourceSettings;
+  /** For the server of the node only, whatever a message names. */
+  readonly credentials: Credentials | undefined;
+  /** What may be shown of a setting. */
+  readonly shown: SourceContext['shown'];
+}
+
+/**
+ * Reads the settings of a `homie-firmware` node.
+ *
+ * @throws {HomieError} INVALID_SETTING, SOURCE_SETTINGS
+ */
+export function readNodeSource({ fields, typed, credentials, environment }: FieldSource): NodeSource {
+  const settings = readSettings(defaultSettings, expandFields(fields, settingNames, environment));
+  const secret = (name: keyof SourceCredentials): string => readSecret(credentials[name], environment);
+  const authorization = authorizationOf(secret('user'), secret('password'), secret('token'));
+  const origin = originOf(settings);
+  return {
+    settings,
+    credentials: authorization === undefined || origin === undefined ? undefined : { origin, authorization },
+    shown: (name, value) => shownOf(name, value, settings[name], typed),
+  };
+}
+
+/** Whether the credentials can be read between this machine and the server. */
+export function sendsPlainSecret({ credentials }: NodeSource): boolean {
+  if (credentials === undefined) return false;
+  const { protocol, hostname } = new URL(credentials.origin);
+  return protocol === 'http:' && !isThisMachine(hostname);
+}
+
+/** An environment variable is shown as it was typed, never its value; a setting of a message as it is. */
+function shownOf(name: string, value: string, own: string | undefined, typed: TypedFields | undefined): string {
+  const asTyped = typed === undefined ? '${…}' : (asText(typed[name]) ?? '');
+  const text = value === own && (typed === undefined || holdsVariable(asTyped)) ? asTyped : value;
+  return name === 'url' || name === 'api' ? shownAddress(text) : text;
+}
+
+/** Node-RED puts the value of an environment variable in where the node is deployed, but not in what the editor sends. */
+function readSecret(given: unknown, environment: Environment): string {
+  const text = asText(given) ?? '';
+  if (!/^\$\{[^{}]+\}$/.test(text)) return text;
+  const value = expand(text, environment);
+  if (value === undefined) throw new HomieError('SOURCE_SETTINGS.variable');
+  return value;
+}

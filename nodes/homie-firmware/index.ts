@@ -1,0 +1,91 @@
+import type { NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { HomieError } from '../../src/errors';
+import type { Chosen } from '../../src/sources/look';
+import { foundImage } from '../../src/sources/report';
+import { environmentOf } from '../shared/environment';
+import { ownSettings } from '../shared/job-node';
+import { keptProperties } from '../shared/replies';
+import { ThrottledStatus } from '../shared/throttled-status';
+import { typedFields } from '../shared/typed-fields';
+import type { FirmwareNode } from './firmware-node';
+import { readNodeSource, sendsPlainSecret, type SourceCredentials } from './firmware-settings';
+import { offerLook } from './look-endpoint';
+import { Looks, type LookAnswer } from './looks';
+import { ShownLooks } from './shown-looks';
+import { workingFolderOf } from './working-folder';
+
+/** ms after which the age in the status is another one. */
+const MINUTE = 60_000;
+
+export = (RED: NodeAPI): void => {
+  function HomieFirmwareNode(this: FirmwareNode, definition: NodeDef): void {
+    RED.nodes.createNode(this, definition);
+    const own = ownSettings(this, () =>
+      readNodeSource({
+        fields: { ...definition },
+        typed: typedFields(RED, definition),
+        credentials: this.credentials ?? {},
+        environment: environmentOf(RED, this),
+      }),
+    );
+    this.own = own;
+    if ('settings' in own && sendsPlainSecret(own)) {
+      this.warn('the credentials are sent without encryption. Use an address that starts with https://.');
+    }
+    const looks = new Looks(own, workingFolderOf(RED));
+    const shown = new ShownLooks(looks, own instanceof HomieError ? own : undefined, () => status.refresh());
+    const status = new ThrottledStatus(this, () => shown.status);
+    const clock = setInterval(() => status.refresh(), MINUTE);
+    status.refresh();
+
+    this.on('input', (msg, send, done) => {
+      const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
+      const answer = (found: LookAnswer): void => send(messagesOf(found, () => RED.util.cloneMessage(kept)));
+      void respond(Reflect.get(msg, 'options'), answer, done);
+    });
+    const respond = async (
+      options: unknown,
+      send: (answer: LookAnswer) => void,
+      done: (error?: Error) => void,
+    ): Promise<void> => {
+      try {
+        const error = await shown.answer(options, send);
+        if (error?.code === 'UNEXPECTED' && error.cause !== undefined) this.error(error.cause);
+        done(error);
+      } catch (error) {
+        // A rejection would end Node-RED as a whole.
+        this.error(error);
+      }
+    };
+    this.on('close', (_removed: boolean, done: () => void) => void close(done));
+    const close = async (done: () => void): Promise<void> => {
+      clearInterval(clock);
+      await looks.close();
+      status.close();
+      done();
+    };
+  }
+
+  offerLook(RED);
+  RED.nodes.registerType<FirmwareNode, NodeDef, object, SourceCredentials>('homie-firmware', HomieFirmwareNode, {
+    credentials: { user: { type: 'text' }, password: { type: 'password' }, token: { type: 'password' } },
+  });
+};
+
+/** One message for each image at the first output, and the report at the second. */
+function messagesOf({ sent, report }: LookAnswer, clone: () => NodeMessage): NodeMessage[][] {
+  const images = sent.map((chosen) => ({ ...clone(), ...imageMessage(chosen) }));
+  return [images, [{ ...clone(), payload: structuredClone(report) }]];
+}
+
+function imageMessage({ candidate, firmware }: Chosen): NodeMessage & Record<string, unknown> {
+  const { filename, name, version, ...facts } = foundImage(candidate);
+  return {
+    topic: name ?? '',
+    // A flow may write into it, and the image in memory is sent to devices.
+    payload: Buffer.from(firmware.image),
+    checksum: facts.md5,
+    filename,
+    firmware: { name, version, ...facts, notes: candidate.notes },
+  };
+}

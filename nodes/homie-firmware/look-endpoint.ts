@@ -1,0 +1,104 @@
+import type { NodeAPI } from 'node-red';
+import { asHomieError, HomieError, saysOf } from '../../src/errors';
+import { lookAt } from '../../src/sources/look';
+import { sentenceOf, whyChosen, whyRefused } from '../../src/sources/report';
+import { placeOf, sourceOf } from '../../src/sources/settings';
+import type { Value } from '../../src/texts/text';
+import { ownPagesOnly } from '../shared/same-origin';
+import { RateLimit } from '../shared/rate-limit';
+import { fieldsOf, type Request } from '../shared/request';
+import { findFirmwareNode, type FirmwareNode } from './firmware-node';
+import { readNodeSource, type NodeSource } from './firmware-settings';
+import { workingFolderOf } from './working-folder';
+
+/** What a look with certain settings has found, or why nothing. Texts are for the language of the editor. */
+interface TestAnswer {
+  readonly found: boolean;
+  readonly says: readonly Value[];
+  /** One line for each image that was chosen, and for each file that was refused. */
+  readonly chosen: readonly Value[];
+  readonly refused: readonly Value[];
+}
+
+/** How long somebody in front of the dialog waits, in ms. */
+const PATIENCE = 30_000;
+
+/** So many files are shown of each kind. */
+const MOST_SHOWN = 10;
+
+/** What the editor sends for a secret that it does not know. */
+const UNCHANGED = '__PWRD__';
+
+/** A test connects to any server: without a limit it would be a quick way to scan for open ports. */
+const LIMITS = { atOnce: 2, begun: 20, within: 60_000 } as const;
+
+/**
+ * Lets the editor look with the settings in the dialog of a `homie-firmware`. Needs the permissions `homie-ota.write` and
+ * `flows.write`: a look reads files and connects to wherever it is told, as a deployed flow could.
+ */
+export function offerLook(RED: NodeAPI): void {
+  const limit = new RateLimit(LIMITS);
+  RED.httpAdmin.post(
+    '/homie-ota/look',
+    ownPagesOnly,
+    RED.auth.needsPermission('homie-ota.write'),
+    RED.auth.needsPermission('flows.write'),
+    (request, response) => {
+      const body: unknown = request.is('application/json') ? request.body : undefined;
+      const fields = fieldsOf(body);
+      if (fields === undefined) {
+        response.status(400).json({ message: 'The request must be a JSON object with the settings as texts.' });
+        return;
+      }
+      if (limit.state !== 'free') {
+        response.status(429).json({ message: 'Too many looks were started.', hint: 'Wait a minute, then test again.' });
+        return;
+      }
+      void limit.run(() => answer(RED, fields)).then((result) => response.json(result));
+    },
+  );
+}
+
+/** Does not reject. */
+async function answer(RED: NodeAPI, fields: Request): Promise<TestAnswer> {
+  try {
+    const { settings, credentials, shown } = readTyped(RED, fields);
+    const source = sourceOf(settings, { workingFolder: workingFolderOf(RED), credentials, shown });
+    const look = await lookAt(source, new Map(), PATIENCE, new AbortController().signal);
+    return {
+      found: look.chosen.length > 0,
+      says: [sentenceOf(source, look, new Set(look.chosen))],
+      chosen: look.chosen.slice(0, MOST_SHOWN).map(whyChosen),
+      refused: look.refused.slice(0, MOST_SHOWN).map(whyRefused),
+    };
+  } catch (error) {
+    return { found: false, says: saysOf(asHomieError(error)), chosen: [], refused: [] };
+  }
+}
+
+/** @throws {HomieError} INVALID_SETTING, SOURCE_SETTINGS */
+function readTyped(RED: NodeAPI, fields: Request): NodeSource {
+  const { id, user, password, token } = fields;
+  const deployed = findFirmwareNode(RED, id);
+  const isKept = password === UNCHANGED || token === UNCHANGED;
+  const stored = deployed?.credentials;
+  const typed = readNodeSource({
+    fields,
+    typed: fields,
+    credentials: {
+      user,
+      password: password === UNCHANGED ? stored?.password : password,
+      token: token === UNCHANGED ? stored?.token : token,
+    },
+    environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
+  });
+  if (isKept && typed.credentials !== undefined) refuseOtherPlace(typed, deployed);
+  return typed;
+}
+
+/** A secret that the editor does not know goes only where the deployed node sends it. */
+function refuseOtherPlace({ settings }: NodeSource, deployed: FirmwareNode | undefined): void {
+  const own = deployed?.own;
+  if (own !== undefined && 'settings' in own && placeOf(own.settings) === placeOf(settings)) return;
+  throw new HomieError('SOURCE_SETTINGS.stored');
+}

@@ -1,0 +1,24 @@
+import type { NodeStatus } from 'node-red';
+import type { LookReport } from '../../src/sources/report';
+
+const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
+
+/**
+ * Returns the status of a node after a look that found something or nothing: `my-light 1.3.0 · 2 h ago`.
+ *
+ * @param age how long ago the look was, in ms
+ */
+export function lookStatus({ chosen, counts }: LookReport, age: number): NodeStatus {
+  const fill = counts.refused > 0 || chosen.length === 0 ? 'yellow' : 'green';
+  const [first] = chosen;
+  if (first === undefined) return { fill, shape: 'ring', text: 'homie-firmware.status.none' };
+  const more = counts.chosen > 1 ? ` +${counts.chosen - 1}` : '';
+  const firmware = `${first.name ?? ''} ${first.version ?? ''}`.trim();
+  return { fill, shape: 'dot', text: `${firmware}${more} · ${ageText(age)}` };
+}
+
+function ageText(age: number): string {
+  if (age < MINUTE) return 'now';
+  if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
+  return age < 2 * DAY ? `${Math.floor(age / HOUR)} h ago` : `${Math.floor(age / DAY)} d ago`;
+}

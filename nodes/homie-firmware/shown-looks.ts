@@ -1,0 +1,61 @@
+import type { NodeStatus } from 'node-red';
+import { asHomieError, type HomieError } from '../../src/errors';
+import type { LookReport } from '../../src/sources/report';
+import { isAbort } from '../../src/unless-aborted';
+import { errorStatus } from '../shared/job-status';
+import { lookStatus } from './look-status';
+import type { LookAnswer, Looks } from './looks';
+
+/** How the last message ended. */
+type Last = { readonly error: HomieError } | { readonly report: LookReport; /** ms */ readonly at: number };
+
+/** The looks of a node as its status shows them. */
+export class ShownLooks {
+  readonly #looks: Looks;
+  readonly #changed: () => void;
+  #last: Last | undefined;
+
+  /**
+   * @param problem what is wrong with the settings of the node
+   * @param changed is called whenever the status may be another one
+   */
+  constructor(looks: Looks, problem: HomieError | undefined, changed: () => void) {
+    this.#looks = looks;
+    this.#last = problem && { error: problem };
+    this.#changed = changed;
+  }
+
+  get status(): NodeStatus {
+    if (this.#looks.isLooking) return { fill: 'blue', shape: 'dot', text: 'homie-firmware.status.looking' };
+    const last = this.#last;
+    if (last === undefined) return {};
+    return 'error' in last ? errorStatus(last.error.code) : lookStatus(last.report, performance.now() - last.at);
+  }
+
+  /**
+   * Answers a message. Does not reject.
+   *
+   * @param options `msg.options`
+   * @param send takes the answer, unless the message was refused or the node is closed
+   * @returns the error for `done`, if there is one
+   */
+  async answer(options: unknown, send: (answer: LookAnswer) => void): Promise<HomieError | undefined> {
+    try {
+      const looked = this.#looks.look(options);
+      this.#changed();
+      const answer = await looked;
+      const { report, error } = answer;
+      this.#last = error === undefined ? { report, at: performance.now() } : { error };
+      send(answer);
+      return error;
+    } catch (error) {
+      // The node is being closed.
+      if (isAbort(error)) return undefined;
+      const problem = asHomieError(error);
+      this.#last = { error: problem };
+      return problem;
+    } finally {
+      this.#changed();
+    }
+  }
+}

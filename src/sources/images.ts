@@ -1,0 +1,80 @@
+import { HomieError } from '../errors';
+import { Firmware } from '../firmware/firmware';
+import type { FirmwareInfo } from '../firmware/inspect';
+
+/** What was found out about the bytes at a place. */
+type Known = { readonly info: FirmwareInfo } | { readonly error: HomieError };
+
+/** Bytes of images that are held in memory. */
+const HELD = 32 * 1024 * 1024;
+
+/**
+ * Remembers what the inspection of bytes has shown, by a key that changes with the bytes, so that each look inspects only
+ * what is new. Holds the images that were used last, as far as memory is meant for them.
+ */
+export class InspectedImages {
+  readonly #limit: number;
+  readonly #known = new Map<string, Known>();
+  /** The one that was used longest ago is first. */
+  readonly #held = new Map<string, Firmware>();
+
+  /** @param limit bytes of images that are held */
+  constructor(limit: number = HELD) {
+    this.#limit = limit;
+  }
+
+  get(key: string): Known | undefined {
+    return this.#known.get(key);
+  }
+
+  /** Inspects what was read, or returns what is wrong with it. */
+  async inspect(key: string, bytes: Buffer): Promise<Known> {
+    try {
+      const firmware = await Firmware.from(bytes);
+      this.#hold(key, firmware);
+      return this.#know(key, { info: firmware.info });
+    } catch (error) {
+      if (error instanceof HomieError) return this.#know(key, { error });
+      throw error;
+    }
+  }
+
+  /**
+   * Returns an image: the one in memory, or what `read` returns.
+   *
+   * @param md5 what it was when it was inspected
+   * @throws {HomieError} FILE_REFUSED.changed, and those of `read`
+   */
+  async image(key: string, md5: string, read: () => Promise<Buffer>): Promise<Firmware> {
+    const firmware = this.#held.get(key) ?? (await Firmware.from(await read()));
+    if (firmware.info.md5 !== md5) throw new HomieError('FILE_REFUSED.changed');
+    this.#hold(key, firmware);
+    return firmware;
+  }
+
+  /** Forgets all others. */
+  retain(keys: ReadonlySet<string>): void {
+    for (const key of this.#known.keys()) {
+      if (keys.has(key)) continue;
+      this.#known.delete(key);
+      this.#held.delete(key);
+    }
+  }
+
+  #know(key: string, known: Known): Known {
+    this.#known.set(key, known);
+    return known;
+  }
+
+  #hold(key: string, firmware: Firmware): void {
+    this.#held.delete(key);
+    this.#held.set(key, firmware);
+    let bytes = 0;
+    for (const { info } of this.#held.values()) bytes += info.size;
+    for (const [oldest, { info }] of this.#held) {
+      if (bytes <= this.#limit) return;
+      this.#held.delete(oldest);
+      bytes -= info.size;
+    }
+  }
+}

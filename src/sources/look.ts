@@ -1,0 +1,74 @@
+import { HomieError } from '../errors';
+import type { Firmware } from '../firmware/firmware';
+import { withDeadline } from '../deadline';
+import { setNewest } from '../set-newest';
+import { unlessAborted } from '../unless-aborted';
+import { choose, groupOf, type Choice } from './choose';
+import type { Candidate, Refusal, Source } from './source';
+
+/** A chosen image with its bytes. */
+export interface Chosen extends Choice {
+  readonly firmware: Firmware;
+  /** Another image than in the last look, or the first one of its name and chip. */
+  readonly isNew: boolean;
+}
+
+/** What a look has found. */
+export interface Look {
+  readonly found: readonly Candidate[];
+  readonly chosen: readonly Chosen[];
+  readonly refused: readonly Refusal[];
+}
+
+/** The MD5 of the image that was chosen last, by firmware name and chip. It is kept while there is none. */
+export type LastChosen = Map<string, string>;
+
+/** So many firmware names are remembered. */
+const MAX_NAMES = 1000;
+
+/**
+ * Looks at a source, chooses the newest image for each firmware name and chip, and reads it.
+ *
+ * @param last what was chosen before; it is kept up to date
+ * @param ms how long all of it may take
+ * @throws {HomieError} why the source could not be read at all, also SOURCE_TIMEOUT.look; the reason of the signal
+ */
+export async function lookAt(source: Source, last: LastChosen, ms: number, signal: AbortSignal): Promise<Look> {
+  return withDeadline(ms, signal, async (until) => {
+    try {
+      // What hangs in the file system heeds no signal.
+      const findings = await unlessAborted(until, source.look(until));
+      if (findings === undefined) throw until.reason;
+      const { candidates, refused } = findings;
+      const { chosen, refused: unclear } = choose(candidates);
+      const { images, changed } = await readChosen(chosen, last, until);
+      return { found: candidates, chosen: images, refused: [...refused, ...unclear, ...changed] };
+    } catch (error) {
+      const isOver = until.aborted && !signal.aborted;
+      throw isOver ? new HomieError('SOURCE_TIMEOUT.look', { host: source.shown, seconds: ms / 1000 }) : error;
+    }
+  });
+}
+
+async function readChosen(
+  choices: readonly Choice[],
+  last: LastChosen,
+  signal: AbortSignal,
+): Promise<{ images: Chosen[]; changed: Refusal[] }> {
+  const [images, changed]: [Chosen[], Refusal[]] = [[], []];
+  for (const choice of choices) {
+    const { candidate } = choice;
+    try {
+      const firmware = await candidate.read(signal);
+      images.push({ ...choice, firmware, isNew: last.get(groupOf(candidate)) !== firmware.info.md5 });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof HomieError)) throw error;
+      changed.push({ filename: candidate.filename, source: candidate.source, error });
+    }
+  }
+  for (const { candidate, firmware } of images) {
+    setNewest(last, groupOf(candidate), firmware.info.md5, MAX_NAMES);
+  }
+  return { images, changed };
+}

@@ -1,0 +1,169 @@
+import type { HomieError } from '../errors';
+import { plainText } from '../plain-text';
+import { inEnglish, phrase, type Value } from '../texts/text';
+import type { Reason } from './choose';
+import type { Chosen, Look } from './look';
+import type { Candidate, Refusal, Source } from './source';
+
+/** What messages and the report say of an image. */
+export interface FoundImage {
+  readonly name: string | undefined;
+  readonly version: string | undefined;
+  readonly chip: string;
+  /** Bytes of the plain image. */
+  readonly size: number;
+  readonly md5: string;
+  readonly filename: string;
+  /** Where it is: a path, an address without its query, or a repository with the tag of the release. */
+  readonly source: string;
+  /** ISO 8601: of the release or Last-Modified, or when the file was changed last. */
+  readonly publishedAt: string | undefined;
+}
+
+interface ChosenImage extends FoundImage {
+  readonly reason: Reason;
+  /** Whether a message was sent for it. */
+  readonly sent: boolean;
+  /** Why it was chosen, a sentence. */
+  readonly text: string;
+}
+
+interface RefusedFile {
+  readonly filename: string;
+  readonly source: string;
+  readonly error: ErrorFacts;
+  readonly text: string;
+}
+
+/** What a message says of an error. */
+type ErrorFacts = Pick<HomieError, 'code' | 'message' | 'hint' | 'retryable'> & {
+  /** When the server accepts the next request, in s from now. */
+  readonly wait?: number;
+};
+
+/** What a look has found, chosen and refused. Lists have 200 entries at most; `counts` tells how many there were. */
+export interface LookReport {
+  readonly source: string;
+  readonly found: readonly FoundImage[];
+  readonly chosen: readonly ChosenImage[];
+  readonly refused: readonly RefusedFile[];
+  readonly counts: { readonly found: number; readonly chosen: number; readonly refused: number; readonly sent: number };
+  /** ISO 8601. */
+  readonly startedAt: string;
+  /** In ms. */
+  readonly duration: number;
+  /** Why the source could not be read at all. */
+  readonly error?: ErrorFacts;
+  /** One sentence. */
+  readonly text: string;
+}
+
+/** When a look began, and how long it took. */
+export interface Times {
+  readonly startedAt: Date;
+  /** In ms. */
+  readonly duration: number;
+}
+
+/** So many entries of a list are reported. */
+const MOST_LISTED = 200;
+
+/** So many firmwares are named in a sentence. */
+const MOST_NAMED = 3;
+
+export function foundImage({ info, filename, source, publishedAt }: Candidate): FoundImage {
+  const { name, version, chip, size, md5 } = info;
+  return {
+    name: name && plainText(name),
+    version: version && plainText(version),
+    chip,
+    size,
+    md5,
+    filename,
+    source,
+    publishedAt: publishedAt?.toISOString(),
+  };
+}
+
+/** Reports a look. @param sent the chosen images for which a message is sent */
+export function reportOf(source: Source, look: Look, sent: ReadonlySet<Chosen>, times: Times): LookReport {
+  const { found, chosen, refused } = look;
+  return {
+    source: source.shown,
+    found: found.slice(0, MOST_LISTED).map(foundImage),
+    chosen: chosen.slice(0, MOST_LISTED).map((each) => ({
+      ...foundImage(each.candidate),
+      reason: each.reason,
+      sent: sent.has(each),
+      text: inEnglish(whyChosen(each)),
+    })),
+    refused: refused.slice(0, MOST_LISTED).map((each) => ({
+      filename: each.filename,
+      source: each.source,
+      error: errorFacts(each.error),
+      text: inEnglish(whyRefused(each)),
+    })),
+    counts: { found: found.length, chosen: chosen.length, refused: refused.length, sent: sent.size },
+    ...timesOf(times),
+    text: inEnglish(sentenceOf(source, look, sent)),
+  };
+}
+
+/** Reports a look at a source that could not be read at all. @param source its name */
+export function reportFailure(source: string, error: HomieError, times: Times): LookReport {
+  return {
+    source,
+    found: [],
+    chosen: [],
+    refused: [],
+    counts: { found: 0, chosen: 0, refused: 0, sent: 0 },
+    ...timesOf(times),
+    error: errorFacts(error),
+    text: error.message,
+  };
+}
+
+function timesOf({ startedAt, duration }: Times): Pick<LookReport, 'startedAt' | 'duration'> {
+  return { startedAt: startedAt.toISOString(), duration: Math.round(duration) };
+}
+
+function errorFacts({ code, message, hint, retryable, values: { wait } }: HomieError): ErrorFacts {
+  return { code, message, hint, retryable, ...(typeof wait === 'number' && { wait }) };
+}
+
+/** Returns what a look has found, in one sentence. */
+export function sentenceOf(source: Source, { chosen, refused }: Look, sent: ReadonlySet<Chosen>): Value {
+  const values = { source: source.shown, count: refused.length };
+  const isClean = refused.length === 0;
+  if (chosen.length === 0) return phrase(isClean ? 'lookNothing' : 'lookNothingRefused', values);
+  const named = chosen.slice(0, MOST_NAMED).map((each) => nameOf(each, chosen));
+  const more = chosen.length - named.length;
+  const list = more > 0 ? phrase('andMore', { shown: named, count: more }) : named;
+  if (sent.size > 0) return phrase(isClean ? 'lookFound' : 'lookFoundRefused', { ...values, list });
+  return phrase(isClean ? 'lookUnchanged' : 'lookUnchangedRefused', { ...values, list });
+}
+
+/** The chip is said only where it makes a difference. */
+function nameOf({ candidate: { info } }: Chosen, all: readonly Chosen[]): Value {
+  const same = all.filter(({ candidate }) => candidate.info.name === info.name);
+  const version = info.version === undefined ? phrase('noVersion') : plainText(info.version);
+  const values = { name: plainText(info.name ?? ''), version, chip: info.chip };
+  return phrase(same.length > 1 ? 'lookFirmwareChip' : 'lookFirmware', values);
+}
+
+const reasons = { only: 'lookOnly', newest: 'lookNewest', latest: 'lookLatest' } as const;
+
+/** Returns why an image was chosen, in one sentence. */
+export function whyChosen(chosen: Chosen): Value {
+  const { candidate, reason, of } = chosen;
+  return phrase(reasons[reason], {
+    firmware: nameOf(chosen, [chosen, chosen]),
+    count: of,
+    filename: candidate.filename,
+  });
+}
+
+/** Returns why a file was refused, with what to do. */
+export function whyRefused({ filename, error }: Refusal): Value {
+  return phrase('lookRefused', { filename, why: error.text, hint: error.advice });
+}

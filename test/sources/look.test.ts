@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { Firmware } from '../../src/firmware/firmware';
+import { HomieError } from '../../src/errors';
+import { lookAt } from '../../src/sources/look';
+import { reportOf } from '../../src/sources/report';
+import type { Candidate, Findings, Source } from '../../src/sources/source';
+import { buildEsp8266Image, next, running } from '../support/images';
+
+const { signal } = new AbortController();
+const LONG = 60_000;
+
+function source(look: Source['look']): Source {
+  return { shown: 'somewhere', look };
+}
+
+async function candidate(image: Buffer, more: Partial<Candidate> = {}): Promise<Candidate> {
+  const firmware = await Firmware.from(image);
+  const facts = { info: firmware.info, filename: 'a.bin', source: 'somewhere/a.bin', publishedAt: undefined };
+  return { ...facts, read: () => Promise.resolve(firmware), ...more };
+}
+
+const found = (...candidates: readonly Candidate[]): Findings => ({ candidates, refused: [] });
+
+describe('a look', () => {
+  it('tells which images are new since the last one, also after one that found nothing', async () => {
+    const last = new Map<string, string>();
+    const isNew = async (findings: Findings): Promise<boolean[]> =>
+      (
+        await lookAt(
+          source(() => Promise.resolve(findings)),
+          last,
+          LONG,
+          signal,
+        )
+      ).chosen.map((each) => each.isNew);
+    assert.deepEqual(await isNew(found(await candidate(running))), [true]);
+    assert.deepEqual(await isNew(found(await candidate(running))), [false]);
+    assert.deepEqual(await isNew(found()), []);
+    assert.deepEqual(await isNew(found(await candidate(running))), [false]);
+    assert.deepEqual(await isNew(found(await candidate(running), await candidate(next))), [true]);
+  });
+
+  it('refuses an image that cannot be read any more, and leaves the others', async () => {
+    const gone = await candidate(next, { read: () => Promise.reject(new HomieError('FILE_REFUSED.changed')) });
+    const pump = await candidate(buildEsp8266Image({ name: 'my-pump', size: 50_000 }));
+    const { chosen, refused } = await lookAt(
+      source(() => Promise.resolve(found(gone, pump))),
+      new Map(),
+      LONG,
+      signal,
+    );
+    assert.deepEqual([chosen.map(({ firmware }) => firmware.info.name), refused.length], [['my-pump'], 1]);
+  });
+
+  it('ends after its time and with its signal, also where the source hangs', async () => {
+    const hanging = source(() => new Promise(() => undefined));
+    await assert.rejects(lookAt(hanging, new Map(), 50, signal), { key: 'SOURCE_TIMEOUT.look' });
+    const closing = new AbortController();
+    const look = lookAt(hanging, new Map(), LONG, closing.signal);
+    closing.abort();
+    await assert.rejects(look, { name: 'AbortError' });
+  });
+
+  it('is reported with 200 entries of a list at most, and with the real counts', async () => {
+    const one = await candidate(running);
+    const refused = Array.from({ length: 300 }, (_, i) => ({
+      filename: `${i}.bin`,
+      source: 'somewhere',
+      error: new HomieError('FIRMWARE_EMPTY'),
+    }));
+    const place = source(() => Promise.resolve({ candidates: Array.from({ length: 300 }, () => one), refused }));
+    const look = await lookAt(place, new Map(), LONG, signal);
+    const report = reportOf(place, look, new Set(look.chosen), { startedAt: new Date(0), duration: 1.4 });
+    assert.deepEqual([report.found.length, report.refused.length], [200, 200]);
+    assert.deepEqual(report.counts, { found: 300, chosen: 1, refused: 300, sent: 1 });
+    assert.equal(report.text, 'Found my-light 1.0.0 in somewhere; refused: 300.');
+    assert.equal(
+      report.refused[0]?.text,
+      '0.bin: The firmware is empty. Check that the file is not empty and was read completely.',
+    );
+    assert.deepEqual([report.startedAt, report.duration], ['1970-01-01T00:00:00.000Z', 1]);
+  });
+});
