@@ -4,6 +4,7 @@ import { connectAsync } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
+import { BLIND_LIMIT } from '../../src/homie/observed-time';
 import type { Change } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { selectKnown } from '../../src/homie/select';
@@ -252,12 +253,23 @@ for (const [name, { available, start, version, needsExactTopics = false }] of Ob
     it('updates a device although the broker is killed in the middle of the transfer and starts again', () =>
       withLab({ flashDelay: 10, backoff: 50 }, async (lab) => {
         let restarted: Promise<void> | undefined;
+        const down = { from: 0, to: Number.POSITIVE_INFINITY };
         const onChange = ({ phase }: Change): void => {
-          if (phase === 'flashing') restarted ??= broker.kill().then(() => broker.restart());
+          if (phase !== 'flashing' || restarted !== undefined) return;
+          down.from = performance.now();
+          restarted = broker.kill().then(() => broker.restart());
+          lab.broker.connection.on('status', ({ state }) => {
+            if (state === 'connected') down.to = Math.min(down.to, performance.now());
+          });
         };
         const { outcome } = await lab.bring(await Firmware.from(usual), { attempts: 2, stall: 60_000 }, { onChange });
         await restarted;
         assert.notEqual(restarted, undefined);
+        // On a busy machine RabbitMQ takes longer to start than a broker is waited for.
+        if (down.to - down.from > BLIND_LIMIT) {
+          assert.equal(codeOf(outcome), 'CONNECTION_LOST');
+          return;
+        }
         assert.equal(codeOf(outcome), 'succeeded');
         assert.equal(lab.device.image.equals(usual), true);
         const images = lab.device.received.filter(isImage);
