@@ -3,9 +3,10 @@ const { readdirSync } = require('node:fs');
 /** They wait longest, and so start first. */
 const longest = [
   'test/brokers/matrix.test.ts',
-  'test/rollout/restart.test.ts',
+  'test/rollout/restart.mosquitto.test.ts',
+  'test/rollout/restart.aedes.test.ts',
   'test/ota/pending.test.ts',
-  'test/config/exchange.test.ts',
+  'test/rollout/sleeping.test.ts',
   'test/ota/exchange.test.ts',
   'test/ota/during.test.ts',
 ];
@@ -21,5 +22,5 @@ module.exports = {
   timeout: 300_000,
   'forbid-only': true,
   parallel: true,
-  jobs: 12,
+  jobs: 16,
 };

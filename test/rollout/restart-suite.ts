@@ -15,7 +15,7 @@ import type { StoredDevice, JobState } from '../../src/rollout/job-state';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import type { BrokerSuite, TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 import { isImage } from '../simulator/transfers';
@@ -35,7 +35,8 @@ interface Written {
   readonly state: JobState;
 }
 
-describeWithBrokers('a job that goes on after a restart', (start) => {
+/** A job that goes on after a restart, on a broker. */
+export const restarts: BrokerSuite = (start) => {
   let server: TestBroker;
   let firmware: Firmware;
   let device: SimulatedDevice;
@@ -707,4 +708,4 @@ describeWithBrokers('a job that goes on after a restart', (start) => {
       assert.doesNotMatch(JSON.stringify(written), /open-sesame/);
     });
   });
-});
+};

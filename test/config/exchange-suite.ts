@@ -5,7 +5,7 @@ import type { Change } from '../../src/update/update';
 import type { ConfigSettings } from '../../src/config/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { codeOf, running } from '../ota/lab';
-import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import type { BrokerSuite, TestBroker } from '../support/brokers';
 import { bring, quick, until, withLab } from './lab';
 
 /** One row: which patch goes to which device, and what is to come of it. */
@@ -182,7 +182,8 @@ const rows: Row[] = [
   },
 ];
 
-describeWithBrokers('the change of a configuration', (start) => {
+/** The change of a configuration, on a broker. */
+export const patches: BrokerSuite = (start) => {
   let broker: TestBroker;
   before(async () => (broker = await start()));
   after(() => broker?.stop());
@@ -415,4 +416,4 @@ describeWithBrokers('the change of a configuration', (start) => {
       await until(lab, () => lab.broker.registry.get(lab.device.id)?.state?.value === 'ready');
       assert.equal((await bring(lab, { name: 'Next' })).outcome.state, 'succeeded');
     }));
-});
+};
