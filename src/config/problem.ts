@@ -1,5 +1,4 @@
 import { HomieError, type ErrorCode } from '../errors';
-import english from '../texts/en-US.json';
 import { phrase, type ErrorKey, type Values } from '../texts/text';
 import { pathText, type Keys } from './json';
 
@@ -39,17 +38,10 @@ export function reportProblem({ code, path, message, hint }: Problem): ProblemRe
 export function problemError({ code, path, error }: Problem, others = 0): HomieError {
   if (path === '' && others === 0) return error;
   const text = path === '' ? error.text : phrase('atPath', { path, text: error.text });
-  const key = `${code}.problem`;
-  if (!isErrorKey(key)) throw new TypeError(`${code} has no text with a path`);
-  return new HomieError(key, { sentence: andOthers(text, others), hint: error.advice });
+  return new HomieError(`${code}.problem`, { sentence: andOthers(text, others), hint: error.advice });
 }
 
 /** Says of a text that does not show all how many more there are. */
 export function andOthers(text: Values[string], count: number): Values[string] {
   return count > 0 ? phrase('andOthers', { text, count }) : text;
-}
-
-function isErrorKey(key: string): key is ErrorKey {
-  const [code = '', variant = ''] = key.split('.');
-  return Reflect.has(Object(Reflect.get(english.errors, code)), variant);
 }

@@ -3,7 +3,6 @@ import { parseStatus } from './status';
 import type { OtaSettings } from './settings';
 import type { Device } from '../homie/device';
 import { asHomieError, HomieError, type ErrorCode } from '../errors';
-import type { ErrorKey } from '../texts/text';
 import type { HomieBroker } from '../homie/broker';
 import { firmwareTopic } from '../homie/topics';
 import { hasFailedWithBase64 } from './base64-failures';
@@ -47,20 +46,19 @@ export function anotherUpdate({ otaStatus, state, uptime }: Device, settings: Ot
   return recent && (kind === 'accepted' || kind === 'progress') ? new HomieError('ANOTHER_UPDATER') : undefined;
 }
 
-/** The errors of a transfer after which something may be staged, with a hint that says so. */
-const staged: ReadonlyMap<ErrorCode, ErrorKey> = new Map<ErrorCode, ErrorKey>([
-  ['PUBLISH_TIMEOUT', 'PUBLISH_TIMEOUT.maybeStaged'],
-  ['CLOSED_AT_PUBLISH', 'CLOSED_AT_PUBLISH.maybeStaged'],
-  ['NOT_ACCEPTED', 'NOT_ACCEPTED.maybeStaged'],
-  ['STALLED', 'STALLED.maybeStaged'],
-  ['LOST_IN_TRANSFER', 'LOST_IN_TRANSFER.maybeStaged'],
+/** The errors of a transfer after which something may be staged. */
+const staged: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PUBLISH_TIMEOUT',
+  'CLOSED_AT_PUBLISH',
+  'NOT_ACCEPTED',
+  'STALLED',
+  'LOST_IN_TRANSFER',
 ]);
 
-/** The same error, of a device that stays locked. */
+/** The same error, of a device that stays locked: its hint says so. */
 export function maybeStaged(error: HomieError): HomieError {
-  const { text: problem, advice, cause } = error;
-  const key = staged.get(error.code);
-  return key === undefined ? error : new HomieError(key, { problem, advice }, { cause });
+  const { code, text: problem, advice, cause } = error;
+  return staged.has(code) ? new HomieError(`${code}.maybeStaged`, { problem, advice }, { cause }) : error;
 }
 
 /** Why a device is not touched that may be in the middle of an update. */

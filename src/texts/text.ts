@@ -12,9 +12,12 @@ export type ErrorCode = keyof Errors;
 /** What each error has: a sentence, a hint what to do, and a word or two for a status of at most 19 characters. */
 type Part = 'text' | 'hint' | 'status';
 
+/** Variants that every code has. */
+type SharedVariant = keyof typeof english.variants;
+
 /** A code, or a code and one of the variants of its text: `NOT_CLEARED.tooMany`. */
 export type ErrorKey = {
-  [Code in ErrorCode]: Code | `${Code}.${Exclude<keyof Errors[Code], Part> & string}`;
+  [Code in ErrorCode]: Code | `${Code}.${(Exclude<keyof Errors[Code], Part> & string) | SharedVariant}`;
 }[ErrorCode];
 
 type Phrases = typeof english.phrases;
@@ -31,9 +34,9 @@ export function phrase(key: PhraseKey, values: Values = {}): Text {
 
 /** Returns a text of an error. A variant that has no text or hint of its own has that of its code. */
 export function textOf(key: ErrorKey, part: 'text' | 'hint', values: Values): Text {
-  const [code = ''] = key.split('.');
-  const own = `errors.${key}.${part}`;
-  return { key: find(own) === undefined ? `errors.${code}.${part}` : own, values: plainValues(values) };
+  const [code = '', variant = ''] = key.split('.');
+  const own = [`errors.${key}.${part}`, `variants.${variant}.${part}`].find((each) => find(each) !== undefined);
+  return { key: own ?? `errors.${code}.${part}`, values: plainValues(values) };
 }
 
 /** Names and versions come from whoever may publish on the broker: see `plainText`. */

@@ -55,6 +55,7 @@ describe('the texts of errors', () => {
     const variants = [...catalogs['en-US'].keys()].flatMap((key) => /^errors\.(\w+\.\w+)\.\w+$/.exec(key)?.[1] ?? []);
     const phrases = Object.entries(english.phrases).flatMap(([name, text]) => (typeof text === 'string' ? [name] : []));
     assert.deepEqual([...new Set([...variants, ...phrases])].filter((name) => !isUsed(name)).sort(), []);
+    for (const shared of Object.keys(english.variants)) assert.ok(code.includes(`}.${shared}\``), shared);
   });
 });
 
