@@ -10,10 +10,9 @@ import type { ConnectionOptions, Lack } from '../../src/mqtt/connection';
 import { sendsPlainPassword } from '../../src/mqtt/options';
 import type { Value } from '../../src/texts/text';
 import { findBrokerNode, linkTo, type BrokerNode } from '../shared/broker-node';
-import { ownPagesOnly } from '../shared/same-origin';
 import { readBrokerSettings } from './broker-settings';
-import { RateLimit } from '../shared/rate-limit';
-import { fieldsOf, type Request } from '../shared/request';
+import type { Request } from '../shared/request';
+import { tryHandlers } from '../shared/try-route';
 import { typedFields } from '../shared/typed-fields';
 
 /** What a connection with certain settings found, or why there is none. */
@@ -66,39 +65,14 @@ const refusals = {
   begun: ['20 connection tests were started within a minute.', 'Wait a minute, then test again.'],
 } as const;
 
-/**
- * Lets the editor try the settings that stand in the dialog of a `homie-broker`. Needs the permission `homie-ota.write`, and
- * `flows.write`, too: a test puts environment variables in, and connects to wherever it is told, as a deployed flow could.
- */
+/** Lets the editor try the settings that stand in the dialog of a `homie-broker`. */
 export function offerTest(RED: NodeAPI): void {
-  const limit = new RateLimit(LIMITS);
-  RED.httpAdmin.post(
-    '/homie-ota/test',
-    ownPagesOnly,
-    RED.auth.needsPermission('homie-ota.write'),
-    RED.auth.needsPermission('flows.write'),
-    (request, response) => {
-      const body: unknown = request.is('application/json') ? request.body : undefined;
-      const fields = fieldsOf(body);
-      if (fields === undefined) {
-        response
-          .status(400)
-          .json({ message: 'The request must be a JSON object with the settings of a homie-broker as texts.' });
-        return;
-      }
-      const { state } = limit;
-      if (state !== 'free') {
-        const [message, hint] = refusals[state];
-        response.status(429).json({ message, hint });
-        return;
-      }
-      void limit.run(() => answer(RED, fields)).then((result) => response.json(result));
-    },
-  );
+  const answer = (fields: Request): Promise<TestAnswer & Warnings> => answerTo(RED, fields);
+  RED.httpAdmin.post('/homie-ota/test', ...tryHandlers(RED, { limits: LIMITS, refusals, answer }));
 }
 
 /** Does not reject. */
-async function answer(RED: NodeAPI, fields: Request): Promise<TestAnswer & Warnings> {
+async function answerTo(RED: NodeAPI, fields: Request): Promise<TestAnswer & Warnings> {
   let plainPassword = false;
   try {
     const settings = readSettings(RED, fields);

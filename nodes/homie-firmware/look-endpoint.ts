@@ -4,9 +4,8 @@ import { lookAt } from '../../src/sources/look';
 import { sentenceOf, whyChosen, whyRefused } from '../../src/sources/report';
 import { placeOf, sourceOf } from '../../src/sources/settings';
 import type { Value } from '../../src/texts/text';
-import { ownPagesOnly } from '../shared/same-origin';
-import { RateLimit } from '../shared/rate-limit';
-import { fieldsOf, type Request } from '../shared/request';
+import type { Request } from '../shared/request';
+import { tryHandlers } from '../shared/try-route';
 import { findFirmwareNode, type FirmwareNode } from './firmware-node';
 import { readNodeSource, type NodeSource } from './firmware-settings';
 import { workingFolderOf } from './working-folder';
@@ -32,35 +31,17 @@ const UNCHANGED = '__PWRD__';
 /** A test connects to any server: without a limit it would be a quick way to scan for open ports. */
 const LIMITS = { atOnce: 2, begun: 20, within: 60_000 } as const;
 
-/**
- * Lets the editor look with the settings in the dialog of a `homie-firmware`. Needs the permissions `homie-ota.write` and
- * `flows.write`: a look reads files and connects to wherever it is told, as a deployed flow could.
- */
+const tooMany = ['Too many looks were started.', 'Wait a minute, then test again.'] as const;
+
+/** Lets the editor look with the settings in the dialog of a `homie-firmware`. */
 export function offerLook(RED: NodeAPI): void {
-  const limit = new RateLimit(LIMITS);
-  RED.httpAdmin.post(
-    '/homie-ota/look',
-    ownPagesOnly,
-    RED.auth.needsPermission('homie-ota.write'),
-    RED.auth.needsPermission('flows.write'),
-    (request, response) => {
-      const body: unknown = request.is('application/json') ? request.body : undefined;
-      const fields = fieldsOf(body);
-      if (fields === undefined) {
-        response.status(400).json({ message: 'The request must be a JSON object with the settings as texts.' });
-        return;
-      }
-      if (limit.state !== 'free') {
-        response.status(429).json({ message: 'Too many looks were started.', hint: 'Wait a minute, then test again.' });
-        return;
-      }
-      void limit.run(() => answer(RED, fields)).then((result) => response.json(result));
-    },
-  );
+  const answer = (fields: Request): Promise<TestAnswer> => answerTo(RED, fields);
+  const refusals = { running: tooMany, begun: tooMany };
+  RED.httpAdmin.post('/homie-ota/look', ...tryHandlers(RED, { limits: LIMITS, refusals, answer }));
 }
 
 /** Does not reject. */
-async function answer(RED: NodeAPI, fields: Request): Promise<TestAnswer> {
+async function answerTo(RED: NodeAPI, fields: Request): Promise<TestAnswer> {
   try {
     const { settings, credentials, shown } = readTyped(RED, fields);
     const source = sourceOf(settings, { workingFolder: workingFolderOf(RED), credentials, shown });

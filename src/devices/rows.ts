@@ -6,7 +6,7 @@ export interface RowChanges<Row> {
   readonly cursor: string;
   readonly full: boolean;
   readonly rows: readonly Row[];
-  /** The ids of rows that are no more. */
+  /** The IDs of removed rows. */
   readonly gone: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export class Rows<Row> {
   }
 
   /**
-   * Takes in rows as they are now; undefined stands for one that is no more.
+   * Takes in rows as they are now; undefined for a row that was removed.
    *
    * @returns whether anything is other than before
    */

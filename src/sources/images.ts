@@ -10,7 +10,7 @@ const HELD = 32 * 1024 * 1024;
 
 /**
  * Remembers what the inspection of bytes has shown, by a key that changes with the bytes, so that each look inspects only
- * what is new. Holds the images that were used last, as far as memory is meant for them.
+ * what is new. Keeps the most recently used images, up to its memory limit.
  */
 export class InspectedImages {
   readonly #limit: number;

@@ -20,7 +20,7 @@ export interface Look {
   readonly refused: readonly Refusal[];
 }
 
-/** The MD5 of the image that was chosen last, by firmware name and chip. It is kept while there is none. */
+/** The MD5 of the image that was chosen last, by firmware name and chip. Kept while a look finds no image. */
 export type LastChosen = Map<string, string>;
 
 /** So many firmware names are remembered. */

@@ -7,12 +7,12 @@ const COMPACT_ABOVE = 256 * 1024;
 /** How long a file stays open after a write, in ms: in a rollout one follows another. */
 const LINGER = 200;
 
-/** The file of a journal on the disk: lines are appended to it, and now and then it is written anew. */
+/** The file of a journal on the disk: lines are appended, and the file is compacted from time to time. */
 export class JournalFile {
   readonly path: string;
   /** Bytes. */
   #size = 0;
-  /** It is not what it should be: it is to be written anew. */
+  /** Its contents are not known to be complete, so it must be rewritten. */
   #stale = true;
   #handle: FileHandle | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -28,7 +28,7 @@ export class JournalFile {
   }
 
   /**
-   * Appends lines, unless the file is to be written anew.
+   * Appends lines, or rewrites the file if it is stale or too large.
    *
    * @param content bytes that it needs at least
    * @param whole returns its whole text, with the lines

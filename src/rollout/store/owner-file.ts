@@ -15,7 +15,7 @@ export class OwnerFiles {
     this.#folder = folder;
   }
 
-  /** The file with the highest number; undefined where there is none. */
+  /** The file with the highest number; undefined if there is none. */
   async latest(): Promise<Pick<Watched, 'generation' | 'text'> | undefined> {
     const generations = await this.generations();
     if (generations.length === 0) return undefined;
