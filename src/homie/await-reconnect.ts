@@ -58,7 +58,7 @@ export interface LifeSign {
   /** When it arrived, in ms of `performance.now()`. */
   readonly at: number;
   /**
-   * When the will of the device would have arrived at the latest if this was its last sign, on the clock of the
+   * The latest time at which the will of the device would arrive if this was its last sign, on the clock of the
    * observer.
    */
   readonly willBy: number;

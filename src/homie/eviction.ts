@@ -41,7 +41,7 @@ export class Eviction {
     return [...this.#protections].some((isNeeded) => isNeeded(id));
   }
 
-  /** Notes whether a device can be forgotten, as the one that was heard last. */
+  /** Notes whether a device can be forgotten, and ranks it as heard last. */
   weigh(device: KnownDevice): void {
     this.#candidates.delete(device.id);
     if (!isAdvertised(device)) this.#candidates.set(device.id, device);

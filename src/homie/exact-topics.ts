@@ -22,8 +22,8 @@ interface ExactTopicsInput {
 
 /**
  * Asks a broker for the retained messages of single devices, each once per connection: subscribes to their topics until
- * all messages have arrived. Used only if no retained message arrived for the filters with wildcards, because at first
- * it is unknown whether anything is retained.
+ * all messages have arrived. Used only if no retained message arrived for the filters with wildcards: either nothing is
+ * retained, or the broker needs exact topics.
  */
 export class ExactTopics {
   readonly #surroundings: ExactTopicsInput;

@@ -151,7 +151,7 @@ function isHeld({ broker, device, job }: Sender): boolean {
   return job === undefined || broker.locks.holder(device) === job;
 }
 
-/** Returns nothing for the error of a publish of which nothing was sent, and throws any other error. */
+/** Ignores the error of a publish that sent nothing, and throws any other error. */
 function notConnected(error: unknown): undefined {
   if (!(error instanceof HomieError) || error.code !== 'NOT_CONNECTED') throw error;
 }

@@ -227,7 +227,9 @@ export class Session {
   }
 }
 
-/** @param properties of CONNACK; a feature that is not mentioned there is available */
+/**
+ * Returns what a broker lacks, from the properties of its CONNACK. A feature that is not mentioned there is available.
+ */
 function lacksOf(properties: IConnackPacket['properties']): Lack[] {
   const { retainAvailable, wildcardSubscriptionAvailable, maximumQoS } = properties ?? {};
   return [
