@@ -3,23 +3,29 @@ import type { Registry } from './registry';
 import type { Advertisement, DeviceObserver } from './device-observer';
 import { LATE } from './uptime';
 
-/** How long after `ready` the statistics of a device are waited for, in ms. It sends them at once. */
+/** How long to wait for the statistics of a device after `ready`, in ms. It sends them at once. */
 const STATISTICS = 5_000;
 
 export interface ReconnectDeadlines {
   /** When the device must have reconnected, on the clock of the observer. */
   readonly until: number;
-  /** How long it may take from there until it is ready, in ms. */
+  /** How long the device may take from the start of its connection until it is ready, in ms. */
   readonly ready: number;
   /** Whether the device is known to send statistics. */
   readonly statistics: boolean;
-  /** Called when it is ready, and only its statistics are waited for. */
+  /** Called when the device is ready and only its statistics are missing. */
   readonly verifying: () => void;
   /** Called with each event. */
   readonly heard?: (event: DeviceEvent) => void;
 }
 
-/** The next connect of a device with all that it brings, or why there is none in time. */
+/**
+ * Waits for the next connect of a device and all that it publishes then.
+ *
+ * @returns the advertisement, without `uptime` if the statistics did not arrive in time; `never` if the device did not
+ *   connect in time, `not_ready` if it connected but was not ready in time
+ * @throws {HomieError} those of `DeviceObserver.next`
+ */
 export async function awaitReconnect(
   observer: DeviceObserver,
   { until, ready, statistics, verifying, heard }: ReconnectDeadlines,
@@ -32,7 +38,7 @@ export async function awaitReconnect(
     if (current?.readyAt !== undefined) {
       if (isComplete(current, statistics)) return current;
       verifying();
-      // One that connects again and again is not waited for each time.
+      // A device that reconnects again and again does not extend the deadline each time.
       limit = current.live ? Math.min(current.readyAt, limit) + STATISTICS : until;
     }
     const event = await observer.next(limit);
@@ -42,25 +48,32 @@ export async function awaitReconnect(
   }
 }
 
-/** Whether all has come that a device sends when it is ready. */
+/** Returns whether everything has arrived that a device sends when it is ready. */
 function isComplete({ uptime, live }: Advertisement, statistics: boolean): boolean {
   return uptime !== undefined || (live && !statistics);
 }
 
-/** A sign of a device. */
+/** A sign of life of a device. */
 export interface LifeSign {
-  /** When it came, in ms of `performance.now()`. */
+  /** When it arrived, in ms of `performance.now()`. */
   readonly at: number;
-  /** Until when the will of the device would have come if there was none after it, on the clock of the observer. */
+  /**
+   * The latest time at which the will of the device would arrive if this was its last sign, on the clock of the
+   * observer.
+   */
   readonly willBy: number;
 }
 
-/** The sign that has just come. */
+/** Returns the sign that has just arrived. */
 export function lifeSign(observer: DeviceObserver): LifeSign {
   return { at: performance.now(), willBy: observer.clock() + LATE };
 }
 
-/** Waits until a device gives another sign or is gone, or has kept its connection for so long that it must be alive. */
+/**
+ * Waits until a device gives another sign or is gone, or until its will would have arrived, so that it must be alive.
+ *
+ * @throws {HomieError} those of `DeviceObserver.next`
+ */
 export async function untilAnotherSign(
   { at, willBy }: LifeSign,
   observer: DeviceObserver,

@@ -12,14 +12,16 @@ import type { DeviceWatch } from './watch';
 
 export interface BrokerOptions extends ConnectionOptions {
   readonly baseTopic: string;
-  /** How texts for people name the base topic, where it holds what is not to be shown. With its trailing slash. */
+  /**
+   * How texts for people name the base topic, with its trailing slash, if it contains something that must not be shown.
+   */
   readonly shownBaseTopic?: string;
 }
 
 /**
- * One broker with the devices under one base topic. Emits `settled` at each connection, when what is retained has
- * been received, and `status` again when the broker has refused subscriptions, is long in sending what is retained, or is seen
- * to deliver that for exact topics only.
+ * One broker with the devices under one base topic. Emits `settled` at each connection, when the retained messages have
+ * arrived. Emits `status` at every change of the connection, and when the broker has refused subscriptions, takes long
+ * to send the retained messages, no longer does, or turns out to deliver them for exact topics only.
  */
 export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; settled: [] }> {
   readonly baseTopic: string;
@@ -30,7 +32,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   readonly locks: DeviceLocks;
   readonly #options: ConnectionOptions;
   readonly #settling: Settling;
-  /** Whether messages of the present connection may come. */
+  /** Whether `restored` was announced for the current connection. */
   #restored = false;
   /** Reason codes by filter. */
   #refused: ReadonlyMap<string, number> = new Map();
@@ -39,7 +41,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
   constructor({ baseTopic, shownBaseTopic, ...options }: BrokerOptions) {
     super();
-    // As many nodes may use it as there are.
+    // Any number of nodes may use it.
     this.setMaxListeners(0);
     this.#options = options;
     this.baseTopic = normalizeBaseTopic(baseTopic);
@@ -65,7 +67,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   get status(): ConnectionStatus {
     const { status } = this.connection;
     const { takesLong, needsExactTopics } = this.#settling;
-    // Asked for at every look at a device: mostly there is nothing to add.
+    // A fast path: this runs at every look at a device, and usually there is nothing to add.
     if (status.state !== 'connected' || (this.#refused.size === 0 && !takesLong && !needsExactTopics)) return status;
     const refusal = this.refusal();
     return {
@@ -76,16 +78,16 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     };
   }
 
-  /** Whether the broker was seen to deliver nothing retained for a filter with a wildcard. */
+  /** Whether the broker was observed to deliver no retained messages for a filter with a wildcard. */
   get needsExactTopics(): boolean {
     return this.#settling.needsExactTopics;
   }
 
   /**
-   * Why less is received than the devices publish: what the broker refused to let us subscribe to.
+   * Returns why less arrives than the devices publish: the broker refused subscriptions.
    *
-   * @param topics below a device; all that are followed when there are none
-   * @returns SUBSCRIBE_REFUSED; undefined where nothing of it was refused
+   * @param topics below a device; without any, all topics that are followed
+   * @returns SUBSCRIBE_REFUSED; undefined if none of them was refused
    */
   refusal(...topics: string[]): HomieError | undefined {
     if (this.#refused.size === 0) return undefined;
@@ -95,12 +97,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     return shown.length === 0 ? undefined : subscribeError(new Map(shown));
   }
 
-  /** The filters that the broker refused, below the base topic. */
+  /** The filters that the broker refused, relative to the base topic. */
   get refused(): string[] {
     return [...this.#refused.keys()].map((filter) => filter.slice(this.baseTopic.length));
   }
 
-  /** Another one for each connection to the broker. */
+  /** Changes with each connection to the broker. */
   get connectionNumber(): number {
     return this.#connectionNumber;
   }
@@ -112,7 +114,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   }
 
   /**
-   * Another connection to the same broker, for the devices under another base topic. To be started, and to be closed.
+   * Creates another connection to the same broker, for the devices under another base topic. The caller starts and
+   * closes it.
    *
    * @throws {HomieError} INVALID_BASE_TOPIC
    */
@@ -123,34 +126,35 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     return new HomieBroker({ ...options, ...another, ...shown, baseTopic });
   }
 
-  /** A topic as texts for people name it. */
+  /** Returns a topic as texts for people name it. */
   shown(topic: string): string {
     const { baseTopic, shownBaseTopic } = this;
     return topic.startsWith(baseTopic) ? shownBaseTopic + topic.slice(baseTopic.length) : topic;
   }
 
   /**
-   * Begins to collect the events of a device, and those of our own connection: `lost`, and `restored` before the first
-   * message of the next one. To be closed.
+   * Starts to collect the events of a device, and those of our own connection: `lost`, and `restored` before the first
+   * message of the next connection. The caller closes the watch.
    */
   watch(id: string): DeviceWatch {
     return this.registry.watch(id);
   }
 
   /**
-   * Resolves when what is retained has been received: the subscriptions are acknowledged, and no retained message came for
-   * 300 ms, or 2 s where the state of a device is missing; at the latest 300 s after that. Waits for a connection where there is none.
+   * Waits for a connection, and then until the retained messages have arrived: the subscriptions are acknowledged, and
+   * no retained message has arrived for 300 ms, or for 2 s while the state of a device is missing. This takes at most
+   * 300 s after the acknowledgment, and longer only if devices must be asked for by exact topics.
    *
    * @param signal rejects with its reason
-   * @throws {HomieError} NOT_CONNECTED when this is closed
+   * @throws {HomieError} NOT_CONNECTED: the broker was closed
    */
   settled(signal?: AbortSignal): Promise<void> {
     return this.#settling.wait(signal);
   }
 
   /**
-   * Resolves when what is retained of these devices has come, too, at a broker that delivers it for exact topics only; at once
-   * at any other. To be called when this has settled.
+   * Waits until the retained messages of these devices have arrived, too, if the broker delivers them for exact topics
+   * only; resolves at once with any other broker. Call it after `settled`.
    *
    * @param signal rejects with its reason
    */
@@ -159,8 +163,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   }
 
   /**
-   * Resolves when all has come that the broker has sent until now, or the connection is known to be lost: one that is dead
-   * may be taken to stand for long. Resolves, too, when the signal is aborted.
+   * Waits until everything has arrived that the broker has sent so far, or until our connection is known to be lost: a
+   * dead connection may appear alive for a long time. Also resolves when the signal is aborted.
    */
   async heard(signal: AbortSignal): Promise<void> {
     await unlessAborted(
@@ -169,17 +173,19 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     );
   }
 
-  /** Whether what is retained has been received, as `settled` says. */
+  /** Whether the retained messages have arrived, as defined at `settled`. */
   get isSettled(): boolean {
     return this.#settling.isSettled;
   }
 
-  /** Whether what is retained is still coming. */
+  /** Whether retained messages are still arriving. */
   get isReceiving(): boolean {
     return this.#settling.isReceiving;
   }
 
-  /** Ends the connection, which is `disconnected` at once. No socket, listener or timer stays when this resolves. */
+  /**
+   * Ends the connection. Its status is `disconnected` at once; no socket, listener or timer remains when this resolves.
+   */
   async close(): Promise<void> {
     this.locks.close();
     this.#settling.close();

@@ -1,17 +1,17 @@
-/** What the checks of an update and of a configuration change have in common: many devices, and nothing is sent. */
+/** What the checks of updates and of configuration changes have in common: many devices, and nothing is sent. */
 import { phrase, type Value } from '../texts/text';
 import type { HomieBroker } from './broker';
 import type { Staged } from './lock-table';
 import { matchAny } from './pattern';
 
 export interface CheckOptions {
-  /** Gives up waiting for what is retained. */
+  /** Aborts the wait for retained messages. */
   readonly signal?: AbortSignal;
   /** Ids and patterns of devices that are excluded. */
   readonly exclude?: readonly string[];
 }
 
-/** Why a device is excluded, in a sentence. */
+/** The sentence that says why a device is excluded. */
 export const EXCLUDED = phrase('deviceExcluded');
 
 /** Checks each device, and counts the verdicts. */
@@ -30,7 +30,7 @@ export async function checkEach<Each extends { readonly verdict: string }>(
   return { counts, devices };
 }
 
-/** Returns why the lock of a device would not allow it to be sent something, in a sentence. */
+/** Returns a sentence that says why the lock would not allow anything to be sent to a device; undefined if it would. */
 export function busyBecause({ locks }: HomieBroker, id: string, what: Staged): Value | undefined {
   return locks.holder(id) === undefined ? locks.refusalOf(id, what)?.text : phrase('deviceBusy');
 }

@@ -7,9 +7,9 @@ import type { DeviceWatch } from './watch';
 import { restartShown, startRuledOut, type Uptime } from './uptime';
 
 /**
- * One connect of the device as its topics tell it: it begins with a live `init`. After a time without a connection of
- * our own it may have happened unseen; then it is put together from what is retained, and `live` is false.
- * Times are those of `DeviceObserver.clock`.
+ * One connect of the device as seen in its topics. It starts with a live `init`. If our own connection was lost, the
+ * connect may have happened unseen; then it is assembled from retained messages, and `live` is false. Times are those
+ * of `DeviceObserver.clock`.
  */
 export interface Advertisement {
   readonly live: boolean;
@@ -19,55 +19,57 @@ export interface Advertisement {
   /** `$implementation/config`. */
   readonly config?: string;
   readonly readyAt?: number;
-  /** The first live `$implementation/ota/status` since a live `init`. */
+  /** The first live `$implementation/ota/status` since the live `init`. */
   readonly otaStatus?: string;
-  /** The first live uptime after it was ready. */
+  /** The first live uptime after `ready`. */
   readonly uptime?: Uptime;
 }
 
 interface DeviceConnection {
-  /** When it began, in ms of `performance.now()`. */
+  /** When it started, in ms of `performance.now()`. */
   readonly from: number;
-  /** Its `init` was seen. */
+  /** Whether its `init` was seen. */
   readonly seen: boolean;
-  /** The last live uptime in it. */
+  /** The last live uptime in this connection. */
   uptime?: Uptime;
 }
 
-/** What an uptime is compared with, to tell whether the device has restarted for what was published. */
+/** What an uptime is compared with, to determine whether the device has restarted because of what was published. */
 interface Baseline {
-  /** What came before is not for what was published, in ms of `performance.now()`. */
+  /** Nothing before this was caused by what was published, in ms of `performance.now()`. */
   readonly from: number;
   /**
-   * How long the device had been up at least, in the connection in which it was given what was published: as it was known
-   * then, or said in that connection later.
+   * The minimum time for which the device had been up in the connection in which it received what was published: as
+   * known at that moment, or as reported later in the same connection.
    */
   readonly before: Uptime;
-  /** The connection in which the device was given what was published, as far as that was seen. */
+  /** The connection in which the device received what was published, if that was seen. */
   readonly connection: DeviceConnection | undefined;
 }
 
 interface ObserverInput {
-  /** The broker that the watch is of. */
+  /** The broker to which the watch belongs. */
   readonly broker: HomieBroker;
   readonly watch: DeviceWatch;
-  /** Rejects `next` when it is aborted. */
+  /** Makes `next` reject when aborted. */
   readonly signal: AbortSignal;
-  /** How long the device had been up at least, before anything is published to it. */
+  /** The minimum time for which the device has been up, before anything is published to it. */
   readonly before?: Uptime;
 }
 
-/** What is seen of one device from the moment on in which this was made. Retained messages are never taken for events. */
+/** Collects what one device shows after the observer was created. Never takes retained messages for events. */
 export class DeviceObserver {
   readonly #watch: DeviceWatch;
   readonly #broker: HomieBroker;
   readonly #signal: AbortSignal;
-  /** ms of `performance.now()`: what came before is not seen. */
+  /** Everything before this is ignored, in ms of `performance.now()`. */
   readonly #begunAt = performance.now();
   readonly #time: ObservedTime;
   #baseline: Baseline;
   #advertisement: Advertisement | undefined;
-  /** When the present connection of the device began, as far as that was seen: by `init`, or before ours was restored. */
+  /**
+   * The current connection of the device. If its `init` was not seen, it starts when our own connection was restored.
+   */
   #connection: DeviceConnection | undefined;
   #leftSinceThen = false;
   /** The device was reported lost during its latest connect, before it was ready. */
@@ -84,27 +86,27 @@ export class DeviceObserver {
     this.#baseline = { from, before: before ?? { value: 0, at: from }, connection: undefined };
   }
 
-  /** From when on a reboot may be for what was published, in ms of `performance.now()`. */
+  /** A reboot may be caused by what was published only after this, in ms of `performance.now()`. */
   get since(): number {
     return this.#baseline.from;
   }
 
-  /** What an uptime is held against: how long the device had been up at least. */
+  /** The minimum time for which the device had been up, with which an uptime is compared. */
   get before(): Uptime {
     return this.#baseline.before;
   }
 
-  /** The latest connect of the device. Undefined before the first one, and while it is away. */
+  /** The latest connect of the device. Undefined before the first one, and while the device is away. */
   get advertisement(): Advertisement | undefined {
     return this.#inDoubt ? undefined : this.#advertisement;
   }
 
-  /** How many configuration patches were seen on their way to the device, whoever sent them. */
+  /** Number of configuration patches seen on their way to the device, from any sender. */
   get patches(): number {
     return this.#patches;
   }
 
-  /** Calls `lost` whenever our own connection is lost from now on, instead of what was given before. */
+  /** Calls `lost` whenever our own connection is lost from now on. Replaces an earlier callback. */
   onLost(lost: () => void): void {
     this.#lost = lost;
   }
@@ -114,19 +116,22 @@ export class DeviceObserver {
     return this.#time.blinked;
   }
 
-  /** Whether the device was seen to leave and has not been seen to come back. */
+  /** Whether the device was seen to leave and has not been seen to return. */
   get gone(): boolean {
     return this.#leftSinceThen && this.advertisement === undefined;
   }
 
-  /** ms on a clock that stands still while there is no connection of our own: deadlines count only what can be seen. */
+  /**
+   * Returns the time in ms on a clock that stops while we have no connection of our own, so that deadlines count only
+   * time in which the device can be seen.
+   */
   clock(): number {
     return this.#time.now();
   }
 
   /**
-   * Whether an uptime shows a reboot that may be for what was published. `open`: it neither shows one nor rules it out,
-   * since the device had just booted before.
+   * Returns whether an uptime shows a reboot that what was published may have caused. `open`: the uptime neither shows
+   * nor rules out such a reboot, because the device had booted shortly before. `unknown`: there is no uptime.
    */
   reboot(uptime: Uptime | undefined): 'shown' | 'refuted' | 'open' | 'unknown' {
     if (uptime === undefined) return 'unknown';
@@ -134,7 +139,10 @@ export class DeviceObserver {
     return startRuledOut(this.#baseline.from, uptime) ? 'refuted' : 'open';
   }
 
-  /** The device shows that it has what was published, so none of its connects before was for that. */
+  /**
+   * Notes that the device shows that it has received what was published, so that none of its earlier connects was
+   * caused by it.
+   */
   received(): void {
     const connection = this.#connection;
     if (connection !== undefined) {
@@ -144,21 +152,21 @@ export class DeviceObserver {
     this.expectAnother();
   }
 
-  /** Forgets the connect that was seen, and waits for the next one. */
+  /** Discards the connect that was seen, and waits for the next one. */
   expectAnother(): void {
-    // Until all subscriptions of a new connection stand, a connect may show in nothing but what is retained.
+    // Until all subscriptions of a new connection are in place, a connect may show in retained messages only.
     this.#begin(this.#broker.isSettled ? undefined : { live: false, beganAt: this.clock() });
     this.#leftSinceThen = false;
   }
 
   /**
-   * The next event of the device, in order. That a deadline has passed without one is said only when the broker has answered
-   * since: a connection that is dead, and not yet known to be lost, tells nothing.
+   * Returns the next event of the device, in order. Reports a passed deadline only if the broker has answered since: a
+   * dead connection that is not yet known to be lost delivers no events.
    *
    * @param until the deadline, on `clock`
-   * @param pause on `clock`: undefined is returned then already, without asking the broker
-   * @returns undefined when the time has passed
-   * @throws {HomieError} CONNECTION_LOST after 180 s without a connection of our own; the reason of the signal
+   * @param pause on `clock`: if earlier than `until`, ends the wait without asking the broker
+   * @returns undefined if the time has passed
+   * @throws {HomieError} CONNECTION_LOST: our own connection was not restored within 180 s; the reason of the signal
    */
   async next(until: number, pause = Number.POSITIVE_INFINITY): Promise<DeviceEvent | undefined> {
     let isHeard = pause < until;
@@ -178,7 +186,11 @@ export class DeviceObserver {
     }
   }
 
-  /** Resolves when the broker has answered, or the connection is known to be lost. */
+  /**
+   * Waits until the broker has answered, or our connection is known to be lost.
+   *
+   * @throws {HomieError} CONNECTION_LOST: neither happened within 180 s; the reason of the signal
+   */
   async #hear(): Promise<void> {
     await withDeadline(BLIND_LIMIT, this.#signal, async (patience) => {
       await this.#broker.heard(patience);
@@ -189,7 +201,7 @@ export class DeviceObserver {
 
   #fold(event: DeviceEvent): void {
     if (event.attribute === 'connection') this.#foldConnection(event);
-    // That it is away is as true when it is retained.
+    // A retained state that says that the device is away is as true as a live one.
     else if (event.attribute === 'state' && (event.live || hasDisconnected(event.value)))
       this.#foldState(event.value, event.at);
     else if (event.live) this.#foldLive(event);
@@ -217,7 +229,7 @@ export class DeviceObserver {
     }
   }
 
-  /** A connect that nobody saw is put together from what is retained. */
+  /** Assembles a connect that was not seen from retained messages. */
   #foldRetained(event: DeviceEvent): void {
     if (event.attribute === 'checksum' || event.attribute === 'config') this.#add({ [event.attribute]: event.value });
     if (event.attribute === 'state' && event.value === 'ready') this.#add({ readyAt: this.#time.at(event.at) });
@@ -231,7 +243,7 @@ export class DeviceObserver {
     }
     this.#time.resume(event.at);
     this.#connection = { from: event.at, seen: false };
-    // What the broker has retained now may tell of a connect that nobody saw.
+    // What the broker has retained now may be from a connect that was not seen.
     this.#begin({ live: false, beganAt: this.#time.at(event.at) });
   }
 
@@ -244,8 +256,8 @@ export class DeviceObserver {
       this.#add({ readyAt: this.#time.at(at) });
     } else if (hasDisconnected(state)) {
       this.#leftSinceThen = true;
-      // The will of the connection before may come after the `init` of this one (seen with ejabberd 23.01). Each connect
-      // begins with an `init`, so a `ready` without another one shows that the device never left.
+      // The will of the previous connection may arrive after the `init` of this one (seen with ejabberd 23.01). Each
+      // connect starts with an `init`, so a `ready` without another `init` shows that the device never left.
       this.#inDoubt =
         state === 'lost' && this.#advertisement?.live === true && this.#advertisement.readyAt === undefined;
       if (!this.#inDoubt) this.#advertisement = undefined;
@@ -257,7 +269,7 @@ export class DeviceObserver {
     this.#inDoubt = false;
   }
 
-  /** Adds to the connect that is seen, if there is one. */
+  /** Adds to the current connect, if there is one. */
   #add(said: Partial<Advertisement>): void {
     if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, ...said };
   }
@@ -266,14 +278,14 @@ export class DeviceObserver {
     const connection = this.#connection;
     const said: Uptime = { value, at, connectedAt: connection?.seen === true ? connection.from : undefined };
     if (connection !== undefined) connection.uptime = said;
-    // The statistics before may have come too late to be known when it was published.
+    // Earlier statistics may have arrived too late to be known when the message was published.
     if (connection === this.#baseline.connection) this.#baseline = { ...this.#baseline, before: said };
     const { readyAt, uptime } = this.#advertisement ?? {};
     if (readyAt !== undefined && uptime === undefined) this.#add({ uptime: said });
   }
 }
 
-/** Whether a device in this `$state` is not there. */
+/** Returns whether a device with this `$state` is away. */
 export function hasDisconnected(state: string): boolean {
   return state === 'lost' || state === 'disconnected' || state === 'sleeping';
 }

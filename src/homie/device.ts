@@ -1,20 +1,20 @@
 /**
- * What is known of a Homie device: the last value of each topic that the package follows, and how it came.
- * Retained messages tell what was; only live ones tell what happens.
+ * What is known of a Homie device: the last value of each topic that the package follows, and how the value arrived.
+ * Retained messages say what was; only live messages say what is happening.
  */
 
 import type { FirmwareName } from '../update/update';
 
-/** One value, and how it came. */
+/** One value, and how it arrived. */
 export interface Fact<T> {
   readonly value: T;
-  /** False when the broker delivered it as retained. */
+  /** False if the broker delivered it as retained. */
   readonly live: boolean;
-  /** When it came, in ms of `performance.now()`: a monotonic clock, so that clock jumps do no harm. */
+  /** When it arrived, in ms of `performance.now()`: a monotonic clock, so that changes of the wall clock do no harm. */
   readonly at: number;
 }
 
-/** `$state` of Homie 3. Of Homie 2, `$online` true is `ready` and false is `lost`. */
+/** The values of `$state` in Homie 3. In Homie 2, `$online` true becomes `ready`, and false becomes `lost`. */
 export const deviceStates = ['init', 'ready', 'lost', 'sleeping', 'disconnected', 'alert'] as const;
 
 export type DeviceState = (typeof deviceStates)[number];
@@ -23,7 +23,7 @@ export type DeviceState = (typeof deviceStates)[number];
 export interface Attributes {
   /** `$state`, or `$online`. */
   state: DeviceState;
-  /** `$homie`: version of the convention, for instance `3.0.1`. */
+  /** `$homie`: version of the convention, for example `3.0.1`. */
   homie: string;
   /** `$name`. */
   name: string;
@@ -33,19 +33,22 @@ export interface Attributes {
   fwName: string;
   /** `$fw/version`: free text. */
   fwVersion: string;
-  /** `$fw/checksum`: MD5 of the running image, lower-cased. */
+  /** `$fw/checksum`: MD5 of the running image, in lower case. */
   checksum: string;
   /** `$implementation`: `esp8266` or `esp32`. */
   implementation: string;
   /** `$implementation/version`. */
   implementationVersion: string;
-  /** `$implementation/config`: the JSON text as it was published. */
+  /** `$implementation/config`: the JSON text as published. */
   config: string;
-  /** `$implementation/config/set`: the text there; the device empties it when it has received a patch. */
+  /**
+   * `$implementation/config/set`: the text of a patch, redacted. The device empties the topic when it has received the
+   * patch.
+   */
   configSet: string;
   /** `$implementation/ota/enabled`. */
   otaEnabled: boolean;
-  /** `$implementation/ota/status`: the text as it came. */
+  /** `$implementation/ota/status`: the text as received. */
   otaStatus: string;
   /** `$stats/uptime` in s since boot. */
   uptime: number;
@@ -55,26 +58,28 @@ export type Attribute = keyof Attributes;
 
 export type Device = {
   readonly id: string;
-  /** When it last gave a sign of itself, in ms of `performance.now()`; undefined when no live message of it has come. */
+  /** When the device last gave a live sign of itself, in ms of `performance.now()`; undefined if it never has. */
   readonly seenAt?: number | undefined;
-  /** When the live `init` of its present connection came, in ms of `performance.now()`; undefined when nobody saw that. */
+  /**
+   * When the live `init` of its current connection arrived, in ms of `performance.now()`; undefined if it was not seen.
+   */
   readonly connectedAt?: number | undefined;
-  /** It has said that it sleeps, live or retained. */
+  /** Whether it has ever said that it sleeps, live or retained. */
   readonly sleeps?: boolean | undefined;
 } & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
 
 /**
- * Changes of our own connection. It may be dead for long before it is known to be lost: what happened after `heardAt`,
- * when the broker gave its last sign, in ms of `performance.now()`, was not seen.
+ * A change of our own connection. A dead connection may be known to be lost only much later: nothing after `heardAt`,
+ * when the broker last sent something, in ms of `performance.now()`, was seen.
  */
 export type ConnectionChange = { readonly value: 'lost'; readonly heardAt: number } | { readonly value: 'restored' };
 
-/** One thing that happened to a device, or to our own connection while we watch it. */
+/** One event of a device, or of our own connection while the device is watched. */
 export type DeviceEvent =
   | { readonly [A in Attribute]: { readonly attribute: A } & Fact<Attributes[A]> }[Attribute]
   | ({ readonly attribute: 'connection'; readonly at: number } & ConnectionChange);
 
-/** What a device says of the firmware that it runs. */
+/** Returns what a device reports about the firmware that it runs. */
 export function runningFirmware({ fwName, fwVersion, checksum }: Device): FirmwareName {
   return {
     ...(fwName && { name: fwName.value }),

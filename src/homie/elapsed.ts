@@ -2,42 +2,46 @@ import os from 'node:os';
 import type { Device } from './device';
 import { reachedUptime, restartShown, startRuledOut, type Uptime } from './uptime';
 
-/** A moment that can be told from a later process of the same machine: s since the machine was started. */
+/** A moment that a later process on the same machine can still interpret: s since the machine was started. */
 export type Moment = number;
 
+/** Returns the current moment. */
 export function moment(): Moment {
   return os.uptime();
 }
 
 /**
- * How long ago a moment was, in s: that, or longer, when the machine was restarted in between. No jump of the wall clock
- * does harm, which a small computer without a battery sets only when it has found the network.
+ * Returns how long ago a moment was, in s. If the machine was restarted since, this is a lower bound. Changes of the
+ * wall clock do no harm: a small computer without a battery sets its clock only once it has found the network.
  *
- * @param now what `moment` says now
+ * @param now the current `moment()`
  */
 export function elapsedSince(then: Moment, now: Moment): number {
   return now >= then ? now - then : now;
 }
 
-/** The clock of the machine is in whole seconds on some systems, in s. */
+/** Some systems report the time since their start in whole seconds only, so a moment may be off by this many s. */
 const ROUNDING = 1;
 
-/** What was known of a device when something was published, as plain data for a later process. */
+/** What was known of a device when something was published to it, as plain data for a later process. */
 export interface Departure {
   readonly at: Moment;
-  /** How long it had been up at least, in s, and when. A file of an earlier version lacks the moment: then it tells nothing. */
+  /**
+   * The minimum time for which the device had been up, in s, and the moment at which that was known. A file of an
+   * earlier version lacks the moment; then `up` is ignored.
+   */
   readonly up?: number;
   readonly upAt?: Moment;
-  /** `$mac`, where it is known. */
+  /** `$mac`, if known. */
   readonly mac?: string;
 }
 
-/** Whether what is seen under an id now is another device: both `$mac` are known, and differ. */
+/** Returns whether another device answers under an id now: both `$mac` are known and differ. */
 export function isOtherDevice(mac: string | undefined, now: Device | undefined): boolean {
   return mac !== undefined && now?.mac !== undefined && now.mac.value !== mac;
 }
 
-/** What is known of a device at the moment at which something is published to it. */
+/** Returns what is known of a device at the moment at which something is published to it. */
 export function departureOf(device: Device): Departure {
   const now = performance.now();
   const at = moment();
@@ -47,8 +51,8 @@ export function departureOf(device: Device): Departure {
 }
 
 /**
- * The same when the device shows that it was given what was published: where it has connected again since the departure, that
- * was for something else.
+ * Returns the departure of a device that shows that it has received what was published. If the device has connected
+ * again since the departure, that connect had another cause, so the departure is replaced by what is known now.
  */
 export function givenTo<D extends Departure>(departure: D, device: Device): D {
   const { connectedAt, state } = device;
@@ -57,21 +61,24 @@ export function givenTo<D extends Departure>(departure: D, device: Device): D {
   return since < moment() - (departure.upAt ?? departure.at) ? { ...departure, ...departureOf(device) } : departure;
 }
 
-/** The clocks now: the moment, and ms of `performance.now()`. */
+/** The current time on both clocks: the moment, and ms of `performance.now()`. */
 interface Now {
   readonly moment: Moment;
   readonly ms: number;
 }
 
-/** What a device had reached, at least, when something was published to it, on the clock of this process. */
+/**
+ * Returns the minimum uptime that a device had reached when something was published to it, on the clock of this
+ * process.
+ */
 export function reachedAtDeparture({ at, up, upAt }: Departure, now: Now): Uptime {
   const [value, since] = up === undefined || upAt === undefined ? [0, at] : [up, upAt];
   return { value, at: now.ms - (elapsedSince(since, now.moment) - ROUNDING) * 1000 };
 }
 
 /**
- * Whether the uptime of the present connection of a device shows a reboot since something was published to it. `open`: it
- * neither shows one nor rules it out; `unknown`: none came live.
+ * Returns whether the uptime of the current connection of a device shows a reboot since something was published to it.
+ * `open`: the uptime neither shows nor rules out a reboot. `unknown`: no live uptime has arrived.
  */
 export function rebootSince(
   departure: Departure,
@@ -83,7 +90,7 @@ export function rebootSince(
   return restartRuledOut(departure, uptime, now) ? 'refuted' : 'open';
 }
 
-/** Whether an uptime that came live rules out that the device was started since something was published to it. */
+/** Returns whether a live uptime rules out that the device was started since something was published to it. */
 function restartRuledOut({ at }: Departure, uptime: Uptime, now: Now): boolean {
   return now.moment >= at && startRuledOut(now.ms - (now.moment - at + ROUNDING) * 1000, uptime);
 }

@@ -1,32 +1,35 @@
 import type { Attribute } from './device';
 import type { KnownDevice } from './known-device';
 
-/** How many devices that are needed are passed over at most. */
+/** How many devices are examined beyond the number to choose, because some of them are needed. */
 const PROBES = 100;
 
-/** How long it is believed that no device can be forgotten, in ms, when none could be. */
+/** How long to wait before the next attempt if no device could be forgotten, in ms. */
 const FULL = 100;
 
-/** What every device of Homie for ESP8266 and ESP32 advertises. The state is not there: it is forgotten at each connect. */
+/**
+ * What every device with Homie for ESP8266 and ESP32 advertises. The state is missing here: it is forgotten at each
+ * connect.
+ */
 const fullAdvertisement: readonly Attribute[] = ['homie', 'name', 'fwName', 'fwVersion', 'implementation'];
 
 /**
- * Chooses the devices to forget where there are too many: those with neither a checksum nor a full advertisement, the one that
- * was heard longest ago first, and none that somebody needs.
+ * Chooses the devices to forget if there are too many: devices with neither a checksum nor a full advertisement,
+ * starting with the one that was heard longest ago. Never chooses a device that is needed.
  */
 export class Eviction {
   readonly #some: number;
-  /** Devices that can be forgotten, from the one that was heard longest ago. */
+  /** Devices that can be forgotten, starting with the one that was heard longest ago. */
   readonly #candidates = new Map<string, KnownDevice>();
   readonly #protections = new Set<(id: string) => boolean>();
   #pausedUntil = 0;
 
-  /** @param some how many are chosen at a time */
+  /** @param some how many to choose at a time */
   constructor(some: number) {
     this.#some = some;
   }
 
-  /** See `Registry.protect`. */
+  /** Keeps devices from being forgotten. See `Registry.protect`. */
   protect(isNeeded: (id: string) => boolean): () => void {
     this.#protections.add(isNeeded);
     return () => {
@@ -38,23 +41,23 @@ export class Eviction {
     return [...this.#protections].some((isNeeded) => isNeeded(id));
   }
 
-  /** Notes whether a device, which was heard just now, can be forgotten. */
+  /** Notes whether a device can be forgotten, and ranks it as heard last. */
   weigh(device: KnownDevice): void {
     this.#candidates.delete(device.id);
     if (!isAdvertised(device)) this.#candidates.set(device.id, device);
   }
 
-  /** The device is not known any more. */
+  /** Removes a device that is no longer known. */
   remove(id: string): void {
     this.#candidates.delete(id);
   }
 
-  /** Whether it is too early to look again. */
+  /** Whether it is too early for another attempt. */
   get isPaused(): boolean {
     return performance.now() < this.#pausedUntil;
   }
 
-  /** Those that were chosen did not make room. */
+  /** Postpones the next attempt, because the devices chosen did not make room. */
   pause(): void {
     this.#pausedUntil = performance.now() + FULL;
   }

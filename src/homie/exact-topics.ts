@@ -1,39 +1,41 @@
-/** Devices at a broker that delivers nothing retained for a filter with a wildcard (seen with RabbitMQ 3.10.8). */
+/** Devices at a broker that delivers no retained messages for a filter with a wildcard (seen with RabbitMQ 3.10.8). */
 import { unlessAborted } from '../unless-aborted';
 import type { Connection } from '../mqtt/connection';
 import { isDeviceId } from './device-id';
 import { subscriptions } from './topics';
 import { untilQuiet, type Burst } from './until-quiet';
 
-/** How many devices are asked for at a time: their topics fit into one SUBSCRIBE. RabbitMQ takes some 0.3 s for these. */
+/**
+ * How many devices are asked for at a time: their topics fit into one SUBSCRIBE. RabbitMQ takes about 0.3 s for these.
+ */
 export const AT_ONCE = 20;
 
 interface ExactTopicsInput {
   readonly connection: Connection;
   readonly baseTopic: string;
   readonly burst: Burst;
-  /** Aborted when the connection that stands now has ended. */
+  /** Aborted when the current connection ends. */
   readonly ended: AbortSignal;
-  /** Called once, when the broker is seen to need exact topics. */
+  /** Called once, when the broker turns out to need exact topics. */
   readonly proven: () => void;
 }
 
 /**
- * Asks a broker for what it has retained of single devices, each once on a connection: their topics are subscribed until all
- * has come. Only where no retained message came for the filters with wildcards: it cannot be told at first whether nothing is
- * retained.
+ * Asks a broker for the retained messages of single devices, each once per connection: subscribes to their topics until
+ * all messages have arrived. Used only if no retained message arrived for the filters with wildcards: either nothing is
+ * retained, or the broker needs exact topics.
  */
 export class ExactTopics {
   readonly #surroundings: ExactTopicsInput;
-  /** Those that were asked for, or wait. */
+  /** Devices that were asked for, or are waiting. */
   readonly #known = new Set<string>();
-  /** Somebody waits for these. */
+  /** Devices that a caller of `seek` waits for. */
   readonly #awaited = new Set<string>();
-  /** These were only heard. */
+  /** Devices that are waiting, but that no caller waits for. */
   readonly #heard = new Set<string>();
   #underWay: ReadonlySet<string> = new Set();
   #round: Promise<void> | undefined;
-  /** Whether a wildcard has not brought what an exact topic brings; undefined as long as neither is known. */
+  /** Whether an exact topic brings what a wildcard does not; undefined while unknown. */
   #needed: boolean | undefined;
 
   constructor(surroundings: ExactTopicsInput) {
@@ -45,20 +47,20 @@ export class ExactTopics {
     return this.#needed === true;
   }
 
-  /** Whether its subscriptions stand, or are on their way. */
+  /** Whether exact topics are being subscribed or unsubscribed, or are subscribed. */
   get isAsking(): boolean {
     return this.#underWay.size > 0;
   }
 
-  /** Asks for a device when there is nothing more urgent. */
+  /** Asks for a device after those that are awaited. */
   hear(id: string): void {
     if (!this.#add(id, this.#heard)) return;
     void this.#next();
   }
 
   /**
-   * Takes in that a retained value of a device has come which had not come live on this connection. Of a device that is not
-   * asked for it came for a wildcard: then the broker was only late.
+   * Notes that a retained value of a device has arrived that had not arrived live on this connection. If the device was
+   * not asked for, a wildcard brought the value, and the broker was merely late.
    */
   learn(id: string): void {
     const isAsked = this.#underWay.has(id);
@@ -67,7 +69,7 @@ export class ExactTopics {
     if (wasUnknown && isAsked) this.#surroundings.proven();
   }
 
-  /** Drops a device that is not known any more. */
+  /** Drops a device that is no longer known. */
   forget(id: string): void {
     if (this.#awaited.has(id) || this.#underWay.has(id)) return;
     this.#heard.delete(id);
@@ -75,8 +77,9 @@ export class ExactTopics {
   }
 
   /**
-   * Resolves when what is retained of these devices has come, and none of their topics is subscribed any more: a broker may
-   * deliver a live message for each filter that it matches. Resolves, too, when the connection has ended.
+   * Waits until the retained messages of these devices have arrived, and none of their topics is subscribed any more,
+   * because a broker may deliver a live message once for each matching filter. Also resolves when the connection has
+   * ended.
    *
    * @param signal rejects with its reason
    */
@@ -97,7 +100,7 @@ export class ExactTopics {
     return true;
   }
 
-  /** The round that is under way, or the next one. */
+  /** Returns the round in progress, or starts the next one. */
   #next(): Promise<void> {
     this.#round ??= this.#ask().finally(() => {
       this.#round = undefined;
@@ -126,7 +129,7 @@ export class ExactTopics {
   }
 }
 
-/** Takes some out of sets, from the first ones first. */
+/** Takes up to `most` entries out of sets, in the order of the sets. */
 function take(most: number, ...sets: readonly Set<string>[]): string[] {
   const taken: string[] = [];
   for (const set of sets) {

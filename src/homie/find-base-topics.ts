@@ -4,23 +4,23 @@ import { isDeviceId } from './device-id';
 import { normalizeBaseTopic } from './topics';
 import { untilQuiet } from './until-quiet';
 
-/** The most levels of a base topic that are looked for. */
+/** The most levels of a base topic that are searched. */
 const MAX_LEVELS = 3;
 
-/** How long what is retained is waited for, in ms. */
+/** How long to wait for retained messages, in ms. */
 const PATIENCE = 10_000;
 
-/** So many base topics are told, and so many are counted. */
+/** How many base topics are reported at most, and how many are counted. */
 const MOST = 5;
 const MOST_COUNTED = 1000;
 
 /**
- * Looks for devices under any base topic of up to three levels, by what is retained at `$homie`, which every Homie device
+ * Looks for devices under any base topic of up to three levels, by retained `$homie` topics, which every Homie device
  * publishes.
  *
- * @param connection that is connected; its subscriptions are as before when this resolves
- * @returns base topics with their trailing slash, those with the most devices first, and whether all was
- * looked at: the broker allowed it, and sent all in time
+ * @param connection must be connected; has its earlier subscriptions when this resolves
+ * @returns up to five base topics with their trailing slash, those with the most devices first, and whether the search
+ *   was complete: the broker allowed it, and sent everything within 10 s
  */
 export async function findBaseTopics(
   connection: Connection,
@@ -54,7 +54,7 @@ export async function findBaseTopics(
   return { found, isComplete };
 }
 
-/** Whether it can be offered to people: anybody may have made it up. */
+/** Returns whether a base topic can be offered to people: anybody may have made it up. */
 function isUsable(base: string): boolean {
   try {
     return normalizeBaseTopic(base) === base && plainText(base) === base;

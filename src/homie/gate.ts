@@ -1,4 +1,4 @@
-/** The gate before the wire: whatever can change a device goes through it. */
+/** The last check before a message goes out. Everything that can change a device passes it. */
 import { HomieError } from '../errors';
 import type { Published, PublishOptions } from '../mqtt/connection';
 import type { HomieBroker } from './broker';
@@ -12,42 +12,43 @@ export interface DeviceMessage {
   readonly payload: Buffer | string;
   readonly qos: PublishOptions['qos'];
   readonly retain?: boolean;
-  /** ms until the broker must have acknowledged it. */
+  /** How long the broker may take to acknowledge the message, in ms. */
   readonly timeout: number;
 }
 
-/** What was known when it was decided to send something. If any of it has changed since, the decision is void. */
+/** What was known when the decision to send was made. If any of it has changed, the decision is void. */
 export interface Sighting {
   readonly connection: number;
   readonly mac: string | undefined;
   readonly checksum: string | undefined;
-  /** When the `$state` came, in ms of `performance.now()`. */
+  /** When the `$state` arrived, in ms of `performance.now()`. */
   readonly stateAt: number | undefined;
 }
 
-/** Who sends something, and what speaks against it. Asked at the moment at which the bytes are handed to the socket. */
+/** Who sends a message, and what prevents it. Checked when the bytes are handed to the socket. */
 export interface Sender {
   readonly broker: HomieBroker;
   readonly device: string;
-  /** The job that must hold the lock of the device; left out where the device has left this place. */
+  /** The job that must hold the lock of the device. Left out if the device no longer uses this address. */
   readonly job?: string;
   /** What the device may have to boot after the message. */
   readonly stages?: Staged;
-  /** Left out where the device need not be ready. */
+  /** Left out if the device need not be ready. */
   readonly seen?: Sighting;
-  /** The user wants to stop: obeyed until the bytes are handed over. */
+  /** Aborted when the user cancels: has an effect until the bytes are handed to the socket. */
   readonly cancel?: AbortSignal | undefined;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
-  /** Whether the job may send now: it is neither paused nor stopped, its window is open, and so on. */
+  /** Returns whether the job may send now: for example, it is not paused or stopped, and its window is open. */
   readonly mayBegin?: (() => boolean) | undefined;
-  /** Called as the bytes are handed over: from then on it is too late to cancel. */
+  /** Called when the bytes are handed to the socket: from then on it is too late to cancel. */
   readonly handedOver?: (() => void) | undefined;
 }
 
 /**
- * Why nothing was sent: `canceled`; `halted`: the job, or this process, may not send now; `changed`: the device is not as it was when it was
- * decided, or our connection is another one; `abandoned`.
+ * Why nothing was sent. `canceled`: the user canceled. `halted`: the job or this process must not send now. `changed`:
+ * the device is no longer as it was when the decision was made, or our connection is gone or another one. `abandoned`:
+ * the device can no longer be watched.
  */
 export type Obstacle = 'canceled' | 'halted' | 'changed' | 'abandoned';
 
@@ -56,20 +57,20 @@ export interface NotSent {
   readonly notSent: Obstacle;
 }
 
-/** What is known of a device at this moment. */
+/** Returns what is known of a device now. */
 export function sightingOf({ connectionNumber, registry }: HomieBroker, id: string): Sighting {
   const { mac, checksum, state } = registry.get(id) ?? {};
   return { connection: connectionNumber, mac: mac?.value, checksum: checksum?.value, stateAt: state?.at };
 }
 
 /**
- * Publishes to a device, if nothing speaks against it when the bytes are handed to the socket: several messages to a broker
- * wait for each other, and much may happen meanwhile. What the device may have to boot is written down before. When the
- * device is watched no longer while the broker takes the message, that is not waited for; the device stays locked until the
- * message has come to its end.
+ * Publishes to a device if nothing prevents it when the bytes are handed to the socket: several messages to a broker
+ * wait for each other, and much may happen meanwhile. Stores what the device may have to boot before anything is sent.
+ * If `abandon` is aborted while the broker is accepting the message, the call does not wait for the broker, and the
+ * device stays locked until the publish has ended.
  *
- * @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING: the lock does not allow it, and nothing was sent; those of
- * `Connection.publish` but NOT_CONNECTED; the reason of `abandon` when something may have been sent
+ * @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING: the lock does not allow it, and nothing was sent;
+ *   those of `Connection.publish` except NOT_CONNECTED; the reason of `abandon` if something may have been sent
  */
 export async function publishToDevice(sender: Sender, message: DeviceMessage): Promise<Published | NotSent> {
   const { broker, device, stages, cancel, abandon } = sender;
@@ -99,7 +100,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
       reject(abandon.reason);
     };
   });
-  // Nobody waits for it when the publish comes first.
+  // Avoids an unhandled rejection if the publish settles first.
   interrupted.catch(() => undefined);
   const signals = [abandon, ...(cancel === undefined ? [] : [cancel])];
   for (const signal of signals) signal.addEventListener('abort', interrupt);
@@ -107,7 +108,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   try {
     const sent = await Promise.race([publish.catch(notConnected), interrupted]);
     if (sent !== undefined && !('notSent' in sent)) {
-      // A restart while the broker was still taking the message was not for it.
+      // The message cannot have caused a restart that happened while the broker was still accepting it.
       if (stages !== undefined) void locks.expectReboot(device, stages);
       return sent;
     }
@@ -118,7 +119,7 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   }
 }
 
-/** What speaks against sending at this moment. */
+/** Returns what prevents sending at this moment. */
 function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): Obstacle | undefined {
   if (abandon.aborted) return 'abandoned';
   if (cancel?.aborted === true) return 'canceled';
@@ -150,7 +151,7 @@ function isHeld({ broker, device, job }: Sender): boolean {
   return job === undefined || broker.locks.holder(device) === job;
 }
 
-/** A publish of which nothing was sent. */
+/** Ignores the error of a publish that sent nothing, and throws any other error. */
 function notConnected(error: unknown): undefined {
   if (!(error instanceof HomieError) || error.code !== 'NOT_CONNECTED') throw error;
 }

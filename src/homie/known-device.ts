@@ -1,7 +1,10 @@
 import type { Device } from './device';
 import type { Facts } from './values';
 
-/** All slots are there from the start: objects of one shape are small and quick. */
+/**
+ * A device in the registry. All its properties exist from the start, because objects of the same shape are small and
+ * fast.
+ */
 export class KnownDevice implements Device, Facts {
   readonly id: string;
   seenAt: number | undefined;

@@ -1,63 +1,64 @@
-/** The table of the device locks: one for the process, also where this package is loaded more than once. */
+/** The table of the device locks: one per process, even if this package is loaded more than once. */
 import type { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
 import { moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
 import { restartShown } from './uptime';
 
-/** What a device may have to boot: an image, or a patch of its configuration. */
+/** What a device may have to boot: an image, or a configuration patch. */
 export type Staged = 'image' | 'patch';
 
 /**
- * How an exchange left a device that may have something to boot: it was seen to take it (`flashed`), it gave no sign although
- * it was seen all the time (`unheard`), or nothing is known (`unknown`).
+ * How an exchange left a device that may have something to boot. `flashed`: the device was seen to accept it.
+ * `unheard`: the device gave no sign of it, although it could be seen all the time. `unknown`: neither is known.
  */
 export type OpenEnd = 'flashed' | 'unknown' | 'unheard';
 
-/** What a device may have to boot, as plain data: it outlives the process. */
+/** What a device may have to boot, as plain data, because it outlives the process. */
 export interface PendingReboot extends Departure {
   /** Base topic and device id. */
   readonly address: string;
   readonly what: Staged;
-  /** The device sends its uptime, which will show the reboot. */
+  /** Whether the device sends its uptime, which will show the reboot. */
   readonly statistics: boolean;
   /** The device gave no sign that it received a patch, so any statistics show that it is idle. */
   readonly unheard?: true;
 }
 
-/** Writes down what is pending on a device, or that nothing is; resolves when that is on the disk. It must not reject. */
+/** Stores what is pending on a device, or that nothing is. Resolves when that is on the disk. Must not reject. */
 export type PendingWriter = (key: string, pending: PendingReboot | undefined) => Promise<void>;
 
-/** Says why nothing must be sent to any device. */
+/** Returns why nothing must be sent to any device; undefined if sending is allowed. */
 export type Guard = () => HomieError | undefined;
 
-/** What is known of one device. */
+/** The reasons why one device is locked. */
 export interface Hold {
   readonly address: string;
   mac?: string;
   job?: string;
   pending?: PendingReboot;
-  /** What came before is not for what is pending, in ms of `performance.now()`. */
+  /** Nothing before this was caused by what is pending, in ms of `performance.now()`. */
   since: number;
-  /** A publish that is still on its way to the broker, and that nobody watches any more. */
+  /** A publish still in progress that nobody watches any more. */
   orphan?: Promise<void>;
 }
 
-/** What is known of the device at an address. */
+/** Returns what is known of the device at an address. */
 export type Reader = (address: string) => Device | undefined;
 
-/** All devices of the process, also where this package is loaded more than once. */
+/** The locks of all devices in the process. */
 export interface Table {
   readonly byAddress: Map<string, Set<Hold>>;
-  /** Several where devices claim the same address. */
+  /** Several holds for a `$mac` if devices claim the same one. */
   readonly byMac: Map<string, Set<Hold>>;
   readonly readers: Set<Reader>;
   readonly writers: Set<PendingWriter>;
   readonly guards: Set<Guard>;
-  /** Called once, when a device has become free, or one of its reasons not to be has gone. */
+  /** Called once, when a device has become free or one reason for its lock has ended. */
   readonly freed: Set<() => void>;
 }
 
 const TABLE_KEY = Symbol.for('@homie-ota/node-red-homie-ota/locks/3');
+/** Returns the table of this process, and creates it if there is none. */
 export function lockTable(): Table {
   const known: Table | undefined = Reflect.get(globalThis, TABLE_KEY);
   if (known !== undefined) return known;
@@ -73,6 +74,11 @@ export function lockTable(): Table {
   return made;
 }
 
+/**
+ * Returns the hold of a device. A hold of the same `$mac` counts if it is at this address, or if the device has left
+ * the address of the hold. Otherwise a hold at this address counts if either `$mac` is unknown; the hold then takes the
+ * known one.
+ */
 export function findHold(address: string, mac: string | undefined): Hold | undefined {
   const { byAddress, byMac } = lockTable();
   const same = mac === undefined ? [] : [...(byMac.get(mac) ?? [])];
@@ -85,6 +91,7 @@ export function findHold(address: string, mac: string | undefined): Hold | undef
   return first;
 }
 
+/** Adds a hold for a device. */
 export function enterHold(address: string, mac: string | undefined): Hold {
   const { byAddress } = lockTable();
   const hold: Hold = { address, since: performance.now() };
@@ -99,7 +106,7 @@ function nameHold(hold: Hold, mac: string): void {
   byMac.set(mac, (byMac.get(mac) ?? new Set()).add(hold));
 }
 
-/** Whether a device with its `$mac` is seen where it was: one that has moved is not. */
+/** Returns whether a device with this `$mac` is still seen at its address. If it has moved, it is not. */
 function isInPlace({ address, mac }: Hold): boolean {
   return [...lockTable().readers].some((read) => {
     const device = read(address);
@@ -108,7 +115,10 @@ function isInPlace({ address, mac }: Hold): boolean {
   });
 }
 
-/** Tells that something speaks less against a device, and forgets one of which nothing is held. */
+/**
+ * Wakes everybody who waits for a device, since a reason for a lock may have ended. Removes the hold if nothing is left
+ * in it.
+ */
 export function pruneHold(hold: Hold): void {
   const { freed } = lockTable();
   for (const tell of freed) {
@@ -127,6 +137,7 @@ function removeHold(holds: Map<string, Set<Hold>>, at: string, hold: Hold): void
   if (same?.size === 0) holds.delete(at);
 }
 
+/** Sets what is pending on a device, or clears it. Resolves when that is stored. */
 export async function setPending(hold: Hold, pending: PendingReboot | undefined): Promise<void> {
   const before = hold.pending;
   if (pending === undefined) delete hold.pending;
@@ -142,19 +153,19 @@ export async function setPending(hold: Hold, pending: PendingReboot | undefined)
 }
 
 /**
- * Whether a live event shows that a device has nothing to boot any more.
+ * Returns whether a live event shows that a device has nothing to boot any more.
  *
- * @param connectedAt when its present connection began, in ms of `performance.now()`; undefined when nobody saw that
+ * @param connectedAt when its current connection started, in ms of `performance.now()`; undefined if that was not seen
  */
 export function showsIdle(pending: PendingReboot, event: DeviceEvent, connectedAt: number | undefined): boolean {
-  // Of a device that sends no uptime, nothing tells a restart from a mere reconnect.
+  // If a device sends no uptime, a restart cannot be told from a mere reconnect.
   if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
   if (event.attribute !== 'uptime') return false;
   const now = { moment: moment(), ms: performance.now() };
   return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt });
 }
 
-/** A device of which only the key is known under which it was written down: it may have an image to boot. */
+/** Returns the pending reboot of a device if only the key of its record is readable: it may have an image to boot. */
 export function pendingOf(text: string, at: Moment): PendingReboot {
   const [, address = text, mac] = /^(.*) ([0-9A-Fa-f:]{17})$/.exec(text) ?? [];
   return { address, ...(mac !== undefined && { mac }), what: 'image', at, statistics: true };

@@ -6,13 +6,15 @@ import type { Guard, Hold, OpenEnd, PendingReboot, PendingWriter, Reader, Staged
 import { enterHold, findHold, pruneHold, setPending, showsIdle, lockTable } from './lock-table';
 
 /**
- * Which devices have a job, and which may still have to boot an image or a patch. The table is one for the process, since
- * two connections may lead to one device under two names of the broker. Two devices are the same if their `$mac` is the
- * same; where one is unknown, if base topic and id are the same. A lock too many only delays, one too few can ruin a device.
- * A device that claims the `$mac` of another one, which is still in its place, is not taken for that one: it could free it.
+ * Tracks which devices have a job, and which may still have to boot an image or a patch. There is one table per
+ * process, since two connections may lead to the same device under two names of the broker. Two devices are the same if
+ * their `$mac` is the same or, if one of these is unknown, if base topic and id are the same. A lock too many only
+ * causes a delay, but a lock too few can ruin a device. A device may claim the `$mac` of another one. While the other
+ * one is still at its address, the two count as different devices, because otherwise the claimant could free the other
+ * one.
  */
 export class DeviceLocks {
-  /** What the history of the devices is kept under: host and base topic. */
+  /** The scope under which the history of the devices is kept: host and base topic. */
   readonly scope: string;
   readonly #baseTopic: string;
   readonly #known: (id: string) => Device | undefined;
@@ -21,7 +23,7 @@ export class DeviceLocks {
   /**
    * @param url of the broker
    * @param baseTopic with its trailing slash
-   * @param known what is known of a device
+   * @param known returns what is known of a device
    */
   constructor(url: string, baseTopic: string, known: (id: string) => Device | undefined = () => undefined) {
     this.scope = `${brokerName(url)}/${baseTopic}`;
@@ -31,15 +33,15 @@ export class DeviceLocks {
     lockTable().readers.add(this.#reader);
   }
 
-  /** Its devices are followed no longer. What is held stays. */
+  /** Stops following the devices of this broker. Locks remain. */
   close(): void {
     lockTable().readers.delete(this.#reader);
   }
 
   /**
-   * Takes in what an earlier process has written down, and writes down what changes from now on.
+   * Restores what an earlier process stored, and stores every change from now on.
    *
-   * @returns ends the writing
+   * @returns a function that ends the storing
    */
   static keep(write: PendingWriter, pending: Iterable<PendingReboot> = []): () => void {
     const { writers } = lockTable();
@@ -51,9 +53,9 @@ export class DeviceLocks {
   }
 
   /**
-   * Asks before anything is sent to any device.
+   * Adds a check that runs before anything is sent to any device.
    *
-   * @returns ends that
+   * @returns a function that removes the check
    */
   static guard(guard: Guard): () => void {
     const { guards } = lockTable();
@@ -63,7 +65,10 @@ export class DeviceLocks {
     };
   }
 
-  /** Why nothing must be sent to any device: another process does, for instance. */
+  /**
+   * Why nothing must be sent to any device; for example, because another process does so. Undefined if sending is
+   * allowed.
+   */
   static get refusal(): HomieError | undefined {
     for (const guard of lockTable().guards) {
       const refusal = guard();
@@ -72,13 +77,16 @@ export class DeviceLocks {
     return undefined;
   }
 
-  /** Locks a device that an earlier process has sent something, until it is shown to have restarted or its job goes on. */
+  /**
+   * Locks a device to which an earlier process has sent something, until the device is shown to have restarted or its
+   * job continues.
+   */
   static suspect(pending: PendingReboot): void {
     const hold = findHold(pending.address, pending.mac) ?? enterHold(pending.address, pending.mac);
     if (hold.pending === undefined) void setPending(hold, pending);
   }
 
-  /** Forgets all, as a process does when it ends. For tests. */
+  /** Forgets everything, as the end of a process does. For tests. */
   static reset(): void {
     const { byAddress, byMac, readers, writers, guards, freed } = lockTable();
     for (const each of [byAddress, byMac, readers, writers, guards, freed]) each.clear();
@@ -87,8 +95,10 @@ export class DeviceLocks {
   /**
    * Gives the device to a job.
    *
-   * @param what the job may leave the device to boot: a patch that may wait for its reboot does not keep another patch away
-   * @throws {HomieError} DEVICE_BUSY when another job has it, REBOOT_PENDING when the device may still have to boot something
+   * @param what the job may leave for the device to boot; a patch that waits for its reboot does not block another
+   *   patch
+   * @throws {HomieError} DEVICE_BUSY: another job has the device; REBOOT_PENDING: the device may still have to boot
+   *   something
    */
   acquire(id: string, job: string, what: Staged = 'image'): void {
     const refusal = this.refusalOf(id, what, job);
@@ -97,10 +107,10 @@ export class DeviceLocks {
   }
 
   /**
-   * Why a job would not get the device at this moment, as `acquire` says.
+   * Returns why a job would not get the device now, by the rules of `acquire`.
    *
-   * @param job the one that asks; one that does not exist yet unless given
-   * @returns DEVICE_BUSY, REBOOT_PENDING, or undefined when it would get it
+   * @param job the job that asks; left out for a job that does not exist yet
+   * @returns DEVICE_BUSY or REBOOT_PENDING; undefined if the job would get the device
    */
   refusalOf(id: string, what: Staged, job?: string): HomieError | undefined {
     const hold = this.#find(id);
@@ -111,7 +121,8 @@ export class DeviceLocks {
   }
 
   /**
-   * Resolves when a job might get the device. To be asked again then: of several that wait, the first one gets it.
+   * Waits until a job might get the device. The caller must then call `acquire`: if several jobs wait, the first to
+   * call gets the device.
    *
    * @param signal rejects with its reason
    */
@@ -127,9 +138,9 @@ export class DeviceLocks {
   }
 
   /**
-   * Gives the device to a job that goes on with what it had published before a restart: its reboot may be pending.
+   * Gives the device to a job that continues what it published before a restart. A reboot may be pending.
    *
-   * @throws {HomieError} DEVICE_BUSY when another job has it
+   * @throws {HomieError} DEVICE_BUSY: another job has the device
    */
   takeUp(id: string, job: string): void {
     const hold = this.#enter(id);
@@ -137,9 +148,9 @@ export class DeviceLocks {
     hold.job = job;
   }
 
-  /** Ends the hold of a job. A pending reboot stays. */
+  /** Ends the lock of a job. A pending reboot remains. */
   release(id: string, job: string): void {
-    // Another device may have connected under this id meanwhile.
+    // Another device may have connected under this id since.
     for (const hold of new Set([this.#find(id), ...(lockTable().byAddress.get(this.#baseTopic + id) ?? [])])) {
       if (hold?.job !== job) continue;
       delete hold.job;
@@ -147,26 +158,28 @@ export class DeviceLocks {
     }
   }
 
-  /** Whether a job has the device, or it may have something to boot. */
+  /** Returns whether a job has the device, or the device may have something to boot. */
   isHeld(id: string): boolean {
     return this.#find(id) !== undefined;
   }
 
-  /** The job that has the device. */
+  /** Returns the job that has the device. */
   holder(id: string): string | undefined {
     return this.#find(id)?.job;
   }
 
-  /** Whether a job was given the device at this address, also where another device has answered under the id since. */
+  /**
+   * Returns whether a job was given the device at this address, even if another device has answered under the id since.
+   */
   isGivenTo(id: string, job: string): boolean {
     return this.#held(id)?.job === job;
   }
 
   /**
-   * Notes that the device may have something to boot from now on, until `rebooted` says that it has not, or the device shows
-   * that it restarted. To be awaited before the bytes go.
+   * Notes that the device may have something to boot from now on, until `rebooted` denies that or the device shows that
+   * it has restarted. Await this before any bytes are sent.
    *
-   * @returns resolves when it is written down
+   * @returns resolves when this is stored
    */
   async expectReboot(id: string, what: Staged): Promise<void> {
     const hold = this.#held(id) ?? this.#enter(id);
@@ -183,8 +196,8 @@ export class DeviceLocks {
   }
 
   /**
-   * Takes in how an exchange left the device: with nothing to boot, unless `open` says otherwise. A device that gave no sign
-   * of a patch is free as soon as any statistics show that it is idle. Resolves when that is written down.
+   * Notes how an exchange left the device: without anything to boot, unless `open` says otherwise. If the device gave
+   * no sign of a patch, any later statistics show that it is idle, and free it. Resolves when this is stored.
    */
   async left(id: string, open: OpenEnd | undefined): Promise<void> {
     if (open === undefined) return this.rebooted(id);
@@ -193,15 +206,15 @@ export class DeviceLocks {
       await setPending(hold, { ...hold.pending, unheard: true });
   }
 
-  /** The device has nothing to boot. Resolves when that is written down. */
+  /** Notes that the device has nothing to boot. Resolves when this is stored. */
   async rebooted(id: string): Promise<void> {
     const hold = this.#held(id);
     if (hold?.pending !== undefined) await setPending(hold, undefined);
   }
 
   /**
-   * Gives the device to nobody until a publish to it, which nobody watches any more, has come to its end: only a restart after
-   * that shows that it has nothing to boot.
+   * Gives the device to nobody until an unwatched publish to it has ended: only a restart after that shows that the
+   * device has nothing to boot.
    */
   orphaned(id: string, publish: Promise<unknown>): void {
     const hold = this.#held(id) ?? this.#enter(id);
@@ -216,12 +229,12 @@ export class DeviceLocks {
     hold.orphan = orphan;
   }
 
-  /** Resolves when nothing that nobody watches is on its way to the device. */
+  /** Resolves when no unwatched publish to the device is in progress. */
   async unorphaned(id: string): Promise<void> {
     await this.#find(id)?.orphan;
   }
 
-  /** What the device may have to boot. */
+  /** Returns what the device may have to boot. */
   pending(id: string): Staged | undefined {
     return this.#find(id)?.pending?.what;
   }
@@ -230,7 +243,7 @@ export class DeviceLocks {
     return this.pending(id) !== undefined;
   }
 
-  /** Frees a device that no job has where a live event shows that it has nothing to boot any more. */
+  /** Frees a device without a job if a live event shows that it has nothing to boot any more. */
   observe(id: string, event: DeviceEvent): void {
     if (event.attribute !== 'uptime' && event.attribute !== 'state') return;
     if (!event.live) return;
@@ -240,7 +253,7 @@ export class DeviceLocks {
     if (event.at >= since && showsIdle(pending, event, this.#known(id)?.connectedAt)) void setPending(hold, undefined);
   }
 
-  /** What a job has: also where another device has answered under the id since. */
+  /** Returns the hold of a job, even if another device has answered under the id since. */
   #held(id: string): Hold | undefined {
     const hold = this.#find(id);
     if (hold?.job !== undefined) return hold;

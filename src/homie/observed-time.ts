@@ -1,59 +1,62 @@
-/** How long an exchange goes on without a connection of our own before it gives up, in ms. */
+/** How long an exchange continues without a connection of our own before it gives up, in ms. */
 export const BLIND_LIMIT = 180_000;
 
 /**
- * A clock that stands still while there is no connection of our own: deadlines count only the time in which a device can be
- * seen. In ms, as `performance.now()`.
+ * A clock that stops while we have no connection of our own, so that deadlines count only time in which a device can be
+ * seen. In ms, like `performance.now()`.
  */
 export class ObservedTime {
   readonly #begunAt: number;
-  /** Since when our own connection is known to have told nothing. */
+  /**
+   * Start of the silence before our own connection was lost, in ms of `performance.now()`; undefined while there is
+   * one.
+   */
   #blindSince: number | undefined;
   #blindUntil = Number.POSITIVE_INFINITY;
-  /** For how long there was no connection before. */
+  /** Total time without a connection before that. */
   #blind = 0;
 
-  /** @param begunAt from when on it is watched, in ms of `performance.now()` */
+  /** @param begunAt when the observation started, in ms of `performance.now()` */
   constructor(begunAt: number) {
     this.#begunAt = begunAt;
   }
 
-  /** What the clock shows now. */
+  /** Returns the time on this clock. */
   now(): number {
     return (this.#blindSince ?? performance.now()) - this.#blind;
   }
 
-  /** What the clock showed at a time of `performance.now()` at which there was a connection, after the last loss. */
+  /** Converts a time of `performance.now()`, since the last loss and with a connection, to this clock. */
   at(ms: number): number {
     return ms - this.#blind;
   }
 
-  /** When the clock will show a time, in ms of `performance.now()`, unless the connection is lost before. */
+  /** Returns when the clock will show a time, in ms of `performance.now()`, unless the connection is lost before. */
   when(shown: number): number {
     return shown + this.#blind;
   }
 
-  /** When the connection is given up, in ms of `performance.now()`; undefined while there is one. */
+  /** When to give up waiting for the connection, in ms of `performance.now()`; undefined while there is one. */
   get blindUntil(): number | undefined {
     return this.#blindSince === undefined ? undefined : this.#blindUntil;
   }
 
-  /** Whether there ever was no connection. */
+  /** Whether the connection was ever lost. */
   get blinked(): boolean {
     return this.#blind > 0 || this.#blindSince !== undefined;
   }
 
   /**
-   * The connection was lost.
+   * Stops the clock, because the connection was lost.
    *
-   * @param heardAt when something last came over it
+   * @param heardAt when the connection last delivered anything
    */
   stop(at: number, heardAt: number): void {
     this.#blindSince ??= Math.max(heardAt, this.#begunAt);
     this.#blindUntil = at + BLIND_LIMIT;
   }
 
-  /** There is a connection again. */
+  /** Starts the clock again, because there is a connection again. */
   resume(at: number): void {
     if (this.#blindSince !== undefined) this.#blind += at - this.#blindSince;
     this.#blindSince = undefined;

@@ -2,15 +2,15 @@ import { HomieError } from '../errors';
 import { isDeviceIdOrPattern } from './device-id';
 import { checkDeviceId } from './topics';
 
-/** Whether a text means devices by a pattern, in which `*` stands for any characters. */
+/** Returns whether a text is a pattern, in which `*` stands for any characters. */
 export function isPattern(text: string): boolean {
   return text.includes('*');
 }
 
 /**
- * What an id or a pattern matches.
+ * Returns a function that tests whether an id or a pattern matches the id of a device.
  *
- * @throws {HomieError} INVALID_DEVICE_ID when no device can have such an id
+ * @throws {HomieError} INVALID_DEVICE_ID: no device can have such an id
  */
 export function readPattern(text: string): (id: string) => boolean {
   const parts = text.split('*');
@@ -37,7 +37,11 @@ export function readPattern(text: string): (id: string) => boolean {
   };
 }
 
-/** Whether an id matches one of these ids and patterns. @throws {HomieError} INVALID_DEVICE_ID */
+/**
+ * Returns a function that tests whether any of these ids and patterns matches the id of a device.
+ *
+ * @throws {HomieError} INVALID_DEVICE_ID: no device can have such an id
+ */
 export function matchAny(patterns: readonly string[]): (id: string) => boolean {
   const matches = patterns.map(readPattern);
   return (id) => matches.some((match) => match(id));

@@ -9,16 +9,17 @@ import type { Attribute, Device } from './device';
 import { AT_MOST } from './until-quiet';
 import type { DeviceWatch } from './watch';
 
-/** How long a connection that is being made, or a broker that sends nothing, is waited for, in ms. */
+/** How long to wait for a connection in progress, or for a broker that sends nothing, in ms. */
 const SETTLE = 10_000;
 
 /**
- * Waits until a device is there: our connection stands, what is retained has settled, `$state` is ready, and all is
- * known that a decision needs.
+ * Waits until a device is ready: our connection is up, the retained messages have arrived, `$state` is ready, and
+ * everything that a decision needs is known.
  *
- * @param until ms of `performance.now()`; what is there already is seen even when that has passed
+ * @param until ms of `performance.now()`; a device that is ready already is found even if this has passed
  * @param signal rejects with its reason
- * @throws {HomieError} NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_OFFLINE or FACTS_MISSING when `until` has passed
+ * @throws {HomieError} NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_OFFLINE or
+ *   FACTS_MISSING: `until` has passed
  */
 export async function untilReady(
   broker: HomieBroker,
@@ -37,7 +38,7 @@ export async function untilReady(
 }
 
 /**
- * Waits as `settle` does, and until what is retained of this device has come, too.
+ * Waits like `settle`, and then until the retained messages of this device have arrived, too.
  *
  * @param signal rejects with its reason
  */
@@ -47,10 +48,11 @@ export async function settleFor(broker: HomieBroker, id: string, signal: AbortSi
 }
 
 /**
- * Waits until what is retained has settled, as long as there is hope of a connection, and for 10 s at most after the last of
- * it came. Rejects with the signal only.
+ * Waits until the retained messages have arrived. Gives up without an error when the connection fails, when no retained
+ * message has arrived for 10 s (checked every 10 s), or after `atMost`.
  *
- * @param atMost in ms, 300 s unless given
+ * @param signal rejects with its reason
+ * @param atMost in ms, 300 s by default
  */
 export async function settle(broker: HomieBroker, signal?: AbortSignal, atMost = AT_MOST): Promise<void> {
   const hopeless = new AbortController();
@@ -74,10 +76,10 @@ export async function settle(broker: HomieBroker, signal?: AbortSignal, atMost =
 }
 
 /**
- * Waits until what is retained has settled.
+ * Waits until the retained messages have arrived.
  *
- * @throws {HomieError} why there is no connection; NOT_CONNECTED when it is not made within 10 s; STILL_RECEIVING; the reason
- * of the signal
+ * @throws {HomieError} the reason why there is no connection; NOT_CONNECTED: the connection was not made within 10 s;
+ *   STILL_RECEIVING; the reason of the signal
  */
 export async function untilSettled(broker: HomieBroker, signal?: AbortSignal): Promise<void> {
   await settle(broker, signal);
@@ -87,15 +89,16 @@ export async function untilSettled(broker: HomieBroker, signal?: AbortSignal): P
   throw new HomieError(status.state === 'connected' ? 'STILL_RECEIVING' : 'NOT_CONNECTED');
 }
 
-/** How long a connection may be closed before the jobs on it are abandoned, in ms: Node-RED gives a node 15 s to close. */
+/** How long a connection may be closed before its jobs are abandoned, in ms: Node-RED gives a node 15 s to close. */
 const CLOSING = 20_000;
 
 /**
- * Waits until what is retained has settled, however long that takes: as long as there is no connection of our own, nothing
- * can be told of a device. A deploy closes the nodes in any order, so that the connection may be closed before the jobs on
- * it are abandoned; `abandon` is waited for then.
+ * Waits until the retained messages have arrived, however long that takes: without a connection of our own, nothing can
+ * be said about a device. A deploy closes the nodes in any order, so the connection may be closed before its jobs are
+ * abandoned. In that case this waits for `abandon`.
  *
- * @throws {HomieError} ABANDONED when the connection is closed, and nobody abandons within 20 s; the reason of `abandon`
+ * @throws {HomieError} ABANDONED: the connection was closed, and `abandon` was not aborted within 20 s; the reason of
+ *   `abandon`
  */
 export async function settledOrAbandoned(broker: HomieBroker, abandon: AbortSignal): Promise<void> {
   try {
@@ -109,30 +112,34 @@ export async function settledOrAbandoned(broker: HomieBroker, abandon: AbortSign
 
 const connectionGone: ReadonlySet<ErrorCode> = new Set(['NOT_CONNECTED', 'CONNECTION_LOST', 'PUBLISH_TIMEOUT']);
 
-/** Whether something failed because there was no connection. */
+/** Returns whether an error means that there was no connection. */
 export function isConnectionGone(error: unknown): boolean {
   return error instanceof HomieError && connectionGone.has(error.code);
 }
 
-/** What a decision about a device needs, by the topics that bring it. In Homie for ESP8266 all of it comes before `ready`. */
+/**
+ * What a decision about a device needs, with the topics that provide it. Homie for ESP8266 publishes all of them before
+ * `ready`.
+ */
 const NEEDED = [
   ['checksum', '$fw/checksum'],
   ['fwName', '$fw/name'],
   ['implementation', '$implementation'],
 ] as const satisfies [Attribute, string][];
 
-/** How long a device that is ready may take to publish what is needed, in ms: a bridge passes topics on in any order. */
+/** How long a device that is ready may take to publish what is needed, in ms: a bridge forwards topics in any order. */
 const FACTS_WITHIN = 2_000;
 
-/** Whether a device is there now, and all is known of it that a decision needs. */
+/** Returns whether a device is ready, and everything that a decision needs is known of it. */
 export function isReady(broker: HomieBroker, id: string): boolean {
   const device = broker.registry.get(id);
   return device !== undefined && missing(broker, device) === undefined;
 }
 
 /**
- * Returns from when on a decision about a device can be made, in ms of `performance.now()`: at once where all that it needs is
- * known, else when a device that is ready has had the time to publish it. Undefined when the device is not there.
+ * Returns when a decision about a device can be made, in ms of `performance.now()`: at once (0) if everything that it
+ * needs is known, otherwise when a ready device has had the time to publish the rest. Undefined if the device is not
+ * ready.
  */
 export function decidableAt(broker: HomieBroker, id: string): number | undefined {
   const device = broker.registry.get(id);
@@ -142,15 +149,19 @@ export function decidableAt(broker: HomieBroker, id: string): number | undefined
   return what === undefined ? 0 : completeAt(broker, device.state.at);
 }
 
-/** Returns when all has come, in ms, of a device that has been ready since then. */
+/**
+ * Returns when everything of a device must have arrived, in ms of `performance.now()`.
+ *
+ * @param readySince when the device became ready, in ms of `performance.now()`
+ */
 export function completeAt({ isSettled }: HomieBroker, readySince: number): number {
   return (isSettled ? readySince : performance.now()) + FACTS_WITHIN;
 }
 
-/** The errors of `incomplete`: the device may publish later what it lacks, or the broker may deliver it. */
+/** The error codes of `incomplete`: the device may still publish what is missing, or the broker may deliver it. */
 export const lacking: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>(['FACTS_MISSING', 'SUBSCRIBE_REFUSED']);
 
-/** Returns what a device that is there lacks for any decision; undefined when it lacks nothing or is not there. */
+/** Returns an error for what a ready device lacks for any decision; undefined if it lacks nothing or is not ready. */
 export function incomplete(broker: HomieBroker, id: string): HomieError | undefined {
   const device = broker.registry.get(id);
   const what = device && missing(broker, device);
@@ -165,7 +176,7 @@ function missing(broker: HomieBroker, device: Device): 'connection' | 'state' | 
   return NEEDED.find(([attribute]) => device[attribute] === undefined)?.[1];
 }
 
-/** Returns the end of a sentence about a device of which nothing is known: whether the id of a known one is similar. */
+/** Returns the end of a sentence about an unknown device: whether the id of a known device is similar. */
 export function neverSeen(broker: HomieBroker, id: string): Text {
   const similar = similarId(broker, id);
   return similar === undefined
@@ -173,7 +184,7 @@ export function neverSeen(broker: HomieBroker, id: string): Text {
     : phrase('neverSeenSimilar', { similar });
 }
 
-/** Returns the error for a device of which nothing is known: whether the id of a known one is similar. */
+/** Returns the error for an unknown device: whether the id of a known device is similar. */
 export function deviceUnknown(broker: HomieBroker, id: string): HomieError {
   const similar = similarId(broker, id);
   return similar === undefined
@@ -186,7 +197,7 @@ function similarId({ registry }: HomieBroker, id: string): string | undefined {
   return similarNames(id, known)[0];
 }
 
-/** Why a device is not ready. */
+/** Returns the error that says why a device is not ready. */
 export function whyNot(broker: HomieBroker, id: string): HomieError {
   const { status } = broker;
   if (status.state !== 'connected') {
@@ -201,7 +212,7 @@ export function whyNot(broker: HomieBroker, id: string): HomieError {
   }
   const what = missing(broker, device);
   if (what === undefined || what === 'state' || what === 'connection') {
-    // It may have become ready just now.
+    // The device may have become ready just now.
     return what === undefined
       ? new HomieError('DEVICE_OFFLINE.inTime', { id })
       : new HomieError('DEVICE_OFFLINE.state', { id, state: device.state.value });

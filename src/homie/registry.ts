@@ -24,12 +24,13 @@ const advertised: ReadonlySet<Attribute> = new Set<Attribute>([
 ]);
 
 /**
- * What is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state of a device was
- * cleared at the broker, which then knows nothing of it any more. Whatever is published there, it does not throw, and memory is
- * bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value. Beyond that number, which it
- * reports once by `full`, a device with neither a checksum nor a full advertisement is forgotten, the one that was heard longest
- * ago first, and `forgotten` is emitted. Where each device has these, a new one is not taken in. A device that is watched or
- * protected is always known.
+ * Remembers what is known of the devices under one base topic. Emits `event` for each value, and `gone` when the state
+ * of a device was cleared at the broker, which then knows nothing of the device any more. Never throws, whatever is
+ * published. Memory is bounded: at most 20,000 devices, 4 KiB for a configuration, 256 bytes for any other value.
+ *
+ * When there are more devices, emits `full` once. Then devices with neither a checksum nor a full advertisement are
+ * forgotten, starting with the one that was heard longest ago, and `forgotten` is emitted for each. If there are none,
+ * a new device is not added. A device that is watched or protected is always kept.
  */
 export class Registry extends EventEmitter<{
   event: [id: string, event: DeviceEvent];
@@ -47,7 +48,7 @@ export class Registry extends EventEmitter<{
   /** Devices whose state comes from `$online` of Homie 2. */
   readonly #homie2 = new Set<string>();
   readonly #watches = new Map<string, Set<DeviceWatch>>();
-  /** When the present connection was made, in ms of `performance.now()`. */
+  /** When the current connection was made, in ms of `performance.now()`. */
   #connectedAt = Number.POSITIVE_INFINITY;
 
   /**
@@ -59,12 +60,12 @@ export class Registry extends EventEmitter<{
     this.setMaxListeners(0);
     this.#base = baseTopic;
     this.limit = limit;
-    // A hundredth at a time, so that it is not done for each that comes.
+    // Makes room for a hundredth at a time, so that this does not happen for each new device.
     this.#eviction = new Eviction(Math.ceil(limit / 100));
     this.protect((id) => this.#watches.has(id));
   }
 
-  /** The devices by id. Each is alive: it shows what is known when it is looked at. */
+  /** The devices by id. Each object is live: it always shows what is known now. */
   get devices(): ReadonlyMap<string, Device> {
     return this.#devices;
   }
@@ -73,7 +74,7 @@ export class Registry extends EventEmitter<{
     return this.#devices.get(id);
   }
 
-  /** Whether there are, or were, more devices than can be known. */
+  /** Whether there are, or were, more devices than can be remembered. */
   get isFull(): boolean {
     return this.#wasFull && this.#devices.size > 0.98 * this.limit;
   }
@@ -81,14 +82,17 @@ export class Registry extends EventEmitter<{
   /**
    * Keeps devices from being forgotten.
    *
-   * @param isNeeded asked for the id of a device
-   * @returns ends that
+   * @param isNeeded called with the id of a device
+   * @returns a function that ends the protection
    */
   protect(isNeeded: (id: string) => boolean): () => void {
     return this.#eviction.protect(isNeeded);
   }
 
-  /** Whether the broker has sent retained values of a device on the present connection, but no state, which comes last. */
+  /**
+   * Whether the broker has sent retained values of a device on the current connection, but not its state, which comes
+   * last.
+   */
   get awaitsState(): boolean {
     const isRetained = (fact: Fact<unknown> | undefined): boolean =>
       fact !== undefined && !fact.live && fact.at >= this.#connectedAt;
@@ -103,7 +107,7 @@ export class Registry extends EventEmitter<{
     return [...this.#watches.keys()];
   }
 
-  /** Begins to collect the events of a device. To be closed. */
+  /** Starts to collect the events of a device. The caller closes the watch. */
   watch(id: string): DeviceWatch {
     const watches = this.#watches.get(id) ?? new Set();
     this.#watches.set(id, watches);
@@ -115,7 +119,9 @@ export class Registry extends EventEmitter<{
     return watch;
   }
 
-  /** Takes in one message. An empty one deletes what was known. */
+  /**
+   * Processes one message. An empty one deletes the value, except at `$implementation/config/set` of a known device.
+   */
   receive(topic: string, payload: Buffer, retained: boolean): void {
     const base = this.#base.length;
     const slash = topic.indexOf('/', base);
@@ -136,19 +142,19 @@ export class Registry extends EventEmitter<{
   }
 
   /**
-   * Whether something has come live that a retained message is older than. A broker may deliver what it had retained after
-   * what came live meanwhile (seen with aedes 1.2.0).
+   * Returns whether a value has arrived live that is newer than a retained message. A broker may deliver a retained
+   * value after newer live messages (seen with aedes 1.2.0).
    */
   #hasNewer(known: KnownDevice, attribute: Attribute): boolean {
-    // An `init` that was only inferred is not what the broker had.
+    // An inferred `init` was never at the broker, so a retained `$online` still counts.
     if (attribute === 'state' && this.#homie2.has(known.id)) return false;
     const before = known[attribute];
     return before?.live === true && before.at >= this.#connectedAt;
   }
 
   /**
-   * Forgets which devices are there. To be called when a new connection is made: a state that the broker no longer has
-   * must not be taken for one that stands. All else stays known.
+   * Forgets which devices are present. Call it when a new connection is made, because a state that the broker no longer
+   * has must not be taken for a current one. Everything else stays known.
    */
   forgetStates(): void {
     this.#connectedAt = performance.now();
@@ -159,7 +165,7 @@ export class Registry extends EventEmitter<{
     this.#homie2.clear();
   }
 
-  /** Tells every watch what became of our own connection. */
+  /** Reports a change of our own connection to every watch. */
   tellConnection(what: ConnectionChange): void {
     const event: DeviceEvent = { attribute: 'connection', at: performance.now(), ...what };
     for (const watches of this.#watches.values()) {
@@ -167,7 +173,7 @@ export class Registry extends EventEmitter<{
     }
   }
 
-  /** What is retained comes topic by topic, so the one before is tried first. */
+  /** Tries the topic of the last message first, because retained messages arrive topic by topic. */
   #readerOf(topic: string, from: number): TopicReader | undefined {
     const last = this.#lastReader;
     if (last !== undefined && topic.length - from === last.name.length && topic.endsWith(last.name)) return last;
@@ -186,13 +192,14 @@ export class Registry extends EventEmitter<{
   }
 
   /**
-   * Whether a state is that of the present firmware. An earlier one, of another Homie, leaves its own at the broker, and its
-   * will may come late: `$homie` tells which one counts, else a retained `$online` is the leftover.
+   * Returns whether a state is from the current firmware. If an earlier firmware used another version of Homie, its
+   * state remains at the broker, and its will may arrive late. `$homie` determines which state counts; without it, a
+   * retained `$online` is the leftover.
    */
   #takesState(device: KnownDevice, name: string, { value, live }: Fact<DeviceState>): boolean {
     const [isHomie2, hasOnline] = [this.#homie2.has(device.id), device.homie && followsOnline(device.homie.value)];
     if (name === '$state') {
-      // A firmware of Homie 3 says `init` before it says its `$homie`.
+      // A firmware with Homie 3 publishes `init` before its `$homie`.
       if (hasOnline === true && (!live || (isHomie2 && value !== 'init'))) return false;
       this.#homie2.delete(device.id);
       return true;
@@ -202,15 +209,15 @@ export class Registry extends EventEmitter<{
     return true;
   }
 
-  /** A device of Homie 2 says only when its advertisement ends. */
+  /** Infers `init` from the advertisement: a Homie 2 device reports only the end of its advertisement. */
   #beginAdvertisement(device: KnownDevice, { attribute, value, at }: ValueEvent): void {
     const { state, homie } = device;
-    // Its first word, also where the firmware before had another Homie.
+    // This topic comes first, even if the previous firmware used another version of Homie.
     if (attribute === 'homie' && followsOnline(value) === true) {
       if (state?.live === true && state.value === 'init') return;
     } else {
       if (state !== undefined && (!this.#homie2.has(device.id) || state.value === 'init')) return;
-      // A later Homie announces itself; what it said before may have been missed.
+      // A later version of Homie publishes `init` itself; its earlier messages may have been missed.
       if (homie !== undefined && followsOnline(homie.value) === false) return;
     }
     this.#homie2.add(device.id);
@@ -238,7 +245,7 @@ export class Registry extends EventEmitter<{
     if (elsewhere) return;
     const isGone = attribute === 'state' && device.state !== undefined;
     device[attribute] = undefined;
-    // That a patch was received says nothing of what is there.
+    // A received patch does not show that a device is present.
     if (attributes.every((each) => each === 'configSet' || device[each] === undefined)) this.#forget(device.id);
     else this.#eviction.weigh(device);
     if (isGone) this.emit('gone', device);
@@ -250,7 +257,7 @@ export class Registry extends EventEmitter<{
     this.#homie2.delete(id);
   }
 
-  /** Forgets some of the devices where there are too many. */
+  /** Forgets some devices if there are too many. Returns whether there is room. */
   #makeRoom(): boolean {
     if (this.#devices.size < this.limit) return true;
     if (!this.#wasFull) this.emit('full');
@@ -267,8 +274,8 @@ export class Registry extends EventEmitter<{
 }
 
 /**
- * Whether the state of a device is `$online`, by the version of the convention that it names in `$homie`. Undefined for those
- * between 2.0, which has it, and 3, which has `$state`.
+ * Returns whether the state of a device is `$online`, by the version of the convention in its `$homie`: true for 2.0,
+ * false for versions with `$state` (3 and later), undefined for those between.
  */
 function followsOnline(homie: string): boolean | undefined {
   if (/^2\.0(\.|$)/.test(homie)) return true;
@@ -280,7 +287,7 @@ function noteState(device: KnownDevice, { value, live, at }: Fact<DeviceState>):
   if (value === 'sleeping') device.sleeps = true;
 }
 
-/** Whether the device itself has said this, just now: not the broker in its name, nor somebody who sends it a patch. */
+/** Returns whether the device itself has just sent this, not the broker (its will) or the sender of a patch. */
 function isSign({ attribute, value, live }: ValueEvent): boolean {
   return live && attribute !== 'configSet' && !(attribute === 'state' && value === 'lost');
 }

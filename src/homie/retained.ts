@@ -1,4 +1,4 @@
-/** What the broker has retained in the tree of one device: how it is found, and cleared. */
+/** Finds and clears what the broker has retained in the topic tree of one device. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
@@ -6,31 +6,34 @@ import type { HomieBroker } from './broker';
 import { publishToDevice, type Sender } from './gate';
 import { untilQuiet } from './until-quiet';
 
-/** How many topics, and characters in them, are taken in of one device: whoever may write its tree may write as many. */
+/**
+ * How many topics of one device are read, and how many characters in them: whoever may write there may write any
+ * number.
+ */
 const MOST = { topics: 50_000, characters: 4 * 1024 * 1024 };
-/** How many topics are looked at before other work gets its turn. */
+/** How many topics are processed before other work gets its turn. */
 const SLICE = 2000;
 /** How long the broker may take to acknowledge one clearing, in ms. */
 const CLEARING = 10_000;
 
 export interface Clearing {
-  /** Whose topics they are, and the job that holds the lock. */
+  /** Whose topics are cleared, and the job that holds the lock. */
   readonly sender: Pick<Sender, 'broker' | 'device' | 'job'>;
-  /** Asked as each clearing is handed to the socket; when it is false, nothing more is cleared. */
+  /** Called when each clearing is handed to the socket; if it returns false, nothing more is cleared. */
   readonly stands: () => boolean;
-  /** Takes what is cleared, as it is cleared. */
+  /** Receives each topic once it is cleared. */
   readonly cleared: string[];
   readonly signal: AbortSignal;
 }
 
 /**
- * The topics below a root that the broker has retained, found by a subscription that does not outlive this: it would bring
- * back every firmware that is published there.
+ * Returns the topics below a root that the broker has retained. Finds them by a subscription that ends with this call,
+ * because it would bring back every firmware that is published there.
  *
  * @param root base topic and device id
- * @param most how many are taken in
- * @throws {HomieError} CONNECTION_LOST: not all of them may have come; NOT_CLEARED where there are more than can be taken in;
- *   the reason of the signal
+ * @param most how many topics and characters are read
+ * @throws {HomieError} CONNECTION_LOST: some topics may be missing; NOT_CLEARED: there are more than are read; the
+ *   reason of the signal
  */
 export async function retainedBelow(
   broker: Pick<HomieBroker, 'connection' | 'shown'>,
@@ -65,7 +68,7 @@ export async function retainedBelow(
   } finally {
     connection.off('message', listen);
     connection.off('status', lose);
-    // On a dead link the answer does not come, and nobody waits for it when this is given up.
+    // On a dead connection the answer never arrives, so this ends with the signal, too.
     await unlessAborted(
       signal,
       connection.unsubscribe([filter]).catch(() => undefined),
@@ -75,9 +78,9 @@ export async function retainedBelow(
 }
 
 /**
- * Of the topics below a root those that belong to it, sorted, and not to a device whose topics lie beneath.
+ * Returns those topics below a root that belong to it and not to a device below it, sorted.
  *
- * @param others roots of other devices, as far as they are known; those that the topics show are found here
+ * @param others known roots of other devices; further ones are found from the topics
  */
 export async function ownTopics(topics: readonly string[], root: string, others: readonly string[]): Promise<string[]> {
   const foreign = new Set(others.map((other) => `${other}/`));
@@ -86,7 +89,7 @@ export async function ownTopics(topics: readonly string[], root: string, others:
     if (end !== undefined) foreign.add(topic.slice(0, 1 - end.length));
   });
   foreign.delete(`${root}/`);
-  // All that begins alike is found together in this order, so that each list is gone through once.
+  // In this order, topics that start alike are next to each other, so that one pass through each list is enough.
   const roots = [...foreign].filter((other) => other.startsWith(`${root}/`)).sort();
   await nextTurn();
   const sorted = [...topics].sort();
@@ -101,10 +104,10 @@ export async function ownTopics(topics: readonly string[], root: string, others:
   return own;
 }
 
-/** What ends the topics by which a device shows itself. */
+/** The ends of topics by which a device can be recognized. */
 const stateEnds = ['/$state', '/$online', '/$homie'];
 
-/** Lets other work have its turn in between. */
+/** Works through items in slices, and lets other work have its turn in between. */
 async function inSlices<Item>(items: readonly Item[], work: (item: Item) => void): Promise<void> {
   for (let from = 0; from < items.length; from += SLICE) {
     for (const item of items.slice(from, from + SLICE)) work(item);
@@ -112,20 +115,20 @@ async function inSlices<Item>(items: readonly Item[], work: (item: Item) => void
   }
 }
 
-/** The roots of the devices that are known. */
+/** Returns the roots of the known devices. */
 export function knownRoots({ baseTopic, registry }: HomieBroker): string[] {
   return (
     [...registry.devices.values()]
-      // At a base topic that is itself a device, the nodes of that device look like devices.
+      // If the base topic is itself a device, the nodes of that device look like devices.
       .filter(({ state, homie }) => state !== undefined || homie !== undefined)
       .map(({ id }) => baseTopic + id)
   );
 }
 
 /**
- * Clears topics one by one. The state goes last: as long as it is there it can tell that somebody has come.
+ * Clears topics one by one. The state comes last: as long as it exists, it can show that a device has returned.
  *
- * @returns whether it went through to the end
+ * @returns whether all were cleared
  * @throws {HomieError} those of `publishToDevice`; the reason of the signal
  */
 export async function clearRetained(
@@ -142,12 +145,12 @@ export async function clearRetained(
   return true;
 }
 
-/** Why what is retained is not known or cleared to its end. */
+/** Returns the error for retained topics that could not all be found or cleared. */
 export function connectionLost(): HomieError {
   return new HomieError('CONNECTION_LOST.meanwhile');
 }
 
-/** Whether a topic tells whether a device is there. */
+/** Returns whether a topic says whether a device is present. */
 export function isStateTopic(topic: string): boolean {
   return topic.endsWith('/$state') || topic.endsWith('/$online');
 }

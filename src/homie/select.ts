@@ -6,15 +6,15 @@ import { isPattern, matchAny, readPattern } from './pattern';
 import { untilSettled } from './presence';
 import { checkDeviceId } from './topics';
 
-/** Which devices are meant: these ids and patterns, or all whose `$fw/name` is that of the firmware. */
+/** Which devices are selected: these ids and patterns, or all whose `$fw/name` is that of the image. */
 export type DeviceChoice = { readonly devices: readonly string[] } | { readonly runningThisFirmware: true };
 
 /**
- * The ids of the devices that are meant, each once: in the order given, and those that a pattern means or that run this
- * firmware by id. For these waits until what is retained has settled.
+ * Returns the ids of the selected devices, each once: in the given order, and sorted by id where a pattern or the
+ * firmware name selects them. For a pattern or the firmware name, waits until the retained messages have arrived.
  *
- * @param firmwareName the name that the image carries, if it carries one
- * @param mayBeNone whether none is an answer, too, since more may appear later
+ * @param firmwareName the name in the image, if there is one
+ * @param mayBeNone whether an empty result is allowed, since more devices may appear later
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, SUBSCRIBE_REFUSED, NOT_HOMIE; the reason of the signal
  */
 export async function selectDevices(
@@ -38,7 +38,7 @@ export async function selectDevices(
 }
 
 /**
- * The same, when what is retained has settled, however the devices are named.
+ * Returns the same as `selectDevices`, but always waits until the retained messages have arrived, even for ids.
  *
  * @throws {HomieError} those of `selectDevices` and `untilSettled`; the reason of the signal
  */
@@ -64,13 +64,13 @@ function checkChoice(choice: DeviceChoice, firmwareName: string | undefined): vo
   }
 }
 
-/** Whether a device that appears later is selected, too. */
+/** Returns whether a device that appears later is selected, too. */
 export function isMeant(choice: DeviceChoice, device: Device, firmwareName: string | undefined): boolean {
   if ('devices' in choice) return matchAny(choice.devices)(device.id);
   return firmwareName !== undefined && device.fwName?.value === firmwareName;
 }
 
-/** Those that are named one by one. */
+/** Returns the devices that are selected by id, not by a pattern. */
 export function namedDevices(choice: DeviceChoice): string[] {
   return 'devices' in choice ? choice.devices.filter((device) => !isPattern(device)) : [];
 }
@@ -96,7 +96,7 @@ async function selectNamed(
   return [...new Set(ids)];
 }
 
-/** Returns names as the parts of a choice; halved, since there may be thousands of them. */
+/** Joins names as alternatives. Splits them in halves, because there may be thousands. */
 function either(names: readonly string[]): Text | string {
   const half = Math.ceil(names.length / 2);
   if (names.length < 2) return names.join('');

@@ -6,18 +6,22 @@ import { AT_ONCE, ExactTopics } from './exact-topics';
 import type { Registry } from './registry';
 import { untilQuiet, type Burst } from './until-quiet';
 
-/** What is retained still comes as long as the last of it is not older, in ms. */
+/** Retained messages count as still arriving while the last one is not older than this, in ms. */
 const RECEIVING = 10_000;
 
-/** It is said that it still comes when that takes longer, in ms. */
+/** How long retained messages may keep arriving before this is reported, in ms. */
 const LONG = 5000;
 
-/** So often the connection may end while exact topics are asked for: there are brokers that take few filters at a time. */
+/**
+ * How often the connection may end during requests for exact topics before these are given up: some brokers accept only
+ * a few filters at a time.
+ */
 const MOST_CUT = 2;
 
 /**
- * Follows what a broker sends of its retained messages at each connection, until all has come. Emits `settled` then, and
- * `changed` when it takes long, no longer does, or the broker is seen to deliver that for exact topics only.
+ * Follows the retained messages of a broker at each connection until all have arrived. Emits `settled` then. Emits
+ * `changed` when they take long, when they no longer do, or when the broker turns out to deliver them for exact topics
+ * only.
  */
 export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
   readonly #connection: Connection;
@@ -25,13 +29,13 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
   readonly #baseTopic: string;
   #isSettled = false;
   #takesLong = false;
-  /** When a retained message came last on the present connection, in ms of `performance.now()`. */
+  /** When the last retained message of the current connection arrived, in ms of `performance.now()`. */
   #lastAt = Number.NEGATIVE_INFINITY;
-  /** Of the present connection; undefined where filters with wildcards have brought what is retained. */
+  /** For the current connection; undefined if filters with wildcards have brought retained messages. */
   #exact: ExactTopics | undefined;
-  /** How often the connection has ended while exact topics were asked for. */
+  /** How often the connection has ended during requests for exact topics. */
   #cut = 0;
-  /** Aborted when the present connection has ended. */
+  /** Aborted when the current connection has ended. */
   #ended = new AbortController();
   readonly #waiters = new Set<(error?: HomieError) => void>();
   #closed = false;
@@ -46,28 +50,28 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     registry.on('forgotten', (id) => this.#exact?.forget(id));
   }
 
-  /** Whether all has come. */
+  /** Whether all retained messages have arrived. */
   get isSettled(): boolean {
     return this.#isSettled;
   }
 
-  /** Whether it is still coming. */
+  /** Whether retained messages are still arriving. */
   get isReceiving(): boolean {
     const isConnected = this.#connection.status.state === 'connected';
     return isConnected && !this.#isSettled && performance.now() - this.#lastAt < RECEIVING;
   }
 
-  /** Whether it has been coming for long. */
+  /** Whether retained messages have been arriving for long. */
   get takesLong(): boolean {
     return this.#takesLong;
   }
 
-  /** Whether the broker was seen to deliver nothing retained for a filter with a wildcard. */
+  /** Whether the broker was observed to deliver no retained messages for a filter with a wildcard. */
   get needsExactTopics(): boolean {
     return this.#exact?.isNeeded === true;
   }
 
-  /** See `HomieBroker.settled`. */
+  /** Waits until all retained messages have arrived. See `HomieBroker.settled`. */
   wait(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -88,14 +92,14 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     });
   }
 
-  /** See `HomieBroker.seek`. */
+  /** Asks for exact topics where needed. See `HomieBroker.seek`. */
   async seek(ids: Iterable<string>, signal: AbortSignal): Promise<void> {
     if (this.#exact === undefined) return;
     const unknown = [...ids].filter((id) => mayBeMore(this.#registry.get(id)));
     if (unknown.length > 0) await this.#exact.seek(unknown, signal);
   }
 
-  /** A connection has been made. */
+  /** Starts over for a new connection. */
   begin(): void {
     this.end();
     this.#ended = new AbortController();
@@ -103,7 +107,7 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     this.#noticeIfLong(this.#ended.signal);
   }
 
-  /** There is no connection. */
+  /** Ends with the connection. */
   end(): void {
     this.#isSettled = false;
     this.#takesLong = false;
@@ -112,12 +116,12 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     this.#ended.abort();
   }
 
-  /** A retained message has come. To be called before the registry takes it in. */
+  /** Notes that a retained message has arrived. Call it before the registry receives the message. */
   received(): void {
     this.#lastAt = performance.now();
   }
 
-  /** The broker has acknowledged the subscriptions of the present connection. */
+  /** Waits for the retained messages, once the broker has acknowledged the subscriptions of the current connection. */
   async subscribed(): Promise<void> {
     const ended = this.#ended.signal;
     const burst = { lastAt: () => this.#lastAt, isPartial: () => this.#registry.awaitsState };
@@ -135,13 +139,16 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     this.emit('changed');
   }
 
-  /** Ends it for good. Whoever waits gets NOT_CONNECTED. */
+  /** Ends this for good. Whoever waits gets NOT_CONNECTED. */
   close(): void {
     this.#closed = true;
     for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
   }
 
-  /** For the devices that are known already. Where nothing is retained of the first ones, the others are not waited for. */
+  /**
+   * Asks for the exact topics of the devices already known. If nothing is retained for the first ones, does not wait
+   * for the others.
+   */
   async #askExactly(burst: Burst, ended: AbortSignal): Promise<void> {
     const exact = new ExactTopics({
       connection: this.#connection,
@@ -157,11 +164,11 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
     else for (const id of ids) exact.hear(id);
   }
 
-  /** What shows that exact topics are needed, or may be. */
+  /** Evaluates whether an event shows that exact topics are needed, or may be. */
   #hear(id: string, event: DeviceEvent): void {
     if (this.#exact === undefined || event.attribute === 'connection') return;
     if (!event.live) {
-      // A retained `$online` is taken in although it came live.
+      // The registry accepts a retained `$online` even after a live one, so a state proves nothing.
       if (event.attribute !== 'state') this.#exact.learn(id);
       return;
     }
@@ -178,7 +185,10 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
   }
 }
 
-/** Whether the broker may have retained more of a device than is known; it may be just about to publish everything. */
+/**
+ * Returns whether the broker may have retained more of a device than is known. After `init`, the device is about to
+ * publish everything itself.
+ */
 function mayBeMore({ state, checksum, config }: Partial<Device> = {}): boolean {
   return state === undefined || (state.value !== 'init' && (checksum === undefined || config === undefined));
 }

@@ -2,15 +2,15 @@ import { HomieError } from '../errors';
 import { isDeviceId, MAX_ID } from './device-id';
 import { topicReaders } from './values';
 
-/** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer ones never reach it). */
+/** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer topics never reach it). */
 const MAX_TOPIC = 129;
 
 /**
- * The base topic as it is put before device ids: surrounding white space removed, a trailing slash supplied.
+ * Returns the base topic as a prefix of device ids: without surrounding white space, and with a trailing slash.
  *
- * @param shown what an error shows in its place
- * @throws {HomieError} INVALID_BASE_TOPIC when it is empty, holds `+`, `#` or a control character, begins with `$`, or
- * leaves no room for a device
+ * @param shown what an error shows instead of the text
+ * @throws {HomieError} INVALID_BASE_TOPIC: it is empty, contains `+`, `#`, a control character or half of a surrogate
+ *   pair, starts with `$`, or leaves no room for a device
  */
 export function normalizeBaseTopic(text: string, shown = text): string {
   const trimmed = text.trim();
@@ -23,8 +23,9 @@ export function normalizeBaseTopic(text: string, shown = text): string {
 }
 
 /**
- * @returns the id, unchanged
- * @throws {HomieError} INVALID_DEVICE_ID when it is none by `isDeviceId`
+ * Returns the id unchanged if it is valid.
+ *
+ * @throws {HomieError} INVALID_DEVICE_ID: it is not valid by `isDeviceId`
  */
 export function checkDeviceId(id: string): string {
   if (isDeviceId(id)) return id;
@@ -32,10 +33,11 @@ export function checkDeviceId(id: string): string {
 }
 
 /**
- * Where the firmware of this MD5 is published for a device (homie-esp8266 BootNormal.cpp, `__handleOTAUpdates`).
+ * Returns the topic at which an image with this MD5 is published for a device (homie-esp8266 BootNormal.cpp,
+ * `__handleOTAUpdates`).
  *
  * @param base the base topic with its trailing slash
- * @throws {HomieError} TOPIC_TOO_LONG when the device could not receive it
+ * @throws {HomieError} TOPIC_TOO_LONG: the device could not receive it
  */
 export function firmwareTopic(base: string, id: string, md5: string): string {
   const topic = `${base}${id}/$implementation/ota/firmware/${md5}`;
@@ -45,7 +47,7 @@ export function firmwareTopic(base: string, id: string, md5: string): string {
 }
 
 /**
- * The topic filters to follow all devices under a base topic, or one of them.
+ * Returns the topic filters for all devices under a base topic, or for one of them.
  *
  * @param base the base topic with its trailing slash
  */

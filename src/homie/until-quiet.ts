@@ -1,34 +1,37 @@
-/** How the end of what a broker has retained is found: nothing in MQTT announces it. */
+/** Finds the end of the retained messages of a broker, which nothing in MQTT announces. */
 
-/** All has come when nothing came for so long, in ms. */
+/** All retained messages count as arrived when none has arrived for this long, in ms. */
 const QUIET = 300;
 
-/** The same while it is known that something is missing, in ms: a broker that limits its rate may pause between batches. */
+/** The same while something is known to be missing, in ms: a broker that limits its rate may pause between batches. */
 const QUIET_BEFORE_MORE = 2000;
 
-/** Waiting ends at the latest after so long, in ms: what 20,000 devices have retained at 1000 messages a second, the rate of EMQX. */
+/**
+ * The longest wait, in ms: enough for the retained messages of 20,000 devices at 1000 messages a second, the rate of
+ * EMQX.
+ */
 export const AT_MOST = 300_000;
 
 export interface Burst {
-  /** When a retained message came last, in ms of `performance.now()`. */
+  /** When the last retained message arrived, in ms of `performance.now()`. */
   readonly lastAt: () => number;
-  /** Whether it is known that more is to come. */
+  /** Whether something is known to be missing. */
   readonly isPartial?: () => boolean;
-  /** In ms, 300 s unless given. */
+  /** In ms, 300 s by default. */
   readonly atMost?: number;
 }
 
 /**
- * Quiet is counted in steps of so many ms, however long a step took: while the process was held up, messages may have come
- * that it has not read yet.
+ * Quiet time is counted in steps of this many ms, however long a step took: while the process was blocked, messages may
+ * have arrived that it has not read yet.
  */
 const STEP = 50;
 
 /**
- * Waits until no retained message has come for 300 ms, or for 2 s while something is known to be missing.
+ * Waits until no retained message has arrived for 300 ms, or for 2 s while something is known to be missing.
  *
  * @param signal rejects with its reason
- * @returns false when they still came after `atMost`
+ * @returns false if messages were still arriving after `atMost`
  */
 export async function untilQuiet(
   { lastAt, isPartial = () => false, atMost = AT_MOST }: Burst,

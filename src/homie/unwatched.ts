@@ -8,15 +8,15 @@ import type { Outcome } from '../update/update';
 interface Unwatched {
   readonly broker: HomieBroker;
   readonly device: string;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
 }
 
 /**
- * Judges a device that was sent something and then watched no longer, by what is seen of it from now on. Starts again where
- * our own connection was lost, since nothing can be said of a device without one.
+ * Judges a device that was sent something and then no longer watched, by what it shows from now on. Starts over if our
+ * own connection is lost, since nothing can be said about a device without it.
  *
- * @param failed gives the end for an error: ABANDONED, or what `judge` threw
+ * @param failed returns the result for an error: ABANDONED, or what `judge` threw
  */
 export async function judgeUnwatched<End>(
   { broker, device, abandon }: Unwatched,
@@ -41,12 +41,12 @@ export async function judgeUnwatched<End>(
 }
 
 /**
- * Watches on, without a deadline, a device that may still boot what it was sent before it was watched no longer. Nothing is
- * sent.
+ * Watches a device, without a deadline, that may still boot what it was sent before it was no longer watched. Sends
+ * nothing.
  *
- * @param look what the device shows, undefined as long as that is nothing
- * @returns undefined when it was shown otherwise that the device has nothing to boot, another patch was sent to it, or it can be
- * watched no longer
+ * @param look returns what the device shows; undefined as long as that is nothing
+ * @returns undefined if the device has nothing to boot any more, if another patch was sent to it, or if it can no
+ *   longer be watched
  */
 export function lateOutcomeUnwatched(
   input: Unwatched,
@@ -62,11 +62,11 @@ export function lateOutcomeUnwatched(
         const known = registry.get(device);
         const outcome = known && observer.patches === 0 ? look(known, observer) : undefined;
         if (outcome !== undefined) {
-          // Another job may have the device by now, and something of its own to boot.
+          // Another job may have the device by now, with something of its own to boot.
           if (locks.holder(device) === undefined) await locks.rebooted(device);
           return outcome;
         }
-        // The next reboot may be for another patch, where one was sent meanwhile.
+        // If another patch was sent meanwhile, the next reboot may be for that one.
         if (observer.patches > 0 || !locks.isRebootPending(device)) return undefined;
         await observer.next(Infinity);
       }
@@ -76,9 +76,10 @@ export function lateOutcomeUnwatched(
 }
 
 /**
- * Returns why nothing live has confirmed what the broker has retained of a device: it may send its statistics too seldom.
+ * Returns the error for a device whose retained values no live message has confirmed: it may send its statistics too
+ * seldom.
  *
- * @param waited for how long its uptime was waited for, in ms
+ * @param waited how long its uptime was waited for, in ms
  */
 export function unconfirmed({ config }: Device, waited: number): HomieError {
   const interval = config && statisticsInterval(config.value);
@@ -86,7 +87,9 @@ export function unconfirmed({ config }: Device, waited: number): HomieError {
   return new HomieError('UNCONFIRMED.interval', { interval });
 }
 
-/** How often a device sends its statistics, in s, by `$implementation/config`; undefined where that does not tell. */
+/**
+ * Returns how often a device sends its statistics, in s, from `$implementation/config`; undefined if that does not say.
+ */
 function statisticsInterval(config: string): number | undefined {
   try {
     const interval: unknown = Reflect.get(Object(JSON.parse(config)), 'device_stats_interval');

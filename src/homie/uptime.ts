@@ -1,49 +1,57 @@
 import type { Device } from './device';
 
-/** How late the `init` of a device may reach us, in ms. It is the first message of a connection: nothing waits before it. */
+/**
+ * How late the `init` of a device may reach us, in ms. It is the first message of a connection, so nothing delays it.
+ */
 const LATE_INIT = 3_000;
 
 /**
- * How late any other message of a device may reach us, its will included, in ms. The broker ends a connection on which
- * nothing comes for one and a half keepalives, which are 15 s.
+ * How late any other message of a device, including its will, may reach us, in ms. The broker ends a silent connection
+ * after one and a half times its keep-alive, which is 15 s.
  */
 export const LATE = 25_000;
 
-/** How long a device must have been up, in s, before a reboot that follows at once can be shown. */
+/** How long a device must have been up, in s, so that a reboot right after can be shown. */
 const SHOWABLE = LATE_INIT / 1000 + 2;
 
-/** How long a device had been up, in s, when it said so; and when that came, in ms of `performance.now()`. */
+/**
+ * How long a device had been up, in s, when it reported that; and when the report arrived, in ms of
+ * `performance.now()`.
+ */
 export interface Uptime {
   readonly value: number;
   readonly at: number;
-  /** When the live `init` of the connection came in which it was said, in ms; undefined when nobody saw that. */
+  /**
+   * When the live `init` of the connection of this report arrived, in ms of `performance.now()`; undefined if it was
+   * not seen.
+   */
   readonly connectedAt?: number | undefined;
 }
 
 /**
- * Whether an uptime shows that the device was restarted since an earlier moment. A mere reconnect gives the same `init` …
- * `ready`, but there the uptime goes on counting (seen on homie-esp8266 ba452ea). So it shows a restart only when it is
- * smaller than what the device must have reached otherwise. `$stats/uptime` is in whole seconds, rounded down, and may
- * come late: what counts is when its connection began.
+ * Returns whether an uptime shows that the device was restarted since an earlier moment. A mere reconnect shows the
+ * same `init` … `ready`, but the uptime continues to count (seen on homie-esp8266 ba452ea). So the uptime shows a
+ * restart only if it is smaller than the device must have reached otherwise. `$stats/uptime` is in whole seconds,
+ * rounded down, and may arrive late, so the start of its connection counts, too.
  *
- * @param before what the device had reached, at least, at that moment
- * @param after as it came live later
+ * @param before the minimum that the device had reached at the earlier moment
+ * @param after arrived live later
  */
 export function restartShown(before: Uptime, after: Uptime): boolean {
-  // The messages of a device come in their order, however late.
+  // The messages of a device arrive in order, however late.
   if (after.value < Math.floor(before.value)) return true;
   const saidAt = Math.max(after.at - LATE, (after.connectedAt ?? Number.NEGATIVE_INFINITY) - LATE_INIT);
   return after.value + 1 <= before.value + (saidAt - before.at) / 1000;
 }
 
-/** Whether an uptime rules out that the device was started after `moment` (ms of `performance.now()`). */
+/** Returns whether an uptime rules out that the device was started after `moment` (ms of `performance.now()`). */
 export function startRuledOut(moment: number, { value, at }: Uptime): boolean {
   return value * 1000 >= at - moment;
 }
 
 /**
- * How long a device has been up at least, by what came live in its present connection. The uptime of an earlier connection
- * may be that of an earlier boot, and so may one that is retained.
+ * Returns the minimum time for which a device has been up, from what arrived live in its current connection. A retained
+ * uptime, or one from an earlier connection, may be from an earlier boot.
  *
  * @param now ms of `performance.now()`
  */
@@ -54,8 +62,9 @@ export function reachedUptime({ state, uptime, connectedAt }: Device, now: numbe
 }
 
 /**
- * From when on a reboot of a device that is ready could be shown, in ms of `performance.now()`. One that sleeps starts again
- * at each wake and is not waited for: its next wakes show that it was restarted.
+ * Returns when a reboot of a ready device could be shown, in ms of `performance.now()`. Returns 0 for a device that
+ * sleeps, so that nothing waits for it: the device starts again at each wake, and its next wakes show that it was
+ * restarted.
  */
 export function showableAt(device: Device, now: number): number {
   if (device.sleeps === true) return 0;

@@ -1,42 +1,42 @@
 import { isUtf8 } from 'node:buffer';
 import { deviceStates, type Attribute, type Attributes, type DeviceEvent, type DeviceState, type Fact } from './device';
 
-/** What stands in for a configuration patch, which may hold secrets. */
+/** Replaces the text of a configuration patch, which may contain secrets. */
 const REDACTED = '•••';
 
-/** The longest values that are kept, in bytes. Longer ones are dropped, not cut. */
+/** The longest values that are kept, in bytes. Longer values are dropped, not cut. */
 const MAX_CONFIG = 4096;
 const MAX_VALUE = 256;
 
-/** How many texts that devices may have alike are kept once for all. */
+/** How many texts that are likely to be the same for many devices are kept only once. */
 const MAX_SHARED = 4096;
 
 /** The facts of a device, to be filled in. */
 export type Facts = { [A in Attribute]: Fact<Attributes[A]> | undefined };
 
-/** An event of a device itself. */
+/** An event of the device itself, not of our connection. */
 export type ValueEvent = Exclude<DeviceEvent, { attribute: 'connection' }>;
 
 /** A topic below a device. */
 export interface TopicReader {
-  /** What stands after the device id. */
+  /** The part after the device id. */
   readonly name: string;
   readonly attribute: Attribute;
-  /** The event that a message is. Undefined when its payload is not a value of this attribute. */
+  /** Returns the event for a message; undefined if the payload is not a value of this attribute. */
   read(payload: Buffer, live: boolean, at: number): ValueEvent | undefined;
 }
 
-/** Makes an event the fact of its attribute. One object serves as both: there are many. */
+/** Stores an event as the fact of its attribute. One object serves as both, because there are many. */
 export function keep(facts: Facts, event: ValueEvent): void {
   const slots: Record<Attribute, unknown> = facts;
   slots[event.attribute] = event;
 }
 
 /**
- * One for each topic that is followed, in the order in which these are subscribed: each filter brings at most one retained
- * message of a device (see `Session.subscribe`). The checksum comes first: with it a device is not forgotten for others. The
- * state comes last: when a device shows as ready, all else that the broker has retained of it is known. No firmware topic is
- * among them, so that no firmware publish comes back.
+ * One reader for each topic that is followed, in the order of subscription. Each filter brings at most one retained
+ * message per device (see `Subscriptions.add`). The checksum comes first, because it keeps a device from being
+ * forgotten in favor of others. The state comes last: when a device shows as ready, everything else that the broker has
+ * retained of it is known. No firmware topic is included, so that no firmware publish comes back.
  */
 const readers: readonly TopicReader[] = [
   reader('$fw/checksum', 'checksum', readChecksum),
@@ -57,7 +57,7 @@ const readers: readonly TopicReader[] = [
   reader('$online', 'state', readOnline),
 ];
 
-/** The topics that are followed, by name, in the order in which they are subscribed. */
+/** The topics that are followed, by name, in the order of subscription. */
 export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(readers.map((each) => [each.name, each]));
 
 /** Every attribute once. */
@@ -78,7 +78,7 @@ function reader<A extends Attribute>(
     read(payload, live, at) {
       const value = readValue(payload);
       if (value === undefined) return undefined;
-      // The value is one of this attribute, which the compiler does not follow through a union.
+      // The value is one of this attribute, but the compiler does not follow that through a union.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       return { attribute, value, live, at } as ValueEvent;
     },
@@ -95,8 +95,8 @@ function readSharedText(payload: Buffer): string | undefined {
 }
 
 /**
- * Stands in for a configuration that is not UTF-8. It is not JSON, so that nothing is read out of it: each byte that is not
- * UTF-8 would become three others, and neither lengths nor values would be those of the device.
+ * Replaces a configuration that is not UTF-8. It is not JSON, so nothing is read from it: decoding would turn each
+ * invalid byte into three others, so that neither lengths nor values would match those of the device.
  */
 const NOT_UTF8 = '\uFFFD';
 

@@ -1,14 +1,17 @@
 import { MAX_TIMER } from '../deadline';
 import type { DeviceEvent } from './device';
 
-/** How many events wait to be read, and how many characters of text in them. When nobody reads for long, the oldest go. */
+/**
+ * How many unread events are kept, and how many characters of text in them. If nobody reads for long, the oldest are
+ * dropped.
+ */
 const MAX_WAITING = 1000;
 const MAX_TEXT = 256 * 1024;
 
 /** Collects the events of one device in order, so that an exchange can be written from top to bottom. */
 export class DeviceWatch {
   readonly #waiting: DeviceEvent[] = [];
-  /** Characters of text in what waits. */
+  /** Characters of text in the unread events. */
   #text = 0;
   readonly #closed: () => void;
   #wake: (() => void) | undefined;
@@ -18,7 +21,7 @@ export class DeviceWatch {
     this.#closed = closed;
   }
 
-  /** Takes in an event. For the registry. */
+  /** Adds an event. Called by the registry. */
   push(event: DeviceEvent): void {
     this.#waiting.push(event);
     this.#text += textOf(event);
@@ -27,11 +30,12 @@ export class DeviceWatch {
   }
 
   /**
-   * The next event. One that has come already is given even when `until` has passed. To be called by one reader at a time.
+   * Returns the next event. An event that has already arrived is returned even if `until` has passed. Allows one reader
+   * at a time.
    *
    * @param until ms of `performance.now()`; may be Infinity
-   * @param signal rejects with its reason when it is aborted
-   * @returns undefined when `until` has passed
+   * @param signal rejects with its reason when aborted
+   * @returns undefined if `until` has passed
    */
   async next(until: number, signal?: AbortSignal): Promise<DeviceEvent | undefined> {
     for (;;) {
@@ -44,7 +48,7 @@ export class DeviceWatch {
     }
   }
 
-  /** Ends the watch. What waits is dropped. */
+  /** Ends the watch, and drops unread events. */
   close(): void {
     this.#closed();
     this.#waiting.length = 0;
@@ -57,7 +61,7 @@ export class DeviceWatch {
     return event;
   }
 
-  /** Until an event, the end of the time, or an abort. */
+  /** Waits for an event, the end of the time, or an abort. */
   #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {

@@ -10,31 +10,32 @@ export type { ConnectionOptions } from './options';
 export type { Published, PublishOptions } from './publish-queue';
 export type { Lack } from './session';
 
+/** The state of a connection. */
 export type ConnectionStatus =
   | { readonly state: 'connecting' }
   | {
       readonly state: 'connected';
       readonly protocolVersion: 4 | 5;
-      /** In bytes, where the broker says so (MQTT 5). */
+      /** The largest packet that the broker accepts, in bytes, if it says so (MQTT 5). */
       readonly maximumPacketSize?: number;
-      /** SUBSCRIBE_REFUSED: the broker withholds some of what is to be received. */
+      /** SUBSCRIBE_REFUSED: the broker refused some of the subscriptions. */
       readonly refusal?: HomieError;
-      /** What is retained still comes, and takes long. */
+      /** Retained messages are still arriving, and have been for some time. */
       readonly receiving?: true;
-      /** Left out where that is nothing. */
+      /** Left out if the broker lacks nothing. */
       readonly lacks?: readonly Lack[];
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };
 
-/** A connection that stood for so long was a good one: the next reconnect comes at once again. In ms. */
+/** A connection that lasted this long, in ms, resets the pause before the next reconnect to its minimum. */
 const GOOD = 10_000;
 
 /**
  * A connection to a broker that reconnects indefinitely.
  *
- * Emits `status` at every change, `subscribed` when the broker has acknowledged the subscriptions of a new connection, with
- * the reason codes of those that it refused, `message` for each message, and `skipped` instead for one of more than 32 MiB.
- * While it reconnects the status stays `disconnected` and says why.
+ * Emits `status` at every change, `message` for each message, and `skipped` instead for a message of more than 32 MiB.
+ * Emits `subscribed` when the broker has acknowledged the subscriptions of a new connection, with the reason codes of
+ * the filters that it refused. While the connection reconnects, the status stays `disconnected` and says why.
  */
 export class Connection extends EventEmitter<{
   status: [ConnectionStatus];
@@ -48,19 +49,22 @@ export class Connection extends EventEmitter<{
   readonly #filters = new Set<string>();
   #status: ConnectionStatus = { state: 'disconnected', error: new HomieError('NOT_CONNECTED') };
   #session: Session | undefined;
-  /** The version that worked last, unless it was 3.1.1 only because the broker closed the connection at a CONNECT of 5. */
+  /**
+   * The version that worked last. A connection with 3.1.1 does not count if it was tried only because the broker closed
+   * the connection after a CONNECT of version 5.
+   */
   #known: 4 | 5 | undefined;
   #failures = 0;
   #heardAt = performance.now();
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** @throws {HomieError} BROKER_SETTINGS */
+  /** @throws {HomieError} BROKER_SETTINGS: the options are invalid */
   constructor(options: ConnectionOptions) {
     super();
     this.#options = options;
     this.#clientId = options.clientId || `homie-ota-${randomBytes(6).toString('hex')}`;
-    // Throws now what would be thrown at each attempt.
+    // Reports invalid options now rather than at each attempt.
     clientOptions(options, 5, this.#clientId);
     this.#backoff = options.reconnect ?? { min: 1000, max: 30_000 };
   }
@@ -69,12 +73,12 @@ export class Connection extends EventEmitter<{
     return this.#status;
   }
 
-  /** When something last came from the broker, in ms of `performance.now()`. */
+  /** When the broker last sent something, in ms of `performance.now()`. */
   get heardAt(): number {
     return this.#session?.heardAt ?? this.#heardAt;
   }
 
-  /** Begins to connect. To be called once. */
+  /** Starts connecting. Call it once. */
   connect(): void {
     this.#become({ state: 'connecting' });
     this.#attempt(this.#firstVersion());
@@ -83,8 +87,8 @@ export class Connection extends EventEmitter<{
   /**
    * Subscribes with QoS 0, now and at every reconnect.
    *
-   * @returns resolves when the broker has acknowledged, or at once while there is no connection: the reason codes of those
-   * that it refused
+   * @returns the reason codes of the filters that the broker refused; resolves when the broker has acknowledged the
+   *   subscriptions, or at once while there is no connection; rejects if the connection is lost first
    */
   async subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, number>> {
     for (const filter of filters) this.#filters.add(filter);
@@ -92,19 +96,22 @@ export class Connection extends EventEmitter<{
     return this.#session.subscribe(filters);
   }
 
+  /** Unsubscribes, and does not subscribe to these filters again at a reconnect. */
   async unsubscribe(filters: readonly string[]): Promise<void> {
     for (const filter of filters) this.#filters.delete(filter);
     if (this.#status.state === 'connected') await this.#session?.unsubscribe(filters);
   }
 
   /**
-   * Publishes once: it is never queued while there is no connection, and never repeated. It waits until what was published
-   * before is acknowledged or given up; `timeout` counts from there. When it passes, the connection is cut and made again.
+   * Publishes once. A message is never queued while there is no connection, and never repeated. It goes out in its turn
+   * after earlier messages, and `timeout` starts when these are acknowledged or given up. If the timeout expires, the
+   * connection is cut and then made again.
    *
-   * @returns resolves with QoS 1 when the broker has acknowledged, with QoS 0 when it is written
-   * @throws {HomieError} NOT_CONNECTED: nothing was sent, also where it made no sense any more when its turn came. PACKET_TOO_LARGE: the broker takes no message of this size.
-   * PUBLISH_DENIED, PUBLISH_REFUSED: the broker did not take it. CONNECTION_LOST, PUBLISH_TIMEOUT: whether the broker has it
-   * is not known
+   * @returns resolves with QoS 1 when the broker has acknowledged the message, with QoS 0 when it is written
+   * @throws {HomieError} NOT_CONNECTED: nothing was sent, either without a connection or because `still` returned
+   *   false. PACKET_TOO_LARGE: the message is larger than the broker accepts. PUBLISH_DENIED, PUBLISH_REFUSED: the
+   *   broker did not accept the message. CONNECTION_LOST, PUBLISH_TIMEOUT: it is unknown whether the broker has the
+   *   message
    */
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
     if (this.#status.state !== 'connected' || this.#session === undefined) throw new HomieError('NOT_CONNECTED');
@@ -112,26 +119,31 @@ export class Connection extends EventEmitter<{
   }
 
   /**
-   * Asks the broker for a sign of life (MQTT 5, section 3.12). A connection keeps the order of what goes over it: when the
-   * answer comes, all that the broker had sent before has come, too.
+   * Pings the broker (MQTT 5, section 3.12). A connection preserves the order of its packets, so when the answer
+   * arrives, everything that the broker had sent before has arrived, too.
    *
-   * @throws {HomieError} NOT_CONNECTED; CONNECTION_LOST when the connection ends before the answer
+   * @throws {HomieError} NOT_CONNECTED: there is no connection; CONNECTION_LOST: the connection ended before the answer
    */
   async ping(): Promise<void> {
     if (this.#status.state !== 'connected' || this.#session === undefined) throw new HomieError('NOT_CONNECTED');
     return this.#session.ping();
   }
 
-  /** Ends the connection for good. It is `disconnected` at once; no socket, listener or timer stays when this resolves. */
+  /**
+   * Ends the connection for good. Its status is `disconnected` at once; no socket, listener or timer remains when this
+   * resolves.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    // Nothing can be sent from here on: whoever tries again and again while it is connected must not do so now.
+    // Nothing can be sent from here on, so code that retries while the status is `connected` must stop now.
     this.#become({ state: 'disconnected', error: new HomieError('NOT_CONNECTED') });
     await this.#session?.close();
   }
 
-  /** @param isFallback whether the broker did not say that it refuses the other version: it may only have been restarting */
+  /**
+   * @param isFallback whether the broker did not explicitly refuse the other version: it may only have been restarting
+   */
   #attempt(version: 4 | 5, isFallback = false): void {
     let openedAt: number | undefined;
     const session = new Session(this.#options, version, this.#clientId, {
@@ -166,12 +178,12 @@ export class Connection extends EventEmitter<{
     try {
       refused = await session.subscribe([...this.#filters]);
     } catch {
-      return; // The connection is gone, and its end is told elsewhere.
+      return; // `closed` reports the end of the connection.
     }
     if (this.#session === session) this.emit('subscribed', refused);
   }
 
-  /** After the end of an attempt or a connection. */
+  /** Decides what follows the end of an attempt or a connection: the other version, or a pause and a reconnect. */
   #next(version: 4 | 5, end: ConnectionEnd): void {
     if (this.#options.protocolVersion === 'auto' && !end.opened && version === this.#firstVersion()) {
       const other = version === 5 ? 4 : 5;

@@ -4,15 +4,15 @@ import { HomieError } from '../errors';
 
 /** How to connect to a broker. */
 export interface ConnectionOptions {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
+  /** Starts with `mqtt://`, `mqtts://`, `ws://` or `wss://`. */
   readonly url: string;
-  /** How errors name the broker, where the URL holds what is not to be shown. */
+  /** How errors name the broker, if the URL contains something that must not be shown. */
   readonly shownUrl?: string;
-  /** 4 is MQTT 3.1.1. `auto` tries 5, and takes 4 where the broker refuses that. */
+  /** 4 is MQTT 3.1.1. `auto` tries 5, and uses 4 if the broker refuses 5. */
   readonly protocolVersion: 5 | 4 | 'auto';
-  /** Chosen at random where it is left out. */
+  /** Random if left out. */
   readonly clientId?: string;
-  /** In s; 0 for none. */
+  /** In s; 0 disables it. */
   readonly keepalive?: number;
   readonly username?: string;
   readonly password?: string;
@@ -27,7 +27,7 @@ export interface ConnectionOptions {
   };
   /** How long the broker may take to accept the connection, in ms. */
   readonly connectTimeout?: number;
-  /** Pause between two attempts, in ms: `min`, doubled each time up to `max`. */
+  /** Pause between two attempts, in ms: starts at `min` and doubles each time up to `max`. */
   readonly reconnect?: { readonly min: number; readonly max: number };
 }
 
@@ -35,17 +35,21 @@ const schemes = ['mqtt:', 'mqtts:', 'ws:', 'wss:'] as const;
 const CONNECT_TIMEOUT = 20_000;
 const KEEPALIVE = 60;
 
-/** The largest message that is taken, in bytes: a retained firmware in base64 is to be found, and anybody may publish more. */
+/**
+ * The largest message that is accepted, in bytes. It must allow a retained firmware in base64 to be found, and it is
+ * limited because anybody may publish more.
+ */
 export const MAX_PACKET = 32 * 1024 * 1024;
 
-/** The largest WebSocket message, in bytes. It is received as a whole, and may hold more than one MQTT packet. */
+/** The largest WebSocket message, in bytes. It is received as a whole, and may contain more than one MQTT packet. */
 const MAX_FRAME = 2 * MAX_PACKET;
 
 /**
- * What mqtt.js is given for one network connection. It never reconnects by itself: it would repeat what was not
- * acknowledged.
+ * Returns the options of mqtt.js for one network connection. They disable its reconnect, which would repeat
+ * unacknowledged messages.
  *
- * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker, or the keep-alive is none
+ * @throws {HomieError} BROKER_SETTINGS: the URL is not that of a broker, its credentials cannot be decoded, or the
+ *   keep-alive is invalid
  */
 export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string): IClientOptions {
   const { keepalive = KEEPALIVE, connectTimeout = CONNECT_TIMEOUT } = options;
@@ -59,7 +63,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
   const security = tlsOptions(options);
   return {
     protocol: schemeOf(url),
-    // An IPv6 address stands in brackets in a URL only.
+    // Only a URL has brackets around an IPv6 address.
     host: websocket ? url.hostname : url.hostname.replace(/^\[(.*)\]$/, '$1'),
     ...(url.port !== '' && { port: Number(url.port) }),
     ...(websocket && { path: `${url.pathname}${url.search}`, wsOptions: { ...security, maxPayload: MAX_FRAME } }),
@@ -79,7 +83,7 @@ export function clientOptions(options: ConnectionOptions, protocolVersion: 4 | 5
   };
 }
 
-/** Returns what mqtt.js is given for TLS; with WebSocket it wants it twice. */
+/** Returns the TLS options of mqtt.js, which needs them twice with WebSocket. */
 function tlsOptions({ url, tls = {} }: ConnectionOptions): Partial<IClientOptions> {
   if (!isEncrypted(url)) return {};
   const { alpnProtocols, ...options } = tls;
@@ -87,27 +91,32 @@ function tlsOptions({ url, tls = {} }: ConnectionOptions): Partial<IClientOption
 }
 
 /**
- * @returns the URL without credentials, to be shown to people
- * @throws {HomieError} BROKER_SETTINGS when the URL is not one of a broker
+ * Returns the URL without credentials, for people to read.
+ *
+ * @throws {HomieError} BROKER_SETTINGS: the URL is not that of a broker
  */
 export function shownUrl(text: string): string {
   const { protocol, host } = brokerUrl(text);
   return `${protocol}//${host}`;
 }
 
-/** Whether the connection is one with TLS. */
+/** Returns whether the connection uses TLS. */
 export function isEncrypted(url: string): boolean {
   return /^(mqtts|wss):/i.test(url);
 }
 
-/** Whether a password would be sent in plain text to another machine. */
+/**
+ * Returns whether a password would be sent in plain text to another machine.
+ *
+ * @throws {HomieError} BROKER_SETTINGS: the URL is not that of a broker
+ */
 export function sendsPlainPassword(options: ConnectionOptions): boolean {
   const { hostname, password } = brokerUrl(options.url);
   if (isEncrypted(options.url) || (options.password ?? password) === '') return false;
   return !isThisMachine(hostname);
 }
 
-/** Whether what is sent to this host of a URL never leaves the machine. */
+/** Returns whether everything sent to this host name of a URL stays on this machine. */
 export function isThisMachine(hostname: string): boolean {
   if (/^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])\.?$/i.test(hostname)) return true;
   return Object.values(networkInterfaces()).some((addresses) =>
@@ -115,7 +124,7 @@ export function isThisMachine(hostname: string): boolean {
   );
 }
 
-/** An IPv6 address as it stands in a URL, which is written in one way only. */
+/** Returns an IPv6 address as `URL` normalizes it. */
 function inUrl(address: string): string {
   const url = `mqtt://[${address}]`;
   return URL.canParse(url) ? new URL(url).hostname : address;
@@ -129,7 +138,7 @@ function brokerUrl(text: string): URL {
   return url;
 }
 
-/** User name or password of a URL. */
+/** Decodes the user name or password of a URL. */
 function decoded(text: string): string | undefined {
   if (text === '') return undefined;
   try {

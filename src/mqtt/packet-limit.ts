@@ -1,7 +1,7 @@
-/** MQTT 5, section 2.1.2: the type in the upper half of the first byte. */
+/** The packet type in the upper half of the first byte (MQTT 5, section 2.1.2). */
 const PUBLISH = 3;
 
-/** The longest fixed header: one byte, and a length of up to four (MQTT 5, section 1.5.5). */
+/** The longest fixed header in bytes: one byte for the type, and up to four for the length (MQTT 5, section 1.5.5). */
 const LONGEST_HEADER = 5;
 
 interface LargePacket {
@@ -11,35 +11,36 @@ interface LargePacket {
 }
 
 /**
- * Takes packets out of what a broker sends that are larger than a limit, as they come and without keeping them: MQTT 3.1.1
- * cannot announce one to the broker. A retained message would come again at each connection, so that to close the connection
- * would shut everybody out. What is taken out is never acknowledged, which QoS 0 does not need.
+ * Removes packets over a limit from the stream of a broker as they arrive, without buffering them, because MQTT 3.1.1
+ * cannot announce a limit to the broker. Closing the connection instead would not help: a retained message would arrive
+ * again at each reconnect and keep everybody out. Removed packets are never acknowledged, which QoS 0 does not need.
  */
 export class PacketLimit {
   readonly #limit: number;
   readonly #skipped: (topic: string, size: number) => void;
-  /** A fixed header that is not complete. */
+  /** An incomplete fixed header. */
   #header: Buffer = Buffer.alloc(0);
-  /** Bytes of the present packet that are still to come. */
+  /** Bytes of the current packet that have not arrived yet. */
   #left = 0;
-  /** Of a packet that is taken out: how large it is, and what has come of its topic. */
+  /** The packet that is being removed: its size, and what has arrived of its topic. */
   #large: LargePacket | undefined;
 
   /**
-   * @param limit the largest packet, in bytes after its fixed header; at least as much as a topic may take
-   * @param skipped called once the topic of a larger one has come; it is empty where that is no message
+   * @param limit the largest packet, in bytes after its fixed header; must not be less than the longest topic
+   * @param skipped called once the topic of a larger packet has arrived; the topic is empty if the packet is not a
+   *   PUBLISH
    */
   constructor(limit: number, skipped: (topic: string, size: number) => void) {
     this.#limit = limit;
     this.#skipped = skipped;
   }
 
-  /** @returns what of these bytes belongs to packets within the limit */
+  /** Returns the bytes that belong to packets within the limit. */
   filter(chunk: Buffer): Buffer {
     const bytes = this.#header.length === 0 ? chunk : Buffer.concat([this.#header, chunk]);
     this.#header = Buffer.alloc(0);
     const kept: Buffer[] = [];
-    /** Where the bytes begin that are kept and not yet in `kept`. */
+    /** Start of the bytes that are kept but not yet in `kept`. */
     let from = 0;
     let at = 0;
     while (at < bytes.length) {
@@ -74,7 +75,7 @@ export class PacketLimit {
     return Buffer.concat([...kept, bytes.subarray(from, end)]);
   }
 
-  /** Tells of a message once its topic has come: two bytes of length, and the text (section 3.3.2.1). */
+  /** Reports a message once its topic has arrived: a length of two bytes, and the text (MQTT 5, section 3.3.2.1). */
   #readTopic(large: LargePacket, bytes: Buffer): void {
     if (!large.isPublish || isComplete(large.topic)) return;
     const missing = 2 + 0xffff - large.topic.length;
@@ -89,7 +90,7 @@ function isComplete(topic: Buffer): boolean {
   return topic.length >= 2 && topic.length >= 2 + topic.readUInt16BE(0);
 }
 
-/** @returns undefined where it is not complete. A length of more than four bytes passes, and mqtt.js refuses it. */
+/** Returns undefined if the header is incomplete. Lets a length of more than four bytes pass: mqtt.js refuses it. */
 function readHeader(
   bytes: Buffer,
   at: number,

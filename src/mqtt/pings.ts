@@ -2,8 +2,8 @@ import type { MqttClient } from 'mqtt';
 import { HomieError } from '../errors';
 
 /**
- * The pings of one network connection whose answers somebody waits for. A PINGRESP does not say which PINGREQ it answers, and
- * mqtt.js sends some of its own to keep the connection alive, so all are counted.
+ * The pings of one network connection whose answers are awaited. All pings are counted, because a PINGRESP does not say
+ * which PINGREQ it answers, and mqtt.js sends some of its own to keep the connection alive.
  */
 export class Pings {
   readonly #client: MqttClient;
@@ -23,10 +23,9 @@ export class Pings {
   }
 
   /**
-   * Sends a ping.
+   * Sends a ping, and resolves when it is answered.
    *
-   * @returns resolves when it is answered
-   * @throws {HomieError} CONNECTION_LOST when the connection ends before
+   * @throws {HomieError} CONNECTION_LOST: the connection ended before the answer
    */
   send(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -35,7 +34,7 @@ export class Pings {
     });
   }
 
-  /** The connection has ended. */
+  /** Rejects the pings that are not answered, because the connection has ended. */
   end(): void {
     for (const { reject } of this.#awaited.values()) reject(new HomieError('CONNECTION_LOST'));
   }

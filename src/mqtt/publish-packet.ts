@@ -1,7 +1,10 @@
 import { HomieError } from '../errors';
 import type { ConnectionStatus } from './connection';
 
-/** What the reason code of a PUBACK means (MQTT 5, section 3.4.2.1), or any other error of a publish. */
+/**
+ * Returns the error for the reason code of a PUBACK (MQTT 5, section 3.4.2.1); CONNECTION_LOST for any other error of a
+ * publish.
+ */
 export function publishError(code: unknown): HomieError {
   if (code === 135) return new HomieError('PUBLISH_DENIED');
   if (code === 149) return new HomieError('PACKET_TOO_LARGE');
@@ -10,7 +13,7 @@ export function publishError(code: unknown): HomieError {
     : new HomieError('CONNECTION_LOST');
 }
 
-/** The reason code of the PUBACK for this packet id, where it stands in these bytes (MQTT 5, section 3.4). */
+/** Returns the reason code of the PUBACK for this packet id, if these bytes contain it (MQTT 5, section 3.4). */
 export function pubackCode(bytes: Buffer, id: number): number | undefined {
   for (let at = bytes.indexOf(0x40); at !== -1 && at + 5 <= bytes.length; at = bytes.indexOf(0x40, at + 1)) {
     const length = bytes.readUInt8(at + 1);
@@ -20,10 +23,10 @@ export function pubackCode(bytes: Buffer, id: number): number | undefined {
 }
 
 /**
- * Whether the broker has announced that it takes no message of this size.
+ * Returns PACKET_TOO_LARGE if the broker has announced a limit below the size of this message with QoS 1; undefined if
+ * the message fits, no limit is known, or there is no connection.
  *
  * @param length of the payload, in bytes
- * @returns PACKET_TOO_LARGE, or undefined where it takes it, or has announced nothing
  */
 export function refuseLarge(status: ConnectionStatus, topic: string, length: number): HomieError | undefined {
   if (status.state !== 'connected' || status.maximumPacketSize === undefined) return undefined;
@@ -33,7 +36,7 @@ export function refuseLarge(status: ConnectionStatus, topic: string, length: num
 }
 
 /**
- * Size of a PUBLISH in bytes: MQTT 5, section 3.3.
+ * Returns the size of a PUBLISH in bytes (MQTT 5, section 3.3).
  *
  * @param length of the payload, in bytes
  */

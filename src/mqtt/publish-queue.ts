@@ -8,54 +8,55 @@ export interface PublishOptions {
   readonly retain?: boolean;
   /** In ms. */
   readonly timeout: number;
-  /** Asked when its turn comes: whether it still makes sense. */
+  /** Called when its turn comes: whether the message should still be sent. */
   readonly still?: () => boolean;
 }
 
 export interface Published {
-  /** MQTT 5, reason code 16: the broker knew of nobody who subscribes to the topic. */
+  /** Reason code 16 (MQTT 5): the broker knows of no subscriber to the topic. */
   readonly noSubscribers: boolean;
 }
 
-/** A publish that is not settled. */
+/** A publish whose outcome is still open. */
 interface Pending {
   /** Packet id, with QoS 1. */
   id?: number;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
-  /** Begins its deadline. */
+  /** Starts its deadline. */
   readonly start: () => void;
   readonly settle: (outcome: Published | HomieError) => void;
 }
 
 /**
- * While the broker acknowledges a publish, the next one may go out: on a quick link only, where one of that size was
- * acknowledged within so many ms. More than two at a time gain nothing (`npm run bench -- --only 3`), and leave more open
- * when the connection is lost.
+ * On a fast link, the next publish may go out before the broker acknowledges the current one. A link counts as fast for
+ * a size that was acknowledged within `QUICK` ms. More than two at a time gain nothing (`npm run bench -- --only 3`),
+ * and leave more open when the connection is lost.
  */
 const QUICK = 100;
 const UNDER_WAY = 2;
 
-/** MQTT 5, section 3.4.2.1. */
+/** Reason code of a PUBACK (MQTT 5, section 3.4.2.1). */
 const NO_SUBSCRIBERS = 16;
 
 /**
- * What is published over one network connection. It goes out one by one, or two by two on a quick link, and a deadline begins
- * when what was before is acknowledged. So that of a small message does not pass behind a large one, and what has not gone
- * out when the connection ends is known not to have been sent.
+ * Everything that is published over one network connection. Messages go out one at a time, or two at a time on a fast
+ * link, and the deadline of each starts when the one before is acknowledged. So the deadline of a small message does
+ * not expire behind a large one, and messages that have not gone out when the connection ends are known not to have
+ * been sent.
  */
 export class PublishQueue {
   readonly #client: MqttClient;
   readonly #timedOut: () => void;
-  /** In their order. */
+  /** In the order in which they went out. */
   readonly #pending = new Set<Pending>();
-  /** Bytes that the link has brought to the broker within `QUICK`. */
+  /** Size in bytes that the link has delivered to the broker within `QUICK` ms. */
   #quick = 0;
-  /** Resolved when another publish may go out. */
+  /** Resolves when the next publish may go out. */
   #turn: Promise<void> = Promise.resolve();
-  /** Called when one might. */
+  /** Called when there may be room for the next publish. */
   #room: () => void = () => undefined;
-  /** Packet ids of publishes that reached nobody. */
+  /** Packet ids of messages without a subscriber. */
   readonly #unheard = new Set<number>();
   #ended = false;
 
@@ -63,32 +64,33 @@ export class PublishQueue {
   constructor(client: MqttClient, timedOut: () => void) {
     this.#client = client;
     this.#timedOut = timedOut;
-    // mqtt.js gives the reason code of a PUBACK to nobody when it is not an error.
+    // mqtt.js does not pass on the reason code of a PUBACK unless it is an error.
     client.on('packetreceive', (packet) => {
       if (packet.cmd === 'puback' && packet.reasonCode === NO_SUBSCRIBERS) this.#unheard.add(packet.messageId ?? 0);
     });
   }
 
-  /** Whether nothing is on its way. */
+  /** Whether no publish is open. */
   get isEmpty(): boolean {
     return this.#pending.size === 0;
   }
 
-  /** See `Connection.publish`. */
+  /** Adds a message to the queue. See `Connection.publish`. */
   add(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
     const published = this.#turn.then(() => this.#send(topic, payload, options));
     this.#turn = this.#turn.then(() => this.#untilRoom());
     return published;
   }
 
-  /** The socket takes more. */
+  /** Continues when the socket accepts more data. */
   drained(): void {
     this.#room();
   }
 
   /**
-   * Settles what these bytes acknowledge by a reason code that MQTT 5 does not have there, so that mqtt.js cannot read it:
-   * mosquitto (2.0.11) answers a publish beyond its message_size_limit by a PUBACK with 149.
+   * Settles publishes that these bytes acknowledge with a reason code that MQTT 5 does not define for a PUBACK, and
+   * that mqtt.js therefore cannot read: mosquitto 2.0.11 answers a publish over its message_size_limit with a PUBACK
+   * with code 149.
    */
   readStrangePubacks(bytes: Buffer): void {
     for (const { id, settle } of this.#pending) {
@@ -98,9 +100,10 @@ export class PublishQueue {
   }
 
   /**
-   * The connection has ended.
+   * Settles all open publishes, because the connection has ended.
    *
-   * @param isTooLarge whether the broker has closed it because of the size of a message: that was the largest one
+   * @param isTooLarge whether the broker closed the connection because of the size of a message; the largest one is
+   *   blamed
    */
   end(isTooLarge: boolean, cause: HomieError | undefined): void {
     this.#ended = true;

@@ -3,7 +3,9 @@ import { phrase, textOf } from '../texts/text';
 
 type Phrase = Parameters<typeof phrase>[0];
 
-/** The code of the error, the reason that a broker gives, and what to do about it unless that is the hint of the code. */
+/**
+ * The error code, the reason that the broker gives, and the advice, unless the hint of the error code serves as advice.
+ */
 type Reason = readonly [
   code: 'BROKER_PROTOCOL' | 'BROKER_REFUSED' | 'BROKER_UNREACHABLE',
   reason: Phrase,
@@ -11,8 +13,8 @@ type Reason = readonly [
 ];
 
 /**
- * Reason codes of CONNACK, those below 128 of MQTT 3.1.1 (section 3.2.2.3), the others of MQTT 5 (section 3.2.2.2) and of
- * its DISCONNECT (section 3.14.2.1).
+ * Reason codes of CONNACK: those below 128 are of MQTT 3.1.1 (section 3.2.2.3), the others of MQTT 5 (section 3.2.2.2),
+ * including those of its DISCONNECT (section 3.14.2.1).
  */
 const reasons: Readonly<Record<number, Reason>> = {
   1: ['BROKER_PROTOCOL', 'reasonVersion', 'adviceVersion'],
@@ -51,17 +53,17 @@ const reasons: Readonly<Record<number, Reason>> = {
   162: ['BROKER_REFUSED', 'reasonWildcards', 'adviceWildcards'],
 };
 
-/** Who was let in and is not authorized needs another right, not another password. */
+/** A client that was accepted but is not authorized needs other rights, not another password. */
 const unauthorized: Reason = ['BROKER_REFUSED', 'reasonRights', 'adviceRights'];
 
 /** The longest address of another server that is shown, in characters. */
 const MAX_REFERENCE = 200;
 
 /**
- * Says in words why a broker refused a connection, or closed it.
+ * Returns an error that explains why a broker refused or closed a connection.
  *
- * @param opened whether it had accepted the connection
- * @param server the other server that it names (MQTT 5, sections 3.2.2.3.16 and 3.14.2.2.5)
+ * @param opened whether the broker had accepted the connection
+ * @param server the other server that the broker names (MQTT 5, sections 3.2.2.3.16 and 3.14.2.2.5)
  */
 export function byReasonCode(number: number, opened: boolean, server?: string): HomieError {
   const reason = opened && number === 135 ? unauthorized : reasons[number];

@@ -2,7 +2,7 @@ import { HomieError } from '../errors';
 import { phrase, type ErrorKey } from '../texts/text';
 import { byReasonCode } from './reason-codes';
 
-/** What was seen of a network connection that could not be made, or ended. */
+/** What is known of a network connection that failed or ended. */
 export interface ConnectionEnd {
   /** The first error. */
   readonly error?: unknown;
@@ -13,18 +13,18 @@ export interface ConnectionEnd {
   readonly protocolVersion: 4 | 5;
   /** The other server that the broker names. */
   readonly server?: string;
-  /** Whether a SUBSCRIBE was not acknowledged. */
+  /** Whether a SUBSCRIBE was not yet acknowledged. */
   readonly subscribing: boolean;
-  /** Whether the answer began as a TLS alert does. */
+  /** Whether the last bytes received began like a TLS alert. */
   readonly tlsAlert: boolean;
-  /** Whether TLS was to be spoken. */
+  /** Whether the connection uses TLS. */
   readonly secure: boolean;
   readonly websocket: boolean;
-  /** How to name the broker: its URL without credentials, unless that is not to be shown. */
+  /** How errors name the broker: its URL without credentials, or the name given instead of it. */
   readonly url: string;
 }
 
-/** Errors of TLS, by codes of Node.js. */
+/** TLS errors by error codes of Node.js. */
 const tlsErrors: ReadonlyMap<string, ErrorKey> = new Map<string, ErrorKey>([
   ['CERT_HAS_EXPIRED', 'BROKER_TLS.expired'],
   ['CERT_NOT_YET_VALID', 'BROKER_TLS.notYetValid'],
@@ -41,7 +41,7 @@ const tlsErrors: ReadonlyMap<string, ErrorKey> = new Map<string, ErrorKey>([
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'BROKER_TLS.otherHost'],
 ]);
 
-/** Codes of the operating system. */
+/** Errors by error codes of the operating system. */
 const unreachable: ReadonlyMap<string, ErrorKey> = new Map<string, ErrorKey>([
   ['ECONNREFUSED', 'BROKER_UNREACHABLE.noListener'],
   ['ENOTFOUND', 'BROKER_UNREACHABLE.unknownHost'],
@@ -52,22 +52,22 @@ const unreachable: ReadonlyMap<string, ErrorKey> = new Map<string, ErrorKey>([
   ['ETIMEDOUT', 'BROKER_UNREACHABLE.hostSilent'],
 ]);
 
-/** Whether the broker refused this version of MQTT. */
+/** Returns whether the broker refused this version of MQTT (CONNACK 1 of MQTT 3.1.1, 132 of MQTT 5). */
 export function refusesVersion({ error }: ConnectionEnd): boolean {
   const code = codeOf(error);
   return code === 1 || code === 132;
 }
 
-/** Whether the connection ended before it was accepted, and the other side gave no reason. */
+/** Returns whether the other side closed the connection before it accepted it, and gave no reason. */
 export function closedWithoutWord({ error, opened, disconnect }: ConnectionEnd): boolean {
   const code = codeOf(error);
   return !opened && disconnect === undefined && (error === undefined || code === 'ECONNRESET' || code === 'EPIPE');
 }
 
 /**
- * Says in words why there is no connection. No secret is in it.
+ * Returns an error that explains why there is no connection. It contains no secret.
  *
- * @param before whether a connection to this broker stood before
+ * @param before whether there was a connection to this broker before
  */
 export function explain(end: ConnectionEnd, before = false): HomieError {
   const { error, disconnect, opened, secure, url, server } = end;
@@ -86,13 +86,13 @@ export function explain(end: ConnectionEnd, before = false): HomieError {
   return bySentence(error, secure, url);
 }
 
-/** So many refused filters are named. */
+/** How many refused filters an error names. */
 const NAMED = 3;
 
 /**
- * Says in words that the broker refused subscriptions.
+ * Returns the error for subscriptions that the broker refused.
  *
- * @param refused reason codes of SUBACK (MQTT 5, section 3.9.3; 128 of MQTT 3.1.1) by filter, at least one
+ * @param refused reason codes of SUBACK by filter, at least one (MQTT 5, section 3.9.3; always 128 with MQTT 3.1.1)
  */
 export function subscribeError(refused: ReadonlyMap<string, number>): HomieError {
   const filters = [...refused.keys()];
@@ -105,7 +105,7 @@ export function subscribeError(refused: ReadonlyMap<string, number>): HomieError
   return new HomieError(isByAcl ? 'SUBSCRIBE_REFUSED.topics' : 'SUBSCRIBE_REFUSED.code', { topics, code });
 }
 
-/** Returns the error of TLS for a code of Node.js; undefined where the code is not about TLS. */
+/** Returns the TLS error for an error code of Node.js; undefined if the code is not about TLS. */
 function tlsError(code: string): ErrorKey | undefined {
   const known = tlsErrors.get(code);
   if (known !== undefined || !/^(ERR_SSL|ERR_TLS|ERR_OSSL|EPROTO)/.test(code)) return known;
@@ -116,7 +116,10 @@ function tlsError(code: string): ErrorKey | undefined {
     : 'BROKER_TLS.failed';
 }
 
-/** A server that speaks TLS may answer anything else with an alert (RFC 8446, section 5.1). */
+/**
+ * Returns whether these bytes begin like a TLS alert, with which a TLS server may answer anything else (RFC 8446,
+ * section 5.1).
+ */
 export function isTlsAlert(bytes: Buffer): boolean {
   return bytes[0] === 0x15 && bytes[1] === 3;
 }
@@ -124,7 +127,7 @@ export function isTlsAlert(bytes: Buffer): boolean {
 function answeredWithTls({ secure, tlsAlert, error }: ConnectionEnd): boolean {
   if (secure) return false;
   if (tlsAlert) return true;
-  // Over WebSocket the HTTP parser of Node.js could not read it, and gives it along.
+  // Over WebSocket, the HTTP parser of Node.js fails to read the alert and attaches it to the error.
   const bytes: unknown = Reflect.get(Object(error), 'rawPacket');
   return Buffer.isBuffer(bytes) && isTlsAlert(bytes);
 }
@@ -149,7 +152,7 @@ function bySentence(error: unknown, secure: boolean, url: string): HomieError {
   return new HomieError('BROKER_PROTOCOL.notMqtt', { url }, { cause: error });
 }
 
-/** The broker may have closed a connection that stood, or the network failed. */
+/** Explains the end of an accepted connection: the broker closed it, or the network failed. */
 function lost({ url, error, subscribing }: ConnectionEnd): HomieError {
   const code = codeOf(error);
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return new HomieError('BROKER_PROTOCOL.messageTooLarge', { url });

@@ -12,14 +12,14 @@ import { byReasonCode } from './reason-codes';
 import { Subscriptions } from './subscriptions';
 
 /**
- * What a broker does without: by its CONNACK (MQTT 5, section 3.2.2.3), or as it was seen (`retainedByWildcard`: nothing
- * retained is delivered for a filter with a wildcard).
+ * What a broker does not support, as its CONNACK says (MQTT 5, section 3.2.2.3). `retainedByWildcard` was observed
+ * instead: the broker delivers no retained messages for a filter with a wildcard.
  */
 export type Lack = 'retained' | 'wildcards' | 'qos1' | 'retainedByWildcard';
 
-/** What a session tells. */
+/** The events of a session. */
 export interface SessionEvents {
-  /** The broker accepted. @param maximumPacketSize in bytes, where the broker says so */
+  /** The broker accepted the connection. @param maximumPacketSize in bytes, if the broker says so */
   opened(maximumPacketSize: number | undefined, lacks: readonly Lack[]): void;
   message(topic: string, payload: Buffer, retained: boolean): void;
   /** A message was skipped because it is too large. @param size in bytes */
@@ -28,9 +28,9 @@ export interface SessionEvents {
   closed(end: ConnectionEnd): void;
 }
 
-/** What is seen of a connection. */
+/** What is observed of a connection. */
 interface Seen extends Pick<ConnectionEnd, 'protocolVersion' | 'secure' | 'websocket' | 'url'> {
-  /** What came last. */
+  /** The bytes received last. */
   lastBytes: Buffer;
   /** The first error. */
   error?: unknown;
@@ -39,7 +39,7 @@ interface Seen extends Pick<ConnectionEnd, 'protocolVersion' | 'secure' | 'webso
   server?: string | undefined;
 }
 
-/** What a broker says of itself in CONNACK. */
+/** What a broker says in its CONNACK. */
 interface Accepted {
   /** In bytes. */
   readonly maximumPacketSize: number | undefined;
@@ -50,8 +50,8 @@ interface Accepted {
 const FAREWELL = 1000;
 
 /**
- * One network connection to a broker, from CONNECT to its end. It never connects again, so that nothing can ever be sent
- * twice: mqtt.js repeats at every reconnect what was not acknowledged, even in a clean session.
+ * One network connection to a broker, from CONNECT to its end. It never reconnects, so that nothing is ever sent twice:
+ * at every reconnect mqtt.js repeats what was not acknowledged, even in a clean session.
  */
 export class Session {
   readonly #client: MqttClient;
@@ -59,15 +59,15 @@ export class Session {
   readonly #publishes: PublishQueue;
   readonly #pings: Pings;
   readonly #subscriptions: Subscriptions;
-  /** What is seen of the connection, for the account of its end. */
+  /** Collected to explain the end of the connection. */
   readonly #seen: Seen;
-  /** What the broker has said when it accepted the connection. */
+  /** Undefined until the broker accepts the connection. */
   #accepted: Accepted | undefined;
   #heardAt = performance.now();
   #started = false;
   #ended = false;
 
-  /** @throws {HomieError} BROKER_SETTINGS */
+  /** @throws {HomieError} BROKER_SETTINGS: the options are invalid */
   constructor(options: ConnectionOptions, protocolVersion: 4 | 5, clientId: string, events: SessionEvents) {
     this.#events = events;
     const url = shownUrl(options.url);
@@ -81,8 +81,8 @@ export class Session {
     this.#client = connect({
       ...clientOptions(options, protocolVersion, clientId),
       timerVariant: {
-        // While a publish is on its way its own deadline watches the link: a ping would wait behind a large one on a slow
-        // link, and its answer would come too late.
+        // During a publish, its own deadline watches the link. A ping would wait behind a large publish on a slow link,
+        // and its answer would arrive too late.
         set: (tick, ms) => Number(setInterval(() => this.#publishes.isEmpty && tick(), ms)),
         clear: (timer) => clearInterval(timer),
       },
@@ -95,11 +95,11 @@ export class Session {
     });
   }
 
-  /** Sends CONNECT. To be called once. */
+  /** Sends CONNECT. Call it once. */
   open(): void {
     const client = this.#client;
     client.on('connect', ({ properties }) => {
-      // What came behind the CONNACK could not be read.
+      // The session may already have ended, if the bytes after the CONNACK could not be parsed.
       if (this.#ended) return;
       const { maximumPacketSize } = properties ?? {};
       this.#accepted = { maximumPacketSize, lacks: lacksOf(properties) };
@@ -123,16 +123,16 @@ export class Session {
       client.stream.on('drain', () => this.#publishes.drained());
       this.#limitPackets(client.stream);
       client.stream.prependListener('data', (bytes: Buffer) => (this.#seen.lastBytes = bytes));
-      // mqtt.js keeps errors without a code to itself.
+      // mqtt.js does not report errors without a code.
       client.stream.on('error', (error: unknown) => this.#fail(error));
     } catch (error) {
-      // Thrown at once by node:tls for a certificate that cannot be read.
+      // node:tls throws at once if it cannot read a certificate.
       this.#seen.error = error;
       queueMicrotask(() => this.#end());
     }
   }
 
-  /** See `Subscriptions.add`. */
+  /** Subscribes. See `Subscriptions.add`. */
   subscribe(filters: readonly string[]): Promise<ReadonlyMap<string, number>> {
     return this.#subscriptions.add(filters);
   }
@@ -141,7 +141,7 @@ export class Session {
     return this.#subscriptions.remove(filters);
   }
 
-  /** See `Connection.publish`. */
+  /** Publishes once. See `Connection.publish`. */
   async publish(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
     const { maximumPacketSize: limit = Infinity, lacks = [] } = this.#accepted ?? {};
     const size = packetSize(topic, Buffer.byteLength(payload), options.qos, this.#seen.protocolVersion);
@@ -150,23 +150,26 @@ export class Session {
     return this.#publishes.add(topic, payload, options);
   }
 
-  /** When something last came from the broker, in ms of `performance.now()`. */
+  /** When the broker last sent something, in ms of `performance.now()`. */
   get heardAt(): number {
     return this.#heardAt;
   }
 
-  /** See `Connection.ping`. */
+  /** Pings the broker. See `Connection.ping`. */
   async ping(): Promise<void> {
     if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
     return this.#pings.send();
   }
 
-  /** Says good-bye and ends the connection, within a second. Resolves when it is gone. */
+  /**
+   * Disconnects within a second. Sends DISCONNECT unless the broker has not accepted the connection or a publish is
+   * open. Resolves when the connection is gone.
+   */
   close(): Promise<void> {
     if (this.#ended || !this.#started) return Promise.resolve();
     const client = this.#client;
     return new Promise((resolve) => {
-      // A second `end` of mqtt.js, even a forced one, does nothing.
+      // A second `end` of mqtt.js has no effect, even a forced one.
       const force = setTimeout(() => client.stream.destroy(), FAREWELL);
       client.once('close', () => {
         clearTimeout(force);
@@ -176,7 +179,7 @@ export class Session {
     });
   }
 
-  /** Looks at what comes before mqtt.js does, which keeps a packet until it is complete. */
+  /** Filters data before mqtt.js reads it, because mqtt.js buffers a packet until it is complete. */
   #limitPackets(stream: MqttClient['stream']): void {
     const limit = new PacketLimit(MAX_PACKET, (topic, size) => {
       if (!this.#ended) this.#events.skipped(topic, size);
@@ -188,10 +191,10 @@ export class Session {
     };
   }
 
-  /** Ends the connection so that what is still on its way does not reach the broker later, not even from the socket. */
+  /** Ends the connection so that nothing still in transit reaches the broker later, not even from the socket buffer. */
   #cut(): void {
     const { stream } = this.#client;
-    // A TLS socket has no reset.
+    // A TLS socket cannot be reset.
     if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
     else stream.destroy();
   }
@@ -224,7 +227,9 @@ export class Session {
   }
 }
 
-/** @param properties of CONNACK; what is left out there is available */
+/**
+ * Returns what a broker lacks, from the properties of its CONNACK. A feature that is not mentioned there is available.
+ */
 function lacksOf(properties: IConnackPacket['properties']): Lack[] {
   const { retainAvailable, wildcardSubscriptionAvailable, maximumQoS } = properties ?? {};
   return [

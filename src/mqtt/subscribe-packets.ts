@@ -1,7 +1,7 @@
-/** The most filters without a wildcard that go into one SUBSCRIBE: far fewer than the messages that mosquitto queues. */
+/** The most filters without a wildcard in one SUBSCRIBE: far fewer than the messages that mosquitto queues. */
 const TOGETHER = 300;
 
-/** Divides filters among SUBSCRIBE packets, in their order: each one with a wildcard has a packet of its own. */
+/** Divides filters among SUBSCRIBE packets in their order. A filter with a wildcard gets a packet of its own. */
 export function subscribePackets(filters: readonly string[]): string[][] {
   const packets: string[][] = [];
   let exact: string[] | undefined;
