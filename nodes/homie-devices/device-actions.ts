@@ -61,7 +61,7 @@ export class DeviceActions {
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
     signal.throwIfAborted();
     if (action === 'list') {
-      send(await listDevices({ broker, releases: Queue.of(broker).releases }, query, firmware, signal));
+      send(await listDevices({ broker, updates: Queue.of(broker).updates }, query, firmware, signal));
       return undefined;
     }
     const forgotten = await forgetDevices(broker, query, firmware, signal);

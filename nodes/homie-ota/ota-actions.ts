@@ -1,45 +1,144 @@
+import { randomUUID } from 'node:crypto';
 import { Firmware } from '../../src/firmware/firmware';
+import { asHomieError, HomieError } from '../../src/errors';
 import { namedDevices } from '../../src/homie/select';
+import type { Library, Origin } from '../../src/library/library';
+import type { CheckSummary } from '../../src/ota/check';
 import { readSettings, settingNames } from '../../src/ota/settings';
+import { divideByImage, type ByImage } from '../../src/rollout/by-image';
 import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, type Done, type Errand } from '../shared/actions';
-import { checkAnswer } from '../shared/message-summaries';
-import { readChoice, type DeviceSetting } from './ota-request';
-import { readOptions, type Request } from '../shared/request';
+import { Actions, orThrow, together, type Done, type Errand } from '../shared/actions';
+import { readChecksum } from '../shared/history-answer';
+import { checkAnswer, countsOf } from '../shared/message-summaries';
+import type { Part } from '../shared/replies';
+import { isAbsent, readOptions, type Request } from '../shared/request';
 import type { UpdateSettings } from '../shared/update-settings';
+import { offerAnswer, withdrawAnswer } from './library-answers';
+import { readChoice, readReplace, type DeviceSetting } from './ota-request';
 
 /** The settings that a message may have. */
 const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];
 
 /** What a node is set to. */
 export interface OtaNodeSettings extends UpdateSettings {
-  /** The devices that the node means where the message names none. */
+  /** The devices that the node selects where the message names none. */
   readonly devices: (msg: Request) => DeviceSetting;
 }
 
-/** What can be done with a firmware. */
-export class OtaActions extends Actions<'update' | 'check', OtaNodeSettings> {
-  protected override readonly actions = ['update', 'check'] as const;
+type OtaAction = 'update' | 'check' | 'offer' | 'withdraw' | 'rollback';
 
-  protected override async perform(action: 'update' | 'check', errand: Errand): Promise<Done> {
-    if (action === 'check') {
-      const { firmware, ...wish } = await this.#read({ msg: errand.msg, devices: [] });
-      const checked = await checkOta(firmware, wish, this.given, this.closing);
-      const devices = checked.devices.map((each) => {
-        const { says: _, ...answer } = each;
-        return answer;
-      });
-      errand.outbox.send('summary', checkAnswer({ ...checked, devices }));
-      return undefined;
+/** What can be done with a firmware. */
+export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
+  protected override readonly actions = ['update', 'check', 'offer', 'withdraw', 'rollback'] as const;
+
+  protected override async perform(action: OtaAction, errand: Errand): Promise<Done> {
+    switch (action) {
+      case 'update':
+        return this.#update(errand);
+      case 'check':
+        return this.#check(errand);
+      case 'offer':
+        return this.#offer(errand);
+      case 'withdraw':
+        return this.#withdraw(errand);
+      case 'rollback':
+        return this.#fromLibrary('previous', errand);
     }
-    const { firmware, ...wish } = await this.#read(errand);
+  }
+
+  protected override remake(work: object, image: Buffer | undefined): Promise<Work> {
+    return otaWorkAgain(work, image, this.given);
+  }
+
+  async #update(errand: Errand): Promise<Done> {
+    if (isAbsent(errand.msg['payload'])) return this.#fromLibrary('offer', errand);
+    const wish = await this.#readWish(errand);
+    const firmware = await this.#readFirmware(errand.msg);
+    if ('runningThisFirmware' in wish.choice) await this.#offerToo(firmware);
     return this.run(otaWork(firmware, wish, this.given), errand);
   }
 
+  async #check({ msg, outbox }: Errand): Promise<Done> {
+    const isOfLibrary = isAbsent(msg['payload']);
+    const wish = await this.#readWish({ msg, devices: [] });
+    const { given, closing } = this;
+    if (!isOfLibrary) {
+      outbox.send(
+        'summary',
+        checkAnswer(withoutTexts(await checkOta(await this.#readFirmware(msg), wish, given, closing))),
+      );
+      return undefined;
+    }
+    const { groups, refused } = await this.#divide('offer', wish);
+    const checks = groups.map(async ({ image, choice, devices }) => {
+      if (devices.length === 0) return [];
+      const firmware = await this.#library.read(image.md5);
+      const check = await checkOta(firmware, { ...wish, choice, origin: 'offer' }, given, closing);
+      const { devices: found, to } = withoutTexts(check);
+      const own = new Set(devices);
+      return found.filter(({ device }) => own.has(device)).map((each) => ({ ...each, to }));
+    });
+    const nothing = refused.map(({ device, error }) => {
+      return { device, verdict: 'nothing_on_offer', reason: `${error.message} ${error.hint}`, from: {} };
+    });
+    const devices = [...(await Promise.all(checks)).flat(), ...nothing];
+    outbox.send('summary', checkAnswer({ counts: countsOf(devices), devices }));
+    return undefined;
+  }
+
+  async #offer({ msg, outbox }: Errand): Promise<Done> {
+    const options = orThrow(readOptions(msg['options'], [...optionNames, 'replace']));
+    const replace = readReplace(options['replace']);
+    const firmware = await this.#readFirmware(msg);
+    await this.#requireFolder();
+    const offered = await this.#library.offer(this.#scope, firmware, replace);
+    outbox.send('summary', offerAnswer(this.broker(), this.#library, offered));
+    return undefined;
+  }
+
+  async #withdraw({ msg, outbox }: Errand): Promise<Done> {
+    orThrow(readOptions(msg['options'], optionNames));
+    const checksum = isAbsent(msg['payload'])
+      ? readChecksum(msg['checksum'])
+      : (await this.#readFirmware(msg)).info.md5;
+    if (checksum === undefined) throw new HomieError('NOT_ON_OFFER.unnamed');
+    await this.#requireFolder();
+    outbox.send('summary', withdrawAnswer(await this.#library.withdraw(this.#scope, checksum)));
+    return undefined;
+  }
+
+  /** Sends to each device the image that the library has for it, in one job for each image. */
+  async #fromLibrary(origin: Origin, errand: Errand): Promise<Done> {
+    const wish = await this.#readWish(errand);
+    if (origin === 'previous' && !('devices' in wish.choice)) throw new HomieError('NO_DEVICE.rollback');
+    const { groups, refused } = await this.#divide(origin, wish);
+    const settings = origin === 'previous' ? { ...wish.settings, allowDowngrade: true } : wish.settings;
+    const count = groups.length + (refused.length > 0 ? 1 : 0);
+    const id = randomUUID();
+    const partOf = (index: number): Part => ({ id, index, count });
+    const ends = groups.map(async ({ image, choice, devices }, index) => {
+      const part = { ...errand, devices: namedDevices({ devices }), outbox: errand.outbox.part(partOf(index)) };
+      return this.attempt(part, async () => {
+        const firmware = await this.#library.read(image.md5);
+        return this.run(otaWork(firmware, { ...wish, choice, settings, origin }, this.given), part);
+      });
+    });
+    if (refused.length > 0) ends.push(Promise.resolve(this.refuseEach(refused, errand.outbox.part(partOf(count - 1)))));
+    return together(await Promise.all(ends));
+  }
+
+  async #divide(origin: Origin, { choice, rollout }: OtaWish): Promise<ByImage> {
+    const { continuous } = rollout;
+    const { closing: signal } = this;
+    const broker = this.brokerInReach();
+    return divideByImage({ broker, library: this.#library, origin, choice, continuous, signal });
+  }
+
   /** Names the devices also where something else is wrong with the message. */
-  async #read(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish & { readonly firmware: Firmware }> {
+  async #readWish(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish> {
     const { msg } = errand;
     const options = readOptions(msg['options'], optionNames);
     const matchFirmware = 'matchFirmware' in options ? options['matchFirmware'] : undefined;
@@ -49,12 +148,51 @@ export class OtaActions extends Actions<'update' | 'check', OtaNodeSettings> {
     const settings = readSettings(orThrow(this.settings.ota), given);
     const rollout = readRollout(orThrow(this.settings.rollout), given);
     this.broker();
-    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] });
-    this.closing.throwIfAborted();
-    return { firmware, choice, settings, rollout };
+    return { choice, settings, rollout };
   }
 
-  protected override remake(work: object, image: Buffer | undefined): Promise<Work> {
-    return otaWorkAgain(work, image, this.given);
+  async #readFirmware(msg: Request): Promise<Firmware> {
+    this.broker();
+    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] }).catch(withWayOut);
+    this.closing.throwIfAborted();
+    return firmware;
   }
+
+  /** An update for all devices of a firmware offers its image, too. What speaks against that does not hinder the update. */
+  async #offerToo(firmware: Firmware): Promise<void> {
+    await this.#requireFolder();
+    await this.#library.offer(this.#scope, firmware).catch(() => undefined);
+  }
+
+  /** @throws {HomieError} USER_DIR_IN_USE: another process keeps the library */
+  async #requireFolder(): Promise<void> {
+    const { store } = this.around;
+    if (store !== undefined && !(await store.open()))
+      throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
+  }
+
+  get #library(): Library {
+    return Queue.of(this.broker()).library;
+  }
+
+  get #scope(): string {
+    return this.broker().locks.scope;
+  }
+}
+
+/** A payload that is empty, or a timestamp, may come from an inject node that should send what is on offer. */
+function withWayOut(reason: unknown): never {
+  const error = asHomieError(reason);
+  if (error.code !== 'FIRMWARE_EMPTY' && error.key !== 'PAYLOAD_TYPE.otherType') throw error;
+  const hint = `${error.hint} To send the firmware on offer, remove msg.payload.`;
+  throw new HomieError(error.key, error.values, { hint });
+}
+
+/** Messages have the reasons in English: the texts for other languages are for the editor. */
+function withoutTexts({ devices, ...checked }: CheckSummary) {
+  const answers = devices.map((each) => {
+    const { says: _, ...answer } = each;
+    return answer;
+  });
+  return { ...checked, devices: answers };
 }

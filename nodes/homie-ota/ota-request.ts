@@ -1,5 +1,6 @@
 import { HomieError } from '../../src/errors';
 import type { DeviceChoice } from '../../src/homie/select';
+import { phrase } from '../../src/texts/text';
 import { isAbsent, readDevices } from '../shared/request';
 
 /** Which devices the node's own setting means: what its field evaluates to, or all that run the firmware. */
@@ -15,7 +16,7 @@ export async function readChoice(
   msg: { readonly device?: unknown; readonly matchFirmware?: unknown },
   setting: DeviceSetting,
 ): Promise<DeviceChoice> {
-  const match = readMatch(msg.matchFirmware);
+  const match = readFlag('matchFirmware', msg.matchFirmware);
   if (!isAbsent(msg.device)) {
     if (match !== true) return { devices: readDevices(msg.device) };
     throw new HomieError('INVALID_SETTING.deviceAndMatch');
@@ -26,9 +27,18 @@ export async function readChoice(
   return setting;
 }
 
-function readMatch(value: unknown): boolean | undefined {
+function readFlag(name: string, value: unknown): boolean | undefined {
   if (isAbsent(value) || value === '') return undefined;
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
-  throw new HomieError('INVALID_SETTING.matchFirmware');
+  throw new HomieError('INVALID_SETTING.mustBe', { name, expected: phrase('expectedFlag') });
+}
+
+/**
+ * Whether an image is offered in place of any other one: `options.replace`.
+ *
+ * @throws {HomieError} INVALID_SETTING
+ */
+export function readReplace(value: unknown): boolean {
+  return readFlag('replace', value) ?? false;
 }

@@ -5,6 +5,7 @@ import type { HomieBroker } from '../../src/homie/broker';
 import { isFinal, type Update } from '../../src/update/update';
 import type { History } from '../../src/rollout/store/history';
 import type { Author } from '../../src/rollout/store/history-record';
+import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
 import type { OtaWorkAround } from '../../src/rollout/ota-work';
@@ -15,7 +16,15 @@ import type { JobStore } from '../../src/rollout/store/job-store';
 import { canceledBeforeFound, combine } from '../../src/rollout/summaries';
 import type { Work } from '../../src/rollout/work';
 import { isAbort } from '../../src/unless-aborted';
-import { failureOf, refusal, sameAgain, standing } from './message-summaries';
+import {
+  failureAmong,
+  failureOf,
+  refusal,
+  refusalOfEach,
+  sameAgain,
+  standing,
+  type Refused,
+} from './message-summaries';
 import type { BrokerLink } from './broker-node';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
@@ -175,6 +184,23 @@ export abstract class Actions<Action extends string, Settings> {
     return this.#runs(answer, devices, outbox);
   }
 
+  /** Does a part of what a message asks for. Whatever it throws refuses this part as a whole. */
+  protected async attempt(errand: Errand, work: () => Promise<Done>): Promise<Done> {
+    try {
+      return await work();
+    } catch (error) {
+      return this.closing.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, errand.outbox);
+    }
+  }
+
+  /** Refuses devices, each with its own reason, in a summary of their own. */
+  protected refuseEach(refused: readonly Refused[], outbox: Outbox): HomieError | undefined {
+    const answer = refusalOfEach(randomUUID(), refused);
+    this.#tellRefusal(answer, outbox);
+    this.#jobs.refused(answer.devices);
+    return failureAmong(refused);
+  }
+
   async #runs({ job, isAgain, run }: Answer, devices: readonly string[], outbox: Outbox): Promise<Done> {
     try {
       const summary = await run();
@@ -210,35 +236,49 @@ export abstract class Actions<Action extends string, Settings> {
   }
 
   async #answer(errand: Errand): Promise<Done> {
-    const { msg, outbox } = errand;
     await this.#requester?.restored;
-    try {
-      const action = readAction(msg['action'], [...this.actions, ...commands, 'history']);
-      if (action === 'history') {
-        outbox.send('summary', historyAnswer(this.broker(), this.around.history, msg));
-        return undefined;
-      }
-      if (!isCommand(action)) return await this.perform(action, errand);
-      const target = readTarget(msg);
-      outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
-      this.#jobs.steered();
+    return this.attempt(errand, () => this.#do(errand));
+  }
+
+  async #do(errand: Errand): Promise<Done> {
+    const { msg, outbox } = errand;
+    const action = readAction(msg['action'], [...this.actions, ...commands, 'history']);
+    if (action === 'history') {
+      outbox.send('summary', historyAnswer(this.broker(), this.around.history, msg));
       return undefined;
-    } catch (error) {
-      return this.#closing.signal.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, outbox);
     }
+    if (!isCommand(action)) return this.perform(action, errand);
+    const target = readTarget(msg);
+    outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
+    this.#jobs.steered();
+    return undefined;
   }
 
   #refuse(job: string, devices: readonly string[], reason: unknown, outbox: Outbox): HomieError {
     const error = asHomieError(reason);
     const answer = refusal(job, devices, error);
+    this.#tellRefusal(answer, outbox);
+    this.#jobs.refused(answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
+    return new HomieError(error.code, {}, { message: answer.text, hint: error.hint, cause: error.cause });
+  }
+
+  #tellRefusal(answer: Summary, outbox: Outbox): void {
     for (const update of answer.devices) {
       outbox.send('progress', update);
       outbox.send('result', update);
     }
     outbox.send('summary', answer);
-    this.#jobs.refused(answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
-    return new HomieError(error.code, {}, { message: answer.text, hint: error.hint, cause: error.cause });
   }
+}
+
+/** Returns how a message ends that has several parts. */
+export function together(ends: readonly Done[]): Done {
+  if (ends.includes(KEPT)) return KEPT;
+  const errors = ends.flatMap((end) => (end instanceof HomieError ? [end] : []));
+  const [first] = errors;
+  if (first === undefined || errors.length === 1) return first;
+  const { code, hint, cause } = first;
+  return new HomieError(code, {}, { message: errors.map(({ message }) => message).join(' '), hint, cause });
 }
 
 const commands = Object.keys(jobCommands).filter(isCommand);

@@ -82,7 +82,13 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-function readChecksum(value: unknown): string | undefined {
+/**
+ * Reads `msg.checksum`.
+ *
+ * @returns an MD5 in lower case; undefined where the message has none
+ * @throws {HomieError} INVALID_SETTING
+ */
+export function readChecksum(value: unknown): string | undefined {
   if (isAbsent(value)) return undefined;
   if (typeof value === 'string' && /^\s*[0-9a-f]{32}\s*$/i.test(value)) return value.trim().toLowerCase();
   throw new HomieError('INVALID_SETTING.checksum');

@@ -4,16 +4,31 @@ import { reportError, summarize, type ConfigReport, type Summary, type Update } 
 import { ended, queued } from '../../src/rollout/entry';
 import { LOOKING } from '../../src/rollout/summaries';
 
-/** Refuses an input: each device that it names counts as rejected. */
-export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
+/** A device that is refused, and why. */
+export interface Refused {
+  readonly device: string;
+  readonly error: HomieError;
+}
+
+/** Refuses devices, each with its own reason. */
+export function refusalOfEach(job: string, refused: readonly Refused[]): Summary {
   const startedAt = new Date().toISOString();
-  const updates = devices.map((device): Update => {
+  const updates = refused.map(({ device, error }): Update => {
     const entry = queued({ job, device, startedAt }, { total: 0, to: {} });
     return { ...ended(entry, { state: 'rejected', error }), duration: 0 };
   });
+  return { ...summarize(job, updates, 0), state: 'rejected' };
+}
+
+/** Refuses an input: each device that it names counts as rejected. */
+export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
+  const refused = refusalOfEach(
+    job,
+    devices.map((device) => ({ device, error })),
+  );
   const named = devices.length > 5 ? `${devices.slice(0, 5).join(', ')} …` : devices.join(', ');
   const text = named === '' ? error.message : `${named}: ${error.message}`;
-  return { ...summarize(job, updates, 0), state: 'rejected', text, error: reportError(error) };
+  return { ...refused, text, error: reportError(error) };
 }
 
 /** What is said to a message that asks for what a job does already. */
@@ -34,6 +49,7 @@ interface Verdict {
   readonly verdict: string;
   readonly reason: string;
   readonly retained?: string;
+  readonly canRollBack?: boolean;
   readonly warnings?: ConfigReport['warnings'];
 }
 
@@ -49,7 +65,7 @@ export function checkAnswer<Entry extends Verdict>(
   const { counts } = checked;
   const devices = checked.devices.map((each) => ({ ...each, text: `${each.device}: ${each.reason}` }));
   const [device] = devices;
-  const ignored = ignoredKeys(devices.map(({ warnings = [] }) => ({ warnings })));
+  const ignored = `${ignoredKeys(devices.map(({ warnings = [] }) => ({ warnings })))}${oneWay(devices)}`;
   if (devices.length === 1 && device !== undefined) {
     return { ...checked, devices, text: `${device.text}${ignored}` };
   }
@@ -60,6 +76,22 @@ export function checkAnswer<Entry extends Verdict>(
   const stop = devices.find(({ verdict }) => verdict === 'stopped');
   const hint = stop === undefined ? '' : ` ${stop.reason}`;
   return { ...checked, devices, text: `${devices.length} devices: ${parts.join(', ')}.${hint}${warning}${ignored}` };
+}
+
+/** Returns which devices could not be rolled back, to be put behind a sentence. */
+function oneWay(devices: readonly Verdict[]): string {
+  const ids = devices.filter(({ canRollBack }) => canRollBack === false).map(({ device }) => device);
+  if (ids.length === 0) return '';
+  const [shown, more] = [ids.slice(0, 5).join(', '), ids.length > 5 ? ' …' : ''];
+  const which = devices.length === 1 ? '' : ` for ${shown}${more}`;
+  return ` There is no way back${which}: the image that runs now is not stored.`;
+}
+
+/** Counts verdicts. */
+export function countsOf(devices: readonly Pick<Verdict, 'verdict'>[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  return counts;
 }
 
 /** One error that names the devices that failed, if any did. */

@@ -18,13 +18,25 @@ const SHORT_TEXT = 256;
 /** What a message asks of a node. Another node that gets the answer would take these as meant for itself. */
 const consumed: ReadonlySet<string> = new Set(['action', 'checksum', 'job', 'options']);
 
+/** Which of the summaries that answer one message: as the join node reads it. */
+export interface Part {
+  readonly id: string;
+  readonly index: number;
+  readonly count: number;
+}
+
+/** The property under which what is written down of a message has its part. */
+const PART = 'homie-ota part';
+
 /**
  * What answers one message. Each answer keeps the properties of the message but for those that were consumed and for the
  * firmware or patch, which is never copied nor sent on. An answer about one device has its id as `device` and `topic`.
  */
 export class Outbox {
-  /** What each answer has of the message. */
+  /** What is kept of the message, to go on with it later. */
   readonly kept: NodeMessage;
+  readonly #message: NodeMessage;
+  readonly #part: unknown;
   readonly #clone: (msg: NodeMessage) => NodeMessage;
   readonly #send: (messages: (NodeMessage | null)[]) => void;
 
@@ -34,14 +46,23 @@ export class Outbox {
     send: (messages: (NodeMessage | null)[]) => void,
   ) {
     this.kept = clone(keptProperties(msg));
+    const { [PART]: part, ...message }: Record<string, unknown> = { ...this.kept };
+    this.#message = message;
+    this.#part = part;
     this.#clone = clone;
     this.#send = send;
+  }
+
+  /** Returns what answers the same message with one of several summaries. */
+  part(part: Part): Outbox {
+    return new Outbox({ ...this.#message, [PART]: part }, this.#clone, this.#send);
   }
 
   /** @param payload plain data; the flow gets a copy, so that it may change it, with a sentence about each device */
   send(output: Output, payload: Told): void {
     const copy = structuredClone(inSentences(payload));
-    const message = { ...this.#clone(this.kept), ...deviceOf(payload), payload: copy };
+    const parts = output === 'summary' && this.#part !== undefined ? { parts: this.#part } : {};
+    const message = { ...this.#clone(this.#message), ...deviceOf(payload), ...parts, payload: copy };
     this.#send(outputs.map((candidate) => (candidate === output ? message : null)));
   }
 }

@@ -35,10 +35,10 @@ export class Feeds {
   }
 
   /** @param cursor that of the last answer, if there was one */
-  async read(id: string, cursor: string | undefined): Promise<TableAnswer> {
+  read(id: string, cursor: string | undefined): TableAnswer {
     const link = linkTo(this.#RED, id);
     const table = this.#watch(id, link);
-    const changes = (await table?.read(cursor)) ?? { cursor: '', full: true, rows: [], gone: [] };
+    const changes = table?.read(cursor) ?? { cursor: '', full: true, rows: [], gone: [] };
     return { ...stateOf(link), now: Date.now(), ...changes };
   }
 
@@ -55,7 +55,7 @@ export class Feeds {
       this.#feeds.delete(id);
       return undefined;
     }
-    const table = new DeviceTable(broker, Queue.of(broker).releases);
+    const table = new DeviceTable(broker, Queue.of(broker).updates);
     const tell = (): void => this.#tell(id);
     table.on('changed', tell);
     broker.on('status', tell);

@@ -4,7 +4,7 @@ import type { Device, DeviceState } from '../homie/device';
 import { untilSettled } from '../homie/presence';
 import type { Image } from '../ota/image';
 import { filterOf, type DeviceQuery } from './query';
-import type { DeviceUpdate, Releases } from './releases';
+import type { DeviceUpdate, DeviceUpdates } from './device-updates';
 
 /** A device as it is known. What it has not published is undefined; unless it is ready, all of this is what was. */
 export interface ListedDevice {
@@ -27,7 +27,7 @@ export interface ListedDevice {
   readonly uptime: number | undefined;
   /** ISO 8601: when its last live message came. What is retained does not tell when it was said. */
   readonly lastSeen: string | undefined;
-  /** Where a firmware of its name was given. */
+  /** Where something is on offer for it, or a job has it. */
   readonly update?: DeviceUpdate;
 }
 
@@ -35,7 +35,7 @@ export interface ListedDevice {
 interface Source {
   readonly broker: HomieBroker;
   /** Leaves out the updates where it is undefined. */
-  readonly releases?: Releases;
+  readonly updates?: DeviceUpdates;
 }
 
 /**
@@ -45,7 +45,7 @@ interface Source {
  * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, SUBSCRIBE_REFUSED, why there is no connection; the reason of the signal
  */
 export async function listDevices(
-  { broker, releases }: Source,
+  { broker, updates }: Source,
   query: DeviceQuery,
   firmware: Image | undefined,
   signal: AbortSignal,
@@ -57,12 +57,12 @@ export async function listDevices(
   const all = [...broker.registry.devices.values()].filter(({ state }) => state !== undefined);
   const matches = await Promise.all(all.map(fits));
   const devices = all.filter((_, index) => matches[index]).sort((a, b) => (a.id < b.id ? -1 : 1));
-  const updates = await releases?.updates(devices);
+  const found = updates?.of(devices);
   const epoch = Date.now() - performance.now();
   return devices.flatMap((device) => {
     // Its state may have been cleared meanwhile.
     if (device.state === undefined) return [];
-    const update = updates?.get(device.id);
+    const update = found?.get(device.id);
     return [{ ...describe(device, device.state.value, epoch), ...(update && { update }) }];
   });
 }

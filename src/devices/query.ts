@@ -2,7 +2,8 @@
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { matchAny } from '../homie/pattern';
-import { isOlder, runs } from '../ota/decide';
+import { isOlder } from '../firmware/version';
+import { runs } from '../ota/decide';
 import type { Image } from '../ota/image';
 import { settingsOf, type Values } from '../settings/read';
 import { readNames } from '../settings/setting';
@@ -58,6 +59,6 @@ export function filterOf(
 async function isOutdated({ fwName, fwVersion, checksum }: Device, firmware: Image): Promise<boolean> {
   const { name, version } = firmware.info;
   if (fwName === undefined || fwName.value !== name || checksum === undefined) return false;
-  if (fwVersion !== undefined && isOlder(version, fwVersion.value)) return false;
+  if (isOlder(version, fwVersion?.value)) return false;
   return !(await runs(checksum.value, firmware));
 }

@@ -6,7 +6,7 @@ import { isFinal, type Update } from '../update/update';
 import { saysOf } from '../errors';
 import { plainText } from '../plain-text';
 import type { Value } from '../texts/text';
-import type { DeviceUpdate, Releases } from './releases';
+import type { DeviceUpdate, DeviceUpdates } from './device-updates';
 import { Rows, type RowChanges } from './rows';
 
 /** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
@@ -60,19 +60,18 @@ const shown: ReadonlySet<Attribute> = new Set<Attribute>([
  */
 export class DeviceTable extends EventEmitter<{ changed: [] }> {
   readonly broker: HomieBroker;
-  readonly #releases: Releases;
+  readonly #deviceUpdates: DeviceUpdates;
   readonly #rows = new Rows<TableRow>();
   readonly #dirty = new Set<string>();
   #updates: ReadonlyMap<string, Update> = new Map();
   #wasBusy = false;
   #release = -1;
-  #looking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(broker: HomieBroker, releases: Releases) {
+  constructor(broker: HomieBroker, updates: DeviceUpdates) {
     super();
     this.broker = broker;
-    this.#releases = releases;
+    this.#deviceUpdates = updates;
   }
 
   start(): void {
@@ -82,7 +81,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     registry.on('forgotten', this.#lose);
     this.broker.on('settled', this.#settle);
     this.#settle();
-    this.#timer = setInterval(() => void this.#look(), INTERVAL);
+    this.#timer = setInterval(() => this.#look(), INTERVAL);
     this.#timer.unref();
   }
 
@@ -100,8 +99,8 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
    *
    * @param cursor that of the earlier answer; the whole table comes where it is missing, or too old
    */
-  async read(cursor: string | undefined): Promise<TableChanges> {
-    await this.#look();
+  read(cursor: string | undefined): TableChanges {
+    this.#look();
     return this.#rows.since(cursor);
   }
 
@@ -121,14 +120,9 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     for (const id of [...this.broker.registry.devices.keys(), ...this.#rows.ids]) this.#dirty.add(id);
   };
 
-  /** One look at a time. Resolves when all that was known at the call is in the table. */
-  #look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#take());
-    return this.#looking;
-  }
-
-  async #take(): Promise<void> {
-    const { isBusy, revision: release } = this.#releases;
+  /** Takes all that is known into the table. */
+  #look(): void {
+    const { isBusy, revision: release } = this.#deviceUpdates;
     const isQuiet = this.#dirty.size === 0 && !isBusy && !this.#wasBusy && release === this.#release;
     if (!this.broker.isSettled || isQuiet) return;
     this.#wasBusy = isBusy;
@@ -137,12 +131,11 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     this.#dirty.clear();
     const { registry } = this.broker;
     const devices = ids.flatMap((id) => registry.get(id) ?? []);
-    const releases = await this.#releases.updates(devices);
-    if (!this.broker.isSettled) return this.#settle();
+    const offers = this.#deviceUpdates.of(devices);
     const epoch = Date.now() - performance.now();
     const rows = ids.map((id) => {
       const device = registry.get(id);
-      const row = device && rowOf(device, updateOf(this.#updates.get(id), releases.get(id)), epoch);
+      const row = device && rowOf(device, updateOf(this.#updates.get(id), offers.get(id)), epoch);
       return [id, row] as const;
     });
     if (this.#rows.replace(rows)) this.emit('changed');
@@ -150,13 +143,13 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
 
   /** Marks the devices of which jobs have something new to tell. */
   #readUpdates(): void {
-    const updates = this.#releases.lastUpdates();
+    const updates = this.#deviceUpdates.lastUpdates();
     for (const [id, update] of updates) if (!isSame(this.#updates.get(id), update)) this.#dirty.add(id);
     for (const id of this.#updates.keys()) if (!updates.has(id)) this.#dirty.add(id);
     this.#updates = updates;
     // What is given for its name concerns every device.
-    if (this.#releases.revision === this.#release) return;
-    this.#release = this.#releases.revision;
+    if (this.#deviceUpdates.revision === this.#release) return;
+    this.#release = this.#deviceUpdates.revision;
     this.#settle();
   }
 }
@@ -181,17 +174,17 @@ function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): Ta
 const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succeeded', 'skipped', 'canceled']);
 
 /** The job that has a device tells more than what was given for its firmware, until it has ended well. */
-function updateOf(update: Update | undefined, release: DeviceUpdate | undefined): RowUpdate | undefined {
-  const available = availableOf(release);
+function updateOf(update: Update | undefined, offer: DeviceUpdate | undefined): RowUpdate | undefined {
+  const available = availableOf(offer);
   if (update === undefined) return available;
   const { state, to } = update;
   const isOther = state === 'succeeded' || available?.version !== to?.version;
   return available !== undefined && endedWell.has(state) && isOther ? available : jobUpdate(update);
 }
 
-function availableOf(release: DeviceUpdate | undefined): RowUpdate | undefined {
-  if (release?.state !== 'available') return undefined;
-  const { state, latest_version: version } = release;
+function availableOf(offer: DeviceUpdate | undefined): RowUpdate | undefined {
+  if (offer?.state !== 'available') return undefined;
+  const { state, offered: version } = offer;
   return { state, ...(version !== undefined && { version }) };
 }
 

@@ -14,6 +14,11 @@ export function compareVersions(one: string | undefined, other: string | undefin
   return first === null || second === null ? undefined : compare(first, second);
 }
 
+/** Whether a version is lower than another one; false where they cannot be compared. */
+export function isOlder(version: string | undefined, than: string | undefined): boolean {
+  return (compareVersions(version, than) ?? 0) < 0;
+}
+
 /** The version as semver; null where it is none. */
 function semverOf(version: string): string | null {
   const [, short, rest = ''] = /^\s*v?(\d+\.\d+)([-+].*)?$/.exec(version) ?? [];

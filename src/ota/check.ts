@@ -39,6 +39,8 @@ interface DeviceCheck {
   readonly from: FirmwareName;
   /** The topic of a retained firmware message, which the device receives at every connect. */
   readonly retained?: string;
+  /** Whether an update could be undone by a rollback. */
+  readonly canRollBack?: boolean;
 }
 
 export interface CheckSummary {

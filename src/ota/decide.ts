@@ -1,6 +1,5 @@
-import lt from 'semver/functions/lt';
-import valid from 'semver/functions/valid';
 import { HomieError } from '../errors';
+import { isOlder } from '../firmware/version';
 import type { ImageFacts } from './image';
 import type { Device } from '../homie/device';
 import type { OtaSettings } from './settings';
@@ -25,7 +24,7 @@ export async function decide(device: Device, firmware: ImageFacts, settings: Ota
   }
   if (device.otaEnabled?.value === false) return { kind: 'skip', reason: 'ota_disabled', hint: otaDisabledHint };
   const version = device.fwVersion?.value;
-  if (!settings.allowDowngrade && version !== undefined && isOlder(firmware.info.version, version)) {
+  if (!settings.allowDowngrade && isOlder(firmware.info.version, version)) {
     return { kind: 'skip', reason: 'older', hint: 'Use allowDowngrade to install the image anyway.' };
   }
   return { kind: 'update', reinstall: running === firmware.info.md5 };
@@ -64,9 +63,4 @@ function incompatibility(device: Device, image: ImageFacts): HomieError | undefi
     return new HomieError(`WRONG_FIRMWARE.${info.name === undefined ? 'nameless' : 'named'}`, values);
   }
   return undefined;
-}
-
-/** Versions of Homie firmwares are free text: only where both are valid semver is there an order. */
-export function isOlder(version: string | undefined, than: string): boolean {
-  return version !== undefined && valid(version) !== null && valid(than) !== null && lt(version, than);
 }

@@ -15,6 +15,7 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
+import { Library, type Origin } from '../library/library';
 import type { Image, ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
@@ -37,6 +38,10 @@ export interface OtaTaskInput {
   readonly settings: OtaSettings;
   /** What is remembered of devices and images beyond this job. */
   readonly history?: History;
+  /** What was proven on devices before. */
+  readonly library?: Library;
+  /** Where the image comes from; undefined where the message brought it. */
+  readonly origin?: Origin | undefined;
   /** Who is remembered to have done it. */
   readonly author?: Author | undefined;
 }
@@ -46,12 +51,12 @@ export class OtaJob extends Job {
   readonly #image: JobImage;
 
   constructor(
-    { firmware, readAgain, history = new History(), author, ...input }: OtaTaskInput,
+    { firmware, readAgain, history = new History(), library = new Library(), author, ...input }: OtaTaskInput,
     settings: RolloutSettings,
     options: JobOptions = {},
   ) {
     const image = new JobImage(firmware, readAgain);
-    const task = new OtaTask({ ...input, firmware: image, history }, settings.continuous, author);
+    const task = new OtaTask({ ...input, firmware: image, history, library }, settings.continuous, author);
     super({ ...options, task, settings, devices: namedDevices(input.choice) });
     this.#image = image;
     this.on('idle', () => this.#releaseImage());
@@ -93,8 +98,14 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     };
   }
 
+  override async select(signal: AbortSignal): Promise<readonly string[]> {
+    const ids = await super.select(signal);
+    const named = new Set(namedDevices(this.input.choice));
+    return ids.filter((id) => named.has(id) || this.#isFor(this.broker.registry.get(id)));
+  }
+
   override admits(device: Device): boolean {
-    return device.fwName?.value === this.#known.firmware.info.name && super.admits(device);
+    return device.fwName?.value === this.#known.firmware.info.name && super.admits(device) && this.#isFor(device);
   }
 
   refuse(device: string): Outcome | undefined {
@@ -125,6 +136,9 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       const { reason, hint } = decision;
       return this.#tookIt(id, { state: 'skipped', reason, ...(hint && { hint }) });
     }
+    if (!this.#isStillOffered(id)) {
+      return { state: 'skipped', reason: 'withdrawn', hint: inEnglish(phrase('notOffered')) };
+    }
     const held = heldBecause(this.#known, id, asked);
     return held === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint: inEnglish(held) };
   }
@@ -138,8 +152,8 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     let isReached = wasSent;
     const outcome = await bringFirmware({
       ...hooks,
-      // Another rollout of the image may be stopped since that was decided.
-      mayBegin: () => hooks.mayBegin() && (isReached || this.#stoppedBefore(device) === undefined),
+      // Another rollout of the image may be stopped since that was decided, or its offer withdrawn.
+      mayBegin: () => hooks.mayBegin() && (isReached || this.#maySend(device)),
       handedOver: () => {
         isReached = true;
         hooks.handedOver();
@@ -179,7 +193,9 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 
   allowAgain(device: string): void {
-    this.#known.history.allowAgain(this.keyOf(device), this.#checksum);
+    const key = this.keyOf(device);
+    this.#known.history.allowAgain(key, this.#checksum);
+    void this.#known.library.allowAgain(key, this.#checksum);
   }
 
   stopped(): void {
@@ -192,9 +208,25 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     this.#known.history.endStop(this.broker.locks.scope, this.#checksum);
   }
 
-  ended(device: string, update: Update, resumed: boolean): Promise<void> {
+  async ended(device: string, update: Update, resumed: boolean): Promise<void> {
+    const { history } = this.#known;
     this.#sent.delete(device);
-    return this.#known.history.ended(this.keyOf(device), this.#checksum, this.authored(update), resumed);
+    const remembered = history.ended(this.keyOf(device), this.#checksum, this.authored(update), resumed);
+    await Promise.all([remembered, this.#remember(device, update)]);
+  }
+
+  /** Remembers what runs on a device, as far as the device has shown it. */
+  async #remember(device: string, { state, reason, from }: Update): Promise<void> {
+    if (state !== 'succeeded' && reason !== 'up_to_date') return;
+    const { library, firmware, origin } = this.#known;
+    const reported = this.broker.registry.get(device)?.checksum?.value;
+    const proof = {
+      md5: this.#checksum,
+      ...(reported !== undefined && this.#meaning.has(reported) && { reported }),
+      ...(from.checksum !== undefined && { from: from.checksum }),
+    };
+    const isRollback = origin === 'previous' && state === 'succeeded';
+    await library.proven(this.keyOf(device), { load: () => firmware.load(), ...proof, isRollback });
   }
 
   protected judgeFlight(device: string, flight: ImageInFlight, hooks: Hooks<ImageInFlight>): Promise<ImageInFlightEnd> {
@@ -217,6 +249,22 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     return this.#meaning.has(reported);
   }
 
+  /** Whether a device that nobody named gets the image: only what is on offer for it, or was proven on it before. */
+  #isFor(device: Device | undefined): boolean {
+    const { library, origin } = this.#known;
+    if (origin === undefined) return true;
+    const choice = device && library.choose(origin, this.broker.locks.scope, device);
+    return choice !== undefined && 'image' in choice && choice.image.md5 === this.#checksum;
+  }
+
+  #isStillOffered(id: string): boolean {
+    return this.#known.origin !== 'offer' || this.#isFor(this.broker.registry.get(id));
+  }
+
+  #maySend(device: string): boolean {
+    return this.#stoppedBefore(device) === undefined && this.#isStillOffered(device);
+  }
+
   #stoppedBefore(device: string): Outcome | undefined {
     const stopped = this.#isStopped ? undefined : stoppedBecause(this.#known, device);
     return stopped && { state: 'skipped', reason: 'stopped', hint: inEnglish(stopped) };
@@ -231,20 +279,25 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 }
 
 /** What decides whether a device is sent an image that it does not run. */
-interface Known extends Pick<OtaTaskInput, 'choice' | 'settings'> {
+interface Known extends Pick<OtaTaskInput, 'choice' | 'settings' | 'origin'> {
   readonly broker: HomieBroker;
   readonly firmware: ImageFacts;
   readonly history: History;
+  readonly library: Library;
 }
 
 /** Why a device is not sent an image again unless the user says so, in words; undefined when it may be sent. */
 export function heldBecause(
-  { broker, firmware, settings, history }: Known,
+  { broker, firmware, settings, origin, history, library }: Known,
   device: string,
   asked = true,
 ): Text | undefined {
-  const held = history.heldBecause(`${broker.locks.scope}${device}`, firmware.info.md5, settings.attempts, asked);
-  return held && phrase('held', { why: phrase(reasons[held]) });
+  const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
+  if (library.isHeld(key, md5)) return phrase('held', { why: phrase('heldRolledBack') });
+  const held = history.heldBecause(key, md5, settings.attempts, asked);
+  // Going back brings an image that was replaced.
+  if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
+  return phrase('held', { why: phrase(reasons[held]) });
 }
 
 /**

@@ -2,6 +2,7 @@ import { Firmware } from '../firmware/firmware';
 import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
 import { defaultSettings, type OtaSettings } from '../ota/settings';
+import { isOrigin, type Origin } from '../library/library';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
 import { heldBecause, OtaJob, stoppedBecause } from './ota-job';
@@ -15,6 +16,8 @@ export interface OtaWish {
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
   readonly rollout: RolloutSettings;
+  /** Where the image comes from; undefined where the message brought it. */
+  readonly origin?: Origin;
 }
 
 /** What work with firmware has around it. */
@@ -26,12 +29,22 @@ export interface OtaWorkAround extends WorkAround {
 
 /** The work of bringing a firmware onto devices. */
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
-  const { choice, settings, rollout } = wish;
+  const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
   const { md5, name } = firmware.info;
   const readAgain = rollout.persist ? reader(md5, store) : undefined;
-  const input = { broker, firmware, ...(readAgain && { readAgain }), choice, settings, history, author };
-  Queue.of(broker).releases.give(firmware);
+  const { library } = Queue.of(broker);
+  const input = {
+    broker,
+    firmware,
+    ...(readAgain && { readAgain }),
+    choice,
+    settings,
+    history,
+    library,
+    origin,
+    author,
+  };
   return {
     brings: 'image',
     identity: md5,
@@ -53,9 +66,10 @@ export async function otaWorkAgain(
   image: Buffer | undefined,
   around: OtaWorkAround,
 ): Promise<Work> {
-  const { choice = { devices: [] }, settings, rollout } = written;
+  const { choice = { devices: [] }, settings, rollout, origin } = written;
   const wish = {
     choice,
+    ...(isOrigin(origin) && { origin }),
     settings: { ...defaultSettings, ...settings },
     rollout: { ...defaultRollout, ...rollout },
   };
@@ -69,13 +83,14 @@ export async function otaWorkAgain(
  */
 export async function checkOta(
   firmware: Firmware,
-  { choice, settings, rollout: { exclude } }: OtaWish,
+  { choice, settings, rollout: { exclude }, origin }: OtaWish,
   { broker, history }: WorkAround,
   signal: AbortSignal,
 ): Promise<CheckSummary> {
   if (broker.status.state === 'disconnected') throw broker.status.error;
-  const input = { broker, firmware, choice, settings, history };
-  return check(broker, firmware, choice, settings, {
+  const { library } = Queue.of(broker);
+  const input = { broker, firmware, choice, settings, history, library, origin };
+  const found = await check(broker, firmware, choice, settings, {
     signal,
     barred: (device) => {
       const held = heldBecause(input, device);
@@ -85,6 +100,12 @@ export async function checkOta(
     },
     exclude,
   });
+  const devices = found.devices.map((each) => {
+    const device = broker.registry.get(each.device);
+    if (each.verdict !== 'update' || device === undefined) return each;
+    return { ...each, canRollBack: library.knowsRunning(broker.locks.scope, device) };
+  });
+  return { ...found, devices };
 }
 
 /** Apart from `otaWork`: what reads an image again must not hold it. */

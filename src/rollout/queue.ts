@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
-import { Releases } from '../devices/releases';
+import { DeviceUpdates } from '../devices/device-updates';
 import type { HomieBroker } from '../homie/broker';
+import { Library } from '../library/library';
 import type { Summary } from '../update/update';
 import { canonical } from '../plain-object';
 import type { Job, Select } from './job';
@@ -21,13 +22,16 @@ const queues = new WeakMap<HomieBroker, Queue>();
  */
 export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   readonly #broker: HomieBroker;
-  /** The firmware that its jobs install, and how far each device is. */
-  readonly releases = new Releases(() => this.#updating);
+  /** The firmware that is on offer for its devices: in memory, until it is told where that is kept. */
+  library = new Library();
+  readonly updates: DeviceUpdates;
   readonly #known = new KnownJobs();
 
   private constructor(broker: HomieBroker) {
     super();
     this.#broker = broker;
+    const { scope } = broker.locks;
+    this.updates = new DeviceUpdates({ library: () => this.library, scope, jobs: () => this.#updating });
   }
 
   /** The one of a broker, which ends with it. */

@@ -38,6 +38,7 @@ export const words: Readonly<Record<Word, string>> = {
   no_change: 'nothing to change',
   held: 'held back: retry',
   excluded: 'excluded',
+  withdrawn: 'no longer offered',
   failed: 'failed',
   timed_out: 'timed out',
   rejected: 'refused',
@@ -68,6 +69,7 @@ const clauses: Partial<Record<Word, string>> = {
   ota_disabled: 'skipped, OTA is disabled',
   held: 'held back',
   excluded: 'skipped, the device is excluded',
+  withdrawn: 'skipped',
   superseded: 'canceled, superseded by a newer job',
   already_sent: 'canceled',
 };

@@ -23,8 +23,9 @@ export type State = (typeof states)[number];
  */
 export type Phase = 'sending' | 'accepted' | 'flashing' | 'silent' | 'received' | 'rebooting' | 'verifying';
 
-/** `held`: it is not sent again unless somebody says so; `stopped`: an earlier rollout of the image was stopped by failures. */
-type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'stopped' | 'excluded';
+/** `held`: it is not sent again unless somebody says so; `stopped`: an earlier rollout of the image was stopped by failures;
+ * `withdrawn`: the image is no longer on offer for the device. */
+type SkipReason = 'up_to_date' | 'older' | 'ota_disabled' | 'no_change' | 'held' | 'stopped' | 'excluded' | 'withdrawn';
 
 /**
  * What a job waits for with a device that is not there, or that it cannot have. `offline`: the device is offline or asleep,

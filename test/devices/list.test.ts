@@ -55,7 +55,7 @@ describeWithBrokers('The list of devices', (start) => {
     }
   };
   const list = (query: Partial<DeviceQuery> = {}, firmware?: Firmware): Promise<ListedDevice[]> =>
-    listDevices({ broker, releases: Queue.of(broker).releases }, { ...everyDevice, ...query }, firmware, never);
+    listDevices({ broker, updates: Queue.of(broker).updates }, { ...everyDevice, ...query }, firmware, never);
   const until = async (condition: () => boolean): Promise<void> => {
     while (!condition()) await once(broker.registry, 'event');
   };
@@ -137,7 +137,7 @@ describeWithBrokers('The list of devices', (start) => {
     assert.ok(broker.registry.devices.size > 1);
   });
 
-  it('says of each device how far it is from the last firmware that was given for its name', async () => {
+  it('says of each device what is on offer for it, and how far its update is', async () => {
     await add('list-old', { flashDelay: 5 });
     await add('list-fresh', { image: fresh });
     await add('list-mode', { image: freshElsewhere });
@@ -146,15 +146,22 @@ describeWithBrokers('The list of devices', (start) => {
     await retain('homie/list-bare', { $state: 'ready', '$fw/name': 'my-light' });
     broker.start();
     await broker.settled();
-    const { releases } = Queue.of(broker);
+    const { library } = Queue.of(broker);
+    const { scope } = broker.locks;
     const states = async (): Promise<unknown> =>
       Object.fromEntries((await list()).map(({ id, update }) => [id.slice(5), update?.state]));
     assert.deepEqual([...new Set((await list()).map(({ update }) => update))], [undefined]);
 
-    releases.give(await Firmware.from(old));
+    await library.offer(scope, await Firmware.from(old));
     const firmware = await Firmware.from(fresh);
-    releases.give(firmware);
-    const others = { fresh: 'idle', mode: 'idle', later: 'idle', plug: undefined, bare: undefined };
+    await library.offer(scope, firmware);
+    const others = {
+      fresh: 'up_to_date',
+      mode: 'up_to_date',
+      later: 'newer_installed',
+      plug: undefined,
+      bare: undefined,
+    };
     assert.deepEqual(await states(), { old: 'available', ...others });
 
     const choice = { devices: ['list-old', 'list-away'] };
@@ -180,18 +187,18 @@ describeWithBrokers('The list of devices', (start) => {
     await written;
     const { away, old: busy } = Object.fromEntries((await list()).map(({ id, update }) => [id.slice(5), update]));
     assert.deepEqual(away, {
-      installed_version: '1.0.0',
-      latest_version: '1.1.0',
+      installed: '1.0.0',
+      offered: '1.1.0',
       state: 'scheduled',
       reason: 'offline',
     });
-    assert.deepEqual([busy?.installed_version, busy?.state], ['1.0.0', 'updating']);
+    assert.deepEqual([busy?.installed, busy?.state], ['1.0.0', 'updating']);
     assert.ok((busy?.progress ?? 0) > 0 && (busy?.remaining ?? -1) >= 0);
     await updated;
-    assert.deepEqual(await states(), { old: 'idle', away: 'scheduled', ...others });
+    assert.deepEqual(await states(), { old: 'up_to_date', away: 'scheduled', ...others });
     job.cancel();
     await end;
-    assert.deepEqual(await states(), { old: 'idle', away: undefined, ...others });
+    assert.deepEqual(await states(), { old: 'up_to_date', away: undefined, ...others });
   });
 
   it('is refused with the reason where there is no connection', async () => {

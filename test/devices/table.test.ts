@@ -26,7 +26,7 @@ describeWithBrokers('The table of devices', (start) => {
     server = await start();
     client = await mqtt.connectAsync(server.url, { reconnectPeriod: 0 });
     broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
-    table = new DeviceTable(broker, Queue.of(broker).releases);
+    table = new DeviceTable(broker, Queue.of(broker).updates);
     table.start();
   });
   afterEach(async () => {
@@ -47,7 +47,7 @@ describeWithBrokers('The table of devices', (start) => {
   const changes = async (cursor: string, fits: (found: TableChanges) => boolean): Promise<TableChanges> => {
     for (;;) {
       const changed = once(table, 'changed');
-      const found = await table.read(cursor);
+      const found = table.read(cursor);
       if (fits(found)) return found;
       await changed;
     }
@@ -62,7 +62,7 @@ describeWithBrokers('The table of devices', (start) => {
     await add('table-b', { name: '<b>B</b>' });
     broker.start();
     await broker.settled();
-    const first = await table.read(undefined);
+    const first = table.read(undefined);
     assert.equal(first.full, true);
     assert.deepEqual(first.rows, [
       {
@@ -82,7 +82,7 @@ describeWithBrokers('The table of devices', (start) => {
         checksum: device.checksum,
       },
     ]);
-    const again = await table.read(first.cursor);
+    const again = table.read(first.cursor);
     assert.deepEqual(again, { cursor: first.cursor, full: false, rows: [], gone: [] });
 
     await device.stop();
@@ -92,7 +92,7 @@ describeWithBrokers('The table of devices', (start) => {
       next.rows.map(({ id, state }) => [id, state]),
       [['table-a', 'lost']],
     );
-    assert.deepEqual(await table.read(next.cursor), { cursor: next.cursor, full: false, rows: [], gone: [] });
+    assert.deepEqual(table.read(next.cursor), { cursor: next.cursor, full: false, rows: [], gone: [] });
   });
 
   it('drops what the registry has forgotten', async () => {
@@ -102,9 +102,9 @@ describeWithBrokers('The table of devices', (start) => {
     for (let id = 0; id <= registry.limit; id += 1) {
       registry.receive(`homie/made-up-${id}/$state`, Buffer.from('ready'), false);
       // What is forgotten was in the table.
-      if (id === 0) await table.read(undefined);
+      if (id === 0) table.read(undefined);
     }
-    const { rows } = await table.read(undefined);
+    const { rows } = table.read(undefined);
     assert.equal(rows.length, registry.devices.size);
     assert.ok(!rows.some(({ id }) => id === 'made-up-0'));
   });
@@ -113,7 +113,7 @@ describeWithBrokers('The table of devices', (start) => {
     await client.publishAsync('homie/table-gone/$state', 'lost', { qos: 1, retain: true });
     broker.start();
     await broker.settled();
-    const { cursor, rows } = await table.read(undefined);
+    const { cursor, rows } = table.read(undefined);
     assert.deepEqual(rows, [{ id: 'table-gone', state: 'lost' }]);
     await client.publishAsync('homie/table-gone/$state', '', { qos: 1, retain: true });
     const found = await changes(cursor, ({ gone }) => gone.length > 0);
@@ -121,14 +121,14 @@ describeWithBrokers('The table of devices', (start) => {
     await client.publishAsync('homie/table-gone/$state', 'lost', { qos: 1, retain: true });
     const back = await changes(found.cursor, (one) => one.rows.length > 0);
     assert.deepEqual(back.gone, []);
-    assert.deepEqual((await table.read(cursor)).gone, [], 'it is there');
+    assert.deepEqual(table.read(cursor).gone, [], 'it is there');
   });
 
   it('comes as a whole to whoever has a cursor of another table, or one that makes no sense', async () => {
     await add('table-any');
     broker.start();
     await broker.settled();
-    const { cursor } = await table.read(undefined);
+    const { cursor } = table.read(undefined);
     const [own] = cursor.split('.');
     for (const strange of [
       '',
@@ -141,7 +141,7 @@ describeWithBrokers('The table of devices', (start) => {
       '.',
       `${own}.1.1x`.slice(0, 5),
     ]) {
-      const { full, rows } = await table.read(strange);
+      const { full, rows } = table.read(strange);
       assert.deepEqual([full, rows.length], [true, 1], strange);
     }
   });
@@ -150,13 +150,13 @@ describeWithBrokers('The table of devices', (start) => {
     const device = await add('table-away');
     broker.start();
     await broker.settled();
-    const { cursor } = await table.read(undefined);
+    const { cursor } = table.read(undefined);
     await device.stop();
     await changes(cursor, ({ rows }) => rows[0]?.state === 'lost');
     const lost = once(broker, 'status');
     await server.stop();
     await lost;
-    const { rows, gone } = await table.read(cursor);
+    const { rows, gone } = table.read(cursor);
     assert.deepEqual([rows.map(({ state }) => state), gone], [['lost'], []]);
   });
 
@@ -168,8 +168,7 @@ describeWithBrokers('The table of devices', (start) => {
     // A reboot is proven by an uptime that fell.
     while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
     const firmware = await Firmware.from(fresh);
-    const { releases } = Queue.of(broker);
-    releases.give(firmware);
+    await Queue.of(broker).library.offer(broker.locks.scope, firmware);
     const available = await rowOf('table-update', ({ update }) => update !== undefined);
     assert.deepEqual(available.update, { state: 'available', version: '1.1.0' });
 

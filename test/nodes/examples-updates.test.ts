@@ -27,7 +27,7 @@ describe('an example of updates', () => {
       const device = await stage.device('my-light');
       await stage.play('1 - Update one device');
       stage.press('check');
-      await stage.shown('summary').first(text(/^my-light: The device would be updated\.$/));
+      await stage.shown('summary').first(text(/^my-light: The device would be updated\. There is no way back/));
       assert.equal(device.received.length, 0);
       stage.press('update');
       await stage.shown('result').first(state('succeeded'));
@@ -76,8 +76,8 @@ describe('an example of updates', () => {
       await play();
 
       stage.press('check');
-      await stage.shown('summary').first(text(/^2 devices: 2 update\.$/));
-      await stage.shown('summary').first(text(/^c: The device would be updated\.$/));
+      await stage.shown('summary').first(text(/^2 devices: 2 update\. There is no way back/));
+      await stage.shown('summary').first(text(/^c: The device would be updated\. There is no way back/));
       assert.deepEqual(sent([...lights, socket]), [0, 0, 0]);
 
       stage.press('every night');
@@ -416,7 +416,7 @@ describe('an example of updates', () => {
         stage.press(press);
         await stage.shown('summary').first(text(pattern));
       };
-      await summary('check', /^2 devices: 2 update\.$/);
+      await summary('check', /^2 devices: 2 update\. There is no way back/);
       await summary('pause', /^No job is in progress\.$/);
       stage.press('update');
       await stage.shown('result').first(state('succeeded'));

@@ -289,22 +289,23 @@ describe('homie-devices', () => {
     };
     assert.deepEqual(await updates(1), [undefined, undefined]);
 
+    flow.sendTo('updater', { payload: next, action: 'offer' });
     flow.sendTo('updater', { payload: next });
     await flow.summary.first((msg) => payload(msg, 'phase') === 'accepted');
     flow.send({ round: 2 });
     assert.deepEqual(await updates(2), ['scheduled', 'updating']);
     const busy = await flow.result.first(round(2));
-    assert.equal(payload(busy, '1.update.latest_version'), '1.1.0');
+    assert.equal(payload(busy, '1.update.offered'), '1.1.0');
     assert.ok(Number(payload(busy, '1.update.progress')) >= 0);
 
     await flow.summary.first((msg) => payload(msg, 'state') === 'succeeded');
     assert.ok(device.image.equals(next));
     flow.send({ round: 3 });
-    assert.deepEqual(await updates(3), ['scheduled', 'idle']);
+    assert.deepEqual(await updates(3), ['scheduled', 'up_to_date']);
     flow.sendTo('updater', { action: 'cancel' });
     await flow.summary.first((msg) => payload(msg, 'state') === 'canceled');
     flow.send({ round: 4 });
-    assert.deepEqual(await updates(4), ['available', 'idle']);
+    assert.deepEqual(await updates(4), ['available', 'up_to_date']);
   });
 
   it('leaves no listener when it is deployed again, and is done with what it was asked', async () => {

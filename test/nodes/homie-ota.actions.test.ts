@@ -31,7 +31,10 @@ describe('homie-ota, asked to', () => {
         ['update', 'up_to_date', 'unknown'],
       );
       assert.match(String(payload(summary, 'devices.1.reason')), /already/);
-      assert.equal(payload(summary, 'text'), '3 devices: 1 update, 1 up to date, 1 unknown.');
+      assert.equal(
+        payload(summary, 'text'),
+        '3 devices: 1 update, 1 up to date, 1 unknown. There is no way back for old: the image that runs now is not stored.',
+      );
       assert.equal(old.received.length + fresh.received.length, 0);
       assert.equal(flow.result.messages.length + flow.progress.messages.length, 0);
     });

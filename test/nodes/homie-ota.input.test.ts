@@ -113,7 +113,7 @@ describe('homie-ota, of what comes in', () => {
     assert.equal(caughtCode({ error, ...rest }), 'UNKNOWN_ACTION');
     assert.match(
       String(Reflect.get(Object(error), 'message')),
-      /"stop".*update, check, cancel, pause, resume, retry, status/,
+      /"stop".*update, check, offer, withdraw, rollback, cancel, pause, resume, retry, status/,
     );
   });
 

@@ -80,7 +80,17 @@ describe('the texts of the sidebar', () => {
         'canceled',
       ],
       phase: ['sending', 'accepted', 'flashing', 'received', 'rebooting', 'verifying'],
-      reason: ['up_to_date', 'older', 'ota_disabled', 'no_change', 'held', 'excluded', 'superseded', ...waits],
+      reason: [
+        'up_to_date',
+        'older',
+        'ota_disabled',
+        'no_change',
+        'held',
+        'excluded',
+        'withdrawn',
+        'superseded',
+        ...waits,
+      ],
       verdict: [
         'update',
         'up_to_date',

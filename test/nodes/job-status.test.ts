@@ -136,7 +136,7 @@ describe('the status below a node with jobs', () => {
       type: 'homie-ota',
       locale: ota['homie-ota'],
       phases: ['sending', 'accepted', 'silent', 'rebooting', 'verifying'],
-      reasons: ['up_to_date', 'older', 'ota_disabled', 'held', 'excluded'],
+      reasons: ['up_to_date', 'older', 'ota_disabled', 'held', 'excluded', 'withdrawn'],
       canceled: ['superseded'],
       warned: [],
     },

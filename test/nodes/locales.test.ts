@@ -38,6 +38,7 @@ const completed: Completed = {
     'older',
     'ota_disabled',
     'held',
+    'withdrawn',
     'superseded',
   ],
   'homie-config.status.': [...states, 'already_sent', 'received', 'no_change', 'unknown_key'],

@@ -3,24 +3,27 @@ import path from 'node:path';
 import { HomieError } from '../../errors';
 import { md5 } from '../../firmware/checksum';
 import { MAX_IMAGE } from '../../firmware/format';
-import { notWritten } from './whole-file';
-import { writeWhole } from './whole-file';
-import { readWhole } from './whole-file';
+import type { ImageFiles } from '../../library/image-files';
+import { notWritten, readWhole, writeWhole } from './whole-file';
+
+interface FirmwareFilesInput {
+  /** Whether something needs an image. */
+  readonly needs: (md5: string) => boolean;
+  /** Asked before the folder is changed. */
+  readonly mayWrite: () => boolean;
+}
 
 /** Images in a folder, each once: `<md5>.bin`. */
-export class FirmwareFiles {
+export class FirmwareFiles implements ImageFiles {
   readonly #folder: string;
-  readonly #tell: (error: HomieError) => void;
-  readonly #mayWrite: () => boolean;
+  readonly #input: FirmwareFilesInput;
+  #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param tell is told what cannot be written */
-  constructor(folder: string, tell: (error: HomieError) => void, mayWrite: () => boolean) {
+  constructor(folder: string, input: FirmwareFilesInput) {
     this.#folder = folder;
-    this.#tell = tell;
-    this.#mayWrite = mayWrite;
+    this.#input = input;
   }
 
-  /** @throws {HomieError} FIRMWARE_NOT_KEPT */
   async read(checksum: string): Promise<Buffer> {
     const file = this.#fileOf(checksum);
     const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
@@ -30,20 +33,29 @@ export class FirmwareFiles {
     throw new HomieError('FIRMWARE_NOT_KEPT.damaged', { file });
   }
 
-  /** Writes an image, unless it is there and sound. Never rejects. */
   async keep(checksum: string, image: Buffer): Promise<void> {
     const file = this.#fileOf(checksum);
-    try {
-      const kept = await this.read(checksum).catch(() => undefined);
-      if (kept === undefined && this.#mayWrite()) await writeWhole(file, image);
-    } catch (error) {
-      this.#tell(notWritten(file, error));
-    }
+    const kept = await this.read(checksum).catch(() => undefined);
+    if (kept !== undefined || !this.#input.mayWrite()) return;
+    await writeWhole(file, image).catch((error: unknown) => {
+      throw notWritten(file, error);
+    });
   }
 
-  /** Never rejects. */
-  async remove(checksum: string): Promise<void> {
-    if (this.#mayWrite()) await rm(this.#fileOf(checksum), { force: true }).catch(() => undefined);
+  async release(checksum: string): Promise<void> {
+    const { needs, mayWrite } = this.#input;
+    if (!needs(checksum) && mayWrite()) await rm(this.#fileOf(checksum), { force: true }).catch(() => undefined);
+  }
+
+  inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Resolves when all work that was given before has ended. */
+  async settled(): Promise<void> {
+    await this.#turn;
   }
 
   #fileOf(checksum: string): string {

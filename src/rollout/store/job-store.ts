@@ -4,6 +4,7 @@ import { asHomieError, HomieError } from '../../errors';
 import { moment } from '../../homie/elapsed';
 import { DeviceLocks } from '../../homie/lock';
 import { type PendingReboot } from '../../homie/lock-table';
+import type { Library } from '../../library/library';
 import { DeviceRecords } from './device-records';
 import { FirmwareFiles } from './firmware-files';
 import type { FolderLock } from './folder-lock';
@@ -38,6 +39,7 @@ interface Broken {
  * - `jobs/<id>.jsonl`: a job
  * - `firmware/`: see `FirmwareFiles`
  * - `history.jsonl`: see `History`
+ * - `library.jsonl`: see `Library`
  * - `pending.jsonl`: devices that may have something to boot
  * - `owner.<n>.json`: see `FolderLock`
  * - `*.damaged`, `*.new`: see `removeOldFiles`
@@ -55,8 +57,6 @@ export class JobStore {
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
   #removals: Promise<void> = Promise.resolve();
-  /** One after the other: a firmware must not be deleted for one job while another one begins with it. */
-  #turn: Promise<unknown> = Promise.resolve();
   /** The jobs whose file is there, or is being begun. */
   #index = new JobIndex();
   /** What the ids of devices that are named in the folder are unique in. */
@@ -67,12 +67,20 @@ export class JobStore {
     this.#folder = folder;
     this.#tell = tell;
     this.#use = new FolderUse(folder, tell);
-    this.#records = new DeviceRecords(folder, tell);
-    this.firmware = new FirmwareFiles(this.#file('firmware'), tell, () => this.#mayWrite());
+    this.firmware = new FirmwareFiles(this.#file('firmware'), {
+      needs: (checksum) => this.#index.needs(checksum) || this.library.needs(checksum),
+      mayWrite: () => this.#mayWrite(),
+    });
+    this.#records = new DeviceRecords(folder, { tell, firmware: this.firmware });
   }
 
   get history(): History {
     return this.#records.history;
+  }
+
+  /** The firmware that is on offer, and what was proven on each device. */
+  get library(): Library {
+    return this.#records.library;
   }
 
   /** Whether the folder is ours. While it is not, nothing there is read or changed, and nothing must be sent to any device. */
@@ -110,7 +118,7 @@ export class JobStore {
   }
 
   async #written(): Promise<void> {
-    await Promise.all([this.#reading, this.#turn]);
+    await Promise.all([this.#reading, this.firmware.settled()]);
     await Promise.all([this.#removals, this.#records.written()]);
   }
 
@@ -135,11 +143,12 @@ export class JobStore {
     const begunIn: BegunIn = { period: undefined };
     const journal = new Journal(this.#jobFile(id), this.#tell, this.#mayWriteWhatWas(begunIn));
     this.#index.add(id, head);
-    const begun = this.#inTurn(async () => {
+    const begun = this.firmware.inTurn(async () => {
       await this.open();
       begunIn.period = this.#period;
       await journal.set('head', head);
-      if (image !== undefined && head.firmware !== undefined) await this.firmware.keep(head.firmware, image);
+      if (image === undefined || head.firmware === undefined) return;
+      await this.firmware.keep(head.firmware, image).catch((error: unknown) => this.#tell(asHomieError(error)));
     });
     return this.#fileOf(id, journal, begun);
   }
@@ -208,8 +217,8 @@ export class JobStore {
 
   async #removeOld(expired: readonly JobFile[], needs: Omit<Needs, 'firmware'>): Promise<void> {
     for (const file of expired) await file.remove();
-    const firmware = (checksum: string): boolean => this.#index.needs(checksum);
-    await this.#inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
+    const firmware = (checksum: string): boolean => this.#index.needs(checksum) || this.library.needs(checksum);
+    await this.firmware.inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
   }
 
   /** @returns no job where it was only just beginning when the process ended */
@@ -242,17 +251,11 @@ export class JobStore {
   async #forget(id: string): Promise<void> {
     const firmware = this.#index.remove(id);
     if (firmware === undefined) return;
-    await this.#inTurn(async () => {
+    await this.firmware.inTurn(async () => {
       // What else needs it is known only then.
       await this.#reading;
-      if (!this.#index.needs(firmware)) await this.firmware.remove(firmware);
+      await this.firmware.release(firmware);
     });
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 }
 

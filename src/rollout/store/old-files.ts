@@ -7,7 +7,7 @@ const KEPT = 7 * 24 * 3_600_000;
 
 /** Files that were set aside, or were being written when a process ended, by folder. */
 const leftovers = {
-  '.': /^(?:history|pending)\.jsonl\.(?:damaged|new)$/,
+  '.': /^(?:history|library|pending)\.jsonl\.(?:damaged|new)$/,
   jobs: /^[0-9a-f-]{36}\.jsonl\.(?:damaged|new)$/,
   firmware: /^[0-9a-f]{32}\.bin\.new$/,
 } as const;

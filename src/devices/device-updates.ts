@@ -1,0 +1,113 @@
+/** The updates of the devices of a broker: what is on offer, and what is under way. */
+import type { Device } from '../homie/device';
+import { isOlder } from '../firmware/version';
+import type { Library } from '../library/library';
+import { isRunBy, type StoredImage } from '../library/stored-image';
+import { byDevice, isFinal, type Reason, type Update } from '../update/update';
+
+/** What is on offer for a device, and how far its update is. */
+export interface DeviceUpdate {
+  /** `$fw/version`. */
+  readonly installed: string | undefined;
+  /** The version of the image on offer for the device. */
+  readonly offered: string | undefined;
+  /**
+   * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the image on
+   * offer; `scheduled`: a job waits for the device, or for its turn.
+   */
+  readonly state: 'up_to_date' | 'available' | 'newer_installed' | 'held' | 'scheduled' | 'updating';
+  /** Why it is scheduled and not updating, unless only its turn has not come. */
+  readonly reason?: Reason;
+  /** 0 to 100, while it is updating. */
+  readonly progress?: number;
+  /** s, where that can be told. */
+  readonly remaining?: number;
+}
+
+/** A job that updates devices. */
+interface UpdateJob {
+  readonly devices: readonly Update[];
+  readonly isEnded: boolean;
+  /** `stopped`: it goes on only when somebody resumes it. */
+  readonly halted: 'paused' | 'stopped' | undefined;
+}
+
+interface DeviceUpdatesInput {
+  readonly library: () => Library;
+  /** What the ids of the devices are unique in. */
+  readonly scope: string;
+  /** The jobs that update devices, from old to new. */
+  readonly jobs: () => readonly UpdateJob[];
+}
+
+/** What is on offer for each device of a broker, and how far its update is. */
+export class DeviceUpdates {
+  readonly #input: DeviceUpdatesInput;
+
+  constructor(input: DeviceUpdatesInput) {
+    this.#input = input;
+  }
+
+  /** Another number whenever something else may be on offer. */
+  get revision(): number {
+    return this.#input.library().revision;
+  }
+
+  /** Returns the updates of devices by id. A device is not in it when nothing is on offer for it and no job has it. */
+  of(devices: readonly Device[]): ReadonlyMap<string, DeviceUpdate> {
+    const jobs = this.#openJobs();
+    const updates = new Map<string, DeviceUpdate>();
+    for (const device of devices) {
+      const job = jobs.get(device.id);
+      const { image } = { image: undefined, ...this.#input.library().offerFor(this.#input.scope, device) };
+      const where = whereIs(job) ?? (image && this.#whatRuns(device, image));
+      if (where === undefined) continue;
+      const offered = job === undefined ? image?.version : (job.to?.version ?? image?.version);
+      updates.set(device.id, { installed: device.fwVersion?.value, offered, ...where });
+    }
+    return updates;
+  }
+
+  /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
+  lastUpdates(): ReadonlyMap<string, Update> {
+    const last = new Map<string, Update>();
+    for (const update of this.#input.jobs().flatMap(({ devices }) => devices)) {
+      const other = last.get(update.device);
+      const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
+      if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
+    }
+    return last;
+  }
+
+  /** Whether a job has not ended. */
+  get isBusy(): boolean {
+    return this.#input.jobs().some(({ isEnded }) => !isEnded);
+  }
+
+  #whatRuns({ id, checksum, fwVersion }: Device, image: StoredImage): Where | undefined {
+    if (checksum === undefined) return undefined;
+    if (isRunBy(image, checksum.value)) return { state: 'up_to_date' };
+    if (isOlder(image.version, fwVersion?.value)) return { state: 'newer_installed' };
+    const { library, scope } = this.#input;
+    return { state: library().isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
+  }
+
+  /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
+  #openJobs(): Map<string, Update> {
+    const open = this.#input.jobs().filter(({ isEnded }) => !isEnded);
+    return byDevice(
+      open.flatMap(({ devices, halted }) =>
+        devices.filter(({ state }) => state === 'running' || (!isFinal(state) && halted !== 'stopped')),
+      ),
+    );
+  }
+}
+
+type Where = Pick<DeviceUpdate, 'state' | 'reason' | 'progress' | 'remaining'>;
+
+function whereIs(update: Update | undefined): Where | undefined {
+  if (update === undefined) return undefined;
+  const { state, reason, progress, remaining } = update;
+  if (state !== 'running') return { state: 'scheduled', ...(reason !== undefined && { reason }) };
+  return { state: 'updating', progress, ...(remaining !== undefined && { remaining }) };
+}

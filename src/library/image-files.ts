@@ -1,0 +1,34 @@
+/** Where the bytes of images are kept, by their MD5. */
+import { HomieError } from '../errors';
+
+/** A place for images. */
+export interface ImageFiles {
+  /** @throws {HomieError} FIRMWARE_NOT_KEPT where it is missing or damaged */
+  readonly read: (md5: string) => Promise<Buffer>;
+  /** Keeps an image, unless it is there and sound. @throws {HomieError} JOB_NOT_SAVED */
+  readonly keep: (md5: string, image: Buffer) => Promise<void>;
+  /** Removes an image, unless something else needs it. It does not reject. */
+  readonly release: (md5: string) => Promise<void>;
+  /** Does one piece of work after the other: an image must not be removed while it is put to use. */
+  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
+}
+
+/** A place that ends with the process. */
+export function imagesInMemory(): ImageFiles {
+  const images = new Map<string, Buffer>();
+  let turn: Promise<unknown> = Promise.resolve();
+  return {
+    read: async (md5) => {
+      const image = images.get(md5);
+      if (image === undefined) throw new HomieError('FIRMWARE_NOT_KEPT.notSaved');
+      return image;
+    },
+    keep: async (md5, image) => void images.set(md5, image),
+    release: async (md5) => void images.delete(md5),
+    inTurn: (work) => {
+      const done = turn.then(work);
+      turn = done.catch(() => undefined);
+      return done;
+    },
+  };
+}

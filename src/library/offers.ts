@@ -1,0 +1,85 @@
+/** The images on offer, and which of two for the same devices is offered. */
+import { HomieError } from '../errors';
+import { compareVersions } from '../firmware/version';
+import { setNewest } from '../set-newest';
+import { isForSame, isMd5, type StoredImage } from './stored-image';
+
+/** How many images are on offer at most; the oldest is withdrawn first. */
+const MAX_OFFERS = 1000;
+
+/** An image on offer for the devices of a broker and base topic: plain data. */
+export interface Offer {
+  /** What the ids of the devices are unique in: see `DeviceLocks`. */
+  readonly scope: string;
+  readonly md5: string;
+  /** ISO 8601: when it was offered. */
+  readonly at: string;
+}
+
+/**
+ * Returns whether an image takes the place of the one that is on offer for the same devices: the higher version does, and of
+ * equal versions the later image.
+ *
+ * @throws {HomieError} VERSION_UNCLEAR where the versions cannot be compared
+ */
+export function replaces(image: StoredImage, present: StoredImage): boolean {
+  const order = compareVersions(image.version, present.version);
+  if (order !== undefined) return order >= 0;
+  if (image.version === undefined && present.version === undefined) return true;
+  const [version, offered] = [image.version ?? image.md5, present.version ?? present.md5];
+  throw new HomieError('VERSION_UNCLEAR.offer', { name: image.name, version, offered });
+}
+
+/** The offers of all brokers, from old to new. At most one is for the same devices. */
+export class Offers {
+  readonly #offers = new Map<string, Offer>();
+  readonly #images: (md5: string) => StoredImage | undefined;
+
+  /** @param images returns what is known of an image */
+  constructor(images: (md5: string) => StoredImage | undefined) {
+    this.#images = images;
+  }
+
+  clear(): void {
+    this.#offers.clear();
+  }
+
+  all(): Offer[] {
+    return [...this.#offers.values()];
+  }
+
+  of(scope: string): (Offer & { readonly image: StoredImage })[] {
+    return this.all().flatMap((offer) => {
+      const image = offer.scope === scope ? this.#images(offer.md5) : undefined;
+      return image === undefined ? [] : [{ ...offer, image }];
+    });
+  }
+
+  /** Returns the offer for the same devices. */
+  like(scope: string, image: StoredImage): (Offer & { readonly image: StoredImage }) | undefined {
+    return this.of(scope).find((offer) => isForSame(offer.image, image));
+  }
+
+  /** @returns the offers that are gone, from another one for the same devices to the oldest of too many */
+  set(offer: Offer, image: StoredImage): Offer[] {
+    const before = this.like(offer.scope, image);
+    if (before !== undefined) this.delete(before);
+    const oldest = setNewest(this.#offers, keyOf(offer), offer, MAX_OFFERS)?.[1];
+    return [before, oldest].flatMap((each) => (each === undefined || each.md5 === offer.md5 ? [] : [each]));
+  }
+
+  delete(offer: Pick<Offer, 'scope' | 'md5'>): boolean {
+    return this.#offers.delete(keyOf(offer));
+  }
+}
+
+/** Returns the key under which an offer is written down. */
+export function keyOf({ scope, md5 }: Pick<Offer, 'scope' | 'md5'>): string {
+  return `${md5} ${scope}`;
+}
+
+/** Whether what was read from a file is an offer: a file may be damaged. */
+export function isOffer(value: unknown): value is Offer {
+  const { scope, md5, at }: Partial<Record<keyof Offer, unknown>> = Object(value);
+  return typeof scope === 'string' && isMd5(md5) && typeof at === 'string' && !Number.isNaN(Date.parse(at));
+}

@@ -1,0 +1,83 @@
+/** What the library knows of an image without its bytes. */
+import { HomieError } from '../errors';
+import type { FirmwareInfo } from '../firmware/inspect';
+import type { ImageFacts } from '../ota/image';
+import { phrase, type Value } from '../texts/text';
+
+/** An image as plain data. `size` and `flashSize` are in bytes. */
+export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family' | 'size' | 'version'> {
+  /** `$fw/name` of the devices that it is for. */
+  readonly name: string;
+  readonly flashSize?: number;
+  /** The MD5s that a device running the image may report besides `md5`: see `Firmware.alternativeChecksums`. */
+  readonly alternatives: readonly string[];
+}
+
+/**
+ * Returns what the library keeps of a firmware besides its bytes.
+ *
+ * @throws {HomieError} NOT_HOMIE where the image has no firmware name
+ */
+export async function describeImage(firmware: ImageFacts): Promise<StoredImage> {
+  const { md5, name, version, chip, family, flashSize, size } = firmware.info;
+  if (name === undefined) throw new HomieError('NOT_HOMIE.nameless');
+  const alternatives = [...(await firmware.alternativeChecksums())];
+  const known = { ...(version !== undefined && { version }), ...(flashSize !== undefined && { flashSize }) };
+  return { md5, name, chip, family, size, ...known, alternatives };
+}
+
+/** Whether a device that reports this checksum runs the image. */
+export function isRunBy(image: StoredImage, checksum: string | undefined): boolean {
+  return checksum !== undefined && (checksum === image.md5 || image.alternatives.includes(checksum));
+}
+
+/** Whether two images are for the same devices: the same firmware name, chip and flash size. */
+export function isForSame(one: StoredImage, other: StoredImage): boolean {
+  return one.name === other.name && isBuiltFor(one, other);
+}
+
+/** Whether two images are for the same chip and flash size. */
+export function isBuiltFor(one: StoredImage, other: StoredImage): boolean {
+  return one.chip === other.chip && one.flashSize === other.flashSize;
+}
+
+/** Returns the version of an image, with what it is built for, to be put into a text. */
+export function named({ version, md5, chip, flashSize }: StoredImage): Value {
+  return phrase('imageFor', { version: version ?? md5, chip, flash: flash(flashSize) });
+}
+
+/** Returns a flash size as people write it, to be put into a text. */
+export function flash(bytes: number | undefined): Value {
+  if (bytes === undefined) return phrase('flashUnknown');
+  const megabytes = bytes / (1024 * 1024);
+  return phrase('flashSize', megabytes < 1 ? { size: bytes / 1024, unit: 'kB' } : { size: megabytes, unit: 'MB' });
+}
+
+/** Whether what was read from a file is an image: a file may be damaged. */
+export function isStoredImage(value: unknown): value is StoredImage {
+  const {
+    md5,
+    name,
+    version,
+    chip,
+    family,
+    flashSize,
+    size,
+    alternatives,
+  }: Partial<Record<keyof StoredImage, unknown>> = Object(value);
+  return (
+    isMd5(md5) &&
+    typeof name === 'string' &&
+    (version === undefined || typeof version === 'string') &&
+    typeof chip === 'string' &&
+    (family === 'esp8266' || family === 'esp32') &&
+    (flashSize === undefined || Number.isSafeInteger(flashSize)) &&
+    Number.isSafeInteger(size) &&
+    Array.isArray(alternatives) &&
+    alternatives.every(isMd5)
+  );
+}
+
+export function isMd5(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+}

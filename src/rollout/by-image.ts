@@ -1,0 +1,76 @@
+/** Devices that get their images from the library: which device gets which. */
+import { HomieError } from '../errors';
+import type { HomieBroker } from '../homie/broker';
+import { isPattern } from '../homie/pattern';
+import { untilSettled } from '../homie/presence';
+import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
+import type { Library, Origin } from '../library/library';
+import type { StoredImage } from '../library/stored-image';
+
+/** An image, and the devices that get it: as they were selected, so that a pattern stays a pattern. */
+interface ImageGroup {
+  readonly image: StoredImage;
+  readonly choice: DeviceChoice;
+  /** The devices that are known to get it. */
+  readonly devices: readonly string[];
+}
+
+/** A selection of devices by the images that they get. */
+export interface ByImage {
+  readonly groups: readonly ImageGroup[];
+  /** Devices for which there is no image, with NOTHING_ON_OFFER or NOTHING_TO_GO_BACK_TO. */
+  readonly refused: readonly { readonly device: string; readonly error: HomieError }[];
+}
+
+interface ByImageInput {
+  readonly broker: HomieBroker;
+  readonly library: Library;
+  readonly origin: Origin;
+  readonly choice: DeviceChoice;
+  /** Devices may appear later, too: an image on offer that no known device needs is a group of its own. */
+  readonly continuous: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Divides devices by the images that the library has for them, once what is retained has settled. All devices that run this
+ * firmware are then those whose firmware name has an offer.
+ *
+ * @throws {HomieError} NOTHING_ON_OFFER, NO_MATCH, NO_DEVICE, INVALID_DEVICE_ID; why there is no connection; the reason of
+ *   the signal
+ */
+export async function divideByImage(input: ByImageInput): Promise<ByImage> {
+  const { broker, library, origin, choice, continuous } = input;
+  const { registry, locks } = broker;
+  const ids = await find(input);
+  const patterns = 'devices' in choice ? choice.devices.filter(isPattern) : [];
+  const named = new Set(namedDevices(choice));
+  const devices = new Map<StoredImage, string[]>();
+  const refused: { readonly device: string; readonly error: HomieError }[] = [];
+  if (continuous && origin === 'offer') for (const image of library.offers(locks.scope)) devices.set(image, []);
+  for (const id of ids) {
+    const found = library.choose(origin, locks.scope, registry.get(id) ?? { id });
+    if ('error' in found) refused.push({ device: id, error: found.error });
+    else devices.set(found.image, [...(devices.get(found.image) ?? []), id]);
+  }
+  const groups = [...devices].map(([image, own]) => ({ image, devices: own, choice: choiceOf(own) }));
+  return { groups, refused };
+
+  function choiceOf(own: readonly string[]): DeviceChoice {
+    if (!('devices' in choice)) return choice;
+    return { devices: [...own.filter((id) => named.has(id)), ...patterns] };
+  }
+}
+
+async function find({ broker, library, choice, continuous, signal }: ByImageInput): Promise<readonly string[]> {
+  if ('devices' in choice) return selectKnown(broker, choice, undefined, signal);
+  const names = new Set(library.offers(broker.locks.scope).map(({ name }) => name));
+  if (names.size === 0) throw new HomieError('NOTHING_ON_OFFER');
+  await untilSettled(broker, signal);
+  const ids = [...broker.registry.devices.values()]
+    .filter(({ fwName }) => fwName !== undefined && names.has(fwName.value))
+    .map(({ id }) => id)
+    .sort();
+  if (ids.length > 0 || continuous) return ids;
+  throw broker.refusal('$fw/name') ?? new HomieError('NO_MATCH.offers', { baseTopic: broker.shownBaseTopic });
+}
