@@ -1,6 +1,4 @@
-/**
- * Devices on which base64 has failed in this process. It can leave an updater stuck, so it is never sent to them again.
- */
+/** Devices on which base64 has failed in this process. It can leave an updater stuck, so they never get it again. */
 import type { HomieBroker } from '../homie/broker';
 import type { SentEnd } from './transfer';
 

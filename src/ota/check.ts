@@ -54,9 +54,7 @@ interface OtaCheckOptions extends CheckOptions {
   readonly barred?: Barred;
 }
 
-/**
- * The largest number of named devices whose retained firmware messages are searched: each message is received whole.
- */
+/** How many named devices are searched for retained firmware messages at most: each message is received whole. */
 const SEARCHED_DEVICES = 5;
 
 /**

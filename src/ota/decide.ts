@@ -52,9 +52,7 @@ function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined
   return new HomieError('WRONG_CHIP.device', { chip: info.chip, device: device.id, implementation });
 }
 
-/**
- * Returns why the image does not fit the device, as far as the device is known; undefined if nothing speaks against it.
- */
+/** Returns why the image does not fit the device, as far as known; undefined if nothing speaks against it. */
 function incompatibility(device: Device, image: ImageFacts): HomieError | undefined {
   const { info } = image;
   if (!info.homie) return new HomieError('NOT_HOMIE');
@@ -68,9 +66,7 @@ function incompatibility(device: Device, image: ImageFacts): HomieError | undefi
   return undefined;
 }
 
-/**
- * Returns whether `version` is older. Homie versions are free text, so only two valid semver versions have an order.
- */
+/** Returns whether `version` is older. Versions are free text, so only two valid semver versions have an order. */
 export function isOlder(version: string | undefined, than: string): boolean {
   return version !== undefined && valid(version) !== null && valid(than) !== null && lt(version, than);
 }

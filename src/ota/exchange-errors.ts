@@ -9,9 +9,7 @@ import { hasFailedWithBase64 } from './base64-failures';
 import type { ImageFacts } from './image';
 import type { StaleUpdate } from './recovery';
 
-/**
- * Returns why the image cannot be sent, before anything is known of the device; undefined if nothing speaks against it.
- */
+/** Returns what forbids sending the image before anything is known of the device; undefined if nothing does. */
 export function refuse({
   broker,
   device,

@@ -29,9 +29,7 @@ export interface ExchangeInput {
   readonly job: string;
   readonly firmware: Image;
   readonly settings: OtaSettings;
-  /**
-   * Aborted when the user cancels. Obeyed until the image is handed to the socket; after that, it is not sent again.
-   */
+  /** Aborted when the user cancels. Obeyed until the image is handed to the socket; then the image is not sent again. */
   readonly cancel: AbortSignal;
   /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
@@ -50,9 +48,7 @@ export interface ExchangeInput {
   readonly unsent?: (missed: boolean) => void;
   /** Called when the device has reported that the image is flashed. */
   readonly flashed?: () => void;
-  /**
-   * Called when the watch goes on after the end of the exchange: what the device does then does not change the result.
-   */
+  /** Called when the watch outlasts the exchange: what the device does then does not change the result. */
   readonly watchOn?: (late: Promise<Outcome | undefined>) => void;
 }
 
@@ -208,8 +204,7 @@ class OtaExchange {
       },
       observer: stuck.observer,
       encoded: this.#encoded,
-      // In upper case, the MD5 passes the 304 test of the device, which is case-sensitive. The final check ignores
-      // case.
+      // In upper case, the MD5 passes the device's 304 test, which is case-sensitive; the final check is not.
       topic: reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
       expected,
       before: known.checksum?.value,

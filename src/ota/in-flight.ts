@@ -59,9 +59,7 @@ export function flightOf(device: Device): ImageInFlight {
   };
 }
 
-/**
- * Returns the flight after the device has reported that the image is flashed: only a later restart is for the image.
- */
+/** Returns the flight after the device has reported the image as flashed: only a later restart is for the image. */
 export function flashedFlight(flight: ImageInFlight, device: Device): ImageInFlight {
   return { ...givenTo(flight, device), flashed: true };
 }
@@ -107,15 +105,11 @@ class FlightJudge {
   #until: number;
   /** The device has answered that it is not in the middle of an update. Whether something is staged is unknown. */
   #isAsked = false;
-  /**
-   * Until when a device that did not answer is not asked again unless its state changes, on the clock of the observer.
-   */
+  /** A silent device is not asked again before this time (clock of the observer), unless its state changes. */
   #silentUntil = 0;
   /** The device was sent another image after it had flashed this one. */
   #isAnotherSent = false;
-  /**
-   * After a new connect, the device receives only other messages, such as a retained firmware: its session is clean.
-   */
+  /** The device has reconnected. Its session is clean, so it gets only other messages, such as a retained firmware. */
   #isReconnected = false;
 
   constructor(input: JudgeImageInput, expected: ReadonlySet<string>, observer: DeviceObserver) {
@@ -223,8 +217,7 @@ class FlightJudge {
     if (event.attribute !== 'otaStatus' || !event.live) return;
     if (concernsImage(event.value)) {
       if (this.#flight.flashed) this.#isAnotherSent = true;
-      // With a retained firmware message, the device reports at every connect, which would extend the deadline
-      // indefinitely.
+      // With a retained firmware message, the device reports at every connect: the deadline would never pass.
       else if (!this.#isReconnected) this.#until = Math.max(this.#until, this.#inTime);
     }
     if (parseStatus(event.value)?.kind === 'flashed') this.#flashed();

@@ -247,10 +247,7 @@ export class Reception {
     return undefined;
   }
 
-  /**
-   * Waits once more for a device that has started: if its MQTT client gives up and reconnects, its updater can be
-   * freed.
-   */
+  /** Waits once more for a device that has started: if its MQTT client reconnects, its updater can be freed. */
   #stillSilent(answer: StaleUpdate): Answer | undefined {
     const [begun, worksAgain] = [this.#begun, this.#worksAgain];
     if (answer !== 'silence' || !begun || this.#wasSilent) return { kind: 'silent', begun, worksAgain, answer };

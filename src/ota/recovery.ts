@@ -45,10 +45,10 @@ export type StaleUpdate = 'cut_off' | 'idle_or_staged' | 'progress' | 'flashed' 
 
 /**
  * Asks a device whether an update was cut off, and frees the device of such an update, by sending zeros to the firmware
- * topic of the *running* image. In the middle of a dead update, the device answers `304` and a failure (`500
- * INTERNAL_ERROR 0`), and its updater is free again. An idle device and one with a staged image both answer `304` alone
- * (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on ba452ea). A device in the middle of a live update answers
- * after that update.
+ * topic of the *running* image. In the middle of a dead update, the device answers `304` and then
+ * `500 INTERNAL_ERROR 0`, and its updater is free again. An idle device and one with a staged image both answer `304`
+ * alone (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on ba452ea). A device in the middle of a live update
+ * answers after that update.
  */
 export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
   const answer = await ask(stuck);

@@ -47,7 +47,8 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
   const values = { topic: broker.shown(topic) };
   const isCleared = clear && (await clearTopic(sender, topic));
   const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
-  // Without a 304, the device changed the flash mode, so its MD5 differs, and it installs the message again and again.
+  // If the device changed the flash mode, its image has another MD5: it does not answer 304, and installs the message
+  // again and again.
   if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {
     const hint = isCleared ? textOf('RETAINED_FIRMWARE.cleared', 'text', values) : phrase('retainedAgain', values);
     return { ...outcome, hint: inEnglish(hint) };

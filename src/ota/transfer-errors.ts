@@ -20,7 +20,7 @@ export function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
 }
 
 /**
- * Returns the error for a transfer that ended because the device lost its connection, or the broker restarted.
+ * Returns the error for a transfer that ended because the device or the broker lost its connection.
  *
  * @param tooSlow s from the start of the transfer until the MQTT client of the device ended the connection
  */

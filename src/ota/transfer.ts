@@ -231,8 +231,7 @@ function concluded(
     case 'rebooted':
       return { kind: 'interrupted', error: lost(), free: true, again: live };
     case 'reconnected':
-      // The device works, so an update that it had started has ended unseen: perhaps successfully, with the reboot to
-      // come.
+      // The device works, so an update that it had started has ended unseen, perhaps with the reboot still to come.
       return {
         kind: 'interrupted',
         error: begun || live ? lost() : unanswered(input, sent),
