@@ -29,7 +29,7 @@ export interface ExchangeInput {
   readonly job: string;
   readonly firmware: Image;
   readonly settings: OtaSettings;
-  /** Aborted when the user cancels. Obeyed until the image is handed to the socket; then the image is not sent again. */
+  /** Aborted when the user cancels. Obeyed until the image is handed to the socket; then it is not sent again. */
   readonly cancel: AbortSignal;
   /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
