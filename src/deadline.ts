@@ -1,13 +1,13 @@
-/** The longest time that a timer takes, in ms. */
+/** The longest delay that a timer accepts, in ms. */
 export const MAX_TIMER = 2 ** 31 - 1;
 
 /**
- * Does something until a time has passed or a signal is aborted. The timer is held here and cleared at the end: Node.js 20
- * holds the parts of an `AbortSignal.any` weakly, so that an `AbortSignal.timeout` among them is collected and never fires.
+ * Runs `work` until a time has passed or a signal is aborted. Holds the timer here and clears it at the end: Node.js 20
+ * holds the parts of an `AbortSignal.any` weakly, so an `AbortSignal.timeout` among them is collected and never fires.
  *
- * @param ms until the signal that `work` gets is aborted, with a TimeoutError
- * @param signal aborts it, too, with its own reason
- * @returns what `work` returns; it has to heed its signal
+ * @param ms time in ms after which the signal of `work` is aborted with a TimeoutError
+ * @param signal also aborts the signal of `work`, with its own reason
+ * @returns what `work` returns; `work` must heed its signal
  */
 export async function withDeadline<T>(
   ms: number,

@@ -12,7 +12,7 @@ import {
 
 export type { ErrorCode } from './texts/text';
 
-/** After these, the same call may work later without anything being changed. */
+/** Codes after which the same call may succeed later without any change. */
 const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'DEVICE_BUSY',
   'REBOOT_PENDING',
@@ -50,30 +50,31 @@ const retryable: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 export interface HomieErrorOptions {
-  /** The sentence, where it comes from elsewhere; in English. */
+  /** The sentence, if it comes from elsewhere; in English. */
   message?: string;
-  /** What to do about it, where that comes from elsewhere; in English. */
+  /** The hint, if it comes from elsewhere; in English. */
   hint?: string;
-  /** The status text of the device as it came, for instance `500 INTERNAL_ERROR 8`. */
+  /** The status of the device as received, for instance `500 INTERNAL_ERROR 8`. */
   status?: string;
-  /** The phase of the job in which it happened. */
+  /** The phase of the job in which the error happened. */
   phase?: string;
   cause?: unknown;
 }
 
-/** The longest sentence, in characters: it may name many devices, or what somebody has published. */
+/** The longest sentence or hint, in characters: it may name many devices, or quote what somebody has published. */
 const MAX_MESSAGE = 2000;
 
 /**
- * An error with a stable code, a sentence for people, and a hint that says what to do, in English; `key` and `values` say the
- * same in other languages. `message` never holds a secret. It is one line of plain text, and so are `hint` and `status`.
+ * An error with a stable code, a sentence for people, and a hint that says what to do, in English. `key` and `values`
+ * give the same in other languages. `message` never contains a secret. `message`, `hint` and `status` are one line of
+ * plain text.
  */
 export class HomieError extends Error {
   override readonly name = 'HomieError';
   readonly code: ErrorCode;
-  /** Which text of the code: the code itself, or the code and a variant of it. */
+  /** The text that is used: the code itself, or the code with a variant. */
   readonly key: ErrorKey;
-  /** What is put into the text and the hint. */
+  /** The values in the sentence and the hint. */
   readonly values: Values;
   readonly hint: string;
   readonly retryable: boolean;
@@ -81,8 +82,8 @@ export class HomieError extends Error {
   readonly phase: string | undefined;
 
   /**
-   * @param key a code of src/texts, or one of its variants: `NOT_CLEARED.tooMany`
-   * @param values what is put into its text and hint
+   * @param key a code of src/texts, or one of its variants, such as `NOT_CLEARED.tooMany`
+   * @param values the values for its sentence and hint
    */
   constructor(key: ErrorKey, values: Values = {}, options: HomieErrorOptions = {}) {
     const text = textOf(key, 'text', values);
@@ -97,33 +98,33 @@ export class HomieError extends Error {
     this.phase = options.phase;
   }
 
-  /** The sentence, to be put into another text. */
+  /** The sentence, as a value for another text. */
   get text(): Value {
     return saysOf(this)[0];
   }
 
-  /** The hint, to be put into another text. */
+  /** The hint, as a value for another text. */
   get advice(): Value {
     return saysOf(this)[1];
   }
 
-  /** Returns the sentence alone: Node-RED gives this text to catch nodes and to the log. */
+  /** Returns the sentence alone: Node-RED passes this text to catch nodes and to the log. */
   override toString(): string {
     return this.message;
   }
 }
 
-/** What tells an error to people. */
+/** The parts of an error that people read. */
 interface Said {
   readonly code: ErrorCode;
-  /** The code itself where it is left out. */
+  /** The default is the code itself. */
   readonly key?: ErrorKey;
   readonly values?: Values;
   readonly message: string;
   readonly hint: string;
 }
 
-/** Returns the sentence and the hint as texts for the language of the editor; in English where they came from elsewhere. */
+/** Returns the sentence and the hint as texts for any language; in English if they came from elsewhere. */
 export function saysOf({ code, key = code, values = {}, message, hint }: Said): readonly [Value, Value] {
   return [asText(message, textOf(key, 'text', values)), asText(hint, textOf(key, 'hint', values))];
 }
@@ -132,7 +133,7 @@ function asText(english: string, text: Text): Value {
   return plainText(inEnglish(text), MAX_MESSAGE) === english ? text : english;
 }
 
-/** Anything that was thrown, as an error of ours: a TimeoutError as NOT_CONNECTED, all else as UNEXPECTED. */
+/** Returns anything that was thrown as a HomieError: a TimeoutError as NOT_CONNECTED, other errors as UNEXPECTED. */
 export function asHomieError(error: unknown): HomieError {
   if (error instanceof HomieError) return error;
   const isTimeout = error instanceof DOMException && error.name === 'TimeoutError';

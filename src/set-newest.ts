@@ -1,7 +1,7 @@
 /**
- * Sets an entry of a map as its newest one, and removes the oldest where there are more than the limit then.
+ * Sets an entry of a map as its newest, and removes the oldest entry if the map then exceeds the limit.
  *
- * @returns the entry that was removed
+ * @returns the removed entry; undefined if there is none
  */
 export function setNewest<Key, Value>(
   map: Map<Key, Value>,

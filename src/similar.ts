@@ -1,13 +1,13 @@
-/** Names that somebody may have meant who wrote another one. */
+/** Finds the names that somebody may have meant by a misspelled one. */
 
-/** Names that are longer are similar to none: comparing takes time with the product of both lengths. */
+/** The longest name that is compared, in characters: the time grows with the product of both lengths. */
 const MAX_LENGTH = 64;
 
 /**
- * Returns the names that are most similar to `name`, the most similar first: those that differ in nothing but case and
- * separators, else those of which a few characters are other ones, missing, added or swapped, or that go on after it.
+ * Returns the names that are most similar to `name`, the most similar first: names that differ only in case and
+ * separators, then names that have a few characters replaced, missing, added or swapped, or that continue after `name`.
  *
- * @param most how many at most
+ * @param most the maximum number of names
  */
 export function similarNames(name: string, names: Iterable<string>, most = 1): string[] {
   if (name.length > MAX_LENGTH) return [];
@@ -22,15 +22,15 @@ export function similarNames(name: string, names: Iterable<string>, most = 1): s
   return found.slice(0, most).map(({ other }) => other);
 }
 
-/** Characters that may differ: none in names of one or two characters, three in those of nine and more. */
+/** Returns how many characters may differ: none in names of one or two characters, three in names of nine or more. */
 function tolerance(name: string): number {
   return Math.min(3, Math.floor(name.length / 3));
 }
 
-/** Both names are given without case and separators. */
+/** Returns the distance between two names that are in lower case and without separators. */
 function distanceOf(a: string, b: string, limit: number): number {
   if (a === b) return 0;
-  // `my-light` for `my-light-3`.
+  // For example, `my-light` for `my-light-3`.
   if (a.length >= 4 && b.startsWith(a)) return 1;
   if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
   const begin = common(a, b, (text, index) => text[index]);
@@ -38,7 +38,7 @@ function distanceOf(a: string, b: string, limit: number): number {
   return editDistance(a.slice(begin, a.length - end), b.slice(begin, b.length - end), limit);
 }
 
-/** How many characters two texts have in common before the first that differs. */
+/** Returns how many characters two texts have in common before the first difference. */
 function common(a: string, b: string, character: (text: string, index: number) => string | undefined): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index += 1) if (character(a, index) !== character(b, index)) return index;
@@ -50,8 +50,8 @@ function plain(name: string): string {
 }
 
 /**
- * Returns the optimal string alignment distance: how many characters are replaced, missing, added, or swapped with their
- * neighbour. Infinity when it is more than `limit`.
+ * Returns the optimal string alignment distance: how many characters are replaced, missing, added, or swapped with
+ * their neighbor. Infinity if it exceeds `limit`.
  */
 function editDistance(a: string, b: string, limit: number): number {
   let beforeLast: number[] = [];

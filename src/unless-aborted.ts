@@ -1,12 +1,12 @@
 /**
- * Waits for something, until a signal is aborted.
+ * Waits for a promise until a signal is aborted.
  *
- * @returns undefined when the signal is aborted first
- * @throws what the promise rejects with, as long as the signal is not aborted
+ * @returns the value of the promise; undefined if the signal is aborted first
+ * @throws what the promise rejects with, unless the signal is aborted first
  */
 export async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T | undefined> {
   if (signal.aborted) return undefined;
-  // Node.js keeps a signal of AbortSignal.any for as long as somebody listens to it.
+  // Node.js keeps a signal of AbortSignal.any in memory as long as it has a listener.
   const heard = new AbortController();
   const aborted = new Promise<undefined>((resolve) => {
     signal.addEventListener('abort', () => resolve(undefined), { signal: heard.signal });
@@ -18,7 +18,7 @@ export async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>)
   }
 }
 
-/** Whether work was given up because its signal was aborted, as by a cancel or the end of its node. */
+/** Returns whether an error means that a signal was aborted, for instance by a cancel or the end of a node. */
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError';
 }

@@ -1,20 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 
-/** How base64 begins whose first byte is 0xE9, or that of gzip (0x1F 0x8B 0x08). */
+/** The start of base64 of an image (first byte 0xE9) or of gzip (0x1F 0x8B 0x08). */
 const FIRMWARE_BEGINS = /^\s*(?:6[Q-f]|H4sI)/;
 
-/** Bytes. What has fewer is taken for a word. */
+/** The shortest base64 in decoded bytes. Shorter text counts as a word. */
 const SHORTEST = 48;
 
-/** Characters that are worked on in one go. */
+/** Characters that are decoded between two turns of the event loop. */
 const SLICE = 256 * 1024;
 
 /**
- * Reads base64 (RFC 4648 section 4, padded), in one piece or wrapped.
+ * Decodes base64 (RFC 4648 section 4, padded), in one piece or wrapped.
  *
- * @returns `undefined` when the text does not look like base64
- * @throws {HomieError} FIRMWARE_BASE64 when it begins like a firmware in base64 but does not go on so
+ * @returns undefined if the text does not look like base64
+ * @throws {HomieError} FIRMWARE_BASE64: the text begins like an image in base64, but is not valid base64
  */
 export async function readBase64(text: string): Promise<Buffer | undefined> {
   const bytes = await decode(text);

@@ -2,13 +2,13 @@ import SparkMD5 from 'spark-md5';
 import { CHIP_ID, chipName, FIRST_ADDRESS, isEsp8266Address, MAGIC } from './format';
 import { readMarks, type Find, type Loaded } from './marks';
 
-/** What a file says of itself at first observer. Nothing of it is checked. */
+/** What a file says about itself at first sight. None of it is verified. */
 export interface Glance {
   /** Bytes. */
   readonly size: number;
-  /** Of the whole file, in lower case. */
+  /** MD5 of the whole file, in lower case. */
   readonly md5: string;
-  /** Undefined when it does not begin like an image. */
+  /** Undefined if the file does not begin like an image. */
   readonly chip?: string;
   readonly name?: string;
   readonly version?: string;
@@ -17,7 +17,7 @@ export interface Glance {
 
 const SMALLEST_HEADER = 14;
 
-/** Looks at a file in a browser, where there is no Buffer. `inspect` says whether the image is valid. */
+/** Returns what a file says about itself, without a Buffer, as in a browser. `inspect` checks whether it is valid. */
 export function glance(file: ArrayBuffer): Glance {
   const bytes = new Uint8Array(file);
   const seen = { size: bytes.length, md5: SparkMD5.ArrayBuffer.hash(file) };
@@ -32,7 +32,7 @@ export function glance(file: ArrayBuffer): Glance {
 /** Where the Arduino core for ESP8266 puts the application. */
 const APPLICATION = 0x1000;
 
-/** The segments of an application as far as the file has them, and where they end. */
+/** Returns the segments of an application, as far as the file has them, and where they end. */
 function segmentsOf(bytes: Uint8Array, start: number, header: number): Loaded & { readonly end: number } {
   const view = new DataView(bytes.buffer);
   const [data, addresses]: [Uint8Array[], number[]] = [[], []];

@@ -1,7 +1,7 @@
 import { newMd5 } from './md5';
 import { slices } from './slices';
 
-/** MD5 of the parts one after the other, in lower-case hex: what a Homie device calls `$fw/checksum`. */
+/** Returns the MD5 of the parts in sequence, in lower-case hex: what a Homie device reports as `$fw/checksum`. */
 export async function md5(...parts: Buffer[]): Promise<string> {
   const hash = newMd5();
   for (const part of parts) {
@@ -10,7 +10,7 @@ export async function md5(...parts: Buffer[]): Promise<string> {
   return hash.end();
 }
 
-/** XOR of all bytes, begun with `start`. */
+/** Returns the XOR of all bytes, starting from `start`. */
 export async function xor(bytes: Buffer, start: number): Promise<number> {
   let result = start;
   for await (const slice of slices(bytes)) result = xorSlice(slice, result);
@@ -18,8 +18,8 @@ export async function xor(bytes: Buffer, start: number): Promise<number> {
 }
 
 /**
- * CRC32 of the parts one after the other, as the Arduino core for ESP8266 takes it: polynomial 0x04C11DB7, begun with
- * 0xFFFFFFFF, highest bit first, nothing done at the end (esp8266/Arduino, tools/elf2bin.py, crc8266).
+ * Returns the CRC32 of the parts in sequence, as the Arduino core for ESP8266 computes it: polynomial 0x04C11DB7,
+ * initial value 0xFFFFFFFF, most significant bit first, no final XOR (esp8266/Arduino, tools/elf2bin.py, crc8266).
  */
 export async function crc32(...parts: Buffer[]): Promise<number> {
   let crc = -1;
@@ -29,10 +29,10 @@ export async function crc32(...parts: Buffer[]): Promise<number> {
   return crc >>> 0;
 }
 
-// Loops by index, and several words at a time: over millions of bytes, iterators and single bytes take several times as long.
+// Loops by index over several words at a time: for millions of bytes, iterators and single bytes are much slower.
 
 function xorSlice(bytes: Buffer, start: number): number {
-  // A view of words begins at a word.
+  // An Int32Array must start at a multiple of 4 bytes.
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.length / 4));
   const whole = words.length - (words.length % 4);
@@ -68,7 +68,7 @@ function crcSlice(bytes: Buffer, start: number): number {
   return crc;
 }
 
-/** The CRC that a byte leaves when so many zeros follow it. */
+/** Returns the CRC of a byte that is followed by `zeros` zero bytes. */
 function entry(zeros: number, byte: number): number {
   return CRC_TABLE[zeros * 256 + byte] ?? 0;
 }

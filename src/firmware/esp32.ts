@@ -8,10 +8,10 @@ const HEADER = 24;
 const SHA256 = 32;
 
 /**
- * Checks an application image for a chip of the ESP32 family: 24 bytes of header, the segments, their checksum, and a
- * SHA-256 of all that when byte 23 is 1 (ESP-IDF, "App Image Format"). What comes behind it is not looked at.
+ * Checks an application image for a chip of the ESP32 family: a 24-byte header, the segments, their checksum, and a
+ * SHA-256 of all that if byte 23 is 1 (ESP-IDF, "App Image Format"). Ignores what follows.
  *
- * @returns the chip's name, `esp32-<id>` when the id is not known; `end`: where the image ends by its structure, and
+ * @returns the name of the chip, `esp32-<id>` if the id is unknown; `end`: where the image ends by its structure, and
  *   `flashSize`, both in bytes
  * @throws {HomieError} FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED, FIRMWARE_CHECKSUM, FIRMWARE_SHA256
  */
@@ -29,13 +29,13 @@ export async function inspectEsp32(
   if (hashed !== 1) throw new HomieError('FIRMWARE_DAMAGED.sha256Flag', { value: hashed });
   const end = segments.end + SHA256;
   requireBytes(image, end, phrase('partSha256'));
-  // In another thread.
+  // `digest` runs in another thread.
   const hash = Buffer.from(await subtle.digest('SHA-256', image.subarray(0, segments.end)));
   if (!hash.equals(image.subarray(segments.end, end))) throw new HomieError('FIRMWARE_SHA256');
   return { chip, end, flashSize, segments };
 }
 
-/** 1 MiB to 128 MiB for 0 to 7 (esptool, ESP32ROM.FLASH_SIZES). */
+/** Returns 1 MiB to 128 MiB for the codes 0 to 7 (esptool, ESP32ROM.FLASH_SIZES). */
 function flashSizeOf(code: number): number | undefined {
   return code <= 7 ? 1024 * 1024 * 2 ** code : undefined;
 }

@@ -4,18 +4,18 @@ import { FLASH_MODE } from './format';
 import { inspect, type FirmwareInfo } from './inspect';
 import { readPayload } from './payload';
 
-/** What an updater may put there: its own mode, which is 0xFF where the byte of its flash is over 3. */
+/** Flash modes that an updater may write: that of its device, or 0xFF if the mode byte in the flash is over 3. */
 const MODES = [0, 1, 2, 3, 0xff] as const;
 
-/** By MD5, as long as somebody holds them. */
+/** The images by MD5, as long as something references them. */
 const inMemory = new Map<string, WeakRef<Firmware>>();
 const collected = new FinalizationRegistry<string>((md5Hex) => {
   if (inMemory.get(md5Hex)?.deref() === undefined) inMemory.delete(md5Hex);
 });
 
-/** A plain image that has passed the inspection, and what is known of it. There is one in memory for each image. */
+/** A plain image that has passed inspection, and what is known of it. Equal images share one instance in memory. */
 export class Firmware {
-  /** Nobody writes into it. */
+  /** Never modified. */
   readonly image: Buffer;
   readonly info: FirmwareInfo;
   #alternatives: Promise<ReadonlySet<string>> | undefined;
@@ -28,8 +28,8 @@ export class Firmware {
   /**
    * Reads and inspects `msg.payload`.
    *
-   * @param options.checksum `msg.checksum`: the MD5 that the plain image must have, if it is given
-   * @throws {HomieError} those of readPayload and inspect, and CHECKSUM_MISMATCH
+   * @param options.checksum `msg.checksum`: the MD5 that the plain image must have, if given
+   * @throws {HomieError} CHECKSUM_MISMATCH: the image has another MD5; those of `readPayload` and `inspect`
    */
   static async from(payload: unknown, options: { checksum?: unknown } = {}): Promise<Firmware> {
     const image = await readPayload(payload);
@@ -49,10 +49,11 @@ export class Firmware {
   }
 
   /**
-   * MD5s that a device which runs this image may report besides `info.md5`: it hashes its flash up to the structural
-   * end of the image (esp8266/Arduino, EspClass::getSketchMD5), and where the flash mode of the image is not its own,
-   * the updater has put its own mode there (UpdaterClass::_writeBuffer): 0xFF where it knows none
-   * (EspClass::magicFlashChipMode), since some serial flashers write that. Hashed when first asked for.
+   * Returns the MD5s that a device running this image may report besides `info.md5`. A device hashes its flash up to
+   * the structural end of the image (esp8266/Arduino, EspClass::getSketchMD5). If the flash mode of the image is not
+   * that of the device, the updater has written the mode of the device (UpdaterClass::_writeBuffer), or 0xFF if the
+   * device has no valid mode (EspClass::magicFlashChipMode), since some serial flashers write 0xFF. Computed at the
+   * first call.
    */
   alternativeChecksums(): Promise<ReadonlySet<string>> {
     this.#alternatives ??= this.#hashAlternatives();

@@ -1,7 +1,7 @@
-/** What every image begins with, for the ESP8266 as for the ESP32 (esptool documentation, "Firmware Image Format"). */
+/** The first byte of every image for the ESP8266 and the ESP32 (esptool documentation, "Firmware Image Format"). */
 export const MAGIC = 0xe9;
 
-/** Bytes that an image may have at most. The room for an application is far smaller on the devices there are. */
+/** The largest image, in bytes. Real devices have far less room for an application. */
 export const MAX_IMAGE = 16 * 1024 * 1024;
 
 /** The bytes around each text in an image, in hex (homie-esp8266 Homie.hpp, Homie_setFirmware and Homie_setBrand). */
@@ -11,7 +11,7 @@ export const MARKS = {
   brand: ['fb2af568c0', '6e2f0feb2d'],
 } as const;
 
-/** The longest text is a name, with 32 bytes (homie-esp8266 Limits.hpp); forks may allow more. */
+/** The longest text in an image, in bytes. Homie allows 32 (name; homie-esp8266 Limits.hpp); forks may allow more. */
 export const MAX_TEXT = 64;
 
 /** Offset of the flash mode in every image. */
@@ -20,7 +20,7 @@ export const FLASH_MODE = 2;
 /** Offset of the chip id, a u16, in the header of an image for the ESP32 family. */
 export const CHIP_ID = 12;
 
-/** Names by that id (esptool, IMAGE_CHIP_ID of each target). */
+/** Chip names by chip id (esptool, IMAGE_CHIP_ID of each target). */
 const CHIPS: Readonly<Record<number, string>> = {
   0: 'esp32',
   2: 'esp32s2',
@@ -38,7 +38,7 @@ const CHIPS: Readonly<Record<number, string>> = {
   32: 'esp32s31',
 };
 
-/** The name of a chip of the ESP32 family; `esp32-<id>` when the id is not known. */
+/** Returns the name of a chip of the ESP32 family; `esp32-<id>` if the id is unknown. */
 export function chipName(id: number): string {
   return CHIPS[id] ?? `esp32-${id}`;
 }
@@ -47,8 +47,8 @@ export function chipName(id: number): string {
 export const FIRST_ADDRESS = 8;
 
 /**
- * Whether an image is for the ESP8266: behind its 8-byte header comes the address of its first segment, in RAM, ROM or
- * mapped flash. On the ESP32 flash pin settings stand there, which are 0xEE or near 0.
+ * Returns whether an image is for the ESP8266: its 8-byte header is followed by the address of the first segment, in
+ * RAM, ROM or mapped flash. An image for the ESP32 has flash pin settings there, which are 0xEE or near 0.
  */
 export function isEsp8266Address(address: number): boolean {
   return address >= 0x3ff00000 && address < 0x40400000;

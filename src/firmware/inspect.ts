@@ -11,36 +11,37 @@ import { requireBytes, type Segments } from './segments';
 type FlashMode = 'QIO' | 'QOUT' | 'DIO' | 'DOUT' | 'unknown';
 
 export interface FirmwareInfo {
-  /** `esp8266`, `esp32`, `esp32s2`, `esp32c3` and so on; `esp32-<id>` for a chip id that is not known. */
+  /** `esp8266`, `esp32`, `esp32s2`, `esp32c3` and so on; `esp32-<id>` for an unknown chip id. */
   readonly chip: string;
-  /** What a device that can run it says in `$implementation`. */
+  /** The `$implementation` of a device that can run the image. */
   readonly family: 'esp8266' | 'esp32';
-  /** Bytes of the file. */
+  /** The size of the file, in bytes. */
   readonly size: number;
-  /** Where the image ends by its structure, in bytes; what is behind it is a signature, padding, or rubbish. */
+  /** Where the image ends by its structure, in bytes. A signature, padding or garbage may follow. */
   readonly end: number;
-  /** Of the whole file, in lower case. */
+  /** MD5 of the whole file, in lower case. */
   readonly md5: string;
   readonly flashMode: FlashMode;
   /** Bytes. */
   readonly flashSize: number | undefined;
-  /** Whether it carries the signature of Homie for ESP8266. */
+  /** Whether the image carries the signature of Homie for ESP8266. */
   readonly homie: boolean;
   readonly name?: string;
   readonly version?: string;
   readonly brand?: string;
 }
 
-/** By byte 2 of an image, for the ESP8266 as for the ESP32 (esptool, FLASH_MODES). */
+/** Flash modes by byte 2 of an image, for the ESP8266 and the ESP32 (esptool, FLASH_MODES). */
 const FLASH_MODES: readonly FlashMode[] = ['QIO', 'QOUT', 'DIO', 'DOUT'];
 
 const SMALLEST_HEADER = 12;
 
 /**
- * Checks the structure of a plain image and tells what it is. The event loop turns meanwhile.
+ * Checks the structure of a plain image and returns what is known of it. Yields to the event loop meanwhile.
  *
  * @throws {HomieError} FIRMWARE_EMPTY, FIRMWARE_TOO_LARGE, FIRMWARE_MAGIC, FIRMWARE_TRUNCATED, FIRMWARE_DAMAGED,
- *   FIRMWARE_FACTORY, FIRMWARE_DUMP, FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM, FIRMWARE_CRC, FIRMWARE_SHA256
+ *   FIRMWARE_FACTORY, FIRMWARE_DUMP, FIRMWARE_PART, FIRMWARE_FLASH_MODE, FIRMWARE_CHECKSUM, FIRMWARE_CRC,
+ *   FIRMWARE_SHA256
  */
 export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   if (image.length === 0) throw new HomieError('FIRMWARE_EMPTY');
@@ -58,7 +59,7 @@ export async function inspect(image: Buffer): Promise<FirmwareInfo> {
   };
 }
 
-/** Node.js searches many times faster than a loop does. */
+/** Searches with `Buffer.indexOf`, which is many times faster than a loop. */
 export const find: Find = ({ buffer, byteOffset, length }, mark, from) =>
   Buffer.from(buffer, byteOffset, length).indexOf(mark, from);
 

@@ -1,20 +1,20 @@
-/** In the browser there is no Buffer, and the sidebar shows the same names. */
+/** Reads the marks that Homie leaves in an image. Also runs in the browser, for the sidebar, so it uses no Buffer. */
 import { MARKS, MAX_TEXT } from './format';
 
 /** The segments of an application. */
 export interface Loaded {
   /** The bytes of each segment, as views into the image. */
   readonly data: readonly Uint8Array[];
-  /** Where the chip has each segment in its memory. */
+  /** The address of each segment in the memory of the chip. */
   readonly addresses: readonly number[];
 }
 
-/** Returns where a mark is in the bytes from `from` on, or -1. */
+/** Returns the offset of a mark in the bytes, from `from` on, or -1. */
 export type Find = (bytes: Uint8Array, mark: Uint8Array, from: number) => number;
 
-/** What an image tells of itself. */
+/** What an image says about itself. */
 export interface Marks {
-  /** Whether it carries the signature of Homie for ESP8266. */
+  /** Whether the image carries the signature of Homie for ESP8266. */
   readonly homie: boolean;
   readonly name?: string;
   readonly version?: string;
@@ -29,11 +29,11 @@ const BRAND = bytesOf(MARKS.brand);
 const SIGNATURE = new TextEncoder().encode('%HOMIE_ESP8266_FW%');
 
 /**
- * Finds the marks that the Homie library leaves in an image.
+ * Returns what the marks of the Homie library in an image say.
  *
- * @param image the image up to its structural end: what is behind it does not run
+ * @param image the image up to its structural end: what follows does not run
  * @param find a search in linear time
- * @param segments those of the application, which tell the marks that the code uses from others
+ * @param segments those of the application, which distinguish the marks that the code uses from others
  */
 export function readMarks(image: Uint8Array, find: Find, segments?: Loaded): Marks {
   const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) =>
@@ -47,17 +47,17 @@ export function readMarks(image: Uint8Array, find: Find, segments?: Loaded): Mar
   };
 }
 
-/** The last marks of an image that are looked at: no program has more. */
+/** How many marks of an image count, from the last one back: no program has more. */
 const MAX_MARKS = 16;
 
 /** A text between two marks. */
 interface Marked {
   readonly text: string;
-  /** From its first mark on, as a view into the image. */
+  /** The bytes of the image from the first mark on, as a view. */
   readonly bytes: Uint8Array;
 }
 
-/** The last readable texts between the two marks, in order. Each byte is passed a few times at most, whatever the image holds. */
+/** Returns the last readable texts between the two marks, in order. Passes each byte only a few times, in any image. */
 function textsBetween(image: Uint8Array, [before, after]: readonly [Uint8Array, Uint8Array], find: Find): Marked[] {
   const found: Marked[] = [];
   let start = find(image, before, 0);
@@ -74,11 +74,11 @@ function textsBetween(image: Uint8Array, [before, after]: readonly [Uint8Array, 
 }
 
 /**
- * Returns the text that a device reports which runs the image. `__setFirmware` keeps the text that it was last called with
- * (homie-esp8266 Homie.cpp), so that of several marks those count whose address is among the literals of the code, and of
- * these the last one: a compiler for Xtensa puts literals in the order of their use. A mark that no code uses, such as a
- * `__FLAGGED_FW_NAME` of Homie 1 that a sketch has kept, is linked all the same, and stands behind the others (seen with
- * xtensa-lx106-elf-gcc). Where no mark is among the literals, as on RISC-V, the last one counts.
+ * Returns the text that a device running the image reports. `__setFirmware` keeps the text of its last call
+ * (homie-esp8266 Homie.cpp). Of several marks, those count whose address is among the literals of the code, and of
+ * these the last one: a compiler for Xtensa stores literals in the order of their use. A mark that no code uses, such
+ * as a `__FLAGGED_FW_NAME` of Homie 1 that a sketch has kept, is linked all the same, after the others (seen with
+ * xtensa-lx106-elf-gcc). If no mark is among the literals, as on RISC-V, the last one counts.
  */
 function reported(found: readonly Marked[], segments: Loaded | undefined): string | undefined {
   const isSeveral = found.some(({ text }) => text !== found[0]?.text);
@@ -86,7 +86,7 @@ function reported(found: readonly Marked[], segments: Loaded | undefined): strin
   return (used.at(-1) ?? found.at(-1))?.text;
 }
 
-/** Those whose address is a literal of the code, by the place of their last literal. */
+/** Returns the marks whose address is a literal of the code, in the order of their last literal. */
 function inOrderOfUse(found: readonly Marked[], segments: Loaded): Marked[] {
   const byAddress = new Map(found.map((marked) => [addressOf(marked, segments), marked]));
   const used = new Set<Marked>();
@@ -98,7 +98,7 @@ function inOrderOfUse(found: readonly Marked[], segments: Loaded): Marked[] {
     for (let at = (4 - (address % 4)) % 4; at + 4 <= segment.length; at += 4) {
       const marked = byAddress.get(view.getUint32(at, true));
       if (marked === undefined) continue;
-      // What is added again goes to the end.
+      // Adding a mark again moves it to the end.
       used.delete(marked);
       used.add(marked);
     }
@@ -106,7 +106,7 @@ function inOrderOfUse(found: readonly Marked[], segments: Loaded): Marked[] {
   return [...used];
 }
 
-/** Code of the ESP8266 and of the Xtensa chips of the ESP32 family lies from here on; their data lies below. */
+/** Where the code of the ESP8266 and of the Xtensa chips of the ESP32 family starts. Their data lies below. */
 const CODE = 0x4000_0000;
 
 function addressOf({ bytes }: Marked, { data, addresses }: Loaded): number | undefined {
@@ -117,7 +117,7 @@ function addressOf({ bytes }: Marked, { data, addresses }: Loaded): number | und
   return segment === undefined || address === undefined ? undefined : address + bytes.byteOffset - segment.byteOffset;
 }
 
-/** What `Buffer` does: a byte order mark is a part of the text. */
+/** As in a `Buffer`, a byte order mark is part of the text. */
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function bytesOf([before, after]: readonly [string, string]): readonly [Uint8Array, Uint8Array] {

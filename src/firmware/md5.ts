@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import SparkMD5 from 'spark-md5';
 
-/** Reckons an MD5 piece by piece. */
+/** An MD5 that is computed piece by piece. */
 export interface Md5 {
   update(bytes: Buffer): void;
-  /** In lower-case hex. To be called once. */
+  /** Returns the MD5 in lower-case hex. Call it only once. */
   end(): string;
 }
 
-/** By node:crypto, or where FIPS forbids MD5 there, by spark-md5, which takes several times as long. */
+/** Returns an MD5 by node:crypto or, where FIPS forbids MD5, by spark-md5, which takes several times as long. */
 export function newMd5(): Md5 {
   try {
     const hash = createHash('md5');
@@ -18,7 +18,7 @@ export function newMd5(): Md5 {
   }
 }
 
-/** By spark-md5. */
+/** Returns an MD5 by spark-md5. */
 export function plainMd5(): Md5 {
   const hash = new SparkMD5.ArrayBuffer();
   return {

@@ -1,23 +1,23 @@
-/** What somebody may give who means a firmware. No text in it ever holds a byte of the file, which may hold secrets. */
+/** Recognizes files given by mistake as an image. No error contains bytes of the file, which may hold secrets. */
 import { HomieError } from '../errors';
 import type { ErrorKey, Values } from '../texts/text';
 
 const SECTOR = 0x1000;
 
-/** Returns what binary data that does not begin like an image is, where that can be told. */
+/** Returns an error that names the kind of binary data that does not begin like an image; undefined if unknown. */
 export function otherFile(bytes: Buffer): HomieError | undefined {
   const table = partitionsOf(bytes);
   return table === undefined ? kindAmong(files, bytes) : wholeFlash(bytes, table);
 }
 
-/** Returns what text is, or what begins as text, where that can be told by its beginning. */
+/** Returns an error that names the kind of data that begins as text, from that beginning; undefined if unknown. */
 export function otherText(bytes: Buffer): HomieError | undefined {
   return kindAmong(texts, bytes);
 }
 
 /**
- * Refuses an image that is the beginning of a larger file: a boot loader of the ESP32 family with its partition table behind
- * it, or the whole flash of a device.
+ * Refuses an image that is only the beginning of the file: a boot loader of the ESP32 family, followed by its partition
+ * table, or the whole flash of a device.
  *
  * @param end where the image ends by its structure, in bytes
  * @throws {HomieError} FIRMWARE_FACTORY, FIRMWARE_DUMP
@@ -25,7 +25,7 @@ export function otherText(bytes: Buffer): HomieError | undefined {
 export function refuseWholeFlash(bytes: Buffer, end: number): void {
   const table = partitionsOf(bytes);
   if (table !== undefined && end <= table.offset) throw wholeFlash(bytes, table);
-  // A signature or padding is shorter or ends anywhere.
+  // A signature or padding is shorter, or does not end at a sector.
   const isWhole = bytes.length % SECTOR === 0 && bytes.length - end >= 16 * SECTOR;
   if (isWhole && !isBlank(bytes.subarray(end))) throw new HomieError('FIRMWARE_DUMP');
 }
@@ -58,7 +58,7 @@ function begins(...marks: string[]): (bytes: Buffer) => boolean {
   return (bytes) => marks.some((mark) => bytes.toString('latin1', 0, mark.length) === mark);
 }
 
-/** A colon, count, address, type, data and checksum of each record in hex digits. */
+/** Each record is a colon, then count, address, type, data and checksum in hex digits. */
 function isIntelHex(bytes: Buffer): boolean {
   return /^\s*:[0-9a-f]{10,}\s*(?:\n|$)/i.test(bytes.toString('latin1', 0, 600));
 }
@@ -68,12 +68,12 @@ function isMultipart(bytes: Buffer): boolean {
   return /^(?:\r?\n)?--[^\r\n]{1,70}\r?\nContent-[a-z-]+:/i.test(bytes.toString('latin1', 0, 200));
 }
 
-/** The name stands in the superblock, in one of the first two blocks (littlefs, SPEC.md). */
+/** The superblock, in one of the first two blocks, holds the name (littlefs, SPEC.md). */
 function isLittleFs(bytes: Buffer): boolean {
   return [0, SECTOR, 2 * SECTOR].some((block) => bytes.toString('latin1', block + 8, block + 16) === 'littlefs');
 }
 
-/** Each block has a magic number of 16 bits as the last but one entry of its lookup pages (spiffs_nucleus.h, SPIFFS_MAGIC). */
+/** The last but one lookup entry of each block is a 16-bit magic number (spiffs_nucleus.h, SPIFFS_MAGIC). */
 function isSpiffs(bytes: Buffer): boolean {
   const PAGE = 256;
   const ENTRY = 2;
@@ -89,7 +89,7 @@ function isSpiffs(bytes: Buffer): boolean {
 }
 
 interface Partitions {
-  /** Where the table stands, in bytes. */
+  /** The offset of the table, in bytes. */
   readonly offset: number;
   readonly entries: readonly {
     readonly type: number;
@@ -99,15 +99,16 @@ interface Partitions {
   }[];
 }
 
-/** From the start of the flash, and from 0x1000 on, where the boot loader of the ESP32 itself begins. */
+/** Offsets of the table in a file that starts at flash address 0, or at 0x1000 like the boot loader of the ESP32. */
 const TABLES = [0x8000, 0x7000];
 const ENTRY_BYTES = 32;
 /** ESP-IDF, "Partition Tables": 3072 bytes. */
 const MAX_ENTRIES = 96;
 
 /**
- * Reads the partition table of a factory image (ESP-IDF, esp_partition_info_t): 0xAA 0x50, type, subtype, offset, size, label.
- * Partitions do not overlap (ESP-IDF, gen_esp32part.py), so that all of them together are looked at no longer than the file.
+ * Reads the partition table of a factory image (ESP-IDF, esp_partition_info_t): 0xAA 0x50, type, subtype, offset, size,
+ * label. Partitions do not overlap (ESP-IDF, gen_esp32part.py), so reading all of them takes no longer than reading the
+ * file.
  */
 function partitionsOf(bytes: Buffer): Partitions | undefined {
   for (const offset of TABLES) {
@@ -125,7 +126,7 @@ function partitionsOf(bytes: Buffer): Partitions | undefined {
   return undefined;
 }
 
-/** A factory image leaves the partitions for data empty. In a dump of a device, settings stand there. */
+/** Distinguishes a factory image, whose data partitions are empty, from a dump of a device, which holds settings. */
 function wholeFlash(bytes: Buffer, { offset, entries }: Partitions): HomieError {
   const shift = 0x8000 - offset;
   const isUsed = entries.some(
@@ -140,7 +141,7 @@ const NVS = 2;
 
 const ERASED = Buffer.alloc(16 * SECTOR, 0xff);
 
-/** Whether there is nothing but padding. Comparing whole runs takes a hundredth of the time of single bytes. */
+/** Whether the bytes are only padding. Comparing whole runs is a hundred times faster than comparing single bytes. */
 function isBlank(bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += ERASED.length) {
     const run = bytes.subarray(at, at + ERASED.length);

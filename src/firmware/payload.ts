@@ -8,21 +8,20 @@ import { MAGIC, MAX_IMAGE } from './format';
 import { otherText } from './other-file';
 import { isPage, isReadable, kindOf } from './text';
 
-/** Characters or bytes that are looked at at most: base64 of the largest image, wrapped. */
+/** The longest input, in characters or bytes: the largest image in wrapped base64. */
 const MAX_INPUT = (MAX_IMAGE / 3) * 4 * 1.1;
 
-/** Characters of a text that are looked at to tell what it is. */
+/** How many characters of a text determine its kind. */
 const HEAD = 1024;
 
-/** Numbers that are checked in one go. */
+/** Numbers that are checked between two turns of the event loop. */
 const RUN = 65_536;
 
 /**
- * Reads `msg.payload` as a firmware: Buffer, Uint8Array, ArrayBuffer, the JSON form of a Buffer, or base64 text
- * (wrapped or not, with a byte order mark or not, also as a Buffer), and any of these compressed by gzip.
+ * Reads `msg.payload` as an image: a Buffer, Uint8Array, ArrayBuffer, the JSON form of a Buffer, or base64 text
+ * (wrapped or not, with or without a byte order mark, also as a Buffer), and any of these compressed with gzip.
  *
- * @returns the plain image, always a copy: the input is neither changed nor kept. That it begins with 0xE9 is not
- *   checked here.
+ * @returns the plain image, always a copy: the input is neither changed nor kept. It need not begin with 0xE9
  * @throws {HomieError} PAYLOAD_TYPE, FIRMWARE_EMPTY, FIRMWARE_IS_HTML, FIRMWARE_IS_TEXT, FIRMWARE_BASE64,
  *   FIRMWARE_GZIP, FIRMWARE_TOO_LARGE
  */
@@ -57,10 +56,10 @@ async function readBytes(payload: unknown): Promise<Buffer> {
 }
 
 async function copyBytes(payload: unknown): Promise<Buffer> {
-  // Not instanceof: what a function node makes comes from another realm.
+  // Not instanceof: objects from a function node belong to another realm.
   if (types.isUint8Array(payload)) return copyOf(payload);
   if (types.isAnyArrayBuffer(payload)) {
-    // Of one that was transferred elsewhere no view can be made; it has no bytes either.
+    // A transferred ArrayBuffer has no bytes, and no view of it can be made.
     return payload.byteLength === 0 ? Buffer.alloc(0) : copyOf(new Uint8Array(payload));
   }
   if (isBufferJson(payload)) return readNumbers(payload.data);
@@ -72,7 +71,7 @@ function copyOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes);
 }
 
-/** What `JSON.stringify` makes of a Buffer. */
+/** Whether a payload is what `JSON.stringify` makes of a Buffer. */
 function isBufferJson(payload: unknown): payload is { type: 'Buffer'; data: readonly unknown[] } {
   if (typeof payload !== 'object' || payload === null) return false;
   return 'type' in payload && payload.type === 'Buffer' && 'data' in payload && Array.isArray(payload.data);

@@ -1,16 +1,16 @@
-/** How much is looked at to tell what it is, in bytes. */
+/** How many bytes determine the kind of the data. */
 const HEAD = 1024;
 
 /**
- * What bytes are that are no image: a page (HTML or XML), other text, or neither. UTF-8 is text, and so is UTF-16 with
- * a byte order mark.
+ * Returns the kind of data that is not an image: a page (HTML or XML), other text, or neither. UTF-8 counts as text,
+ * and so does UTF-16 with a byte order mark.
  */
 export function kindOf(bytes: Buffer): 'page' | 'text' | 'binary' {
   const start = firstVisible(bytes);
   const head = bytes.subarray(start, start + HEAD);
   if (isPage(head.toString('latin1'))) return 'page';
   try {
-    // `stream`: the cut may go through a character.
+    // `stream`: the cut may split a character.
     const text = new TextDecoder(encodingOf(head), { fatal: true }).decode(head, { stream: true });
     if (isPage(text)) return 'page';
     return isReadable(text) ? 'text' : 'binary';
@@ -19,12 +19,12 @@ export function kindOf(bytes: Buffer): 'page' | 'text' | 'binary' {
   }
 }
 
-/** Whether it begins as an HTML or XML page does. */
+/** Returns whether a text begins like an HTML or XML page. */
 export function isPage(text: string): boolean {
   return /^<[a-z!?]/i.test(text.trimStart());
 }
 
-/** Whether it has no control characters but white space, and none that stands for bytes that were not text. */
+/** Returns whether a text has no control characters except white space, and no U+FFFD from bytes that are not text. */
 export function isReadable(text: string): boolean {
   return !/[^\P{Cc}\s]|\u{FFFD}/u.test(text);
 }
@@ -35,7 +35,7 @@ function encodingOf(bytes: Buffer): string {
   return 'utf-8';
 }
 
-/** Some pages begin with a lot of empty lines. */
+/** Returns the offset of the first byte that is not white space. Some pages begin with many empty lines. */
 function firstVisible(bytes: Buffer): number {
   const index = bytes.findIndex((byte) => byte !== 0x20 && (byte < 0x09 || byte > 0x0d));
   return index < 0 ? bytes.length : index;

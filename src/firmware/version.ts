@@ -2,10 +2,10 @@ import compare from 'semver/functions/compare';
 import valid from 'semver/functions/valid';
 
 /**
- * Compares two versions: as semver, where `1.2` stands for `1.2.0`. Versions of Homie firmwares are free text, so that
- * others are comparable only where both texts are the same.
+ * Compares two versions as semver; `1.2` counts as `1.2.0`. Versions of Homie firmware are free text, so any other two
+ * are comparable only if they are the same text.
  *
- * @returns negative where the first is lower, 0 where both are equal, undefined where they cannot be compared
+ * @returns negative if the first is lower, positive if it is higher, 0 if both are equal, undefined if not comparable
  */
 export function compareVersions(one: string | undefined, other: string | undefined): number | undefined {
   if (one === undefined || other === undefined) return undefined;
@@ -14,12 +14,12 @@ export function compareVersions(one: string | undefined, other: string | undefin
   return first === null || second === null ? undefined : compare(first, second);
 }
 
-/** Whether a version is lower than another one; false where they cannot be compared. */
+/** Returns whether a version is lower than another one; false if they cannot be compared. */
 export function isOlder(version: string | undefined, than: string | undefined): boolean {
   return (compareVersions(version, than) ?? 0) < 0;
 }
 
-/** The version as semver; null where it is none. */
+/** Returns the version as semver; null if it is not semver. */
 function semverOf(version: string): string | null {
   const [, short, rest = ''] = /^\s*v?(\d+\.\d+)([-+].*)?$/.exec(version) ?? [];
   return valid(short === undefined ? version : `${short}.0${rest}`);

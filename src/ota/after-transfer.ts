@@ -1,4 +1,4 @@
-/** What follows a transfer: the end, or another transfer to a device that is free for it. */
+/** Decides what follows a transfer: the end, another turn, or another attempt on a device with nothing staged. */
 import type { HomieError } from '../errors';
 import type { Outcome } from '../update/update';
 import { maybeStaged } from './exchange-errors';
@@ -6,9 +6,9 @@ import { abortStaleUpdate, restart, type StaleUpdate, type StuckDevice } from '.
 import { judgeBack, openEnd, type SentEnd, type TransferInput } from './transfer';
 
 /**
- * - `ended`: with this outcome
+ * - `ended`: the exchange ends with this outcome
  * - `missed`: the device never receives the image, as in a `TransferEnd`
- * - `free`: nothing is staged on the device. `again`: and the image may be sent once more
+ * - `free`: nothing is staged on the device. `again`: the image may be sent once more
  */
 export type AfterTransfer =
   | { readonly kind: 'ended'; readonly outcome: Outcome }
@@ -16,12 +16,12 @@ export type AfterTransfer =
   | { readonly kind: 'free'; readonly error: HomieError; readonly again: boolean };
 
 /**
- * Finds out what a transfer has left on a device. The device stays locked beyond the job unless it is known that nothing is
- * staged: a restart was shown, the device has refused this very image, or it was found in the middle of an update that was
- * cut off.
+ * Determines what a transfer left on a device. The device stays locked after the job unless it is known that nothing is
+ * staged: the image never reached it, a restart was shown, the device refused this very image, or the device was in the
+ * middle of an update that was cut off.
  *
  * @param sent the image that was sent
- * @param mayRestart a stuck updater may be freed by a restart
+ * @param mayRestart whether a restart may free a stuck updater
  */
 export async function afterTransfer(
   end: SentEnd,
@@ -51,13 +51,13 @@ interface Unsettled {
   readonly stuck: StuckDevice;
   readonly error: HomieError;
   readonly sent: TransferInput;
-  /** Whether the image may be sent once more when nothing is staged. */
+  /** Whether the image may be sent once more if nothing is staged. */
   readonly again: boolean;
 }
 
 /**
- * Finds out whether something is staged on a device that was lost sight of: by its answer to the question, else by a
- * restart. The answer came behind the image on its connection, so that it does not receive any more.
+ * Determines whether something is staged on a device whose transfer ended unseen: from its answer to the question, else
+ * by a restart. The answer came after the image on the same connection, so the device is no longer receiving.
  */
 async function settleStaged(
   { stuck, error, sent, again }: Unsettled,
@@ -83,7 +83,7 @@ async function settleStaged(
   return free(error, again);
 }
 
-/** What a device has answered to the question whether its update was cut off; it is asked where no answer came through. */
+/** Returns the device's answer to the question whether its update was cut off. Asks if no answer has come through. */
 async function answerOf(
   { answer = 'gone' }: { readonly answer?: StaleUpdate | undefined },
   stuck: StuckDevice,

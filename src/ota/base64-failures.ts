@@ -1,14 +1,15 @@
-/** Devices on which base64 has failed, in this process: it can leave their updaters stuck, and is never sent to them again. */
+/** Devices on which base64 has failed in this process. It can leave an updater stuck, so they never get it again. */
 import type { HomieBroker } from '../homie/broker';
 import type { SentEnd } from './transfer';
 
 const failures = new Set<string>();
 
+/** Returns whether base64 has failed on a device in this process. */
 export function hasFailedWithBase64({ locks }: HomieBroker, device: string): boolean {
   return failures.has(`${locks.scope}${device}`);
 }
 
-/** Remembers a device to which an image was sent as base64, if it was given the image and did not take it. */
+/** Remembers a device that was sent an image as base64 and did not take it. */
 export function rememberBase64({ locks }: HomieBroker, device: string, end: SentEnd): void {
   if (isFailure(end)) failures.add(`${locks.scope}${device}`);
 }

@@ -15,7 +15,7 @@ import type { FirmwareName } from '../update/update';
 import { plainText } from '../plain-text';
 import { inEnglish, phrase, type Value } from '../texts/text';
 
-/** What would happen to a device. */
+/** What an update would do to a device. */
 export type CheckVerdict =
   | 'update'
   | 'up_to_date'
@@ -32,9 +32,9 @@ export type CheckVerdict =
 interface DeviceCheck {
   readonly device: string;
   readonly verdict: CheckVerdict;
-  /** Why, in one or more sentences of English. */
+  /** Why, in one or more English sentences. */
   readonly reason: string;
-  /** The same sentences, for any language. */
+  /** The same sentences, as texts for any language. */
   readonly says: readonly Value[];
   readonly from: FirmwareName;
   /** The topic of a retained firmware message, which the device receives at every connect. */
@@ -49,21 +49,23 @@ export interface CheckSummary {
   readonly devices: readonly DeviceCheck[];
 }
 
-/** Why a device is not sent this image unless the user says so; undefined when it is. */
+/** Returns why a device is not sent this image without a `retry`: held back or stopped. Undefined if it may be sent. */
 type Barred = (device: string) => Pick<DeviceCheck, 'verdict' | 'says'> | undefined;
 
 interface OtaCheckOptions extends CheckOptions {
   readonly barred?: Barred;
 }
 
-/** For how many devices, named one by one, retained firmware messages are searched: each is received as a whole. */
+/** How many named devices are searched for retained firmware messages at most: each message is received whole. */
 const SEARCHED_DEVICES = 5;
 
 /**
- * Tells what an update would do to each device, and sends nothing. Where up to five devices are named, also says which of
- * them have a retained firmware message.
+ * Returns what an update would do to each device, and sends nothing to them. If at most five devices are named, also
+ * searches for their retained firmware messages.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE, STILL_RECEIVING; why there is no connection; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, NOT_HOMIE, STILL_RECEIVING; the error of the connection
+ *   if there is none
+ * @throws the reason of the signal
  */
 export async function check(
   broker: HomieBroker,
@@ -88,15 +90,15 @@ function excluded(broker: HomieBroker, id: string): DeviceCheck {
   return { device: id, ...told('excluded', [EXCLUDED]), from };
 }
 
-/** A verdict with its reason. */
+/** Returns a verdict with its reason. */
 function told(verdict: CheckVerdict, says: readonly Value[]): Pick<DeviceCheck, 'verdict' | 'reason' | 'says'> {
   return { verdict, reason: plainText(says.map(inEnglish).join(' ')), says };
 }
 
-/** The verdicts about devices that could be sent an image. */
+/** The verdicts on devices that could be sent an image. */
 const isThere: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>(['update', 'up_to_date', 'held', 'stopped']);
 
-/** Adds which devices have a retained firmware message. No image may be on its way to a device meanwhile. */
+/** Adds the topics of retained firmware messages. Omits busy devices: no image may be on its way during the search. */
 async function withRetainedFirmware(
   broker: HomieBroker,
   devices: readonly DeviceCheck[],

@@ -3,46 +3,47 @@ import { hasDisconnected, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
 
-/** What is known of a transfer when an event comes. Moments are in ms of `performance.now()`. */
+/** What is known of a transfer when an event arrives. Times are in ms of `performance.now()`. */
 export interface Context {
-  /** The device has begun to take the image. */
+  /** The device has started to receive the image. */
   readonly begun: boolean;
-  /** MQTT 5: the broker knew of nobody who subscribed to the topic. */
+  /** MQTT 5: the broker reported that nobody subscribes to the topic. */
   readonly noSubscribers: boolean;
-  /** It has said that it goes to sleep, and has not begun since. */
+  /** The device announced that it goes to sleep, and has not started to receive the image since. */
   readonly asleep: boolean;
   /** The broker acknowledged the image. */
   readonly acknowledged: boolean;
   /**
-   * When the broker had all of the image: whatever a device does before that and before its first status, it is still going
-   * to be given the image.
+   * When the broker had the whole image. Whatever the device does before that and before its first status, the broker
+   * will still deliver the image to it.
    */
   readonly sentAt: number;
-  /** When a device that takes the image has begun. */
+  /** By when a device that takes the image has started to receive it. */
   readonly dueAt: number;
-  /** Our own connection was lost since. */
+  /** Our own connection has been lost since. */
   readonly blinked: boolean;
   readonly advertisement: Advertisement | undefined;
-  /** The device as it is known now. */
+  /** The device as known now. */
   readonly device: Pick<Device, 'state' | 'checksum' | 'implementation'> | undefined;
   /** `$fw/checksum` before the publish. */
   readonly before: string | undefined;
   /** Every checksum that a device running the image may report. */
   readonly expected: ReadonlySet<string>;
-  /** The sizes in bytes that the device may report for the image. */
+  /** The total sizes in bytes that the device may report for the image. */
   readonly totals: ReadonlySet<number>;
   /** When the device sent its statuses. */
   readonly sendings: Sendings | undefined;
 }
 
 /**
- * What an event says of a transfer.
+ * What an event says about a transfer.
  *
  * - `missed`: the device was away when the broker had the image, and never receives it
- * - `asleep`: it is about to disconnect to sleep. What it was given just before that it may still take
- * - `gone`: it was lost, or has connected again; its MQTT client ended the connection `tooSlow` s into the transfer
- * - `works_again`: it sends its statistics, so that what it had begun has ended unseen
- * - `not_begun`: it sends its statistics although it must have begun by now
+ * - `asleep`: the device is about to disconnect to sleep. It may still take an image that it received just before
+ * - `gone`: the device was lost or has reconnected. `tooSlow`: its MQTT client ended the connection this many s into
+ *   the transfer
+ * - `works_again`: the device sends statistics, so the update that it had started has ended unseen
+ * - `not_begun`: the device sends statistics, although it should have started to receive the image by now
  * - `accepted`, `progress`, `flashed`, `refused`, `another_updater`: a status of the device; `written` in bytes
  */
 export type Sign =
@@ -54,7 +55,7 @@ export type Sign =
 
 const nothing: Sign = { kind: 'nothing' };
 
-/** Returns what an event says of a transfer before the image is flashed. */
+/** Returns what an event says about a transfer before the image is flashed. */
 export function classify(event: DeviceEvent, context: Context): Sign {
   if (returnedUnseen(context)) return { kind: 'gone' };
   switch (event.attribute) {
@@ -64,7 +65,7 @@ export function classify(event: DeviceEvent, context: Context): Sign {
       return classifyState(event, context);
     case 'uptime':
       if (!event.live) return nothing;
-      // While an update runs, no statistics are sent.
+      // The firmware sends no statistics while an update runs.
       if (context.begun) return { kind: 'works_again' };
       return event.at >= context.dueAt ? { kind: 'not_begun' } : nothing;
     case 'otaStatus':
@@ -74,7 +75,7 @@ export function classify(event: DeviceEvent, context: Context): Sign {
   }
 }
 
-/** Whether a device has come back, while we were not connected, with something to be judged. */
+/** Whether a device came back while we were disconnected, and its topics say enough to judge it. */
 function returnedUnseen({ advertisement, before }: Context): boolean {
   if (advertisement === undefined || advertisement.live) return false;
   const { checksum, readyAt, uptime } = advertisement;
@@ -95,11 +96,11 @@ function classifyState(event: StateEvent, context: Context): Sign {
 
 function isAsleep(event: StateEvent, { begun, acknowledged, noSubscribers, device }: Context): boolean {
   if (begun || !acknowledged || noSubscribers) return false;
-  // While an update runs the firmware does not process its sleep flag; it boots before it is ready again.
+  // The firmware does not process its sleep flag while an update runs, and it boots before it is ready again.
   return event.live && event.value === 'sleeping' && device?.state?.at === event.at;
 }
 
-/** Whether a device is away, or begins another connection. */
+/** Whether a device is away, or starts another connection. */
 function hasLeft({ value, live }: StateEvent): boolean {
   return hasDisconnected(value) || (live && value === 'init');
 }
@@ -112,7 +113,7 @@ function classifyStatus(text: string, context: Context): Sign {
     case 'flashed':
       return { kind: 'flashed' };
     case 'unchanged':
-      // It is said of another image, which somebody else has sent.
+      // This 304 answers another image, which somebody else has sent.
       return runsAnother(context) ? nothing : { kind: 'refused', status };
     case 'refused':
     case 'disabled':
@@ -127,7 +128,7 @@ function classifyStatus(text: string, context: Context): Sign {
   }
 }
 
-/** Whether a device says of itself that it runs something else than the image. */
+/** Whether a device reports that it runs something other than the image. */
 function runsAnother({ device, expected }: Context): boolean {
   const checksum = device?.checksum?.value;
   return checksum !== undefined && !expected.has(checksum);

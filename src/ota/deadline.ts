@@ -1,14 +1,17 @@
 import type { DeviceObserver } from '../homie/device-observer';
 
-/** Until when a device is waited for. It moves with what the device does, up to a last moment. On the clock of the observer. */
+/**
+ * The time until which we wait for a device, on the clock of the observer. It moves with what the device does, but
+ * never past a final limit.
+ */
 export class Deadline {
   readonly #observer: DeviceObserver;
   readonly #last: number;
   #at: number;
 
   /**
-   * @param within ms from now, as `set` takes them
-   * @param atMost ms from now to the last moment
+   * @param within ms from now, as in `set`
+   * @param atMost ms from now to the final limit
    */
   constructor(observer: DeviceObserver, within: number, atMost: number) {
     this.#observer = observer;
@@ -24,22 +27,22 @@ export class Deadline {
     return this.#observer.clock() >= this.#at;
   }
 
-  /** Whether the last moment has come: the device is waited for no longer, whatever it does. */
+  /** Whether the final limit has been reached: the wait ends, whatever the device does. */
   get isFinal(): boolean {
     return this.#observer.clock() >= this.#last;
   }
 
-  /** Sets the deadline to so many ms from now. */
+  /** Sets the deadline to `ms` from now. */
   set(ms: number): void {
     this.#at = this.#in(ms);
   }
 
-  /** Allows at least so many ms from now. */
+  /** Allows at least `ms` from now, within the final limit. */
   extend(ms: number): void {
     this.#at = Math.max(this.#at, this.#in(ms));
   }
 
-  /** Allows at most so many ms from now. */
+  /** Allows at most `ms` from now. */
   shorten(ms: number): void {
     this.#at = Math.min(this.#at, this.#in(ms));
   }

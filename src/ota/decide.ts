@@ -4,15 +4,15 @@ import type { ImageFacts } from './image';
 import type { Device } from '../homie/device';
 import type { OtaSettings } from './settings';
 
-/** What is to be done with a device that is ready. `reinstall`: it runs exactly this MD5, and force is set. */
+/** What to do with a device that is ready. `reinstall`: the device runs this very MD5, and `force` is set. */
 export type Decision =
   | { readonly kind: 'update'; readonly reinstall: boolean }
   | { readonly kind: 'skip'; readonly reason: 'up_to_date' | 'older' | 'ota_disabled'; readonly hint?: string }
   | { readonly kind: 'reject'; readonly error: HomieError };
 
 /**
- * Decides by what the device says of itself. Meaningful only while it is ready, since before that its topics tell what
- * was.
+ * Decides from what a device reports whether to send it the image. Valid only while the device is ready: before that,
+ * its topics describe the past.
  */
 export async function decide(device: Device, firmware: ImageFacts, settings: OtaSettings): Promise<Decision> {
   const misfit = settings.allowIncompatible ? fatal(device, firmware) : incompatibility(device, firmware);
@@ -32,14 +32,14 @@ export async function decide(device: Device, firmware: ImageFacts, settings: Ota
 
 export const otaDisabledHint = 'Enable OTA on the device with the configuration patch {"ota":{"enabled":true}}.';
 
-/** Whether a device that reports this checksum runs the image. */
+/** Returns whether a device that reports this checksum runs the image. */
 export async function runs(checksum: string, firmware: ImageFacts): Promise<boolean> {
   return checksum === firmware.info.md5 || (await firmware.alternativeChecksums()).has(checksum);
 }
 
 /**
- * What no setting lets through: the updater of an ESP8266 copies any image to flash address 0, over the boot loader.
- * One of an ESP32 refuses what is not for it.
+ * Returns the error that no setting overrides: the updater of an ESP8266 copies any image to flash address 0, over the
+ * boot loader. The updater of an ESP32 refuses an image for another chip.
  */
 function fatal(device: Device, image: ImageFacts): HomieError | undefined {
   return device.implementation?.value === 'esp8266' ? wrongChip(device, image) : undefined;
@@ -51,7 +51,7 @@ function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined
   return new HomieError('WRONG_CHIP.device', { chip: info.chip, device: device.id, implementation });
 }
 
-/** What speaks against the image on this device, by what is known of it; undefined when nothing does. */
+/** Returns why the image does not fit the device, as far as known; undefined if nothing speaks against it. */
 function incompatibility(device: Device, image: ImageFacts): HomieError | undefined {
   const { info } = image;
   if (!info.homie) return new HomieError('NOT_HOMIE');

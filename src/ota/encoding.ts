@@ -7,39 +7,39 @@ export interface Encoded {
   readonly qos: 0 | 1;
 }
 
-/** TCP segment sizes of the two lwIP variants of the ESP8266 core: the default one and "low memory". */
+/** TCP segment sizes in bytes of the two lwIP variants of the ESP8266 core: the default and "low memory". */
 const SEGMENT_SIZES = [1460, 536] as const;
 
 /**
- * Returns an image as it goes over the wire.
+ * Returns the payload and the QoS with which an image is published.
  *
  * @param topic the firmware topic
- * @throws {HomieError} BASE64_IMPOSSIBLE
+ * @throws {HomieError} BASE64_IMPOSSIBLE: as for `asBase64`
  */
 export function encode(image: Buffer, encoding: 'binary' | 'base64', topic: string): Encoded {
   return encoding === 'binary' ? asBinary(image) : asBase64(image, topic);
 }
 
-/** The image as it is, at QoS 1: the acknowledgement proves that the broker has it. */
+/** Returns the image unchanged, at QoS 1: the acknowledgement proves that the broker has it. */
 export function asBinary(image: Buffer): Encoded {
   return { payload: image, qos: 1 };
 }
 
-/** How many bytes an image has as it goes over the wire. */
+/** Returns the length of the payload for an image of `size` bytes, in bytes. */
 export function encodedLength(size: number, encoding: 'binary' | 'base64'): number {
   return encoding === 'binary' ? size : 4 * Math.ceil(size / 3);
 }
 
 /**
- * The image as base64, with the QoS at which the device can decode it.
+ * Returns the image as base64, with the QoS at which the device can decode it.
  *
- * The firmware decodes each TCP segment in place, which works only when the first one carries a number of payload bytes
- * that is 0 or 3 modulo 4 (seen on homie-esp8266 ba452ea, BootNormal.cpp `__handleOTAUpdates`). The header before the
- * payload has two bytes more at QoS 1, for the packet identifier, so one of the two always fits. A last segment that
- * holds nothing but padding is never answered.
+ * The firmware decodes each TCP segment in place, which works only if the number of payload bytes in the first segment
+ * is 0 or 3 modulo 4 (seen on homie-esp8266 ba452ea, BootNormal.cpp `__handleOTAUpdates`). At QoS 1, the header before
+ * the payload is two bytes longer, for the packet identifier, so one of the two always fits. The device never answers a
+ * last segment that holds only padding.
  *
  * @param topic the firmware topic
- * @throws {HomieError} BASE64_IMPOSSIBLE when the last segment would be padding only
+ * @throws {HomieError} BASE64_IMPOSSIBLE: the last segment would hold only padding
  */
 export function asBase64(image: Buffer, topic: string): Encoded {
   const payload = Buffer.from(image.toString('base64'), 'latin1');

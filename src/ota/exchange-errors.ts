@@ -1,4 +1,4 @@
-/** Why an exchange cannot begin or go on, as errors. */
+/** The errors that say why an exchange cannot start or continue. */
 import { parseStatus } from './status';
 import type { OtaSettings } from './settings';
 import type { Device } from '../homie/device';
@@ -9,7 +9,7 @@ import { hasFailedWithBase64 } from './base64-failures';
 import type { ImageFacts } from './image';
 import type { StaleUpdate } from './recovery';
 
-/** What speaks against bringing a firmware onto a device before anything is known of the device. */
+/** Returns what forbids sending the image before anything is known of the device; undefined if nothing does. */
 export function refuse({
   broker,
   device,
@@ -33,7 +33,10 @@ export function refuse({
   return undefined;
 }
 
-/** An update by somebody else, seen as it happens: under way, or flashed and waiting for the reboot. */
+/**
+ * Returns an error if an update by somebody else was seen live: ANOTHER_UPDATER while it is in progress, REBOOT_PENDING
+ * while it is flashed and the device has not rebooted yet.
+ */
 export function anotherUpdate({ otaStatus, state, uptime }: Device, settings: OtaSettings): HomieError | undefined {
   if (otaStatus?.live !== true) return undefined;
   const kind = parseStatus(otaStatus.value)?.kind;
@@ -46,7 +49,7 @@ export function anotherUpdate({ otaStatus, state, uptime }: Device, settings: Ot
   return recent && (kind === 'accepted' || kind === 'progress') ? new HomieError('ANOTHER_UPDATER') : undefined;
 }
 
-/** The errors of a transfer after which something may be staged. */
+/** Errors of a transfer after which something may be staged. */
 const staged: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PUBLISH_TIMEOUT',
   'CLOSED_AT_PUBLISH',
@@ -55,21 +58,21 @@ const staged: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'LOST_IN_TRANSFER',
 ]);
 
-/** The same error, of a device that stays locked: its hint says so. */
+/** Returns the error with a hint that the device stays locked, if something may be staged after this error. */
 export function maybeStaged(error: HomieError): HomieError {
   const { code, text: problem, advice, cause } = error;
   return staged.has(code) ? new HomieError(`${code}.maybeStaged`, { problem, advice }, { cause }) : error;
 }
 
-/** Why a device is not touched that may be in the middle of an update. */
+/** Returns why nothing is sent to a device that may be in the middle of an update, from its answer to the question. */
 export function inTheMiddle(answer: StaleUpdate): HomieError {
   if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
   return new HomieError(answer === 'silence' ? 'NOT_ACCEPTED.nothingSent' : 'ANOTHER_UPDATER');
 }
 
 /**
- * Whether the last that is known of an update is its middle: it may go on, or may have left the device half dead. Only
- * statistics tell that it is idle.
+ * Returns whether the last known status is from the middle of an update: the update may still be in progress, or may
+ * have left the device half dead. Only statistics show that the device is idle.
  */
 export function leftInTheMiddle({ otaStatus, uptime, state }: Device): boolean {
   const kind = otaStatus === undefined ? undefined : parseStatus(otaStatus.value)?.kind;

@@ -21,7 +21,7 @@ import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
 import { anotherUpdate, inTheMiddle, leftInTheMiddle, refuse } from './exchange-errors';
 
-/** One firmware for one device. */
+/** One image for one device. */
 export interface ExchangeInput {
   readonly broker: HomieBroker;
   readonly device: string;
@@ -29,39 +29,39 @@ export interface ExchangeInput {
   readonly job: string;
   readonly firmware: Image;
   readonly settings: OtaSettings;
-  /** The user wants to stop. Obeyed until the image is handed to the socket; after that, nothing is sent again. */
+  /** Aborted when the user cancels. Obeyed until the image is handed to the socket; then it is not sent again. */
   readonly cancel: AbortSignal;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Asked as the image is handed to the socket: whether the job may send now. */
+  /** Called as the image is handed to the socket. Returns whether the job may send now. */
   readonly mayBegin?: () => boolean;
-  /** The image is handed to the socket: it is too late to cancel. */
+  /** Called when the image is handed to the socket: it is too late to cancel. */
   readonly handedOver?: () => void;
-  /** Awaited before each publish: from then on the device is judged by what it does. */
+  /** Awaited before each publish. From then on, the device is judged by what it does. */
   readonly begin?: (device: Device) => Promise<void>;
   /**
-   * What was begun did not come to the device after all.
+   * Called when the image, after `begin`, did not reach the device after all.
    *
-   * @param missed it was published, and the device had left
+   * @param missed the image was published, but the device had left
    */
   readonly unsent?: (missed: boolean) => void;
-  /** The device has said that the image is flashed. */
+  /** Called when the device has reported that the image is flashed. */
   readonly flashed?: () => void;
-  /** Watches on after the end of the exchange: what the device does then is not the result any more. */
+  /** Called when the watch outlasts the exchange: what the device does then does not change the result. */
   readonly watchOn?: (late: Promise<Outcome | undefined>) => void;
 }
 
 /**
- * Brings a firmware onto a device, and proves that it runs. The caller holds the lock of the device.
+ * Updates a device and verifies that the image runs. The caller holds the lock of the device.
  *
- * Decides by what a device that is ready says of itself; sends the image; follows 202, 206 and 200; waits for the reboot;
- * and judges the checksum and the uptime with which the device comes back. After a failure that is known to have left the
- * old firmware running and no reboot pending, it waits until the device is ready, and tries again. A device that may still
- * boot the image at the end is watched on.
+ * Decides from what the ready device reports; sends the image; follows 202, 206 and 200; waits for the reboot; and
+ * judges the checksum and the uptime with which the device comes back. After a failure that is known to have left the
+ * old firmware running and no reboot pending, waits until the device is ready, and tries again. Keeps watching a device
+ * that may still boot the image at the end.
  *
- * @returns how it ended; undefined when the device is not there, and nothing was sent. It does not reject for anything that
- * a device or a broker does
+ * @returns the outcome; undefined if the image did not reach the device, which must wait for another turn: it is away,
+ *   or the job may not send now. Never rejects for anything that a device or a broker does
  */
 export async function bringFirmware(input: ExchangeInput): Promise<Outcome | undefined> {
   const { broker, device, firmware, settings } = input;
@@ -89,7 +89,7 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
   }
 }
 
-/** What follows after a look at the device: its end, another look, or the wait for another turn. */
+/** What follows a look at the device: the end, another look, or the wait for another turn. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
 
 const again: Next = { kind: 'again' };
@@ -102,9 +102,9 @@ class OtaExchange {
   readonly #encoded: Encoded;
   #attempt = 0;
   #restarted = false;
-  /** Why the last transfer failed, when another one is to follow. */
+  /** Why the last transfer failed, if another one is to follow. */
   #failure: HomieError | undefined;
-  /** The outcome of a device that may still boot the image after the end. */
+  /** The later outcome of a device that may still boot the image after the end. */
   late: Promise<Outcome | undefined> | undefined;
 
   constructor(input: ExchangeInput, watch: DeviceWatch, topic: string, encoded: Encoded) {
@@ -134,7 +134,7 @@ class OtaExchange {
     }
   }
 
-  /** The device did not come back for another attempt, or the user canceled. */
+  /** Returns the outcome if the device did not come back for another attempt, or the user canceled. */
   #notReady(error: unknown): Outcome {
     const { cancel, abandon } = this.#input;
     if (this.#failure !== undefined) return { state: 'failed', error: this.#failure };
@@ -142,7 +142,7 @@ class OtaExchange {
     throw error;
   }
 
-  /** With a device that is ready: decides, and sends. */
+  /** Decides for a device that is ready, and sends. */
   async #once(): Promise<Next> {
     const { broker, device, firmware, settings, report } = this.#input;
     const seen = sightingOf(broker, device);
@@ -153,7 +153,7 @@ class OtaExchange {
 
     const decision = await decide(known, firmware, settings);
     if (decision.kind === 'skip') {
-      // It booted what an earlier attempt of this job had brought.
+      // The device has booted the image of an earlier attempt of this job.
       if (this.#failure !== undefined && decision.reason === 'up_to_date')
         return ended({ state: 'succeeded', reboot: this.#restarted ? 'proven' : 'unproven' });
       return ended({ state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) });
@@ -167,12 +167,12 @@ class OtaExchange {
     return this.#transfer(known, seen, expected, decision.reinstall);
   }
 
-  /** What was left in the middle may be another updater's. */
+  /** Asks about an update that stopped in the middle: it may be another updater's. */
   async #lookInTheMiddle(known: Device): Promise<Next> {
     const answer = await askStaleUpdate(this.#look(known));
-    // It must not be asked again without a pause.
+    // Do not ask again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, this.#input.abandon);
-    // Much may have changed meanwhile: it is decided again.
+    // Much may have changed meanwhile, so decide again.
     if (answer === 'cut_off' || answer === 'idle_or_staged' || answer === 'gone') return again;
     return ended({ state: 'rejected', error: inTheMiddle(answer) });
   }
@@ -204,7 +204,7 @@ class OtaExchange {
       },
       observer: stuck.observer,
       encoded: this.#encoded,
-      // The device compares with its own MD5 as text; the final check does not mind the case.
+      // In upper case, the MD5 passes the device's 304 test, which is case-sensitive; the final check is not.
       topic: reinstall ? this.#topic.replace(md5, md5.toUpperCase()) : this.#topic,
       expected,
       before: known.checksum?.value,
@@ -234,7 +234,7 @@ class OtaExchange {
     return end.why === 'halted' || this.#failure === undefined ? wait : again;
   }
 
-  /** Nothing is sent any more, and the job does not wait. */
+  /** Keeps watching a device that may still boot the image. Sends nothing, and the job does not wait. */
   #watchOn(end: SentEnd, { observer }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
     const { broker, device, abandon, watchOn } = this.#input;
     if (watchOn === undefined || abandon.aborted || !broker.locks.isRebootPending(device)) return;
@@ -250,7 +250,7 @@ class OtaExchange {
     watchOn(this.late);
   }
 
-  /** From now on the device is looked at. */
+  /** Starts to observe the device. */
   #look(known: Device): StuckDevice {
     const { broker, settings, abandon } = this.#input;
     const before = reachedUptime(known, performance.now());
@@ -283,7 +283,7 @@ class OtaExchange {
     }
   }
 
-  /** Nothing is staged. Base64 is never sent again to a device where it has failed. */
+  /** Nothing is staged. Base64 is never sent again to a device on which it has failed. */
   #tryAgain(error: HomieError, possible: boolean): Next {
     const { settings, cancel } = this.#input;
     this.#failure = error;

@@ -1,4 +1,4 @@
-/** What the topics of a device say of an image that was sent to it while it was not watched. */
+/** Reads from the topics of a device what happened to an image while the device was not watched. */
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import type { DeviceObserver } from '../homie/device-observer';
@@ -9,27 +9,27 @@ import type { ImageInFlight } from './in-flight';
 import { parseStatus } from './status';
 import { identify } from './verdict';
 
-/** The device has ended with an image. `open`: it may still boot something, as `OpenEnd` says. */
+/** The device has ended. `open`: it may still boot something, as `OpenEnd` says. */
 export interface Ended {
   readonly kind: 'ended';
   readonly outcome: Outcome;
   readonly open?: OpenEnd;
 }
 
-/** What the topics of a device say of an image that was sent to it. */
+/** What the topics of a device say about an image that was sent to it. */
 export type FlightSign =
   | Ended
-  /** It is not there. */
+  /** The device is away. */
   | { readonly kind: 'away' }
-  /** It says what runs on it too little, or not live. */
+  /** The device reports too little of what it runs, or nothing live. */
   | { readonly kind: 'unclear'; readonly missing?: 'checksum' | 'uptime' }
-  /** It has an image to boot; or has booted, if that is `open`. */
+  /** The device has an image to boot. `open`: it may have booted already. */
   | { readonly kind: 'flashed'; readonly open: boolean }
-  /** It runs what it ran before. `restarted`: and was restarted since. */
+  /** The device runs what it ran before. `restarted`: it has restarted since. */
   | { readonly kind: 'as_before'; readonly restarted: boolean };
 
 /**
- * Reads what the topics of a device say of an image that was sent to it. Nothing is taken for proven that was not seen.
+ * Returns what the topics of a device say about an image that was sent to it. Only what was seen counts as proven.
  *
  * @param expected every checksum that a device running the image may report
  */
@@ -55,15 +55,15 @@ export function readSign(
   return isNew ? succeeded('proven') : ended(new HomieError('OLD_FIRMWARE'));
 }
 
-/** Whether another checksum than before is that of the firmware which runs now. */
+/** Whether a changed checksum is known to be that of the firmware that runs now. */
 function isConfirmed(
   { statistics }: ImageInFlight,
   reboot: ReturnType<typeof rebootSince>,
   { advertisement }: DeviceObserver,
 ): boolean {
-  // It proves itself, where an uptime shows that the device is there and does not rule out a reboot.
+  // A changed checksum proves itself if an uptime shows that the device is there and does not rule out a reboot.
   if (reboot === 'shown' || reboot === 'open') return true;
-  // A device without statistics: a connect that was seen as it happened stands for them.
+  // For a device without statistics, a connect that was seen live takes their place.
   return !statistics && advertisement?.live === true && advertisement.readyAt !== undefined;
 }
 
@@ -78,8 +78,8 @@ function succeeded(reboot: 'proven' | 'unproven'): FlightSign {
 }
 
 /**
- * Returns how long ago the device reported, live and after the publish, that it receives an image, in ms; Infinity where it
- * reported nothing of that kind.
+ * Returns how long ago, in ms, the device reported live and after the publish that it is receiving an image; Infinity
+ * if it did not.
  */
 export function ageOfProgress({ otaStatus, state }: Device, flight: ImageInFlight): number {
   if (otaStatus === undefined || !isSince(flight, otaStatus) || (state?.at ?? 0) > otaStatus.at) return Infinity;
@@ -87,7 +87,7 @@ export function ageOfProgress({ otaStatus, state }: Device, flight: ImageInFligh
   return kind === 'accepted' || kind === 'progress' ? performance.now() - otaStatus.at : Infinity;
 }
 
-/** Whether something came live, and after the publish. */
+/** Whether a fact arrived live and after the publish. */
 function isSince({ at }: ImageInFlight, fact: { readonly live: boolean; readonly at: number }): boolean {
   return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
 }

@@ -1,7 +1,7 @@
 import type { Firmware } from '../firmware/firmware';
 
-/** What an exchange needs of a firmware. */
+/** The parts of a `Firmware` that an exchange needs. */
 export type Image = Pick<Firmware, 'image' | 'info' | 'alternativeChecksums'>;
 
-/** What is known of a firmware without its bytes. */
+/** What is known of an image without its bytes. */
 export type ImageFacts = Omit<Image, 'image'>;

@@ -14,40 +14,40 @@ import type { OtaSettings } from './settings';
 import { concernsImage, parseStatus } from './status';
 import { notRebooted } from './verdict';
 
-/** What must be known to judge, in a later process, a device to which an image was sent: plain data. */
+/** What a later process must know to judge a device to which an image was sent: plain data. */
 export interface ImageInFlight extends Departure {
-  /** `$fw/checksum`. */
+  /** `$fw/checksum` before the publish. */
   readonly before?: string;
-  /** It sent its uptime. */
+  /** Whether the device had sent its uptime. */
   readonly statistics: boolean;
-  /** `$implementation/ota/status`. */
+  /** `$implementation/ota/status` before the publish. */
   readonly status?: string;
-  /** It has said that the image is flashed. */
+  /** Whether the device has reported that the image is flashed. */
   readonly flashed: boolean;
 }
 
 export interface JudgeImageInput {
   readonly broker: HomieBroker;
   readonly device: string;
-  /** The job that holds its lock. */
+  /** The job that holds the lock of the device. */
   readonly job: string;
   readonly firmware: ImageFacts;
   readonly flight: ImageInFlight;
   readonly settings: OtaSettings;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Keeps watching after the end: what the device shows then does not change the result. */
+  /** Called when the watch goes on after the end: what the device shows then does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
 /**
- * What became of a device. `open`: it may still boot something, as `OpenEnd` says. `again`: the image did not reach it, the
- * old one runs, and no update is under way.
+ * How a device ended. `open`: it may still boot something, as `OpenEnd` says. `again`: the image was not installed, the
+ * old firmware runs, and no update is in progress.
  */
 export type ImageInFlightEnd = Ended | { readonly kind: 'again' };
 
-/** What is known of a device at the moment at which an image is sent to it. */
+/** Returns what is known of a device at the moment when an image is sent to it. */
 export function flightOf(device: Device): ImageInFlight {
   const { checksum, uptime, otaStatus } = device;
   return {
@@ -59,18 +59,19 @@ export function flightOf(device: Device): ImageInFlight {
   };
 }
 
-/** The same when the device has said that the image is flashed: only a restart after that is for the image. */
+/** Returns the flight after the device has reported the image as flashed: only a later restart is for the image. */
 export function flashedFlight(flight: ImageInFlight, device: Device): ImageInFlight {
   return { ...givenTo(flight, device), flashed: true };
 }
 
 /**
- * Judges by what a device runs what became of an image that was sent to it while it was watched no longer. The caller
- * holds the lock of the device.
+ * Judges, from what a device runs, an image that was sent to it before the watch on it ended. The caller holds the lock
+ * of the device.
  *
- * It runs the image when a checksum that differs from the one before names it and a live uptime shows that it was
- * restarted since. Where the old one runs, the updater of the device is asked whether an update is under way, before
- * anything is sent again. A device that may still boot the image at the end is watched on.
+ * The device runs the image if its checksum has changed to one of the image, and a live uptime does not rule out a
+ * restart since; for a device without statistics, a live connect replaces the uptime. If the old firmware runs, the
+ * updater of the device is asked whether an update is in progress before anything is sent again. Keeps watching a
+ * device that may still boot the image at the end.
  */
 export async function judgeImageInFlight(input: JudgeImageInput): Promise<ImageInFlightEnd> {
   const { broker, device, job, firmware, settings, abandon, report } = input;
@@ -95,20 +96,20 @@ export async function judgeImageInFlight(input: JudgeImageInput): Promise<ImageI
   );
 }
 
-/** Judges by what a device shows from now on whether it runs an image that was sent to it. */
+/** Judges from what a device shows from now on whether it runs an image that was sent to it. */
 class FlightJudge {
   readonly #input: JudgeImageInput;
   readonly #expected: ReadonlySet<string>;
   readonly #observer: DeviceObserver;
   #flight: ImageInFlight;
   #until: number;
-  /** It is not in the middle of an update; whether something is staged is not known. */
+  /** The device has answered that it is not in the middle of an update. Whether something is staged is unknown. */
   #isAsked = false;
-  /** It did not answer, and is not asked again before then, on the clock of the observer, unless its state changes. */
+  /** A silent device is not asked again before this time (clock of the observer), unless its state changes. */
   #silentUntil = 0;
   /** The device was sent another image after it had flashed this one. */
   #isAnotherSent = false;
-  /** Its session is clean: after a new connect, whatever it is given is something else, such as a retained firmware. */
+  /** The device has reconnected. Its session is clean, so it gets only other messages, such as a retained firmware. */
   #isReconnected = false;
 
   constructor(input: JudgeImageInput, expected: ReadonlySet<string>, observer: DeviceObserver) {
@@ -134,7 +135,7 @@ class FlightJudge {
         const next = await this.#ask();
         if (next.kind === 'look') continue;
         if (next.kind !== 'unasked') return next;
-        // This must not go round without a pause.
+        // Do not loop without a pause.
         pause = ASK_AGAIN;
       }
       const event = await observer.next(this.#until, pause > 0 ? observer.clock() + pause : undefined);
@@ -150,7 +151,7 @@ class FlightJudge {
     return inVain(sign, this.#flight.flashed, this.#isAnotherSent);
   }
 
-  /** Watches on after an end at which the device may still boot the image. */
+  /** Keeps watching after an end at which the device may still boot the image. */
   late(): Promise<Outcome | undefined> {
     const [flight, expected] = [this.#flight, this.#expected];
     return lateOutcomeUnwatched(this.#input, (device, observer) => {
@@ -159,7 +160,7 @@ class FlightJudge {
     });
   }
 
-  /** When a device that is being sent an image has shown what became of it, on the clock of the observer. */
+  /** By when a device that is being sent an image has shown the result, on the clock of the observer. */
   get #inTime(): number {
     return this.#observer.clock() + this.#patience;
   }
@@ -169,7 +170,7 @@ class FlightJudge {
     return stall + reboot + ready;
   }
 
-  /** For how many ms an update is taken to be under way. */
+  /** Returns for how many more ms an update counts as in progress. */
   #underWay(known: Device | undefined): number {
     const silent = this.#silentUntil - this.#observer.clock();
     if (known?.otaStatus === undefined) return silent;
@@ -177,9 +178,9 @@ class FlightJudge {
   }
 
   /**
-   * Asks the updater of the device whether an update is under way.
+   * Asks the updater of the device whether an update is in progress.
    *
-   * @returns `unasked` where the question could not be sent, `look` where much may have come meanwhile
+   * @returns `unasked` if the question could not be sent, `look` if the device must be judged again
    */
   async #ask(): Promise<ImageInFlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
     const { broker, device, job, settings, abandon } = this.#input;
@@ -189,7 +190,7 @@ class FlightJudge {
       case 'cut_off':
         return { kind: 'again' };
       case 'silence':
-        // It may be receiving in silence, and be left in the middle when its connection ends.
+        // The device may be receiving without a status, and its update may be cut off when its connection ends.
         this.#silentUntil = this.#until;
         break;
       case 'busy':
@@ -216,7 +217,7 @@ class FlightJudge {
     if (event.attribute !== 'otaStatus' || !event.live) return;
     if (concernsImage(event.value)) {
       if (this.#flight.flashed) this.#isAnotherSent = true;
-      // A retained firmware makes the device answer at every connect, without end.
+      // With a retained firmware message, the device reports at every connect: the deadline would never pass.
       else if (!this.#isReconnected) this.#until = Math.max(this.#until, this.#inTime);
     }
     if (parseStatus(event.value)?.kind === 'flashed') this.#flashed();

@@ -5,20 +5,21 @@ import type { DeviceObserver } from '../homie/device-observer';
 import type { Outcome } from '../update/update';
 import { judgeReturn, type Expectation } from './verdict';
 
-/** A device that may still boot an image after the end of its exchange. It holds no image: it may be watched for long. */
+/** A device that may still boot an image after its exchange. Holds no image, since the watch may take long. */
 export interface LateInput extends Expectation {
   readonly broker: HomieBroker;
   readonly device: string;
   /** `$mac` before the publish. */
   readonly mac: string | undefined;
-  /** As it was in the exchange: a reboot before the publish is not for the image. Its signal ends the watching. */
+  /** The observer of the exchange: a reboot before the publish is not for the image. Its signal ends the watch. */
   readonly observer: DeviceObserver;
 }
 
 /**
- * Watches on, without a deadline, until the device shows what it has booted.
+ * Keeps watching, without a deadline, until the device shows what it has booted.
  *
- * @returns `succeeded` when it runs the image; undefined when it runs something else, or can be watched no longer
+ * @returns `succeeded` if the device runs the image; undefined if it runs something else, is shown to have nothing to
+ *   boot, or can no longer be watched
  */
 export async function lateOutcome(input: LateInput): Promise<Outcome | undefined> {
   try {
@@ -41,13 +42,13 @@ async function untilShown(input: LateInput): Promise<Outcome | undefined> {
     if (back.checksum !== undefined) {
       const verdict = judgeReturn(back.checksum, back, observer, input);
       if (verdict.kind === 'succeeded') {
-        // Another job may have the device by now, and something of its own to boot.
+        // By now, another job may hold the lock, and the device may have something of that job to boot.
         if (broker.locks.holder(device) === undefined) await broker.locks.rebooted(device);
         return { state: 'succeeded', reboot: verdict.reboot };
       }
       if (verdict.kind === 'rebooted' || verdict.kind === 'failed') return undefined;
     }
-    // A mere reconnect: the reboot is still to come, unless it was shown in another way.
+    // A mere reconnect: the reboot is still to come, unless something else has shown it.
     if (!broker.locks.isRebootPending(device)) return undefined;
     observer.expectAnother();
   }

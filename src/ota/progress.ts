@@ -1,23 +1,26 @@
 import type { Progress } from '../update/update';
 
-/** Assumed until the device has shown its own pace: 20 kB/s. */
+/** The pace in bytes per ms that is assumed until the device has shown its own: 20 kB/s. */
 const ASSUMED_PACE = 20;
 
-/** More is not shown before the device says that it has flashed, or reboots. */
+/** The highest percentage shown before the device reports that it has flashed, or reboots. */
 const MOST = 95;
 
-/** A device reports every 100 TCP segments, of 1460 bytes at most (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`). */
+/**
+ * The most bytes between two reports: the device reports every 100 TCP segments of at most 1460 bytes (homie-esp8266
+ * BootNormal.cpp `__handleOTAUpdates`).
+ */
 const REPORTED_EVERY = 146_000;
 
-/** More than this a device does not receive without an acknowledgement, in bytes: more than lwIP's windows. */
+/** The most bytes that a device can receive without acknowledging them: more than the windows of lwIP. */
 const RECEIVE_WINDOW = 16_384;
 
-/** How long a device may be silent beyond that before it counts as silent, in ms. */
+/** How long a device may be overdue before it counts as silent, in ms. */
 const PATIENCE = 5_000;
 
 /**
- * Progress of one transfer. A device reports it every 100 TCP segments only, that is every 54 to 147 kB
- * (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`), so between reports it is estimated from the measured pace.
+ * Measures the progress of one transfer. A device reports only every 100 TCP segments, that is every 54 to 147 kB
+ * (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`), so progress between reports is estimated from the measured pace.
  */
 export class ProgressMeter {
   readonly #total: number;
@@ -28,19 +31,22 @@ export class ProgressMeter {
   #measuredFrom: { written: number; at: number } | undefined;
   #percent = 0;
 
-  /** @param total bytes of the image; @param now ms, when the transfer began */
+  /**
+   * @param total bytes of the image
+   * @param now when the transfer began, in ms
+   */
   constructor(total: number, now: number) {
     this.#total = total;
     this.#at = now;
   }
 
-  /** The device has begun to write, at `now` (ms). */
+  /** Records that the device started to write at `now` (ms). */
   begin(now: number): void {
     this.#at = now;
     this.#measuredFrom ??= { written: 0, at: now };
   }
 
-  /** The device reports `written` bytes at `now` (ms). */
+  /** Records that the device reported `written` bytes at `now` (ms), and returns the progress. */
   report(written: number, now: number): Progress {
     this.#written = Math.min(Math.max(written, this.#written), this.#total);
     this.#at = now;
@@ -52,24 +58,24 @@ export class ProgressMeter {
     return this.#progress(this.#written, false);
   }
 
-  /** What is probable at `now` (ms). */
+  /** Returns the probable progress at `now` (ms). */
   estimate(now: number): Progress {
     const written = this.#measuredFrom === undefined ? 0 : this.#written + (now - this.#at) * this.#pace;
     return this.#progress(Math.min(Math.round(written), this.#total), true);
   }
 
-  /** Whether at `now` (ms) the device has been silent for much longer than the rest should take. */
+  /** Returns whether the device has been silent, at `now` (ms), for much longer than the rest should take. */
   isOverdue(now: number): boolean {
     return now - this.#at > PATIENCE + (2 * (this.#total - this.#written)) / this.#pace;
   }
 
   /**
-   * How much of the image a device had reported that was lost, in percent; undefined where it may have had all
-   * of it by then. To be asked only where our own connection stood all the time.
+   * Returns how much of the image a lost device had reported, in percent; undefined if it may have received the whole
+   * image by then. Valid only if our own connection was up all the time.
    *
-   * It cannot have had all when another 206 was due before the end: then this one would have been lost as well as the 200,
-   * and a device whose statuses get no further soon gets nothing either, since its acknowledgements get no further. Its pace
-   * until then proves nothing: what was held up may come all at once.
+   * The device cannot have received the whole image if another 206 was due before the end: that 206 would have been
+   * lost as well as the 200, and a device whose statuses do not get through soon receives nothing either, since its
+   * acknowledgements do not get through. Its pace until then proves nothing: delayed data may arrive all at once.
    */
   partial(): number | undefined {
     const missed = this.#written + REPORTED_EVERY + RECEIVE_WINDOW < this.#total;

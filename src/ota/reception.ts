@@ -14,23 +14,23 @@ import type { StaleUpdate } from './recovery';
 import type { OtaSettings } from './settings';
 import { parseStatus, type OtaStatus } from './status';
 
-/** How often the progress is estimated between two reports of the device, in ms. */
+/** How often progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
 
 /**
- * The slowest pace at which a device is expected to receive and flash an image, in bytes per ms. With AsyncMqttClient 0.9.0
- * all statuses of an image that comes within some 4 s of `ready` wait behind it, and never come out where it reboots
- * (recording `amc09_ota_right_after_ready`).
+ * The slowest pace at which a device is expected to receive and flash an image, in bytes per ms. With AsyncMqttClient
+ * 0.9.0, all statuses of an image that arrives within about 4 s of `ready` wait behind unacknowledged messages, and are
+ * never sent if the device reboots (recording `amc09_ota_right_after_ready`).
  */
 const SLOWEST = 8;
 
 /**
- * The slowest pace of a whole transfer, in bytes per ms. A device that needs longer only pretends to receive, or is so far
- * out of reach that nothing can be brought to it.
+ * The slowest pace of a whole transfer, in bytes per ms. A device that needs longer only pretends to receive, or its
+ * connection is too poor for any image.
  */
 const SLOWEST_TRANSFER = 1;
 
-/** How long a device that has said that it goes to sleep may still begin with an image that it was given before, in ms. */
+/** How long a device that announced its sleep may still start with an image that it received before, in ms. */
 const FALLING_ASLEEP = 2000;
 
 /** An image that was sent to a device. */
@@ -50,11 +50,11 @@ export interface ReceptionInput {
   readonly ask: () => Promise<StaleUpdate>;
 }
 
-/** What is known of the publish of an image. */
+/** What is known about the publish of an image. */
 export interface Sent {
-  /** MQTT 5: the broker knew of nobody who subscribed to the topic. */
+  /** MQTT 5: the broker reported that nobody subscribes to the topic. */
   readonly noSubscribers: boolean;
-  /** Why it was not acknowledged. Whether the broker has it is not known then. */
+  /** Why the broker did not acknowledge the image. It is then unknown whether the broker has it. */
   readonly error?: HomieError;
 }
 
@@ -62,8 +62,8 @@ export interface Sent {
 export type Answer =
   | { readonly kind: 'flashed' | 'another_updater' | 'missed' }
   /**
-   * `partial`: it cannot have had all of the image, of which it had reported so many percent. `tooSlow`: its MQTT client ended
-   * the connection so many s into the transfer.
+   * `partial`: the device cannot have received the whole image; it had reported this many percent. `tooSlow`: its MQTT
+   * client ended the connection this many s into the transfer.
    */
   | {
       readonly kind: 'gone';
@@ -71,11 +71,14 @@ export type Answer =
       readonly partial: number | undefined;
       readonly tooSlow: number | undefined;
     }
-  /** Our connection was lost. `free`: the update was cut off, and nothing is staged; else the device is idle, or has an image to boot. */
+  /**
+   * Our connection was lost. `free`: the update was cut off, and nothing is staged; otherwise the device is idle, or
+   * has an image to boot.
+   */
   | { readonly kind: 'cut_off'; readonly free: boolean }
   /**
-   * `worksAgain`: it sends its statistics, so that what it had begun has ended unseen, perhaps well. `answer`: what it
-   * answered to the question, where it was asked.
+   * `worksAgain`: the device sends statistics, so the update that it had started has ended unseen, perhaps
+   * successfully. `answer`: its answer to the question, if it was asked.
    */
   | {
       readonly kind: 'silent';
@@ -85,7 +88,7 @@ export type Answer =
     }
   | { readonly kind: 'refused'; readonly status: OtaStatus };
 
-/** Follows 202, 206 and 200. A lost one is inferred from what follows it. */
+/** Follows 202, 206 and 200. Infers a lost status from what follows it. */
 export class Reception {
   readonly #input: ReceptionInput;
   readonly #sent: Sent;
@@ -94,15 +97,15 @@ export class Reception {
   readonly #totals: ReadonlySet<number>;
   readonly #deadline: Deadline;
   #isAsleep = false;
-  /** It did not answer when it was asked, and has got no further since. */
+  /** The device did not answer when it was asked, and has made no progress since. */
   #wasSilent = false;
   #worksAgain = false;
-  /** The most bytes that the device has reported; -1 before it has begun. */
+  /** The most bytes that the device has reported; -1 before it has started to receive. */
   #furthest = -1;
   #hasToAsk = false;
   #sendings: Sendings | undefined;
 
-  /** @param sentAt when the broker had all of the image, in ms of `performance.now()` */
+  /** @param sentAt when the broker had the whole image, in ms of `performance.now()` */
   constructor(input: ReceptionInput, sent: Sent, sentAt: number) {
     const { observer, settings, encoded, report } = input;
     const { size } = input.firmware.info;
@@ -110,7 +113,7 @@ export class Reception {
     this.#sent = sent;
     this.#sentAt = sentAt;
     this.#meter = new ProgressMeter(size, observer.clock());
-    // For base64 the device counts with the decoded length before it has seen the padding.
+    // For base64, the device reports the decoded length as if there were no padding until it has seen the padding.
     this.#totals = new Set([size, Math.floor(encoded.payload.length / 4) * 3]);
     this.#deadline = new Deadline(
       observer,
@@ -120,7 +123,7 @@ export class Reception {
     observer.onLost(() => this.#begun && report({ phase: 'silent' }));
   }
 
-  /** Waits until the device has answered. */
+  /** Waits for the answer of the device to the image. */
   async answer(): Promise<Answer> {
     const { observer } = this.#input;
     for (;;) {
@@ -135,7 +138,7 @@ export class Reception {
     }
   }
 
-  /** @param event undefined when none came for a while */
+  /** @param event undefined if none came for a while */
   #take(event: DeviceEvent | undefined): Answer | undefined {
     const { observer, settings, report } = this.#input;
     const now = observer.clock();
@@ -205,8 +208,8 @@ export class Reception {
   }
 
   /**
-   * A restart of the broker ends the transfer, and the device is often back before us. Where only our own connection was
-   * lost, the device answers after the update.
+   * Whether to ask the device after our connection was lost. A restart of the broker ends the transfer, and the device
+   * is often back before us. If only our own connection was lost, the device answers after the update.
    */
   get #isBack(): boolean {
     const { broker, device, observer } = this.#input;
@@ -220,15 +223,15 @@ export class Reception {
     if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
     if (this.#hasLeft) return this.#gone();
     if (answer === 'progress') this.#deadline.set(this.#input.settings.stall);
-    // Our connection was lost once more.
+    // Our connection was lost again.
     this.#hasToAsk = answer === 'gone';
     return undefined;
   }
 
-  /** @param isOver the device is waited for no longer */
+  /** @param isOver whether the wait for the device is over */
   async #askSilent(isOver: boolean): Promise<Answer | undefined> {
     const [begun, worksAgain] = [this.#begun, this.#worksAgain];
-    // Its session is clean: once it sleeps, it is given nothing of before.
+    // The session of the device is clean: after its sleep, it receives nothing that was sent before.
     if (this.#isAsleep && !begun) return { kind: 'missed' };
     if (this.#input.observer.gone) return this.#gone();
     if (worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun))
@@ -238,13 +241,13 @@ export class Reception {
     if (this.#hasLeft) return this.#gone();
     const written = answer === 'progress' ? reported(this.#input) : -1;
     if (written <= this.#furthest) return this.#stillSilent(answer);
-    // The device has received in silence.
+    // The device has been receiving without a status.
     if (!begun) this.#accepted();
     this.#advance(written);
     return undefined;
   }
 
-  /** A device that has begun is waited for once more: if its MQTT client gives up and connects again, its updater can be freed. */
+  /** Waits once more for a device that has started: if its MQTT client reconnects, its updater can be freed. */
   #stillSilent(answer: StaleUpdate): Answer | undefined {
     const [begun, worksAgain] = [this.#begun, this.#worksAgain];
     if (answer !== 'silence' || !begun || this.#wasSilent) return { kind: 'silent', begun, worksAgain, answer };
@@ -258,13 +261,13 @@ export class Reception {
     this.#input.report({ phase: 'accepted' });
   }
 
-  /** A status came, in ms of `performance.now()`. */
+  /** Records a status that came at `at` (ms of `performance.now()`). */
   #heard(at: number, written = 0): void {
     this.#advance(written);
     this.#sendings = sentStatus(this.#sendings, at);
   }
 
-  /** The device has received so many bytes. One that repeats itself gets no further, and is not worth waiting on. */
+  /** Records the bytes that the device has received. Only progress extends the deadline: a repeated report does not. */
   #advance(written: number): void {
     if (!this.#begun) this.#input.observer.received();
     if (written <= this.#furthest) return;
@@ -273,7 +276,7 @@ export class Reception {
     this.#deadline.set(this.#input.settings.stall);
   }
 
-  /** Whether the device was lost, or connected again, before our eyes. */
+  /** Whether the device was seen to be lost or to reconnect. */
   get #hasLeft(): boolean {
     const { gone, advertisement } = this.#input.observer;
     return gone || advertisement?.live === true;
@@ -285,7 +288,7 @@ export class Reception {
   }
 }
 
-/** How many bytes a device has reported to have written; none where it has only accepted the image. */
+/** Returns how many bytes a device has reported as written; 0 if it has only accepted the image. */
 function reported({ broker, device }: ReceptionInput): number {
   const status = parseStatus(broker.registry.get(device)?.otaStatus?.value ?? '');
   return status?.kind === 'progress' ? status.written : 0;

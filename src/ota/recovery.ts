@@ -11,43 +11,44 @@ import { isBusy, parseStatus } from './status';
 export interface StuckDevice {
   readonly broker: HomieBroker;
   readonly device: string;
-  /** The job that holds its lock. */
+  /** The job that holds the lock of the device. */
   readonly job: string;
   readonly settings: OtaSettings;
   readonly observer: DeviceObserver;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
 }
 
-/** How long the broker may take to acknowledge one of these small messages, in ms. */
+/** How long the broker may take to acknowledge a question or an empty patch, in ms. */
 const SMALL_PUBLISH = 10_000;
 
 /**
- * What a device is asked with: it must fill more than one TCP segment, and must not begin with 0xE9 nor with the base64 of
- * it. Should the device run another image by now, it answers `202`, `400 BAD_FIRMWARE`, and writes nothing.
+ * The payload of the question. It must fill more than one TCP segment, and must not begin with 0xE9 or its base64: if
+ * the device runs another image by now, it then answers `202`, `400 BAD_FIRMWARE`, and writes nothing.
  */
 const QUESTION = Buffer.alloc(4096);
 
-/** How long after the `304` the second half of the answer is waited for, in ms. */
+/** How long to wait for the second half of the answer after the `304`, in ms. */
 const SECOND_HALF = 2_000;
 
 /**
- * What a device answers to the question whether an update was cut off:
+ * A device's answer to the question whether an update was cut off:
  *
- * - `cut_off`: one was, and the device is free of it now; nothing is staged
- * - `idle_or_staged`: none was. The device is idle, or has an image to boot
- * - `progress`: an update is under way; `flashed`: one has just ended
- * - `busy`: the device says that it has something else to finish, such as a reboot
+ * - `cut_off`: an update was cut off, and the device is free of it now; nothing is staged
+ * - `idle_or_staged`: no update was cut off. The device is idle, or has an image to boot
+ * - `progress`: an update is in progress; `flashed`: an update has just ended
+ * - `busy`: the device reports that it has something else to finish, such as a reboot
  * - `gone`: the device, or our connection, was lost meanwhile
- * - `silence`: no answer that tells anything
+ * - `silence`: no answer, or none that says anything
  */
 export type StaleUpdate = 'cut_off' | 'idle_or_staged' | 'progress' | 'flashed' | 'busy' | 'gone' | 'silence';
 
 /**
- * Asks a device whether an update was cut off, and frees it of that: zeros to the firmware topic of the *running* image. In
- * the middle of a dead update the device answers `304` and a failure (`500 INTERNAL_ERROR 0`), and its updater is free again;
- * an idle one and one with a staged image both answer `304` alone (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on
- * ba452ea). A device in the middle of an update answers after that update.
+ * Asks a device whether an update was cut off, and frees the device of such an update, by sending zeros to the firmware
+ * topic of the *running* image. In the middle of a dead update, the device answers `304` and then
+ * `500 INTERNAL_ERROR 0`, and its updater is free again. An idle device and one with a staged image both answer `304`
+ * alone (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on ba452ea). A device in the middle of a live update
+ * answers after that update.
  */
 export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
   const answer = await ask(stuck);
@@ -74,9 +75,9 @@ async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
 }
 
 /**
- * Returns what an event says as an answer to the question; `first_half` for the `304`, undefined for anything else.
+ * Returns what an event means as an answer to the question; `first_half` for the `304`, undefined if it is no answer.
  *
- * @param isSecond the `304` has come
+ * @param isSecond whether the `304` has come
  */
 function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_half' | undefined {
   if (event.attribute === 'connection' || !event.live) return undefined;
@@ -87,7 +88,7 @@ function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_h
       return 'first_half';
     case 'refused':
       if (isBusy(status.code)) return 'busy';
-      // Without the 304 it is the answer to something else.
+      // Without the 304, this answers something else.
       return isSecond ? 'cut_off' : undefined;
     case 'flashed':
       return 'flashed';
@@ -99,15 +100,17 @@ function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_h
   }
 }
 
-/** How often a device is asked whose connection is lost meanwhile. */
+/** How many questions may be lost with a connection. */
 const ASKED = 3;
 
-/** How long after a question that did not reach the device the next one comes at the earliest, in ms. */
+/** The shortest time between a question that did not reach the device and the next one, in ms. */
 export const ASK_AGAIN = 500;
 
 /**
- * The same; where a connection is lost meanwhile, the device is asked again. `changed`: it came back with another firmware
- * instead, so that there is nothing to ask: it has booted.
+ * Asks as `askStaleUpdate` does, and asks again if a connection is lost meanwhile.
+ *
+ * @returns the answer; `changed` if the device came back with another firmware instead: it has booted, so there is
+ *   nothing left to ask
  */
 export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate | 'changed'> {
   const running = (): string | undefined => stuck.broker.registry.get(stuck.device)?.checksum?.value;
@@ -116,14 +119,14 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
   let until = observer.clock() + settings.ready;
   for (let asked = 0; ;) {
     const answer = await ask(stuck);
-    // Nothing may be sent for a moment, as while the lock of the user directory is confirmed.
+    // Sending may be blocked for a moment, for instance while the lock of the user directory is confirmed.
     if (answer === 'unsent') await pass(observer, observer.clock() + ASK_AGAIN);
     else if (answer !== 'gone') return answer;
     else asked += 1;
     const wasCut = answer === 'unsent' && !stuck.broker.isSettled;
     if (!(await isBack(stuck))) return 'gone';
     if (wasCut) {
-      // Our own connection was lost with the question.
+      // The question was lost with our own connection.
       asked += 1;
       until = observer.clock() + settings.ready;
     }
@@ -132,7 +135,7 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
   }
 }
 
-/** Lets the time pass until then, on the clock of the observer, and takes in what comes. */
+/** Waits until `until`, on the clock of the observer, and lets the observer process events meanwhile. */
 async function pass(observer: DeviceObserver, until: number): Promise<void> {
   while (observer.clock() < until) await observer.next(Number.POSITIVE_INFINITY, until);
 }
@@ -148,10 +151,11 @@ async function isBack({ broker, device, observer, settings, abandon }: StuckDevi
 }
 
 /**
- * Restarts a device by an empty configuration patch: the firmware writes its configuration again and reboots (seen on
- * homie-esp8266 ba452ea). Not without risk, so only where nothing else shows what the device has to boot.
+ * Restarts a device with an empty configuration patch: the firmware rewrites its configuration and reboots (seen on
+ * homie-esp8266 ba452ea). This is not without risk: if the power fails meanwhile, the device starts in configuration
+ * mode. It is used only if nothing else shows what the device has to boot, or frees its updater.
  *
- * @returns whether it is ready again, and its uptime shows the reboot
+ * @returns whether the device is ready again and its uptime shows the reboot
  */
 export async function restart(stuck: StuckDevice): Promise<boolean> {
   const { broker, device, settings, observer } = stuck;
@@ -174,7 +178,7 @@ export async function restart(stuck: StuckDevice): Promise<boolean> {
   }
 }
 
-/** @returns whether the broker has it */
+/** Publishes a question or an empty patch, and returns whether the broker has it. */
 async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | string): Promise<boolean> {
   const { broker, device, job, abandon } = stuck;
   const isRestart = typeof payload === 'string';
@@ -186,7 +190,7 @@ async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | st
         job,
         abandon,
         seen: sightingOf(broker, device),
-        // What is pending already is what the restart is for.
+        // A reboot that is already pending is what the restart is for, so it stays recorded.
         ...(isRestart && !broker.locks.isRebootPending(device) && { stages: 'patch' }),
       },
       { topic, payload, qos: 1, timeout: SMALL_PUBLISH },

@@ -7,35 +7,36 @@ import { firmwareTopic } from '../homie/topics';
 import type { Outcome } from '../update/update';
 import { parseStatus, type OtaStatus } from './status';
 
-/** How long the broker may take to acknowledge the clearing, in ms. */
+/** How long the broker may take to acknowledge that the topic is cleared, in ms. */
 const CLEARING = 10_000;
 
 /** How long the search may take, in ms. */
 const SEARCH = 15_000;
 
-/** Failures that a retained firmware message can cause: the device flashes it as soon as it is connected. */
+/** Failures that a retained firmware message can cause: the device flashes the message as soon as it connects. */
 const suspicious: ReadonlySet<ErrorCode> = new Set(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'ANOTHER_UPDATER', 'NOT_READY']);
 
 export interface RetainedCheck {
   readonly sender: Sender;
   /**
-   * The first live `$implementation/ota/status` since the device came back from our update. Our own transfer ended with the
-   * connection before, so the device answered another firmware message there.
+   * The first live `$implementation/ota/status` since the device came back from our update. Our own transfer ended with
+   * the previous connection, so this status answers another firmware message.
    */
   readonly statusSince: string | undefined;
   /** Every checksum that a device running our image may report. */
   readonly expected: ReadonlySet<string>;
-  /** Clear the message from the broker. */
+  /** Whether to clear the message from the broker. */
   readonly clear: boolean;
 }
 
 /**
- * Looks for a retained firmware message where the end of an update suggests one. The device receives such a message at every
- * connect and flashes it (recordings `ota_retained`, `ota_drop_tcp_retained`). The caller holds the lock of the device, so
- * that none of our images is on its way to it.
+ * Searches for a retained firmware message if the end of an update suggests one. A device receives such a message at
+ * every connect and flashes it (recordings `ota_retained`, `ota_drop_tcp_retained`). The caller holds the lock of the
+ * device, so none of our images is on its way to it.
  *
- * @returns RETAINED_FIRMWARE, which names the topic, where the device installs the message; a success with a hint where it
- * holds the image that the device runs, and the device answers so; else the outcome as it was
+ * @returns the failure RETAINED_FIRMWARE, which names the topic, if the device installs the message; a success with a
+ *   hint if the message holds the image that the device runs, and the device answers so; otherwise the unchanged
+ *   outcome
  */
 export async function withRetained(outcome: Outcome, check: RetainedCheck): Promise<Outcome> {
   const { sender, statusSince, expected, clear } = check;
@@ -46,7 +47,8 @@ export async function withRetained(outcome: Outcome, check: RetainedCheck): Prom
   const values = { topic: broker.shown(topic) };
   const isCleared = clear && (await clearTopic(sender, topic));
   const isSame = expected.has(topic.slice(topic.lastIndexOf('/') + 1).toLowerCase());
-  // The running image has another MD5 where the device has changed its flash mode: then it is installed again and again.
+  // If the device changed the flash mode, its image has another MD5: it does not answer 304, and installs the message
+  // again and again.
   if (outcome.state === 'succeeded' && isSame && kindOf(statusSince) === 'unchanged') {
     const hint = isCleared ? textOf('RETAINED_FIRMWARE.cleared', 'text', values) : phrase('retainedAgain', values);
     return { ...outcome, hint: inEnglish(hint) };
@@ -65,7 +67,7 @@ function isSuspect(
   return outcome.state === 'failed' && suspicious.has(outcome.error.code);
 }
 
-/** Whether this is what a device says of a firmware message that it can take, or runs already. */
+/** Whether a status answers a firmware message that the device can take, or whose image it already runs. */
 function answersFirmware(status: string | undefined): boolean {
   const kind = kindOf(status);
   return kind === 'accepted' || kind === 'progress' || kind === 'unchanged' || kind === 'flashed';
@@ -87,11 +89,11 @@ async function clearTopic(sender: Sender, topic: string): Promise<boolean> {
 }
 
 /**
- * Searches for retained firmware messages through a connection of its own: a subscription of the main connection would bring
- * back every firmware that is published.
+ * Searches for retained firmware messages through a separate connection: a subscription of the main connection would
+ * return every image that is published.
  *
- * @returns the topic of a retained firmware message for each device that has one; incomplete where the broker could not be
- * reached
+ * @returns the topic of a retained firmware message for each device that has one; incomplete if the broker could not be
+ *   reached
  * @throws the reason of the signal
  */
 export async function findRetained(
@@ -100,7 +102,7 @@ export async function findRetained(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const roots = devices.map((device) => [device, firmwareTopic(broker.baseTopic, device, '')] as const);
-  // Some brokers send nothing retained for a wildcard, so the MD5 of the running image is asked for first, by its full topic.
+  // Some brokers send no retained messages for a wildcard, so subscribe to the full topic of the running image first.
   const exact = roots.flatMap(([device, root]) => {
     const checksum = broker.registry.get(device)?.checksum?.value;
     return checksum === undefined ? [] : [root + checksum];

@@ -2,13 +2,13 @@ import type { ErrorCode } from '../errors';
 import type { ErrorKey } from '../texts/text';
 
 /**
- * What a device says on `$implementation/ota/status`.
+ * What a device reports on `$implementation/ota/status`.
  *
- * - `accepted` 202, `progress` 206, `flashed` 200: the steps of a transfer that goes well
- * - `unchanged` 304: the MD5 in the topic is the one that runs
- * - `disabled` 403: OTA is switched off
+ * - `accepted` 202, `progress` 206, `flashed` 200: the steps of a successful transfer
+ * - `unchanged` 304: the MD5 in the topic is that of the running image
+ * - `disabled` 403: OTA is disabled
  * - `refused`: any other 4xx or 5xx; the transfer has ended
- * - `other`: a number below 400 that is not known; a sign of life and nothing more
+ * - `other`: any other number below 400; only a sign of life
  */
 export type OtaStatus = { readonly text: string } & (
   | { readonly kind: 'accepted' | 'flashed' | 'unchanged' | 'disabled' | 'other' }
@@ -16,17 +16,17 @@ export type OtaStatus = { readonly text: string } & (
   | {
       readonly kind: 'refused';
       readonly code: ErrorCode;
-      /** The variant of the error, where the number tells more than the word. */
+      /** The variant of the error, if the number says more than the word. */
       readonly key?: ErrorKey;
-      /** The updater is stuck: only a reconnect or a reboot cures it. */
+      /** The updater is stuck: only a reconnect or a reboot frees it. */
       readonly stuck: boolean;
     }
 );
 
-/** Longer texts are no status of any firmware; they are cut for messages and logs. */
+/** The longest status, in characters. No firmware sends longer ones; they are cut for messages and logs. */
 const MAX_TEXT = 80;
 
-/** What `500 INTERNAL_ERROR n` means: the error numbers of the Arduino cores' Updater.h and Update.h. */
+/** The meaning of n in `500 INTERNAL_ERROR n`: error numbers from Updater.h and Update.h of the Arduino cores. */
 const internalErrors: Record<'esp8266' | 'esp32', Record<string, ErrorKey>> = {
   esp8266: {
     '0': 'INTERNAL_ERROR.stuck',
@@ -65,12 +65,12 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 };
 
 /**
- * Reads a status. The leading number decides, what follows is kept as text
- * (homie-esp8266 BootNormal.cpp `_endOtaUpdate`; the fork adds suffixes such as `400 BAD_CHECKSUM 7 END`).
+ * Parses a status. The leading number decides; the rest is kept as text (homie-esp8266 BootNormal.cpp `_endOtaUpdate`;
+ * the fork adds suffixes such as `400 BAD_CHECKSUM 7 END`).
  *
- * @param raw the payload as it came
+ * @param raw the payload as received
  * @param implementation `$implementation` of the device: the numbers of INTERNAL_ERROR differ by chip
- * @returns undefined for what is no status at all
+ * @returns undefined if the payload is not a status
  */
 export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus | undefined {
   const text = raw.slice(0, MAX_TEXT).trim();
@@ -97,7 +97,7 @@ export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus 
   }
 }
 
-/** Whether a device refuses because it is in the middle of an update, or has yet to boot one. */
+/** Returns whether a device refuses because it is in the middle of an update, or still has to boot one. */
 export function isBusy(code: ErrorCode): boolean {
   return code === 'DEVICE_UPDATE_BUSY' || code === 'DEVICE_REBOOT_PENDING';
 }
@@ -120,12 +120,12 @@ function refusal(
   return { kind: 'refused', text, code, stuck: false };
 }
 
-/** What a device says may be the name of something that every object inherits. */
+/** A word from a device may be the name of an inherited property of every object. */
 function own<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
   return Object.hasOwn(values, name) ? values[name] : undefined;
 }
 
-/** Whether a status is said of an image that a device takes or has taken, not of the one that it runs. */
+/** Returns whether a status is about an image that a device is taking or has taken, not about the one that it runs. */
 export function concernsImage(text: string): boolean {
   const kind = parseStatus(text)?.kind;
   return kind !== undefined && kind !== 'unchanged' && kind !== 'disabled';

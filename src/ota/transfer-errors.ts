@@ -1,16 +1,16 @@
-/** Why the transfer of an image failed, as errors. */
+/** The errors that say why the transfer of an image failed. */
 import { HomieError } from '../errors';
 import type { Sent } from './reception';
 import type { TransferInput } from './transfer';
 
-/** @param lost has the reason as its cause where the broker gave one */
+/** @param lost its cause is the reason that the broker gave, if any */
 function closedAtPublish(lost: HomieError): HomieError {
   const { cause } = lost;
   if (!(cause instanceof HomieError)) return new HomieError('CLOSED_AT_PUBLISH', {}, { cause: lost });
   return new HomieError('CLOSED_AT_PUBLISH.because', { problem: cause.text, advice: cause.advice }, { cause: lost });
 }
 
-/** No sign came at all: says what is probable. */
+/** Returns the most likely error for a device that gave no sign at all. */
 export function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
   if (sent.error?.code === 'PUBLISH_TIMEOUT') return sent.error;
   if (sent.error !== undefined) return closedAtPublish(sent.error);
@@ -20,9 +20,9 @@ export function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
 }
 
 /**
- * The device lost its connection, or the broker did, which ends the transfer as well.
+ * Returns the error for a transfer that ended because the device or the broker lost its connection.
  *
- * @param tooSlow the MQTT client of the device ended the connection so many s into the transfer
+ * @param tooSlow s from the start of the transfer until the MQTT client of the device ended the connection
  */
 export function lostInTransfer({ observer }: TransferInput, tooSlow?: number): HomieError {
   if (tooSlow !== undefined) return new HomieError('LOST_IN_TRANSFER.tooSlow', { seconds: tooSlow });

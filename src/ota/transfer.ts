@@ -14,7 +14,7 @@ import { judgeReturn, notRebooted, type Verdict } from './verdict';
 import { lostInTransfer, stalled, unanswered } from './transfer-errors';
 import { otaDisabledHint } from './decide';
 
-/** What is shown while the device reboots into the image, in percent. */
+/** The progress shown while the device reboots into the image, in percent. */
 const FLASHED = 97;
 
 /** One image on its way to one device. */
@@ -22,11 +22,11 @@ export interface TransferInput extends ReceptionInput {
   readonly topic: string;
   /** Who sends the image. */
   readonly sender: Sender;
-  /** The device runs this very MD5, and is to install it again. */
+  /** The device runs this very MD5, and must install it again. */
   readonly reinstall: boolean;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
-  /** The device has said that the image is flashed. */
+  /** Called when the device has reported that the image is flashed. */
   readonly flashed?: (() => void) | undefined;
 }
 
@@ -34,15 +34,15 @@ export interface TransferInput extends ReceptionInput {
  * How a transfer ended.
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
- * - `not_sent`: something spoke against it as the image was about to be handed to the socket
- * - `missed`: the broker had the image when the device was asleep, or had nobody to deliver it to. The session of the device
- *   is clean, so it never receives the image
+ * - `not_sent`: something forbade the image when it was about to be handed to the socket
+ * - `missed`: when the broker had the image, the device was asleep, or the broker had nobody to deliver the image to.
+ *   The session of the device is clean, so it never receives the image
  * - `stuck`: the updater of the device is stuck
- * - `unseen`: no sign of the device came: it may be in the middle of an update, or have an image to boot. `answer`: what it
- *   answered to the question; undefined where it never got the image
- * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as a restart into the old firmware has shown, or
- *   the answer of the device to the question; else the device may be half dead, or have an image to boot. `again`: the old
- *   firmware was seen live
+ * - `unseen`: the device gave no sign: it may be in the middle of an update, or have an image to boot. `answer`: its
+ *   answer to the question; undefined if it never received the image
+ * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as shown by a restart into the old
+ *   firmware or by the answer of the device to the question; otherwise the device may be half dead, or have an image to
+ *   boot. `again`: the old firmware was seen live
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open: OpenEnd | undefined }
@@ -58,10 +58,10 @@ export type TransferEnd =
       readonly answer?: StaleUpdate | undefined;
     };
 
-/** How a transfer ended in which the image was handed to the socket. */
+/** How a transfer ended whose image was handed to the socket. */
 export type SentEnd = Exclude<TransferEnd, { kind: 'not_sent' }>;
 
-/** Returns how a transfer left the device; undefined where it is known that nothing is staged. */
+/** Returns how a transfer left the device; undefined if it is known that nothing is staged. */
 export function openEnd(end: SentEnd): OpenEnd | undefined {
   switch (end.kind) {
     case 'ended':
@@ -77,7 +77,7 @@ export function openEnd(end: SentEnd): OpenEnd | undefined {
   }
 }
 
-/** Sends the image once, and watches the device until it is known what became of it. */
+/** Sends the image once, and watches the device until the result is known. */
 export async function transfer(input: TransferInput): Promise<TransferEnd> {
   const sent = await send(input);
   if (sent.kind !== 'sent') return sent;
@@ -96,7 +96,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'silent':
       if (!answer.begun) return { kind: 'unseen', error: unanswered(input, sent), answer: answer.answer };
       if (answer.worksAgain) return failed('STALLED', 'flashed');
-      // Perhaps its connection was cut while we were away, and it is half dead.
+      // The connection of the device may have been cut while we were away, which leaves it half dead.
       return { kind: 'interrupted', error: stalled(input), free: false, again: false, answer: answer.answer };
     case 'flashed':
       input.flashed?.();
@@ -129,25 +129,25 @@ async function send({
   }
 }
 
-/** What is known when the device has gone, or is about to. */
+/** What is known when the device has left, or is about to leave. */
 interface TransferSoFar {
   readonly sent: Sent;
-  /** The device had begun to take the image. */
+  /** The device had started to receive the image. */
   readonly begun: boolean;
-  /** It said that the image is flashed. */
+  /** The sign with which the device reported that the image is flashed. */
   readonly flashed?: LifeSign;
-  /** It cannot have had all of the image, of which it had reported so many percent. */
+  /** The device cannot have received the whole image; it had reported this many percent. */
   readonly partial?: number | undefined;
-  /** Its MQTT client ended the connection so many s into the transfer. */
+  /** The MQTT client of the device ended the connection this many s into the transfer. */
   readonly tooSlow?: number | undefined;
 }
 
-/** Judges what a device has come back with that had said nothing of the end of the transfer. */
+/** Judges the return of a device that had not reported the end of the transfer. */
 export function judgeBack(input: TransferInput): Promise<TransferEnd> {
   return untilBack(input, { sent: { noSubscribers: false }, begun: true });
 }
 
-/** Follows the device through its reboot, and judges what it comes back with. */
+/** Follows the device through its reboot, and judges its return. */
 async function untilBack(input: TransferInput, course: TransferSoFar): Promise<TransferEnd> {
   const { broker, device, observer, settings, expected, before, report } = input;
   const { partial } = course;
@@ -166,22 +166,22 @@ async function untilBack(input: TransferInput, course: TransferSoFar): Promise<T
     const back = await awaitReconnect(observer, {
       until,
       ready: settings.ready,
-      // A device that never sent statistics is not waited for.
+      // Do not wait for statistics from a device that never sent any.
       statistics: broker.registry.get(device)?.uptime !== undefined,
       verifying: () => report({ phase: 'verifying' }),
       heard,
     });
     if (back === 'never' && !isClear && course.flashed !== undefined) {
       isClear = true;
-      // A device that died in the reboot is not one with a busy sketch.
+      // Tell a device that died during the reboot from one whose sketch is busy.
       await untilAnotherSign(course.flashed, observer, { registry: broker.registry, id: device }, heard);
       continue;
     }
     if (typeof back === 'string') {
-      // After a time without a connection of our own it was not seen to be there, nor to be away.
-      // The image is not why it stays away: it cannot have had all of it.
+      // The image is not why the device stays away: the device cannot have received all of it.
       if (back === 'never' && partial !== undefined)
         return failed('LOST_IN_TRANSFER.notBack', 'unknown', { percent: partial });
+      // After our own connection was lost, the device was seen neither present nor away.
       const isUnclear = ambiguous || observer.advertisement !== undefined;
       return notBack(back, { flashed, gone: observer.gone, ambiguous: isUnclear, another: isAnotherSent });
     }
@@ -190,7 +190,7 @@ async function untilBack(input: TransferInput, course: TransferSoFar): Promise<T
 
     const verdict = judgeReturn(back.checksum, back, observer, { expected, before, flashed });
     if (verdict.kind !== 'reconnected' || !flashed) return concluded(verdict, back, course, input);
-    // The image is flashed and still has to be booted: a mere reconnect is not what we wait for.
+    // The image is flashed and still has to boot, so a mere reconnect does not end the wait.
     ambiguous = observer.reboot(back.uptime) !== 'refuted';
     observer.expectAnother();
   }
@@ -213,7 +213,7 @@ function concluded(
   { begun, sent, tooSlow }: TransferSoFar,
   input: TransferInput,
 ): TransferEnd {
-  // A restart that is shown is no reconnect of the client.
+  // A restart that was shown is not a reconnect of the MQTT client.
   const lost = (): HomieError => lostInTransfer(input, verdict.kind === 'rebooted' ? undefined : tooSlow);
   switch (verdict.kind) {
     case 'succeeded':
@@ -231,7 +231,7 @@ function concluded(
     case 'rebooted':
       return { kind: 'interrupted', error: lost(), free: true, again: live };
     case 'reconnected':
-      // It works, so an update that it had begun has ended unseen: perhaps well, and the reboot is still to come.
+      // The device works, so an update that it had started has ended unseen, perhaps with the reboot still to come.
       return {
         kind: 'interrupted',
         error: begun || live ? lost() : unanswered(input, sent),
@@ -245,7 +245,7 @@ function failed(key: ErrorKey, open: OpenEnd, values?: Values): TransferEnd {
   return ended({ state: 'failed', error: new HomieError(key, values) }, open);
 }
 
-/** Every end says how it leaves the device: a lock that is left out could ruin it. */
+/** Requires every end to state how it leaves the device: a missing lock could ruin the device. */
 function ended(outcome: Outcome, open: OpenEnd | undefined): TransferEnd {
   return { kind: 'ended', outcome, open };
 }

@@ -2,8 +2,8 @@ import { HomieError } from '../errors';
 import type { Advertisement, DeviceObserver } from '../homie/device-observer';
 
 /**
- * Which firmware a device shows: the image, the one it ran before, or neither.
- * The image wins where both are the same, as in a forced reinstallation.
+ * Returns which firmware a device reports: the image, the one it ran before, or another. The image wins if both are the
+ * same, as in a forced reinstallation.
  *
  * @param checksum `$fw/checksum`
  * @param expected every checksum that a device running the image may report
@@ -23,22 +23,23 @@ export interface Return {
   readonly firmware: 'new' | 'old' | 'other';
   /** The checksum differs from the one before the publish. */
   readonly changed: boolean;
-  /** By the uptime; `open` when it neither shows a reboot nor rules it out, `unknown` when none came. */
+  /** From the uptime: `open` if it neither shows a reboot nor rules one out, `unknown` if none came. */
   readonly reboot: 'shown' | 'refuted' | 'open' | 'unknown';
-  /** The connect was seen as it happened, not put together from retained topics. */
+  /** The connect was seen live, not reconstructed from retained topics. */
   readonly live: boolean;
-  /** The device had said that the image is flashed. */
+  /** The device had reported that the image is flashed. */
   readonly flashed: boolean;
 }
 
 /**
  * What a return means.
  *
- * - `succeeded`: the image runs; `reboot` says whether an uptime shows the reboot, too
- * - `reconnected`: the connection had been lost, and no reboot is shown
- * - `half_dead`: ready with the old firmware and without statistics, as after a drop in the middle of a transfer
- * - `rebooted`: restarted with the firmware of before, and did not say that the image was flashed
- * - else the code of the failure
+ * - `succeeded`: the image runs; `reboot` says whether an uptime also shows the reboot
+ * - `reconnected`: the connection was lost, and no reboot is shown
+ * - `half_dead`: the device is ready with the old firmware and without statistics, as after a drop in the middle of a
+ *   transfer
+ * - `rebooted`: the device restarted with the previous firmware, and had not reported that the image was flashed
+ * - `failed`: with this code
  */
 export type Verdict =
   | { readonly kind: 'succeeded'; readonly reboot: 'proven' | 'unproven' }
@@ -49,7 +50,7 @@ export type Verdict =
       readonly reboot: 'proven' | 'unproven';
     };
 
-/** Judges a return. Nothing is taken for proven that was not seen. */
+/** Judges a return. Only what was seen counts as proven. */
 export function judge(back: Return): Verdict {
   const { firmware, changed, reboot, live } = back;
   const shown = reboot === 'shown' ? 'proven' : 'unproven';
@@ -67,7 +68,7 @@ export function judge(back: Return): Verdict {
   }
 }
 
-/** Judges a device that ran the image before, too. */
+/** Judges a device that already ran the image before. */
 function judgeSame({ reboot, flashed }: Return): Verdict {
   if (reboot === 'shown') return flashed ? { kind: 'succeeded', reboot: 'proven' } : { kind: 'rebooted' };
   if (reboot === 'unknown') return { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
@@ -81,17 +82,17 @@ function judgeOld({ reboot, flashed }: Return): Verdict {
   return { kind: reboot === 'unknown' && !flashed ? 'half_dead' : 'reconnected' };
 }
 
-/** What is known of a device before an image is published, and of its course since. */
+/** What is known of a device from before an image is published, and of the transfer since. */
 export interface Expectation {
   /** Every checksum that a device running the image may report. */
   readonly expected: ReadonlySet<string>;
   /** `$fw/checksum` before the publish. */
   readonly before: string | undefined;
-  /** The device had said that the image is flashed. */
+  /** The device had reported that the image is flashed. */
   readonly flashed: boolean;
 }
 
-/** Judges what a device has come back with; `checksum` is what it reports now. */
+/** Judges the return of a device; `checksum` is what it reports now. */
 export function judgeReturn(
   checksum: string,
   { uptime, live }: Advertisement,
@@ -103,9 +104,9 @@ export function judgeReturn(
 }
 
 /**
- * Why a device that has flashed the image does not run it.
+ * Returns why a device that has flashed the image does not run it.
  *
- * @param another the device was sent another image since, which may have taken the place of this one
+ * @param another whether the device was sent another image since, which may have replaced this one
  */
 export function notRebooted(another: boolean): HomieError {
   return new HomieError(another ? 'NOT_REBOOTED.anotherImage' : 'NOT_REBOOTED');

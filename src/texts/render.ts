@@ -1,22 +1,22 @@
-/** Puts texts into a language. Also runs in the browser. */
+/** Renders texts in a language. Also runs in the browser. */
 
-/** A text before it is put into a language: plain data. */
+/** A text before it is rendered in a language: plain data. */
 export interface Text {
-  /** From the top of the file of texts, for instance `errors.NOT_CLEARED.tooMany.text`. */
+  /** The path in the file of texts, for instance `errors.NOT_CLEARED.tooMany.text`. */
   readonly key: string;
   readonly values: Values;
 }
 
-/** What is put into a text: the value of `id` where the text has `__id__`. */
+/** The values for a text: the value of `id` replaces `__id__`. */
 export type Values = Readonly<Record<string, Value>>;
 
-/** Texts in a list are separated by commas. */
+/** A value for a text. The items of a list are separated by commas. */
 export type Value = string | number | Text | readonly Value[];
 
 /**
- * Returns a text with its values put in; a list of texts with commas between them.
+ * Returns a text with its values inserted, or the items of a list separated by commas.
  *
- * @param lookUp returns the text of a key with the values in it, which are in the language by then
+ * @param lookUp returns the text of a key with the given values inserted, which are already in the language
  */
 export function render(
   value: Value,

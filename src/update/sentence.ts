@@ -1,16 +1,16 @@
-/** What updates say to people: a sentence, and a word or two for a status. */
+/** Puts updates into words: a sentence, and a word or two for a status. */
 import { plainText } from '../plain-text';
 import type { ConfigReport, FirmwareName, Phase, Reason, State, Update } from './update';
 
-/** How many unknown keys or devices are named in a sentence. */
+/** How many unknown keys or devices a sentence names at most. */
 const MAX_NAMED = 3;
 
 const UNKNOWN_KEY = 'UNKNOWN_KEY';
 
-/** What is to be said of an update first. */
+/** The most important fact about an update. */
 export type Word = State | Phase | Reason | 'changed';
 
-/** In few words, also as the status below a node, which has the same in other languages. */
+/** Each fact in few words, also for the status under a node, which has other languages as well. */
 export const words: Readonly<Record<Word, string>> = {
   queued: 'queued',
   waiting: 'waiting',
@@ -47,12 +47,12 @@ export const words: Readonly<Record<Word, string>> = {
   already_sent: 'already sent',
 };
 
-/** Returns the word for what matters most of an update: its phase while it runs, else its reason where it has one. */
+/** Returns the most important fact about an update: its phase while it runs, otherwise its reason, or its state. */
 export function wordOf({ state, phase, reason }: Pick<Update, 'state' | 'phase' | 'reason'>): Word {
   return (state === 'running' ? phase : reason) ?? state;
 }
 
-/** The parts of a sentence that a word stands for, where it is not enough by itself. */
+/** The clause for a word that is not clear enough in a sentence. */
 const clauses: Partial<Record<Word, string>> = {
   offline: 'waiting, the device is offline',
   never_seen: 'waiting',
@@ -74,11 +74,11 @@ const clauses: Partial<Record<Word, string>> = {
   already_sent: 'canceled',
 };
 
-/** Returns a sentence that says all that matters of an update, such as of the payload of a progress message. */
+/** Returns a sentence that says all that matters about an update, such as the payload of a progress message. */
 export function sentenceOf(update: Update): string {
   const { device, hint, error, late } = update;
   const said = `${device}: ${late === true ? 'later ' : ''}${clauseOf(update)}`;
-  // The message of an error is a sentence already, and its hint has a place of its own.
+  // The message of an error is already a sentence, and its hint is a property of its own.
   if (error !== undefined) return `${said}: ${error.message}`;
   return hint === undefined ? `${said}.` : `${said}. ${hint}`;
 }
@@ -126,7 +126,7 @@ function named({ name, version, checksum }: FirmwareName): string {
   return known.length === 0 ? `the image ${checksum ?? ''}`.trim() : plainText(known.join(' '));
 }
 
-/** Returns what is said of the devices of a job, in one sentence for a notification. */
+/** Returns one sentence about the devices of a job, for a notification. */
 export function textOf(devices: readonly Update[]): string {
   const [only] = devices;
   if (only === undefined) return 'The job has no devices yet.';
@@ -139,7 +139,7 @@ export function textOf(devices: readonly Update[]): string {
   return `${devices.length} devices: ${groups(devices).join(', ')}.${hints}`;
 }
 
-/** How many devices are in each state, and which; those that wait by what they wait for. */
+/** Returns how many devices are in each state, and which. Groups waiting devices by what they wait for. */
 function groups(devices: readonly Update[]): string[] {
   const ids = new Map<string, string[]>();
   for (const update of devices) {
@@ -161,17 +161,17 @@ function groupOf(update: Update): Word {
   return update.state === 'succeeded' && update.to === undefined ? 'changed' : update.state;
 }
 
-/** Whether a device is waited for that was never seen, while a known one has a similar id. */
+/** Returns whether an update waits for a device that was never seen, while a known device has a similar id. */
 export function isPerhapsMisspelled({ reason, hint }: Pick<Update, 'reason' | 'hint'>): boolean {
   return reason === 'never_seen' && hint?.endsWith('?') === true;
 }
 
-/** Whether a patch sets a key that the firmware does not know: the device takes it, and nothing comes of it. */
+/** Returns whether a patch sets a key that the firmware does not know: the device accepts it, but it has no effect. */
 export function setsUnknownKey({ warnings }: Pick<ConfigReport, 'warnings'>): boolean {
   return warnings.some(({ code }) => code === UNKNOWN_KEY);
 }
 
-/** Returns what is said of the keys that the firmware does not know, each once, to be put behind a sentence. */
+/** Returns a text about the keys that the firmware does not know, each named once, to append to a sentence. */
 export function ignoredKeys(reports: readonly Pick<ConfigReport, 'warnings'>[]): string {
   const unknown = reports.flatMap(({ warnings }) => warnings.filter(({ code }) => code === UNKNOWN_KEY));
   const messages = [...new Map(unknown.map(({ path, message }) => [path, message])).values()];
