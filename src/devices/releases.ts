@@ -1,32 +1,32 @@
-/** The firmware that the devices of a broker are meant to run, and how far each of them is on its way to it. */
+/** The latest image for each firmware name, and the progress of each device toward it. */
 import type { Device } from '../homie/device';
 import { byDevice, isFinal, type Reason, type Update } from '../update/update';
 import { isOlder } from '../ota/decide';
 import type { Image } from '../ota/image';
 import { setNewest } from '../set-newest';
 
-/** How many firmware names are remembered; the one that was used longest ago goes first. */
+/** Maximum number of firmware names; beyond it, the one given longest ago is forgotten. */
 const MAX_NAMES = 1000;
 
 /** The update of a device, in the words of zigbee2mqtt. */
 export interface DeviceUpdate {
   /** `$fw/version`. */
   readonly installed_version: string | undefined;
-  /** Of the last firmware that was given for its name. */
+  /** The version of the latest image that was given for the firmware name. */
   readonly latest_version: string | undefined;
-  /** `scheduled`: a job waits for the device, or for its turn. */
+  /** `scheduled`: a job waits for the device or for a free slot. */
   readonly state: 'idle' | 'available' | 'scheduled' | 'updating';
-  /** Why it is scheduled and not updating, unless only its turn has not come. */
+  /** Why the device is scheduled; missing when it waits only for a free slot. */
   readonly reason?: Reason;
-  /** 0 to 100, while it is updating. */
+  /** Percent, 0 to 100, while the state is `updating`. */
   readonly progress?: number;
-  /** s, where that can be told. */
+  /** s until the end of the transfer, if known. */
   readonly remaining?: number;
 }
 
 interface Release {
   readonly version: string | undefined;
-  /** Every checksum that a device running the image may report. */
+  /** Each MD5 that a device running the image may report, since the updater may replace the flash mode byte. */
   readonly checksums: Promise<ReadonlySet<string>>;
 }
 
@@ -34,11 +34,11 @@ interface Release {
 interface UpdateJob {
   readonly devices: readonly Update[];
   readonly isEnded: boolean;
-  /** `stopped`: it goes on only when somebody resumes it. */
+  /** `stopped`: the job continues only when the user resumes it. */
   readonly halted: 'paused' | 'stopped' | undefined;
 }
 
-/** The last firmware for each name, and how far the update of each device is. */
+/** The latest image for each firmware name, and the progress of each device. */
 export class Releases {
   readonly #latest = new Map<string, Release>();
   readonly #jobs: () => readonly UpdateJob[];
@@ -49,12 +49,12 @@ export class Releases {
     this.#jobs = jobs;
   }
 
-  /** Another one whenever a firmware was given. */
+  /** Changes each time an image is given. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Notes the latest firmware for devices that run this firmware name. The image itself is not kept. */
+  /** Records an image as the latest for its firmware name. Does not keep the image itself. */
   give(firmware: Image): void {
     const { name, version, md5 } = firmware.info;
     if (name === undefined) return;
@@ -64,8 +64,8 @@ export class Releases {
   }
 
   /**
-   * What is to be said of devices: their updates by id. A device is not in it when no firmware of its name was given, or
-   * what it runs is not known.
+   * Returns the update of each device, by id. Leaves out devices for whose firmware name no image was given, and those
+   * that have no open job and whose running image is unknown.
    */
   async updates(devices: readonly Device[]): Promise<ReadonlyMap<string, DeviceUpdate>> {
     const jobs = this.#openJobs();
@@ -81,7 +81,10 @@ export class Releases {
     return updates;
   }
 
-  /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
+  /**
+   * Returns the update of each device in the last job that has it, even if that job has ended. A running update takes
+   * precedence over all others.
+   */
   lastUpdates(): ReadonlyMap<string, Update> {
     const last = new Map<string, Update>();
     for (const update of this.#jobs().flatMap(({ devices }) => devices)) {
@@ -92,12 +95,12 @@ export class Releases {
     return last;
   }
 
-  /** Whether a job has not ended. */
+  /** Whether any job is still open. */
   get isBusy(): boolean {
     return this.#jobs().some(({ isEnded }) => !isEnded);
   }
 
-  /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
+  /** Returns the update of each device in open jobs, except devices that wait for the user to resume a stopped job. */
   #openJobs(): Map<string, Update> {
     const open = this.#jobs().filter(({ isEnded }) => !isEnded);
     return byDevice(
