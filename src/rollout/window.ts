@@ -34,6 +34,7 @@ export class Opening {
   }
 }
 
+/** Returns whether a window is open at a time, in local time. A span may extend past midnight. */
 export function isOpen(window: Window, at: Date): boolean {
   const minute = at.getHours() * 60 + at.getMinutes();
   return window.some(({ from, to }) => (from < to ? minute >= from && minute < to : minute >= from || minute < to));

@@ -5,7 +5,7 @@ import { History } from './history';
 import { Journal } from './journal';
 import { readPending } from './pending-file';
 
-/** What is written down of devices beyond a job: their history, and whether they may have something to boot. */
+/** The stored records of devices that outlive a job: their history, and their pending reboots. */
 export class DeviceRecords {
   readonly history: History;
   readonly #folder: string;
@@ -13,7 +13,11 @@ export class DeviceRecords {
   #remembered: Journal;
   #pending: { readonly journal: Journal; readonly end: () => void } | undefined;
 
-  /** Until it is read, changes stay in memory. @param tell is told, once, what cannot be read or written */
+  /**
+   * Changes stay in memory until `read`.
+   *
+   * @param tell called once with an error for what cannot be read or written
+   */
   constructor(folder: string, tell: (error: HomieError) => void) {
     this.#folder = folder;
     this.#tell = tell;
@@ -22,10 +26,9 @@ export class DeviceRecords {
   }
 
   /**
-   * Reads what an earlier process has written down, and writes down what changes from now on. Devices that may have something
-   * to boot are locked.
+   * Reads the records of an earlier process, and stores changes from now on. Locks devices with a pending reboot.
    *
-   * @returns what the ids of the devices with a history are unique in
+   * @returns the scopes (broker and base topic) of the devices with a history
    */
   async read(mayWrite: () => boolean): Promise<Set<string>> {
     const scopes = new Set<string>();
@@ -42,7 +45,7 @@ export class DeviceRecords {
     return scopes;
   }
 
-  /** Resolves when all is on the disk, or could not be written. */
+  /** Resolves when everything is on the disk, or could not be written. */
   async written(): Promise<void> {
     await Promise.all([this.#remembered.written(), this.#pending?.journal.written()]);
   }

@@ -7,20 +7,24 @@ import { notWritten } from './whole-file';
 import { writeWhole } from './whole-file';
 import { readWhole } from './whole-file';
 
-/** Images in a folder, each once: `<md5>.bin`. */
+/** Stores each image once in a folder, as `<md5>.bin`. */
 export class FirmwareFiles {
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
   readonly #mayWrite: () => boolean;
 
-  /** @param tell is told what cannot be written */
+  /** @param tell called with an error for what cannot be written */
   constructor(folder: string, tell: (error: HomieError) => void, mayWrite: () => boolean) {
     this.#folder = folder;
     this.#tell = tell;
     this.#mayWrite = mayWrite;
   }
 
-  /** @throws {HomieError} FIRMWARE_NOT_KEPT */
+  /**
+   * Reads an image and verifies its MD5.
+   *
+   * @throws {HomieError} FIRMWARE_NOT_KEPT: the file cannot be read or is damaged
+   */
   async read(checksum: string): Promise<Buffer> {
     const file = this.#fileOf(checksum);
     const image = await readWhole(file, MAX_IMAGE).catch((error: unknown) => {
@@ -30,7 +34,7 @@ export class FirmwareFiles {
     throw new HomieError('FIRMWARE_NOT_KEPT.damaged', { file });
   }
 
-  /** Writes an image, unless it is there and sound. Never rejects. */
+  /** Stores an image, unless an undamaged file exists. Never rejects. */
   async keep(checksum: string, image: Buffer): Promise<void> {
     const file = this.#fileOf(checksum);
     try {
@@ -41,7 +45,7 @@ export class FirmwareFiles {
     }
   }
 
-  /** Never rejects. */
+  /** Deletes an image. Never rejects. */
   async remove(checksum: string): Promise<void> {
     if (this.#mayWrite()) await rm(this.#fileOf(checksum), { force: true }).catch(() => undefined);
   }
