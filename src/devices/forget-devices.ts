@@ -1,4 +1,4 @@
-/** Several devices that are to be forgotten. */
+/** Clears the retained topics of several devices. */
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { forgetDevice, type Forgetting } from './forget';
@@ -8,12 +8,13 @@ import { listDevices } from './list';
 import type { DeviceQuery } from './query';
 
 /**
- * Forgets devices one after the other. Those that are named are meant in any case; a pattern means the devices that it
- * matches and that fit all else that is asked for.
+ * Forgets devices one after the other. A device named by its id is always included. A pattern includes the devices that
+ * it matches and that also meet the other criteria of the query.
  *
- * @param firmware against which they are outdated
- * @returns what became of each of them
- * @throws {HomieError} NO_DEVICE, NO_MATCH, and those of `listDevices`; the reason of the signal
+ * @param firmware if given, patterns include only devices that are outdated compared to this image
+ * @returns the result for each device
+ * @throws {HomieError} NO_DEVICE: the query names no device; NO_MATCH: no device matches; the errors of `listDevices`
+ * @throws the reason of the signal
  */
 export async function forgetDevices(
   broker: HomieBroker,

@@ -6,28 +6,28 @@ import type { Device } from '../homie/device';
 import { deviceUnknown } from '../homie/presence';
 import { clearRetained, connectionLost, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
 
-/** How often what was cleared is looked at again: a broker may show only a part of very many topics at a time. */
+/** Maximum number of searches for retained topics: of very many topics, a broker may deliver only a part at a time. */
 const LOOKS = 4;
 
-/** What became of a device that was to be forgotten. */
+/** The result of forgetting one device. */
 export interface Forgetting {
   readonly id: string;
-  /** The topics that were cleared. */
+  /** The cleared topics. */
   readonly cleared: readonly string[];
-  /** Why it was refused, or not all could be cleared. */
+  /** Why the device was refused, or why not all of its topics could be cleared. */
   readonly error?: HomieError;
 }
 
 /**
- * Clears all that the broker has retained of a device whose `$state` is lost or disconnected: what is seen retained in its
- * own tree, but nothing of another device below it. It is done when the broker shows nothing any more. Whatever the device
- * says meanwhile stops it. The device is locked meanwhile.
+ * Clears all retained topics of a device whose `$state` is `lost` or `disconnected`, but no topic of another device
+ * below it. Succeeds when the broker delivers no more of its topics. Locks the device meanwhile, and stops at any live
+ * message from it.
  *
- * Its error is one of DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_PRESENT, DEVICE_BUSY, REBOOT_PENDING, DEVICE_RETURNED,
- * NOT_CLEARED, CONNECTION_LOST.
+ * The error of the result is DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, DEVICE_PRESENT, DEVICE_BUSY, REBOOT_PENDING,
+ * DEVICE_RETURNED, NOT_CLEARED, CONNECTION_LOST or UNEXPECTED.
  *
- * @param broker has settled
- * @returns rejects with the reason of the signal only
+ * @param broker must have settled
+ * @throws only the reason of the signal
  */
 export async function forgetDevice(broker: HomieBroker, id: string, signal: AbortSignal): Promise<Forgetting> {
   const job = randomUUID();
@@ -71,7 +71,7 @@ async function clear(
     if ((state !== undefined && !isForgettable(state)) || (device?.seenAt ?? seenAt) !== seenAt) {
       throw new HomieError('DEVICE_RETURNED');
     }
-    // The states are cleared last.
+    // The state topics are cleared last: only then may the state be missing.
     wasStateCleared ||= isStateTopic(cleared.at(-1) ?? '');
     return state !== undefined || wasStateCleared;
   };
@@ -82,7 +82,7 @@ async function clear(
     cleared.splice(0, cleared.length, ...cleared.filter((topic) => !still.has(topic)));
     wasStateCleared = cleared.some(isStateTopic);
     if (left.length === 0 || look === LOOKS) break;
-    // After a loss of our connection nothing is known of the state until it is heard of again.
+    // After a loss of our connection, the state is unknown until it is received again.
     if (!(await clearRetained(left, { sender, stands, cleared, signal }))) throw connectionLost();
   }
   throw new HomieError('NOT_CLEARED');

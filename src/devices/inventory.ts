@@ -1,10 +1,13 @@
-/** What happens to the devices of a broker, told to whoever does not want to watch them all. */
+/** Reports changes of the devices of a broker as events. */
 import { EventEmitter } from 'node:events';
 import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device, type DeviceEvent, type DeviceState } from '../homie/device';
 import type { FirmwareName } from '../update/update';
 
-/** `gone`: the broker has no state of the device any more. Nothing is said of what a configuration holds. */
+/**
+ * A change of one device. `gone`: the broker no longer has a state of the device. `config` does not contain the
+ * configuration.
+ */
 export type DeviceChange = { readonly device: string } & (
   | { readonly event: 'appeared'; readonly state: DeviceState; readonly firmware: FirmwareName }
   | { readonly event: 'state'; readonly from: DeviceState; readonly to: DeviceState }
@@ -13,20 +16,20 @@ export type DeviceChange = { readonly device: string } & (
   | { readonly event: 'gone' }
 );
 
-/** How many devices there are, and how many in each state. */
+/** The number of devices, in total and in each state. */
 export interface Stock {
   readonly count: number;
   readonly counts: Partial<Record<DeviceState, number>>;
 }
 
-/** All devices, when what is retained has been received. */
+/** The inventory once the retained messages have been received. */
 export interface StockReport extends Stock {
   readonly event: 'inventory';
-  /** What is not as it was before the connection was lost; not there the first time. */
+  /** What has changed since the connection was lost; missing in the first report. */
   readonly changes?: readonly DeviceChange[];
 }
 
-/** What was last told of a device. */
+/** What was last reported about a device. */
 interface Told {
   readonly state: DeviceState;
   readonly firmware: FirmwareName;
@@ -34,13 +37,13 @@ interface Told {
 }
 
 /**
- * Tells what happens to devices. What is retained is no event: at each connection it comes as one report, when the broker
- * has settled. Emits `event` from `start` to `close`.
+ * Emits an `event` for each change of a device, from `start` to `close`. Retained messages are not events: each time
+ * the broker settles, one report covers them.
  */
 export class Inventory extends EventEmitter<{ event: [DeviceChange | StockReport] }> {
   readonly #broker: HomieBroker;
   readonly #told = new WeakMap<Device, Told>();
-  /** What happened between a connection and the report. */
+  /** Devices that went away after the connection was made, but before the report. */
   #gone: DeviceChange[] = [];
   #begun = false;
 
@@ -71,14 +74,17 @@ export class Inventory extends EventEmitter<{ event: [DeviceChange | StockReport
     this.#begun = true;
   };
 
-  /** Firmware and configuration are compared when the state changes: they come one by one between `init` and `ready`. */
+  /**
+   * Compares firmware and configuration only when the state changes: the device publishes them one by one between
+   * `init` and `ready`.
+   */
   readonly #hear = (id: string, event: DeviceEvent): void => {
     if (event.attribute !== 'state' || !this.#broker.isSettled) return;
     const device = this.#broker.registry.get(id);
     if (device === undefined) return;
     const isKnown = this.#told.has(device);
     if (event.live) {
-      // A new device is told of when more is known of it.
+      // A new device is reported only after `init`, when its firmware is known.
       if (isKnown || event.value !== 'init') for (const change of this.#news(device)) this.emit('event', change);
     } else if (!isKnown) {
       this.#news(device);
@@ -92,7 +98,7 @@ export class Inventory extends EventEmitter<{ event: [DeviceChange | StockReport
     }
   };
 
-  /** What is not as it was last told, which is then taken as told. */
+  /** Returns the changes since the last report, and records them as reported. */
   #news(device: Device): DeviceChange[] {
     const told = this.#told.get(device);
     const state = device.state?.value;
@@ -105,7 +111,7 @@ export class Inventory extends EventEmitter<{ event: [DeviceChange | StockReport
       this.#told.set(device, { state, firmware, config });
       return [{ event: 'appeared', device: device.id, state, firmware }];
     }
-    // The rest comes one by one between `init` and `ready`.
+    // Between `init` and `ready`, firmware and configuration are incomplete.
     const now = state === 'init' ? { ...told, state } : { state, firmware, config };
     this.#told.set(device, now);
     return differences(device.id, told, now);
@@ -122,7 +128,7 @@ function differences(device: string, from: Told, to: Told): DeviceChange[] {
   ];
 }
 
-/** Counts the devices whose state is known. */
+/** Returns the number of devices whose state is known, in total and by state. */
 export function takeStock({ registry }: HomieBroker): Stock {
   const counts: Partial<Record<DeviceState, number>> = {};
   let count = 0;
@@ -134,7 +140,7 @@ export function takeStock({ registry }: HomieBroker): Stock {
   return { count, counts };
 }
 
-/** What was not known before is no difference. */
+/** Returns whether nothing has changed. A value that was unknown before does not count as changed. */
 function isSame(before: FirmwareName, now: FirmwareName): boolean {
   return (['name', 'version', 'checksum'] as const).every(
     (each) => before[each] === undefined || before[each] === now[each],

@@ -6,7 +6,10 @@ import type { Image } from '../ota/image';
 import { filterOf, type DeviceQuery } from './query';
 import type { DeviceUpdate, DeviceUpdates } from './device-updates';
 
-/** A device as it is known. What it has not published is undefined; unless it is ready, all of this is what was. */
+/**
+ * A device with its last known values; they are current only while the device is ready. A value that the device has not
+ * published is undefined.
+ */
 export interface ListedDevice {
   readonly id: string;
   readonly name: string | undefined;
@@ -20,29 +23,31 @@ export interface ListedDevice {
   readonly implementation: { readonly name: string | undefined; readonly version: string | undefined };
   readonly ota: {
     readonly enabled: boolean | undefined;
-    /** The last one, which may be of an update long ago: a device never clears it. */
+    /** The last OTA status. It may come from an update long ago, since a device never clears it. */
     readonly status: string | undefined;
   };
-  /** s since it was started, when it last said so. */
+  /** s from the start of the device to its last statistics. */
   readonly uptime: number | undefined;
-  /** ISO 8601: when its last live message came. What is retained does not tell when it was said. */
+  /** ISO 8601: when the last live message came. A retained message does not show when it was published. */
   readonly lastSeen: string | undefined;
-  /** Where something is on offer for it, or a job has it. */
+  /** Present when an image is on offer for the device, or a job has it. */
   readonly update?: DeviceUpdate;
 }
 
-/** Where the list comes from. */
+/** The source of the list. */
 interface Source {
   readonly broker: HomieBroker;
-  /** Leaves out the updates where it is undefined. */
+  /** Without it, the list has no updates. */
   readonly updates?: DeviceUpdates;
 }
 
 /**
- * The devices that are asked for, by id, once what is retained has settled. A device is one whose state is known.
+ * Waits until the broker has settled, then returns the devices that match a query, sorted by id. Only devices whose
+ * state is known count.
  *
- * @param firmware against which they are outdated
- * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, SUBSCRIBE_REFUSED, why there is no connection; the reason of the signal
+ * @param firmware if given, only devices that are outdated compared to this image match
+ * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE, SUBSCRIBE_REFUSED; the errors of `untilSettled`
+ * @throws the reason of the signal
  */
 export async function listDevices(
   { broker, updates }: Source,
@@ -60,14 +65,14 @@ export async function listDevices(
   const found = updates?.of(devices);
   const epoch = Date.now() - performance.now();
   return devices.flatMap((device) => {
-    // Its state may have been cleared meanwhile.
+    // The state may have been cleared meanwhile.
     if (device.state === undefined) return [];
     const update = found?.get(device.id);
     return [{ ...describe(device, device.state.value, epoch), ...(update && { update }) }];
   });
 }
 
-/** @param epoch when `performance.now()` was 0, in ms since 1970 */
+/** @param epoch the time at which `performance.now()` was 0, in ms since 1970 */
 function describe(device: Device, state: DeviceState, epoch: number): ListedDevice {
   const { id, name, fwName, fwVersion, checksum, implementation, implementationVersion, seenAt } = device;
   return {

@@ -1,4 +1,4 @@
-/** Which devices are asked for. */
+/** Selects devices by name, state, firmware name, and whether they are outdated. */
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { matchAny } from '../homie/pattern';
@@ -9,7 +9,7 @@ import { settingsOf, type Values } from '../settings/read';
 import { readNames } from '../settings/setting';
 import { query } from '../settings/table';
 
-/** What is undefined leaves no device out; an empty list leaves all of them out. */
+/** Criteria for devices. An undefined criterion matches all devices; an empty list matches none. */
 export type DeviceQuery = Values<typeof query>;
 
 const settings = settingsOf(query);
@@ -17,9 +17,9 @@ const settings = settingsOf(query);
 export const { names: queryNames, defaults: everyDevice } = settings;
 
 /**
- * As `Settings.read`, but text that has nothing but commas leaves `base` as it is, too.
+ * Reads a query as `Settings.read` does; text of only commas and spaces also leaves `base` as it is.
  *
- * @throws {HomieError} also INVALID_DEVICE_ID
+ * @throws {HomieError} INVALID_SETTING: a value does not fit; INVALID_DEVICE_ID: a pattern is invalid
  */
 export function readQuery(base: DeviceQuery, values: Readonly<Record<string, unknown>>): DeviceQuery {
   const given = Object.fromEntries(
@@ -30,10 +30,10 @@ export function readQuery(base: DeviceQuery, values: Readonly<Record<string, unk
 }
 
 /**
- * What finds the devices that are asked for.
+ * Returns a function that tells whether a device matches a query.
  *
- * @param firmware against which they are outdated
- * @throws {HomieError} INVALID_DEVICE_ID, NOT_HOMIE
+ * @param firmware if given, only devices that are outdated compared to this image match
+ * @throws {HomieError} INVALID_DEVICE_ID: a pattern is invalid; NOT_HOMIE: the image carries no firmware name
  */
 export function filterOf(
   { device: names, state: states, firmware: firmwares }: DeviceQuery,
@@ -53,8 +53,7 @@ export function filterOf(
 }
 
 /**
- * Whether a device runs another image of the same firmware, as far as it has said what it runs, and not one with a higher
- * version.
+ * Returns whether a device is known to run another image of the same firmware name, and not one with a higher version.
  */
 async function isOutdated({ fwName, fwVersion, checksum }: Device, firmware: Image): Promise<boolean> {
   const { name, version } = firmware.info;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setNewest } from '../set-newest';
 
-/** What has changed since a cursor; all there is where `full` is true. */
+/** The changes since a cursor, or the whole table where `full` is true. */
 export interface RowChanges<Row> {
   readonly cursor: string;
   readonly full: boolean;
@@ -10,16 +10,16 @@ export interface RowChanges<Row> {
   readonly gone: readonly string[];
 }
 
-/** More rows than these that are gone are not remembered: who has not looked since gets the whole table. */
+/** Maximum number of remembered removals. A reader whose cursor is older than those gets the whole table. */
 const MAX_GONE = 1000;
 
-/** Rows by id, which know since when they are as they are. A row is plain data. */
+/** Rows by id, each with the revision of its last change. A row is plain data. */
 export class Rows<Row> {
   readonly #id = randomUUID();
   #revision = 0;
   readonly #rows = new Map<string, { readonly row: Row; readonly text: string; readonly revision: number }>();
   readonly #gone = new Map<string, number>();
-  /** No row that went before this revision is remembered. */
+  /** Removals up to this revision may have been forgotten. */
   #forgotten = 0;
 
   get ids(): readonly string[] {
@@ -27,9 +27,9 @@ export class Rows<Row> {
   }
 
   /**
-   * Takes in rows as they are now; undefined for a row that was removed.
+   * Sets the current content of rows; undefined removes a row.
    *
-   * @returns whether anything is other than before
+   * @returns whether anything has changed
    */
   replace(rows: readonly (readonly [id: string, row: Row | undefined])[]): boolean {
     const revision = this.#revision + 1;
@@ -40,9 +40,9 @@ export class Rows<Row> {
   }
 
   /**
-   * What has changed since an earlier answer.
+   * Returns what has changed since an earlier answer.
    *
-   * @param cursor that of the earlier answer; all rows come where it is missing, or too old
+   * @param cursor the cursor of that answer; if it is missing, unknown or too old, all rows are returned
    */
   since(cursor: string | undefined): RowChanges<Row> {
     const [id, text] = (cursor ?? '').split('.');

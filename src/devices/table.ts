@@ -1,4 +1,4 @@
-/** The devices of a broker as a table that somebody looks at: only what has changed is told. */
+/** The devices of a broker as a table of which only the changes are transferred. */
 import { EventEmitter } from 'node:events';
 import type { HomieBroker } from '../homie/broker';
 import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/device';
@@ -9,7 +9,7 @@ import type { Value } from '../texts/text';
 import type { DeviceUpdate, DeviceUpdates } from './device-updates';
 import { Rows, type RowChanges } from './rows';
 
-/** A device, with what is known of it. Whoever may publish on the broker may have written the texts. */
+/** A device in the table. Its texts are untrusted: anyone who may publish on the broker may have written them. */
 export interface TableRow {
   readonly id: string;
   readonly name?: string;
@@ -18,30 +18,30 @@ export interface TableRow {
   readonly version?: string;
   /** MD5 in lower case. */
   readonly checksum?: string;
-  /** When its last live message came, in ms since 1970, to the second. */
+  /** When the last live message came, in ms since 1970, rounded to the second. */
   readonly seen?: number;
   readonly update?: RowUpdate;
 }
 
-/** What a device has to do with an update. `available`: a newer firmware of its name was given. */
+/** The update of a device. `available`: a newer image for its firmware name was given. */
 interface RowUpdate {
   readonly state: Update['state'] | 'available';
   readonly phase?: string;
-  /** 0 to 100, while it runs. */
+  /** Percent, 0 to 100, until the update has ended. */
   readonly progress?: number;
-  /** Of the firmware that it gets, or could get. */
+  /** The version that is being installed, or that is available. */
   readonly version?: string;
   readonly checksum?: string;
   readonly reason?: string;
-  /** What went wrong, and what to do about it, as sentences. */
+  /** What went wrong and what to do about it, as sentences. */
   readonly error?: readonly Value[];
   readonly proven?: true;
 }
 
-/** What has changed since a cursor; all there is where `full` is true. */
+/** The changes since a cursor, or the whole table where `full` is true. */
 export type TableChanges = RowChanges<TableRow>;
 
-/** ms between two looks at what has changed. */
+/** ms between two checks for changes. */
 const INTERVAL = 500;
 
 const shown: ReadonlySet<Attribute> = new Set<Attribute>([
@@ -55,8 +55,8 @@ const shown: ReadonlySet<Attribute> = new Set<Attribute>([
 ]);
 
 /**
- * Emits `changed` at most twice a second, from `start` to `close`. While the broker is away, it shows what was: the states of
- * devices are known again when what is retained has been received.
+ * The table of the devices of a broker. Emits `changed` at most twice a second, from `start` to `close`. While there is
+ * no connection, the table keeps its last content, until the retained messages have been received again.
  */
 export class DeviceTable extends EventEmitter<{ changed: [] }> {
   readonly broker: HomieBroker;
@@ -95,9 +95,9 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   }
 
   /**
-   * What has changed since an earlier answer.
+   * Returns what has changed since an earlier answer.
    *
-   * @param cursor that of the earlier answer; the whole table comes where it is missing, or too old
+   * @param cursor the cursor of that answer; if it is missing, unknown or too old, the whole table is returned
    */
   read(cursor: string | undefined): TableChanges {
     this.#look();
@@ -120,7 +120,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     for (const id of [...this.broker.registry.devices.keys(), ...this.#rows.ids]) this.#dirty.add(id);
   };
 
-  /** Takes all that is known into the table. */
+  /** Updates the table to what is known now. */
   #look(): void {
     const { isBusy, revision: release } = this.#deviceUpdates;
     const isQuiet = this.#dirty.size === 0 && !isBusy && !this.#wasBusy && release === this.#release;
@@ -141,20 +141,20 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     if (this.#rows.replace(rows)) this.emit('changed');
   }
 
-  /** Marks the devices of which jobs have something new to tell. */
+  /** Marks the devices whose updates in jobs have changed. */
   #readUpdates(): void {
     const updates = this.#deviceUpdates.lastUpdates();
     for (const [id, update] of updates) if (!isSame(this.#updates.get(id), update)) this.#dirty.add(id);
     for (const id of this.#updates.keys()) if (!updates.has(id)) this.#dirty.add(id);
     this.#updates = updates;
-    // What is given for its name concerns every device.
+    // A new offer may concern any device.
     if (this.#deviceUpdates.revision === this.#release) return;
     this.#release = this.#deviceUpdates.revision;
     this.#settle();
   }
 }
 
-/** @param epoch when `performance.now()` was 0, in ms since 1970 */
+/** @param epoch the time at which `performance.now()` was 0, in ms since 1970 */
 function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): TableRow | undefined {
   const { id, name, state, fwName, fwVersion, checksum, seenAt } = device;
   if (state === undefined) return undefined;
@@ -170,10 +170,13 @@ function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): Ta
   };
 }
 
-/** How a device may end without anything being wrong. */
+/** Final states after which an available update is shown again. */
 const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succeeded', 'skipped', 'canceled']);
 
-/** The job that has a device tells more than what was given for its firmware, until it has ended well. */
+/**
+ * Returns the update of the last job. An image on offer replaces it once it has succeeded, or, if the versions differ,
+ * also once it was skipped or canceled.
+ */
 function updateOf(update: Update | undefined, offer: DeviceUpdate | undefined): RowUpdate | undefined {
   const available = availableOf(offer);
   if (update === undefined) return available;

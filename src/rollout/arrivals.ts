@@ -2,14 +2,17 @@ import type { DeviceEvent } from '../homie/device';
 import type { JobContext, JobDevice } from './job-device';
 import type { JobDevices } from './job-devices';
 
-/** Adds devices to a continuous job when they appear, and starts those again that show another firmware. */
+/** Adds devices to a continuous job when they appear, and restarts devices that report other firmware. */
 export class Arrivals {
   readonly #context: JobContext;
   readonly #devices: JobDevices;
   readonly #isContinuous: boolean;
   #isOpen: boolean;
 
-  /** @param isContinuous whether the job accepts devices that appear later, unless it was closed */
+  /**
+   * @param isContinuous whether the job accepts devices that appear later
+   * @param wasClosed whether it was closed before a restart
+   */
   constructor(context: JobContext, devices: JobDevices, isContinuous: boolean, wasClosed: boolean) {
     this.#context = context;
     this.#devices = devices;
@@ -39,7 +42,7 @@ export class Arrivals {
     this.#stop();
   }
 
-  /** Whether the job adds a device when it appears. */
+  /** Returns whether the job accepts this device when it appears. */
   claims(id: string): boolean {
     const { task } = this.#context;
     const device = task.broker.registry.get(id);
@@ -57,7 +60,7 @@ export class Arrivals {
     } else if (this.#isWorthAnotherLook(device)) this.#devices.again([device]);
   };
 
-  /** A device that another job has is waited for, and then decided on again. */
+  /** Does not check locks: if another job has the device, this job waits for it, and then decides again. */
   #isWorthAnotherLook({ id, update }: JobDevice): boolean {
     const { task } = this.#context;
     return this.#devices.hasEnded(id) && task.readyAt(id) !== undefined && task.isWorthAnotherLook(update);

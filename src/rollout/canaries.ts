@@ -2,21 +2,21 @@ import type { Clock } from './clock';
 import type { JobContext } from './job-device';
 import { soakDevice, type SoakEnd } from './soak';
 
-/** Observes the canaries of a job, and reports to its plan whether they stay well. */
+/** Observes the canaries of a job, and reports the results to its plan. */
 export class Canaries {
   readonly #context: JobContext;
   readonly #clock: Clock;
   readonly #soak: number;
   #over = new AbortController();
 
-  /** @param soak how long a canary must stay well, in ms on the clock */
+  /** @param soak observation time of a canary, in ms on the clock */
   constructor(context: JobContext, clock: Clock, soak: number) {
     this.#context = context;
     this.#clock = clock;
     this.#soak = soak;
   }
 
-  /** Observes a canary. Resolves when it is known whether the canary stays well, or when the job is abandoned. */
+  /** Observes a canary. Resolves when the result is known or the job is abandoned. */
   async observe(device: string): Promise<void> {
     const { schedule, save } = this.#context;
     const end = await this.#lockedEnd(device);
@@ -29,13 +29,17 @@ export class Canaries {
     void save();
   }
 
-  /** Ends all observations, because no device is left to wait for their results. */
+  /** Ends all observations, because no device is left that waits for their results. */
   stop(): void {
     this.#over.abort();
     this.#over = new AbortController();
   }
 
-  /** Locks the canary, so that nobody else reboots it. @returns undefined when a later job can observe it again */
+  /**
+   * Observes the canary while it is locked, so that no other job reboots it.
+   *
+   * @returns undefined when the job was abandoned: a later job can observe the canary again
+   */
   async #lockedEnd(device: string): Promise<SoakEnd | undefined> {
     const { job, task, lifetime } = this.#context;
     const { broker } = task;
@@ -48,7 +52,7 @@ export class Canaries {
     try {
       return await soakDevice({ broker, device, clock: this.#clock }, this.#soak, signal);
     } catch {
-      // When the job is retried, another canary is taken.
+      // If the job is retried, another device becomes the canary.
       return lifetime.abandoned.aborted ? undefined : 'dozed';
     } finally {
       broker.locks.release(device, job);

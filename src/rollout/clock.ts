@@ -1,16 +1,16 @@
 import { MAX_TIMER } from '../deadline';
 
-/** The time as a rollout sees it: hours pass in it, and a time window has a local time. */
+/** Time for a rollout: a monotonic clock for durations, the wall clock for time windows. */
 export interface Clock {
-  /** ms, monotonic: no jump of the wall clock does harm. */
+  /** Returns a monotonic time in ms, which jumps of the wall clock do not affect. */
   now(): number;
-  /** The wall clock. */
+  /** Returns the time of the wall clock. */
   date(): Date;
   /**
-   * Calls back once `now()` has reached a time.
+   * Calls back once when `now()` has reached a time.
    *
    * @param time ms of `now()`
-   * @returns the function that calls it off
+   * @returns a function that cancels the call
    */
   at(time: number, callback: () => void): () => void;
 }

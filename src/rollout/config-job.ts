@@ -23,25 +23,25 @@ import { Job, type JobOptions } from './job';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
 
-/** What brings one patch onto devices. */
+/** One patch, the devices to change, and how to change them. */
 export interface ConfigTaskInput {
   readonly broker: HomieBroker;
-  /** As `readPatch` gives it: a copy that nobody changes any more. */
+  /** As `readPatch` returns it: a copy that is never changed. */
   readonly patch: JsonObject;
   readonly devices: readonly string[];
   readonly settings: ConfigSettings;
   readonly history?: History;
-  /** Who is remembered to have done it. */
+  /** The author to record in the history. */
   readonly author?: Author | undefined;
-  /** Secret values of the patch are gone since a restart: nothing can be sent any more. */
+  /** The secret values of the patch were lost in a restart, so nothing can be sent. */
   readonly incomplete?: boolean;
 }
 
 /**
- * One patch for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID or NO_MATCH.
+ * A job that sends one patch to devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID or NO_MATCH.
  *
- * When it has run, keep it, and call `abandon` on closing: a device that did not reboot in time is still watched, and its
- * result comes as a `progress` marked `late`.
+ * After it has run, keep it and call `abandon` on closing: it still observes devices that did not reboot in time, and
+ * emits their results as a `progress` marked `late`.
  */
 export class ConfigJob extends Job {
   constructor(input: ConfigTaskInput, settings: RolloutSettings, options: JobOptions = {}) {
@@ -54,7 +54,7 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
   readonly stages = 'patch';
   readonly initial = { total: 0 };
   readonly #change: ConfigTaskInput;
-  /** By device. */
+  /** Patches that were sent to devices as they fell asleep, by device. */
   readonly #missed = new Map<string, MissedPatch>();
 
   constructor(change: ConfigTaskInput, continuous: boolean) {
@@ -123,7 +123,7 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
   }
 
   allowAgain(): void {
-    // Nothing that was sent keeps a patch from being sent again.
+    // A patch is never held back, so there is nothing to allow.
   }
 
   async ended(device: string, update: Update, resumed: boolean): Promise<void> {

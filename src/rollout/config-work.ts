@@ -8,7 +8,7 @@ import { ConfigJob } from './config-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
 import type { Work, WorkAround } from './work';
 
-/** One patch for some devices, as plain data. */
+/** A request to send one patch to devices, as plain data. */
 export interface ConfigWish {
   readonly patch: JsonObject;
   readonly devices: readonly string[];
@@ -18,12 +18,12 @@ export interface ConfigWish {
   readonly incomplete?: boolean;
 }
 
-/** The work of changing the configuration of devices. */
+/** Returns the work for a configuration change. */
 export function configWork(work: ConfigWish, { broker, history, author }: WorkAround): Work {
   const { patch, devices, settings, rollout, incomplete = false } = work;
   return {
     brings: 'patch',
-    // A patch that lacks secret values is the same as no other.
+    // A patch without its secret values cannot be compared, so it equals no other.
     identity: incomplete ? randomUUID() : canonical(patch),
     forAll: false,
     wish: { devices, settings, rollout },
@@ -33,7 +33,7 @@ export function configWork(work: ConfigWish, { broker, history, author }: WorkAr
   };
 }
 
-/** Makes the work from what was written down of it. */
+/** Recreates the work from its stored data. */
 export function configWorkAgain(written: Partial<ConfigWish>, around: WorkAround): Work {
   const { devices = [], settings, rollout, incomplete = false } = written;
   const patch = readObject(written.patch ?? {});
@@ -42,13 +42,13 @@ export function configWorkAgain(written: Partial<ConfigWish>, around: WorkAround
     devices,
     settings: { ...defaultSettings, ...settings },
     rollout: { ...defaultRollout, ...rollout },
-    // The mask is never sent, whatever the file says.
+    // A masked value must never be sent, whatever the file says about `incomplete`.
     incomplete: incomplete || maskedIn(patch) !== undefined,
   };
   return configWork(work, around);
 }
 
-/** Secret values are never written down. */
+/** Masks secret values, which are never stored. */
 function withoutSecrets(work: ConfigWish): ConfigWish {
   const patch = maskObject(work.patch, work.settings.secretNames);
   return canonical(patch) === canonical(work.patch) ? work : { ...work, patch, incomplete: true };

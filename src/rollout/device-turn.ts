@@ -1,28 +1,33 @@
 import type { Schedule } from './schedule';
 
-/** The turn of a device in the plan of its job. A device asks for it whenever it can be served. */
+/** The turn of a device in the plan of its job. Each time the device can be served, it requests its turn. */
 export class DeviceTurn {
   readonly #device: string;
   readonly #schedule: Schedule;
   readonly #touch: () => void;
-  /** Aborted when it is the turn of the device; undefined unless the device asks for it. */
+  /** Aborted when the turn of the device comes; undefined while the device has not requested it. */
   #asked: AbortController | undefined;
 
-  /** @param touch has the device written down again, with how long it has been waited for */
+  /** @param touch marks the device to be stored again, including how long the job has waited for it */
   constructor(device: string, schedule: Schedule, touch: () => void) {
     this.#device = device;
     this.#schedule = schedule;
     this.#touch = touch;
   }
 
-  /** The device is not there. */
+  /** Reports to the plan that the device cannot be served. */
   away(): void {
     this.#asked = undefined;
     this.#touch();
     this.#schedule.apply((plan, now) => plan.away(this.#device, now));
   }
 
-  /** The device can be served. @returns the signal that is aborted when it is its turn */
+  /**
+   * Requests the turn of the device, which can be served.
+   *
+   * @param woke whether the device came while the job waited for it
+   * @returns a signal that is aborted when the turn comes
+   */
   ask(woke: boolean): AbortSignal {
     const asked = new AbortController();
     this.#asked = asked;
@@ -31,14 +36,14 @@ export class DeviceTurn {
     return asked.signal;
   }
 
-  /** It is its turn. */
+  /** Gives the device its turn. */
   come(): void {
     this.#touch();
     this.#asked?.abort();
     this.#asked = undefined;
   }
 
-  /** It was its turn, but it had gone. */
+  /** Reports to the plan that nothing was sent, because the device had gone. */
   notSent(): void {
     this.#touch();
     this.#schedule.apply((plan) => plan.notSent(this.#device));

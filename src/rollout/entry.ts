@@ -1,10 +1,10 @@
 import { ignoredKeys } from '../update/sentence';
 import { reportError, type Change, type FirmwareName, type Outcome, type Update } from '../update/update';
 
-/** What is known of one device of a job. `duration` is set when it has ended, in ms. */
+/** The record of one device of a job. `duration`, in ms, is set when the device has ended. */
 export type Entry = Omit<Update, 'duration'> & { readonly duration?: number };
 
-/** What every update of a job says from its start. */
+/** What each update of a job contains from its start. */
 export type Initial = Pick<Update, 'total'> & Partial<Pick<Update, 'to'>>;
 
 /** Returns the record of a device at the start of a job. */
@@ -35,7 +35,7 @@ export function changed(entry: Entry, { progress, percent: share, ...change }: C
   return next.state === 'running' ? next : withoutExchange(next);
 }
 
-/** Returns a record after a restart: a device that had its turn, but was sent nothing, waits for its turn again. */
+/** Returns a record after a restart. A device that had its turn, but to which nothing was sent, is queued again. */
 export function restored(entry: Entry, wasInFlight: boolean): Entry {
   return entry.state !== 'running' || wasInFlight ? entry : { ...withoutExchange(entry), state: 'queued' };
 }
@@ -43,7 +43,7 @@ export function restored(entry: Entry, wasInFlight: boolean): Entry {
 /**
  * Returns the record of a device that has ended.
  *
- * @param runs what the device is known to run, for one that has ended without an exchange
+ * @param runs the firmware that the device is known to run, for a device that ended without an exchange
  */
 export function ended(
   { phase, remaining: _remaining, ...entry }: Entry,
@@ -63,12 +63,12 @@ export function ended(
   };
 }
 
-/** Returns the record to report for an outcome that came after the end. The record of the job stays as it is. */
+/** Returns the record to report for an outcome that came after the end. The record of the job does not change. */
 export function endedLate({ error: _error, duration: _duration, ...entry }: Entry, outcome: Outcome): Entry {
   return { ...ended(entry, outcome), late: true };
 }
 
-/** What to do about a success or a skip: also about keys of a patch that came to nothing. */
+/** Returns the hint for a success or a skip, including keys of a patch that were ignored. */
 function hintOf(outcome: Outcome): { readonly hint?: string } {
   const given = 'hint' in outcome ? outcome.hint : undefined;
   const ignored = outcome.config === undefined || 'error' in outcome ? '' : ignoredKeys([outcome.config]).trim();
@@ -76,12 +76,12 @@ function hintOf(outcome: Outcome): { readonly hint?: string } {
   return hint === '' ? {} : { hint };
 }
 
-/** Why a device waited counts only until it waits no longer. */
+/** Removes the reason for a wait, which applies only while the device waits. */
 function withoutWait({ reason: _reason, hint: _hint, ...entry }: Entry): Entry {
   return entry;
 }
 
-/** A device that waits is at no point of an exchange. */
+/** Removes what applies only during an exchange. */
 function withoutExchange({ phase: _phase, remaining: _remaining, ...entry }: Entry): Entry {
   return entry;
 }

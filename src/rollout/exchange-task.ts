@@ -8,24 +8,27 @@ import type { Outcome, Update } from '../update/update';
 import type { Author } from './store/history-record';
 import type { Hooks, Judged } from './task';
 
-/** What happened to a device that was in flight. `open`: it may still boot something. */
+/**
+ * The result of a device that was in flight. `open`: how an exchange left a device that may still boot something.
+ * `again`: the device can be served again.
+ */
 type FlightEnd =
   { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
 
-/** What an update and a configuration change have in common. */
+/** What tasks for updates and for configuration changes have in common. */
 interface ExchangeTaskInput<Settings> {
   readonly broker: HomieBroker;
   readonly choice: DeviceChoice;
   readonly settings: Settings;
-  /** Devices may appear later, too. */
+  /** Whether more devices may appear later, so that none need be found at the start. */
   readonly continuous: boolean;
-  /** The name that the image carries, if it carries one. */
+  /** The firmware name in the image, if it carries one. */
   readonly firmwareName?: string | undefined;
-  /** Who is remembered to have done it. */
+  /** The author to record in the history. */
   readonly author?: Author | undefined;
 }
 
-/** A task that sends something to a device, and judges by what the device does then. */
+/** A task that sends an image or a patch to a device, and judges the result by what the device does then. */
 export abstract class ExchangeTask<Flight, Settings extends { readonly force: boolean }> {
   readonly broker: HomieBroker;
   protected readonly input: ExchangeTaskInput<Settings>;
@@ -55,7 +58,7 @@ export abstract class ExchangeTask<Flight, Settings extends { readonly force: bo
     return end.kind === 'again' ? 'again' : end.outcome;
   }
 
-  /** An update together with who is remembered to have done it. */
+  /** Returns an update with the author to record in the history. */
   protected authored(update: Update): Update & { readonly node?: Author } {
     const { author } = this.input;
     return author === undefined ? update : { ...update, node: author };
@@ -63,7 +66,7 @@ export abstract class ExchangeTask<Flight, Settings extends { readonly force: bo
 
   protected abstract judgeFlight(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<FlightEnd>;
 
-  /** Returns the settings for a device. `force` counts only for a device that the user asked for. */
+  /** Returns the settings for a device. `force` applies only to devices that the user requested. */
   protected settingsFor(_device: string, asked: boolean): Settings {
     const { settings } = this.input;
     return { ...settings, force: settings.force && asked };

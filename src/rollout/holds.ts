@@ -1,33 +1,33 @@
 import type { RolloutSettings } from './settings';
 
-/** `stopped`: by failures. Paused and stopped, nothing is started and nothing expires. */
+/** `stopped`: by failures. While paused or stopped, no device is started and no waiting device times out. */
 export type Mode = 'active' | 'paused' | 'stopped';
 
-/** Why a plan stopped: too many devices failed, or a canary did not stay well. */
+/** Why a plan stopped: too many devices failed, or a canary did not stay ready. */
 export type StopReason = 'failures' | 'canary';
 
-/** What is to be known of a plan after a restart, beside what became of its devices: plain data. */
+/** The state of a plan that survives a restart, apart from its devices. Plain data. */
 export interface PlanState {
   readonly mode: Mode;
-  /** What failed last. */
+  /** The latest kind of failure. */
   readonly reason?: StopReason;
-  /** Canaries that count. */
+  /** Number of canaries that passed their observation. */
   readonly proven: number;
   readonly failures: number;
   readonly soaking: readonly string[];
 }
 
-/** What holds the devices of a plan back: a pause, failures, and canaries that are still to be proven. */
+/** Keeps devices of a plan from starting: because of a pause, failures, or canaries that have not been proven. */
 export class Holds {
   readonly #settings: Pick<RolloutSettings, 'canary' | 'maxFailures'>;
-  /** Canaries that are watched. */
+  /** The canaries under observation. */
   readonly #soaking: Set<string>;
   #mode: Mode;
   #reason: StopReason | undefined;
   #proven: number;
   #failures: number;
 
-  /** @param state as it was before a restart */
+  /** @param state the state from before a restart */
   constructor(settings: Pick<RolloutSettings, 'canary' | 'maxFailures'>, state?: PlanState) {
     this.#settings = settings;
     this.#soaking = new Set(state?.soaking);
@@ -45,22 +45,23 @@ export class Holds {
     return this.#mode === 'stopped' ? this.#reason : undefined;
   }
 
-  /** Whether a device that has its turn may still be sent something. */
+  /** Whether something may still be sent to a device that has its turn. */
   get maySend(): boolean {
     return this.#mode === 'active' && !this.hasFailed;
   }
 
+  /** Whether there are as many failures as the settings allow. A limit of 0 never stops the plan. */
   get hasFailed(): boolean {
     const { maxFailures } = this.#settings;
     return maxFailures > 0 && this.#failures >= maxFailures;
   }
 
-  /** Whether canaries are still to be proven before the others begin. */
+  /** Whether canaries must still be proven before the other devices start. */
   get inCanary(): boolean {
     return this.#proven < this.#settings.canary;
   }
 
-  /** How many canaries are missing that are neither proven nor watched. */
+  /** How many canaries are needed in addition to those that are proven or under observation. */
   get missing(): number {
     return this.#settings.canary - this.#proven - this.#soaking.size;
   }
@@ -83,22 +84,24 @@ export class Holds {
     return this.#soaking.has(id);
   }
 
-  /** Observes a canary, until `soaked`, `spoiled` or `dozed` ends that. */
+  /** Records that a canary is under observation, until `soaked`, `spoiled` or `dozed`. */
   soak(id: string): void {
     this.#soaking.add(id);
   }
 
-  /** A canary has stayed well. */
+  /** Records that a canary stayed ready. */
   soaked(id: string): void {
     if (this.#soaking.delete(id)) this.#proven += 1;
   }
 
-  /** A canary has not stayed well. */
+  /** Records that a canary did not stay ready, which is a failure. */
   spoiled(id: string): void {
     if (this.#soaking.delete(id)) this.fail('canary');
   }
 
-  /** A canary has gone to sleep, so that it proves nothing; another one is taken. */
+  /**
+   * Records that the observation proves nothing, as when the canary went to sleep. Another device becomes the canary.
+   */
   dozed(id: string): void {
     this.#soaking.delete(id);
   }
@@ -112,12 +115,12 @@ export class Holds {
     this.#mode = 'stopped';
   }
 
-  /** Starts nothing more until `resume`. */
+  /** Starts no more devices until `resume`. A stop remains a stop. */
   pause(): void {
     if (this.#mode === 'active') this.#mode = 'paused';
   }
 
-  /** What failed before counts no more. */
+  /** Continues after a pause or a stop. Earlier failures no longer count. */
   resume(): void {
     this.#mode = 'active';
     this.#reason = undefined;

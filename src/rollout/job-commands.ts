@@ -6,35 +6,35 @@ import type { Job } from './job';
 import type { Queue } from './queue';
 import { combine, type Idle } from './summaries';
 
-/** The jobs and devices that a command is for; all of them where it does not say. */
+/** The jobs and devices that a command applies to. Without a job or devices, it applies to all. */
 export interface Target {
-  /** An id. */
+  /** The id of a job. */
   readonly job?: string | undefined;
-  /** Ids and patterns. */
+  /** Ids and patterns of devices. */
   readonly devices?: readonly string[] | undefined;
 }
 
-/** A job, and those of its devices that a command is for; undefined: all of them. */
+/** A job and those of its devices that a command applies to; undefined means all. */
 interface Meant {
   readonly job: Job;
   readonly devices: readonly string[] | undefined;
 }
 
 /**
- * What a node can do with its jobs. Each command returns the jobs as they are then.
+ * The commands of a node for its jobs. Each returns a summary of the jobs after the command.
  *
- * Throws UNKNOWN_JOB, and INVALID_DEVICE_ID for a pattern that is none.
+ * They throw UNKNOWN_JOB when there is no job with the id, and INVALID_DEVICE_ID for an invalid pattern.
  */
 export const jobCommands = { cancel, pause, resume, retry, status } as const;
 
 export type JobCommand = keyof typeof jobCommands;
 
-/** Returns the open jobs; one that has ended only when it is named. */
+/** Returns the state of open jobs; a job that has ended only if it is given by its id. */
 function status(queue: Queue, node: string, target: Target): Summary | Idle {
   return answer(meant(target.job === undefined ? queue.open(node) : queue.jobs(node), target));
 }
 
-/** Cancels jobs or devices, and says which devices were sent something before. */
+/** Cancels jobs or devices, and says to which devices something was already sent. */
 async function cancel(queue: Queue, node: string, target: Target): Promise<Summary | Idle> {
   const asked = meant(queue.open(node), target);
   const results = asked.map(({ job, devices }) => job.cancel(devices));
@@ -42,7 +42,7 @@ async function cancel(queue: Queue, node: string, target: Target): Promise<Summa
     // A job that still looks for its devices has sent nothing.
     if (job.devices.length === 0) void job.abandon();
   }
-  // Then the jobs have taken notice.
+  // Only after this turn of the event loop do the summaries show the cancellation.
   await setImmediate();
   const unsent = results.flatMap((result) => result.unsent);
   const sent = results.flatMap((result) => result.sent);
@@ -67,7 +67,7 @@ function pause(queue: Queue, node: string, target: Target): Summary | Idle {
   );
 }
 
-/** Resumes jobs, and tries devices again that were skipped because failures had stopped an earlier job. */
+/** Resumes jobs, and retries devices that were skipped because failures had stopped an earlier rollout of the image. */
 function resume(queue: Queue, node: string, target: Target): Summary | Idle {
   const asked = meant(queue.jobs(node), target)
     .map(({ job, devices }) => ({ job, devices, again: again(queue, job, devices, wasStopped) }))
@@ -83,7 +83,9 @@ function wasStopped({ state, reason }: Update): boolean {
   return state === 'skipped' && reason === 'stopped';
 }
 
-/** Tries again with what failed, also in jobs that have ended. Of each device only its latest job counts. */
+/**
+ * Retries devices that ended without success, even in jobs that have ended. For each device, only its last job counts.
+ */
 function retry(queue: Queue, node: string, target: Target): Summary | Idle {
   const asked = meant(queue.jobs(node), target)
     .map(({ job, devices }) => ({ job, devices: job.retry(again(queue, job, devices)) }))
@@ -92,7 +94,7 @@ function retry(queue: Queue, node: string, target: Target): Summary | Idle {
   return answer(asked, devices.length > 0 ? [`Retrying: ${devices.join(', ')}.`] : ['There was nothing to retry.']);
 }
 
-/** Returns those of the devices for which no later job counts. */
+/** Returns those of the devices for which this is the last job. */
 function again(
   queue: Queue,
   job: Job,
@@ -128,6 +130,6 @@ function part(summary: Summary, devices: readonly string[]): Summary {
   const wanted = new Set(devices);
   const chosen = summary.devices.filter(({ device }) => wanted.has(device));
   const some = summarize(summary.job, chosen, summary.duration);
-  // What is true of the job, such as that it is paused, is true of those that have not ended.
+  // The state of the job, such as paused, applies to all of its devices that have not ended.
   return some.state === 'running' ? { ...summary, counts: some.counts, devices: chosen, text: some.text } : some;
 }

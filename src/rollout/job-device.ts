@@ -11,42 +11,46 @@ import type { Hooks, Task } from './task';
 
 /** What the parts of a job share. */
 export interface JobContext {
-  /** Its id. */
+  /** The id of the job. */
   readonly job: string;
   readonly task: Task<unknown>;
   readonly lifetime: Lifetime;
   readonly schedule: Schedule;
-  /** The devices that have changed since the changes were last written down. */
+  /** The devices that have changed since changes were last stored. */
   readonly touched: Set<JobDevice>;
-  /** Resolves when one more device may begin. */
+  /** Resolves when one more device may start. */
   readonly pace: () => Promise<void>;
-  /** Resolves when no other job has to finish the device first, with whether it is left to another job. */
+  /** Resolves when no other job must finish the device first: with true if another job keeps the device. */
   readonly before: (device: string) => Promise<boolean>;
+  /** Stores the job. Resolves when it is stored or cannot be; does not reject. */
   readonly save: () => Promise<void>;
   readonly emit: (event: 'progress' | 'result', update: Update) => void;
   /** Observes a canary. */
   readonly observe: (device: string) => Promise<void>;
 }
 
-/** One device of a job: its record, what was sent to it, and how it is served. */
+/** One device of a job: keeps its record and what was sent to it, and serves it. */
 export class JobDevice {
   readonly id: string;
   readonly #context: JobContext;
   readonly #turn: DeviceTurn;
   #entry: Entry;
-  /** What was published, and has not come to an end. */
+  /** What was published and has no result yet. */
   #flight: unknown;
-  /** Something was handed to the socket. */
+  /** Whether something was handed to the socket. */
   #isSent = false;
-  /** The user asked for this device. False when the job found it later, or tries it again. */
+  /** Whether the user requested this device; false when the job found it later or tries it again. */
   #isAsked = true;
-  /** It had not ended when an earlier process did. */
+  /** Whether the device had not ended when an earlier process did. */
   #isResumed = false;
-  /** `stop` ends the device if nothing was sent; `leave` ends watching it. Undefined unless it is being served. */
+  /**
+   * `stop` ends the device if nothing was sent; `leave` stops observing it even if something was. Undefined unless the
+   * device is being served.
+   */
   #signals: { readonly stop: AbortController; readonly leave: AbortController } | undefined;
   #serving: Promise<void> | undefined;
 
-  /** @param state as it was before a restart */
+  /** @param state the state from before a restart */
   constructor(id: string, context: JobContext, state?: StoredDevice) {
     this.id = id;
     this.#context = context;
@@ -58,7 +62,7 @@ export class JobDevice {
     this.touch();
   }
 
-  /** What is known of it, to be told. */
+  /** The update to report. */
   get update(): Update {
     return this.#updateOf(this.#entry);
   }
@@ -67,19 +71,22 @@ export class JobDevice {
     return isFinal(this.#entry.state);
   }
 
-  /** Whether something was sent to it. */
+  /** Whether something was sent to the device. */
   get isUnderWay(): boolean {
     return this.#isSent || this.#entry.attempt > 0;
   }
 
-  /** Whether it failed, was not reached or refused; or is held or stopped, since only the user can let it go. */
+  /**
+   * Whether the device failed, timed out or was rejected; or was held back or skipped after a stopped rollout, which
+   * only the user can override.
+   */
   get mayRetry(): boolean {
     const { state, reason } = this.#entry;
     const wasLeft = reason === 'held' || reason === 'stopped';
     return state === 'failed' || state === 'timed_out' || state === 'rejected' || wasLeft;
   }
 
-  /** What is known of it, to be written down. */
+  /** The state to store. */
   get state(): StoredDevice {
     const { schedule, lifetime } = this.#context;
     const wait = this.hasEnded ? undefined : schedule.plan.wait(this.id);
@@ -96,7 +103,7 @@ export class JobDevice {
     await this.#serving;
   }
 
-  /** Has the device written down again. */
+  /** Marks the device to be stored again. */
   touch(): void {
     this.#context.touched.add(this);
   }
@@ -123,24 +130,24 @@ export class JobDevice {
     this.#set(this.#fresh);
   }
 
-  /** Notes that the job found the device later, without a request for it. */
+  /** Records that the job found the device later, without a request from the user. */
   markUnasked(): void {
     this.#isAsked = false;
     this.touch();
   }
 
-  /** Lets the device have its turn. */
+  /** Gives the device its turn. */
   takeTurn(): void {
     this.#turn.come();
   }
 
-  /** Ends the device with this outcome if nothing was sent to it; else sends nothing more to it. */
+  /** Ends the device with this outcome if nothing was sent to it; otherwise sends nothing more to it. */
   stop(outcome: Outcome): void {
     if (this.#serving === undefined) this.#serving = this.#end(outcome);
     else this.#signals?.stop.abort(new Stop(outcome));
   }
 
-  /** Stops watching the device, although something was sent to it. */
+  /** Stops observing the device, even if something was sent to it. */
   leave(): void {
     this.#signals?.leave.abort();
   }
@@ -209,7 +216,7 @@ export class JobDevice {
 
   async #end(outcome: Outcome): Promise<void> {
     const { job, task, lifetime, schedule, save, emit, observe } = this.#context;
-    // After a restart it is judged by what is written down.
+    // A later process judges the device by the stored state.
     if (lifetime.kept.aborted) return;
     const known = task.broker.registry.get(this.id);
     const entry = ended(this.#entry, outcome, known && runningFirmware(known));
@@ -217,11 +224,11 @@ export class JobDevice {
     this.#land();
     const wasResumed = this.#isResumed;
     this.#isResumed = false;
-    // Written down first: a result may be missed when the process ends just now, but it never comes twice.
+    // Stored before it is reported: if the process ends in between, a result may be lost, but never reported twice.
     await task.ended(this.id, update, wasResumed);
     await save();
     const isCanary = schedule.plan.ended(this.id, outcome.state);
-    // A canary is kept until it has been observed: nobody else may reboot it.
+    // A canary stays locked until it has been observed, so that no other job reboots it.
     if (!isCanary) task.broker.locks.release(this.id, job);
     emit('progress', update);
     emit('result', update);
@@ -229,7 +236,7 @@ export class JobDevice {
     if (isCanary) await observe(this.id);
   }
 
-  /** Says of a device that was canceled where it may still take what was sent to it. */
+  /** Adds to the outcome of a canceled device that what was sent to it may still take effect. */
   #withWhatWasSent(outcome: Outcome, wasLeft: boolean): Outcome {
     const { config } = outcome;
     const { task } = this.#context;
@@ -245,12 +252,12 @@ export class JobDevice {
     const outcome = await late;
     if (outcome === undefined) return;
     const update = this.#updateOf(endedLate(this.#entry, outcome));
-    // A retry has not ended yet: the history gets the result of that.
+    // While a retry has not ended, the history waits for its result.
     if (this.hasEnded) await task.ended(this.id, update, false);
     emit('progress', update);
   }
 
-  /** Notes that nothing is in flight any more. */
+  /** Records that nothing is in flight any more. */
   #land(): void {
     this.#isSent = false;
     this.#flight = undefined;

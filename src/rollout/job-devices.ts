@@ -4,19 +4,19 @@ import { isFinal, type Hold } from '../update/update';
 import { JobDevice, type JobContext } from './job-device';
 import type { StoredDevice, JobState } from './job-state';
 
-/** The devices of a job, in their order. Starts and ends them as the plan of the job says. */
+/** The devices of a job, in their order. Starts and ends them according to the plan of the job. */
 export class JobDevices {
   readonly #context: JobContext;
   readonly #isExcluded: (id: string) => boolean;
   readonly #devices = new Map<string, JobDevice>();
   #isAdmitted: boolean;
   #isCanceled: boolean;
-  /** What was last reported to keep devices from being started. */
+  /** The hold that was last reported. */
   #hold: Hold | undefined;
 
   /**
-   * @param exclude ids and patterns of devices that are skipped
-   * @param state of a job that an earlier process began
+   * @param exclude ids and patterns of devices to skip
+   * @param state the state of a job that an earlier process started
    */
   constructor(context: JobContext, exclude: readonly string[], state?: JobState) {
     this.#context = context;
@@ -26,12 +26,12 @@ export class JobDevices {
     for (const each of state?.devices ?? []) this.enter(each.entry.device, each);
   }
 
-  /** Whether they were found. */
+  /** Whether the devices have been found. */
   get isAdmitted(): boolean {
     return this.#isAdmitted;
   }
 
-  /** Whether all were canceled, also those that are still to be found. */
+  /** Whether all devices were canceled, including those that have not been found yet. */
   get isCanceled(): boolean {
     return this.#isCanceled;
   }
@@ -40,7 +40,7 @@ export class JobDevices {
     return [...this.#devices.values()];
   }
 
-  /** Those that have not ended. */
+  /** The devices that have not ended. */
   get open(): JobDevice[] {
     return this.all.filter(({ hasEnded }) => !hasEnded);
   }
@@ -49,7 +49,7 @@ export class JobDevices {
     return this.#devices.get(id);
   }
 
-  /** Those that have changed since this was last called. */
+  /** Returns the devices that have changed since the last call. */
   takeChanged(): JobDevice[] {
     const { touched } = this.#context;
     const changed = [...touched];
@@ -57,27 +57,27 @@ export class JobDevices {
     return changed;
   }
 
-  /** Those that have ended without success, and can be tried again. */
+  /** Returns the devices that ended without success and can be retried. */
   retryable(ids?: readonly string[]): JobDevice[] {
     const meant = ids && new Set(ids);
     return this.all.filter(({ id, mayRetry }) => mayRetry && (meant?.has(id) ?? true) && this.hasEnded(id));
   }
 
-  /** Whether the plan knows, too, that a device has ended, and it is not observed as a canary. */
+  /** Returns whether a device has ended for the plan, too, and is not observed as a canary. */
   hasEnded(id: string): boolean {
     const { plan } = this.#context.schedule;
     const stage = plan.stage(id);
     return stage !== undefined && isFinal(stage) && !plan.holds.isSoaking(id);
   }
 
-  /** Returns a device, which becomes part of the job if it is not yet. The plan does not know it before `add`. */
+  /** Returns a device, and makes it part of the job if it is not yet. The plan learns of it only from `add`. */
   enter(id: string, state?: StoredDevice): JobDevice {
     const device = this.#devices.get(id) ?? new JobDevice(id, this.#context, state);
     this.#devices.set(id, device);
     return device;
   }
 
-  /** Starts devices that were found. */
+  /** Adds devices that were found to the plan, and starts them. */
   add(ids: readonly string[]): void {
     const { schedule } = this.#context;
     this.#isAdmitted = true;
@@ -86,7 +86,7 @@ export class JobDevices {
     for (const device of fresh.map((id) => this.enter(id))) {
       device.touch();
       const { state } = device.update;
-      // It was canceled, or another job has taken it, before the devices were found.
+      // The device was canceled or moved to another job before the devices were found.
       if (isFinal(state)) schedule.plan.ended(device.id, state);
       else if (this.#isCanceled) device.stop({ state: 'canceled' });
       else if (this.#isExcluded(device.id)) device.stop({ state: 'skipped', reason: 'excluded' });
@@ -94,33 +94,33 @@ export class JobDevices {
     }
   }
 
-  /** Starts devices again that have ended. */
+  /** Restarts devices that have ended. */
   again(devices: readonly JobDevice[]): void {
     for (const device of devices) device.renew();
     this.#context.schedule.apply((plan, now) => plan.again(idsOf(devices), now));
     for (const device of devices) device.begin();
   }
 
-  /** Starts devices again because the user asks for it. */
+  /** Restarts devices because the user requests it, including those that were held back. */
   retry(devices: readonly JobDevice[]): void {
     for (const { id } of devices) this.#context.task.allowAgain(id);
     this.again(devices);
   }
 
-  /** Continues all of them in a new process. */
+  /** Continues all devices in a new process. */
   restart(): void {
     for (const device of this.open) device.restart();
     for (const id of this.#context.schedule.plan.holds.soaking) this.get(id)?.observe();
   }
 
-  /** Resumes the plan. The time for which devices are waited for starts over. */
+  /** Resumes the plan. After a pause or stop, the time that waiting devices have to become available starts over. */
   resume(): void {
     this.#context.task.goOn?.();
     this.#context.schedule.apply((plan, now) => plan.resume(now));
     for (const device of this.open) device.touch();
   }
 
-  /** Cancels these devices, or all: see `Job.cancel`. */
+  /** Cancels these devices, or all; see `Job.cancel`. */
   cancel(ids?: readonly string[]): { unsent: string[]; sent: string[] } {
     const wanted = ids && new Set(ids);
     const meant = this.open.filter(({ id }) => wanted?.has(id) ?? true);
@@ -132,13 +132,19 @@ export class JobDevices {
     return { unsent: idsOf(unsent), sent: idsOf(sent) };
   }
 
-  /** Cancels all devices to which nothing was sent, also those that are still to be found. The others are watched on. */
+  /**
+   * Cancels all devices to which nothing was sent, including those that have not been found yet. The others are still
+   * observed.
+   */
   cancelUnsent(): void {
     this.#isCanceled = true;
     for (const device of this.open) device.stop({ state: 'canceled' });
   }
 
-  /** Cancels those of these devices to which nothing was sent, for another job. Resolves when they are free. */
+  /**
+   * Cancels those of these devices to which nothing was sent, because a newer job takes them. Resolves when they are
+   * free.
+   */
   async handOver(ids: readonly string[]): Promise<void> {
     const wanted = new Set(ids);
     const given = this.open.filter(({ id, isUnderWay }) => wanted.has(id) && !isUnderWay);
@@ -146,7 +152,7 @@ export class JobDevices {
     await Promise.all(given.map((device) => device.served()));
   }
 
-  /** Serves the devices whose turn it is, and ends those that did not become available in time. */
+  /** Gives devices their turn, and ends devices that timed out. */
   doWhatIsDue(): void {
     const { start, expired } = this.#context.schedule.due();
     for (const id of start) this.get(id)?.takeTurn();
@@ -154,7 +160,7 @@ export class JobDevices {
     this.#reportHold();
   }
 
-  /** Reports each device that waits when something else begins or ends to keep it from being started. */
+  /** Reports each waiting device when the hold that keeps it from starting changes. */
   #reportHold(): void {
     const { schedule, emit } = this.#context;
     const { hold } = schedule;

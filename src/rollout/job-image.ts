@@ -1,25 +1,25 @@
 import { HomieError } from '../errors';
 import type { Image, ImageFacts } from '../ota/image';
 
-/** Bytes of images that stay in memory after their jobs have ended, for a retry of those that are not written down. */
+/** Bytes of images that stay in memory after their jobs have ended, so that jobs that are not stored can be retried. */
 const ROOM = 8 * 1024 * 1024;
 
-/** Reads an image again that is written down. Rejects with FIRMWARE_NOT_KEPT. */
+/** Reads a stored image again. Rejects with FIRMWARE_NOT_KEPT when the file cannot be read or is damaged. */
 export type ReadAgain = () => Promise<Image>;
 
 /**
- * The image of a job. It is in memory as long as the job is open, and is read again for a retry. Of jobs that are not
- * written down, the images that were used last stay in memory.
+ * The image of a job. It stays in memory while the job is open, and is read again from its file for a retry. For jobs
+ * that are not stored, the images used last stay in memory.
  */
 export class JobImage implements ImageFacts {
   readonly info: Image['info'];
-  /** It may still be in memory for another job. */
+  /** Another job may still have the image in memory. */
   readonly #anywhere: WeakRef<Image>;
   readonly #readAgain: ReadAgain | undefined;
   #image: Image | undefined;
   #checksums: ReadonlySet<string> | undefined;
 
-  /** @param readAgain undefined where the job is not written down */
+  /** @param readAgain undefined when the job is not stored */
   constructor(image: Image, readAgain?: ReadAgain) {
     this.info = image.info;
     this.#image = image;
@@ -32,13 +32,17 @@ export class JobImage implements ImageFacts {
     return this.#checksums;
   }
 
-  /** @throws {HomieError} FIRMWARE_NOT_KEPT */
+  /**
+   * Returns the image, and reads it again if it is not in memory.
+   *
+   * @throws {HomieError} FIRMWARE_NOT_KEPT: the image is not stored, or its file cannot be read or is damaged
+   */
   async load(): Promise<Image> {
     this.#image ??= this.#anywhere.deref() ?? (await this.#read());
     return this.#image;
   }
 
-  /** The job has ended. */
+  /** Frees the memory of the image, because the job has ended. */
   release(): void {
     if (this.#readAgain === undefined && this.#image !== undefined) keep(this.#image);
     this.#image = undefined;
@@ -50,7 +54,7 @@ export class JobImage implements ImageFacts {
   }
 }
 
-/** From the one that was used longest ago to the last one. */
+/** By MD5, in the order of their last use, oldest first. */
 const kept = new Map<string, Image>();
 
 function keep(image: Image): void {

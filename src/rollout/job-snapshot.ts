@@ -1,4 +1,4 @@
-/** A job as plain data, and its plan from that. */
+/** Converts a job to plain data, and creates a plan from it. */
 import type { Arrivals } from './arrivals';
 import type { JobContext, JobDevice } from './job-device';
 import type { JobDevices } from './job-devices';
@@ -7,7 +7,7 @@ import type { RolloutSettings } from './settings';
 import { Plan } from './plan';
 import type { Lifetime } from './lifetime';
 
-/** Returns what of a job is written down. */
+/** Returns the state of a job to store. */
 export function stateOf(
   { lifetime: { startedAt, elapsed, idle }, schedule }: JobContext,
   { isAdmitted, isCanceled }: JobDevices,
@@ -26,7 +26,10 @@ export function stateOf(
   };
 }
 
-/** Devices that were named, but not found yet, are still to come. One that was in flight runs on until it is judged. */
+/**
+ * Returns the plan of a job, after a restart from its stored state. If the devices had not been found yet, the plan is
+ * without devices. A device that was in flight counts as running until it is judged.
+ */
 export function planOf(settings: RolloutSettings, lifetime: Lifetime, state?: JobState): Plan {
   if (state === undefined) return new Plan(settings);
   const waits = state.devices.map(({ entry: { device, state: was }, flight, since, waited }) => ({

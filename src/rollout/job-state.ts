@@ -2,31 +2,32 @@ import type { Entry } from './entry';
 import type { PlanState } from './holds';
 import type { Idle } from './plan';
 
-/** One device of a job as plain data, for a file. */
+/** One device of a job as stored in a file. Plain data. */
 export interface StoredDevice {
   readonly entry: Entry;
-  /** What was published, and has not come to an end. */
+  /** What was published and has no result yet. */
   readonly flight?: unknown;
-  /** The job found it later, or tries it again. */
+  /** The job found the device later or tries it again. */
   readonly unasked?: true;
-  /** When the wait for it began, in ms since the job began. */
+  /** When the wait for the device began, in ms since the start of the job. */
   readonly since?: number;
-  /** How long it was waited for before it asked for its turn, in ms. */
+  /** How long the job waited for the device before it asked for its turn, in ms. */
   readonly waited?: number;
 }
 
-/** A job as plain data, for a file. */
+/** A job as stored in a file. Plain data. */
 export interface JobState {
+  /** ISO 8601. */
   readonly startedAt: string;
-  /** ms. */
+  /** Duration of the job so far, in ms. */
   readonly elapsed: number;
-  /** Its devices have been found. */
+  /** Whether the devices have been found. */
   readonly admitted: boolean;
-  /** It takes in no device that appears later. */
+  /** The job accepts no device that appears later. */
   readonly closed?: true;
-  /** All of it was canceled. */
+  /** The whole job was canceled. */
   readonly canceled?: true;
-  /** What was last reported. */
+  /** The idle state that was last reported. */
   readonly idle: Idle;
   readonly plan: PlanState;
   readonly devices: readonly StoredDevice[];

@@ -14,40 +14,40 @@ import type { RolloutSettings } from './settings';
 import type { Task } from './task';
 import { planOf, stateOf } from './job-snapshot';
 
-/** It begins with so many devices in one turn of the event loop. */
+/** Maximum number of devices that start in one turn of the event loop. */
 const AT_ONCE = 4;
 
-/** What a job has around it. */
+/** The environment of a job. */
 export interface JobOptions {
   readonly clock?: Clock;
-  /** Writes down the job as it is; resolves when that is done. It must not reject. */
+  /** Stores the job, and resolves when that is done. It must not reject. */
   readonly save?: (job: Job) => Promise<void>;
   /**
-   * Awaited before a device is taken: another job may have to finish it first. Resolves with whether it is to be left to
-   * that one. It must not reject.
+   * Awaited before a device is served, since another job may have to finish it first. Resolves with true if the device
+   * must be left to that job. It must not reject.
    */
   readonly before?: (device: string) => Promise<boolean>;
-  /** As it was before a restart. */
+  /** The job from before a restart. */
   readonly restored?: { readonly id: string; readonly state: JobState };
 }
 
-/** What a job does, for whom, and how. */
+/** A task, its settings, and the devices. */
 interface JobInput extends JobOptions {
   readonly task: Task<unknown>;
   readonly settings: RolloutSettings;
-  /** The devices, as far as they are known before they are selected. */
+  /** The devices that are known before the selection. */
   readonly devices?: readonly string[];
 }
 
-/** Finds devices. Rejects with a HomieError, or with the signal. */
+/** Finds devices. Rejects with a HomieError, or with the reason of the signal. */
 export type Select = (signal: AbortSignal) => Promise<readonly string[]>;
 
 /**
- * One task for some devices, by a plan.
+ * Runs one task for several devices according to a plan.
  *
- * Emits `progress` at every change of a device, and `result` once for each when it has ended. A `progress` marked `late`
- * may come after that, until `abandon` resolves. Emits `idle` whenever nothing is left to do: all devices have ended,
- * or failures have stopped the job.
+ * Emits `progress` at each change of a device, and `result` once for each device when it has ended. After that, a
+ * `progress` marked `late` may follow until `abandon` resolves. Emits `idle` each time nothing is left to do: all
+ * devices have ended, or failures have stopped the job.
  */
 export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; idle: [Summary] }> {
   readonly id: string;
@@ -86,48 +86,48 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     if (context.schedule.plan.holds.mode === 'stopped') task.stopped?.();
   }
 
-  /** Whether nothing is left to do, and no device can come any more. */
+  /** Whether nothing is left to do and the job accepts no more devices. */
   get isEnded(): boolean {
     return this.#lifetime.idle === 'done' && !this.#arrivals.isOpen;
   }
 
-  /** Whether all of it was canceled: it only finishes what runs. */
+  /** Whether the whole job was canceled: it only finishes what is in progress. */
   get isCanceled(): boolean {
     return this.#devices.isCanceled;
   }
 
-  /** Whether it can be forgotten: it has ended, and nothing of it can be retried, or could be for long enough. */
+  /** Whether the job can be forgotten: it has ended, and nothing can be retried or the time to keep it has passed. */
   get isStale(): boolean {
     const isOld = this.#lifetime.idleFor >= this.#settings.keep;
     return this.isEnded && (isOld || !this.#devices.all.some(({ mayRetry }) => mayRetry));
   }
 
-  /** Why no more devices are started; undefined when they are, or none is left. */
+  /** Why no more devices are started; undefined when they are, or when all have ended. */
   get halted(): 'paused' | 'stopped' | undefined {
     return this.#lifetime.idle === 'done' ? undefined : this.#context.schedule.standing.state;
   }
 
-  /** Whether it was given up for a later job to go on with it. */
+  /** Whether the job was abandoned so that a later job continues it. */
   get isKept(): boolean {
     return this.#lifetime.kept.aborted;
   }
 
-  /** Its devices as they are now, to be told. */
+  /** The current updates of its devices, to report. */
   get devices(): Update[] {
     return this.#devices.all.map(({ update }) => update);
   }
 
-  /** The job as it is now, to be written down. */
+  /** Returns the current state of the job, to store. */
   state(): JobState {
     return stateOf(this.#context, this.#devices, this.#arrivals, this.#devices.all);
   }
 
-  /** The same, with only those devices that have changed since this was last called. */
+  /** Returns the current state of the job with only the devices that have changed since the last call. */
   changes(): JobState {
     return stateOf(this.#context, this.#devices, this.#arrivals, this.#devices.takeChanged());
   }
 
-  /** The job as it is now, to be told. */
+  /** Returns a summary of the current state, to report. */
   summary(): Summary {
     const all = summarize(this.id, this.devices, Math.round(this.#lifetime.elapsed));
     if (this.#lifetime.idle === 'done') return all;
@@ -138,10 +138,10 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
   /**
    * Runs the job until nothing is left to do.
    *
-   * @param wrap lets others have a say in which devices are meant
-   * @returns the summary; the failure of a device is part of it
-   * @throws {HomieError} when the devices cannot be found, before anything was sent; an AbortError when the job is kept
-   *   for later
+   * @param wrap wraps the search for devices, so that the caller can act before and after it
+   * @returns the summary, which includes failures of devices
+   * @throws {HomieError} the devices cannot be found; nothing was sent
+   * @throws an AbortError when the job is abandoned so that a later job continues it
    */
   async run(wrap: (select: Select) => Select = (select) => select): Promise<Summary> {
     this.#lifetime.kept.throwIfAborted();
@@ -164,9 +164,9 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
   }
 
   /**
-   * Resolves with the summary when nothing is left to do.
+   * Waits until nothing is left to do, and returns the summary.
    *
-   * @throws {HomieError} those of `run`; an AbortError when the job is kept for later
+   * @throws the errors of `run`
    */
   async untilIdle(): Promise<Summary> {
     this.#look();
@@ -179,7 +179,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     return summary;
   }
 
-  /** Goes on with what was written down before a restart, and runs as `run` does. */
+  /** Continues the job from its stored state after a restart, and resolves as `run` does. */
   async restart(wrap?: (select: Select) => Select): Promise<Summary> {
     if (!this.#devices.isAdmitted) return this.run(wrap);
     this.#devices.restart();
@@ -187,29 +187,29 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     return this.untilIdle();
   }
 
-  /** Whether a device is part of the job. */
+  /** Returns whether a device is part of the job. */
   has(device: string): boolean {
     return this.#devices.get(device) !== undefined;
   }
 
-  /** Starts no more devices. What runs is finished. */
+  /** Starts no more devices. Devices in progress finish. */
   pause(): void {
     this.#context.schedule.apply((plan) => plan.holds.pause());
     void this.#context.save();
   }
 
-  /** Goes on after `pause`, or after failures have stopped it. */
+  /** Continues after `pause`, or after failures have stopped the job. */
   resume(): void {
     this.#devices.resume();
     void this.#context.save();
   }
 
   /**
-   * Tries again with devices that have ended without success, and goes on where failures have stopped the job. Where there
-   * are none, nothing changes.
+   * Retries devices that ended without success, and resumes the job if it was paused or stopped. Changes nothing if no
+   * device can be retried.
    *
-   * @param devices all of them when it is left out
-   * @returns those with which it starts again
+   * @param devices ids; all devices by default
+   * @returns the ids of the devices that are retried
    */
   retry(devices?: readonly string[]): string[] {
     const again = this.#devices.retryable(devices);
@@ -220,11 +220,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
   }
 
   /**
-   * Cancels devices. One to which something was sent is no longer watched: what it does is not known then, so it stays locked
-   * until it is shown to have restarted.
+   * Cancels devices. A device to which something was sent is no longer observed. Since its state is then unknown, it
+   * stays locked until it is shown to have restarted.
    *
-   * @param devices the whole job when it is left out
-   * @returns the devices to which nothing was sent, and the others
+   * @param devices ids; the whole job by default
+   * @returns the canceled devices, by whether something was sent to them
    */
   cancel(devices?: readonly string[]): { unsent: string[]; sent: string[] } {
     const canceled = this.#devices.cancel(devices);
@@ -232,28 +232,28 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     return canceled;
   }
 
-  /** Cancels the devices to which nothing was sent, and sends nothing again to the others, which are watched on. */
+  /** Cancels the devices to which nothing was sent. Sends nothing more to the others, but still observes them. */
   cancelUnsent(): void {
     this.#devices.cancelUnsent();
     this.close();
   }
 
-  /** Whether it has a device, or will take it in when it appears. */
+  /** Returns whether the job has a device or accepts it when it appears. */
   claims(id: string): boolean {
     return this.has(id) || this.#arrivals.claims(id);
   }
 
-  /** Resolves when the job does nothing with a device. */
+  /** Resolves when the job is not serving a device. */
   async served(device: string): Promise<void> {
     await this.#devices.get(device)?.served();
   }
 
-  /** Gives up devices that wait, because another job takes them. Resolves when they are free. */
+  /** Cancels waiting devices because a newer job takes them. Resolves when they are free. */
   handOver(devices: readonly string[]): Promise<void> {
     return this.#devices.handOver(devices);
   }
 
-  /** Takes in no device that appears later. */
+  /** Stops accepting devices that appear later. */
   close(): void {
     this.#arrivals.close();
     void this.#context.save();
@@ -261,10 +261,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
   }
 
   /**
-   * Stops watching, because the node is closed. A device whose update is under way stays locked until it reconnects.
-   * Resolves when nothing more is reported: who goes on with the job must not find its files removed by what comes later.
+   * Stops observing devices, because the node is closed. A device with a pending reboot stays locked until it is shown
+   * to have restarted. Resolves when nothing more is reported, so that no late report removes the files of a job that
+   * continues this one.
    *
-   * @param keep leaves the devices as they are written down, so that a later job goes on with them
+   * @param keep leaves the stored state of the devices as it is, so that a later job continues them
    */
   async abandon(keep = false): Promise<void> {
     this.#lifetime.abandon(keep);
@@ -284,7 +285,7 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     if (idle !== 'no') this.#lifetime.willReport(this.#reportIdle());
   }
 
-  /** Written down first: a summary may be missed when the process ends just now, but it never comes twice. */
+  /** Stores first: if the process ends in between, a summary may be lost, but never reported twice. */
   async #reportIdle(): Promise<void> {
     const summary = this.summary();
     await this.#context.save();

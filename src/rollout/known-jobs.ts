@@ -2,42 +2,39 @@ import type { Job } from './job';
 import type { JobFile } from './store/job-file';
 import type { Work } from './work';
 
-/** So many jobs of which nothing can be retried are remembered for each origin, to be asked for. */
+/** Maximum number of jobs per origin that can be queried although nothing in them can be retried. */
 const MAX_STALE = 10;
 
-/**
- * So many jobs that have ended are remembered at most for each origin, also where something of them can be retried: one for
- * each device of a large home.
- */
+/** Maximum number of ended jobs per origin, even if they can be retried: enough for one per device of a large home. */
 const MAX_ENDED = 200;
 
-/** What is known of work as long as its job is: neither the image nor what holds it. */
+/** The part of the work that is kept as long as the job: without the image and everything that refers to it. */
 export type KnownWork = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll'>;
 
-/** A job, and whose it is. */
+/** A job and its origin. */
 export interface KnownJob {
   readonly job: Job;
-  /** Its origin. */
+  /** The id of its origin. */
   readonly node: string;
   readonly work: KnownWork;
-  /** The same for two requests that ask for the same. */
+  /** Equal for requests that ask for the same. */
   readonly key: string;
-  /** When it was asked for, in ms of the wall clock. */
+  /** When the job was requested, in ms of the wall clock. */
   readonly at: number;
-  /** Where it is written down, if it is. */
+  /** The file in which the job is stored, if it is. */
   file: JobFile | undefined;
-  /** The devices that it has found, and takes in as soon as older jobs have handed them over. */
+  /** The devices that the job has found, and serves as soon as older jobs have handed them over. */
   found: ReadonlySet<string>;
 }
 
-/** The jobs of a broker, also those that have ended, until they are forgotten together with their files. */
+/** The jobs of a broker, including ended ones, until they are forgotten together with their files. */
 export class KnownJobs {
-  /** By id, from old to new. */
+  /** By id, oldest first. */
   #jobs = new Map<string, KnownJob>();
-  /** What goes on after a job was forgotten, by its origin. */
+  /** Work that continues after a job was forgotten, by origin. */
   readonly #endings = new Map<string, Set<Promise<void>>>();
 
-  /** The jobs of an origin, or all, from old to new. */
+  /** Returns the jobs of an origin, or all jobs, oldest first. */
   of(node?: string): KnownJob[] {
     const all = [...this.#jobs.values()];
     return node === undefined ? all : all.filter((known) => known.node === node);
@@ -47,7 +44,7 @@ export class KnownJobs {
     return this.#jobs.get(id);
   }
 
-  /** Takes in a job as the newest. When nothing is left to do in it, it and older ones may be forgotten. */
+  /** Adds a job as the newest. When nothing is left to do in it, forgets it or older jobs that are no longer needed. */
   add(known: KnownJob): void {
     const { job, node } = known;
     this.#jobs.set(job.id, known);
@@ -58,18 +55,18 @@ export class KnownJobs {
     });
   }
 
-  /** Puts the jobs into the order in which they were asked for. */
+  /** Sorts the jobs by the time of their request. */
   sort(): void {
     this.#jobs = new Map([...this.#jobs].sort(([, one], [, other]) => one.at - other.at));
   }
 
-  /** Forgets a job, also where it is written down. */
+  /** Forgets a job and deletes its file. */
   forget(known: KnownJob): void {
     this.leave(known);
     this.#forgetFile(known);
   }
 
-  /** Forgets the jobs of an origin that nobody needs any more. */
+  /** Deletes the files of stale jobs of an origin, and forgets all but the latest of these jobs. */
   forgetStale(node: string): void {
     const stale = this.of(node).filter(({ job }) => job.isStale);
     for (const known of stale) this.#forgetFile(known);
@@ -77,16 +74,16 @@ export class KnownJobs {
   }
 
   /**
-   * Forgets a job, but not what is written down of it.
+   * Forgets a job, but keeps its file.
    *
-   * @param ending what goes on after that, which `allEnded` waits for
+   * @param ending work that continues after that, for which `allEnded` waits
    */
   leave({ job, node }: KnownJob, ending?: Promise<void>): void {
     this.#jobs.delete(job.id);
     if (ending !== undefined) this.#await(node, ending);
   }
 
-  /** Resolves when nothing goes on any more of the jobs of an origin that were forgotten. */
+  /** Resolves when all work for the forgotten jobs of an origin has ended. */
   async allEnded(node: string): Promise<void> {
     await Promise.allSettled(this.#endings.get(node) ?? new Set<Promise<void>>());
     this.#endings.delete(node);

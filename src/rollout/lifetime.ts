@@ -3,24 +3,26 @@ import type { Clock } from './clock';
 import type { JobState } from './job-state';
 import type { Idle } from './plan';
 
-/** How long a job has run, whether anything is left to do by its last report, and whether it was abandoned. */
+/**
+ * The lifetime of a job: its duration, the idle state that was last reported, and whether it was abandoned or failed.
+ */
 export class Lifetime {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly #clock: Clock;
-  /** Both in ms on the clock. The time of the job stops while nothing is left to do. */
+  /** `#begunAt` and `#stoppedAt` are in ms on the clock. The duration does not grow while nothing is left to do. */
   readonly #begunAt: number;
   #stoppedAt: number | undefined;
   #idle: Idle;
-  /** Reports that are still to come: late outcomes, and that nothing is left to do. */
+  /** Pending reports: late outcomes, and that nothing is left to do. */
   readonly #unreported = new Set<Promise<void>>();
   readonly #abandon = new AbortController();
   readonly #keep = new AbortController();
   readonly #failure = new AbortController();
-  /** Aborted when the job has no summary for whoever waits: it is kept, or has failed; then with the error. */
+  /** Aborted when no summary will come: the job is kept for a later job, or has failed (the reason is the error). */
   readonly over = AbortSignal.any([this.#keep.signal, this.#failure.signal]);
 
-  /** @param state of a job that an earlier process began; the wall clock may have been set back since */
+  /** @param state the state of a job that an earlier process started; the wall clock may have been set back since */
   constructor(clock: Clock, state?: JobState) {
     this.#clock = clock;
     const now = clock.date();
@@ -29,31 +31,31 @@ export class Lifetime {
     this.#begunAt = clock.now() - (Math.max(elapsed, now.getTime() - Date.parse(startedAt)) || elapsed);
     if (idle === 'done') this.#stoppedAt = this.#begunAt + elapsed;
     this.#idle = idle;
-    // As many listen as devices are served at once.
+    // Each device that is being served adds a listener.
     setMaxListeners(0, this.abandoned, this.over);
   }
 
-  /** ms since the job began, until nothing was left to do. */
+  /** Duration of the job in ms: from its start until now, or until nothing was left to do. */
   get elapsed(): number {
     return (this.#stoppedAt ?? this.#clock.now()) - this.#begunAt;
   }
 
-  /** ms since nothing is left to do; 0 while something is. */
+  /** ms for which nothing has been left to do; 0 while something is. */
   get idleFor(): number {
     return this.#stoppedAt === undefined ? 0 : this.#clock.now() - this.#stoppedAt;
   }
 
-  /** Whether anything is left to do, by the last report. */
+  /** The idle state that was last reported. */
   get idle(): Idle {
     return this.#idle;
   }
 
-  /** Aborted when the devices are no longer watched. */
+  /** Aborted when the devices are no longer observed. */
   get abandoned(): AbortSignal {
     return this.#abandon.signal;
   }
 
-  /** Aborted when the job is abandoned for a later job to continue it. */
+  /** Aborted when the job is abandoned so that a later job continues it. */
   get kept(): AbortSignal {
     return this.#keep.signal;
   }
@@ -68,7 +70,7 @@ export class Lifetime {
     return offset === undefined ? this.#clock.now() : this.#begunAt + offset;
   }
 
-  /** @returns whether this differs from the last report */
+  /** Records an idle state as reported. @returns whether it differs from the last one */
   notice(idle: Idle): boolean {
     if (idle === this.#idle) return false;
     this.#idle = idle;
@@ -76,22 +78,23 @@ export class Lifetime {
     return true;
   }
 
-  /** Waits for a report before the job is closed. */
+  /** Makes `allReported` wait for this report. */
   willReport(telling: Promise<void>): void {
     this.#unreported.add(telling);
     void telling.finally(() => this.#unreported.delete(telling));
   }
 
-  /** Resolves when nothing is left to report. */
+  /** Resolves when no report is pending. */
   async allReported(): Promise<void> {
     await Promise.all(this.#unreported);
   }
 
-  /** The devices cannot be found. */
+  /** Records that the devices cannot be found. */
   fail(error: unknown): void {
     this.#failure.abort(error);
   }
 
+  /** @param keep whether a later job continues this one */
   abandon(keep: boolean): void {
     if (keep) this.#keep.abort();
     this.#abandon.abort();

@@ -28,25 +28,25 @@ import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
 
-/** What brings one firmware onto devices. */
+/** One image, the devices to update, and how to update them. */
 export interface OtaTaskInput {
   readonly broker: HomieBroker;
   readonly firmware: Image;
-  /** Reads it again for a retry; undefined where the job is not written down. */
+  /** Reads the image again for a retry; undefined when the job is not stored. */
   readonly readAgain?: ReadAgain;
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
-  /** What is remembered of devices and images beyond this job. */
+  /** The history of devices and images, which outlives this job. */
   readonly history?: History;
-  /** What was proven on devices before. */
+  /** The firmware on offer, and the images proven on each device. */
   readonly library?: Library;
-  /** Where the image comes from; undefined where the message brought it. */
+  /** Where the image comes from; undefined if the message contains it. */
   readonly origin?: Origin | undefined;
-  /** Who is remembered to have done it. */
+  /** The author to record in the history. */
   readonly author?: Author | undefined;
 }
 
-/** One firmware for some devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
+/** A job that sends one image to devices. `run` rejects with NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH or NOT_HOMIE. */
 export class OtaJob extends Job {
   readonly #image: JobImage;
 
@@ -68,7 +68,7 @@ export class OtaJob extends Job {
     this.#releaseImage();
   }
 
-  /** Hundreds of jobs that have ended wait for a retry that seldom comes. */
+  /** Frees the image of an ended job: hundreds of such jobs may wait for a retry that rarely comes. */
   #releaseImage(): void {
     if (this.isEnded) this.#image.release();
   }
@@ -79,11 +79,11 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   readonly initial: Initial;
   readonly #known: Known & { readonly firmware: JobImage };
   readonly #checksum: string;
-  /** Every checksum that a device running the image may report, as far as that had to be known. */
+  /** The MD5s that a device running the image may report; other than that of the file only once they were needed. */
   #meaning: ReadonlySet<string>;
-  /** Devices that this job has sent the image to. */
+  /** The devices to which this job has sent the image. */
   readonly #sent = new Set<string>();
-  /** Failures have stopped this very job. */
+  /** Whether failures have stopped this job itself. */
   #isStopped = false;
 
   constructor(known: Known & { readonly firmware: JobImage }, continuous: boolean, author: Author | undefined) {
@@ -112,7 +112,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     const { broker } = this;
     const error = refuse({ broker, device, firmware: this.#known.firmware, settings: this.input.settings });
     if (error !== undefined) return { state: 'rejected', error };
-    // One that is there is looked at first: it may run the image already.
+    // A device that is available is checked first, since it may already run the image.
     const runs = broker.registry.get(device)?.checksum?.value === this.#checksum;
     return runs || this.readyAt(device) !== undefined ? undefined : this.#stoppedBefore(device);
   }
@@ -152,7 +152,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     let isReached = wasSent;
     const outcome = await bringFirmware({
       ...hooks,
-      // Another rollout of the image may be stopped since that was decided, or its offer withdrawn.
+      // Another rollout of the image may have been stopped since the decision, or its offer withdrawn.
       mayBegin: () => hooks.mayBegin() && (isReached || this.#maySend(device)),
       handedOver: () => {
         isReached = true;
@@ -168,7 +168,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
         await Promise.all([history.begun(key, this.#checksum), begin(flight)]);
       },
       unsent: (missed) => {
-        // An image that is missed counts, lest it goes over the network at every wake.
+        // A transfer that missed the device counts as an attempt: otherwise every wake would trigger another transfer.
         if (!missed) history.notSent(key, this.#checksum);
         if (!missed && !wasSent) sent.delete(device);
         hooks.unsent();
@@ -270,7 +270,10 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     return stopped && { state: 'skipped', reason: 'stopped', hint: inEnglish(stopped) };
   }
 
-  /** A device that was thought to have missed the image, or to have lost it, may have taken it all the same. */
+  /**
+   * Turns a skip into a success when this job has sent the image and a live checksum shows that it runs: the device
+   * took the image although the transfer seemed to have missed it or to have been lost.
+   */
   #tookIt(id: string, outcome: Outcome): Outcome {
     const isSkipped = outcome.state === 'skipped' && outcome.reason === 'up_to_date';
     const isShown = this.broker.registry.get(id)?.checksum?.live === true;
@@ -278,7 +281,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 }
 
-/** What decides whether a device is sent an image that it does not run. */
+/** What the decision depends on whether to send an image to a device that does not run it. */
 interface Known extends Pick<OtaTaskInput, 'choice' | 'settings' | 'origin'> {
   readonly broker: HomieBroker;
   readonly firmware: ImageFacts;
@@ -286,7 +289,11 @@ interface Known extends Pick<OtaTaskInput, 'choice' | 'settings' | 'origin'> {
   readonly library: Library;
 }
 
-/** Why a device is not sent an image again unless the user says so, in words; undefined when it may be sent. */
+/**
+ * Returns why an image is held back from a device until the user allows it again; undefined when it may be sent.
+ *
+ * @param asked whether the user requested this device
+ */
 export function heldBecause(
   { broker, firmware, settings, origin, history, library }: Known,
   device: string,
@@ -301,8 +308,8 @@ export function heldBecause(
 }
 
 /**
- * Why a device is not sent an image of which a rollout was stopped by failures, in words; undefined when it may be sent, as
- * to a device that is named by its full id.
+ * Returns why an image is not sent to a device after failures stopped a rollout of it; undefined when no stop applies,
+ * as for a device that is named by its full id.
  */
 export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
   const stop = history.stopOf(broker.locks.scope, firmware.info.md5);

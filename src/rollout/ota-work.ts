@@ -11,7 +11,7 @@ import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
 import type { Work, WorkAround } from './work';
 
-/** One firmware for some devices, as plain data but for the image. */
+/** A request to update devices, without the image. Plain data. */
 export interface OtaWish {
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
@@ -20,14 +20,14 @@ export interface OtaWish {
   readonly origin?: Origin;
 }
 
-/** What work with firmware has around it. */
+/** The environment of work that sends an image. */
 export interface OtaWorkAround extends WorkAround {
-  /** Where jobs are written down; undefined where there is no place for them. */
+  /** Where jobs are stored; undefined when they cannot be stored. */
   readonly store?: JobStore | undefined;
   readonly clock?: Clock;
 }
 
-/** The work of bringing a firmware onto devices. */
+/** Returns the work for an update, and records the image as the latest release of its firmware name. */
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
   const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
@@ -57,9 +57,9 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
 }
 
 /**
- * Makes the work from what was written down of it.
+ * Recreates the work from its stored data.
  *
- * @throws {HomieError} when the image is none
+ * @throws {HomieError} the errors of `Firmware.from`, when the image is missing or invalid
  */
 export async function otaWorkAgain(
   written: Partial<OtaWish>,
@@ -77,9 +77,9 @@ export async function otaWorkAgain(
 }
 
 /**
- * Checks what the work would do to each device, and sends nothing.
+ * Returns what the work would do to each device, and sends nothing.
  *
- * @throws {HomieError} those of `check`; why there is no connection
+ * @throws {HomieError} the errors of `check`; the error of the connection when it is disconnected
  */
 export async function checkOta(
   firmware: Firmware,
@@ -108,7 +108,7 @@ export async function checkOta(
   return { ...found, devices };
 }
 
-/** Apart from `otaWork`: what reads an image again must not hold it. */
+/** Separate from `otaWork`, so that the returned closure does not keep the image in memory. */
 function reader(md5: string, store: JobStore | undefined): ReadAgain | undefined {
   return store && (async () => Firmware.from(await store.firmware.read(md5)));
 }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 
 /**
- * Spreads work that would block the event loop if all of it started at once.
+ * Spreads the start of work over turns of the event loop, which it would block if it all started at once.
  *
- * @param atOnce how many may start in one turn of the event loop
+ * @param atOnce maximum number of starts in one turn of the event loop
  * @returns a function to await before each start
  */
 export function pace(atOnce: number): () => Promise<void> {

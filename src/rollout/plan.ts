@@ -2,7 +2,7 @@ import { isFinal, type FinalState, type Hold, type State } from '../update/updat
 import { Holds, type PlanState } from './holds';
 import type { RolloutSettings } from './settings';
 
-/** How many devices are served at once, and when to stop. */
+/** The settings that decide how many devices are served at once, and when to stop. */
 export type PlanSettings = Pick<
   RolloutSettings,
   'concurrency' | 'canary' | 'spacing' | 'maxFailures' | 'expires' | 'continuous'
@@ -12,40 +12,40 @@ export type PlanSettings = Pick<
  * Where a device stands in a plan:
  *
  * - `new`: not looked for yet
- * - `away`: offline, asleep, or taken by another job; it holds no place
- * - `asking`: there, and not served yet
- * - `running`: being served; it holds a place
+ * - `away`: offline, asleep, or locked by another job; takes no slot
+ * - `asking`: available, but not served yet
+ * - `running`: being served; takes a slot
  */
 export type PlanStage = 'new' | 'away' | 'asking' | 'running' | FinalState;
 
-/** Whether anything is left to do; `stopped`: not until the plan is resumed. */
+/** Whether nothing is left to do. `stopped`: nothing until the plan is resumed. */
 export type Idle = 'no' | 'stopped' | 'done';
 
-/** What is to be done now. */
+/** What is due now. */
 export interface Due {
-  /** Devices to be served. Each is `running` from now on. */
+  /** Devices to serve. Each is `running` from now on. */
   readonly start: readonly string[];
-  /** Devices that did not come in time. */
+  /** Devices that timed out. */
   readonly expired: readonly string[];
-  /** When to ask again although nothing has happened, in ms on the same clock. */
+  /** When to ask again even if nothing has happened, in ms on the same clock. */
   readonly wakeAt?: number;
 }
 
 interface Entry {
   stage: PlanStage;
-  /** Its place in the order. */
+  /** Its position in the order of the job. */
   readonly rank: number;
-  /** It came while it was waited for: it may be awake for moments only. */
+  /** Whether the device came while the job waited for it; then it may be awake only for moments. */
   woke: boolean;
-  /** While it is away: when the wait for it would have begun if it had been away without a break, in ms. */
+  /** While the device is away: the start of the wait, in ms, moved forward by the time it was available in between. */
   since: number;
-  /** How long it had been away in all when it last asked, in ms. */
+  /** How long the device had been away in total when it last asked, in ms. */
   waited: number;
 }
 
 /**
- * Which devices of a job are served, and when. It looks at no clock and does nothing itself: it is told what happens, and
- * `due` tells what is to be done. Times are in ms on one clock.
+ * Decides which devices of a job are served, and when. It reads no clock and acts on nothing: its methods record what
+ * happens, and `due` returns what is due. Times are in ms on one clock.
  */
 export class Plan {
   readonly holds: Holds;
@@ -55,13 +55,13 @@ export class Plan {
   #running = 0;
   #left = 0;
   #lastStart = Number.NEGATIVE_INFINITY;
-  /** Since when the window is closed, in ms. */
+  /** When the window closed, in ms. */
   #closedSince: number | undefined;
 
   /**
-   * @param state as it was before a restart
-   * @param devices as they were before a restart: those that were `running` run again, and all others that have not ended are
-   * looked for again. `since`: see `wait`
+   * @param state the state from before a restart
+   * @param devices the devices from before a restart: those that were `running` run again, and all others that have not
+   *   ended are looked for again. `since`: see `wait`
    */
   constructor(
     settings: PlanSettings,
@@ -79,7 +79,7 @@ export class Plan {
   }
 
   /**
-   * Returns what keeps devices from being started that are there; undefined when they wait for nothing but a free slot.
+   * Returns what keeps available devices from starting; undefined when they wait only for a free slot.
    *
    * @param open whether the window is open
    */
@@ -90,7 +90,7 @@ export class Plan {
     return inCanary && this.#free <= 0 ? 'canary' : undefined;
   }
 
-  /** Whether a device waits to be started. */
+  /** Returns whether a device waits to be started. */
   waits(id: string): boolean {
     return this.#waiting(id) !== undefined;
   }
@@ -108,7 +108,10 @@ export class Plan {
     return this.#devices.get(id)?.stage;
   }
 
-  /** How long a device has been waited for: up to now since a time, or so long before it asked; in ms. */
+  /**
+   * Returns how long the job has waited for a device, in ms: `since` a time until now, or, while the device asks,
+   * the time it had `waited` before. Undefined when it has ended.
+   */
   wait(id: string): { readonly since: number } | { readonly waited: number } | undefined {
     const entry = this.#devices.get(id);
     if (entry === undefined || isFinal(entry.stage)) return undefined;
@@ -116,8 +119,8 @@ export class Plan {
   }
 
   /**
-   * Takes in devices, in this order. One that is known is waited for no longer than before: who asks for it every night
-   * is to hear that it was not there.
+   * Adds devices in this order. For a device that is already in the plan, the wait does not start over, so that a
+   * device that is requested every night can still time out.
    */
   add(ids: readonly string[], now: number): void {
     for (const id of ids) {
@@ -128,7 +131,7 @@ export class Plan {
     }
   }
 
-  /** Starts again with devices that have ended, but for those that are still watched as canaries. */
+  /** Restarts devices that have ended, except canaries under observation. */
   again(ids: readonly string[], now: number): void {
     for (const id of ids) {
       const entry = this.#devices.get(id);
@@ -138,17 +141,21 @@ export class Plan {
     }
   }
 
-  /** The device cannot be served: it is not there, or something else has it. */
+  /** Records that a device cannot be served: it is away, or another job has it. */
   away(id: string, now: number): void {
     const entry = this.#waiting(id);
     if (entry === undefined || entry.stage === 'away') return;
     this.#asking.delete(id);
-    // Before it is looked for, it is waited for already: it may have been since before a restart.
+    // For a `new` device, `since` already counts, possibly from before a restart.
     if (entry.stage === 'asking') entry.since = now - entry.waited;
     entry.stage = 'away';
   }
 
-  /** The device is there and can be served. */
+  /**
+   * Records that a device is available and asks for its turn.
+   *
+   * @param woke whether it came while the job waited for it
+   */
   asks(id: string, woke: boolean, now: number): void {
     const entry = this.#waiting(id);
     if (entry === undefined) return;
@@ -157,7 +164,9 @@ export class Plan {
     Object.assign(entry, { stage: 'asking', woke });
   }
 
-  /** The device was served, but had gone, and nothing was sent. The wait for it goes on, and did so meanwhile. */
+  /**
+   * Records that a device had gone when it had its turn, and that nothing was sent. Its turn counts as waiting time.
+   */
   notSent(id: string): void {
     const entry = this.#devices.get(id);
     if (entry?.stage !== 'running') return;
@@ -166,10 +175,10 @@ export class Plan {
   }
 
   /**
-   * The device has ended. The first ones that are proven must stay well for a while; `soaked`, `spoiled` or `dozed`
-   * reports the result.
+   * Records how a device ended. The first devices that succeed are observed as canaries; `soaked`, `spoiled` or `dozed`
+   * records the result.
    *
-   * @returns whether it is to be watched on as a canary
+   * @returns whether the device must be observed as a canary
    */
   ended(id: string, end: FinalState): boolean {
     const entry = this.#devices.get(id);
@@ -184,13 +193,13 @@ export class Plan {
     return true;
   }
 
-  /** A canary has not stayed well. */
+  /** Records that a canary did not stay ready. */
   spoiled(id: string): void {
     this.holds.spoiled(id);
     this.#stopIfFailed();
   }
 
-  /** Goes on, also after a stop. What failed before counts no more. */
+  /** Continues after a pause or a stop, and restarts the wait for devices. Earlier failures no longer count. */
   resume(now: number): void {
     const wasActive = this.holds.mode === 'active';
     this.holds.resume();
@@ -200,7 +209,7 @@ export class Plan {
   }
 
   /**
-   * What is to be done now. To be called after everything that happens, and at `wakeAt`.
+   * Returns what is due now. Must be called after each change, and at `wakeAt`.
    *
    * @param open whether the window is open
    */
@@ -233,13 +242,16 @@ export class Plan {
     return { start, expired, ...(Number.isFinite(wakeAt) && { wakeAt }) };
   }
 
-  /** How many more may be started. Until enough canaries are proven, only so many as are missing. */
+  /** How many more devices may start: until all canaries are proven, only as many as are still needed. */
   get #free(): number {
     const places = this.#settings.concurrency - this.#running;
     return this.holds.inCanary ? Math.min(places, this.holds.missing - this.#running) : places;
   }
 
-  /** Those that ask, in the order in which they are served. A canary must be able to stay, so there those that woke are last. */
+  /**
+   * Returns the devices that ask, in the order in which they are served. Devices that woke come first, since they may
+   * soon sleep again. As canaries they come last, since a canary must stay awake.
+   */
   #queue(): string[] {
     const first = !this.holds.inCanary;
     const entries = [...this.#asking].map((id) => ({ id, ...this.#entry(id) }));
@@ -247,7 +259,7 @@ export class Plan {
     return entries.map(({ id }) => id);
   }
 
-  /** When it is given up, in ms. One that is there is waiting for nothing but its turn, unless the window is closed. */
+  /** Returns when a device times out, in ms. An available device times out only while the window is closed. */
   #deadline({ stage, since }: Entry): number {
     const { expires } = this.#settings;
     if (stage === 'away') return since + expires;
@@ -255,7 +267,7 @@ export class Plan {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Where nothing is left to be started, nothing is stopped, until something is. */
+  /** Stops the plan after too many failures, unless no device is left to start and none can be added later. */
   #stopIfFailed(): void {
     if (this.holds.hasFailed && (this.#left > this.#running || this.#settings.continuous)) this.holds.stop();
   }

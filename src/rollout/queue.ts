@@ -15,14 +15,14 @@ import type { Answer, Origin, Remaking } from './request';
 const queues = new WeakMap<HomieBroker, Queue>();
 
 /**
- * All jobs of a broker, whoever asks for them. Each request is a job of its own, unless the same is under way already. A
- * job that brings another image for the same firmware name takes over what waits in older ones.
+ * All jobs of a broker, of all origins. Each request becomes a job, unless an open job does the same. A job with
+ * another image for the same firmware name takes over the waiting devices of older jobs.
  *
- * Emits `job` for each that is taken in, before it begins.
+ * Emits `job` for each added job, before it starts.
  */
 export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   readonly #broker: HomieBroker;
-  /** The firmware that is on offer for its devices: in memory, until it is told where that is kept. */
+  /** The firmware on offer for the devices of the broker: in memory until a stored library replaces it. */
   library = new Library();
   readonly updates: DeviceUpdates;
   readonly #known = new KnownJobs();
@@ -34,34 +34,34 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     this.updates = new DeviceUpdates({ library: () => this.library, scope, jobs: () => this.#updating });
   }
 
-  /** The one of a broker, which ends with it. */
+  /** Returns the queue of a broker, which lives as long as the broker. */
   static of(broker: HomieBroker): Queue {
     const queue = queues.get(broker) ?? new Queue(broker);
     queues.set(broker, queue);
     return queue;
   }
 
-  /** The jobs of an origin, or all, from old to new, also those that have ended and can be retried. */
+  /** Returns the jobs of an origin, or all jobs, oldest first, including ended jobs that are not forgotten yet. */
   jobs(node?: string): Job[] {
     return this.#known.of(node).map(({ job }) => job);
   }
 
-  /** Those that have not ended. */
+  /** Returns the jobs that have not ended. */
   open(node?: string): Job[] {
     return this.jobs(node).filter(({ isEnded }) => !isEnded);
   }
 
-  /** Those that bring firmware. */
+  /** The jobs that send images. */
   get #updating(): Job[] {
     return this.#known.of().flatMap(({ job, work }) => (work.brings === 'image' ? [job] : []));
   }
 
-  /** Whether a job that has not ended has a device. */
+  /** Returns whether a device is part of an open job. */
   isServed(device: string): boolean {
     return this.open().some((job) => job.has(device));
   }
 
-  /** Whether a job is the last one of its origin, or for its firmware name, that has a device. */
+  /** Returns whether no later job of the same origin, or for the same firmware name, has a device. */
   isLastFor(job: Job, device: string): boolean {
     const own = this.#known.get(job.id);
     const { subject } = own?.work ?? {};
@@ -71,11 +71,11 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   }
 
   /**
-   * Takes a request: the job for it, which has not begun, or the open one of which the same was asked before.
+   * Adds a job for a request, or returns the open job that was requested with the same work. Does not start a new job.
+   * Resolves when it is stored.
    *
-   * @param msg what is kept of the message, as plain data
-   * @returns once it is written down
-   * @throws {HomieError} when another process uses the folder of the jobs
+   * @param msg the part of the message to keep, as plain data
+   * @throws {HomieError} USER_DIR_IN_USE: another process uses the folder of the jobs
    */
   async ask({ node, store }: Origin, work: Work, msg: object): Promise<Answer> {
     if (store !== undefined && !(await store.open()))
@@ -83,7 +83,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     const key = keyOf(node, work);
     const isSame = ({ job, key: other }: KnownJob): boolean => other === key && !job.isEnded && !job.isCanceled;
     const same = this.#known.of(node).findLast(isSame);
-    // Another image has taken its devices since, or will.
+    // A newer job with another image has taken its devices, or will.
     const isOutdated = same !== undefined && this.#others(same).newer.length > 0;
     if (same !== undefined && !isOutdated) return again(same, msg);
     this.#known.forgetStale(node);
@@ -99,16 +99,16 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     }
     const own: KnownJob = { job, node, work: knownOf(work), key, at: Date.now(), file, found: new Set() };
     this.#add(own);
-    // Who hears of the job may count on it.
+    // The caller may rely on the job only once it is stored.
     await file?.save(job);
     return { job, isAgain: false, run: () => this.#run(own, job.run.bind(job)) };
   }
 
-  /** Makes the jobs of an origin that are written down and not here, from old to new. */
+  /** Recreates the stored jobs of an origin that are not in the queue, oldest first. Sets aside those that fail. */
   async restore({ node, store }: Origin, remaking: Remaking): Promise<void> {
     for (const stored of (await store?.jobsOf(node)) ?? []) {
       if (remaking.signal.aborted) return;
-      // It was begun between two times of reading.
+      // The job is already in the queue: it was started after an earlier reading.
       if (this.#known.get(stored.id) !== undefined) continue;
       try {
         await this.#restore(node, stored, { remaking, image: (md5) => store?.firmware.read(md5) });
@@ -118,14 +118,14 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     }
   }
 
-  /** Cancels what was not sent, of the jobs of an origin that are not written down, or of all of them. */
+  /** Cancels devices to which nothing was sent, in the jobs of an origin that are not stored, or in all of its jobs. */
   cancelUnsent(node: string, all: boolean): void {
     for (const { job, file } of this.#known.of(node)) {
       if (!job.isEnded && (all || file === undefined)) job.cancelUnsent();
     }
   }
 
-  /** Leaves the jobs of an origin that are written down to another process, which has them now. */
+  /** Leaves the stored jobs of an origin to another process, which has taken over the folder. */
   leaveWritten(node: string): void {
     for (const known of this.#known.of(node)) {
       if (known.file === undefined) continue;
@@ -135,16 +135,16 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   }
 
   /**
-   * Stops watching the jobs of an origin, and forgets them. Resolves when nothing more will come of any.
+   * Abandons and forgets the jobs of an origin. Resolves when all of their work has ended.
    *
-   * @param forget what is written down, too: nobody will go on with it
+   * @param forget whether to delete their files, too, because no later node will continue them
    */
   async leave(node: string, forget: boolean): Promise<void> {
     await Promise.allSettled(
       this.#known.of(node).map(async ({ job, file }) => {
         const abandoned = job.abandon(file !== undefined && !forget);
         await (forget ? file?.remove() : file?.save(job));
-        // What goes on for long, such as the sending of an image, must not overwrite what a later node has written.
+        // Work that takes long, such as sending an image, must not overwrite what a later node has stored.
         file?.close();
         await abandoned;
       }),
@@ -171,7 +171,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     const at = Date.parse(state.startedAt);
     const own: KnownJob = { job, node, work: knownOf(work), key: keyOf(node, work), at, file, found: new Set() };
     this.#add(own);
-    // Those of other origins may have been asked for later.
+    // Jobs of other origins in the queue may be newer.
     this.#known.sort();
     remaking.goOn({ job, isAgain: false, run: () => this.#run(own, job.restart.bind(job)) }, msg);
     for (const [note, value] of file.notes()) {
@@ -194,26 +194,26 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     }
   }
 
-  /** Lets a job find its devices, and hands over to it what waits in older ones for another image of the same name. */
+  /** Wraps the search of a job for devices: then older jobs with another image of the same name hand them over. */
   #takingOver(own: KnownJob, select: Select): Select {
     return async (signal) => {
       const devices = await select(signal);
       own.found = new Set(devices);
       for (const { job, work } of this.#others(own).older) {
         await job.handOver(devices);
-        // It is open for devices to come, and so is this one.
+        // Both jobs accept devices that appear later; from now on, only the new one does.
         if (own.work.forAll && work.forAll) job.close();
       }
       return devices;
     };
   }
 
-  /** Whether a device is to be left to a newer job: one that has it, or takes in what appears. */
+  /** Returns whether a newer job with another image of the same name has a device or accepts it. */
   #isLeft(own: KnownJob, device: string): boolean {
     return this.#others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
   }
 
-  /** The jobs that bring another image for the same firmware name. */
+  /** Returns the jobs with another image for the same firmware name. */
   #others(own: KnownJob): { readonly older: readonly KnownJob[]; readonly newer: readonly KnownJob[] } {
     const { identity, subject } = own.work;
     const all = this.#known.of();
@@ -224,7 +224,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   }
 }
 
-/** The answer of a job to a message that asks for the same. Where nothing goes on by itself, it comes at once. */
+/** Returns the answer of an open job to a message that requests the same. A paused job answers at once. */
 function again(known: KnownJob, msg: object): Answer {
   const { job, file } = known;
   const run = async (): Promise<Summary> => {
@@ -236,7 +236,7 @@ function again(known: KnownJob, msg: object): Answer {
   return { job, isAgain: true, run };
 }
 
-/** @param note where the message is written down until it has its answer */
+/** @param note the key under which the message is stored until it is answered */
 async function answerOnce({ job, file }: KnownJob, note: string): Promise<Summary> {
   const summary = await job.untilIdle();
   void file?.note(note, undefined);

@@ -11,13 +11,13 @@ import type { Work } from './work';
 
 interface RequesterInput extends Origin, Omit<Remaking, 'signal'> {
   readonly queue: Queue;
-  /** Told when it is known whether another process uses the folder of the jobs. */
+  /** Called when it is known whether another process uses the folder of the jobs. */
   readonly decided?: () => void;
 }
 
 /**
- * A node that requests jobs, from its start to its end. It continues the jobs of an earlier one with the same id, also when
- * it gets the folder of the jobs from another process.
+ * The jobs of one node, from its start to its close. Continues the stored jobs of an earlier node with the same id,
+ * also when this process takes over the folder of the jobs later.
  */
 export class Requester {
   readonly #input: RequesterInput;
@@ -28,7 +28,7 @@ export class Requester {
     this.#input = input;
   }
 
-  /** Resolves when the jobs of earlier requesters are continued. Requests and commands wait for it. */
+  /** Resolves when the stored jobs have been continued. Requests and commands wait for it. */
   get restored(): Promise<void> {
     return this.#restored;
   }
@@ -38,7 +38,11 @@ export class Requester {
     this.#restored = this.#restore();
   }
 
-  /** Requests a job, as `Queue.ask` does. @throws an AbortError when it is closed */
+  /**
+   * Requests a job as `Queue.ask` does.
+   *
+   * @throws an AbortError when the requester is closed
+   */
   async ask(work: Work, msg: object): Promise<Answer> {
     const { queue, ...origin } = this.#input;
     await this.#restored;
@@ -46,7 +50,11 @@ export class Requester {
     return queue.ask(origin, work, msg);
   }
 
-  /** @throws {HomieError} those of `jobCommands` */
+  /**
+   * Executes a command for the jobs of the node.
+   *
+   * @throws {HomieError} the errors of `jobCommands`
+   */
   async command(command: JobCommand, target: Target = {}): Promise<Summary | Idle> {
     const { queue, node } = this.#input;
     await this.#restored;
@@ -54,14 +62,16 @@ export class Requester {
   }
 
   /**
-   * Leaves the jobs that are written down to a later requester. Of the others cancels what waits, and stops watching what is
-   * under way. Resolves when nothing more will come of any. `removed`: there will be no later requester.
+   * Leaves stored jobs to a later requester. In other jobs, cancels waiting devices and stops observing those in
+   * progress. Resolves when all work of the jobs has ended.
+   *
+   * @param removed whether the node was removed, so that no later requester continues the jobs: their files are deleted
    */
   async close(removed: boolean): Promise<void> {
     const { queue, node, store } = this.#input;
     store?.ownership.off('owned', this.#owned).off('lost', this.#lost);
     queue.cancelUnsent(node, removed);
-    // What is canceled ends first, and so does not count as abandoned.
+    // Canceled devices end first, so that they do not count as abandoned.
     await setImmediate();
     this.#closing.abort();
     await this.#restored;

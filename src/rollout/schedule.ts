@@ -5,7 +5,7 @@ import type { Due, Plan } from './plan';
 import type { Window } from '../settings/times';
 import { Opening } from './window';
 
-/** Runs a plan by the clock: looks at what is due after each change, and again when more becomes due. */
+/** Runs a plan on a clock: looks at what is due after each change, and again when more becomes due. */
 export class Schedule {
   readonly plan: Plan;
   readonly #opening: Opening;
@@ -27,22 +27,22 @@ export class Schedule {
     return this.#opening.isOpen;
   }
 
-  /** Whether a device that has its turn may still be sent something. */
+  /** Whether something may still be sent to a device that has its turn. */
   get maySend(): boolean {
     return this.plan.holds.maySend && this.isOpen;
   }
 
-  /** What keeps devices from being started that are there. */
+  /** What keeps available devices from starting. */
   get hold(): Hold | undefined {
     return this.plan.hold(this.isOpen);
   }
 
-  /** What keeps a device from being started that is queued. */
+  /** Returns what keeps a queued device from starting. */
   holdOf(device: string): Hold | undefined {
     return this.plan.waits(device) ? this.hold : undefined;
   }
 
-  /** What a job that has not ended is doing, or waiting for. */
+  /** What a job that has not ended is doing or waiting for. */
   get standing(): Pick<Summary, 'stage' | 'opensAt' | 'error'> & { readonly state?: 'paused' | 'stopped' } {
     const { mode, stopReason, soaking, inCanary } = this.plan.holds;
     if (mode === 'stopped') {
@@ -54,13 +54,13 @@ export class Schedule {
     return { stage: soaking.length > 0 ? 'soaking' : inCanary ? 'canary' : 'rollout' };
   }
 
-  /** Changes the plan, and looks at what is due then. */
+  /** Changes the plan, then looks at what is due. */
   apply(change: (plan: Plan, now: number) => void): void {
     change(this.plan, this.#clock.now());
     this.advance();
   }
 
-  /** Looks at what is due, once for all changes of the same turn. */
+  /** Looks at what is due, once for all changes in the same turn of the event loop. */
   advance(): void {
     if (this.#isLookDue) return;
     this.#isLookDue = true;
@@ -70,7 +70,7 @@ export class Schedule {
     });
   }
 
-  /** Returns what is due now, and looks again when more becomes due. */
+  /** Returns what is due now, and schedules the next look. */
   due(): Due {
     const now = this.#clock.now();
     const due = this.plan.due(now, this.isOpen);
@@ -80,7 +80,7 @@ export class Schedule {
     return due;
   }
 
-  /** Cancels the next look by the clock. */
+  /** Cancels the next scheduled look. */
   callOff(): void {
     this.#callOff();
   }

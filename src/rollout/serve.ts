@@ -7,7 +7,7 @@ import { unlessAborted } from '../unless-aborted';
 import type { DeviceTurn } from './device-turn';
 import type { Hooks, Judged, Task } from './task';
 
-/** Why a device is not served any more: the reason of the signal that stops it. */
+/** The reason of a signal that stops serving a device: how the device ends. */
 export class Stop {
   readonly outcome: Outcome;
 
@@ -19,22 +19,22 @@ export class Stop {
 export interface ServeInput {
   readonly task: Task<unknown>;
   readonly turn: DeviceTurn;
-  /** Its `cancel` is aborted with a `Stop`. */
+  /** The reason of `cancel` is a `Stop`. */
   readonly hooks: Hooks<unknown>;
 }
 
 /**
- * How long a device to which nothing was sent is skipped unless it is heard of, in ms. What spoke against it may last, as
- * when another process has the user directory.
+ * How long to wait for an event of a device before the next try, when its turn came but nothing was sent, in ms. The
+ * obstacle may last, as when another process uses the user directory.
  */
 const PAUSE = 500;
 
-/** What is said of a device while nothing is known of any. */
+/** The hint for a device that waits without a connection to the broker. */
 const NO_CONNECTION = 'There is no connection to the broker.';
 
 /**
- * Waits for a device, and for its turn; serves it; and waits for it again where it had gone. One that is there, and about
- * which all is known without sending anything, needs no turn. It does not reject.
+ * Waits for a device and its turn, and serves it; if the device had gone, waits again. A device whose outcome is known
+ * without sending anything needs no turn. Never rejects.
  */
 export async function serveDevice(device: string, input: ServeInput): Promise<Outcome> {
   const { task, turn, hooks } = input;
@@ -72,7 +72,11 @@ export async function serveDevice(device: string, input: ServeInput): Promise<Ou
   }
 }
 
-/** Waits for a device that something else has. What was decided of it before counts no more then. */
+/**
+ * Waits while another job has the device, or the device may still boot something else.
+ *
+ * @returns whether it had to wait, so that earlier decisions about the device no longer hold
+ */
 async function hadToWait(device: string, { task, turn, hooks }: ServeInput, signal: AbortSignal): Promise<boolean> {
   const { locks } = task.broker;
   const why = locks.refusalOf(device, task.stages, hooks.job);
@@ -85,21 +89,22 @@ async function hadToWait(device: string, { task, turn, hooks }: ServeInput, sign
 }
 
 /**
- * Serves a device whose turn it is. A device takes one job at a time, so it is locked until it has ended.
+ * Serves a device that has its turn. The device stays locked until it has ended, since only one job may serve it at a
+ * time.
  *
- * @returns undefined when it has gone or is busy, and nothing was sent
+ * @returns undefined when the device has gone or is busy, and nothing was sent
  */
 async function exchange(device: string, { task, hooks }: ServeInput): Promise<Outcome | undefined> {
   const { locks } = task.broker;
   if (locks.refusalOf(device, task.stages, hooks.job) !== undefined) return undefined;
   locks.acquire(device, hooks.job, task.stages);
-  // Another job may have had it since that was decided.
+  // Another job may have changed the device since the last decision.
   const outcome = (await task.look(device, hooks.asked)) ?? (await task.exchange(device, hooks));
   if (outcome === undefined) locks.release(device, hooks.job);
   return outcome;
 }
 
-/** Judges a device that was in flight when an earlier process ended: its reboot may be pending. */
+/** Judges a device that was in flight when an earlier process ended. Its pending reboot does not keep this job away. */
 export async function judge(device: string, flight: unknown, { task, hooks }: ServeInput): Promise<Judged> {
   const { locks } = task.broker;
   try {
@@ -111,12 +116,16 @@ export async function judge(device: string, flight: unknown, { task, hooks }: Se
   return task.judge(device, flight, hooks);
 }
 
-/** How a device ends whose signal to stop was given. */
+/** Returns how a device ends after its signal to stop. */
 export function stopped({ reason }: AbortSignal): Outcome {
   return reason instanceof Stop ? reason.outcome : { state: 'canceled' };
 }
 
-/** @returns whether it was not there at first */
+/**
+ * Waits until a device can be served.
+ *
+ * @returns whether it was not available at first
+ */
 async function untilThere(
   device: string,
   watch: DeviceWatch,
@@ -131,7 +140,7 @@ async function untilThere(
     const at = task.readyAt(device);
     const now = performance.now();
     if (at !== undefined && at <= now) return woke;
-    // One that connects again and again puts off when it is there: from the first such time on, it counts as away.
+    // Each reconnect delays the time when the device is ready. From the first such time on, the device counts as away.
     expectedAt ??= at;
     if (expectedAt !== undefined && expectedAt <= now) turn.away();
     if (at === undefined) {
@@ -145,7 +154,7 @@ async function untilThere(
   }
 }
 
-/** What is said of a device of which nothing is known, at once: its id may be misspelled. */
+/** Returns why a device waits. If nothing is known of a device, says so at once: its id may be misspelled. */
 function whyItWaits(
   device: string,
   { broker }: Task<unknown>,
@@ -156,7 +165,11 @@ function whyItWaits(
   return { reason: 'never_seen', hint: `${unseen.slice(0, 1).toUpperCase()}${unseen.slice(1)}` };
 }
 
-/** @returns false when the device leaves before it is its turn */
+/**
+ * Waits until a device has its turn.
+ *
+ * @returns false when the device leaves before that
+ */
 async function untilTurn(
   device: string,
   watch: DeviceWatch,

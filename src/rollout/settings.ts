@@ -8,7 +8,7 @@ const settings = settingsOf(rollout);
 
 export const { names: settingNames, defaults: defaultSettings } = settings;
 
-/** As `Settings.read`, but where a window is given and no `expires`, devices are waited for longer. */
+/** Reads settings as `Settings.read` does. With a window but no `expires` in `values`, jobs wait longer for devices. */
 export function readSettings(base: RolloutSettings, values: Readonly<Record<string, unknown>>): RolloutSettings {
   const expires = isGiven(values['window']) ? Math.max(base.expires, rollout.expires.withWindow * 1000) : base.expires;
   return settings.read({ ...base, expires }, values);

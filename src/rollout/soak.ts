@@ -4,20 +4,23 @@ import { reachedUptime, restartShown, type Uptime } from '../homie/uptime';
 import type { DeviceWatch } from '../homie/watch';
 import type { Clock } from './clock';
 
-/** How long a canary may be away before it counts as not well, in ms. */
+/** How long a canary may be away before its observation fails, in ms. */
 const AWAY_LIMIT = 180_000;
 
-/** `stayed`: well all the time. `dozed`: it went to sleep, and proves nothing. */
+/**
+ * The result of an observation. `stayed`: the canary stayed ready. `spoiled`: it rebooted, or was not ready for too
+ * long. `dozed`: the observation proves nothing, for instance because the canary went to sleep.
+ */
 export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
 
 /**
- * Watches whether a device stays ready, without another boot.
+ * Observes whether a device stays ready without another boot.
  *
- * A mere reconnect restarts the time, and so does a gap in our own connection. Where a device sends no uptime, a
- * reconnect counts as a boot: the two cannot be told apart.
+ * The observation time restarts after a reconnect of the device, and after a gap in our own connection. `$stats/uptime`
+ * distinguishes a reconnect from a boot; if a device sends no uptime, each reconnect counts as a boot.
  *
- * @param soak ms on the clock
- * @param signal rejects with its reason
+ * @param soak observation time, in ms on the clock
+ * @throws the reason of the signal
  */
 export async function soakDevice(
   { broker, device, clock }: { broker: HomieBroker; device: string; clock: Clock },
@@ -44,7 +47,7 @@ export async function soakDevice(
   }
 }
 
-/** Follows by the events of a device whether it is well. */
+/** Tracks by the events of a device whether it is well: ready, while our own connection stands. */
 class Canary {
   readonly #before: Uptime;
   #connectedAt: number | undefined;
@@ -61,7 +64,7 @@ class Canary {
   }
 
   /**
-   * Takes in an event.
+   * Processes an event.
    *
    * @param statistics whether the device sends its uptime
    * @returns how the observation ends, if it does
@@ -96,8 +99,8 @@ class Canary {
 }
 
 /**
- * The next event of a device; undefined when a time on the clock of the rollout has come, and the broker has answered since:
- * a connection that is dead, and not yet known to be lost, tells nothing.
+ * Returns the next event of a device, or undefined when a time on the clock has come and the broker has answered after
+ * that: without the answer, the connection could be dead without our knowing, and events be missing.
  */
 async function nextUntil(
   { broker, watch, clock }: { broker: HomieBroker; watch: DeviceWatch; clock: Clock },

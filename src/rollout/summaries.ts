@@ -1,17 +1,17 @@
 import { summarize, type Summary } from '../update/update';
 
-/** What is said where there is no job, or none that was asked for. */
+/** The answer when there is no job, or none that matches the request. */
 export interface Idle extends Omit<Summary, 'state'> {
   readonly state: 'idle';
 }
 
-/** What is said of a job that has not found its devices yet. */
+/** The text for a job that has not found its devices yet. */
 export const LOOKING = 'Looking for the devices.';
 
-/** What is said of a job that was canceled while it looked for the devices that run its firmware. */
+/** The answer for a job that was canceled before it found its devices. */
 export const canceledBeforeFound = { state: 'canceled', text: 'Canceled before any device was found.' } as const;
 
-/** Makes one summary of several jobs. `texts` say what a command did. */
+/** Combines the summaries of several jobs. `texts` say what a command did. */
 export function combine(summaries: readonly Summary[], texts: readonly string[] = []): Summary | Idle {
   const [only, ...more] = summaries;
   if (only === undefined) {
@@ -25,7 +25,7 @@ export function combine(summaries: readonly Summary[], texts: readonly string[] 
   return texts.length === 0 ? all : { ...all, text: texts.join(' ') };
 }
 
-/** Several jobs as one: stopped when one of them is, and paused when all that have not ended are. */
+/** Combines several jobs: stopped when one of them is, and paused when all jobs that have not ended are. */
 function together(summaries: readonly Summary[]): Summary {
   const all = summarize(
     summaries.map(({ job }) => job).join(', '),

@@ -5,73 +5,78 @@ import type { Staged } from '../homie/lock-table';
 import type { Change, Outcome, Update } from '../update/update';
 import type { Initial } from './entry';
 
-/** How a job treats one of its devices. */
+/** What a job offers to its task while the task serves one device. */
 export interface Hooks<Flight> {
   /** The id of the job, which holds the lock of the device. */
   readonly job: string;
-  /** Asked as something is handed to the socket: whether the job is neither paused nor stopped, and its window open. */
+  /**
+   * Called as something is handed to the socket: whether the job is neither paused nor stopped, and its window is open.
+   */
   readonly mayBegin: () => boolean;
-  /** Something is handed to the socket: it is too late to cancel. */
+  /** Called when something is handed to the socket: from then on, it is too late to cancel. */
   readonly handedOver: () => void;
-  /** The user wants to stop. Obeyed until something is handed to the socket; after that, nothing is sent again. */
+  /** Aborted by a cancellation. Nothing is sent from then on; what was already handed to the socket is still judged. */
   readonly cancel: AbortSignal;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be observed. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** To be awaited before something is published: from then on the device is judged by what it does. */
+  /** Stores the flight. Must be awaited before something is published: then the device is judged by what it does. */
   readonly begin: (flight: Flight) => Promise<void>;
-  /** What was begun was not published after all. */
+  /** Called when what `begin` announced did not reach the device. */
   readonly unsent: () => void;
-  /** Keeps watching after the end of the exchange: what the device does then does not change the result. */
+  /** Called to keep observing after the end of the exchange. A late outcome does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
-  /** Whether the user asked for this device, now. It was not when the job found the device later, or tries again. */
+  /** Whether the user requested this device now; false when the job found it later or tries it again. */
   readonly asked: boolean;
 }
 
-/** The result of a device that was in flight when the process ended; `again`: nothing was taken, nothing is under way. */
+/**
+ * The result of a device that was in flight when the process ended. `again`: nothing is under way, and the device can
+ * be served again.
+ */
 export type Judged = Outcome | 'again';
 
 /**
  * What a job does with each of its devices.
  *
- * `Flight` is what must be known to judge a device to which something was published, as plain data.
+ * `Flight` holds what is needed to judge a device to which something was published. Plain data.
  */
 export interface Task<Flight> {
   readonly broker: HomieBroker;
-  /** What it may leave a device to boot. */
+  /** What a device may have to boot after the task. */
   readonly stages: Staged;
-  /** What every update says from its start. */
+  /** What each update contains from its start. */
   readonly initial: Initial;
-  /** Finds the devices that are meant. Rejects with a HomieError, or with the signal. */
+  /** Finds the selected devices. Rejects with a HomieError, or with the reason of the signal. */
   select(signal: AbortSignal): Promise<readonly string[]>;
-  /** Whether a device that appears later is selected, too. */
+  /** Returns whether a device that appears later is selected, too. */
   admits(device: Device): boolean;
-  /** How a device ends of which nothing more must be known. */
+  /** Returns how a device ends whose outcome is known before it is available; otherwise undefined. */
   refuse(device: string): Outcome | undefined;
-  /** Since when, or from when on, a device can be served, in ms of `performance.now()`; undefined while it is not there. */
+  /** Returns from when on a device can be served, in ms of `performance.now()`; undefined while it is not available. */
   readyAt(device: string): number | undefined;
-  /** Why a device cannot be served now. */
+  /** Returns why a device cannot be served now. */
   missing(device: string): HomieError;
-  /** How a device that is there ends without anything being sent; undefined when it is to be served. */
+  /** Returns how an available device ends without anything being sent; undefined when it must be served. */
   look(device: string, asked: boolean): Promise<Outcome | undefined>;
-  /** Undefined when the device has gone, and nothing was sent: it is waited for again. */
+  /** Serves a device. Returns undefined when the device has gone and nothing was sent, so that the job waits again. */
   exchange(device: string, hooks: Hooks<Flight>): Promise<Outcome | undefined>;
   /** Judges a device that was in flight. */
   judge(device: string, flight: Flight, hooks: Hooks<Flight>): Promise<Judged>;
-  /** Whether a device that is waited for may have taken what was sent to it before. */
+  /** Returns whether a device that the job waits for may have taken what was sent to it before. */
   mayHaveTaken?(device: string): boolean;
-  /** Whether a device that has ended, and is there, is to be looked at again by a job that stays open. */
+  /** Returns whether a continuous job should look again at a device that has ended and is available. */
   isWorthAnotherLook(update: Update): boolean;
-  /** The user wants it once more. */
+  /** Allows sending to a device again, because the user wants to retry it. */
   allowAgain(device: string): void;
-  /** Failures have stopped the job. Called again after a restart. */
+  /** Called when failures have stopped the job, and again after a restart. */
   stopped?(): void;
-  /** The user wants it to go on. */
+  /** Called when the user resumes the job. */
   goOn?(): void;
   /**
-   * A device has ended, or has shown after its end what became of it (`late`). Resolves when that is remembered.
+   * Records the result of a device that has ended, or a `late` result after that. Resolves when it is in the history.
    *
-   * @param resumed its end may have been remembered before the process ended, but nobody was told
+   * @param resumed whether an earlier process may have recorded the result without reporting it
    */
   ended(device: string, update: Update, resumed: boolean): Promise<void>;
 }

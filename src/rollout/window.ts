@@ -3,10 +3,10 @@ import type { Clock } from './clock';
 
 const MINUTE = 60_000;
 
-/** How often the wall clock is looked at, in ms: it may jump. */
+/** How often to read the wall clock, in ms, since it may jump. */
 const LOOK_AGAIN = MINUTE;
 
-/** A time window by the wall clock. Without one it is always open. */
+/** A time window on the wall clock. Always open if no window is given. */
 export class Opening {
   readonly #window: Window | undefined;
   readonly #clock: Clock;
@@ -20,13 +20,13 @@ export class Opening {
     return this.#window === undefined || isOpen(this.#window, this.#clock.date());
   }
 
-  /** When it opens next: now, when it is open. */
+  /** When the window opens next; now if it is open. */
   get next(): Date {
     const date = this.#clock.date();
     return this.#window === undefined ? date : nextOpening(this.#window, date);
   }
 
-  /** When to look at it again, in ms from now: at its opening, and now and then. */
+  /** When to look again, in ms from now: at the next opening, and at least once a minute. */
   get lookAgainIn(): number {
     if (this.#window === undefined) return Number.POSITIVE_INFINITY;
     const opening = this.next.getTime() - this.#clock.date().getTime();
@@ -34,12 +34,13 @@ export class Opening {
   }
 }
 
+/** Returns whether a window is open at a time, in local time. A span may extend past midnight. */
 export function isOpen(window: Window, at: Date): boolean {
   const minute = at.getHours() * 60 + at.getMinutes();
   return window.some(({ from, to }) => (from < to ? minute >= from && minute < to : minute >= from || minute < to));
 }
 
-/** When the window is open next: `at` itself when it is open. Looks at each minute, so that changes of the clock are right. */
+/** Returns when the window is open next; `at` if it is open. Tries each minute, to be right when the clock changes. */
 export function nextOpening(window: Window, at: Date): Date {
   if (isOpen(window, at)) return at;
   let time = Math.floor(at.getTime() / MINUTE) * MINUTE;
@@ -47,6 +48,6 @@ export function nextOpening(window: Window, at: Date): Date {
     time += MINUTE;
     if (isOpen(window, new Date(time))) return new Date(time);
   }
-  // A span that lies within an hour that the clock leaves out, on a day of its own.
+  // Not reached: each span occurs within three days, even if the clock skips an hour.
   return new Date(time);
 }

@@ -4,43 +4,43 @@ import type { History } from './store/history';
 import type { Author } from './store/history-record';
 import type { Job, JobOptions } from './job';
 
-/** What is to be brought onto devices. */
+/** What a job does: the image or patch, the devices and the settings. */
 export interface Work {
   readonly brings: 'image' | 'patch';
-  /** The same for two that bring the same: the MD5 of the image, or the text of the patch. */
+  /** Equal for equal contents: the MD5 of the image, or the text of the patch. */
   readonly identity: string;
-  /** What a newer one replaces: the name of a firmware. */
+  /** The firmware name: newer work with another image for the same name replaces this. */
   readonly subject?: string;
-  /** It is for whatever devices there are, not for certain ones. */
+  /** Whether it applies to all devices that run the firmware name, instead of named ones. */
   readonly forAll: boolean;
-  /** To whom it is to be brought and how, as it was asked for: plain data. Two that differ in it are two jobs. */
+  /** The devices and settings as requested. Plain data. Requests that differ in it are different jobs. */
   readonly wish: object;
   readonly make: (options: JobOptions) => Job;
-  /** What is written down of it, if it is to survive a restart. */
+  /** What is stored, if the job must survive a restart. */
   readonly record?: WorkRecord;
 }
 
-/** What work has around it. */
+/** The environment of work. */
 export interface WorkAround {
   readonly broker: HomieBroker;
-  /** What is remembered of devices and images beyond a job. */
+  /** The history of devices and images, which outlives a job. */
   readonly history: History;
   readonly author?: Author | undefined;
 }
 
-/** Work as plain data without secrets. */
+/** Work as stored. Plain data without secrets. */
 interface WorkRecord {
-  /** ms: how long it is kept after its end. */
+  /** How long the job is kept after its end, in ms. */
   readonly keep: number;
-  /** What is needed to make it again. */
+  /** What is needed to recreate the work. */
   readonly work: object;
   readonly firmware?: { readonly md5: string; readonly image: Buffer };
 }
 
 /**
- * Reads what the head of a job file says of its work.
+ * Reads the message and the work from the head of a job file.
  *
- * @throws {HomieError} JOB_FILE_DAMAGED
+ * @throws {HomieError} JOB_FILE_DAMAGED: the work is missing
  */
 export function readRecord(value: unknown): { readonly msg: Readonly<Record<string, unknown>>; readonly work: object } {
   const { msg, work }: { msg?: unknown; work?: unknown } = Object(value);

@@ -8,16 +8,13 @@ import { Journal } from './journal';
 import { readPending } from './pending-file';
 
 interface DeviceRecordsInput {
-  /** Told, once, what cannot be read or written. */
+  /** Called once with an error for what cannot be read or written. */
   readonly tell: (error: HomieError) => void;
   /** The images of the library. */
   readonly firmware: ImageFiles;
 }
 
-/**
- * What is written down beyond a job: the firmware on offer, and of devices their history and whether they may have something
- * to boot.
- */
+/** The stored records that outlive a job: the firmware library, the history of devices, and their pending reboots. */
 export class DeviceRecords {
   readonly history: History;
   readonly library: Library;
@@ -27,7 +24,7 @@ export class DeviceRecords {
   #offered: Journal;
   #pending: { readonly journal: Journal; readonly end: () => void } | undefined;
 
-  /** Until it is read, changes stay in memory. */
+  /** Changes stay in memory until `read`. */
   constructor(folder: string, { tell, firmware: files }: DeviceRecordsInput) {
     this.#folder = folder;
     this.#tell = tell;
@@ -38,10 +35,9 @@ export class DeviceRecords {
   }
 
   /**
-   * Reads what an earlier process has written down, and writes down what changes from now on. Devices that may have something
-   * to boot are locked.
+   * Reads the records of an earlier process, and stores changes from now on. Locks devices with a pending reboot.
    *
-   * @returns what the ids of the devices with a history are unique in
+   * @returns the scopes (broker and base topic) of the devices with a history
    */
   async read(mayWrite: () => boolean): Promise<Set<string>> {
     const scopes = new Set<string>();
@@ -61,7 +57,7 @@ export class DeviceRecords {
     return scopes;
   }
 
-  /** Resolves when all is on the disk, or could not be written. */
+  /** Resolves when everything is on the disk, or could not be written. */
   async written(): Promise<void> {
     await Promise.all([this.#remembered.written(), this.#offered.written(), this.#pending?.journal.written()]);
   }

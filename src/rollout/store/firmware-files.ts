@@ -13,7 +13,7 @@ interface FirmwareFilesInput {
   readonly mayWrite: () => boolean;
 }
 
-/** Images in a folder, each once: `<md5>.bin`. */
+/** Stores each image once in a folder, as `<md5>.bin`. */
 export class FirmwareFiles implements ImageFiles {
   readonly #folder: string;
   readonly #input: FirmwareFilesInput;

@@ -1,33 +1,35 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
 
-/** Who uses a folder, as its lock file says. */
+/** The content of the lock file of a folder: which process uses it. */
 export interface Claim {
   readonly token: string;
   readonly host: string;
-  /** What process ids are unique in, where that is known. */
+  /** The boot and namespace in which process ids are unique; empty if not known. */
   readonly space: string;
   readonly pid: number;
-  /** The owner has ended its use. */
+  /** Whether the owner has ended its use. */
   readonly released: boolean;
 }
 
-/** What a waiting process has seen of the lock file. */
+/** What a waiting process has observed of the lock file. */
 export interface Watched {
   readonly generation: number;
   readonly text: string;
   /** ms of `performance.now()`. */
   readonly at: number;
-  /** ms without a change, as far as somebody was looking. */
+  /** ms without a change, counting only the time in which this process was looking. */
   readonly silent: number;
-  /** It has changed since the first look. */
+  /** Whether the file has changed since the first look. */
   readonly alive: boolean;
 }
 
 /**
- * Takes in another look at the lock file. No clock of the owner counts, only whether the file changes.
+ * Returns the observation after another look at the lock file. Does not depend on the clock of the owner, only on
+ * whether the file changes.
  *
- * @param most ms that count between two looks: a process that was suspended has not looked meanwhile
+ * @param at time of the look, in ms of `performance.now()`
+ * @param most maximum time in ms that counts between two looks, since a suspended process does not look
  */
 export function watch(
   before: Watched | undefined,
@@ -41,16 +43,20 @@ export function watch(
   return { generation, text, at, silent: 0, alive: before !== undefined };
 }
 
-/** Whether the folder may be taken over. @param silence ms without a heartbeat after which it may */
+/**
+ * Returns whether the folder may be taken over.
+ *
+ * @param silence time without a heartbeat after which it may, in ms
+ */
 export function isFree({ text, silent }: Pick<Watched, 'text' | 'silent'>, silence: number): boolean {
   const claim = readClaim(text);
   return silent >= silence || (claim !== undefined && (claim.released || isGone(claim)));
 }
 
 /**
- * Whether the process of a claim that is not ours has certainly ended. A process id says so only where it has the same
- * meaning: on the same host, and where the system tells, in the same boot and the same namespace. Two containers may have
- * the same host name, and Node-RED is process 1 in both.
+ * Returns whether the process of a claim that is not ours has certainly ended. Its process id proves that only on the
+ * same host and, where the system provides them, in the same boot and namespace. Two containers may have the same host
+ * name, and Node-RED is process 1 in both.
  */
 function isGone({ host, space, pid }: Claim): boolean {
   if (host !== os.hostname() || space !== ownSpace()) return false;
@@ -63,13 +69,15 @@ function isGone({ host, space, pid }: Claim): boolean {
   }
 }
 
-/** The content of the lock file of this process: another one with each heartbeat, and always of the same length. */
+/**
+ * Returns the content of the lock file of this process. It differs at each heartbeat, but always has the same length.
+ */
 export function claimText(own: { readonly token: string; readonly released: boolean; readonly beats: number }): string {
   const claim = { ...own, host: os.hostname(), space: ownSpace(), pid: process.pid };
   return `${JSON.stringify(claim).padEnd(1_000)}\n`;
 }
 
-/** @returns undefined for what is none, such as a file that was only just created */
+/** Parses the content of a lock file. Returns undefined if it is invalid, as in a file that was only just created. */
 export function readClaim(text: string): Claim | undefined {
   try {
     const { token, host, space, pid, released }: Partial<Record<string, unknown>> = Object(JSON.parse(text));
@@ -83,7 +91,10 @@ export function readClaim(text: string): Claim | undefined {
 
 let space: string | undefined;
 
-/** The boot of the machine, and the namespace of process ids there (proc(5), namespaces(7)); empty where not told. */
+/**
+ * Returns the ids of the boot of the machine and of the process id namespace (proc(5), namespaces(7)); empty where the
+ * system does not provide them.
+ */
 function ownSpace(): string {
   space ??= readSpace();
   return space;

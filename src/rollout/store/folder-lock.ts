@@ -7,15 +7,15 @@ import { HomieError } from '../../errors';
 import { isFree, readClaim, watch, type Watched } from './folder-claim';
 import { OwnerFiles, type OwnerFile } from './owner-file';
 
-/** In ms. */
+/** Times in ms. */
 export interface LockTiming {
-  /** From one heartbeat of the owner to the next. */
+  /** Interval between heartbeats of the owner. */
   readonly beat: number;
-  /** From one look of a waiting process to the next. */
+  /** Interval between looks of a waiting process. */
   readonly look: number;
-  /** The folder is free after so long without a heartbeat. */
+  /** The folder is free after this time without a heartbeat. */
   readonly silence: number;
-  /** The owner sends nothing after so long without a heartbeat of its own; shorter than `silence`. */
+  /** The owner sends nothing after this time without a heartbeat of its own; shorter than `silence`. */
   readonly trust: number;
 }
 
@@ -27,13 +27,13 @@ const TRANSIENT = new Set<unknown>(['EEXIST', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAG
 /** A period in which the folder is ours. */
 interface Ownership {
   readonly token: string;
-  /** The token of the owner before us, as far as that is known. */
+  /** The token of the previous owner, if known. */
   readonly before?: string | undefined;
-  /** Undefined where no process can create a file. */
+  /** Undefined when this process cannot create files in the folder. */
   readonly file?: OwnerFile;
 }
 
-/** One table for the whole process, also where this package is loaded more than once. */
+/** Key of the one table in the process, even if this package is loaded more than once. */
 const key = Symbol.for('@homie-ota/node-red-homie-ota/folder-locks/1');
 
 function table(): Map<string, FolderLock> {
@@ -48,14 +48,15 @@ function table(): Map<string, FolderLock> {
 }
 
 /**
- * Lets only one process at a time use a folder, across the machines that share it.
+ * Lets only one process at a time use a folder, across all machines that share it.
  *
- * The owner is the process that created `owner.<n>.json` with the highest number, and it rewrites that file as its heartbeat.
- * To take over, a process creates the file with the next number, which only one process can. The highest file is marked as
- * released and never deleted, so that numbers only grow; the next owner deletes it.
+ * The owner is the process that created `owner.<n>.json` with the highest number. It rewrites that file as its
+ * heartbeat. To take over, a process creates the file with the next number, which only one process can do. An owner
+ * that leaves marks its file as released instead of deleting it, so that numbers only grow; the next owner deletes the
+ * file.
  */
 export class FolderLock extends EventEmitter<{
-  /** The folder was in use by another process, and is ours now. */
+  /** This process has taken over the folder from another process. */
   owned: [];
   /** Another process has taken the folder. */
   lost: [];
@@ -79,7 +80,7 @@ export class FolderLock extends EventEmitter<{
     this.#timing = timing;
   }
 
-  /** The lock of a folder: one for the process. */
+  /** Returns the lock of a folder. There is one in the process. */
   static of(folder: string, timing: LockTiming = defaultTiming): FolderLock {
     const real = realFolder(folder);
     const lock = table().get(real) ?? new FolderLock(real, timing);
@@ -87,7 +88,7 @@ export class FolderLock extends EventEmitter<{
     return lock;
   }
 
-  /** Takes the folder as soon as it is free, and keeps it. Each call needs a call of `leave`. */
+  /** Takes the folder as soon as it is free, and keeps it. Each call must be paired with a call of `leave`. */
   enter(): void {
     this.#users += 1;
     if (this.#users > 1) return;
@@ -109,18 +110,18 @@ export class FolderLock extends EventEmitter<{
     this.#decision.resolve();
   }
 
-  /** Waits until it is known whether the folder is ours: for 20 s at most. */
+  /** Waits until it is known whether the folder is ours, for about 20 s at most. Returns whether it is. */
   async decided(): Promise<boolean> {
     await this.#decision.promise;
-    // After a pause of this process, or a jump of the clock, it is to be confirmed first.
+    // After a pause of this process or a jump of the clock, a heartbeat must confirm the ownership first.
     const file = this.#ownership?.file;
     if (file !== undefined && !this.isOwner) await this.#beat(file);
     return this.isOwner;
   }
 
   /**
-   * Whether this process may send anything to a device. Asks the disk at this very moment whether somebody has taken over,
-   * and trusts the answer only while the last heartbeat is recent.
+   * Whether this process may send anything to a device. Checks the disk at each access for another owner, and trusts
+   * the answer only while the last heartbeat is recent.
    */
   get isOwner(): boolean {
     if (this.#ownership === undefined) return false;
@@ -130,7 +131,7 @@ export class FolderLock extends EventEmitter<{
     return false;
   }
 
-  /** Why this process may not send anything; undefined when it may. */
+  /** Returns why this process may not send anything; undefined when it may. */
   whyNot(): HomieError | undefined {
     if (this.isOwner) return undefined;
     const owner = this.#watched && readClaim(this.#watched.text);
@@ -143,7 +144,7 @@ export class FolderLock extends EventEmitter<{
     return new HomieError(isSure ? 'USER_DIR_IN_USE.usedBy' : 'USER_DIR_IN_USE.mayBeUsedBy', { folder, pid, host });
   }
 
-  /** Another process is known to use the folder. */
+  /** Whether another process is known to use the folder. */
   get isInUse(): boolean {
     return this.#inUse;
   }
@@ -153,12 +154,12 @@ export class FolderLock extends EventEmitter<{
     return this.#ownership?.token;
   }
 
-  /** The `token` of the owner before us, as far as that is known. */
+  /** The `token` of the previous owner, if known. */
   get before(): string | undefined {
     return this.#ownership?.before;
   }
 
-  /** Whether files in the folder may be changed as part of the period of ownership that `token` identifies. */
+  /** Returns whether files in the folder may be changed in the period of ownership that `token` identifies. */
   mayWrite(token: string | undefined): boolean {
     if (token === undefined || token !== this.#ownership?.token) return false;
     return this.#ownership.file?.stands ?? true;
@@ -197,7 +198,7 @@ export class FolderLock extends EventEmitter<{
       }
     } catch (error) {
       if (ended.aborted || TRANSIENT.has(codeOf(error))) return;
-      // Where this process cannot create a file, it goes on as it does with all other files there.
+      // This process cannot create a file in the folder, so it continues without, as it does for its other files there.
       if (this.#ownership === undefined) this.#own({ token: randomUUID() });
     }
   }
@@ -205,7 +206,7 @@ export class FolderLock extends EventEmitter<{
   async #take(generation: number, before: string | undefined, ended: AbortSignal): Promise<void> {
     const token = this.#ownership?.token ?? randomUUID();
     const file = await this.#files.create(generation, token);
-    // Whoever looked long ago may create a file that a later owner has already deleted.
+    // After a long pause since its look, a process may recreate a file that a later owner has already deleted.
     const found = await this.#files.generations().catch(() => undefined);
     if (found?.some((other) => other > generation)) await this.#files.remove(generation);
     else if (found === undefined || ended.aborted) file.release();
@@ -224,7 +225,7 @@ export class FolderLock extends EventEmitter<{
     if (wasInUse) this.emit('owned');
   }
 
-  /** Another process is seen to use the folder. */
+  /** Gives up the folder, because another process was seen to use it. */
   #yield(): void {
     const hadIt = this.#ownership !== undefined;
     this.#drop();

@@ -2,15 +2,15 @@ import type { ErrorCode, HomieError } from '../../errors';
 import { DeviceLocks } from '../../homie/lock';
 import { FolderLock } from './folder-lock';
 
-/** The use of a folder by this process: while the folder is not ours, nothing is sent to any device. */
+/** The use of a folder by this process. While the folder is not ours, nothing is sent to any device. */
 export class FolderUse {
   readonly lock: FolderLock;
   readonly #tell: (error: HomieError) => void;
   #entered = false;
   #unguard: () => void = () => undefined;
-  /** How often it was begun. */
+  /** How many times `begin` was called. */
   #begun = 0;
-  /** What was told, and is not to be told again; that another process uses the folder only until it is ours again. */
+  /** Errors that were reported and are not repeated. USER_DIR_IN_USE is repeated after the folder was ours again. */
   readonly #told = new Set<ErrorCode>();
 
   constructor(folder: string, tell: (error: HomieError) => void) {
@@ -21,7 +21,7 @@ export class FolderUse {
   /**
    * Takes the folder, unless it is ours already.
    *
-   * @returns the tokens of the period in which it is ours, and of the owner before; undefined when another process uses it
+   * @returns the tokens of our period of ownership and of the previous owner; undefined when another process uses it
    */
   async begin(): Promise<{ readonly token: string; readonly before: string | undefined } | undefined> {
     this.#begun += 1;
@@ -41,7 +41,7 @@ export class FolderUse {
     return { token, before };
   }
 
-  /** Leaves the folder to whoever wants it when `done` resolves, unless the use is begun again meanwhile. */
+  /** Leaves the folder to other processes when `done` resolves, unless `begin` is called meanwhile. */
   async end(done: Promise<unknown>): Promise<void> {
     const begun = this.#begun;
     await done;
@@ -52,7 +52,7 @@ export class FolderUse {
     this.lock.leave();
   }
 
-  /** Tells what is wrong with the folder, once. */
+  /** Reports an error of the folder, once per code. */
   tellOnce(error: HomieError | undefined): void {
     if (error === undefined || this.#told.has(error.code)) return;
     this.#told.add(error.code);

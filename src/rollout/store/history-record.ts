@@ -1,51 +1,53 @@
-/** The history of a device as it is stored, and whether what was read from a file is one. */
+/** The stored history of a device, and checks of what was read from a file. */
 import { isState, type FirmwareName, type Update } from '../../update/update';
 
-/** What is known of one image on one device. */
+/** The record of one image on one device. */
 export interface ImageRecord {
-  /** Begun since the device last ran it, or since the user last allowed it. */
+  /** Number of transfers started since the device last ran the image, or since the user last allowed it. */
   readonly transfers: number;
-  /** The device was seen to run it. */
+  /** Whether the device was seen to run the image. */
   readonly had: boolean;
   readonly held?: Exclude<Held, 'ATTEMPTS'>;
-  /** The device had it, until another one was brought on purpose. */
+  /** The device ran the image until another image was installed on purpose. */
   readonly replaced?: true;
 }
 
-/** A rollout of an image was stopped by failures. */
+/** The stop of a rollout of an image by failures. */
 export interface ImageStop {
   /** ISO 8601. */
   readonly at: string;
 }
 
-/** Who has updated or changed a device: a node. */
+/** The node that has updated or changed a device. */
 export interface Author {
   readonly id: string;
   readonly name?: string;
 }
 
-/** How a job has ended with a device. What a patch has changed is not kept. */
+/** The result of a device in a job, without what a patch has changed. */
 export interface Remembered extends Omit<Update, 'config'> {
   readonly node?: Author;
 }
 
-/** What is remembered of a device, or of the images for all devices, as plain data, for a file. */
+/** The history of a device, or the stopped images of a scope, as stored in a file. Plain data. */
 export interface DeviceHistory {
   readonly images: readonly (readonly [md5: string, ImageRecord])[];
   readonly results: readonly Remembered[];
   readonly stops?: readonly (readonly [md5: string, ImageStop])[];
 }
 
-/** Why an image is not sent again to a device. */
+/** Why an image is held back from a device. */
 export type Held = 'OLD_FIRMWARE' | 'OTHER_FIRMWARE' | 'NOT_BACK' | 'ATTEMPTS' | 'REPLACED';
 
-/** Failures after which an image is not sent again: it does not run there, or does harm. */
+/** Failures after which an image is held back: it does not run on the device, or harms it. */
 export const heldBack: ReadonlySet<string | undefined> = new Set<Held>(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK']);
 
+/** Returns whether an error code holds an image back. */
 export function isHeld(code: string | undefined): code is Exclude<Held, 'ATTEMPTS' | 'REPLACED'> {
   return heldBack.has(code);
 }
 
+/** Returns whether a value read from a file is an MD5 with its record. */
 export function isImage(value: unknown): value is [string, ImageRecord] {
   if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
   const { transfers, had, held, replaced }: Partial<Record<keyof ImageRecord, unknown>> = Object(value[1]);
@@ -58,13 +60,14 @@ export function isImage(value: unknown): value is [string, ImageRecord] {
   );
 }
 
+/** Returns whether a value read from a file is an MD5 with its stop. */
 export function isStop(value: unknown): value is [string, ImageStop] {
   if (!Array.isArray(value) || typeof value[0] !== 'string') return false;
   const { at }: { at?: unknown } = Object(value[1]);
   return typeof at === 'string' && !Number.isNaN(Date.parse(at));
 }
 
-/** A file may have been damaged: what is told of later must be sound. */
+/** Returns whether a value is a valid result. The file may be damaged, and results are reported later. */
 export function isRemembered(value: unknown): value is Remembered {
   const {
     device,

@@ -3,7 +3,7 @@ import { type Update } from '../../update/update';
 import type { DeviceHistory, Held, ImageRecord, ImageStop, Remembered } from './history-record';
 import { heldBack, isHeld, isImage, isRemembered, isStop } from './history-record';
 
-/** How much is remembered; what was used longest ago goes first. */
+/** Limits of the history. Beyond them, what was used longest ago is forgotten first. */
 const MAX_DEVICES = 20_000;
 const MAX_IMAGES = 20;
 const MAX_STOPS = 100;
@@ -14,25 +14,26 @@ const MAX_RESULTS = 5;
 const nothing: ImageRecord = { transfers: 0, had: false };
 
 /**
- * What is remembered of devices and images beyond a job, so that no device is flashed over and over. Devices are named by
- * broker, base topic and id, images by their MD5; a stop is for all devices of a broker and base topic. Memory is bounded.
+ * Remembers devices and images beyond a job, so that no device is flashed over and over. A device is identified by
+ * broker, base topic and id, an image by its MD5. A stop applies to all devices of a scope (broker and base topic).
+ * Memory is bounded.
  */
 export class History {
   readonly #images = new Map<string, Map<string, ImageRecord>>();
   readonly #results = new Map<string, readonly Remembered[]>();
-  /** By what the ids of devices are unique in. */
+  /** By scope. */
   readonly #stops = new Map<string, Map<string, ImageStop>>();
   readonly #write: (device: string, record: DeviceHistory | undefined) => Promise<void>;
 
   /**
-   * @param write called with what is to be written down of a device, undefined when that is nothing; resolves when it is
-   * written. It must not reject
+   * @param write stores the record of a device (or scope); undefined removes it. Resolves when that is done. It must
+   *   not reject
    */
   constructor(write: (device: string, record: DeviceHistory | undefined) => Promise<void> = async () => undefined) {
     this.#write = write;
   }
 
-  /** Takes in what was written down of a device; what is none is left out. */
+  /** Restores the stored record of a device. Ignores invalid parts. */
   restore(device: string, record: unknown): void {
     const { images, results, stops }: Partial<Record<keyof DeviceHistory, unknown>> = Object(record);
     if (Array.isArray(images)) this.#images.set(device, new Map(images.filter(isImage)));
@@ -40,20 +41,20 @@ export class History {
     if (Array.isArray(stops)) this.#stops.set(device, new Map(stops.filter(isStop)));
   }
 
-  /** Whether anything is remembered of a device. */
+  /** Returns whether anything is remembered of a device. */
   knows(device: string): boolean {
     return this.#images.has(device) || this.#results.has(device);
   }
 
-  /** How many more transfers of the image may be begun. */
+  /** Returns how many more transfers of an image to a device may be started. */
   mayTransfer(device: string, md5: string, attempts: number): number {
     return Math.max(0, attempts - this.#of(device, md5).transfers);
   }
 
   /**
-   * Why the image is not sent to the device unless the user allows it again.
+   * Returns why an image is held back from a device until the user allows it again; undefined when it may be sent.
    *
-   * @param asked whether the user asked for the device: only then may an image come back that was replaced on purpose
+   * @param asked whether the user requested the device: only then may an image return that was replaced on purpose
    */
   heldBecause(device: string, md5: string, attempts: number, asked = true): Held | undefined {
     const { held, replaced } = this.#of(device, md5);
@@ -62,19 +63,19 @@ export class History {
     return this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS';
   }
 
-  /** A transfer is about to begin. Resolves when that is written down: only then is it to be sent. */
+  /** Counts a transfer that is about to start. Resolves when that is stored; nothing must be sent before. */
   begun(device: string, md5: string): Promise<void> {
     const known = this.#of(device, md5);
     return this.#set(device, md5, { ...known, transfers: known.transfers + 1 });
   }
 
-  /** What was begun was not sent after all. */
+  /** Takes back the count of a transfer that was not sent after all. */
   notSent(device: string, md5: string): void {
     const known = this.#of(device, md5);
     void this.#set(device, md5, { ...known, transfers: Math.max(0, known.transfers - 1) });
   }
 
-  /** A job has ended with a device: remembers the result, as `remember` does, and what it means for the image. */
+  /** Remembers a result as `remember` does, and what it means for the image. */
   async ended(device: string, md5: string, update: Remembered, resumed = false): Promise<void> {
     await Promise.all([this.#learn(device, md5, update), this.remember(device, update, resumed)]);
   }
@@ -82,7 +83,7 @@ export class History {
   async #learn(device: string, md5: string, { state, error }: Remembered): Promise<void> {
     if (state === 'succeeded') {
       for (const [other, { had, held }] of new Map(this.#images.get(device))) {
-        // What does not run there stays held, whatever runs there now.
+        // An image that failed on the device stays held back, whatever the device runs now.
         if (had && other !== md5 && !heldBack.has(held)) void this.#set(device, other, { ...nothing, replaced: true });
       }
       await this.#set(device, md5, { ...nothing, had: true });
@@ -91,19 +92,21 @@ export class History {
     }
   }
 
-  /** A device that is there shows whether it runs the image. One that had it, and runs another one now, is held. */
+  /**
+   * Records whether an available device runs an image. If it ran the image and now runs another, holds the image back.
+   */
   shows(device: string, md5: string, runs: boolean): void {
     const known = this.#of(device, md5);
     if (runs) void this.#set(device, md5, { ...nothing, had: true });
     else if (known.had && known.held === undefined) void this.#set(device, md5, { ...known, held: 'REPLACED' });
   }
 
-  /** The user wants the image to be sent again. */
+  /** Allows an image to be sent to a device again, because the user wants it. */
   allowAgain(device: string, md5: string): void {
     if (this.#images.get(device)?.delete(md5) === true) void this.#changed(device);
   }
 
-  /** A rollout of an image was stopped by failures: it goes to no other device unless somebody says so. */
+  /** Records that failures stopped a rollout of an image: no other device gets it until the user allows it. */
   stop(scope: string, md5: string): void {
     if (this.stopOf(scope, md5) !== undefined) return;
     const stops = this.#stops.get(scope) ?? new Map<string, ImageStop>();
@@ -112,43 +115,43 @@ export class History {
     void this.#changed(scope, forgotten);
   }
 
-  /** Since when the image goes to no other device. */
+  /** Returns the stop of an image in a scope, if there is one. */
   stopOf(scope: string, md5: string): ImageStop | undefined {
     return this.#stops.get(scope)?.get(md5);
   }
 
-  /** The image may go to other devices again. */
+  /** Allows an image for other devices again. */
   endStop(scope: string, md5: string): void {
     if (this.#stops.get(scope)?.delete(md5) === true) void this.#changed(scope);
   }
 
-  /** The last results of a device, from old to new. */
+  /** Returns the last results of a device, oldest first. */
   lastResults(device: string): readonly Remembered[] {
     return this.#results.get(device) ?? [];
   }
 
   /**
-   * Returns how the devices of a broker have ended lately, from new to old.
+   * Returns the last results of the devices of a broker, newest first.
    *
-   * @param scope what the names of its devices begin with
-   * @param fits which results are asked for
+   * @param scope broker and base topic, with which the names of its devices start
+   * @param fits selects the results to return
    */
   recent(scope: string, fits: (result: Remembered) => boolean): Remembered[] {
     const found = [...this.#results].flatMap(([device, results]) => {
-      // A base topic may be within another one.
+      // The base topic of another scope may start with this one.
       const isOfBroker = device.startsWith(scope) && !device.slice(scope.length).includes('/');
       return isOfBroker ? results.filter(fits) : [];
     });
-    // What has ended at the same time stays in its order, from old to new, until it is turned round.
+    // A stable sort from old to new, then reversed: so results that ended at the same time are also newest first.
     return found.sort((a, b) => endOf(a) - endOf(b)).toReversed();
   }
 
   /**
-   * Remembers how a device has ended. Resolves when that is written down. A skip takes the place of the same one before it:
-   * what was up to date every night must not push out how it was updated. A late result takes the place of the last result of
-   * its job, unless that is forgotten.
+   * Remembers the result of a device. Resolves when it is stored. A skip replaces an equal skip before it: a device
+   * that is up to date every night must not push out the result of its update. A late result replaces the last result
+   * of its job, unless that is forgotten.
    *
-   * @param resumed takes the place of the last result of the same job, which nobody was told
+   * @param resumed whether to replace the last result if it is from the same job, since it may not have been reported
    */
   async remember(device: string, update: Remembered & Pick<Update, 'config'>, resumed = false): Promise<void> {
     const { config: _config, ...result } = update;
@@ -196,7 +199,7 @@ export class History {
   }
 }
 
-/** When a device has ended, in ms since 1970. */
+/** Returns when a device ended, in ms since 1970. */
 export function endOf({ startedAt, duration }: Remembered): number {
   return Date.parse(startedAt) + duration;
 }

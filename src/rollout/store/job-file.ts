@@ -5,25 +5,25 @@ import type { Job } from '../job';
 import type { StoredDevice, JobState } from '../job-state';
 import type { Journal } from './journal';
 
-/** The keys in the file: `head`, `job`, one for each device, and one for each note. */
+/** Prefixes of keys in the file. Its keys are `head`, `job`, one for each device, and one for each note. */
 const DEVICE = 'device ';
 const NOTE = 'note ';
 
-/** What does not change in a job: whose it is, and what it does. Plain data without secrets. */
+/** What does not change in a job: its node and its work. Plain data without secrets. */
 export interface JobHead {
   /** The id of the node. */
   readonly node: string;
-  /** What the ids of its devices are unique in: see `DeviceLocks`. */
+  /** Broker and base topic, in which device ids are unique; see `DeviceLocks`. */
   readonly scope: string;
-  /** MD5 of its firmware, if it brings one. */
+  /** MD5 of its image, if it has one. */
   readonly firmware?: string;
-  /** ms: how long it is kept after its last change. */
+  /** How long an idle job is kept after its last change, in ms. */
   readonly keep: number;
-  /** What only those who made the job understand. */
+  /** Opaque to the store: read by those who created the job. */
   readonly work: unknown;
 }
 
-/** A job as it was written down. */
+/** A job that was read from its file. */
 export interface StoredJob {
   readonly id: string;
   readonly head: JobHead;
@@ -31,18 +31,18 @@ export interface StoredJob {
   readonly file: JobFile;
 }
 
-/** Where a job is written down. */
+/** The file of a job. */
 export class JobFile {
   readonly #journal: Journal;
   readonly #removed: () => Promise<void>;
   readonly #begun: Promise<void>;
   #writing: Promise<void>;
-  /** What is to be written after that. */
+  /** The write that follows. */
   #next: Promise<void> | undefined;
 
   /**
-   * @param begun resolves when all is written down that the job needs from its start
-   * @param removed called when the job is forgotten
+   * @param begun resolves when everything is stored that the job needs from its start
+   * @param removed called when the file was deleted
    */
   constructor(journal: Journal, begun: Promise<void>, removed: () => Promise<void>) {
     this.#journal = journal;
@@ -52,8 +52,8 @@ export class JobFile {
   }
 
   /**
-   * Writes down what has changed. Resolves when that is done, or cannot be done. Whatever changes while something is being
-   * written is written together after it.
+   * Stores what has changed. Resolves when that is done or has failed. Changes during a write are written together
+   * after it.
    */
   save(job: Job): Promise<void> {
     this.#next ??= this.#writing.then(() => {
@@ -72,25 +72,25 @@ export class JobFile {
     ]);
   }
 
-  /** Keeps more about the job: plain data. */
+  /** Stores additional plain data about the job; undefined removes it. */
   async note(key: string, value: unknown): Promise<void> {
     await this.#begun;
     await this.#journal.set(`${NOTE}${key}`, value);
   }
 
-  /** What was kept by `note`. */
+  /** Returns what was stored by `note`. */
   *notes(): Generator<[key: string, value: unknown]> {
     for (const [key, value] of this.#journal.entries()) {
       if (key.startsWith(NOTE)) yield [key.slice(NOTE.length), value];
     }
   }
 
-  /** Leaves the job to a later node: nothing is written any more, however late it comes. */
+  /** Leaves the file to a later node: nothing is written any more. */
   close(): void {
     this.#journal.close();
   }
 
-  /** Forgets the job, and its firmware when no other job needs it. */
+  /** Deletes the file, and the image if no other job needs it. */
   async remove(): Promise<void> {
     await this.#begun;
     await this.#journal.remove();
@@ -99,10 +99,10 @@ export class JobFile {
 }
 
 /**
- * Reads what the file of a job holds.
+ * Reads the head and the state of a job.
  *
- * @returns undefined when the job is only just beginning, or the process ended then: nothing was sent
- * @throws {HomieError} JOB_FILE_DAMAGED
+ * @returns undefined when only the start of the job is stored, so that nothing was sent
+ * @throws {HomieError} JOB_FILE_DAMAGED: the head, the state or a device is invalid
  */
 export function readJob(journal: Journal): { head: JobHead; state: JobState } | undefined {
   const [head, rest] = [journal.get('head'), journal.get('job')];
@@ -113,10 +113,10 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
 }
 
 /**
- * The devices to which something may be under way, by what can be read of the file of a job that cannot be gone on with.
+ * Returns the devices that may be in flight in a job that cannot be continued, as far as its file can be read.
  *
- * @param damagedKeys of lines that cannot be read
- * @returns the ids, and what they are unique in where that can be read
+ * @param damagedKeys keys of damaged lines
+ * @returns the device ids, and their scope if it can be read
  */
 export function suspectsOf(
   journal: Journal,
@@ -132,7 +132,7 @@ export function suspectsOf(
   return { ...(typeof scope === 'string' && { scope }), devices };
 }
 
-/** The firmware that the job needs, as far as that can be read. */
+/** Returns the MD5 of the image that the job needs, if it can be read. */
 export function firmwareOf(journal: Journal): string | undefined {
   const head = journal.get('head');
   return isHead(head) ? head.firmware : undefined;

@@ -1,12 +1,12 @@
-/** What is to be known of each job without reading its file again. */
+/** What is known of each job without reading its file again. */
 interface Indexed {
-  /** The node that goes on with it; undefined when nobody does. */
+  /** The node that continues the job; undefined when none does. */
   readonly node?: string | undefined;
-  /** MD5 of the firmware that it needs. */
+  /** MD5 of the image that the job needs. */
   readonly firmware?: string | undefined;
 }
 
-/** The jobs that are written down: of which node they are, and how many of them need a firmware. */
+/** The stored jobs: the node of each, and how many need an image. */
 export class JobIndex {
   readonly #jobs = new Map<string, Indexed>();
   readonly #needs = new Map<string, number>();
@@ -17,7 +17,7 @@ export class JobIndex {
     this.#count(firmware, 1);
   }
 
-  /** @returns the firmware that no job needs any more, if there is one */
+  /** Removes a job. @returns the MD5 of its image if no other job needs it */
   remove(id: string): string | undefined {
     const firmware = this.#jobs.get(id)?.firmware;
     if (!this.#jobs.delete(id)) return undefined;
@@ -25,12 +25,12 @@ export class JobIndex {
     return firmware === undefined || this.needs(firmware) ? undefined : firmware;
   }
 
-  /** Whether a job needs the firmware. */
+  /** Returns whether any job needs the image with this MD5. */
   needs(firmware: string): boolean {
     return this.#needs.has(firmware);
   }
 
-  /** The ids of the jobs of a node. */
+  /** Returns the ids of the jobs of a node. */
   of(node: string): string[] {
     return [...this.#jobs].flatMap(([id, job]) => (job.node === node ? [id] : []));
   }

@@ -16,17 +16,17 @@ import { Journal, type Reading } from './journal';
 import { removeOldFiles, type Needs } from './old-files';
 import { closeToOthers, isMissing } from './whole-file';
 
-/** While the folder is ours without anybody else in between. */
+/** A time in which no other process owned the folder. `token` is that of our latest ownership in it. */
 interface Period {
   token: string;
 }
 
-/** When a job was begun, once it is written down. */
+/** The period in which the file of a job was started; undefined until then. */
 interface BegunIn {
   period: Period | undefined;
 }
 
-/** The file of a job that cannot be gone on with. */
+/** The file of a job that cannot be continued. */
 interface Broken {
   readonly id: string;
   readonly reading: Reading;
@@ -34,7 +34,7 @@ interface Broken {
 }
 
 /**
- * Jobs, their firmware, and what is remembered of devices, in a folder that only the owner can read:
+ * Stores jobs, their images, and the records of devices, in a folder that only the user of the process can read:
  *
  * - `jobs/<id>.jsonl`: a job
  * - `firmware/`: see `FirmwareFiles`
@@ -44,25 +44,25 @@ interface Broken {
  * - `owner.<n>.json`: see `FolderLock`
  * - `*.damaged`, `*.new`: see `removeOldFiles`
  *
- * There is one for a folder in the process. What cannot be read or written is told, and all else goes on.
+ * There is one store per folder in the process. It reports what cannot be read or written, and continues otherwise.
  */
 export class JobStore {
-  /** The images that the jobs bring. */
+  /** The images of the jobs. */
   readonly firmware: FirmwareFiles;
   readonly #folder: string;
   readonly #tell: (error: HomieError) => void;
   readonly #use: FolderUse;
   readonly #records: DeviceRecords;
-  /** The period of ownership in which the folder was read. */
+  /** The period in which the folder was read. */
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
   #removals: Promise<void> = Promise.resolve();
   /** The jobs whose file is there, or is being begun. */
   #index = new JobIndex();
-  /** What the ids of devices that are named in the folder are unique in. */
+  /** The scopes (broker and base topic) of the devices in the folder. */
   readonly #scopes = new Set<string>();
 
-  /** @param tell is told, once, what cannot be read or written */
+  /** @param tell called once with an error for what cannot be read or written */
   constructor(folder: string, tell: (error: HomieError) => void) {
     this.#folder = folder;
     this.#tell = tell;
@@ -89,11 +89,11 @@ export class JobStore {
   }
 
   /**
-   * Takes the folder, and reads what an earlier process has written there: what is remembered, and which devices may have an
-   * update under way. These are locked until they are shown to have restarted, or until their job goes on. To be awaited
-   * before anything is sent.
+   * Takes the folder, and reads what an earlier process has stored. Locks the devices that may have an update in
+   * progress until they are shown to have restarted, or until their job continues. Must be awaited before anything is
+   * sent.
    *
-   * @returns false when another process uses the folder: `ownership` emits `owned` when it can be opened
+   * @returns false when another process uses the folder; `ownership` emits `owned` when it can be opened
    */
   async open(): Promise<boolean> {
     const owned = await this.#use.begin();
@@ -101,18 +101,18 @@ export class JobStore {
     const { token, before } = owned;
     if (this.#period !== undefined && before === this.#period.token) this.#period.token = token;
     if (this.#period?.token !== token) {
-      // What was begun before is not read yet.
+      // Another process has owned the folder since the last reading.
       if (this.#period !== undefined) this.#index = new JobIndex();
       this.#period = { token };
       this.#reading = this.#read(this.#period);
     }
     await this.#reading;
-    // What came while the folder was not ours.
+    // Changes from the time when the folder was not ours are written now.
     await this.#records.written();
     return true;
   }
 
-  /** Leaves the folder to whoever wants it, unless it is opened again meanwhile. It can be opened again later. */
+  /** Leaves the folder to other processes, unless it is opened again meanwhile. It can be opened again later. */
   async close(): Promise<void> {
     await this.#use.end(this.#written());
   }
@@ -122,7 +122,7 @@ export class JobStore {
     await Promise.all([this.#removals, this.#records.written()]);
   }
 
-  /** The jobs of a node, from old to new; none while the folder is not ours. */
+  /** Returns the stored jobs of a node, oldest first; none while the folder is not ours. */
   async jobsOf(node: string): Promise<StoredJob[]> {
     if (!(await this.open())) return [];
     const found: StoredJob[] = [];
@@ -135,9 +135,9 @@ export class JobStore {
   }
 
   /**
-   * Begins to write down a job.
+   * Starts the file of a job.
    *
-   * @param image of the firmware that it brings
+   * @param image the image that the job sends, if any
    */
   begin(id: string, head: JobHead, image?: Buffer): JobFile {
     const begunIn: BegunIn = { period: undefined };
@@ -153,14 +153,14 @@ export class JobStore {
     return this.#fileOf(id, journal, begun);
   }
 
-  /** Tells that a job cannot go on, and sets its file aside. */
+  /** Reports that a job cannot continue, and sets its file aside as `*.damaged`. */
   async setAside(id: string, error: HomieError): Promise<void> {
     this.#tell(error);
     this.#index.remove(id);
     const file = this.#jobFile(id);
     if (!this.#mayWrite()) return;
     const now = new Date();
-    // It is kept for some time from now on.
+    // The time for which the file is kept starts now.
     await lutimes(file, now, now).catch(() => undefined);
     await rename(file, `${file}.damaged`).catch(() => undefined);
   }
@@ -181,12 +181,12 @@ export class JobStore {
     return this.ownership.mayWrite(period?.token);
   }
 
-  /** A function of its own, since it lives as long as the job: one made in `begin` would keep the image in memory with it. */
+  /** Separate from `begin`: a closure made there would keep the image in memory as long as the job. */
   #mayWriteWhatWas(begun: BegunIn): () => boolean {
     return () => this.#mayWrite(begun.period);
   }
 
-  /** Reads each file once, however many there are. */
+  /** Reads the folder, each file once. */
   async #read(period: Period): Promise<void> {
     const mayWrite = (): boolean => this.#mayWrite(period);
     this.#use.tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
@@ -201,11 +201,11 @@ export class JobStore {
       else if (this.#takeUp(id, reading.job)) expired.push(this.#fileOf(id, reading.journal));
     }
     for (const each of broken) await this.#giveUp(each);
-    // Nobody waits for that.
+    // `open` does not wait for the removals.
     this.#removals = this.#removeOld(expired, { begunOnly, mayRemove: mayWrite });
   }
 
-  /** @returns whether it was kept for long enough; else locks the devices that it was sending something to */
+  /** Adds a job to the index. @returns whether it has expired; if not, its devices in flight are locked */
   #takeUp(id: string, { head, state }: Readable): boolean {
     const isExpired = hasExpired({ head, state });
     this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
@@ -221,7 +221,7 @@ export class JobStore {
     await this.firmware.inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
   }
 
-  /** @returns no job where it was only just beginning when the process ended */
+  /** Reads a job. `job` is undefined when only its start was stored when the process ended. */
   async #readJob(id: string): Promise<Broken | { readonly journal: Journal; readonly job: Readable | undefined }> {
     const period = this.#period;
     const reading = await Journal.read(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
@@ -234,7 +234,9 @@ export class JobStore {
     }
   }
 
-  /** Locks the devices that may have something under way, as far as that can be read. */
+  /**
+   * Gives up a job that cannot be continued, and locks its devices that may be in flight, as far as they can be read.
+   */
   async #giveUp({ id, reading: { journal, damage }, error }: Broken): Promise<void> {
     const { scope, devices } = suspectsOf(journal, damage?.keys);
     for (const each of scope === undefined ? this.#scopes : [scope]) {
@@ -259,7 +261,7 @@ export class JobStore {
   }
 }
 
-/** The ids of the jobs whose files are in a folder. */
+/** Returns the ids of the jobs whose files are in a folder. */
 async function idsIn(folder: string, tell: (error: HomieError) => void): Promise<string[]> {
   const names = await readdir(folder).catch((error: unknown) => {
     if (!isMissing(error)) tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
@@ -268,7 +270,7 @@ async function idsIn(folder: string, tell: (error: HomieError) => void): Promise
   return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
 }
 
-/** A device of a job that was in flight when the process ended. */
+/** Returns the pending reboot of a device that was in flight when the process ended. */
 function inFlight(scope: string, device: string, flight?: unknown): PendingReboot {
   const { at, up, upAt, statistics }: Partial<Record<'at' | 'up' | 'upAt' | 'statistics', unknown>> = Object(flight);
   return {

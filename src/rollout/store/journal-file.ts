@@ -1,18 +1,18 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { writeWhole } from './whole-file';
 
-/** A file is rewritten when it has more than so many bytes, and four times as many as its content needs. */
+/** A file is rewritten when it has more bytes than this, and more than four times the bytes that its content needs. */
 const COMPACT_ABOVE = 256 * 1024;
 
-/** How long a file stays open after a write, in ms: in a rollout one follows another. */
+/** How long a file stays open after a write, in ms, since writes follow each other in a rollout. */
 const LINGER = 200;
 
 /** The file of a journal on the disk: lines are appended, and the file is compacted from time to time. */
 export class JournalFile {
   readonly path: string;
-  /** Bytes. */
+  /** Size of the file in bytes. */
   #size = 0;
-  /** Its contents are not known to be complete, so it must be rewritten. */
+  /** Whether the file must be rewritten, because its content may be incomplete. */
   #stale = true;
   #handle: FileHandle | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -21,7 +21,12 @@ export class JournalFile {
     this.path = path;
   }
 
-  /** Notes what was read. @param isSound whether lines can be appended */
+  /**
+   * Records the state of the file as it was read.
+   *
+   * @param size bytes
+   * @param isSound whether lines can be appended
+   */
   wasRead(size: number, isSound: boolean): void {
     this.#size = size;
     this.#stale = !isSound;
@@ -30,9 +35,9 @@ export class JournalFile {
   /**
    * Appends lines, or rewrites the file if it is stale or too large.
    *
-   * @param content bytes that it needs at least
-   * @param whole returns its whole text, with the lines
-   * @throws the error of the system; half of the lines may be there
+   * @param content bytes that the content needs
+   * @param whole returns the whole text of the file, including the lines
+   * @throws the error of the system; the lines may have been written in part
    */
   async write(lines: string, content: number, whole: () => string): Promise<void> {
     try {

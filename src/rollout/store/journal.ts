@@ -3,51 +3,53 @@ import { asHomieError, HomieError } from '../../errors';
 import { JournalFile } from './journal-file';
 import { copyAside, isMissing, leniently, notWritten, readWhole } from './whole-file';
 
-/** What the first line of a file says. A file of a later version is not touched. */
+/** The version in the first line of a file. A file of a later version is never changed. */
 const VERSION = 1;
 
-/** What is larger, in bytes, or nested deeper was not written here. */
+/**
+ * Limits of the file size in bytes, and of the nesting of its JSON. Nothing beyond them was written by this package.
+ */
 const MAX_FILE = 256 * 1024 * 1024;
 const MAX_NESTING = 1000;
 
-/** What was read of a file. */
+/** The result of reading a file. */
 export interface Reading {
   readonly journal: Journal;
   readonly damage?: Damage;
 }
 
-/** What could not be read of a file. */
+/** The part of a file that could not be read. */
 interface Damage {
   /** JOB_FILE_DAMAGED, JOB_FILE_NEWER or JOB_FILE_UNREADABLE. */
   readonly error: HomieError;
-  /** The keys of the damaged lines, where at least these can be read. */
+  /** The keys of damaged lines, if at least these can be read. */
   readonly keys: readonly string[];
 }
 
 /**
- * Plain data by keys, kept in a file that only the owner can read. Each change is one line at its end, so that a change
- * costs the same however much is kept, and a process that ends in the middle of one loses that change and nothing else.
+ * Stores plain data by key in a file that only its owner can read. Each change appends one line, so that the cost of a
+ * change does not depend on the amount of data, and a process that ends during a change loses nothing but that change.
  */
 export class Journal {
   readonly #file: JournalFile;
   readonly #lines = new Map<string, string>();
-  /** Bytes of the lines. */
+  /** Size of `#lines` in bytes. */
   #content = 0;
-  /** Lines that are still to be written. */
+  /** Lines that have not been written yet. */
   #queue = '';
   #writing: Promise<void> | undefined;
   #failed = false;
   #closed = false;
-  /** The file belongs to a later version, or cannot be read: it is not written. */
+  /** Whether the file is never written, because a later version wrote it or it cannot be read. */
   #detached = false;
   readonly #tell: (error: HomieError) => void;
   readonly #mayWrite: () => boolean;
 
   /**
-   * A file that is new, or that replaces what is there.
+   * Creates a journal whose file is new, or replaces an existing one.
    *
-   * @param tell is told when the file cannot be written: once, until it can be written again
-   * @param mayWrite asked before each write: as long as the file belongs to somebody else, changes stay in memory
+   * @param tell called when the file cannot be written: once, until it can be written again
+   * @param mayWrite called before each write: while the file belongs to another process, changes stay in memory
    */
   constructor(file: string, tell: (error: HomieError) => void = () => undefined, mayWrite = (): boolean => true) {
     this.#file = new JournalFile(file);
@@ -56,9 +58,9 @@ export class Journal {
   }
 
   /**
-   * A file that is there, or is to come.
+   * Opens a file that may or may not exist.
    *
-   * @throws {HomieError} JOB_FILE_DAMAGED, JOB_FILE_NEWER, JOB_FILE_UNREADABLE; nothing was changed then
+   * @throws {HomieError} JOB_FILE_DAMAGED, JOB_FILE_NEWER, JOB_FILE_UNREADABLE; the file was not changed
    */
   static async open(file: string, tell?: (error: HomieError) => void): Promise<Journal> {
     const { journal, damage } = await Journal.read(file, tell);
@@ -67,11 +69,11 @@ export class Journal {
   }
 
   /**
-   * A file that is there, or is to come, with every line that can be read. A damaged file is copied to `*.damaged` before it
-   * is written again. A file of a later version, or one that cannot be read at all, is never written: what is set then is
-   * kept in memory only. Never rejects.
+   * Opens a file that may or may not exist, with each line that can be read. Copies a damaged file to `*.damaged`
+   * before it is written again. A file of a later version, or one that cannot be read at all, is never written: changes
+   * then stay in memory. Never rejects.
    *
-   * @param tell is told of the damage, too
+   * @param tell called for damage, too
    */
   static async openLeniently(
     file: string,
@@ -86,7 +88,7 @@ export class Journal {
     return { journal, damage };
   }
 
-  /** Reads whatever can be read of a file, and changes nothing on the disk. Never rejects. */
+  /** Reads what can be read of a file, and changes nothing on the disk. Never rejects. */
   static async read(file: string, tell?: (error: HomieError) => void, mayWrite?: () => boolean): Promise<Reading> {
     const journal = new Journal(file, tell, mayWrite);
     let text: string;
@@ -98,7 +100,7 @@ export class Journal {
     }
     if (text === '') return { journal };
     const [first = '', ...lines] = text.split('\n');
-    // What does not end in a line break was being written when the process ended. The first line is never written alone.
+    // Text after the last line break was being written when the process ended. The first line is never written alone.
     lines.pop();
     const keys: string[] = [];
     let error = wrongVersion(file, first);
@@ -118,7 +120,7 @@ export class Journal {
     return this.#file.path;
   }
 
-  /** What is kept, in the order in which it came. */
+  /** Returns all entries, in the order of their last change. */
   *entries(): Generator<[key: string, value: unknown]> {
     for (const [key, line] of this.#lines) yield [key, JSON.parse(line)[1]];
   }
@@ -129,10 +131,10 @@ export class Journal {
   }
 
   /**
-   * Keeps a value, or forgets it when it is undefined. What is kept already is not written again.
+   * Stores a value; undefined removes it. A value that has not changed is not written again. Resolves when the value is
+   * on the disk or could not be written. Never rejects.
    *
    * @param value plain data
-   * @returns resolves when it is on the disk, or could not be written; it does not reject
    */
   async set(key: string, value: unknown): Promise<void> {
     const line = `${JSON.stringify(value === undefined ? [key] : [key, value])}\n`;
@@ -143,7 +145,7 @@ export class Journal {
     await this.#write();
   }
 
-  /** Resolves when all that was set is on the disk, or could not be written. */
+  /** Resolves when all values are on the disk, or could not be written. */
   written(): Promise<void> {
     return this.#write();
   }
@@ -170,7 +172,7 @@ export class Journal {
     this.#content += Buffer.byteLength(line);
   }
 
-  /** Whatever comes while something is being written is written together after it. */
+  /** Writes the queue. Changes during a write are written together after it. */
   async #write(): Promise<void> {
     while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed && this.#mayWrite()) {
       this.#writing ??= this.#writeQueue().finally(() => (this.#writing = undefined));
@@ -197,7 +199,7 @@ export class Journal {
   }
 }
 
-/** What is wrong with a file by its first line. */
+/** Returns what is wrong with the version in the first line of a file, if anything. */
 function wrongVersion(file: string, first: string): HomieError | undefined {
   const version = Reflect.get(Object(parse(first)), 'version');
   if (version === VERSION) return undefined;
@@ -205,7 +207,7 @@ function wrongVersion(file: string, first: string): HomieError | undefined {
   return new HomieError('JOB_FILE_NEWER.file', { file });
 }
 
-/** Reads a line: a change, or, where it is damaged, what it is about as far as that can be read. */
+/** Reads a line: a change or, if the line is damaged, the key (`about`) as far as it can be read. */
 function readChange(line: string): { key: string; line: string | undefined } | { about: string | undefined } {
   const change = parse(line);
   if (Array.isArray(change) && typeof change[0] === 'string' && change.length <= 2) {
@@ -215,7 +217,7 @@ function readChange(line: string): { key: string; line: string | undefined } | {
   return { about: typeof about === 'string' ? about : undefined };
 }
 
-/** @returns undefined where it is no JSON, or none that was written here */
+/** Parses JSON. Returns undefined if it is invalid, or nested too deeply to have been written by this package. */
 function parse(json: string): unknown {
   if (nestingOf(json) > MAX_NESTING) return undefined;
   try {
@@ -229,9 +231,9 @@ function damaged(file: string): HomieError {
   return new HomieError('JOB_FILE_DAMAGED.file', { file });
 }
 
-/** How many levels of JSON there are at most: the engine can read more than can be copied. */
+/** Returns the maximum nesting of JSON text. The engine can parse deeper nesting than it can copy. */
 function nestingOf(json: string): number {
-  // Each level has its bracket.
+  // Each level needs a bracket, so short text cannot be nested too deeply.
   if (json.length <= MAX_NESTING) return 0;
   let [depth, most, quoted] = [0, 0, false];
   for (let index = 0; index < json.length; index += 1) {

@@ -1,24 +1,24 @@
-/** What earlier processes have left in the folder of the jobs, and nobody needs. */
+/** Removes files from the folder of the jobs that earlier processes left and nobody needs. */
 import { lstat, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-/** For how long a file is kept that nobody needs, in ms: as long as a job that has ended, unless set otherwise. */
+/** How long to keep files that nobody needs, in ms: the default for jobs that have ended. */
 const KEPT = 7 * 24 * 3_600_000;
 
-/** Files that were set aside, or were being written when a process ended, by folder. */
+/** Files that were set aside or were being written when a process ended, by folder. */
 const leftovers = {
   '.': /^(?:history|library|pending)\.jsonl\.(?:damaged|new)$/,
   jobs: /^[0-9a-f-]{36}\.jsonl\.(?:damaged|new)$/,
   firmware: /^[0-9a-f]{32}\.bin\.new$/,
 } as const;
 
-/** What is not told by its name. */
+/** Facts about files that their names do not show. */
 export interface Needs {
-  /** Jobs of which nothing but the beginning is written down. */
+  /** Ids of jobs of which only the start is stored. */
   readonly begunOnly: ReadonlySet<string>;
-  /** Whether a job needs the firmware of this MD5. */
+  /** Returns whether a job needs the image with this MD5. */
   readonly firmware: (md5: string) => boolean;
-  /** Asked before each removal. */
+  /** Called before each removal. */
   readonly mayRemove: () => boolean;
 }
 
@@ -38,7 +38,7 @@ export async function removeOldFiles(folder: string, { begunOnly, firmware, mayR
         ({ mtimeMs }) => Date.now() - mtimeMs > KEPT,
         () => false,
       );
-      // Asked last: a job may have been begun meanwhile.
+      // Checked again at the end, because a job may have been started meanwhile.
       if (isOld && mayRemove() && (leftovers[part].test(name) || isNeedless[part](name))) {
         await rm(file, { force: true }).catch(() => undefined);
       }

@@ -4,10 +4,10 @@ import path from 'node:path';
 import { claimText, type Watched } from './folder-claim';
 import { isMissing, readWhole } from './whole-file';
 
-/** Bytes. */
+/** Maximum size of a file, in bytes. */
 const MAX_FILE = 10_000;
 
-/** The files of the owners of a folder, `owner.<n>.json`. Each new owner creates the one with the next number. */
+/** The files `owner.<n>.json` of the owners of a folder. Each new owner creates the file with the next number. */
 export class OwnerFiles {
   readonly #folder: string;
 
@@ -15,12 +15,12 @@ export class OwnerFiles {
     this.#folder = folder;
   }
 
-  /** The file with the highest number; undefined if there is none. */
+  /** Returns the file with the highest number; undefined if there is none. */
   async latest(): Promise<Pick<Watched, 'generation' | 'text'> | undefined> {
     const generations = await this.generations();
     if (generations.length === 0) return undefined;
     const generation = Math.max(...generations);
-    // What is no file can be no heartbeat.
+    // What cannot be read as a file shows no heartbeat.
     const text = await readWhole(this.#pathOf(generation), MAX_FILE).catch((error: unknown) => {
       if (isMissing(error)) throw error;
       return '';
@@ -28,7 +28,7 @@ export class OwnerFiles {
     return { generation, text: text.toString() };
   }
 
-  /** The numbers of the files. */
+  /** Returns the numbers of the files. */
   async generations(): Promise<number[]> {
     const names = await readdir(this.#folder);
     return names.flatMap((name) => {
@@ -37,19 +37,23 @@ export class OwnerFiles {
     });
   }
 
-  /** Creates a file, which only one process can. @throws the error of the system */
+  /**
+   * Creates a file, which only one process can do.
+   *
+   * @throws the error of the system, such as EEXIST
+   */
   async create(generation: number, token: string): Promise<OwnerFile> {
     const handle = await open(this.#pathOf(generation), 'wx', 0o600);
     return new OwnerFile(this, generation, token, handle);
   }
 
-  /** Deletes the files of earlier owners, from old to new: see `OwnerFile.stands`. */
+  /** Deletes the files of earlier owners, oldest first, as `OwnerFile.stands` requires. */
   async tidy(generation: number): Promise<void> {
     const earlier = (await this.generations().catch(() => [])).filter((other) => other < generation);
     for (const each of earlier.sort((a, b) => a - b)) await this.remove(each);
   }
 
-  /** Never rejects. */
+  /** Deletes a file. Never rejects. */
   async remove(generation: number): Promise<void> {
     await rm(this.#pathOf(generation), { force: true }).catch(() => undefined);
   }
@@ -70,10 +74,10 @@ export class OwnerFile {
   readonly #token: string;
   readonly #handle: FileHandle;
   #beats = 0;
-  /** When it was last known that nobody has taken over. */
+  /** When it was last confirmed that no other process had taken over. */
   #confirmed = moment();
 
-  /** @param handle of the file, which is empty: it is written at once */
+  /** @param handle handle of the empty file, which is written at once */
   constructor(files: OwnerFiles, generation: number, token: string, handle: FileHandle) {
     this.#files = files;
     this.#generation = generation;
@@ -82,12 +86,15 @@ export class OwnerFile {
     this.#write();
   }
 
-  /** Whether nobody has taken over: whoever deletes the next file has deleted this one before. */
+  /**
+   * Whether no other process has taken over. Files are deleted oldest first: when the next file is gone again, this one
+   * is gone, too.
+   */
   get stands(): boolean {
     return !this.#files.exists(this.#generation + 1) && this.#files.exists(this.#generation);
   }
 
-  /** For how long it has not been confirmed that nobody has taken over, in ms. */
+  /** Time since it was last confirmed that no other process had taken over, in ms. */
   get age(): number {
     const { monotonic, wall } = this.#confirmed;
     return Math.max(performance.now() - monotonic, Date.now() - wall);
@@ -96,19 +103,19 @@ export class OwnerFile {
   /**
    * Writes a heartbeat.
    *
-   * @param trust ms: after more than that without one, the disk is waited for
-   * @returns whether nobody has taken over
+   * @param trust if the last confirmation is older, waits for the disk; in ms
+   * @returns whether no other process has taken over
    */
   async beat(trust: number): Promise<boolean> {
     const at = moment();
     const isLate = this.age > trust;
     this.#beats += 1;
     this.#write();
-    // A network file system answers from its cache, unless it has to write: then a file that was deleted is missing.
+    // A network file system may answer from its cache. Only a write to the disk shows that the file was deleted.
     const isThere = !isLate || (await this.#isWritten());
     if (!isThere || !this.stands) return false;
     this.#confirmed = at;
-    // Later than the folder was taken: whoever lists the files meanwhile must find the owner among them.
+    // Not earlier: a process that lists the files during a takeover must find that of an owner.
     if (this.#beats === 1) await this.#files.tidy(this.#generation);
     return true;
   }
@@ -118,7 +125,7 @@ export class OwnerFile {
     this.#write(true);
   }
 
-  /** Never rejects. */
+  /** Closes the handle. Never rejects. */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
   }
@@ -127,7 +134,7 @@ export class OwnerFile {
     try {
       writeSync(this.#handle.fd, claimText({ token: this.#token, released, beats: this.#beats }), 0);
     } catch {
-      // Without a heartbeat another process takes over, and then `stands` is false.
+      // Without heartbeats, another process takes over, and `stands` becomes false.
     }
   }
 
@@ -141,7 +148,7 @@ export class OwnerFile {
   }
 }
 
-/** Now, by both clocks: the monotonic one stands still while a machine sleeps. */
+/** Returns the time on both clocks, since the monotonic clock stops while the machine sleeps. */
 function moment(): { readonly monotonic: number; readonly wall: number } {
   return { monotonic: performance.now(), wall: Date.now() };
 }

@@ -1,10 +1,10 @@
-/** Devices that may have something to boot, as they are written down: `pending.jsonl`. */
+/** Reads the stored pending reboots from `pending.jsonl`. */
 import { moment } from '../../homie/elapsed';
 import { pendingOf } from '../../homie/lock-table';
 import { type PendingReboot } from '../../homie/lock-table';
 import type { Reading } from './journal';
 
-/** What the lines of the file say. A damaged line may be about an image that is staged. */
+/** Returns the pending reboots in the file. A damaged line counts as one, since it may stand for a staged image. */
 export function readPending({ journal, damage }: Reading): PendingReboot[] {
   const readable = [...journal.entries()].map(([key, value]) => (isPending(value) ? value : pendingOf(key, moment())));
   return [...readable, ...(damage?.keys ?? []).map((key) => pendingOf(key, moment()))];

@@ -1,13 +1,14 @@
-/** Files that are read and written as a whole, for the owner only. */
+/** Reads and writes files as a whole, readable by their owner only. */
 import { lstat, open, mkdir, readFile, rm, rename, chmod, copyFile, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../../errors';
 
 /**
- * Reads a file. No link is followed, and nothing waited for that is no file.
+ * Reads a file. Follows no link, and refuses anything that is not a regular file, such as a pipe that could block.
  *
- * @param most bytes
- * @throws {HomieError} JOB_FILE_UNREADABLE; the error of the system where the file is missing
+ * @param most maximum size in bytes
+ * @throws {HomieError} JOB_FILE_UNREADABLE: it is not a file, is too large, or cannot be read
+ * @throws the error of the system (ENOENT) when the file is missing
  */
 export async function readWhole(file: string, most: number): Promise<Buffer> {
   try {
@@ -21,11 +22,11 @@ export async function readWhole(file: string, most: number): Promise<Buffer> {
   }
 }
 
-/** Writes a file as a whole or not at all, readable by the owner only. Makes its folder where it is missing. */
+/** Writes a file completely or not at all, readable by its owner only. Creates its folder if it is missing. */
 export async function writeWhole(file: string, content: string | Buffer): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const written = `${file}.new`;
-  // What an earlier process has left, or a link to another file, is not written into.
+  // Never writes into a file that an earlier process left, or through a link to another file.
   await rm(written, { force: true });
   const handle = await open(written, 'wx', 0o600);
   try {
@@ -38,9 +39,9 @@ export async function writeWhole(file: string, content: string | Buffer): Promis
 }
 
 /**
- * Closes folders to other users, as far as they are there.
+ * Closes existing folders to other users.
  *
- * @returns why that cannot be done
+ * @returns why that is not possible, if it is not
  */
 export async function closeToOthers(folders: readonly string[]): Promise<HomieError | undefined> {
   for (const folder of folders) {
@@ -54,11 +55,12 @@ export async function closeToOthers(folders: readonly string[]): Promise<HomieEr
   return undefined;
 }
 
-/** Why a file could not be written. */
+/** Returns the error for a file that could not be written. */
 export function notWritten(file: string, error: unknown): HomieError {
   return new HomieError('JOB_NOT_SAVED.file', { file, reason: reasonOf(error) }, { cause: error });
 }
 
+/** Returns whether an error of the system is ENOENT. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
@@ -68,16 +70,17 @@ function reasonOf(error: unknown): string {
   return String(error);
 }
 
-/** What is told of a file that is used all the same. */
+/** Returns the error to report for a file that is used although it is damaged, newer or unreadable. */
 export function leniently(file: string, { code, text, cause }: HomieError): HomieError {
   if (code === 'JOB_FILE_DAMAGED') return new HomieError('JOB_FILE_DAMAGED.used', { file, name: path.basename(file) });
   const key = code === 'JOB_FILE_NEWER' ? 'JOB_FILE_NEWER.inMemory' : 'JOB_FILE_UNREADABLE.inMemory';
   return new HomieError(key, { problem: text }, { cause });
 }
 
+/** Copies a file to `*.damaged`, and replaces an earlier copy. */
 export async function copyAside(file: string): Promise<void> {
   const copy = `${file}.damaged`;
-  // What an earlier process has left, or a link to another file, is not written into.
+  // Never writes into a file that an earlier process left, or through a link to another file.
   await rm(copy, { force: true });
   await copyFile(file, copy, constants.COPYFILE_EXCL);
 }
