@@ -4,7 +4,7 @@ import type { NodeSource, SourceCredentials } from './firmware-settings';
 
 /** A `homie-firmware` node. */
 export interface FirmwareNode extends Node<SourceCredentials> {
-  /** Its settings, or what is wrong with them. */
+  /** The settings of the node, or the error in them. */
   own: NodeSource | HomieError;
 }
 

@@ -13,13 +13,13 @@ import type { UpdateSettings } from '../shared/update-settings';
 /** The settings that a message may have. */
 const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];
 
-/** What a node is set to. */
+/** The settings of a node. */
 export interface OtaNodeSettings extends UpdateSettings {
-  /** The devices that the node means where the message names none. */
+  /** Returns the devices that the node selects if the message names none. */
   readonly devices: (msg: Request) => DeviceSetting;
 }
 
-/** What can be done with a firmware. */
+/** The actions of a homie-ota node. */
 export class OtaActions extends Actions<'update' | 'check', OtaNodeSettings> {
   protected override readonly actions = ['update', 'check'] as const;
 
@@ -38,7 +38,7 @@ export class OtaActions extends Actions<'update' | 'check', OtaNodeSettings> {
     return this.run(otaWork(firmware, wish, this.given), errand);
   }
 
-  /** Names the devices also where something else is wrong with the message. */
+  /** Reads a message. Sets the devices of the errand before it refuses anything else in the message. */
   async #read(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish & { readonly firmware: Firmware }> {
     const { msg } = errand;
     const options = readOptions(msg['options'], optionNames);
