@@ -8,6 +8,7 @@ export interface FirmwareNode extends Node<SourceCredentials> {
   own: NodeSource | HomieError;
 }
 
+/** Returns the deployed `homie-firmware` with this id; undefined if there is none. */
 export function findFirmwareNode(RED: NodeAPI, id: unknown): FirmwareNode | undefined {
   const node: unknown = typeof id === 'string' && id !== '' ? RED.nodes.getNode(id) : undefined;
   return isFirmwareNode(node) ? node : undefined;

@@ -27,6 +27,7 @@ export function linkTo(RED: NodeAPI, id: unknown): BrokerLink {
   return findBrokerNode(RED, id)?.link ?? { error: new HomieError('NO_BROKER') };
 }
 
+/** Returns the deployed `homie-broker` with this id; undefined if there is none. */
 export function findBrokerNode(RED: NodeAPI, id: unknown): BrokerNode | undefined {
   const node: unknown = typeof id === 'string' && id !== '' ? RED.nodes.getNode(id) : undefined;
   return isBrokerNode(node) ? node : undefined;

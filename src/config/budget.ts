@@ -41,6 +41,7 @@ export interface Budget {
   readonly members: Use;
 }
 
+/** Returns what a patch needs, and the limits. */
 export function budgetOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Budget {
   return {
     patch: { used: patchMemory(patch), limit: POOL },

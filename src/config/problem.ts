@@ -17,15 +17,18 @@ export interface Problem extends ProblemReport {
   readonly error: HomieError;
 }
 
+/** Returns a problem at a path, with an error of this key. */
 export function problem(key: ErrorKey, keys: Keys, values?: Values): Problem {
   return problemOf(new HomieError(key, values), pathText(keys));
 }
 
+/** Returns an error as a problem. */
 export function problemOf(error: HomieError, path = ''): Problem {
   const { code, message, hint } = error;
   return { code, path, message, hint, error };
 }
 
+/** Returns a problem as reported in a message. */
 export function reportProblem({ code, path, message, hint }: Problem): ProblemReport {
   return { code, path, message, hint };
 }

@@ -71,6 +71,7 @@ const MOST_LISTED = 200;
 /** Maximum number of firmware names in a sentence. */
 const MOST_NAMED = 3;
 
+/** Returns an image as messages describe it. Its name and version become plain text of one line. */
 export function foundImage({ info, filename, source, publishedAt }: Candidate): FoundImage {
   const { name, version, chip, size, md5 } = info;
   return {
