@@ -9,33 +9,33 @@ import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
 import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
 
-/** What the settings are read from. */
+/** The sources of the settings. */
 export interface BrokerSource {
-  /** The properties of the node. Node-RED may have put in the values of environment variables. */
+  /** The properties of the node, in which Node-RED may have replaced environment variables by their values. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The same as they were typed, which is all that may be shown of them; undefined where nobody knows. */
+  /** The properties as they were typed, which is all that may be shown of them; undefined if that is not known. */
   readonly typed: TypedFields | undefined;
   readonly credentials: { readonly user?: unknown; readonly password?: unknown };
   readonly environment: Environment;
-  /** Gives another node by its id. */
+  /** Returns another node by its id. */
   readonly getNode: (id: string) => unknown;
-  /** Gives the properties of another node as they were typed. */
+  /** Returns the properties of another node as they were typed. */
   readonly getTyped: (node: object) => TypedFields | undefined;
 }
 
 /** A text field. */
 interface Field {
   readonly value: string;
-  /** What may be shown of it. */
+  /** The text that may be shown. */
   readonly typed: string;
 }
 
-/** Stands for a text of which nobody knows how it was typed. */
+/** Shown if it is not known how a text was typed. */
 const UNKNOWN = '${…}';
 
 /**
- * Reads the settings of a `homie-broker` node. Errors show what was typed, never the value of an environment variable; the
- * settings say how to name the broker and its base topic where these come from one.
+ * Reads the settings of a `homie-broker` node. Errors show what was typed, never the value of an environment variable.
+ * If the broker or the base topic comes from one, the settings say how to show it.
  *
  * @throws {HomieError} BROKER_SETTINGS, INVALID_BASE_TOPIC
  */
@@ -94,7 +94,11 @@ function readAddress(source: BrokerSource): Pick<ConnectionOptions, 'url' | 'sho
   return { url, shownUrl };
 }
 
-/** Refuses a URL that is not one of a broker, or has a password in it. @param named what may be shown of it */
+/**
+ * Refuses a URL that is not the URL of a broker, or contains a user name or password.
+ *
+ * @param named the URL as it may be shown
+ */
 function refuseOtherUrls({ protocol, hostname, username, password }: URL, named: string): void {
   if (username !== '' || password !== '') throw new HomieError('BROKER_SETTINGS.userInUrl');
   if (!['mqtt:', 'mqtts:', 'ws:', 'wss:'].includes(protocol) || hostname === '') {
@@ -102,7 +106,7 @@ function refuseOtherUrls({ protocol, hostname, username, password }: URL, named:
   }
 }
 
-/** An IPv6 address stands in brackets in a URL. */
+/** Puts an IPv6 address in brackets, as a URL requires. */
 function inBrackets(host: string): string {
   return host.includes(':') ? `[${host.replaceAll(/[[\]]/g, '')}]` : host;
 }
@@ -130,14 +134,14 @@ function read({ fields, typed, environment }: BrokerSource, name: string): Field
 }
 
 /**
- * A user name or password is taken as it is, since any text may be one, unless it is an environment variable as a whole:
- * Node-RED has put that in where the node is deployed, but not in what the editor sends.
+ * Returns a user name or password as it is, since any text may be one, unless it consists of one environment variable.
+ * Node-RED replaces that when the node is deployed, but not in what the editor sends.
  */
 function secret({ credentials, environment }: BrokerSource, name: 'user' | 'password'): string {
   const text = asText(credentials[name]) ?? '';
   if (!/^\$\{[^{}]+\}$/.test(text)) return text;
   const value = expand(text, environment);
-  // Not named: it could be the value of another one.
+  // The variable is not named, since the text could be the value of another one.
   if (value === undefined) throw new HomieError('BROKER_SETTINGS.unsetSecret', { field: name });
   return value;
 }

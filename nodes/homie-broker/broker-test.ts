@@ -15,22 +15,22 @@ import type { Request } from '../shared/request';
 import { tryHandlers } from '../shared/try-route';
 import { typedFields } from '../shared/typed-fields';
 
-/** What a connection with certain settings found, or why there is none. */
+/** What a connection with the settings of a dialog found, or why there is none. */
 type TestAnswer =
   | {
       readonly connected: true;
-      /** As it was typed. */
+      /** The base topic as it was typed. */
       readonly baseTopic: string;
-      /** Under the base topic, and how many of them are ready. */
+      /** Number of devices under the base topic, and how many of them are ready. */
       readonly devices: number;
       readonly ready: number;
-      /** Where there are none: other base topics that have some. */
+      /** If there are no devices: other base topics that have some. */
       readonly elsewhere: readonly string[];
-      /** Whether that was looked for everywhere. */
+      /** Whether the search for other base topics was complete. */
       readonly searched: boolean;
-      /** The broker was still sending what it has retained, so that there may be more devices. */
+      /** Whether the broker was still sending retained messages, so that there may be more devices. */
       readonly receiving: boolean;
-      /** The topics below the base topic that the broker refused to let this user subscribe to. */
+      /** Topics below the base topic that the broker did not let this user subscribe to. */
       readonly refused: readonly string[];
       readonly lacks: readonly Lack[];
     }
@@ -43,21 +43,21 @@ type TestAnswer =
       readonly says: readonly Value[];
     };
 
-/** How long somebody in front of the dialog waits, in ms. */
+/** Maximum time that the user waits in the dialog, in ms. */
 const PATIENCE = 10_000;
 
-/** So many of the devices that the deployed node knows are named at most. */
+/** Maximum number of devices of the deployed node to subscribe to by name. */
 const MOST_NAMED = 200;
 
 interface Warnings {
-  /** The password was sent to another machine without TLS, or would have been. */
+  /** Whether the password was, or would have been, sent to another machine without TLS. */
   readonly plainPassword: boolean;
 }
 
-/** What the editor sends for a password that it does not know. */
+/** Sent by the editor in place of a password that it does not know. */
 const UNCHANGED = '__PWRD__';
 
-/** A test connects to any host and port: without a limit it would be a quick way to scan for open ones. */
+/** A test connects to any host and port. Without a limit, it could be used to scan quickly for open ports. */
 const LIMITS = { atOnce: 3, begun: 20, within: 60_000 } as const;
 
 const refusals = {
@@ -65,7 +65,7 @@ const refusals = {
   begun: ['20 connection tests were started within a minute.', 'Wait a minute, then test again.'],
 } as const;
 
-/** Lets the editor try the settings that stand in the dialog of a `homie-broker`. */
+/** Registers the route with which the editor tests the settings in a `homie-broker` dialog. */
 export function offerTest(RED: NodeAPI): void {
   const answer = (fields: Request): Promise<TestAnswer & Warnings> => answerTo(RED, fields);
   RED.httpAdmin.post('/homie-ota/test', ...tryHandlers(RED, { limits: LIMITS, refusals, answer }));
@@ -85,15 +85,19 @@ async function answerTo(RED: NodeAPI, fields: Request): Promise<TestAnswer & War
   }
 }
 
-/** The devices that the deployed node knows: a broker may show them only when they are named. */
+/** Returns the devices that the deployed node knows: a broker may show them only when they are named. */
 function knownIds(RED: NodeAPI, { id }: Request): string[] {
   const link = linkTo(RED, id);
   return 'broker' in link ? [...link.broker.registry.devices.keys()].slice(0, MOST_NAMED) : [];
 }
 
-/** @param known ids of devices that may be there */
+/**
+ * Connects with the settings, and returns what the broker shows.
+ *
+ * @param known ids of devices that may be there
+ */
 async function test({ clientId, ...settings }: BrokerOptions, known: readonly string[]): Promise<TestAnswer> {
-  // With the same id, the broker would throw the deployed node off.
+  // With the same client id, the broker would disconnect the deployed node.
   const another = clientId !== undefined && { clientId: `${clientId}-${randomBytes(3).toString('hex')}` };
   const broker = new HomieBroker({ ...settings, ...another });
   try {
@@ -108,7 +112,7 @@ async function test({ clientId, ...settings }: BrokerOptions, known: readonly st
       registry.devices.size > 0 || receiving
         ? { found: [], isComplete: false }
         : await findBaseTopics(broker.connection);
-    // The search may have found devices under the base topic itself, of which nothing else had come.
+    // The search may have found devices under the base topic itself that had sent nothing else.
     const devices = [...registry.devices.values()];
     return {
       connected: true,
@@ -139,15 +143,16 @@ function readSettings(RED: NodeAPI, fields: Request): BrokerOptions {
     getNode: (other) => RED.nodes.getNode(other),
     getTyped: (other) => typedFields(RED, other),
   });
-  // An mqtt-broker node has a password of its own, and an address with it.
+  // An mqtt-broker node has its own password and address.
   const isStored = isKept && fields['connection'] !== 'mqtt-broker' && settings.password !== undefined;
   if (isStored) refuseOtherSettings(settings, deployed);
   return settings;
 }
 
 /**
- * A password that the editor does not know goes only where the deployed node sends it: with another address, or with a TLS
- * configuration that trusts more, somebody else would get it.
+ * Refuses settings that differ from those of the deployed node. A password that the editor does not know goes only
+ * where the deployed node sends it: with another address, or a TLS configuration that trusts more, someone else could
+ * get it.
  */
 function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | undefined): void {
   if (deployed?.settings !== undefined && isDeepStrictEqual(connectionOf(settings), connectionOf(deployed.settings)))
@@ -155,7 +160,7 @@ function refuseOtherSettings(settings: BrokerOptions, deployed: BrokerNode | und
   throw new HomieError('BROKER_SETTINGS.storedPassword');
 }
 
-/** All but how the broker and the devices are named. */
+/** Returns all settings except how the broker and the devices are named. */
 function connectionOf(settings: BrokerOptions): ConnectionOptions {
   const { baseTopic: _base, shownBaseTopic: _shownBase, shownUrl: _shown, ...connection } = settings;
   return connection;

@@ -12,12 +12,15 @@ interface OfferedDevice {
   readonly state?: string;
 }
 
-/** What a `homie-broker` sees. */
+/** The devices that a `homie-broker` knows. */
 interface Offer extends LinkState {
   readonly devices: readonly OfferedDevice[];
 }
 
-/** Lets the editor ask which devices a `homie-broker` sees. Needs the permission `homie-ota.read`. */
+/**
+ * Registers the route with which the editor lists the devices of a `homie-broker`. It requires the permission
+ * `homie-ota.read`.
+ */
 export function offerDevices(RED: NodeAPI): void {
   RED.httpAdmin.get(
     '/homie-ota/brokers/:id/devices',

@@ -31,17 +31,17 @@ export = (RED: NodeAPI): void => {
       broker = new HomieBroker(settings);
       this.settings = settings;
     } catch (error) {
-      // What anything else says could hold the value of a setting.
+      // Any other error could contain the value of a setting.
       this.link = { error: error instanceof HomieError ? error : new HomieError('BROKER_SETTINGS') };
       this.error(`${this.link.error.message} ${this.link.error.hint}`);
       return;
     }
 
-    // Each node that uses it listens.
+    // Every node that uses the broker adds listeners.
     broker.setMaxListeners(0);
     this.link = { broker };
     const endLog = logConnection(this, broker, settings);
-    // No other process on this user directory must send anything meanwhile.
+    // Keeps other processes with this user directory from sending anything meanwhile.
     const use = useStore(RED);
     void use?.store.open();
     broker.start();
@@ -75,7 +75,11 @@ export = (RED: NodeAPI): void => {
   });
 };
 
-/** Writes to the log what a user should know of the connection. @returns ends that */
+/**
+ * Logs what a user should know about the connection.
+ *
+ * @returns a function that ends the log of the connection
+ */
 function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOptions): () => void {
   if (sendsPlainPassword(settings)) {
     const named = settings.shownUrl ?? shownUrl(settings.url);
@@ -92,7 +96,10 @@ function logConnection(node: BrokerNode, broker: HomieBroker, settings: BrokerOp
   return () => broker.off('status', log);
 }
 
-/** Logs when the connection is made or lost. It is retried indefinitely; each reason is logged once. */
+/**
+ * Returns a listener that logs when the connection is made or lost. The connection is retried indefinitely; a repeated
+ * reason is logged once.
+ */
 function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
   let last = '';
   const told = new Set<Lack>();
@@ -109,10 +116,10 @@ function changeLog(node: BrokerNode): (status: ConnectionStatus) => void {
   };
 }
 
-/** So many topics with messages that are too large are told. */
+/** Maximum number of topics to log whose messages are too large. */
 const MOST_SKIPPED = 20;
 
-/** Writes to the log which messages were skipped, each topic once. */
+/** Returns a listener that logs which messages were skipped, each topic once. */
 function skipLog(node: BrokerNode, broker: HomieBroker): (topic: string, size: number) => void {
   const told = new Set<string>();
   return (topic, size) => {

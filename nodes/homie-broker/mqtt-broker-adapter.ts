@@ -5,7 +5,7 @@ import { asText, holdsVariable } from '../shared/environment';
 import { pickTlsOptions } from './tls-config-adapter';
 import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
 
-/** Schemes that the core node takes, by those that a connection takes. */
+/** The scheme that our connection uses for each scheme of the core node. */
 const schemes: Readonly<Record<string, string>> = {
   'mqtt:': 'mqtt:',
   'tcp:': 'mqtt:',
@@ -17,13 +17,13 @@ const schemes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads how an `mqtt-broker` node of Node-RED's core connects, so that a connection of our own can do the same. Its
+ * Reads how an `mqtt-broker` node of Node-RED's core connects, so that our own connection can do the same. Its
  * `brokerurl` and `options` are set when it is created, whether it connects or not (Node-RED 4 and 5:
- * nodes/core/network/10-mqtt.js, `setOptions`). Taken are address, credentials, TLS, protocol version and keepalive;
- * left out are its will, its client id and its session, which belong to its own connection.
+ * nodes/core/network/10-mqtt.js, `setOptions`). Takes address, credentials, TLS, protocol version and keepalive. Omits
+ * will, client id and session, which belong to the node's own connection.
  *
- * @param node what `RED.nodes.getNode` gives for it
- * @param getTyped gives its properties as they were typed
+ * @param node the node as returned by `RED.nodes.getNode`
+ * @param getTyped returns the properties of the node as they were typed
  * @throws {HomieError} BROKER_SETTINGS
  */
 export function readMqttBroker(node: unknown, getTyped: (node: object) => TypedFields | undefined): ConnectionOptions {
@@ -54,12 +54,16 @@ function readUrl(text: string): string {
   return url;
 }
 
-/** TLS is switched on, and the URL is one without it. @param shown the URL as it may be shown */
+/**
+ * Returns the error for a URL without TLS if TLS is switched on.
+ *
+ * @param shown the URL as it may be shown
+ */
 export function contradiction(shown: string): HomieError {
   return new HomieError('BROKER_SETTINGS.urlWithoutTls', { url: JSON.stringify(shown) });
 }
 
-/** @returns undefined where nothing comes from an environment variable */
+/** Returns the address as it may be shown; undefined if nothing in it comes from an environment variable. */
 function shownAddress(typed: TypedFields | undefined, scheme: string): string | undefined {
   if (typed === undefined) return `${scheme}//\${…}`;
   const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');

@@ -6,7 +6,7 @@ export type TlsOptions = NonNullable<ConnectionOptions['tls']>;
 /**
  * Reads a `tls-config` node of Node-RED's core (4 and 5: nodes/core/network/05-tls.js).
  *
- * @param node what `RED.nodes.getNode` gives for it
+ * @param node the node as returned by `RED.nodes.getNode`
  * @throws {HomieError} BROKER_SETTINGS
  */
 export function readTlsConfig(node: unknown): TlsOptions {
@@ -17,7 +17,7 @@ export function readTlsConfig(node: unknown): TlsOptions {
   return pickTlsOptions(options);
 }
 
-/** Of options in the words of node:tls, those that a connection takes. */
+/** Returns those of the options of node:tls that a connection uses. */
 export function pickTlsOptions(options: Readonly<Record<string, unknown>>): TlsOptions {
   const { ca, cert, key, passphrase, servername, rejectUnauthorized, ALPNProtocols } = options;
   return {

@@ -19,22 +19,22 @@ import { checkAnswer, failureAmong } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
 import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';
 
-/** How long an answer waits for the connection, in ms. */
+/** Maximum time that `get` waits for the connection, in ms. */
 const CONNECT_TIMEOUT = 10_000;
 
 /** The settings that a message may have. */
 export const optionNames = [...settingNames, ...rolloutNames];
 
-/** What a node is set to. */
+/** The settings of a node. */
 export interface ConfigNodeSettings {
-  /** The settings, or what is wrong with them. */
+  /** The settings, or the error in them. */
   readonly config: ConfigSettings | HomieError;
   readonly rollout: RolloutSettings | HomieError;
-  /** What the device field of the node holds, which counts where the message names no device. */
+  /** Returns the value of the node's device field, used if the message names no device. */
   readonly devices: (msg: Request) => Promise<unknown>;
 }
 
-/** What can be done with a configuration. */
+/** The actions of a homie-config node. */
 export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSettings> {
   protected override readonly actions = ['set', 'get', 'check'] as const;
 
@@ -72,7 +72,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
     return configWorkAgain(work, this.given);
   }
 
-  /** The configuration of each device is a result of its own. */
+  /** Sends the configuration of each device as a result of its own. */
   async #get(
     broker: HomieBroker,
     devices: readonly string[],
@@ -103,7 +103,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
   }
 }
 
-/** What is said of a configuration: unless the device is ready, it is what was. */
+/** Returns a sentence about a configuration. Unless the device is ready, the configuration may be outdated. */
 function textOf({ device, state }: DeviceConfig): string {
   if (state === 'ready') return `${device}: configuration read.`;
   return `${device}: configuration as last published; the state of the device is ${state ?? 'unknown'}.`;

@@ -40,7 +40,7 @@ export = (RED: NodeAPI): void => {
   RED.nodes.registerType('homie-config', HomieConfigNode);
 };
 
-/** The names that count for a message; undefined when something is wrong with its settings. */
+/** Returns the words that mark secret settings for a message; undefined if its settings are invalid. */
 function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
   if (own instanceof HomieError) return undefined;
   try {

@@ -6,9 +6,10 @@ import { HomieError } from '../../src/errors';
 import { membersOf, type Request } from '../shared/request';
 
 /**
- * Reads the patch in a message. A device would take an answer of our nodes, too, and keep its keys in its file.
+ * Reads the patch in a message. Refuses an answer of our own nodes: a device would accept it as a patch, and keep its
+ * keys in its file.
  *
- * @throws {HomieError} as `readPatch`; PATCH_TYPE where the payload is an answer
+ * @throws {HomieError} those of `readPatch`; PATCH_TYPE.answer: the payload is an answer
  */
 export function patchOf({ payload }: Request): JsonObject {
   if (!isAnswer(payload)) return readPatch(payload);
@@ -30,10 +31,10 @@ function answerIn(payload: unknown): Request {
 }
 
 /**
- * Takes the patch out of a message if a secret is in it: catch and complete nodes get the message itself, and a debug
- * node shows all that it holds. A masked patch must not stay in its place, since somebody may send it once more.
+ * Removes the patch from a message if it may contain a secret: catch and complete nodes get the message itself, and a
+ * debug node shows all of it. A masked patch must not stay in its place, since it could be sent again.
  *
- * @param secretNames what the names of secret settings contain; undefined when that is not known
+ * @param secretNames the words that mark secret settings; undefined if not known
  * @returns the message as it was
  */
 export function takePatch(msg: NodeMessage, secretNames: readonly string[] | undefined): Request {
@@ -42,7 +43,7 @@ export function takePatch(msg: NodeMessage, secretNames: readonly string[] | und
   if (!mayHoldSecret(payload, secretNames)) return request;
   for (const [name, value] of Object.entries(msg)) if (value === payload) Reflect.deleteProperty(msg, name);
   const { req } = request;
-  // An http in node leaves what it received there too; other branches of the flow have the same object.
+  // An http in node also keeps the body here. Other branches of the flow have the same object, so it is replaced.
   if (typeof req === 'object' && req !== null && 'body' in req) {
     msg['req'] = Object.create(req, { body: { value: undefined } });
   }

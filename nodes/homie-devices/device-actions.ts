@@ -14,10 +14,10 @@ import { readAction, readOptions, type Request } from '../shared/request';
 /** The settings that a message may have. */
 const optionNames = queryNames.filter((name) => name !== 'device');
 
-/** What can be asked of the devices of a broker. */
+/** The actions of a homie-devices node. */
 export class DeviceActions {
   readonly #link: BrokerLink;
-  /** What the node asks for where a message says nothing, or what is wrong with that. */
+  /** The filters of the node, used unless a message sets others, or the error in them. */
   readonly #query: DeviceQuery | HomieError;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
@@ -30,8 +30,8 @@ export class DeviceActions {
   /**
    * Answers a message. Never rejects.
    *
-   * @param send takes the answer, if there is one
-   * @returns the error for `done`, if there is one
+   * @param send called with the answer, if there is one
+   * @returns the error for `done`, if any
    */
   async handle(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
     const answer = this.#answer(msg, send);
@@ -45,7 +45,7 @@ export class DeviceActions {
     }
   }
 
-  /** Gives up what is under way. Resolves when every message has had its end. */
+  /** Aborts what is in progress. Resolves when every message has ended. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#pending);

@@ -24,7 +24,7 @@ export = (RED: NodeAPI): void => {
     );
     const actions = new DeviceActions(link, query);
 
-    /** What went wrong last is shown until something goes well, or the connection changes. */
+    /** The last error, shown until a message succeeds or the connection changes. */
     let failed = query instanceof HomieError ? query : undefined;
     const status = new ThrottledStatus(this, () =>
       failed === undefined ? stockStatus(link) : errorStatus(failed.code),
@@ -52,7 +52,7 @@ export = (RED: NodeAPI): void => {
         status.refresh();
         done(error);
       } catch (error) {
-        // A rejection would end Node-RED as a whole.
+        // An unhandled rejection would end the Node-RED process.
         this.error(error);
       }
     };
@@ -69,12 +69,12 @@ export = (RED: NodeAPI): void => {
   RED.nodes.registerType('homie-devices', HomieDevicesNode);
 };
 
-/** The limit of devices, where it is reached: an answer may lack some. */
+/** Returns the device limit if it is reached, so that an answer may lack devices. */
 function limitOf(link: BrokerLink): { deviceLimit?: number } {
   return 'broker' in link && link.broker.registry.isFull ? { deviceLimit: link.broker.registry.limit } : {};
 }
 
-/** How many devices are ready, of all. */
+/** Returns how many of all devices are ready. */
 function stockStatus(link: BrokerLink): NodeStatus {
   if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined)
     return connectionStatus('homie-devices', link);
@@ -83,7 +83,11 @@ function stockStatus(link: BrokerLink): NodeStatus {
   return { fill: 'green', shape: count > 0 ? 'dot' : 'ring', text: `${counts.ready ?? 0}/${count}` };
 }
 
-/** Calls `changed` whenever the status may be another. @returns ends that */
+/**
+ * Calls `changed` whenever the status may have changed.
+ *
+ * @returns a function that ends this
+ */
 function follow(link: BrokerLink, changed: (connection: boolean) => void): () => void {
   if ('error' in link) return () => undefined;
   const { broker } = link;
@@ -104,7 +108,11 @@ function follow(link: BrokerLink, changed: (connection: boolean) => void): () =>
   };
 }
 
-/** Sends events from the second output, once the whole flow is there to receive them. @returns ends that */
+/**
+ * Sends events to the second output, once the whole flow has started and can receive them.
+ *
+ * @returns a function that ends this
+ */
 function tellEvents(RED: NodeAPI, node: Node, { broker }: Extract<BrokerLink, { broker: unknown }>): () => void {
   const inventory = new Inventory(broker);
   inventory.on('event', (event) => {

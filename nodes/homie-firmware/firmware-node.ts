@@ -4,10 +4,11 @@ import type { NodeSource, SourceCredentials } from './firmware-settings';
 
 /** A `homie-firmware` node. */
 export interface FirmwareNode extends Node<SourceCredentials> {
-  /** Its settings, or what is wrong with them. */
+  /** The settings of the node, or the error in them. */
   own: NodeSource | HomieError;
 }
 
+/** Returns the deployed `homie-firmware` with this id; undefined if there is none. */
 export function findFirmwareNode(RED: NodeAPI, id: unknown): FirmwareNode | undefined {
   const node: unknown = typeof id === 'string' && id !== '' ? RED.nodes.getNode(id) : undefined;
   return isFirmwareNode(node) ? node : undefined;

@@ -22,11 +22,11 @@ export interface SourceCredentials {
   token: unknown;
 }
 
-/** What the settings of a node are read from. */
+/** The sources of the settings of a node. */
 export interface FieldSource {
-  /** The properties of the node. Node-RED may have put in the values of environment variables. */
+  /** The properties of the node, in which Node-RED may have replaced environment variables by their values. */
   readonly fields: Request;
-  /** The same as they were typed; undefined where nobody knows. */
+  /** The properties as they were typed; undefined if that is not known. */
   readonly typed: TypedFields | undefined;
   readonly credentials: Partial<SourceCredentials>;
   readonly environment: Environment;
@@ -35,9 +35,9 @@ export interface FieldSource {
 /** The settings of a node. */
 export interface NodeSource {
   readonly settings: SourceSettings;
-  /** For the server of the node only, whatever a message names. */
+  /** The credentials, for the server of the node only, whatever a message names. */
   readonly credentials: Credentials | undefined;
-  /** What may be shown of a setting. */
+  /** Returns how a setting may be shown. */
   readonly shown: SourceContext['shown'];
 }
 
@@ -58,21 +58,27 @@ export function readNodeSource({ fields, typed, credentials, environment }: Fiel
   };
 }
 
-/** Whether the credentials can be read between this machine and the server. */
+/** Returns whether the credentials can be read between this machine and the server. */
 export function sendsPlainSecret({ credentials }: NodeSource): boolean {
   if (credentials === undefined) return false;
   const { protocol, hostname } = new URL(credentials.origin);
   return protocol === 'http:' && !isThisMachine(hostname);
 }
 
-/** An environment variable is shown as it was typed, never its value; a setting of a message as it is. */
+/**
+ * Returns how a setting may be shown: an environment variable as it was typed, never its value; a setting of a message
+ * as it is.
+ */
 function shownOf(name: string, value: string, own: string | undefined, typed: TypedFields | undefined): string {
   const asTyped = typed === undefined ? '${…}' : (asText(typed[name]) ?? '');
   const text = value === own && (typed === undefined || holdsVariable(asTyped)) ? asTyped : value;
   return name === 'url' || name === 'api' ? shownAddress(text) : text;
 }
 
-/** Node-RED puts the value of an environment variable in where the node is deployed, but not in what the editor sends. */
+/**
+ * Reads a secret. Node-RED replaces an environment variable when the node is deployed, but not in what the editor
+ * sends.
+ */
 function readSecret(given: unknown, environment: Environment): string {
   const text = asText(given) ?? '';
   if (!/^\$\{[^{}]+\}$/.test(text)) return text;

@@ -14,7 +14,7 @@ import { Looks, type LookAnswer } from './looks';
 import { ShownLooks } from './shown-looks';
 import { workingFolderOf } from './working-folder';
 
-/** ms after which the age in the status is another one. */
+/** How often the age in the status changes, in ms. */
 const MINUTE = 60_000;
 
 export = (RED: NodeAPI): void => {
@@ -53,7 +53,7 @@ export = (RED: NodeAPI): void => {
         if (error?.code === 'UNEXPECTED' && error.cause !== undefined) this.error(error.cause);
         done(error);
       } catch (error) {
-        // A rejection would end Node-RED as a whole.
+        // An unhandled rejection would end the Node-RED process.
         this.error(error);
       }
     };
@@ -72,7 +72,7 @@ export = (RED: NodeAPI): void => {
   });
 };
 
-/** One message for each image at the first output, and the report at the second. */
+/** Returns one message for each image for the first output, and the report for the second. */
 function messagesOf({ sent, report }: LookAnswer, clone: () => NodeMessage): NodeMessage[][] {
   const images = sent.map((chosen) => ({ ...clone(), ...imageMessage(chosen) }));
   return [images, [{ ...clone(), payload: structuredClone(report) }]];
@@ -82,7 +82,7 @@ function imageMessage({ candidate, firmware }: Chosen): NodeMessage & Record<str
   const { filename, name, version, ...facts } = foundImage(candidate);
   return {
     topic: name ?? '',
-    // A flow may write into it, and the image in memory is sent to devices.
+    // Copied, since a flow may write into it, and the image in memory is sent to devices.
     payload: Buffer.from(firmware.image),
     checksum: facts.md5,
     filename,

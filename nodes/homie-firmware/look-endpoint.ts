@@ -10,30 +10,30 @@ import { findFirmwareNode, type FirmwareNode } from './firmware-node';
 import { readNodeSource, type NodeSource } from './firmware-settings';
 import { workingFolderOf } from './working-folder';
 
-/** What a look with certain settings has found, or why nothing. Texts are for the language of the editor. */
+/** What a look with the settings of a dialog found, or why nothing. Texts are for the language of the editor. */
 interface TestAnswer {
   readonly found: boolean;
   readonly says: readonly Value[];
-  /** One line for each image that was chosen, and for each file that was refused. */
+  /** One line for each chosen image, and for each refused file. */
   readonly chosen: readonly Value[];
   readonly refused: readonly Value[];
 }
 
-/** How long somebody in front of the dialog waits, in ms. */
+/** Maximum time that the user waits in the dialog, in ms. */
 const PATIENCE = 30_000;
 
-/** So many files are shown of each kind. */
+/** Maximum number of files to show of each kind. */
 const MOST_SHOWN = 10;
 
-/** What the editor sends for a secret that it does not know. */
+/** Sent by the editor in place of a secret that it does not know. */
 const UNCHANGED = '__PWRD__';
 
-/** A test connects to any server: without a limit it would be a quick way to scan for open ports. */
+/** A test connects to any server. Without a limit, it could be used to scan quickly for open ports. */
 const LIMITS = { atOnce: 2, begun: 20, within: 60_000 } as const;
 
 const tooMany = ['Too many looks were started.', 'Wait a minute, then test again.'] as const;
 
-/** Lets the editor look with the settings in the dialog of a `homie-firmware`. */
+/** Registers the route with which the editor tests a look with the settings in a `homie-firmware` dialog. */
 export function offerLook(RED: NodeAPI): void {
   const answer = (fields: Request): Promise<TestAnswer> => answerTo(RED, fields);
   const refusals = { running: tooMany, begun: tooMany };
@@ -77,7 +77,10 @@ function readTyped(RED: NodeAPI, fields: Request): NodeSource {
   return typed;
 }
 
-/** A secret that the editor does not know goes only where the deployed node sends it. */
+/**
+ * Refuses a look at another place than that of the deployed node: a secret that the editor does not know goes only
+ * there.
+ */
 function refuseOtherPlace({ settings }: NodeSource, deployed: FirmwareNode | undefined): void {
   const own = deployed?.own;
   if (own !== undefined && 'settings' in own && placeOf(own.settings) === placeOf(settings)) return;

@@ -4,9 +4,9 @@ import type { LookReport } from '../../src/sources/report';
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
 /**
- * Returns the status of a node after a look that found something or nothing: `my-light 1.3.0 · 2 h ago`.
+ * Returns the status of a node after a look, such as `my-light 1.3.0 · 2 h ago`.
  *
- * @param age how long ago the look was, in ms
+ * @param age time since the look, in ms
  */
 export function lookStatus({ chosen, counts }: LookReport, age: number): NodeStatus {
   const fill = counts.refused > 0 || chosen.length === 0 ? 'yellow' : 'green';

@@ -8,51 +8,53 @@ import { orThrow } from '../shared/actions';
 import { readOptions } from '../shared/request';
 import type { NodeSource } from './firmware-settings';
 
-/** What answers a message. */
+/** The answer to a message. */
 export interface LookAnswer {
-  /** One message for each. */
+  /** The images to send, one message for each. */
   readonly sent: readonly Chosen[];
   readonly report: LookReport;
   /** Why the source could not be read at all. */
   readonly error: HomieError | undefined;
 }
 
-/** A source with what was chosen there last. */
+/** A source and the last choices from it. */
 interface Place {
   readonly source: Source;
   readonly last: LastChosen;
 }
 
-/** Places that are remembered: the node's own, and those that messages name. Each may hold images. */
+/**
+ * Maximum number of places to remember: the node's own, and those that messages name. Each may keep images in memory.
+ */
 const MAX_PLACES = 4;
 
-/** The looks of a node: one after the other, so that each knows what the one before has found. */
+/** Runs the looks of a node one after the other, so that each knows the result of the previous one. */
 export class Looks {
   readonly #node: NodeSource | HomieError;
   readonly #workingFolder: string;
   readonly #places = new Map<string, Place>();
   readonly #closing = new AbortController();
-  /** Those that run or wait, by their settings: a message with the same settings gets their answer. */
+  /** Looks that run or wait, by their settings. A message with the same settings gets the same answer. */
   readonly #open = new Map<string, Promise<LookAnswer>>();
-  /** Resolves when the last one has ended. */
+  /** Resolves when the last look has ended. */
   #queue: Promise<unknown> = Promise.resolve();
 
   /**
-   * @param node the settings of the node, or what is wrong with them
-   * @param workingFolder where a relative path begins
+   * @param node the settings of the node, or the error in them
+   * @param workingFolder the folder that relative paths start from
    */
   constructor(node: NodeSource | HomieError, workingFolder: string) {
     this.#node = node;
     this.#workingFolder = workingFolder;
   }
 
-  /** Whether a look runs. */
+  /** Whether a look runs or waits. */
   get isLooking(): boolean {
     return this.#open.size > 0;
   }
 
   /**
-   * Looks, or waits for the look that runs: one with the same settings answers this message, too.
+   * Runs a look, or joins an open one with the same settings.
    *
    * @param options `msg.options`
    * @throws {HomieError} INVALID_SETTING, UNKNOWN_SETTING, SOURCE_SETTINGS; an AbortError when the node is closed
@@ -67,7 +69,7 @@ export class Looks {
     return open;
   }
 
-  /** Aborts the look that runs. Resolves when each has ended. */
+  /** Aborts the running look. Resolves when all looks have ended. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#open.values());

@@ -9,15 +9,15 @@ import type { LookAnswer, Looks } from './looks';
 /** How the last message ended. */
 type Last = { readonly error: HomieError } | { readonly report: LookReport; /** ms */ readonly at: number };
 
-/** The looks of a node as its status shows them. */
+/** Answers messages with looks, and shows their results in the status of the node. */
 export class ShownLooks {
   readonly #looks: Looks;
   readonly #changed: () => void;
   #last: Last | undefined;
 
   /**
-   * @param problem what is wrong with the settings of the node
-   * @param changed is called whenever the status may be another one
+   * @param problem the error in the settings of the node, if any
+   * @param changed called whenever the status may have changed
    */
   constructor(looks: Looks, problem: HomieError | undefined, changed: () => void) {
     this.#looks = looks;
@@ -36,8 +36,8 @@ export class ShownLooks {
    * Answers a message. Does not reject.
    *
    * @param options `msg.options`
-   * @param send takes the answer, unless the message was refused or the node is closed
-   * @returns the error for `done`, if there is one
+   * @param send called with the answer, unless the message was refused or the node is closed
+   * @returns the error for `done`, if any
    */
   async answer(options: unknown, send: (answer: LookAnswer) => void): Promise<HomieError | undefined> {
     try {

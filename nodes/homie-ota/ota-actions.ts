@@ -22,15 +22,15 @@ import { readChoice, readReplace, type DeviceSetting } from './ota-request';
 /** The settings that a message may have. */
 const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];
 
-/** What a node is set to. */
+/** The settings of a node. */
 export interface OtaNodeSettings extends UpdateSettings {
-  /** The devices that the node selects where the message names none. */
+  /** Returns the devices that the node selects if the message names none. */
   readonly devices: (msg: Request) => DeviceSetting;
 }
 
 type OtaAction = 'update' | 'check' | 'offer' | 'withdraw' | 'rollback';
 
-/** What can be done with a firmware. */
+/** The actions of a homie-ota node. */
 export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   protected override readonly actions = ['update', 'check', 'offer', 'withdraw', 'rollback'] as const;
 
@@ -137,7 +137,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return divideByImage({ broker, library: this.#library, origin, choice, continuous, signal });
   }
 
-  /** Names the devices also where something else is wrong with the message. */
+  /** Reads a message. Sets the devices of the errand before it refuses anything else in the message. */
   async #readWish(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish> {
     const { msg } = errand;
     const options = readOptions(msg['options'], optionNames);

@@ -3,11 +3,11 @@ import type { DeviceChoice } from '../../src/homie/select';
 import { phrase } from '../../src/texts/text';
 import { isAbsent, readDevices } from '../shared/request';
 
-/** Which devices the node's own setting means: what its field evaluates to, or all that run the firmware. */
+/** The devices that the node itself selects: those in its field, or all that run this firmware. */
 export type DeviceSetting = { readonly devices: () => Promise<unknown> } | { readonly runningThisFirmware: true };
 
 /**
- * Which devices a message means: what it says itself, else what the node is set to. Nothing empty ever means all
+ * Returns the devices that a message selects, or else those that the node selects. An empty value never selects all
  * devices.
  *
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, INVALID_SETTING

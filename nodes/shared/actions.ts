@@ -33,22 +33,22 @@ import type { Outbox } from './replies';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
 
-/** What the actions of a node have around them. */
+/** What the actions of a node work with. */
 export interface ActionsContext {
   readonly link: BrokerLink;
   readonly jobs: Jobs;
   /** The id of the node. */
   readonly node: string;
-  /** Whom the history names for what the node has done. */
+  /** The author that the history names for what the node has done. */
   readonly author?: Author;
-  /** Where jobs are written down; undefined where there is no place for them. */
+  /** Where jobs are stored; undefined if there is no user directory. */
   readonly store: JobStore | undefined;
   readonly history: History;
-  /** What answers a message of which this was kept. */
+  /** Returns the outbox for a message of which these properties were kept. */
   readonly reply: (kept: Request) => Outbox;
 }
 
-/** A message that has no answer yet: a later node goes on with its job. */
+/** Marks a message that has no answer yet, because a later node continues its job. */
 export const KEPT = Symbol('kept');
 
 /** How a message ends: the error for `done`, if there is one. */
@@ -58,24 +58,24 @@ export type Done = HomieError | typeof KEPT | undefined;
 export interface Errand {
   readonly msg: Request;
   readonly outbox: Outbox;
-  /** The devices that it names: should it be refused as a whole, each of them counts as rejected. */
+  /** The devices that the message names. If the message is refused as a whole, each of them counts as rejected. */
   devices: readonly string[];
 }
 
-/** Does what messages ask for: commands for the jobs of a node here, the other actions in the classes for them. */
+/** Does what messages request: commands for jobs here, the other actions in subclasses. */
 export abstract class Actions<Action extends string, Settings> {
   /** All actions except the commands for jobs. The first is the default. */
   protected abstract readonly actions: readonly [Action, ...Action[]];
   protected readonly around: ActionsContext;
   protected readonly settings: Settings;
   readonly #jobs: Jobs;
-  /** Undefined where there is no broker. */
+  /** Undefined if there is no broker. */
   readonly #requester: Requester | undefined;
-  /** What is to be waited for when the node is closed. */
+  /** Waited for when the node is closed. */
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  /** @param settings what the node is set to */
+  /** @param settings the settings of the node */
   constructor(settings: Settings, around: ActionsContext) {
     const { link, jobs, node, store } = around;
     this.settings = settings;
@@ -92,15 +92,15 @@ export abstract class Actions<Action extends string, Settings> {
     });
   }
 
-  /** Goes on with the jobs of an earlier node of this id. Messages wait until that is done. */
+  /** Continues the jobs of an earlier node with this id. Messages wait until that is done. */
   start(): void {
     this.#requester?.start();
   }
 
   /**
-   * Does what a message asks for. Never rejects.
+   * Does what a message requests. Never rejects.
    *
-   * @returns once all is done; `KEPT` when a later node goes on with it
+   * @returns when everything is done: the error for `done`, if any, or `KEPT` if a later node continues the job
    */
   async handle(msg: Request, outbox: Outbox): Promise<Done> {
     const answer = this.#answer({ msg, outbox, devices: [] });
@@ -115,27 +115,28 @@ export abstract class Actions<Action extends string, Settings> {
   }
 
   /**
-   * Leaves the jobs that are written down to a later node. Of the others cancels what waits, and stops watching what is
-   * under way. Resolves when every message has had its answer.
+   * Leaves stored jobs to a later node. In the other jobs, cancels waiting devices and stops watching those in
+   * progress. Resolves when every message has been answered.
    *
-   * @param removed there will be no later node
+   * @param removed whether the node is removed, so that there is no later node
    */
   async close(removed: boolean): Promise<void> {
-    // What is canceled ends first, and so does not count as abandoned. A message that waits is told before the requester is.
+    // What is canceled ends first, so that it does not count as abandoned. Waiting messages are aborted before the
+    // requester is.
     const told = setImmediate().then(() => this.#closing.abort());
     await Promise.all([told, this.#requester?.close(removed)]);
     await Promise.allSettled(this.#pending);
   }
 
-  /** Does one of the `actions`. Whatever it throws refuses the message as a whole. */
+  /** Performs one of the `actions`. An error that it throws refuses the whole message. */
   protected abstract perform(action: Action, errand: Errand): Promise<Done>;
 
   /**
-   * Makes work from what was written down of it.
+   * Restores work from its stored record.
    *
-   * @param work as it was written down
-   * @param firmware the image that it brings, if it brings one
-   * @throws {HomieError} when that cannot be
+   * @param work the stored record
+   * @param firmware the stored image, if the work has one
+   * @throws {HomieError} if the work cannot be restored
    */
   protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Work>;
 
@@ -152,7 +153,11 @@ export abstract class Actions<Action extends string, Settings> {
     return { broker: this.broker(), history, author, store };
   }
 
-  /** @throws {HomieError} also when the broker is known to be out of reach */
+  /**
+   * Returns the broker, unless it is known to be disconnected.
+   *
+   * @throws {HomieError} why there is no broker, or why it is disconnected
+   */
   protected brokerInReach(): HomieBroker {
     const broker = this.broker();
     if (broker.status.state === 'disconnected') throw broker.status.error;
@@ -165,15 +170,15 @@ export abstract class Actions<Action extends string, Settings> {
   }
 
   /**
-   * Does what is asked for, by a job of its own, unless the same is under way already.
+   * Runs work as a job of its own, or joins the open job that already does the same.
    *
-   * @param patch that the message brings
-   * @returns once nothing is left to do
+   * @param patch the patch in the message, if any
+   * @returns when nothing is left to do
    */
   protected async run(work: Work, errand: Errand, patch?: Unkept['patch']): Promise<Done> {
     const { store } = this.around;
     const { msg, outbox, devices } = errand;
-    // Not later: the payload would stay in memory.
+    // Not later, since the payload would stay in memory until then.
     const isWrittenDown = store !== undefined && work.record !== undefined;
     const kept = isWrittenDown ? keptOf({ ...outbox.kept }, { payload: msg['payload'], patch }) : {};
     const answer = await this.#requester?.ask(work, kept);
@@ -222,7 +227,7 @@ export abstract class Actions<Action extends string, Settings> {
     void running.finally(() => this.#pending.delete(running));
   }
 
-  /** Sends on what a job tells, and shows it. */
+  /** Forwards the events of a job as messages, and shows the job in the status. */
   #begin(job: Job, outbox: Outbox): void {
     const limit = new ProgressLimit();
     const progress = (update: Update): void => {
@@ -290,13 +295,17 @@ function isCommand(action: string): action is JobCommand {
 /** @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID */
 function readTarget({ job, device }: Request): Target {
   return {
-    // An empty id is of no job.
+    // An empty id matches no job.
     ...(!isAbsent(job) && { job: typeof job === 'string' ? job : '' }),
     ...(!isAbsent(device) && { devices: readDevices(device) }),
   };
 }
 
-/** The settings of a node, unless something is wrong with them. */
+/**
+ * Returns the settings of a node.
+ *
+ * @throws {HomieError} what is wrong with them
+ */
 export function orThrow<Settings extends object>(settings: Settings | HomieError): Settings {
   if (settings instanceof HomieError) throw settings;
   return settings;

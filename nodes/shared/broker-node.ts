@@ -16,28 +16,29 @@ export interface BrokerCredentials {
 /** A `homie-broker` node. */
 export interface BrokerNode extends Node<BrokerCredentials> {
   link: BrokerLink;
-  /** How it connects; not there when something is wrong with the settings. */
+  /** The settings of the connection; undefined if something is wrong with them. */
   settings?: BrokerOptions;
-  /** What the sidebar updates; not there either then. */
+  /** The updates from the sidebar; undefined if something is wrong with the settings. */
   updates?: SidebarUpdates;
 }
 
-/** What the `homie-broker` with this id gives. Never throws. */
+/** Returns the broker of the `homie-broker` with this id, or why there is none. Never throws. */
 export function linkTo(RED: NodeAPI, id: unknown): BrokerLink {
   return findBrokerNode(RED, id)?.link ?? { error: new HomieError('NO_BROKER') };
 }
 
+/** Returns the deployed `homie-broker` with this id; undefined if there is none. */
 export function findBrokerNode(RED: NodeAPI, id: unknown): BrokerNode | undefined {
   const node: unknown = typeof id === 'string' && id !== '' ? RED.nodes.getNode(id) : undefined;
   return isBrokerNode(node) ? node : undefined;
 }
 
-/** What the editor is told of a `homie-broker`. `undeployed`: there is no such node, or not yet. */
+/** The state of a `homie-broker` for the editor. `undeployed`: there is no such node, or not yet. */
 export interface LinkState {
   readonly state: ConnectionStatus['state'] | 'undeployed';
-  /** Why it is not connected: a sentence. */
+  /** Why it is not connected, in a sentence. */
   readonly reason?: Value;
-  /** The limit of devices, where it is reached: some may be missing. */
+  /** The device limit if it is reached, so that devices may be missing. */
   readonly limit?: number;
 }
 

@@ -3,15 +3,15 @@ import { HomieError } from '../../src/errors';
 import { environmentOf, expandFields } from './environment';
 import type { Request } from './request';
 
-/** The field of a node that tells where the ids of devices are found. */
+/** The device field of a node: device ids, or where to find them. */
 export interface DeviceField {
   readonly device: string;
-  /** Text, or a place of Node-RED: a property of the message or of a context, an environment variable. */
+  /** The type of the field in Node-RED: text, a property of the message or of a context, or an environment variable. */
   readonly deviceType: string;
 }
 
 /**
- * What the device field of a node holds for a message.
+ * Returns the value of the device field of a node for a message.
  *
  * @throws {HomieError} INVALID_SETTING
  */

@@ -15,7 +15,7 @@ function trimmed(value) {
   return String(value ?? '').trim();
 }
 
-/** Whether a text contains an environment variable. Node-RED inserts its value only when the flow starts. */
+/** Returns whether a text contains an environment variable, whose value Node-RED inserts only when the flow starts. */
 function holdsVariable(text) {
   return /\$\{[^{}]+\}/.test(text);
 }
@@ -37,14 +37,14 @@ function validators(type) {
     setting: (name) => {
       const { setting, own } = findSetting(type, name);
       const { kind, least, most, choices = [] } = setting;
-      // The editor takes a sentence only from a function of two parameters.
+      // The editor accepts a sentence only from a function with two parameters.
       return function (value, _options) {
         const text = trimmed(value);
         if (text === '' || holdsVariable(text) || setting.read(text) !== undefined) return true;
         return own('label.' + name) + ': ' + t('validate.' + kind, { least, most, words: choices.join(', ') });
       };
     },
-    /** For the device field, as it is in the open dialog or else as saved. `needed` returns the text for an empty field. */
+    /** For the device field, in the open dialog or else as saved. `needed` returns the text for an empty field. */
     device: (needed) => {
       const own = texts(type);
       return function (value, _options) {

@@ -1,14 +1,17 @@
 import type { Node, NodeAPI } from 'node-red';
 import { HomieError } from '../../src/errors';
 
-/** What an environment variable holds, as Node-RED sees it: of the group, the flow, the global settings, the process. */
+/**
+ * Returns the value of an environment variable as Node-RED sees it: of the group, the flow, the global settings or the
+ * process.
+ */
 export type Environment = (name: string) => unknown;
 
 /**
- * Puts environment variables in the place of `${NAME}`. Node-RED does so itself where a field is nothing else; this
- * serves a field that has more than that, such as `homie/${SITE}/`.
+ * Replaces `${NAME}` by the value of the environment variable. Node-RED itself does so only if the field contains
+ * nothing else, unlike `homie/${SITE}/`.
  *
- * @returns undefined when a variable is not set: its name in a topic or as a password would be found out late
+ * @returns undefined if a variable is not set: its name in a topic or as a password would be noticed late
  */
 export function expand(text: string, environment: Environment): string | undefined {
   let isComplete = true;
@@ -26,10 +29,10 @@ export function environmentOf(RED: NodeAPI, node: Node): Environment {
 }
 
 /**
- * Returns the properties of a node with the values of environment variables in these of its text fields.
+ * Returns the properties of a node with environment variables replaced in these text fields.
  *
- * @throws {HomieError} INVALID_SETTING, which names the field, when a variable is not set: without it, a device that was
- * to be excluded could be updated
+ * @throws {HomieError} INVALID_SETTING: a variable is not set; names the field. Otherwise a device that was to be
+ * excluded could be updated
  */
 export function expandFields(
   fields: object,
@@ -40,18 +43,24 @@ export function expandFields(
     if (typeof value !== 'string' || !names.includes(name)) return [name, value];
     const text = expand(value, environment);
     if (text !== undefined) return [name, text];
-    // What was typed is not shown: it could be the value of another variable.
+    // The text is not shown, since it could be the value of another variable.
     throw new HomieError('INVALID_SETTING.variable', { name });
   });
   return Object.fromEntries(expanded);
 }
 
-/** Whether a text that was typed holds an environment variable; `$(NAME)` is the older form, which Node-RED expands, too. */
+/**
+ * Returns whether a typed text contains an environment variable. `$(NAME)` is the older form, which Node-RED also
+ * expands.
+ */
 export function holdsVariable(typed: string): boolean {
   return /\$[{(]/.test(typed);
 }
 
-/** A value that can stand in a text field; variables of a flow may be numbers and booleans too. */
+/**
+ * Returns a value as text; undefined if it does not fit in a text field. Variables of a flow may also be numbers and
+ * booleans.
+ */
 export function asText(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? String(value)

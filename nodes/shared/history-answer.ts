@@ -7,10 +7,10 @@ import { endOf, type History } from '../../src/rollout/store/history';
 import { type Remembered } from '../../src/rollout/store/history-record';
 import { isAbsent, readDevices, type Request } from './request';
 
-/** How many results an answer has at most: those of many devices must not fill a message. */
+/** Maximum number of results in an answer, so that many devices do not make the message too large. */
 const MAX_ENTRIES = 100;
 
-/** How an update or a change of the configuration has ended: plain data. */
+/** The result of an update or a configuration change, as plain data. */
 interface HistoryEntry extends Pick<
   Remembered,
   'job' | 'device' | 'state' | 'reason' | 'error' | 'from' | 'to' | 'duration' | 'node' | 'late'
@@ -24,15 +24,15 @@ interface HistoryEntry extends Pick<
 /** The answer to `history`. */
 interface HistoryAnswer {
   readonly counts: Partial<Record<State, number>>;
-  /** From new to old. */
+  /** Newest first. */
   readonly entries: readonly HistoryEntry[];
   readonly text: string;
 }
 
 /**
- * Tells what became of devices and images lately, of all that is remembered of a broker.
+ * Returns the latest results in the history of a broker.
  *
- * @param msg device, job and checksum choose what it tells
+ * @param msg its `device`, `job` and `checksum` filter the results
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, INVALID_SETTING
  */
 export function historyAnswer(broker: HomieBroker, history: History, msg: Request): HistoryAnswer {

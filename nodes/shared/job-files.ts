@@ -3,17 +3,17 @@ import type { NodeAPI } from 'node-red';
 import type { HomieError } from '../../src/errors';
 import { JobStore } from '../../src/rollout/store/job-store';
 
-/** One for each folder of the process, and how many use it: all nodes share what is known of the devices. */
+/** The store of each folder, and how many nodes use it. All nodes of the process share what is known of the devices. */
 const stores = new Map<string, { readonly store: JobStore; users: number }>();
 
-/** The use of the folder where jobs are kept. */
+/** A node's use of the folder where jobs are stored. */
 export interface StoreUse {
   readonly store: JobStore;
-  /** Ends it. The last one leaves the folder to other processes. */
+  /** Ends the use. The last user leaves the folder to other processes. */
   readonly leave: () => Promise<void>;
 }
 
-/** Where jobs are kept, so that they survive a restart; undefined in a Node-RED without a user directory. */
+/** Returns the store where jobs survive a restart; undefined if Node-RED has no user directory. */
 export function useStore(RED: NodeAPI): StoreUse | undefined {
   const { userDir } = RED.settings;
   if (typeof userDir !== 'string' || userDir === '') return undefined;

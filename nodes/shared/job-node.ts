@@ -12,20 +12,22 @@ import { Outbox } from './replies';
 import type { Request } from './request';
 import { ThrottledStatus } from './throttled-status';
 
-/** What a node with jobs is made of. */
+/** What `runJobNode` needs to run a node. */
 export interface JobNode {
   readonly link: BrokerLink;
-  /** Its own settings, or what is wrong with them. */
+  /** The settings of the node, or the errors in them. */
   readonly settings: readonly object[];
-  /** Its jobs survive a restart, unless a message says otherwise. */
+  /** Whether jobs survive a restart, unless a message says otherwise. */
   readonly persist: boolean;
-  /** What can be done with its messages. */
+  /** Creates the actions for its messages. */
   readonly actions: (around: ActionsContext) => Actions<string, unknown>;
-  /** Takes out of a message what the flow must not see any more, and gives the message as it was. */
+  /** Removes from a message what the flow must no longer see, and returns the message as it was. */
   readonly take?: (msg: NodeMessage) => Request;
 }
 
-/** Lets a node do what messages ask for, one `done` for each, with its status below it, until it is closed. */
+/**
+ * Runs a node until it is closed: does what messages request, calls `done` for each, and shows the status of the node.
+ */
 export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   const { link, settings, persist, actions: actionsWith, take } = options;
   const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
@@ -56,7 +58,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   if ('broker' in link) link.broker.on('status', connectionChanged);
   refresh();
   actions.start();
-  // After the actions, which leave their jobs when the folder is lost.
+  // Registered after the actions, which leave their jobs when the folder is lost.
   store?.ownership.on('owned', refresh).on('lost', refresh);
 
   node.on('input', (msg: NodeMessage, send, done) => {
@@ -67,12 +69,12 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
     try {
       const error = await actions.handle(msg, outbox);
       if (error === KEPT) return;
-      // The catch nodes are stopped together with this one, and hear nothing.
+      // Catch nodes are closed together with this node, and would not receive the error.
       if (error?.code === 'ABANDONED') node.warn(error.message);
       if (error?.code === 'UNEXPECTED' && error.cause !== undefined) node.error(error.cause);
       done(error);
     } catch (error) {
-      // A rejection would end Node-RED as a whole.
+      // An unhandled rejection would end the Node-RED process.
       node.error(error);
     }
   };
@@ -90,13 +92,17 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   };
 }
 
-/** Keeps the devices of which something is remembered, or that have a job, from being forgotten. @returns ends that */
+/**
+ * Prevents devices with a job or a history from being forgotten.
+ *
+ * @returns a function that ends the protection
+ */
 export function protectDevices(broker: HomieBroker, history: History): () => void {
   const { locks, registry } = broker;
   return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(`${locks.scope}${id}`));
 }
 
-/** The settings of a node, or what is wrong with them, which is told in the log at once. */
+/** Returns the settings of a node, or the error in them, which is logged at once. */
 export function ownSettings<Settings>(node: Node, read: () => Settings): Settings | HomieError {
   try {
     return read();

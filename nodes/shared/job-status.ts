@@ -5,7 +5,7 @@ import { isPerhapsMisspelled, setsUnknownKey, wordOf } from '../../src/update/se
 import { isFinal, type ConfigReport, type Phase, type Reason, type State } from '../../src/update/update';
 import type { BrokerLink } from './broker-node';
 
-/** Of an update, what its status needs. */
+/** The properties of an update that its status needs. */
 export interface Shown {
   readonly state: State;
   readonly phase?: Phase;
@@ -20,9 +20,9 @@ export interface Shown {
 export type Halted = 'paused' | 'stopped';
 
 /**
- * The status of a node without a job: that of its connection.
+ * Returns the status of a node without a job: that of its connection.
  *
- * @param type of the node: texts of its own are keys in its locale file
+ * @param type the type of the node; its own texts are keys in its locale file
  */
 export function connectionStatus(type: string, link: BrokerLink): NodeStatus {
   return 'error' in link ? errorStatus(link.error.code) : liveStatus(type, link.broker.status);
@@ -41,16 +41,16 @@ function liveStatus(type: string, status: ConnectionStatus): NodeStatus {
   }
 }
 
-/** Something that the user has to put right. */
+/** Returns the status for an error that the user has to fix. */
 export function errorStatus(code: ErrorCode): NodeStatus {
   return { fill: 'red', shape: 'ring', text: statusKey(code) };
 }
 
 /**
- * The status of a node with jobs: of the one device that they have, or of all together.
+ * Returns the status of a node with jobs: that of a single device, or of all devices together.
  *
- * @param type of the node: texts that are no numbers are keys in its locale file
- * @param halted why nothing more is started
+ * @param type the type of the node; texts without numbers are keys in its locale file
+ * @param halted why no more devices start
  */
 export function jobStatus(type: string, devices: readonly Shown[], halted?: Halted): NodeStatus {
   if (halted !== undefined && !devices.some(({ state }) => state === 'running')) {
@@ -82,7 +82,7 @@ function deviceStatus(type: string, shown: Shown): NodeStatus {
   return { ...looks[state], ...(isAsWanted && { fill: 'green' }), text };
 }
 
-/** What no text of a locale file can say: a number, the id of a device, an error. */
+/** Returns a text that is not in the locale file: a percentage, a hint with the id of a device, or an error. */
 function ownText(shown: Shown): string | undefined {
   const { state, phase, progress, hint, error } = shown;
   if (state === 'running' && phase === 'flashing') return percent(progress);
@@ -112,7 +112,7 @@ function fleetStatus(devices: readonly Shown[]): NodeStatus {
   };
 }
 
-/** Whether a device is as it should be: updated, changed, in no need of either, or excluded. */
+/** Whether a device is as it should be: updated, changed, already up to date, or excluded. */
 function isDone(shown: Shown): boolean {
   const { state, reason, error } = shown;
   if (error !== undefined) return false;
@@ -122,7 +122,7 @@ function isDone(shown: Shown): boolean {
 
 const doneReasons: ReadonlySet<Reason> = new Set<Reason>(['up_to_date', 'no_change', 'excluded']);
 
-/** Whether a device did not get what was sent out, because the user canceled it or it needs a retry. */
+/** Whether a device did not get the update or change, because the user canceled it or it needs a retry. */
 function isOutstanding({ state, reason }: Shown): boolean {
   return state === 'canceled' || (state === 'skipped' && (reason === 'held' || reason === 'stopped'));
 }
@@ -131,7 +131,7 @@ function count(sign: string, number: number): string | false {
   return number > 0 && `${sign}${number}`;
 }
 
-/** Whether a device has taken a patch, or would, of which the firmware ignores a part. */
+/** Whether a device has taken, or would take, a patch of which the firmware ignores a part. */
 function isIncomplete({ state, config }: Shown): boolean {
   return (state === 'succeeded' || state === 'skipped') && config !== undefined && setsUnknownKey(config);
 }
@@ -144,7 +144,7 @@ function percent(progress: number): string {
   return `${Math.floor(progress)} %`;
 }
 
-/** The key of the words for an error, in the texts of src/texts. */
+/** Returns the key of the status text of an error, in the texts of src/texts. */
 function statusKey(code: ErrorCode): string {
   return `@homie-ota/node-red-homie-ota/homie-broker:errors.${code}.status`;
 }

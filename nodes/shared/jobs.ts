@@ -4,25 +4,27 @@ import { setNewest } from '../../src/set-newest';
 import type { Queue } from '../../src/rollout/queue';
 import type { Halted, Shown } from './job-status';
 
-/** More than these are not remembered, where one job waits indefinitely and others come and go. */
+/** Maximum number of ended devices to remember while one job waits indefinitely and others come and go. */
 const MAX_ENDED = 1000;
 
-/** With what the names begin under which something is shown that is no device, whose id has no space. */
+/**
+ * Prefixes of names under which something is shown that is not a device. They contain a space, which no device id does.
+ */
 const CHECK = 'check ';
 const REFUSED = 'refused ';
 
-/** The jobs of a node, and what is to be shown of them. */
+/** The jobs of a node, and what its status shows of them. */
 export class Jobs {
   readonly #queue: Queue | undefined;
   readonly #node: string;
-  /** What has ended since there was last nothing to do, by device: it is shown until something new begins. */
+  /** What has ended, by device. Shown until a job starts while no other is open. */
   readonly #ended = new Map<string, Shown | Update>();
   readonly #changed: () => void;
   #refusals = 0;
 
   /**
-   * @param queue undefined where there is no broker
-   * @param node its id
+   * @param queue undefined if there is no broker
+   * @param node the id of the node
    * @param changed called whenever `shown` may have changed
    */
   constructor(queue: Queue | undefined, node: string, changed: () => void) {
@@ -31,30 +33,30 @@ export class Jobs {
     this.#changed = changed;
   }
 
-  /** Those that have not ended. */
+  /** The jobs that have not ended. */
   get open(): readonly Job[] {
     return this.#queue?.open(this.#node) ?? [];
   }
 
-  /** Of each device how it has ended last, or what is done with it now. */
+  /** What the status shows: the state of each device in an open job, or else how it last ended. */
   get shown(): readonly Shown[] {
     const open = byDevice(this.open.flatMap(({ devices }) => devices));
     return [...new Map([...this.#ended, ...open]).values()];
   }
 
-  /** Why nothing more is started: one of the jobs was stopped by failures, or all are paused. */
+  /** Why no more devices start: a job was stopped by failures, or all jobs are paused. */
   get halted(): Halted | undefined {
     const open = this.open.map(({ halted }) => halted);
     if (open.includes('stopped')) return 'stopped';
     return open.length > 0 && open.every((halted) => halted === 'paused') ? 'paused' : undefined;
   }
 
-  /** Jobs were paused, or go on. */
+  /** Updates the status after jobs may have been paused or resumed. */
   steered(): void {
     this.#changed();
   }
 
-  /** Something of a job of the node is to be shown from now on. */
+  /** Shows a job of the node from now on. */
   begun(job: Job): void {
     this.#forget(job);
     job.on('progress', (update) => {
@@ -70,17 +72,17 @@ export class Jobs {
     this.#changed();
   }
 
-  /** Something was refused before it became a job. */
+  /** Shows what was refused before it became a job. */
   refused(shown: readonly (Shown | Update)[]): void {
     this.#forget();
     for (const one of shown) this.#remember('device' in one ? one.device : `${REFUSED}${(this.#refusals += 1)}`, one);
     this.#changed();
   }
 
-  /** Shows what a check found that the user should look at; what the check before found is not shown any more. */
+  /** Shows the findings of a check that the user should look at, in place of those of the previous check. */
   checked(found: readonly Shown[]): void {
     for (const name of [...this.#ended.keys()].filter((each) => each.startsWith(CHECK))) this.#ended.delete(name);
-    // Those of a job that runs say more.
+    // The devices of an open job are more important.
     if (this.open.length === 0 && found.length > 0) {
       this.#forget();
       for (const [index, one] of found.entries()) this.#remember(`${CHECK}${index}`, one);
@@ -88,7 +90,7 @@ export class Jobs {
     this.#changed();
   }
 
-  /** What has ended is not shown any more, unless something runs. */
+  /** Clears what has ended, unless a job is open. */
   forgetEnded(): void {
     this.#forget();
     this.#changed();
@@ -98,7 +100,7 @@ export class Jobs {
     setNewest(this.#ended, name, ended, MAX_ENDED);
   }
 
-  /** @param but a job that has just begun */
+  /** @param but a job that has just started, and does not count as open */
   #forget(but?: Job): void {
     if (this.open.every((job) => job === but)) this.#ended.clear();
   }

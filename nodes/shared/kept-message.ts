@@ -1,20 +1,26 @@
-/** What is written down of a message: what a flow needs to recognise it after a restart. */
+/** Selects what is stored of a message: what a flow needs to recognize it after a restart. */
 import { isDeepStrictEqual, types } from 'node:util';
 import type { JsonObject } from '../../src/config/json';
 import { MASK, tryReadObject } from '../../src/config/patch';
 import { maskObject, SECRET_NAMES } from '../../src/config/secrets';
 import type { Request } from './request';
 
-/** Characters of a message that are kept. */
+/** Maximum number of characters to store of a message. */
 const MAX_KEPT = 65_536;
 
-/** Levels of objects and arrays in a property that is kept. */
+/** Maximum levels of objects and arrays in a stored property. */
 const MAX_DEPTH = 100;
 
-/** A secret of the patch is searched for within longer texts from this length on; a shorter one is in many texts by chance. */
+/**
+ * Minimum length of a secret of the patch to search for within longer texts. Shorter ones occur in many texts by
+ * chance.
+ */
 const LONG_SECRET = 8;
 
-/** What nodes for HTTP put into a message. It is of no use after a restart, when nobody waits for a response any more. */
+/**
+ * Properties that HTTP nodes add to a message. They are of no use after a restart, when nobody waits for a response any
+ * more.
+ */
 const httpNames: ReadonlySet<string> = new Set([
   'req',
   'res',
@@ -29,28 +35,28 @@ const httpNames: ReadonlySet<string> = new Set([
   'redirectlist',
 ]);
 
-/** The name of a secret contains one of these, or is one of the others, in any case. */
+/** A name is secret if it contains one of the first or equals one of the second, in upper or lower case. */
 const secretParts = [...SECRET_NAMES, 'authorization', 'cookie', 'credential', 'passphrase', 'passwd'];
 const secretNames: ReadonlySet<string> = new Set(['auth', 'pass', 'psk', 'pwd', 'session', 'sessionid', 'sid']);
 
-/** Beginnings of names that are secrets in a text such as `pwd=…`. */
+/** Beginnings of secret names in a text such as `pwd=…`. */
 const secretBeginnings = ['auth', 'pass', 'psk', 'pwd', 'sid'];
 
-/** A header or a URL that holds a secret. */
+/** Matches a header or a URL that contains a secret. */
 const secretText =
   /authorization\s{0,20}:|(?:^|[^a-z])(?:basic|bearer)\s{1,20}[\w+/=.~-]{8}|:\/\/[^/\s:@]{0,200}:[^/\s@]{1,200}@/i;
 
-/** What stands between a name and its value in JSON, a URL, a form or a header. */
+/** Matches what separates a name from its value in JSON, a URL, a form or a header. */
 const separator = /(?:["']|%22|%27)\s{0,8}(?::|%3a)|=|%3d/gi;
 
-/** The longest name that is looked at, in characters. */
+/** Maximum length of a name to look at, in characters. */
 const LONGEST_NAME = 100;
 
-/** The names in a text that have a value, in lower case. */
+/** Yields the names in a text that have a value, in lower case. */
 function* namesIn(text: string): Generator<string> {
   for (const { index } of text.matchAll(separator)) {
     let end = index;
-    // JSON in JSON.
+    // Skips the backslashes of JSON within JSON.
     while (end > 0 && index - end < LONGEST_NAME && text[end - 1] === '\\') end -= 1;
     let begin = end;
     while (begin > 0 && end - begin < LONGEST_NAME && /[\w.[\]-]/.test(text[begin - 1] ?? '')) begin -= 1;
@@ -58,16 +64,16 @@ function* namesIn(text: string): Generator<string> {
   }
 }
 
-/** What must not be written down with a message. */
+/** What must not be stored with a message. */
 export interface Unkept {
   readonly payload: unknown;
-  /** The patch that the payload holds, and what the names of its secrets contain. */
+  /** The patch in the payload, and the words that mark its secret settings. */
   readonly patch?: { readonly content: JsonObject; readonly secretNames: readonly string[] } | undefined;
 }
 
 /**
- * Returns the properties of a message that are kept: plain JSON, up to 64 KiB. The payload, what HTTP brought, and whatever
- * holds the payload again are left out. What looks like a secret by its name, and the secrets of a patch, are masked.
+ * Returns the properties of a message to store: plain JSON, up to 64 KiB. Omits the payload, properties of HTTP nodes,
+ * and anything that contains the payload again. Masks what looks like a secret by its name, and the secrets of a patch.
  */
 export function keptOf(msg: Request, unkept: Unkept): Record<string, unknown> {
   const cleaner = new Cleaner(unkept);
@@ -79,7 +85,7 @@ export function keptOf(msg: Request, unkept: Unkept): Record<string, unknown> {
     if (text === undefined || text.length > room) continue;
     const cleaned = cleaner.member(name, JSON.parse(text), 0);
     if (cleaned === undefined) continue;
-    // The mask may be longer than what it stands for.
+    // The mask may be longer than what it replaces.
     const size = JSON.stringify({ [name]: cleaned }).length;
     if (size > room) continue;
     room -= size;
@@ -104,9 +110,9 @@ class Cleaner {
     this.#secrets = new Set(patch && differences(patch.content, maskObject(patch.content, names)));
   }
 
-  /** @returns undefined for what is left out */
+  /** @returns undefined for what is omitted */
   member(name: string, value: unknown, depth: number): unknown {
-    // A form that was read as another kind of text has the secret in its name.
+    // A form that was read as another content type has the secret in its name.
     if (this.#text(name) !== name) return undefined;
     const tellsNothing = value === null || typeof value === 'boolean';
     return this.#isSecretName(name) && !tellsNothing ? MASK : this.#value(value, depth);
@@ -129,7 +135,7 @@ class Cleaner {
     return secretText.test(text) || this.#holdsSecret(text) || this.#namesSecret(text) ? MASK : text;
   }
 
-  /** Whether a text holds a secret with its name, as JSON, a URL, a form or a header does. */
+  /** Whether a text contains a secret with its name, as JSON, a URL, a form or a header does. */
   #namesSecret(text: string): boolean {
     for (const name of namesIn(text)) {
       const words = name.split(/[.[\]-]/);
@@ -139,7 +145,7 @@ class Cleaner {
     return false;
   }
 
-  /** Whether a text is the patch, however it is written. */
+  /** Whether a text is the patch, however it is formatted. */
   #isPatch(text: string): boolean {
     if (this.#patch === undefined || !text.trimStart().startsWith('{')) return false;
     const read = tryReadObject(text);
@@ -157,10 +163,13 @@ class Cleaner {
   }
 }
 
-/** The texts of which a copy of the payload holds one; none where it is larger than what is kept of a message. */
+/**
+ * Returns the texts of which a copy of the payload contains one; none if the payload is very short, or larger than what
+ * is stored of a message.
+ */
 function textsOf(payload: unknown): string[] {
   const isText = typeof payload === 'string';
-  // Not instanceof: what a function node makes comes from another realm.
+  // Not instanceof, since objects from a function node come from another realm.
   if (!isText && !types.isUint8Array(payload)) return [];
   if (payload.length < LONG_SECRET || payload.length > MAX_KEPT) return [];
   if (isText) return [payload];
@@ -168,7 +177,7 @@ function textsOf(payload: unknown): string[] {
   return [bytes.toString('base64'), bytes.toString('hex'), bytes.toString('latin1'), bytes.toString(), bytes.join(',')];
 }
 
-/** The texts and numbers at which a patch differs from its masked copy. */
+/** Returns the texts and numbers in which a patch differs from its masked copy. */
 function differences(value: unknown, masked: unknown): string[] {
   if (typeof value === 'string' || typeof value === 'number') return value === masked ? [] : [String(value)];
   if (typeof value !== 'object' || value === null) return [];
@@ -177,7 +186,10 @@ function differences(value: unknown, masked: unknown): string[] {
   );
 }
 
-/** undefined for what is not plain JSON: what is circular, a Buffer, an object with a class, a getter that throws. */
+/**
+ * Returns a property as JSON text; undefined if it is circular, or contains a Buffer, a function, a symbol or a getter
+ * that throws.
+ */
 function jsonOf(msg: Request, name: string): string | undefined {
   try {
     return JSON.stringify(msg[name], function (this: object, key: string, each: unknown) {

@@ -10,7 +10,7 @@ export interface Refused {
   readonly error: HomieError;
 }
 
-/** Refuses devices, each with its own reason. */
+/** Returns the summary of refused devices, each with its own reason. */
 export function refusalOfEach(job: string, refused: readonly Refused[]): Summary {
   const startedAt = new Date().toISOString();
   const updates = refused.map(({ device, error }): Update => {
@@ -20,7 +20,7 @@ export function refusalOfEach(job: string, refused: readonly Refused[]): Summary
   return { ...summarize(job, updates, 0), state: 'rejected' };
 }
 
-/** Refuses an input: each device that it names counts as rejected. */
+/** Returns the summary of a refused message: each device that it names counts as rejected. */
 export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
   const refused = refusalOfEach(
     job,
@@ -31,19 +31,23 @@ export function refusal(job: string, devices: readonly string[], error: HomieErr
   return { ...refused, text, error: reportError(error) };
 }
 
-/** What is said to a message that asks for what a job does already. */
+/** Returns the summary for a message that requests what a job already does. */
 export function sameAgain(summary: Summary): Summary {
   return { ...summary, text: `The same request was made before, in job ${summary.job}: ${summary.text}` };
 }
 
-/** The first progress of a message about no device: what its job does. `isAgain`: an earlier message asked for the same. */
+/**
+ * Returns the first progress of a message, about no device: the state of its job.
+ *
+ * @param isAgain whether an earlier message requested the same
+ */
 export function standing(now: Summary, isAgain: boolean): Pick<Summary, 'job' | 'state' | 'text'> {
   const summary: Summary = now.devices.length === 0 ? { ...now, state: 'queued', text: LOOKING } : now;
   const { job, state, text } = isAgain ? sameAgain(summary) : summary;
   return { job, state, text };
 }
 
-/** What a check found: a verdict for each device. */
+/** The verdict of a check on one device. */
 interface Verdict {
   readonly device: string;
   readonly verdict: string;
@@ -58,7 +62,7 @@ interface Verdicts<Entry> {
   readonly devices: readonly Entry[];
 }
 
-/** The answer to `check`, with a sentence for people about all, and about each device. */
+/** Returns the answer to `check`, with a sentence about all devices and about each one. */
 export function checkAnswer<Entry extends Verdict>(
   checked: Verdicts<Entry>,
 ): Verdicts<Entry & { readonly text: string }> & { readonly text: string } {
@@ -72,7 +76,7 @@ export function checkAnswer<Entry extends Verdict>(
   const parts = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict.replaceAll('_', ' ')}`);
   const retained = devices.filter((each) => each.retained !== undefined).map((each) => each.device);
   const warning = retained.length === 0 ? '' : ` A firmware message is retained for ${retained.join(', ')}.`;
-  // The same for all: it says how to go on.
+  // The reason is the same for all devices, and says how to continue.
   const stop = devices.find(({ verdict }) => verdict === 'stopped');
   const hint = stop === undefined ? '' : ` ${stop.reason}`;
   return { ...checked, devices, text: `${devices.length} devices: ${parts.join(', ')}.${hint}${warning}${ignored}` };
@@ -106,7 +110,9 @@ export function failureAmong(
   return new HomieError(code, {}, { message, hint, cause });
 }
 
-/** The error of a job in which a device failed, in one sentence that names the devices. */
+/**
+ * Returns the error of a job in which a device failed, in one sentence that names the devices; undefined if none did.
+ */
 export function failureOf({ state, devices, text: message, error: stopped }: Summary): HomieError | undefined {
   const error = stopped ?? devices.find((device) => device.state === state)?.error;
   if (error === undefined) return undefined;

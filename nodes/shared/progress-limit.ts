@@ -1,13 +1,20 @@
 import type { Update } from '../../src/update/update';
 
-/** ms between two messages about a device whose state is the same. */
+/** Minimum time between two messages about a device whose state is unchanged, in ms. */
 const INTERVAL = 250;
 
-/** Lets pass every change of state, phase or reason, and otherwise at most 4 messages a second for each device. */
+/**
+ * Limits progress to 4 messages per second for each device. Every change of state, phase, reason or attempt passes, and
+ * the first late update.
+ */
 export class ProgressLimit {
   readonly #last = new Map<string, { readonly step: string; readonly at: number }>();
 
-  /** @param now ms */
+  /**
+   * Returns whether to send an update.
+   *
+   * @param now in ms
+   */
   admits({ device, state, phase, reason, attempt, late }: Update, now: number): boolean {
     const step = `${state} ${phase ?? ''} ${reason ?? ''} ${attempt} ${late === true ? 'late' : ''}`;
     const last = this.#last.get(device);

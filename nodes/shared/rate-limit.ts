@@ -1,23 +1,23 @@
-/** How many may run at the same time, and how many may begin within a time. */
+/** How many runs may be active at the same time, and how many may start within a period. */
 export interface Limits {
   readonly atOnce: number;
   readonly begun: number;
-  /** In ms. */
+  /** The period, in ms. */
   readonly within: number;
 }
 
-/** Bounds how often something is done. */
+/** Limits how often something is done. */
 export class RateLimit {
   readonly #limits: Limits;
   #running = 0;
-  /** When the last ones began, in ms of `performance.now()`. */
+  /** When the last runs started, in ms of `performance.now()`. */
   #begun: number[] = [];
 
   constructor(limits: Limits) {
     this.#limits = limits;
   }
 
-  /** Whether `run` would do its work now, and if not, why. */
+  /** Whether a run may start now, and if not, which limit is reached. */
   get state(): 'free' | 'running' | 'begun' {
     const since = performance.now() - this.#limits.within;
     this.#begun = this.#begun.filter((at) => at > since);
@@ -25,7 +25,7 @@ export class RateLimit {
     return this.#begun.length >= this.#limits.begun ? 'begun' : 'free';
   }
 
-  /** Does the work, and counts it. */
+  /** Runs the work and counts it. Does not check the limits. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     this.#running += 1;
     this.#begun.push(performance.now());

@@ -8,14 +8,19 @@ export type Output = 'result' | 'progress' | 'summary';
 
 const outputs: readonly Output[] = ['result', 'progress', 'summary'];
 
-/** What is told: an update, or anything else that has a sentence for people. */
+/** The payload of an answer: an update, or anything else with a sentence for people. */
 export type Told =
   Update | Summary | Idle | { readonly text: string; readonly devices?: readonly { readonly text: string }[] };
 
-/** More than this of text is taken for a firmware in base64 or a patch, should a property hold the same as the payload. */
+/**
+ * Maximum length of a payload that another property may repeat, in characters. A longer one is taken for firmware in
+ * base64 or a patch.
+ */
 const SHORT_TEXT = 256;
 
-/** What a message asks of a node. Another node that gets the answer would take these as meant for itself. */
+/**
+ * What a message requests of a node. Another node that gets the answer would take these properties as its own request.
+ */
 const consumed: ReadonlySet<string> = new Set(['action', 'checksum', 'job', 'options']);
 
 /** Which of the summaries that answer one message: as the join node reads it. */
@@ -29,8 +34,9 @@ export interface Part {
 const PART = 'homie-ota part';
 
 /**
- * What answers one message. Each answer keeps the properties of the message but for those that were consumed and for the
- * firmware or patch, which is never copied nor sent on. An answer about one device has its id as `device` and `topic`.
+ * Sends the answers to one message. Each answer keeps the properties of the message, except for those that were
+ * consumed, and for the firmware or patch, which is never copied or sent on. An answer about one device has its id as
+ * `device` and `topic`.
  */
 export class Outbox {
   /** What is kept of the message, to go on with it later. */
@@ -67,7 +73,7 @@ export class Outbox {
   }
 }
 
-/** The sentences are made where something is told: while a rollout goes on, a job makes thousands of updates for itself. */
+/** Adds sentences only to what is sent: during a rollout, a job makes thousands of updates for internal use. */
 function inSentences(payload: Told): object {
   if (!('devices' in payload) || payload.devices === undefined) return withText(payload);
   return { ...payload, devices: payload.devices.map(withText) };
@@ -77,15 +83,15 @@ function withText(told: Update | { readonly text: string }): { readonly text: st
   return 'text' in told ? told : { ...told, text: sentenceOf(told) };
 }
 
-/** The properties of a message that show its device, where the payload is about a single one. */
+/** Returns `device` and `topic` for a message if its payload is about a single device. */
 export function deviceOf(payload: unknown): { device?: string; topic?: string } {
   const { device }: { device?: unknown } = Object(payload);
   return typeof device === 'string' ? { device, topic: device } : {};
 }
 
 /**
- * The properties of a message that its answers keep: neither what was consumed nor the payload, also where another
- * property holds the same.
+ * Returns the properties of a message that its answers keep: without those that were consumed, the payload, and any
+ * other property with the same value as the payload.
  */
 export function keptProperties({ payload, ...rest }: NodeMessage): NodeMessage {
   const isPayload = (value: unknown): boolean =>

@@ -2,15 +2,15 @@ import { HomieError } from '../../src/errors';
 import { isPlain } from '../../src/plain-object';
 import { similarNames } from '../../src/similar';
 
-/** A message as it comes in. */
+/** An incoming message. */
 export type Request = Readonly<Record<string, unknown>>;
 
 /**
- * What a message asks for.
+ * Returns the action that a message requests.
  *
- * @param value msg.action
- * @param actions those that the node knows; the first one is the default
- * @throws {HomieError} UNKNOWN_ACTION, which lists the known ones
+ * @param value `msg.action`
+ * @param actions the actions that the node knows; the first one is the default
+ * @throws {HomieError} UNKNOWN_ACTION: lists the known actions
  */
 export function readAction<Action extends string>(value: unknown, actions: readonly [Action, ...Action[]]): Action {
   if (isAbsent(value) || value === '') return actions[0];
@@ -20,16 +20,16 @@ export function readAction<Action extends string>(value: unknown, actions: reado
   throw new HomieError('UNKNOWN_ACTION.named', { action: value.slice(0, 40), actions });
 }
 
-/** What a message is read for, besides the settings in its options. */
+/** The properties of a message that are read, besides the settings in `options`. */
 const properties = ['payload', 'device', 'action', 'job', 'checksum'];
 
 /**
  * Reads the settings in a message.
  *
- * @param value msg.options, which may be anything: only its own enumerable properties are read, each once
+ * @param value `msg.options`, which may be anything. Reads only its own enumerable properties, each once
  * @param names the settings that a message may have
- * @returns the settings, or what is wrong with them: INVALID_SETTING where it is no object, UNKNOWN_SETTING, which names
- * the most similar setting
+ * @returns the settings, or the error in them: INVALID_SETTING if they are not an object, UNKNOWN_SETTING with the most
+ * similar setting
  */
 export function readOptions(value: unknown, names: readonly string[]): Request | HomieError {
   if (isAbsent(value)) return {};
@@ -40,8 +40,8 @@ export function readOptions(value: unknown, names: readonly string[]): Request |
 }
 
 /**
- * A copy of anything's own enumerable properties, in which even __proto__ is one like any other; undefined where there is
- * no plain object.
+ * Returns a copy of the object's own enumerable properties, in which even `__proto__` is one like any other; undefined
+ * for anything but a plain object.
  */
 export function membersOf(value: unknown): Request | undefined {
   try {
@@ -52,7 +52,10 @@ export function membersOf(value: unknown): Request | undefined {
   }
 }
 
-/** The fields of a dialog as the editor sends them: few and short ones. Undefined where a request has something else. */
+/**
+ * Returns the fields of a dialog from a request; undefined unless they are at most 20 booleans or texts of up to 1000
+ * characters.
+ */
 export function fieldsOf(body: unknown): Request | undefined {
   const fields = membersOf(body);
   const values = Object.values(fields ?? {});
@@ -72,8 +75,9 @@ function unknownSetting(name: string, names: readonly string[]): HomieError {
 }
 
 /**
- * Device ids: an array of them, or text with commas between them.
+ * Reads device ids from an array, or from text with commas.
  *
+ * @returns the ids, each once
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID
  */
 export function readDevices(value: unknown): string[] {

@@ -1,20 +1,20 @@
-/** What is looked at of a request. */
+/** The part of a request that is checked. */
 interface Asked {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-/** What a request is answered with. */
+/** The part of a response that is used. */
 export interface Reply {
   status(code: number): this;
   json(body: unknown): unknown;
 }
 
 /**
- * Lets through what comes from Node-RED's own pages, or from no page at all. Node-RED allows every site to call its admin API
- * (CORS with any origin), so that where nobody has to log in, a page of any site could start something.
+ * Accepts requests from Node-RED's own pages, or from no page at all. Node-RED allows every site to call its admin API
+ * (CORS with any origin), so without a login, a page of any site could start something.
  *
- * A page that makes its own host name point to this machine (DNS rebinding) cannot be told from Node-RED's own. Where nobody
- * has to log in, it can deploy flows, so that a list of allowed hosts here would keep nobody out.
+ * A page that makes its own host name point to this machine (DNS rebinding) cannot be distinguished from Node-RED's own
+ * pages. Without a login, such a page can deploy flows, so a list of allowed hosts here would keep nobody out.
  */
 export function ownPagesOnly(request: Asked, response: Reply, next: () => void): void {
   if (isOwn(request)) {
@@ -29,7 +29,7 @@ export function ownPagesOnly(request: Asked, response: Reply, next: () => void):
 }
 
 function isOwn({ headers }: Asked): boolean {
-  // Browsers tell it where the connection is secure, whatever a proxy has made of the Host header.
+  // Browsers send this header on secure connections, even if a proxy has changed the Host header.
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site === 'same-origin' || site === 'none';
   const { origin, host } = headers;

@@ -1,4 +1,4 @@
-// Also a module of its own for the sidebar: the build makes resources/sidebar-sentences.js of it.
+// The sidebar also uses this as a module of its own: the build bundles it into resources/sidebar-sentences.js.
 import { render } from '../../src/texts/render';
 
 /** Returns sentences from Node-RED in the language of the editor. */

@@ -21,13 +21,13 @@ interface SidebarOwner {
   /** Its id: the origin of the jobs. */
   readonly node: string;
   readonly settings: UpdateSettings;
-  /** Where its jobs are written down; undefined where there is no place for them. */
+  /** Where its jobs are stored; undefined if there is no user directory. */
   readonly store: JobStore | undefined;
   /** Logs a failure: the sidebar has no output or catch node that could report it. */
   readonly warn: (text: string) => void;
 }
 
-/** Updates that users start in the sidebar. They have the settings of the homie-broker, and need no other node. */
+/** Updates that users start in the sidebar. They use the settings of the homie-broker, and need no other node. */
 export class SidebarUpdates {
   readonly broker: HomieBroker;
   readonly #owner: SidebarOwner;
@@ -54,13 +54,17 @@ export class SidebarUpdates {
     });
   }
 
-  /** Continues the jobs that an earlier homie-broker of this id has left. */
+  /** Continues the jobs that an earlier homie-broker with this id has left. */
   start(): void {
     this.#unprotect = protectDevices(this.broker, this.#around.history);
     this.#requester.start();
   }
 
-  /** Leaves the jobs to the next homie-broker of this id. @param removed there will be none */
+  /**
+   * Leaves the jobs to the next homie-broker with this id.
+   *
+   * @param removed whether the node is removed, so that there is no next one
+   */
   async close(removed: boolean): Promise<void> {
     this.#unprotect();
     this.#closing.abort();
@@ -68,7 +72,7 @@ export class SidebarUpdates {
   }
 
   /**
-   * Checks what an update would do to each device, and sends nothing.
+   * Checks what an update would do to each device. Sends nothing.
    *
    * @throws {HomieError} those of `checkOta`, INVALID_SETTING; an AbortError when the homie-broker is closed
    */
@@ -77,9 +81,9 @@ export class SidebarUpdates {
   }
 
   /**
-   * Starts an update of devices. Resolves when the job is written down.
+   * Starts an update of devices. Resolves when the job is stored.
    *
-   * @param devices their ids
+   * @param devices the ids of the devices
    * @throws {HomieError} INVALID_SETTING, USER_DIR_IN_USE; an AbortError when the homie-broker is closed
    */
   async update(firmware: Firmware, devices: readonly string[]): Promise<void> {
@@ -92,7 +96,12 @@ export class SidebarUpdates {
     if (!answer.isAgain) this.#run(answer);
   }
 
-  /** Never continuous: an update is for what the user has confirmed. @throws {HomieError} INVALID_SETTING */
+  /**
+   * Returns the request for an update. It is never continuous, since it includes only devices that the user has
+   * confirmed.
+   *
+   * @throws {HomieError} INVALID_SETTING
+   */
   #wish(choice: DeviceChoice): OtaWish {
     const { ota, rollout } = this.#owner.settings;
     return { choice, settings: orThrow(ota), rollout: { ...orThrow(rollout), continuous: false } };
@@ -101,7 +110,7 @@ export class SidebarUpdates {
   /** Runs a job, and logs once if it fails. */
   #run({ job, run }: Answer): void {
     const warn = (text: string): void => this.#owner.warn(`Update from the sidebar: ${text}`);
-    // The process that saw failures stop it has logged that.
+    // A stopped job was already logged, by the process in which failures stopped it.
     if (job.halted !== 'stopped') {
       job.once('idle', (summary) => {
         if (failureOf(summary) !== undefined) warn(summary.text);

@@ -1,9 +1,15 @@
 import type { Node, NodeStatus } from 'node-red';
 
-/** ms between two statuses: each looks at every device of the jobs, and goes to every open editor if it is another one. */
+/**
+ * Minimum time between two statuses, in ms. Each one reads every device of the jobs, and a changed one goes to every
+ * open editor.
+ */
 const INTERVAL = 250;
 
-/** The status below a node: shown at once when it has been quiet, else at the end of the interval, always the newest. */
+/**
+ * Shows the status of a node: at once if no status was shown within the interval, or else the latest at the end of the
+ * interval.
+ */
 export class ThrottledStatus {
   readonly #node: Pick<Node, 'status'>;
   readonly #current: () => NodeStatus;
@@ -12,13 +18,13 @@ export class ThrottledStatus {
   #stale = false;
   #closed = false;
 
-  /** @param current tells the status as it is now */
+  /** @param current returns the current status */
   constructor(node: Pick<Node, 'status'>, current: () => NodeStatus) {
     this.#node = node;
     this.#current = current;
   }
 
-  /** The status may have changed. */
+  /** Updates the status, which may have changed. */
   refresh(): void {
     this.#stale = true;
     if (this.#timer === undefined && !this.#closed) this.#show();

@@ -3,21 +3,25 @@ import { RateLimit, type Limits } from './rate-limit';
 import { fieldsOf, type Request } from './request';
 import { ownPagesOnly } from './same-origin';
 
-/** A button of a dialog that tries the settings in it. */
+/** A button in a dialog that tests the settings of the dialog. */
 interface Try {
   readonly limits: Limits;
-  /** What is said where the limits are reached: a sentence, and what to do. */
+  /** The answer when a limit is reached: what happened, and what to do. */
   readonly refusals: Readonly<Record<'running' | 'begun', readonly [message: string, hint: string]>>;
-  /** @param fields those of the dialog. Must not reject */
+  /**
+   * Tests the settings. Must not reject.
+   *
+   * @param fields the fields of the dialog
+   */
   readonly answer: (fields: Request) => Promise<unknown>;
 }
 
 type Handler = ReturnType<NodeAPI['auth']['needsPermission']>;
 
 /**
- * Returns the handlers of a route by which the editor tries the settings that stand in a dialog. It needs the permission
- * `homie-ota.write`, and `flows.write`, too: it puts environment variables in, reads files, and connects to wherever it is
- * told, as a deployed flow could.
+ * Returns the handlers of a route with which the editor tests the settings in a dialog. It requires the permissions
+ * `homie-ota.write` and `flows.write`: as a deployed flow could, a test expands environment variables, reads files, and
+ * connects to any server.
  */
 export function tryHandlers(RED: NodeAPI, { limits, refusals, answer }: Try): Handler[] {
   const limit = new RateLimit(limits);

@@ -11,7 +11,7 @@ import { environmentOf, expandFields } from './environment';
 import { ownSettings } from './job-node';
 import type { Request } from './request';
 
-/** How a node updates devices: its settings, or what is wrong with them. */
+/** The update settings of a node, or the errors in them. */
 export interface UpdateSettings {
   readonly ota: OtaSettings | HomieError;
   readonly rollout: RolloutSettings | HomieError;
@@ -26,7 +26,7 @@ export function readUpdateSettings(RED: NodeAPI, node: Node, definition: object)
   };
 }
 
-/** Whether jobs are to survive a restart. */
+/** Returns whether jobs survive a restart. They do if the settings have an error. */
 export function persists({ rollout }: Pick<UpdateSettings, 'rollout'>): boolean {
   return !('persist' in rollout) || rollout.persist;
 }

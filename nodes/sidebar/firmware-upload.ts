@@ -5,7 +5,7 @@ import { HomieError } from '../../src/errors';
 import { MAX_IMAGE } from '../../src/firmware/format';
 import { SidebarRefusal } from './sidebar-refusal';
 
-/** How long an upload may take, in ms: from one part to the next, and in all. */
+/** Time limits of an upload, in ms: between two parts, and in total. */
 export interface UploadLimits {
   readonly idle: number;
   readonly total: number;
@@ -13,21 +13,23 @@ export interface UploadLimits {
 
 const LIMITS: UploadLimits = { idle: 30_000, total: 300_000 };
 
-/** More files than these do not come in at the same time. */
+/** Maximum number of uploads at the same time. */
 const MAX_UPLOADS = { user: 2, all: 8 };
 
-/** A body that comes in. */
+/** The body of an upload. */
 export interface Upload extends Readable {
   readonly headers: { readonly 'content-length'?: string | undefined };
 }
 
-/** Counts uploads at the same time, so that one user does not hold up the others. */
+/** Limits uploads at the same time, so that one user does not hold up the others. */
 export class UploadSlots {
   readonly #users: string[] = [];
 
   /**
-   * @returns releases the slot
-   * @throws {SidebarRefusal} busy
+   * Takes a slot for an upload.
+   *
+   * @returns a function that releases the slot
+   * @throws {SidebarRefusal} busy: no slot is free
    */
   take(user: string): () => void {
     const own = this.#users.filter((each) => each === user).length;
@@ -42,9 +44,9 @@ export class UploadSlots {
 }
 
 /**
- * Reads an upload piece by piece. What is too much is thrown away as it comes.
+ * Reads an upload part by part. Discards the parts of an upload that is too large.
  *
- * @throws {HomieError} FIRMWARE_TOO_LARGE, FIRMWARE_TRUNCATED when it ends early, stalls or takes too long
+ * @throws {HomieError} FIRMWARE_TOO_LARGE; FIRMWARE_TRUNCATED: the upload ends early, stalls or takes too long
  */
 export async function readUpload(upload: Upload, { idle, total }: UploadLimits = LIMITS): Promise<Buffer> {
   const told = Number(upload.headers['content-length'] ?? 0);
@@ -64,7 +66,7 @@ export async function readUpload(upload: Upload, { idle, total }: UploadLimits =
   };
   upload.on('data', take);
   try {
-    // A request that is broken off emits `close` without `end`.
+    // A request that is broken off emits `close`, but not `end`.
     const ended = AbortSignal.any([closing(upload), stalled.signal]);
     await withDeadline(total, ended, (signal) => once(upload, 'end', { signal }));
   } catch (cause) {
@@ -74,7 +76,7 @@ export async function readUpload(upload: Upload, { idle, total }: UploadLimits =
   } finally {
     clearTimeout(timer);
     upload.off('data', take);
-    // What still comes is thrown away.
+    // Discards what still arrives.
     upload.resume();
   }
   if (size > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');

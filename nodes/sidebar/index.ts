@@ -11,8 +11,8 @@ import { planUpdate, startUpdate } from './sidebar-plan';
 import { SidebarRefusal, refusalOf } from './sidebar-refusal';
 
 /**
- * What the sidebar asks for. To look needs the permission `homie-ota.read`, to bring a firmware and to start an update
- * `homie-ota.write`.
+ * Registers the routes of the sidebar. Viewing requires the permission `homie-ota.read`; uploading firmware and
+ * starting an update require `homie-ota.write`.
  */
 export = (RED: NodeAPI): void => {
   const feeds = new Feeds(RED);
@@ -71,20 +71,20 @@ export = (RED: NodeAPI): void => {
   };
 };
 
-/** Who sends a request. */
+/** The sender of a request. */
 interface Asker {
-  /** Where people log in. */
+  /** Set if users have to log in. */
   readonly user?: unknown;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
-/** The user who asks, or else the address. */
+/** Returns a key for the user who sends the request, or else for the address. */
 function userOf({ user, socket }: Asker): string {
   const username: unknown = Reflect.get(Object(user), 'username');
   return typeof username === 'string' ? `user ${username}` : `address ${socket.remoteAddress ?? ''}`;
 }
 
-/** Answers with what `work` finds, or with why it is refused. */
+/** Responds with the result of `work`, or with why it was refused. */
 function answer(response: Reply, work: () => Promise<object>): void {
   const failed = (error: unknown): void => {
     const { status, body } = refusalOf(error);
@@ -106,13 +106,14 @@ function text(value: unknown): string {
   return value;
 }
 
-/** More devices than these are not known at the same time. */
+/** Maximum number of devices in a request: no more are known at the same time. */
 const MAX_DEVICES = 20_000;
 
 /**
- * All devices that run the firmware, or those with these ids.
+ * Selects all devices that run the firmware, or those with these ids.
  *
- * @throws {SidebarRefusal}; {HomieError} NO_DEVICE, INVALID_DEVICE_ID
+ * @throws {SidebarRefusal} malformed
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID
  */
 function choiceOf(devices: unknown): DeviceChoice {
   if (devices === 'firmware') return { runningThisFirmware: true };

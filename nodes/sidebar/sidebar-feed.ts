@@ -3,13 +3,13 @@ import { DeviceTable, type TableChanges } from '../../src/devices/table';
 import { Queue } from '../../src/rollout/queue';
 import { linkTo, stateOf, type BrokerLink, type LinkState } from '../shared/broker-node';
 
-/** What is told of the devices of a `homie-broker`. */
+/** The answer about the devices of a `homie-broker`. */
 export interface TableAnswer extends LinkState, TableChanges {
-  /** The clock of Node-RED, in ms since 1970: that of a browser may be another. */
+  /** The clock of Node-RED, in ms since 1970. That of a browser may differ. */
   readonly now: number;
 }
 
-/** A table is kept up to date as long as somebody asks for it, in ms. */
+/** How long a table is kept up to date after the last request for it, in ms. */
 const WATCHED = 90_000;
 
 interface Feed {
@@ -19,8 +19,8 @@ interface Feed {
 }
 
 /**
- * The tables that are open in editors. That something has changed is told to every editor by RED.comms, without saying what:
- * the answer is for those who may read it.
+ * The tables that are open in editors. RED.comms tells every editor that something has changed, but not what: only
+ * users with the permission may read the table.
  */
 export class Feeds {
   readonly #RED: NodeAPI;

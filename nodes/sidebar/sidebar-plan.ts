@@ -15,14 +15,14 @@ interface PlannedDevice {
   readonly id: string;
   readonly name?: string;
   readonly verdict: CheckVerdict;
-  /** Why, in sentences. */
+  /** The reasons, in sentences. */
   readonly says: readonly Value[];
   readonly from: FirmwareName;
-  /** Whether the update is for it: at once, or when it is there. */
+  /** Whether the update includes the device, at once or when it is there. */
   readonly included: boolean;
 }
 
-/** What is shown before the confirming click. */
+/** What the user sees before confirming. */
 export interface PlanAnswer {
   readonly id: string;
   readonly devices: readonly PlannedDevice[];
@@ -30,7 +30,7 @@ export interface PlanAnswer {
   readonly others: number;
 }
 
-/** Those that the update would leave alone, whatever happens meanwhile. */
+/** Verdicts of devices that the update would skip, whatever happens in the meantime. */
 const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
   'up_to_date',
   'older',
@@ -42,9 +42,10 @@ const leftAlone: ReadonlySet<CheckVerdict> = new Set<CheckVerdict>([
 ]);
 
 /**
- * Finds out what an update with the settings of a homie-broker would do, and remembers what is shown of it.
+ * Checks what an update with the settings of a homie-broker would do, and remembers the plan that is shown.
  *
- * @throws {SidebarRefusal} when it is not deployed; {HomieError} as the update would be refused
+ * @throws {SidebarRefusal} undeployed: the homie-broker is not deployed
+ * @throws {HomieError} why the update would be refused
  */
 export async function planUpdate(
   RED: NodeAPI,
@@ -76,7 +77,7 @@ export async function planUpdate(
   const others = [...known.values()].filter(
     ({ id: other, state, fwName }) => state !== undefined && fwName?.value === firmware.info.name && !ids.has(other),
   );
-  // One check may take longer than another: the plan that was asked for last is the one that is shown.
+  // Checks may overlap and take different times. The plan that was requested last is the one that is shown.
   if (staged.requested === id) {
     staged.plan = { id, updates, devices: planned.filter(({ included }) => included).map((device) => device.id) };
   }
@@ -84,23 +85,28 @@ export async function planUpdate(
 }
 
 /**
- * Starts what was shown, for these devices and no others.
+ * Starts the update that was shown, for these devices and no others.
  *
- * @returns how many devices it is for
- * @throws {SidebarRefusal} when that was not shown last, or the homie-broker was deployed again since; {HomieError}
+ * @returns the number of devices
+ * @throws {SidebarRefusal} changed: the plan was not shown last, or the homie-broker was deployed again since; nothing:
+ * the plan includes no device; undeployed
+ * @throws {HomieError} those of `SidebarUpdates.update`
  */
 export async function startUpdate(RED: NodeAPI, staged: Staged, brokerId: string, planId: string): Promise<number> {
   const updates = updatesOf(RED, brokerId);
   const { plan } = staged;
   if (plan?.id !== planId || plan.updates !== updates) throw new SidebarRefusal('changed');
   if (plan.devices.length === 0) throw new SidebarRefusal('nothing');
-  // A second request must not start the same.
+  // A second request must not start the update again.
   delete staged.plan;
   await updates.update(staged.firmware, plan.devices);
   return plan.devices.length;
 }
 
-/** @throws {SidebarRefusal} when it is not deployed; {HomieError} what is wrong with its settings */
+/**
+ * @throws {SidebarRefusal} undeployed: the homie-broker is not deployed
+ * @throws {HomieError} what is wrong with its settings
+ */
 function updatesOf(RED: NodeAPI, brokerId: string): SidebarUpdates {
   const node = findBrokerNode(RED, brokerId);
   if (node?.updates !== undefined) return node.updates;

@@ -2,10 +2,10 @@ import { asHomieError, saysOf, type HomieError } from '../../src/errors';
 import { inEnglish, phrase, type Value } from '../../src/texts/text';
 import { isAbort } from '../../src/unless-aborted';
 
-/** Why the sidebar is refused something that has nothing to do with firmware or devices, with the status of HTTP. */
+/** Reasons to refuse a request that have nothing to do with firmware or devices, with their HTTP status. */
 const reasons = { malformed: 400, unstaged: 404, undeployed: 404, changed: 409, nothing: 409, busy: 429 } as const;
 
-/** A request that is refused. */
+/** A refused request of the sidebar. */
 export class SidebarRefusal extends Error {
   readonly reason: keyof typeof reasons;
 
@@ -15,9 +15,9 @@ export class SidebarRefusal extends Error {
   }
 }
 
-/** How a failed request is answered. */
+/** The response to a failed request. */
 interface Refusal {
-  /** Of HTTP. */
+  /** The HTTP status. */
   readonly status: number;
   readonly body: {
     readonly code: string;
@@ -28,8 +28,9 @@ interface Refusal {
   };
 }
 
+/** Returns the response to a failed request. */
 export function refusalOf(error: unknown): Refusal {
-  // The homie-broker was closed by a deploy meanwhile.
+  // A deploy has closed the homie-broker in the meantime.
   if (isAbort(error)) return refusalOf(new SidebarRefusal('changed'));
   if (error instanceof SidebarRefusal) {
     return refusal(reasons[error.reason], error.reason, [phrase(`sidebar.${error.reason}`)]);

@@ -2,31 +2,31 @@ import { randomUUID } from 'node:crypto';
 import type { Firmware } from '../../src/firmware/firmware';
 import { setNewest } from '../../src/set-newest';
 
-/** What somebody was shown before the confirming click: these devices, and no others, are then updated. */
+/** The plan that a user saw before confirming: exactly these devices are then updated. */
 interface ShownPlan {
   readonly id: string;
-  /** Those of the very homie-broker that was asked: after another deploy its settings may differ. */
+  /** The updates of the very homie-broker that made the plan. After another deploy, its settings may differ. */
   readonly updates: object;
   readonly devices: readonly string[];
 }
 
-/** A firmware that was uploaded, and waits for somebody to say what it is for. */
+/** An uploaded image that waits for a user to choose its devices. */
 export interface Staged {
   readonly id: string;
   readonly firmware: Firmware;
-  /** The last one that was shown; what was shown before does not count any more. */
+  /** The plan that was shown last. Earlier ones are no longer valid. */
   plan?: ShownPlan;
-  /** The id of the plan that was asked for last, which may still be made. */
+  /** The id of the plan that was requested last, which may still be in preparation. */
   requested?: string;
 }
 
-/** So many are kept; the one that was uploaded first goes first. */
+/** Maximum number of images to keep. The one uploaded first is dropped first. */
 const MAX_STAGED = 4;
 
-/** For how long, in ms. */
+/** How long an image is kept, in ms. */
 const KEPT = 15 * 60_000;
 
-/** Uploaded firmware, in memory. */
+/** Uploaded images, in memory. */
 export class UploadStore {
   readonly #staged = new Map<string, { readonly staged: Staged; readonly timer: NodeJS.Timeout }>();
 

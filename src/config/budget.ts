@@ -1,9 +1,9 @@
 /**
- * What a patch takes of what the device has, and what is said when that is too much: memory to read it and to merge it, the
- * file, and the packet in which the device publishes the file.
+ * Computes what a patch needs of the device's limits, and reports what exceeds them: memory to read and to merge the
+ * patch, the file, and the packet in which the device publishes the file.
  *
  * The memory is two pools of 512 bytes of ArduinoJson 6.11 on a 32-bit chip (homie-esp8266 Limits.hpp,
- * MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Seen to the byte on homie-esp8266 ba452ea.
+ * MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Confirmed to the byte on homie-esp8266 ba452ea.
  */
 import { phrase, textOf, type Text } from '../texts/text';
 import {
@@ -31,16 +31,17 @@ interface Use {
 }
 
 export interface Budget {
-  /** Bytes to read the patch. */
+  /** Memory to read the patch, in bytes. */
   readonly patch: Use;
-  /** Bytes to merge it. */
+  /** Memory to merge the patch, in bytes. */
   readonly merge: Use;
-  /** Bytes of the file, with unknown secrets at their longest. */
+  /** Size of the file in bytes, with unknown secrets at their longest. */
   readonly file: Use;
-  /** Members and array elements of the file. */
+  /** Number of members and array elements of the file. */
   readonly members: Use;
 }
 
+/** Returns what a patch needs, and the limits. */
 export function budgetOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Budget {
   return {
     patch: { used: patchMemory(patch), limit: POOL },
@@ -50,12 +51,16 @@ export function budgetOf(before: DeviceFile, after: DeviceFile, patch: JsonObjec
   };
 }
 
-/** Whether the device has the memory to read and to merge the patch. */
+/** Returns whether the device has enough memory to read and to merge the patch. */
 export function isWithinBudget(file: DeviceFile, patch: JsonObject): boolean {
   return patchMemory(patch) <= POOL && mergeMemory(file, patch) <= mergePool(file);
 }
 
-/** @param steps the split that would fit, empty when there is none, undefined when none was looked for */
+/**
+ * Returns a problem for each memory limit that the patch exceeds.
+ *
+ * @param steps the split that would fit; empty if there is none; undefined if none was searched for
+ */
 export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly PatchStep[] | undefined): Problem[] {
   const problems: Problem[] = [];
   const split = steps && splitHint(steps);
@@ -75,7 +80,7 @@ export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly 
   return problems;
 }
 
-/** A file that the device would write and then not start with, or not publish. */
+/** Returns the problems of a file that the device would write, but could then not boot with or publish. */
 export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment = 536 }: PatchContext): Problem[] {
   const problems: Problem[] = [];
   const [bytes, secrets] = [fileBytes(after), hiddenBytes(after)];
@@ -86,28 +91,34 @@ export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment
   const members = fileMembers(after);
   if (members > MAX_MEMBERS) {
     const isFull = fileMembers(withoutUncertain(after)) > MAX_MEMBERS;
-    // Where only secrets that may be in the file are too much.
+    // If only secrets that may be in the file are too much, the user can say that there are none.
     const hint = isFull ? textOf('CONFIG_TOO_LARGE', 'hint', {}) : phrase('noSecrets');
     problems.push(problem('CONFIG_TOO_LARGE.members', [], { members, max: MAX_MEMBERS, hint }));
   }
   const buffer = 2 * segment;
   const packet = publishBytes(after, mac);
-  // Where it has been too long before and was published all the same, this device has no such limit.
+  // If the packet was already too long and was published all the same, this device has no such limit.
   if (packet > buffer && publishBytes(before, mac) <= buffer) {
     problems.push(problem('CONFIG_UNPUBLISHABLE.bytes', [], { bytes: packet, max: buffer }));
   }
   return problems;
 }
 
-/** Bytes of the firmware topic's part before the MD5 that a device can still receive, base topic and id together. */
+/**
+ * Maximum length of base topic and device id together, in bytes: with more, the firmware topic with its MD5 is too long
+ * for a device to receive.
+ */
 export const MAX_TOPIC_PREFIX = 67;
 
-/** Bytes of base topic and device id together. */
+/** Returns the length of base topic and device id together, in bytes. */
 export function topicPrefixBytes({ content }: DeviceFile, mac: string | undefined): number {
   return Buffer.byteLength(baseTopicOf(content) ?? '') + Buffer.byteLength(deviceIdOf(content, mac) ?? '0'.repeat(12));
 }
 
-/** The MQTT packet: 7 bytes of header, the topic and the text (seen on homie-esp8266 ba452ea with AsyncMqttClient 0.8.2). */
+/**
+ * Returns the size of the MQTT packet with the configuration, in bytes: 7 bytes of header, the topic and the text (seen
+ * on homie-esp8266 ba452ea with AsyncMqttClient 0.8.2).
+ */
 function publishBytes(file: DeviceFile, mac: string | undefined): number {
   return 7 + topicPrefixBytes(file, mac) + '/$implementation/config'.length + jsonBytes(published(file));
 }
@@ -119,24 +130,28 @@ function splitHint(steps: readonly PatchStep[]): Text {
   return count === 1 ? phrase('splitToRest', { list }) : phrase('splitToParts', { count, list });
 }
 
-/** Bytes of each pool. */
+/** Size of each pool, in bytes. */
 const POOL = 512;
-/** Bytes of a member or array element. */
+/** Size of a member or array element, in bytes. */
 const SLOT = 16;
 
-/** Bytes that reading the patch takes of its pool; more than {@link POOL} is refused. */
+/** Returns the memory needed to read the patch, in bytes. The device refuses more than {@link POOL}. */
 export function patchMemory(patch: JsonObject): number {
   return sum(patch, (key, value) => SLOT + textMemory(key) + valueMemory(value));
 }
 
-/** Bytes that the merge has: what the members of the current file leave; its texts take nothing. */
+/**
+ * Returns the memory available for the merge, in bytes: what the members of the current file leave. Texts of the file
+ * take none.
+ */
 export function mergePool(file: DeviceFile): number {
   return Math.max(0, POOL - SLOT * fileMembers(file));
 }
 
 /**
- * Bytes that the merge takes. A new member takes its slot, its key and its value; a replaced one its new value;
- * deleting gives nothing back. Beyond {@link mergePool} values become null or are missing, and the device saves that.
+ * Returns the memory needed for the merge, in bytes: for a new member its slot, key and value, for a replaced one its
+ * new value. Deleting frees nothing. Beyond {@link mergePool}, values become null or are missing, and the device saves
+ * that.
  */
 export function mergeMemory(file: DeviceFile, patch: JsonObject): number {
   const merge = (target: JsonObject, changes: JsonObject, keys: Keys): number =>
@@ -147,13 +162,13 @@ export function mergeMemory(file: DeviceFile, patch: JsonObject): number {
       if (value === null) return 0;
       if (old !== undefined) return valueMemory(value);
       if (!isHidden(file, path)) return SLOT + textMemory(key) + valueMemory(value);
-      // Where it is not certain that it is there, its slot is counted in the file, its key here.
+      // If it is not certain that the secret is there, its slot counts in the file, and its key here.
       return (isCertain(file, path) ? 0 : textMemory(key)) + valueMemory(value);
     });
   return merge(file.content, patch, []);
 }
 
-/** Beyond its own slot. */
+/** Returns the memory of a value beyond its own slot, in bytes. */
 function valueMemory(value: Json): number {
   if (typeof value === 'string') return textMemory(value);
   if (isObject(value)) return patchMemory(value);

@@ -1,4 +1,4 @@
-/** A patch checked against what is known of a device, or of several, before anything is sent. */
+/** Checks a patch against what is known of one or several devices, before anything is sent. */
 import type { HomieBroker } from '../homie/broker';
 import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
 import type { Device } from '../homie/device';
@@ -17,15 +17,15 @@ export interface ConfigCheck extends Omit<Check, 'verdict' | 'problems' | 'steps
   readonly device: string;
   readonly problems: readonly ProblemReport[];
   /**
-   * As of a {@link Check}, or why nothing would be sent now. `offline`: not there now, and checked against what it
-   * published last; `unseen`: nothing is known of it.
+   * The verdict of a {@link Check}, or why nothing would be sent now. `offline`: the device is not ready, and was
+   * checked against its last published configuration. `unseen`: nothing is known of the device.
    */
   readonly verdict: Check['verdict'] | 'offline' | 'busy' | 'unseen' | 'excluded';
-  /** Why, in a sentence. */
+  /** The reason, as a sentence. */
   readonly reason: string;
-  /** Messages that it takes; each is followed by a reboot. */
+  /** Number of messages. A reboot follows each. */
   readonly messages: number;
-  /** What would be sent in each, secrets masked. */
+  /** What each message would contain, secrets masked. */
   readonly steps: readonly { readonly patch: JsonObject; readonly paths: readonly string[] }[];
 }
 
@@ -35,10 +35,11 @@ export interface ConfigCheckSummary {
 }
 
 /**
- * Tells what a patch would do to each device, and sends nothing.
+ * Checks what a patch would do to each device. Sends nothing.
  *
- * @param patch as `readPatch` gives it
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, STILL_RECEIVING; why there is no connection; the reason of the signal
+ * @param patch as returned by `readPatch`
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NO_MATCH, STILL_RECEIVING; why there is no connection; the reason
+ * of the signal
  */
 export async function checkConfig(
   broker: HomieBroker,
@@ -63,7 +64,7 @@ function checkDevice(
   const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
     if (isExcluded) return ['excluded', inEnglish(EXCLUDED)];
     if (device?.state === undefined) return ['unseen', inEnglish(phrase('deviceWas', { seen: neverSeen(broker, id) }))];
-    // A patch that may wait for its reboot keeps no corrected one away.
+    // A patch whose reboot may be pending does not block a corrected one.
     const busy = busyBecause(broker, id, 'patch');
     if (busy !== undefined) return ['busy', inEnglish(busy)];
     if (device.state.value !== 'ready')
@@ -111,7 +112,7 @@ function reasonOf({
   }
 }
 
-/** Checks a patch against the configuration that the device has published, and against the devices around it. */
+/** Checks a patch against the configuration that the device has published, and against the ids of the other devices. */
 export function checkDevicePatch(
   broker: HomieBroker,
   device: Device | undefined,
@@ -131,7 +132,9 @@ export function checkDevicePatch(
   });
 }
 
-/** What a device that is ready has not published, so that nothing can be sent to it. */
+/**
+ * Returns the problem if nothing can be sent to a ready device because it has not published something that is needed.
+ */
 function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | undefined {
   const lack = incomplete(broker, id);
   if (lack !== undefined) return problemOf(lack);
@@ -140,9 +143,9 @@ function lackOf(broker: HomieBroker, { id, state, config }: Device): Problem | u
 }
 
 /**
- * Returns from when on a patch can be sent to a device that is ready and whose configuration is known, in ms of
- * `performance.now()`: where it has just booted, a reboot that follows at once could not be told from none. Of a device that
- * is ready and publishes too little, from when on that is known. Undefined when it is not there.
+ * Returns from when on a patch can be sent to a ready device with a known configuration, in ms of `performance.now()`.
+ * Right after a boot, another reboot could not be proven. If a ready device publishes too little, returns from when on
+ * that is certain. Returns undefined if the device is not there.
  */
 export function readyAt(broker: HomieBroker, id: string): number | undefined {
   const known = broker.registry.get(id);
@@ -150,26 +153,29 @@ export function readyAt(broker: HomieBroker, id: string): number | undefined {
   return known.config === undefined ? completeAt(broker, known.state.at) : showableAt(known, performance.now());
 }
 
-/** Whether this is the device itself, or what it left behind when it had another id. */
+/** Returns whether `other` is the device itself, or what it left behind under another id. */
 export function isLeftover(other: Device, device: Device | undefined): boolean {
   if (device === undefined) return false;
   if (other.id === device.id) return true;
   return other.state?.value !== 'ready' && other.mac !== undefined && other.mac.value === device.mac?.value;
 }
 
-/** Each one doubles the files that the device may have. */
+/** Maximum number of unconfirmed patches. Each one doubles the number of files that the device may have. */
 const MOST = 4;
 
 const known = new WeakMap<HomieBroker, Map<string, readonly JsonObject[]>>();
 
-/** Remembers a patch that the device may have refused, or written. */
+/** Remembers a patch that the device may have either refused or written. */
 export function rememberUnconfirmed(broker: HomieBroker, device: string, patch: JsonObject): void {
   const devices = known.get(broker) ?? new Map<string, readonly JsonObject[]>();
   known.set(broker, devices);
   devices.set(device, [...(devices.get(device) ?? []), patch]);
 }
 
-/** @returns `unknown` where the device may have taken a patch that this process does not know, or too many */
+/**
+ * Returns the patches that the device may have refused or written; `unknown` if this process does not know them, or if
+ * there are too many.
+ */
 function unconfirmedPatches(broker: HomieBroker, device: string): readonly JsonObject[] | 'unknown' {
   const devices = known.get(broker);
   if (!broker.locks.isRebootPending(device)) {

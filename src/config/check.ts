@@ -1,4 +1,4 @@
-/** What a patch would do to a device, found out before anything is sent. */
+/** Checks what a patch would do to a device before anything is sent. */
 import { HomieError } from '../errors';
 import { budgetOf, unsafeSize, isWithinBudget, overBudget, type Budget } from './budget';
 import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
@@ -12,59 +12,63 @@ import { splitPatch, PatchStep } from './patch-step';
 import { risksOf, warningsOf, type Risk, type Warning } from './warnings';
 
 export interface CheckInput extends PatchContext {
-  /** `$implementation/config` as published; undefined when none was seen. */
+  /** `$implementation/config` as published; undefined if none was received. */
   readonly config: string | undefined;
-  /** What the device has not published, so that nothing can be sent to it. */
+  /** Set if nothing can be sent because the device has not published something that is needed. */
   readonly lack?: Problem;
-  /** The patch: an object, or its JSON text. */
+  /** The patch, as an object or JSON text. */
   readonly patch: unknown;
-  /** Bytes of `wifi.password`, `mqtt.username` and `mqtt.password` together, as they stand in the file. */
+  /** Total bytes of `wifi.password`, `mqtt.username` and `mqtt.password` as stored in the file. */
   readonly secretBytes?: number | undefined;
-  /** Lets through what could make the device unreachable. */
+  /** Allow changes that could make the device unreachable. */
   readonly allowRisky?: boolean | undefined;
-  /** Lets a patch that is too much at once be sent as several. */
+  /** Split a patch that is too large into several. */
   readonly split?: boolean | undefined;
-  /** Sends also what changes nothing. */
+  /** Send a patch even if nothing changes. */
   readonly force?: boolean | undefined;
-  /** What the names of secret settings contain. */
+  /** Words that mark a setting as secret if its name contains one of them. */
   readonly secretNames?: readonly string[] | undefined;
   /**
-   * Patches that the device has received since it published its configuration and has not rebooted for. It refused each
-   * of them, or has written it and waits for a busy sketch: the patch must be right either way.
+   * Patches that the device has received since it published its configuration, without a reboot since; `unknown` if
+   * they are not known. The device either refused each of them, or has written it and waits for a busy sketch, so the
+   * new patch must be right in both cases.
    */
   readonly unconfirmed?: readonly JsonObject[] | 'unknown' | undefined;
 }
 
-/** Fit for messages and logs: secrets are masked, and what holds them comes from the methods of a {@link PatchStep} only. */
+/**
+ * The result of a check, safe for messages and logs: secrets are masked, and only the methods of a {@link PatchStep}
+ * return any.
+ */
 export interface Check {
   /**
-   * `set`: it can be sent. `unknown`: it can be sent, and the sketch decides about the settings in `sketch`.
-   * `no_change`: the device has all of it. `rejected`: the problems speak against it.
+   * `set`: the patch can be sent. `unknown`: it can be sent, but the sketch decides about the settings in `sketch`.
+   * `no_change`: the device already has all values. `rejected`: it must not be sent because of `problems`.
    */
   readonly verdict: 'set' | 'unknown' | 'no_change' | 'rejected';
-  /** The configuration as it is and as it would be; undefined where it is not known. */
+  /** The configuration before and after the patch; undefined if not known. */
   readonly before: JsonObject | undefined;
   readonly after: JsonObject | undefined;
   readonly differences: readonly Difference[];
   readonly problems: readonly Problem[];
   readonly warnings: readonly Warning[];
   readonly risks: readonly Risk[];
-  /** Paths of secrets that the device never shows: that it comes back is the only evidence. */
+  /** Paths of secrets that the device never publishes. The only evidence is that the device comes back. */
   readonly unverified: readonly string[];
-  /** Paths of settings whose types and validators only the sketch knows; it may silently reject the patch. */
+  /** Paths of settings whose types and validators only the sketch knows. The sketch may silently reject the patch. */
   readonly sketch: readonly string[];
   readonly budget: Budget | undefined;
   /**
-   * What would be sent, one message and one reboot each. Where a patch is rejected for its risks, or because it would
-   * have to be split, these are what `allowRisky` or `split` would send.
+   * What would be sent: one message and one reboot for each step. If the patch is rejected for its risks, or because it
+   * must be split, these are the steps that `allowRisky` or `split` would send.
    */
   readonly steps: readonly PatchStep[];
   readonly reboots: number;
 }
 
 /**
- * Checks a patch against the device's configuration, its rules and its memory. Never throws.
- * Nothing in the result but the methods of the steps holds a secret.
+ * Checks a patch against the device's configuration, its rules and its memory. Never throws. In the result, only the
+ * methods of the steps return secrets.
  */
 export function checkPatch(input: CheckInput): Check {
   const { config, secretBytes, secretNames } = input;
@@ -82,11 +86,11 @@ export function checkPatch(input: CheckInput): Check {
   const files = possibleFiles(file, input.unconfirmed ?? []);
   const checks = files.map((each) => checkFile(each, patch, input));
   if (checks.every(({ verdict }) => verdict === 'no_change')) return join(checks);
-  // What changes nothing on one of the files is sent all the same.
+  // The patch changes at least one of the possible files, so it is sent even if it changes nothing on another.
   return join(files.length === 1 ? checks : files.map((each) => checkFile(each, patch, { ...input, force: true })));
 }
 
-/** The files that the device may have after patches of which each was taken or refused. */
+/** Returns the files that the device may have, since each unconfirmed patch was either taken or refused. */
 function possibleFiles(file: DeviceFile, unconfirmed: readonly JsonObject[]): [DeviceFile, ...DeviceFile[]] {
   return unconfirmed.reduce<[DeviceFile, ...DeviceFile[]]>(
     (files, patch) => [...files, ...files.map((each) => patchFile(each, patch))],
@@ -94,7 +98,10 @@ function possibleFiles(file: DeviceFile, unconfirmed: readonly JsonObject[]): [D
   );
 }
 
-/** One check for all the files that a device may have: told of the first, and refused for what speaks against any. */
+/**
+ * Combines the checks of all files that a device may have. The result describes the first one, and has the problems of
+ * all.
+ */
 function join(checks: readonly Check[]): Check {
   const [first, ...others] = checks;
   if (first === undefined) throw new HomieError('UNEXPECTED');
@@ -178,7 +185,10 @@ function rejected(reason: Problem, before: JsonObject | undefined): Check {
   };
 }
 
-/** Of a secret that the device does not show it is not known whether it changes: it counts as changed. */
+/**
+ * Returns the changes. A secret that the device does not publish counts as changed, since nothing shows whether it
+ * changes.
+ */
 function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Change[] {
   const visible = changes(before.content, after.content, sameWhenSent);
   const isListed = (keys: Keys): boolean => visible.some((change) => sameKeys(change.keys, keys));
@@ -188,7 +198,7 @@ function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Ch
   );
 }
 
-/** The patch itself where the device has enough memory for it, else its split; empty where it cannot be split. */
+/** Returns the patch itself if the device has enough memory for it, or else its parts; none if it cannot be split. */
 function partsOf(file: DeviceFile, patch: JsonObject, context: PatchContext): readonly JsonObject[] {
   if (isWithinBudget(file, patch)) return [patch];
   const fits = (current: DeviceFile, part: JsonObject): boolean => {

@@ -1,4 +1,4 @@
-/** What differs between two configurations, and whether the one that came back holds what was expected. */
+/** Compares configurations: finds their differences, and values that did not come back as expected. */
 import { HomieError } from '../errors';
 import { phrase, type Values } from '../texts/text';
 import { readFile } from './file';
@@ -7,28 +7,30 @@ import { publishedNumber, rewrittenNumber } from './numbers';
 import { andOthers } from './problem';
 import { maskValue } from './secrets';
 
-/** A difference as it is: `undefined` where there is nothing. May hold secrets. */
+/** A difference with its real values, `undefined` for a missing value. May contain secrets. */
 export interface Change {
   readonly keys: Keys;
   readonly from: Json | undefined;
   readonly to: Json | undefined;
 }
 
-/** A difference for people, secrets masked: null where there is nothing. */
+/** A difference for display, secrets masked. `null` stands for a missing value. */
 export interface Difference {
   readonly path: string;
   readonly from: Json;
   readonly to: Json;
 }
 
-/** A value that did not come back as expected, secrets masked: null where there is nothing. */
+/** A value that did not come back as expected, secrets masked. `null` stands for a missing value. */
 export interface LostValue {
   readonly path: string;
   readonly expected: Json;
   readonly got: Json;
 }
 
-/** The differences, as deep in objects as both have them. Arrays are taken whole. */
+/**
+ * Returns the differences between two configurations. Descends into objects that both have; compares arrays as a whole.
+ */
 export function changes(before: JsonObject, after: JsonObject, same = sameNumber, keys: Keys = []): Change[] {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): Change[] => {
     const [from, to, path] = [member(before, key), member(after, key), [...keys, key]];
@@ -37,7 +39,7 @@ export function changes(before: JsonObject, after: JsonObject, same = sameNumber
   });
 }
 
-/** Whether two values are the same to a device: whole numbers of 32 bits exactly, others in single precision. */
+/** Returns whether two values are the same to a device: 32-bit whole numbers exactly, others in single precision. */
 export function sameValue(a: Json | undefined, b: Json | undefined, same = sameNumber): boolean {
   if (typeof a === 'number' && typeof b === 'number') return same(a, b);
   if (Array.isArray(a) && Array.isArray(b)) {
@@ -48,19 +50,20 @@ export function sameValue(a: Json | undefined, b: Json | undefined, same = sameN
   return a === b;
 }
 
+/** Returns a difference for display, secrets masked. */
 export function difference({ keys, from, to }: Change, secretNames?: readonly string[]): Difference {
   const masked = (value: Json | undefined): Json => maskValue(value ?? null, keys, secretNames);
   return { path: pathText(keys), from: masked(from), to: masked(to) };
 }
 
 /**
- * Compares what the device publishes after its reboot with what it should.
+ * Compares the configuration that a device publishes after its reboot with the expected one.
  *
- * @param before as published before the patch
- * @param expected as it should be published after it; the stripped secrets are in none of the three
- * @param text as published now
- * @returns the paths that were to change and did, and every path that is not as expected (`VALUE_LOST`)
- * @throws HomieError CONFIG_UNREADABLE when the text is not a JSON object
+ * @param before the configuration published before the patch
+ * @param expected the configuration expected to be published after it; like the others, without the stripped secrets
+ * @param text the configuration published now
+ * @returns the paths that were to change and did, and every value that is not as expected (`VALUE_LOST`)
+ * @throws {HomieError} CONFIG_UNREADABLE: the text is not a JSON object
  */
 export function compareConfig(
   before: JsonObject,
@@ -84,7 +87,11 @@ export function compareConfig(
   };
 }
 
-/** @param all at least one */
+/**
+ * Returns the error for lost values, which names up to three of them.
+ *
+ * @param all at least one
+ */
 export function valueLost(all: readonly LostValue[], what: 'rebooted' | 'cameBack'): HomieError {
   const shown = all
     .slice(0, 3)
@@ -99,12 +106,15 @@ function brief(value: Json): Values[string] {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-/** What a device shows of a step: that it rewrites the other numbers with it, and they lose digits, is none of it. */
+/**
+ * Returns the changes of a step that a device shows. Digits that other numbers lose because the device rewrites its
+ * file do not count.
+ */
 export function shownChanges(before: JsonObject, expected: JsonObject): Change[] {
   return changes(before, expected, (from, to) => sameNumber(from, to) || rewrittenNumber(from) === to);
 }
 
-/** Whether a device that publishes one number would publish it again when it is sent the other. */
+/** Returns whether a device that publishes `shown` would publish it again if `sent` were sent to it. */
 export function sameWhenSent(shown: number, sent: number): boolean {
   return sameNumber(shown, sent) || (!areWhole(shown, sent) && publishedNumber(sent) === shown);
 }
@@ -113,7 +123,7 @@ function sameNumber(a: number, b: number): boolean {
   return a === b || (!areWhole(a, b) && Math.fround(a) === Math.fround(b));
 }
 
-/** Other firmware than that which the expectation is made after keeps more digits, or rounds the last one otherwise. */
+/** Allows for firmware that keeps more digits than the modeled one, or rounds the last digit differently. */
 function sameAfterRewriting(expected: number, got: number): boolean {
   if (sameNumber(expected, got)) return true;
   if (areWhole(expected, got)) return false;

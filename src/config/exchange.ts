@@ -20,39 +20,41 @@ export interface PatchInput {
   readonly device: string;
   /** The job that holds the lock of the device. */
   readonly job: string;
-  /** As `readPatch` gives it. */
+  /** The patch, as returned by `readPatch`. */
   readonly patch: JsonObject;
   readonly settings: ConfigSettings;
-  /** The user wants to stop. Obeyed until the patch is handed to the socket; after that, nothing is sent again. */
+  /**
+   * Aborted when the user cancels. Obeyed until the patch is handed to the socket; after that, nothing is sent again.
+   */
   readonly cancel: AbortSignal;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Asked as a patch is handed to the socket: whether the job may send now. */
+  /** Called as a patch is handed to the socket: returns whether the job may send now. */
   readonly mayBegin?: () => boolean;
-  /** A patch is handed to the socket: it is too late to cancel. */
+  /** Called when a patch is handed to the socket, so that it is too late to cancel. */
   readonly handedOver?: () => void;
-  /** Awaited before each publish: from then on the device is judged by what it does. */
+  /** Awaited before each publish. From then on, the device is judged by what it does. */
   readonly begin?: (device: Device, check: Check, done: number) => Promise<void>;
-  /** What was begun was not published after all. */
+  /** Called if a step that was begun was not published after all. */
   readonly unsent?: () => void;
-  /** Keeps watching after the end of the exchange: what the device does then does not change the result. */
+  /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
-  /** The patch as it was missed before. */
+  /** The patch that the device missed before. */
   readonly before?: MissedPatch | undefined;
-  /** The device fell asleep without a sign of the patch. Left out where nobody waits for its next wake. */
+  /** Called if the device fell asleep without a sign of the patch. Omitted if nobody waits for its next wake. */
   readonly missed?: (patch: MissedPatch) => void;
 }
 
 /**
- * Changes the configuration of a device, and proves that it was taken. The caller holds the lock of the device.
+ * Changes the configuration of a device, and verifies that the device took it. The caller holds the lock of the device.
  *
- * Checks the patch against a device that is ready and whose configuration is known; then, for each step: publishes it, waits
- * for the empty message by which the device says that it has received it, for the reboot, and compares the
- * configuration with which it comes back. The next step is sent only when the one before is proven.
+ * Checks the patch against a ready device with a known configuration. Then, for each step: publishes it, waits for the
+ * empty message with which the device confirms receipt and for the reboot, and compares the configuration with which
+ * the device comes back. Sends the next step only when the device has taken the previous one.
  *
- * @returns how it ended; undefined when the device is not there, and nothing was sent, or `missed` was called. It does not
- * reject for anything that a device or a broker does
+ * @returns the outcome; undefined if nothing was sent because the device is not there or has to wait, or if `missed`
+ * was called. Does not reject for anything that a device or a broker does
  */
 export async function bringPatch(input: PatchInput): Promise<Outcome | undefined> {
   const { broker, device, patch, settings, abandon, report } = input;
@@ -76,17 +78,17 @@ export async function bringPatch(input: PatchInput): Promise<Outcome | undefined
   }
 }
 
-/** What follows: the end, the next step, another attempt, or the wait for another turn, where nothing was sent. */
+/** What follows: the end, the next step (`taken`), another attempt (`again`), or the wait for another turn. */
 type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'taken' | 'again' | 'wait' };
 
-/** The steps of a patch that was checked, sent to a device that is ready, and proven one by one. */
+/** Sends the steps of a checked patch to a ready device, and verifies them one by one. */
 class PatchExchange {
   readonly #input: PatchInput;
   readonly #relocation: Relocation;
   readonly #progress: PatchProgress;
-  /** Where the device is. */
+  /** The current address of the device. */
   #address: Address;
-  /** Resolves when nothing of this exchange goes on. */
+  /** Resolves when nothing of this exchange is in progress. */
   late: Promise<unknown> = Promise.resolve();
 
   constructor(input: PatchInput, relocation: Relocation, progress: PatchProgress) {
@@ -126,7 +128,7 @@ class PatchExchange {
     const { cancel } = this.#input;
     const from = this.#address;
     for (;;) {
-      // After its reboot it is ready; but it, or the broker, may have gone again.
+      // The device was ready after its last reboot, but the device or the broker may have gone since.
       const refused = this.#progress.done > 0 ? await this.#stillReady(from, stop) : undefined;
       if (refused !== undefined) return ended(refused);
       const transfer = await this.#begin(step, to);
@@ -140,7 +142,7 @@ class PatchExchange {
       }
       const next = this.#notSent(end.why);
       if (next.kind !== 'again') return next;
-      // What was begun is finished when the job may send again.
+      // A change that was begun is completed when the job may send again.
       if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
     }
   }
@@ -161,17 +163,20 @@ class PatchExchange {
       settings,
       sender: this.#sender,
       report: (phase) => report({ phase, percent: this.#progress.percentIn(phase) }),
-      // What shows whether a part was taken that others follow would have to be waited for in the middle.
+      // With several steps, the exchange would have to wait for the next wake in the middle of the change.
       mayMiss: this.#input.missed !== undefined && check.steps.length === 1 && this.#sent < MOST_SENT - 1,
     });
   }
 
-  /** How often the patch was sent and missed. */
+  /** How often the patch was sent before, and missed. */
   get #sent(): number {
     return this.#input.before?.sent ?? 0;
   }
 
-  /** It boots when it wakes, whether it took the patch or not: nothing is left pending. */
+  /**
+   * Leaves a missed patch to the next wake of the device, which then boots whether it took the patch or not: no reboot
+   * stays pending.
+   */
   async #missed(step: PatchStep): Promise<Next> {
     const { broker, device, unsent, missed, report } = this.#input;
     const mac = broker.registry.get(device)?.mac?.value;
@@ -222,7 +227,10 @@ class PatchExchange {
     }
   }
 
-  /** A device that was not shown to have rebooted stays locked for images: a reboot would cut off an update. */
+  /**
+   * Records a step that the device has taken. If the reboot is not proven, the device stays locked for images, since a
+   * reboot would cut off an update.
+   */
   async #took({ unproven }: PatchTransferEnd & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
     this.#progress.took(step, unproven === true ? 'unproven' : 'proven');
     const { broker, device } = this.#address;
@@ -230,7 +238,7 @@ class PatchExchange {
     this.#address = to;
   }
 
-  /** The device stays locked beyond the job where it may still reboot. */
+  /** Records a failed step. A device that may still reboot stays locked beyond the job. */
   async #failed(
     end: PatchTransferEnd & { kind: 'failed' },
     step: PatchStep,
@@ -252,7 +260,7 @@ class PatchExchange {
     return this.#progress.outcome({ state: 'failed', error: end.error, ...unproven });
   }
 
-  /** What became of a device that had not rebooted in time. Undefined when nobody saw it. */
+  /** Returns the outcome of a device that had not rebooted in time; undefined if nobody saw it. */
   async #late(step: PatchStep, to: Address, transfer: PatchTransfer): Promise<Outcome | undefined> {
     const progress = this.#progress;
     try {
@@ -278,12 +286,12 @@ function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
 }
 
-/** Those of the paths that lie at or below one of the roots. */
+/** Returns the paths that lie at or below one of the roots. */
 function within(paths: readonly string[], roots: readonly string[]): string[] {
   return paths.filter((path) =>
     roots.some((root) => path === root || (path.startsWith(root) && /^[.[]/.test(path.slice(root.length)))),
   );
 }
 
-/** How often it is looked whether a job that was paused in the middle may go on, in ms. */
+/** How often a change that was paused in the middle checks whether it may continue, in ms. */
 const HALTED = 1000;

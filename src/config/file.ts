@@ -8,43 +8,52 @@ import { mergePatch, readObject, tryReadObject, writePatch } from './patch';
 import { keyAt, STRIPPED } from './schema';
 
 export interface DeviceFile {
-  /** All that is known, with the secrets that were set by a patch of ours, and numbers as they were sent. */
+  /** All known members, including secrets that our patches have set, with numbers as they were sent. */
   readonly content: JsonObject;
   /**
-   * The same as it is published: the texts that are merged into it, with numbers as the device writes them. As text,
-   * since to a device 2e7 is another number than 20000000.
+   * The same content as published: the texts to merge in this order, with numbers as the device writes them. Kept as
+   * text because a device reads 2e7 and 20000000 as different numbers.
    */
   readonly layers: readonly string[];
-  /** Bytes of what is known, as it is written into the file. */
+  /** Size of the known members as written into the file, in bytes. */
   readonly bytes: number;
-  /** The secrets that are in the file, or may be, but are not known. */
+  /** Secrets that are or may be in the file, but whose values are not known. */
   readonly hidden: readonly Keys[];
-  /** Those of them that are in it for certain. */
+  /** The hidden secrets that are certain to be in the file. */
   readonly certain: readonly Keys[];
   readonly room: SecretRoom;
 }
 
-/** What the hidden secrets have together at most: the device runs on its file, so it is within its limits. */
+/**
+ * Limits for all hidden secrets together. The device runs with its file, so the file is within the limits of the
+ * firmware.
+ */
 interface SecretRoom {
   readonly members: number;
-  /** Bytes, with their keys. */
+  /** Bytes including their keys. */
   readonly bytes: number;
-  /** Bytes of their values alone. */
+  /** Bytes of their values only. */
   readonly values: number;
 }
 
-/** Bytes: a file of 1000 and the device starts in its configuration mode (Limits.hpp, seen on homie-esp8266 ba452ea). */
+/**
+ * Maximum size of the file, in bytes. With 1000 bytes, the device boots into configuration mode (Limits.hpp, seen on
+ * homie-esp8266 ba452ea).
+ */
 export const MAX_FILE = 999;
-/** Members and array elements, nested ones included: 512 bytes of ArduinoJson at 16 each (Limits.hpp). */
+/**
+ * Maximum number of members and array elements, including nested ones: 512 bytes of ArduinoJson at 16 each
+ * (Limits.hpp).
+ */
 export const MAX_MEMBERS = 32;
 
 /**
- * Reads the configuration as published. `wifi.password`, `mqtt.username` and `mqtt.password` count as there: the last two
- * are stripped also where `mqtt.auth` is not true, and the file may still hold them.
+ * Reads the configuration as published. Counts `wifi.password`, `mqtt.username` and `mqtt.password` as present: the
+ * device strips the last two even if `mqtt.auth` is not true, so the file may still contain them.
  *
- * @param secretBytes bytes of the values of the three secrets together, as they stand in the file, if known. 0 says that
- * there are none; `wifi.password` still counts as an empty text, and so do the credentials that `mqtt.auth` needs
- * @returns undefined when the text is not a JSON object as a device writes it
+ * @param secretBytes total bytes of the values of the three secrets in the file, if known. 0 means that there are none;
+ * `wifi.password` then still counts as an empty text, and so do the credentials that `mqtt.auth` requires
+ * @returns undefined if the text is not a JSON object as a device writes it
  */
 export function readFile(text: string, secretBytes?: number): DeviceFile | undefined {
   // What a device cannot read in a patch, it cannot read in its file either.
@@ -71,10 +80,10 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
   return secretBytes === 0 ? withoutUncertain(file) : file;
 }
 
-/** The file after the patch, as the firmware merges it when its memory suffices. */
+/** Returns the file after the patch, as the firmware merges it if it has enough memory. */
 export function patchFile(file: DeviceFile, patch: JsonObject): DeviceFile {
   const untouched = (keys: Keys): boolean => !touches(patch, keys);
-  // What was published is what a rewriting writes.
+  // When a device rewrites its file, it writes what it published before.
   const written = [...file.layers, rewriteNumbers(writePatch(patch))];
   return {
     content: mergePatch(file.content, patch),
@@ -86,23 +95,26 @@ export function patchFile(file: DeviceFile, patch: JsonObject): DeviceFile {
   };
 }
 
-/** Whether the keys lead to a secret that is in the file, or may be, but is not known. */
+/** Returns whether the keys lead to a secret that is or may be in the file, but whose value is not known. */
 export function isHidden(file: DeviceFile, keys: Keys): boolean {
   return file.hidden.some((secret) => sameKeys(secret, keys));
 }
 
-/** Whether the keys lead to a secret that is in the file, though not known. */
+/** Returns whether the keys lead to a secret that is certain to be in the file, but whose value is not known. */
 export function isCertain(file: DeviceFile, keys: Keys): boolean {
   return file.certain.some((secret) => sameKeys(secret, keys));
 }
 
-/** The same file with none of the secrets that it need not have: what `secretBytes: 0` says of it. */
+/**
+ * Returns the same file without the secrets that need not be in it, and with empty values for the others: the meaning
+ * of `secretBytes: 0`.
+ */
 export function withoutUncertain(file: DeviceFile): DeviceFile {
   const hidden = file.hidden.filter((keys) => keyAt(keys)?.when === undefined || isCertain(file, keys));
   return { ...file, hidden, room: { ...file.room, values: 0 } };
 }
 
-/** What the device publishes of this file. */
+/** Returns the configuration that a device with this file publishes, without the stripped secrets. */
 export function published({ layers }: DeviceFile): JsonObject {
   return objectOf(
     Object.entries(mergeLayers(layers)).map(([root, value]): [string, Json] => [
@@ -117,17 +129,17 @@ function mergeLayers(layers: readonly string[]): JsonObject {
   return patches.reduce(mergePatch, first);
 }
 
-/** Bytes of the file, at most. */
+/** Returns the maximum size of the file, in bytes. */
 export function fileBytes(file: DeviceFile): number {
   return file.bytes + hiddenBytes(file);
 }
 
-/** Bytes that the hidden secrets have at most, with their keys. */
+/** Returns the maximum size of the hidden secrets with their keys, in bytes. */
 export function hiddenBytes({ hidden, room }: DeviceFile): number {
   return Math.min(room.bytes, overhead(hidden) + Math.min(room.values, longest(hidden)));
 }
 
-/** Members and array elements of the file, nested ones included. */
+/** Returns the maximum number of members and array elements of the file, including nested ones. */
 export function fileMembers(file: DeviceFile): number {
   const { content, hidden, certain, room } = file;
   return countMembers(content) + Math.max(certain.length, Math.min(hidden.length, room.members));
@@ -139,21 +151,24 @@ function countMembers(value: Json): number {
   return nested.reduce<number>((count, item) => count + 1 + countMembers(item), 0);
 }
 
-/** The id that a device with this file uses: its own, or its MAC without colons in lower case (DeviceId.cpp). */
+/**
+ * Returns the id that a device with this file uses: the one in the file, or else its MAC address in lower case without
+ * colons (DeviceId.cpp).
+ */
 export function deviceIdOf(content: JsonObject, mac: string | undefined): string | undefined {
   const id = member(content, 'device_id') ?? null;
   if (id === null) return mac?.replaceAll(':', '').toLowerCase();
   return typeof id === 'string' ? id : undefined;
 }
 
-/** The base topic that a device with this file uses; `homie/` unless it is set (Constants.hpp). */
+/** Returns the base topic that a device with this file uses: the one in the file, or else `homie/` (Constants.hpp). */
 export function baseTopicOf(content: JsonObject): string | undefined {
   const topic = at(content, ['mqtt', 'base_topic']) ?? null;
   if (topic === null) return 'homie/';
   return typeof topic === 'string' ? topic : undefined;
 }
 
-/** The stripped secrets that the patch sets or removes. */
+/** Returns the stripped secrets that the patch sets or removes. */
 export function touchedSecrets(patch: JsonObject): readonly Keys[] {
   return STRIPPED.filter((keys) => touches(patch, keys));
 }

@@ -15,18 +15,18 @@ import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
 import type { PatchStep } from './patch-step';
 
-/** What must be known to judge, in a later process, a device to which a patch was sent: plain data without secrets. */
+/** What a later process needs to judge a device to which a patch was sent. Plain data without secrets. */
 export interface PatchInFlight extends Departure {
-  /** What it published as its configuration, and what it does when it has taken the patch, secrets masked. */
+  /** The configurations published before the patch and expected after it, secrets masked. */
   readonly before: JsonObject;
   readonly expected: JsonObject;
-  /** The paths that are proven when it has. */
+  /** The paths that are proven once the device has taken the patch. */
   readonly paths: readonly string[];
-  /** It has said that it has received the patch. */
+  /** Whether the device has confirmed that it received the patch. */
   readonly received: boolean;
-  /** No more patches are to follow. */
+  /** Whether this is the last patch of the change. */
   readonly last: boolean;
-  /** It is somewhere else when it has taken the patch. */
+  /** Whether the patch moves the device to another address. */
   readonly moves: boolean;
   readonly report: ConfigReport;
 }
@@ -36,18 +36,22 @@ export interface JudgePatchInput {
   readonly device: string;
   readonly flight: PatchInFlight;
   readonly settings: ConfigSettings;
-  /** The device can be watched no longer. */
+  /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Keeps watching after the end: what the device shows then does not change the result. */
+  /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
-/** What became of a device. `again`: it has taken this patch, and others are to follow. */
+/** The verdict on a device. `again`: the device has taken this patch, and more patches follow. */
 export type PatchInFlightEnd =
   { readonly kind: 'ended'; readonly outcome: Outcome; readonly open?: OpenEnd } | { readonly kind: 'again' };
 
-/** What is known of a device at the moment at which a step of a change is sent to it. */
+/**
+ * Returns what is known of a device at the moment at which a step of a change is sent to it.
+ *
+ * @param done number of steps that are proven, which is the index of the step that is sent
+ */
 export function patchInFlightOf(
   device: Device,
   check: Check,
@@ -68,17 +72,17 @@ export function patchInFlightOf(
   };
 }
 
-/** The same when the device has said that it has received the patch: only a restart after that is for the patch. */
+/** Returns the record once the device has confirmed receipt. Only a restart after that moment applies the patch. */
 export function receivedFlight(flight: PatchInFlight, device: Device): PatchInFlight {
   return { ...givenTo(flight, device), received: true };
 }
 
 /**
- * Judges by what a device publishes as its configuration what became of a patch that was sent to it while it was watched
- * no longer. The caller holds the lock of the device.
+ * Judges a device that was sent a patch and then no longer watched, by the configuration that it publishes. The caller
+ * holds the lock of the device.
  *
- * It has taken the patch when a live uptime shows that it was restarted since, and its configuration holds what was
- * expected; secrets are left out of that. Nothing is sent. A device that may still reboot at the end is watched on.
+ * The device has taken the patch when a live uptime shows that it has restarted since, and its configuration is as
+ * expected, not counting secrets. Sends nothing. Continues to watch a device that may still reboot at the end.
  */
 export async function judgePatchInFlight(input: JudgePatchInput): Promise<PatchInFlightEnd> {
   input.report({ state: 'running', phase: 'verifying', config: input.flight.report });
@@ -115,7 +119,7 @@ async function follow(input: JudgePatchInput, observer: DeviceObserver): Promise
   }
 }
 
-/** Why nothing shows that a device which is there has taken the patch. */
+/** Returns why nothing shows that a connected device has taken the patch. */
 function notTaken({ flight, settings }: JudgePatchInput, known: Device): HomieError {
   const reboot = rebootSince(flight, known);
   if (reboot === 'unknown') return unconfirmed(known, settings.reboot + settings.ready);
@@ -123,7 +127,7 @@ function notTaken({ flight, settings }: JudgePatchInput, known: Device): HomieEr
   return reboot === 'refuted' ? new HomieError('NOT_APPLIED') : new HomieError('REBOOT_UNPROVEN.patchReceived');
 }
 
-/** @returns undefined as long as nothing is known */
+/** Returns the verdict; undefined as long as the device shows nothing. */
 function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefined {
   const { flight, settings } = input;
   const { state, config } = known;
@@ -156,7 +160,7 @@ function failed(
   return { kind: 'ended', outcome: { state: 'failed', error, config }, ...(open && { open }) };
 }
 
-/** Whether the device has another id or base topic when it has taken a step. */
+/** Whether a step gives the device another id or base topic. */
 function isMove(step: PatchStep): boolean {
   const [before, after] = [step.before(), step.expected()];
   return [['device_id'], ['mqtt', 'base_topic']].some((keys) => at(before, keys) !== at(after, keys));

@@ -1,4 +1,4 @@
-/** JSON values as configurations hold them, read and written without ever touching a prototype. */
+/** JSON values of configurations, read and written without touching a prototype. */
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -16,24 +16,24 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The object's own member, never something inherited. */
+/** Returns the object's own member, never an inherited one. */
 export function member(object: JsonObject, key: string): Json | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-/** What the keys lead to, undefined when there is nothing. */
+/** Returns the value that the keys lead to; undefined if there is none. */
 export function at(root: JsonObject, keys: Keys): Json | undefined {
   let value: Json | undefined = root;
   for (const key of keys) value = isObject(value) ? member(value, key) : undefined;
   return value;
 }
 
-/** An object of these members. A key `__proto__` becomes a member like any other. */
+/** Returns an object with these members. A key `__proto__` becomes a member like any other. */
 export function objectOf(members: Iterable<readonly [string, Json]>): JsonObject {
   return Object.fromEntries(members);
 }
 
-/** The keys to every value that is not an object with members, in order. */
+/** Returns the keys to every value that is not an object with members, in order. */
 export function leaves(object: JsonObject, keys: Keys = []): Keys[] {
   return Object.entries(object).flatMap(([key, value]) => {
     const path = [...keys, key];
@@ -41,12 +41,12 @@ export function leaves(object: JsonObject, keys: Keys = []): Keys[] {
   });
 }
 
-/** Bytes of the value as compact JSON text in UTF-8. */
+/** Returns the size of the value as compact JSON text in UTF-8, in bytes. */
 export function jsonBytes(value: Json): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
-/** A path for people: `settings.brightness`, and `settings["a b"]` where a key is unusual. */
+/** Returns a path for display: `settings.brightness`, or `settings["a b"]` if a key is unusual. */
 export function pathText(keys: Keys): string {
   return keys.reduce((path, key) => {
     if (!/^[\w$-]{1,64}$/.test(key)) return `${path}[${JSON.stringify(key.slice(0, 64))}]`;

@@ -1,4 +1,4 @@
-/** A patch that met a device as it fell asleep. */
+/** Judges a device that fell asleep as a patch was sent to it. */
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
@@ -6,33 +6,33 @@ import type { ConfigReport, Outcome } from '../update/update';
 import { valueLost } from './compare';
 import type { PatchStep } from './patch-step';
 
-/** What must be known at the next wake of the device. */
+/** What is needed to judge the device at its next wake. */
 export interface MissedPatch {
-  /** All of the patch. */
+  /** The whole patch in one step. */
   readonly step: PatchStep;
-  /** How often it was sent. */
+  /** How often the patch was sent. */
   readonly sent: number;
-  /** When the device was asleep, in ms of `performance.now()`. */
+  /** When the device was found asleep, in ms of `performance.now()`. */
   readonly at: number;
   readonly config: ConfigReport;
-  /** `$mac`, where it is known. */
+  /** `$mac`, if known. */
   readonly mac?: string;
 }
 
-/** How often a patch is sent at most to a device that falls asleep each time. */
+/** Maximum number of times that a patch is sent to a device that falls asleep each time. */
 export const MOST_SENT = 3;
 
-/** Why a device fails of which nothing shows whether it took the patch. */
+/** Returns the error for a sleeping device if nothing shows whether it took the patch. */
 export function stillAsleep(): HomieError {
   return new HomieError('NOT_RECEIVED.stillAsleep');
 }
 
 /**
- * Judges a device that is ready again by the configuration that it has published since: a device publishes the file that it
- * has at every connect (seen on homie-esp8266 ba452ea), and the session of a device is clean, so that no patch of before can
- * come to it later.
+ * Judges a device that is ready again by the configuration that it has published since. A device publishes its file at
+ * every connect (seen on homie-esp8266 ba452ea), and its MQTT session is clean, so an earlier patch cannot reach it
+ * later.
  *
- * @returns undefined when it has the configuration of before: the patch did not reach it, and may be sent again
+ * @returns undefined if the configuration is unchanged: the patch did not reach the device, and may be sent again
  */
 export function judgeMissed({ step, at, config, mac }: MissedPatch, known: Device): Outcome | undefined {
   const failed = (error: HomieError, more: Partial<ConfigReport> = {}) => ({

@@ -1,24 +1,25 @@
 /**
- * What a device makes of a number each time it reads and writes it: whole numbers stay, all others are kept in single
- * precision and lose digits in both directions (ArduinoJson 6.11, parseNumber.hpp, FloatTraits.hpp and TextFormatter.hpp).
+ * Models how a device changes a number each time it reads and writes it: whole numbers stay; all others are kept in
+ * single precision, and lose digits both when read and when written (ArduinoJson 6.11, parseNumber.hpp, FloatTraits.hpp
+ * and TextFormatter.hpp).
  */
 
 const single = Math.fround;
 const POWERS = [1e1, 1e2, 1e4, 1e8, 1e16, 1e32].map(single);
 const NEGATIVE_POWERS = [1e-1, 1e-2, 1e-4, 1e-8, 1e-16, 1e-32].map(single);
-/** Below these a number is multiplied by the power of the same place. */
+/** Numbers below one of these are multiplied by the power at the same index. */
 const NEGATIVE_POWERS_PLUS_ONE = [1, 1e-1, 1e-3, 1e-7, 1e-15, 1e-31].map(single);
 
-/** The largest whole number: its sign is kept beside 32 bits. */
+/** The largest whole number: its sign is stored apart from the 32 bits. */
 const MAX_WHOLE = 2 ** 32 - 1;
-/** The digits that are read of a number with a fraction or an exponent. */
+/** The largest mantissa that is read of a number with a fraction or an exponent. */
 const MAX_MANTISSA = 2 ** 23 - 1;
-/** Beyond it a number is infinite, or 0 where the exponent is negative. */
+/** The largest exponent. Beyond it, a number is infinite, or 0 if the exponent is negative. */
 const MAX_EXPONENT = 38;
 
 /**
- * The text of a JSON value as a device writes it when it has read this text. What it publishes of a value is what it
- * reads in its file: two rewritings of a value of a patch, and one more with each later rewriting of the file.
+ * Returns a JSON text as a device writes it after reading it. A number of a patch is rewritten twice before it is
+ * published, once into the file and once from the file, and again with each later rewriting of the file.
  */
 export function rewriteNumbers(json: string): string {
   let isText = false;
@@ -28,12 +29,15 @@ export function rewriteNumbers(json: string): string {
   });
 }
 
-/** The number that a device publishes when it has taken this one with a patch; undefined when it publishes none. */
+/** Returns the number that a device publishes after taking this one with a patch; undefined if it publishes null. */
 export function publishedNumber(value: number): number | undefined {
   return numberOf(rewriteNumber(rewriteNumber(String(value))));
 }
 
-/** The number that a device publishes in place of this one when its file has been written once more. */
+/**
+ * Returns the number that a device publishes in place of this one after its file was written once more; undefined if it
+ * publishes null.
+ */
 export function rewrittenNumber(value: number): number | undefined {
   return numberOf(rewriteNumber(String(value)));
 }
@@ -53,11 +57,14 @@ function rewriteNumber(text: string): string {
 
 interface Digits {
   readonly mantissa: number;
-  /** How many digits did not fit. */
+  /** Number of digits that did not fit. */
   readonly rest: number;
 }
 
-/** The first digit that does not fit may leave the mantissa ten times too large: 4294967296 becomes 4.294967e10. */
+/**
+ * Reads as ArduinoJson does: the first digit that does not fit may leave the mantissa ten times too large, so
+ * 4294967296 becomes 4.294967e10.
+ */
 function readWhole(digits: string): Digits {
   let mantissa = 0;
   for (const [index, digit] of Array.from(digits).entries()) {
@@ -91,7 +98,7 @@ function scale(mantissa: number, exponent: number): number {
   return value;
 }
 
-/** Up to seven digits: six decimals, less one for each digit before the point but the first. */
+/** Writes up to seven digits: six decimals, less one for each digit before the point after the first. */
 function write(number: number): string {
   const { value, exponent } = normalize(number);
   let power = exponent;
@@ -114,7 +121,7 @@ function write(number: number): string {
   return `${whole}${decimals}${power === 0 ? '' : `e${power}`}`;
 }
 
-/** Brings numbers from 10,000,000, and those up to 0.00001, between 1 and 10. */
+/** Scales numbers of 10,000,000 and more, and of 0.00001 and less, to between 1 and 10. */
 function normalize(number: number): { value: number; exponent: number } {
   let value = number;
   let exponent = 0;

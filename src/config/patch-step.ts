@@ -1,4 +1,7 @@
-/** The messages in which a patch goes to a device: one, or several where it is too much at once; and what a device shows of them. */
+/**
+ * Divides a patch into messages to a device, one or several if it is too large, and finds what the device shows of
+ * each.
+ */
 import { changes, compareConfig, sameValue, sameWhenSent, shownChanges } from './compare';
 import { isHidden, patchFile, published, readFile, touchedSecrets, type DeviceFile } from './file';
 import { isObject, jsonBytes, leaves, member, objectOf, pathText, type Json, type JsonObject, type Keys } from './json';
@@ -6,23 +9,23 @@ import { writePatch } from './patch';
 import { schema } from './schema';
 import { maskObject } from './secrets';
 
-/** What a configuration shows of a step. */
+/** What a published configuration shows of a step. */
 export interface Shown extends ReturnType<typeof compareConfig> {
-  /** It can show anything of it. */
+  /** Whether a configuration can show any change of the step. */
   readonly visible: boolean;
   readonly isAsBefore: boolean;
 }
 
 /**
- * One message to a device: a patch, and what the device publishes before and after it. The properties are fit for
- * messages and logs, secrets masked; what may hold secrets comes from the methods only.
+ * One message to a device: a patch, and what the device publishes before and after it. The properties are safe for
+ * messages and logs, secrets masked. Only methods return what may contain secrets.
  */
 export class PatchStep {
   /** The patch, secrets masked. */
   readonly patch: JsonObject;
-  /** The paths that it sets or removes. */
+  /** The paths that the patch sets or removes. */
   readonly paths: readonly string[];
-  /** The stripped secrets that it sets or removes: whether they were taken, the device never says. */
+  /** The stripped secrets that the patch sets or removes. The device never shows whether it took them. */
   readonly unverified: readonly string[];
   readonly #file: DeviceFile;
   readonly #patch: JsonObject;
@@ -42,49 +45,51 @@ export class PatchStep {
     this.#expected = published(patchFile(file, patch));
   }
 
-  /** The same message to a device of which it is not known which file it has: each of these may be what comes of it. */
+  /**
+   * Returns the same message for a device whose file is not known for certain. `others` are its other possible results.
+   */
   or(others: readonly PatchStep[]): PatchStep {
     const step = new PatchStep(this.#file, this.#patch, this.#secretNames);
     step.#others = others;
     return step;
   }
 
-  /** What may come of the message, this step first. */
+  /** Returns all possible results of the message, this step first. */
   ways(): readonly PatchStep[] {
     return [this, ...this.#others];
   }
 
-  /** The JSON text to publish. Holds the secrets. */
+  /** Returns the JSON text to publish. Contains the secrets. */
   text(): string {
     return this.#text;
   }
 
-  /** What the device publishes as its configuration before the step. May hold secret settings. */
+  /** Returns the configuration that the device publishes before the step. May contain secret settings. */
   before(): JsonObject {
     return this.#before;
   }
 
-  /** What the device publishes as its configuration when it has taken the step. May hold secret settings. */
+  /** Returns the configuration that the device publishes once it has taken the step. May contain secret settings. */
   expected(): JsonObject {
     return this.#expected;
   }
 
-  /** The paths that are proven to have changed when the device has taken the step. */
+  /** The paths that are proven to have changed once the device has taken the step. */
   get provenPaths(): string[] {
     return this.paths.filter((path) => !this.unverified.includes(path));
   }
 
-  /** Whether the device shows anything of what the step changes. */
+  /** Returns whether the device shows any change of the step, whichever file it has. */
   isVisible(): boolean {
     return this.ways().every((way) => shownChanges(way.#before, way.#expected).length > 0);
   }
 
   /**
-   * Returns what the device has taken and lost of the step: of the ways in which it may have gone, that in which nothing was
-   * lost, else the first.
+   * Returns which changes of the step the device has taken and lost. Of several possible results, uses the one in which
+   * nothing was lost, or else the first.
    *
-   * @param config as the device publishes it after the step
-   * @returns undefined when the configuration cannot be read
+   * @param config the configuration that the device publishes after the step
+   * @returns undefined if the configuration cannot be read
    */
   shownBy(config: string): Shown | undefined {
     const file = readFile(config);
@@ -100,24 +105,23 @@ export class PatchStep {
   }
 }
 
-/** Each of these goes whole, in the order of the schema: first what can be followed best. */
+/** Top-level keys that are never split, in the order of the schema: first those whose change can be followed best. */
 const INDIVISIBLE = schema.filter(({ alone }) => alone).map(({ keys: [root = ''] }) => root);
 
-/** One member that a patch sets or, by null, removes. */
+/** One member that a patch sets, or removes by null. */
 interface Assignment {
   readonly keys: Keys;
   readonly value: Json;
-  /** Bytes that the file grows by, roughly. */
+  /** Approximate growth of the file, in bytes. */
   readonly growth: number;
 }
 
 /**
- * Splits a patch so that its parts, merged one after the other, give the same file as the whole. What would change
- * nothing is left out. Removals come first, then what makes the file smaller, so that no file in between is larger
- * than the first and the last.
+ * Splits a patch into parts that, merged one after the other, give the same file as the whole. Omits members that would
+ * change nothing. Orders members by growth, so that the file shrinks before it grows; indivisible keys come last.
  *
- * @param fits whether the device can take this patch on this file
- * @returns undefined when there is no such split
+ * @param fits returns whether the device can take a part on its current file
+ * @returns undefined if there is no such split
  */
 export function splitPatch(
   file: DeviceFile,
@@ -165,7 +169,10 @@ function assignments(file: DeviceFile, target: JsonObject, patch: JsonObject, ke
   });
 }
 
-/** Whether a new object can come member by member: a null is kept within a new object, but removes from an existing one. */
+/**
+ * Whether a new object can be sent member by member. Not if it contains null: in a new object null is kept, in an
+ * existing one it removes the member.
+ */
 function isDivisible(object: JsonObject): boolean {
   const values = Object.values(object);
   return values.length > 0 && !values.includes(null);

@@ -1,4 +1,4 @@
-/** One patch on its way to one device. */
+/** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock-table';
@@ -14,29 +14,29 @@ import type { PatchStep, Shown } from './patch-step';
 
 export interface PatchTransferInput {
   readonly from: Address;
-  /** Where the device is when it has taken the patch: the same address, unless it moves. */
+  /** The address of the device after it has taken the patch: the same as `from`, unless the patch moves the device. */
   readonly to: Address;
   readonly step: PatchStep;
-  /** Of the step, settings whose types and validators only the sketch knows. */
+  /** Settings of the step whose types and validators only the sketch knows. */
   readonly sketch: readonly string[];
   readonly settings: ConfigSettings;
-  /** The job that holds the lock of the device, and what speaks against sending. */
+  /** The job that holds the lock of the device, and the conditions for sending. */
   readonly sender: Pick<Sender, 'job' | 'cancel' | 'abandon' | 'mayBegin' | 'handedOver'>;
   readonly report: (phase: Phase) => void;
-  /** Where the device falls asleep without a sign of the patch, its next wake may decide. */
+  /** Whether the device's next wake may decide if the device falls asleep without a sign of the patch. */
   readonly mayMiss: boolean;
 }
 
 /**
- * How it ended.
+ * How a transfer ended.
  *
- * - `taken`: the configuration holds what was expected, and an uptime shows the reboot; `unproven` where none does, of a
- *   device that sleeps: it boots at each wake, so that what it publishes comes into use
- * - `not_sent`: something spoke against it as the patch was about to be handed to the socket
- * - `missed`: the device fell asleep without a sign of the patch. Its session is clean, so it is given nothing of before when
- *   it wakes, and what it publishes then shows whether it took the patch
- * - `failed`: `open` when the device may still reboot, as `OpenEnd` says; `unproven` when the configuration is as expected,
- *   but no uptime shows the reboot
+ * - `taken`: the configuration is as expected, and an uptime shows the reboot. `unproven`: the device sleeps, so no
+ *   uptime shows the reboot; it boots at each wake, which applies the configuration that it publishes
+ * - `not_sent`: an obstacle appeared just before the patch was handed to the socket
+ * - `missed`: the device fell asleep without a sign of the patch. Its MQTT session is clean, so no earlier message
+ *   reaches it when it wakes, and what it publishes then shows whether it took the patch
+ * - `failed`: `open` is set if the device may still reboot (see `OpenEnd`); `unproven` if the device has published its
+ *   configuration since, but no uptime shows the reboot
  */
 export type PatchTransferEnd =
   | { readonly kind: 'taken'; readonly unproven?: true }
@@ -53,23 +53,26 @@ export type PatchTransferEnd =
 
 /** A patch that was handed to the socket. */
 interface Published {
-  /** Why the broker did not acknowledge it, if so. */
+  /** Why the broker did not acknowledge the patch; undefined if it did. */
   readonly error?: HomieError;
   readonly noSubscribers: boolean;
 }
 
-/** Sends a patch once, and watches the device until it is known what became of it. */
+/** Sends a patch once, and watches the device until the result is known. */
 export class PatchTransfer {
   readonly #input: PatchTransferInput;
   readonly #here: DeviceObserver;
   readonly #there: DeviceObserver;
-  /** The device has said that it has received the patch: a sign of life. */
+  /** The sign of life with which the device confirmed receipt of the patch. */
   #received: LifeSign | undefined;
-  /** `$mac`, where it is known. */
+  /** `$mac`, if known. */
   readonly #mac: string | undefined;
-  /** It came back, and whether by a reboot cannot be told. */
+  /** Whether the device came back, but nothing shows whether it rebooted or only reconnected. */
   #ambiguous = false;
-  /** It boots at each wake, and goes to sleep at the same address before its uptime could show a reboot. */
+  /**
+   * Whether the device sleeps and stays at this address. It boots at each wake, and falls asleep before its uptime can
+   * show a reboot.
+   */
   readonly #sleeps: boolean;
 
   constructor(input: PatchTransferInput) {
@@ -98,16 +101,16 @@ export class PatchTransfer {
     const verifying = (): void => report('verifying');
     const back = await this.#untilBack(until, verifying);
     if (back !== undefined || this.#received === undefined) return back ?? this.#notBack(sent.error);
-    // A device that died in the reboot is not one with a busy sketch.
+    // Distinguishes a device that died during the reboot from one with a busy sketch.
     const { broker, device } = this.#input.from;
     await untilAnotherSign(this.#received, this.#here, { registry: broker.registry, id: device });
     return (await this.#untilBack(this.#there.clock(), verifying)) ?? this.#notBack();
   }
 
   /**
-   * Watches on, without a deadline, after the device had not come back in time.
+   * Continues to watch, without a deadline, a device that did not come back in time.
    *
-   * @returns undefined when another patch was sent to the device meanwhile: its reboot may be for that one
+   * @returns undefined if another patch was sent to the device in the meantime, since its reboot may be for that patch
    */
   async late(): Promise<PatchTransferEnd | undefined> {
     const sent = this.#here.patches;
@@ -116,7 +119,10 @@ export class PatchTransfer {
     return this.#here.patches === sent ? end : undefined;
   }
 
-  /** @returns why it was not acknowledged, if so; whether the broker has it is not known then */
+  /**
+   * Publishes the patch. If the broker does not acknowledge it (`error`), it is unknown whether the broker has received
+   * it.
+   */
   async #send(): Promise<PatchTransferEnd | Published> {
     const { from, step, settings, sender, report } = this.#input;
     const { broker, device } = from;
@@ -144,11 +150,12 @@ export class PatchTransfer {
   }
 
   /**
-   * The empty message may get lost in the reboot that follows it: then the reboot stands for it.
+   * Waits for the empty message with which the device confirms receipt. The message may get lost in the reboot that
+   * follows; the reboot then counts as confirmation.
    *
-   * @param sentAt when the broker had the patch, in ms of `performance.now()`: whatever a device does before that, it is
-   * still going to be given the patch
-   * @returns whether there was any sign of the device
+   * @param sentAt when the broker had the patch, in ms of `performance.now()`. A disconnect or `init` before that does
+   * not count, since the device still has to get the patch
+   * @returns whether the device gave any sign
    */
   async #untilReceived(sentAt: number): Promise<boolean> {
     const { settings, report } = this.#input;
@@ -158,7 +165,7 @@ export class PatchTransfer {
       const event = await observer.next(until);
       if (event === undefined) return observer.gone;
       if (event.attribute === 'connection') until = Math.max(until, observer.clock() + settings.received);
-      // Whatever came while there was no connection of our own is over.
+      // After an outage of our own connection, the device is ready: whatever it did meanwhile was missed.
       if (observer.advertisement?.live === false && observer.advertisement.readyAt !== undefined) return true;
       if (event.attribute === 'state' && ((event.live && event.value === 'init') || hasDisconnected(event.value))) {
         if (event.at >= sentAt) return true;
@@ -172,20 +179,29 @@ export class PatchTransfer {
     }
   }
 
-  /** @param unacknowledged why the broker did not acknowledge the patch, if so: it may still deliver it */
+  /**
+   * Whether the device fell asleep without a sign of the patch.
+   *
+   * @param unacknowledged why the broker did not acknowledge the patch, which it may still deliver; undefined if it did
+   */
   #isMissed(unacknowledged: HomieError | undefined): boolean {
     const { mayMiss, from, to, step } = this.#input;
     if (!mayMiss || unacknowledged !== undefined || this.#received !== undefined) return false;
     return to === from && from.isAsleep && step.isVisible();
   }
 
-  /** Whether the device has moved without a sign of it at the old address. */
+  /** Whether the device has connected at the new address, without a sign at the old one. */
   async #isThere(): Promise<boolean> {
     await drain(this.#there);
     return this.#there.advertisement?.live === true;
   }
 
-  /** @returns undefined when the device did not reboot by `until`, on the clock of the observer */
+  /**
+   * Waits until the device comes back with a result.
+   *
+   * @param until deadline on the clock of the observer
+   * @returns undefined if the device did not reboot by then
+   */
   async #untilBack(until: number, verifying: () => void): Promise<PatchTransferEnd | undefined> {
     const { settings } = this.#input;
     for (;;) {
@@ -197,12 +213,12 @@ export class PatchTransfer {
         return failed(new HomieError('OTHER_DEVICE'), 'unknown');
       const end = this.#judge(back);
       if (end !== undefined) return end;
-      // A mere reconnect: the reboot is still to come.
+      // Only a reconnect: the reboot is still to come.
       this.#there.expectAnother();
     }
   }
 
-  /** What a connect after the publish means; undefined when it shows nothing. */
+  /** Judges a connect after the publish. Returns undefined if it shows nothing. */
   #judge({ config, uptime, live }: Advertisement): PatchTransferEnd | undefined {
     const reboot = this.#here.reboot(uptime);
     this.#ambiguous = reboot === 'open';
@@ -223,11 +239,15 @@ export class PatchTransfer {
     return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost, 'rebooted')), taken, lost };
   }
 
-  /** @param lost why the broker did not acknowledge the patch */
+  /**
+   * Judges a device that did not come back in time.
+   *
+   * @param lost why the broker did not acknowledge the patch; undefined if it did
+   */
   async #notBack(lost?: HomieError): Promise<PatchTransferEnd> {
     const { from, to, sketch } = this.#input;
     if (to !== from) {
-      // Nobody has looked at the old address meanwhile.
+      // The events at the old address have not been read yet.
       await drain(this.#here);
       const { advertisement } = this.#here;
       const refused = advertisement?.uptime && this.#judge(advertisement);
@@ -240,7 +260,7 @@ export class PatchTransfer {
     }
     if (!from.hasDevice) return failed(new HomieError('NOT_BACK.newSettings'), 'unknown');
     if (this.#received === undefined) return failed(notReceived(lost?.cause), 'unheard');
-    // After a time without a connection of our own it was not seen to be there.
+    // During an outage of our own connection, nobody saw whether the device stayed connected.
     const isUnseen = this.#ambiguous || this.#here.advertisement !== undefined;
     if (isUnseen) return failed(new HomieError('REBOOT_UNPROVEN.patchReceived'), 'flashed');
     const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
@@ -248,7 +268,10 @@ export class PatchTransfer {
   }
 }
 
-/** Judges a device without a proof of the reboot: a configuration is published again at every connect, in use or not. */
+/**
+ * Judges a device whose reboot is not proven. A device publishes its configuration at every connect, whether the
+ * configuration is in use or not.
+ */
 function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolean): PatchTransferEnd | undefined {
   if (isAsBefore && visible) return undefined;
   if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack')), unproven: true, taken, lost };
@@ -256,14 +279,16 @@ function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolea
   return { ...failed(new HomieError('REBOOT_UNPROVEN.noUptime')), unproven: true };
 }
 
-/** Judges a device that sleeps: it boots at its next wake at the latest, and what it publishes comes into use. */
+/**
+ * Judges a sleeping device. It boots at its next wake at the latest, which applies the configuration that it publishes.
+ */
 function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd | undefined {
   if (isAsBefore || !visible) return undefined;
   if (lost.length === 0) return { kind: 'taken', unproven: true };
   return { ...failed(valueLost(lost, 'cameBack'), 'flashed'), unproven: true, taken, lost };
 }
 
-/** Why nothing came of a patch that the device did not respond to. */
+/** Returns why the device did not respond to a patch. */
 function unanswered({ error, noSubscribers }: Published): HomieError {
   if (error?.code === 'PUBLISH_TIMEOUT') return new HomieError('NOT_RECEIVED.unacknowledged');
   const why = error?.cause;
@@ -273,7 +298,11 @@ function unanswered({ error, noSubscribers }: Published): HomieError {
   return new HomieError(noSubscribers ? 'NOT_RECEIVED.noSubscriber' : 'NOT_RECEIVED');
 }
 
-/** @param why the connection was lost, where the broker or the network gave a reason */
+/**
+ * Returns the error for a patch that was sent, but not received.
+ *
+ * @param why reason for the lost connection, if the broker or the network gave one
+ */
 function notReceived(why: unknown): HomieError {
   if (!(why instanceof HomieError)) return new HomieError('NOT_RECEIVED.connectionLost');
   return new HomieError('NOT_RECEIVED.because', { why: why.text, hint: why.advice });
@@ -287,7 +316,7 @@ function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Up
   return new DeviceObserver({ broker, watch, signal, ...(before && { before }) });
 }
 
-/** Takes in all that has come. */
+/** Processes all events that have already arrived. */
 async function drain(observer: DeviceObserver): Promise<void> {
   while ((await observer.next(0)) !== undefined);
 }

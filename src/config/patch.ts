@@ -1,29 +1,31 @@
 /**
- * A patch: read, written as it goes on the wire, and merged as the firmware merges it.
- * The device reads with ArduinoJson 6.11, which knows no `\u` escapes and at most 10 levels of nesting.
+ * Reads patches, writes them as they are published, and merges them as the firmware does. The device reads with
+ * ArduinoJson 6.11, which supports no `\u` escapes and at most 10 levels of nesting.
  */
 import { isPlain } from '../plain-object';
 import { isObject, member, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { problem, problemError, type Problem } from './problem';
 
-/** Levels of objects and arrays, the patch itself included (ArduinoJson 6.11, ARDUINOJSON_DEFAULT_NESTING_LIMIT). */
+/**
+ * Maximum levels of objects and arrays, including the patch itself (ArduinoJson 6.11,
+ * ARDUINOJSON_DEFAULT_NESTING_LIMIT).
+ */
 const MAX_NESTING = 10;
 
-/** What is shown in place of a secret. */
+/** Shown in place of a secret. */
 export const MASK = '•••';
 
-// These JSON can only write as \u escapes. The short escapes \b \f \n \r \t are read by the device.
+// Characters that JSON can write only as \u escapes. The device reads the short escapes \b \f \n \r \t.
 // oxlint-disable-next-line no-control-regex
 const NEEDS_ESCAPE = /[\0-\x07\x0b\x0e-\x1f]|\p{Surrogate}/u;
 
 /**
- * Reads a patch from an object or from JSON text.
- * Text is read as JSON and rewritten, so a `\u00fc` in it becomes the letter, and 5e1 becomes 50;
- * of a key that stands twice the last one counts.
+ * Reads a patch from an object or from JSON text. Text is parsed and written again, so `\u00fc` becomes the letter, and
+ * 5e1 becomes 50. If a key occurs twice, the last one counts.
  *
- * @returns an independent copy that holds nothing but JSON
- * @throws HomieError PATCH_TYPE, PATCH_JSON, PATCH_NESTING, PATCH_CHARACTER, PATCH_VALUE, or PATCH_MASKED where a text
- * holds the mask: the device would take that for its secret
+ * @returns an independent copy that contains nothing but JSON
+ * @throws {HomieError} PATCH_TYPE, PATCH_JSON, PATCH_NESTING, PATCH_CHARACTER, PATCH_VALUE; PATCH_MASKED: a text
+ * contains the mask, which the device would take for its secret
  */
 export function readPatch(input: unknown): JsonObject {
   const result = tryReadPatch(input);
@@ -31,14 +33,14 @@ export function readPatch(input: unknown): JsonObject {
   return result.patch;
 }
 
-/** {@link readPatch} that returns what is wrong. */
+/** Reads a patch like {@link readPatch}, but returns a problem instead of throwing it. */
 export function tryReadPatch(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
   const read = tryReadObject(input);
   const masked = 'patch' in read ? maskedIn(read.patch) : undefined;
   return masked === undefined ? read : { problem: problem('PATCH_MASKED', masked) };
 }
 
-/** The keys to the first text that holds the mask of a secret; undefined when none does. */
+/** Returns the keys to the first text that contains the mask of a secret; undefined if there is none. */
 export function maskedIn(value: Json, keys: Keys = []): Keys | undefined {
   if (typeof value === 'string') return value.includes(MASK) ? keys : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
@@ -49,7 +51,10 @@ export function maskedIn(value: Json, keys: Keys = []): Keys | undefined {
   return undefined;
 }
 
-/** {@link tryReadPatch} for what is not going to be sent: a configuration, or a patch whose secrets were masked. */
+/**
+ * Reads an object that is not going to be sent, such as a configuration or a patch with masked secrets. Like {@link
+ * tryReadPatch}, but the mask is allowed.
+ */
 export function tryReadObject(input: unknown): { readonly patch: JsonObject } | { readonly problem: Problem } {
   try {
     const patch = copy(typeof input === 'string' ? parse(input) : input, []);
@@ -61,21 +66,21 @@ export function tryReadObject(input: unknown): { readonly patch: JsonObject } | 
   }
 }
 
-/** {@link readPatch} for what is not going to be sent. */
+/** Reads an object that is not going to be sent. Like {@link readPatch}, but the mask is allowed. */
 export function readObject(input: unknown): JsonObject {
   const result = tryReadObject(input);
   if ('problem' in result) throw problemError(result.problem);
   return result.patch;
 }
 
-/** The patch as the JSON text that goes on the wire: compact, UTF-8, without `\u` escapes. */
+/** Returns the patch as the JSON text to publish: compact, UTF-8, without `\u` escapes. */
 export function writePatch(patch: JsonObject): string {
   return JSON.stringify(patch);
 }
 
 /**
- * The merge of the firmware: objects merge, null deletes, all else (arrays too) replaces. A null within an object
- * that is new stays a null (homie-esp8266 Config.cpp, _patchJsonObject).
+ * Merges a patch as the firmware does: objects merge, null deletes, and any other value replaces, arrays included. A
+ * null within a new object stays null (homie-esp8266 Config.cpp, _patchJsonObject).
  *
  * @returns a new object; neither argument is changed
  */
@@ -100,7 +105,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // The message of the engine may quote the text, which may hold a secret: only the place at its end is kept.
+    // The engine's message may quote the text, which may contain a secret. Only the position at its end is kept.
     const position = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(
       error instanceof Error ? error.message : '',
     )?.[1];

@@ -2,38 +2,41 @@ import { HomieError, type ErrorCode } from '../errors';
 import { phrase, type ErrorKey, type Values } from '../texts/text';
 import { pathText, type Keys } from './json';
 
-/** A problem as it goes into a message. No text in it ever holds a value of the patch or the configuration. */
+/** A problem as reported in a message. Its texts never contain a value of the patch or the configuration. */
 export interface ProblemReport {
   readonly code: ErrorCode;
-  /** The path it is about; empty when it is about the whole. */
+  /** The path that the problem is about; empty if it is about the whole. */
   readonly path: string;
   readonly message: string;
   readonly hint: string;
 }
 
-/** Something that speaks against a patch. */
+/** A reason not to send a patch. */
 export interface Problem extends ProblemReport {
-  /** The same without the path. */
+  /** The problem as an error without the path. */
   readonly error: HomieError;
 }
 
+/** Returns a problem at a path, with an error of this key. */
 export function problem(key: ErrorKey, keys: Keys, values?: Values): Problem {
   return problemOf(new HomieError(key, values), pathText(keys));
 }
 
+/** Returns an error as a problem. */
 export function problemOf(error: HomieError, path = ''): Problem {
   const { code, message, hint } = error;
   return { code, path, message, hint, error };
 }
 
+/** Returns a problem as reported in a message. */
 export function reportProblem({ code, path, message, hint }: Problem): ProblemReport {
   return { code, path, message, hint };
 }
 
 /**
- * The problem as an error, for where one must be thrown: its sentence names the path, and how many others there are.
+ * Returns the problem as an error to throw. Its sentence names the path, and how many other problems there are.
  *
- * @param others how many problems there are beside this one
+ * @param others number of other problems
  */
 export function problemError({ code, path, error }: Problem, others = 0): HomieError {
   if (path === '' && others === 0) return error;
@@ -41,7 +44,7 @@ export function problemError({ code, path, error }: Problem, others = 0): HomieE
   return new HomieError(`${code}.problem`, { sentence: andOthers(text, others), hint: error.advice });
 }
 
-/** Says of a text that does not show all how many more there are. */
+/** Adds to a text how many more items there are that it does not show. */
 export function andOthers(text: Values[string], count: number): Values[string] {
   return count > 0 ? phrase('andOthers', { text, count }) : text;
 }

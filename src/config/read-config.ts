@@ -9,23 +9,23 @@ import { STRIPPED } from './schema';
 import { maskObject } from './secrets';
 import type { ConfigSettings } from './settings';
 
-/** The configuration of a device, as it published it. */
+/** The configuration of a device as last published. */
 export interface DeviceConfig {
   readonly device: string;
-  /** Secrets masked. */
+  /** The configuration, secrets masked. */
   readonly config: JsonObject;
-  /** What a device takes out before it publishes its configuration, whether it is set or not. */
+  /** Paths that every device removes before it publishes its configuration, whether they are set or not. */
   readonly stripped: readonly string[];
-  /** `$state`: unless it is `ready`, the configuration is what was. */
+  /** `$state`. Unless it is `ready`, the configuration may be outdated. */
   readonly state: DeviceState | undefined;
 }
 
 /**
- * The configuration of a device, retained or as it comes. Waits for it as long as `settings.received`, and until all that is
- * retained has come.
+ * Returns the configuration of a device, retained or live. Waits up to `settings.received` ms for it, and until all
+ * retained messages have arrived.
  *
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED, CONFIG_UNKNOWN,
- * CONFIG_UNREADABLE; the reason of the signal
+ * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, NOT_CONNECTED, STILL_RECEIVING, DEVICE_UNKNOWN, SUBSCRIBE_REFUSED,
+ * CONFIG_UNKNOWN, CONFIG_UNREADABLE; the reason of the signal
  */
 export async function readDeviceConfig(
   broker: HomieBroker,

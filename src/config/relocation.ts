@@ -1,4 +1,4 @@
-/** Where a device is, where a patch moves it, and what it leaves behind there. */
+/** The addresses that a patch moves a device through, and what the broker still retains at the old ones. */
 import { withDeadline } from '../deadline';
 import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
@@ -13,10 +13,13 @@ import { baseTopicOf, deviceIdOf } from './file';
 import { isLeftover } from './check-device';
 import type { PatchStep } from './patch-step';
 
-/** How long another connection to the broker may take, in ms, unless the broker is still sending what it has retained. */
+/**
+ * Maximum time to set up another connection to the broker, in ms. Longer while the broker is still sending retained
+ * messages.
+ */
 const SETTLE = 10_000;
 
-/** Where a device is: a base topic and an id. */
+/** The address of a device: a base topic and a device id. */
 export class Address {
   readonly broker: HomieBroker;
   readonly device: string;
@@ -33,7 +36,7 @@ export class Address {
     return this.broker.baseTopic + this.device;
   }
 
-  /** Whether the device is here, as far as is known. */
+  /** Whether the device is connected here, by its last known `$state`. */
   get hasDevice(): boolean {
     const state = this.#state;
     return state !== undefined && !hasDisconnected(state);
@@ -44,10 +47,11 @@ export class Address {
   }
 
   /**
-   * Waits until the device is ready again after a reboot, and its next reboot can be shown.
+   * Waits until the device is ready again after a reboot, and has been up long enough for another reboot to be
+   * provable.
    *
-   * @param atMost how long to wait for it to be ready, and for more reboots of it after that, in ms
-   * @throws {HomieError} why it is not ready; NOT_READY when it does not stay up in that time; the reason of the signal
+   * @param atMost time limit in ms: until the device is ready, and again for further reboots after that
+   * @throws {HomieError} why the device is not ready; NOT_READY: the device keeps rebooting; the reason of the signal
    */
   async untilReadyAgain(atMost: number, stop: AbortSignal): Promise<void> {
     await untilReady(this.broker, this.watch, this.device, performance.now() + atMost, stop);
@@ -69,10 +73,10 @@ export class Address {
   }
 }
 
-/** The addresses that a patch moves a device through, from the one where it is now. */
+/** The addresses that a patch moves a device through, starting with the current one. */
 export class Relocation {
   readonly #addresses: Address[];
-  /** Connections for other base topics than that of the first address. */
+  /** Connections opened for base topics other than that of the first address. */
   readonly #brokers: HomieBroker[] = [];
   readonly #release: (() => void)[] = [];
 
@@ -91,13 +95,14 @@ export class Relocation {
   }
 
   /**
-   * Prepares for what the steps do to the topics of the device: connects to where it will be, and locks it there.
+   * Prepares the addresses that the steps move the device to: connects to each one, and locks the device there.
    *
-   * @returns where the device is after each step
-   * @throws {HomieError} DEVICE_ID_TAKEN, DEVICE_BUSY, REBOOT_PENDING, FACTS_MISSING, NOT_CONNECTED; the reason of the signal
+   * @returns the address of the device after each step
+   * @throws {HomieError} DEVICE_ID_TAKEN, DEVICE_BUSY, REBOOT_PENDING, FACTS_MISSING, NOT_CONNECTED, STILL_RECEIVING;
+   * the reason of the signal
    */
   async prepare(steps: readonly PatchStep[], signal: AbortSignal): Promise<Address[]> {
-    // Nothing was sent the last time.
+    // Discards the addresses of an earlier call, after which nothing was sent.
     for (const { watch } of this.#addresses.splice(1)) watch.close();
     const after: Address[] = [];
     for (const step of steps) {
@@ -108,7 +113,10 @@ export class Relocation {
     return after;
   }
 
-  /** Deals with each address that the device has left on its way to `now`. A failure does not make undone what is proven. */
+  /**
+   * Reports what is retained at each address that the device has left on its way to `now`, and clears it if requested.
+   * A failure is reported in `kept`; the proven result stands.
+   */
   async leaveBehind(now: Address, how: Leaving): Promise<MoveReport[]> {
     const moves: MoveReport[] = [];
     for (const old of this.#addresses.slice(0, this.#addresses.indexOf(now))) {
@@ -122,7 +130,7 @@ export class Relocation {
     return moves;
   }
 
-  /** Ends all that it has opened. */
+  /** Closes all watches and connections, and releases all locks. */
   async close(): Promise<void> {
     for (const { watch } of this.#addresses) watch.close();
     for (const release of this.#release) release();
@@ -158,7 +166,9 @@ export class Relocation {
     return new Address(broker, device);
   }
 
-  /** The device as it is known, but with an id that is nobody's: at another base topic the same id is another device. */
+  /**
+   * Returns what is known of the device, but with an empty id: at another base topic, the same id is another device.
+   */
   #known() {
     const known = this.start.broker.registry.get(this.start.device);
     return known && { ...known, id: '' };
@@ -183,20 +193,21 @@ export class Relocation {
   }
 }
 
-/** How to deal with what a device has left behind. */
+/** What to do with the topics that a device has left behind. */
 interface Leaving {
-  /** Whether it is to be cleared. */
+  /** Whether to clear the topics. */
   readonly clear: boolean;
-  /** ms that the old `$state` has to become `lost`. */
+  /** Time for the old `$state` to become `lost`, in ms. */
   readonly patience: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Finds what the broker has retained of a device at its old address, and clears that when asked to: only topics that were
- * seen retained there, only while the old `$state` stays `lost`, and nothing of another device.
+ * Finds the topics of a device that the broker still retains at the old address, and clears them if requested. Clears
+ * only topics that were seen retained there, only while the old `$state` stays `lost`, and never a topic of another
+ * device.
  *
- * @param now where the device is proven to be
+ * @param now the address at which the device is proven to be
  */
 async function leaveBehind(old: Address, now: Address, { clear, patience, signal }: Leaving): Promise<MoveReport> {
   const lost = await untilLost(old, patience, signal);
@@ -204,7 +215,7 @@ async function leaveBehind(old: Address, now: Address, { clear, patience, signal
   const others = [...knownRoots(old.broker), ...knownRoots(now.broker), now.root];
   const retained = await ownTopics(await retainedBelow(old.broker, old.root, signal), old.root, others);
   const report = { from: old.root, to: now.root, retained };
-  // A device retains what it publishes.
+  // A device retains its topics, so an empty list means that the broker does not show them.
   if (retained.length === 0) return { ...report, cleared: [], kept: UNSHOWN };
   if (!clear) return { ...report, cleared: [] };
   if (!lost) return { ...report, cleared: [], kept: 'The old $state did not become lost.' };

@@ -5,9 +5,9 @@ import type { LostValue } from './compare';
 import type { PatchStep } from './patch-step';
 import { problemError, reportProblem } from './problem';
 
-/** What became of the steps of a change. */
+/** The results of the steps of a change. */
 interface Results {
-  /** Steps that are proven. */
+  /** Number of steps that are proven. */
   readonly done: number;
   /** The paths that the device is proven to have taken. */
   readonly taken: readonly string[];
@@ -15,21 +15,21 @@ interface Results {
   readonly moved: readonly MoveReport[];
 }
 
-/** How far a step is in each phase. */
+/** Progress of a step at the start of each phase, from 0 to 1. */
 const shares: Partial<Record<Phase, number>> = { sending: 0, received: 0.25, rebooting: 0.5, verifying: 0.75 };
 
-/** How far a change is that is being sent, and what is known of it until then. */
+/** The progress of a change that is being sent, and its results so far. */
 export class PatchProgress {
   readonly check: Check;
   #results: Results = { done: 0, taken: [], lost: [], moved: [] };
-  /** Whether a reboot was shown since the last step. */
+  /** Whether a reboot was proven after the last step. */
   #reboot: 'proven' | 'unproven' = 'proven';
 
   constructor(check: Check) {
     this.check = check;
   }
 
-  /** Steps that are proven. */
+  /** Number of steps that are proven. */
   get done(): number {
     return this.#results.done;
   }
@@ -38,18 +38,19 @@ export class PatchProgress {
     return this.done === this.check.steps.length;
   }
 
+  /** Returns the progress in percent, at most 95 until the change has ended. */
   percentIn(phase: Phase): number {
     return Math.round(((this.done + (shares[phase] ?? 0)) / this.check.steps.length) * 95);
   }
 
-  /** The device has taken its next step. */
+  /** Records that the device has taken its next step. */
   took({ provenPaths }: PatchStep, reboot: 'proven' | 'unproven'): void {
     const { done, taken } = this.#results;
     this.#results = { ...this.#results, done: done + 1, taken: [...taken, ...provenPaths] };
     this.#reboot = reboot;
   }
 
-  /** Its next step has failed; the device may have taken a part of it. */
+  /** Records that the next step has failed. The device may have taken a part of it. */
   failed({ taken = [], lost = [] }: { taken?: readonly string[]; lost?: readonly LostValue[] }): void {
     this.#results = { ...this.#results, taken: [...this.#results.taken, ...taken], lost };
   }
@@ -62,7 +63,7 @@ export class PatchProgress {
     return reportOf(this.check, this.#results);
   }
 
-  /** The outcome with all that is known of the change. */
+  /** Returns the outcome with the report of the change. */
   outcome(outcome: Outcome): Outcome {
     return { ...outcome, config: this.report() };
   }
@@ -72,7 +73,7 @@ export class PatchProgress {
   }
 }
 
-/** A change as it is told to the user. */
+/** Returns the report of a change for the user. */
 export function reportOf(check: Check, { done, taken, lost, moved }: Results): ConfigReport {
   const { differences, problems, risks, warnings, unverified, sketch, steps, reboots } = check;
   const ends = new Set([...taken, ...steps.slice(0, done).flatMap(({ paths }) => paths)]);
@@ -92,7 +93,7 @@ export function reportOf(check: Check, { done, taken, lost, moved }: Results): C
   };
 }
 
-/** How a change ends of which nothing is to be sent; undefined when it is to be sent. */
+/** Returns the outcome of a change that is rejected or changes nothing; undefined if the change must be sent. */
 export function endUnsent(check: Check): Outcome | undefined {
   const config = reportOf(check, { done: 0, taken: [], lost: [], moved: [] });
   if (check.verdict === 'rejected') return { state: 'rejected', error: rejection(check), config };
@@ -100,7 +101,7 @@ export function endUnsent(check: Check): Outcome | undefined {
   return undefined;
 }
 
-/** The first problem, and how many more there are. */
+/** Returns the first problem, and how many more there are. */
 function rejection({ problems }: Check): HomieError {
   const [first] = problems;
   return first === undefined ? new HomieError('UNEXPECTED') : problemError(first, problems.length - 1);

@@ -1,6 +1,6 @@
 /**
- * The rules by which a device refuses a configuration (homie-esp8266 Validation.cpp), and values that it accepts silently but
- * that would break it.
+ * Finds values for which a device refuses a configuration (homie-esp8266 Validation.cpp), and values that it accepts
+ * silently but that would break it.
  */
 import { phrase, type ErrorKey, type Text, type Values } from '../texts/text';
 import { changes, sameWhenSent } from './compare';
@@ -12,12 +12,12 @@ import { schema, type ConfigKey } from './schema';
 
 const UINT16 = 65_535;
 
-/** The key of an error, and what is put into its text. */
+/** The key of an error, and the values for its text. */
 type Said = readonly [key: ErrorKey, values?: Values];
 
 interface Type {
   readonly isTaken: (value: Json, row: ConfigKey) => boolean;
-  /** What is wrong with a value that is not taken. */
+  /** Returns the error for a value that is not accepted. */
   readonly mismatch: (row: ConfigKey, value: Json) => Said;
 }
 
@@ -60,8 +60,8 @@ const types: Record<ConfigKey['type'], Type> = {
 };
 
 /**
- * Returns all that the device would refuse the whole file for, and not only the first as the device does.
- * Types and validators of the sketch's own settings are not known here. Lengths are in bytes of UTF-8.
+ * Returns every problem for which the device would refuse the file; the device stops at the first. Types and validators
+ * of the sketch's own settings are not known here. Lengths are in bytes of UTF-8.
  */
 export function brokenRules(file: DeviceFile): Problem[] {
   return schema.flatMap((row) => broken(row, file).map(([key, values]) => problem(key, row.keys, values)));
@@ -97,16 +97,16 @@ function countOf(settings: Json): number {
   return isObject(settings) ? Object.keys(settings).length : 0;
 }
 
-/** What is known of a device beside its file. */
+/** What is known of a device besides its file. */
 export interface PatchContext {
-  /** `$mac` of the device: its id when it has no other. */
+  /** `$mac` of the device, from which its id is derived if none is set. */
   readonly mac?: string | undefined;
   readonly otherDeviceIds?: Iterable<string> | undefined;
-  /** Bytes of a TCP segment that the device was built for; the smaller one, 536, unless known. */
+  /** Size of the TCP segments that the device was built with, in bytes; 536, the smaller one, if not known. */
   readonly segment?: number | undefined;
 }
 
-/** Values that the patch would bring into the file and that harm the device. */
+/** Returns a problem for each value that the patch would bring into the file and that would break the device. */
 export function unsafeValues(
   before: DeviceFile,
   after: DeviceFile,
@@ -137,8 +137,9 @@ const [WIFI_IP, WIFI_MASK] = [
 ] as const;
 
 /**
- * New numbers that the device would not keep as they are. It keeps whole numbers of 32 bits, and others in single
- * precision, which holds six digits for certain; between 0.00001 and 1 it writes six decimals (ArduinoJson 6.11).
+ * Returns a problem for each new number that the device would not keep as it is. The device keeps 32-bit whole numbers.
+ * It keeps others in single precision, which is certain for six digits, and writes six decimals between 0.00001 and 1
+ * (ArduinoJson 6.11).
  */
 export function impreciseNumbers(before: DeviceFile, after: DeviceFile): Problem[] {
   const walk = (value: Json | undefined, keys: Keys): Problem[] => {

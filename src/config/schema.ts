@@ -1,6 +1,6 @@
 /**
- * The keys of config.json: what the device takes, what it does not publish, and what can put it out of reach
- * (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). A new key is one row.
+ * Describes the keys of config.json: what the device accepts, what it does not publish, and what can make it
+ * unreachable (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). To add a key, add a row.
  */
 import type { ErrorKey } from '../texts/text';
 import { isObject, sameKeys, type Json, type Keys } from './json';
@@ -12,24 +12,27 @@ export interface ConfigKey {
   readonly keys: Keys;
   /** `settings`: an object whose members only the sketch knows. */
   readonly type: 'text' | 'whole' | 'flag' | 'mac' | 'ipv4' | 'object' | 'settings';
-  /** Bytes that a text has at least, in UTF-8. */
+  /** Minimum length of a text, in bytes of UTF-8. */
   readonly min?: number;
-  /** Bytes that a text has at most, or how many settings there may be. */
+  /** Maximum length of a text in bytes of UTF-8, or maximum number of settings. */
   readonly max?: number;
   readonly required?: true;
-  /** The flag without which the device does not look at the key; with it, the key is required. */
+  /** The flag that makes the key required. Without the flag, the device ignores the key. */
   readonly when?: Keys;
-  /** This key and its siblings that must be set together or not at all. */
+  /** This key and its siblings, which must be set together or not at all. */
   readonly together?: readonly string[];
-  /** The sibling that must be set too. */
+  /** A sibling that must also be set. */
   readonly needs?: string;
   /** A secret that the device strips before it publishes its configuration. */
   readonly stripped?: true;
-  /** What a change of it can do. A text also applies to every key below that has no risk of its own. */
+  /** What a change of the key can cause. A text also applies to every key below that has no risk of its own. */
   readonly risk?: string | ((to: Json, from: Json) => string | undefined);
-  /** Says what a value must be that the device accepts but does not work with; undefined where it is fine. */
+  /** Returns the error for a value that the device accepts but does not work with; undefined if the value is safe. */
   readonly unsafe?: (value: Json) => Harm | undefined;
-  /** A split sends all of it in a patch of its own, after the others and in the order of the rows. */
+  /**
+   * If a patch is split, the key is sent as a whole in a message of its own, after the other keys and in the order of
+   * the rows.
+   */
   readonly alone?: true;
 }
 
@@ -44,7 +47,7 @@ const noMask = address(isNetmask, 'CONFIG_HARM.netmask');
 const POINT = ['bssid', 'channel'];
 const NETWORK = ['ip', 'mask', 'gw'];
 
-/** A group stands before its members, and the order is that in which problems are listed. */
+/** The rows, in the order in which problems are listed. A group precedes its members. */
 export const schema: readonly ConfigKey[] = [
   { keys: ['name'], type: 'text', min: 1, max: 64, required: true },
   {
@@ -116,7 +119,7 @@ export const schema: readonly ConfigKey[] = [
   { keys: ['mqtt', 'username'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
   { keys: ['mqtt', 'password'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
 
-  // Without `ota`, or its `enabled`, OTA is off.
+  // OTA is off if `ota` or `ota.enabled` is missing.
   { keys: ['ota'], type: 'object', risk: (to, from) => (isEnabled(from) && !isEnabled(to) ? NO_OTA : undefined) },
   { keys: ['ota', 'enabled'], type: 'flag', risk: (to, from) => (from === true && to !== true ? NO_OTA : undefined) },
 
@@ -128,7 +131,7 @@ export const schema: readonly ConfigKey[] = [
   },
 ];
 
-/** Returns the row of a key, undefined where Homie does not know it. */
+/** Returns the row of a key; undefined if Homie does not know the key. */
 export function keyAt(keys: Keys): ConfigKey | undefined {
   return schema.find((row) => sameKeys(row.keys, keys));
 }
@@ -157,7 +160,7 @@ function isEnabled(ota: Json): boolean {
   return isObject(ota) && ota['enabled'] === true;
 }
 
-/** WPA takes 8 to 63 bytes or 64 hexadecimal digits; an empty password is for an open network. */
+/** WPA requires 8 to 63 bytes or 64 hexadecimal digits. An empty password is for an open network. */
 function riskOfPassword(to: Json): string {
   if (to === null) {
     return `The device connects without a password; if the network requires one, the device never comes back. ${OUT_OF_REACH}`;

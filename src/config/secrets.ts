@@ -1,15 +1,15 @@
-/** Masking of what must not appear in a message, a status, a log or an error. */
+/** Masks secrets, which must not appear in a message, a status, a log or an error. */
 import { isObject, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { MASK } from './patch';
 import { keyAt, schema } from './schema';
 import { defaultSettings } from './settings';
 
-/** What the name of a secret setting contains, in any case, unless the user says otherwise. */
+/** Default words that mark a setting as secret if its name contains one of them, in upper or lower case. */
 export const SECRET_NAMES = defaultSettings.secretNames;
 
 /**
- * Whether a value must be masked: the stripped secrets, and whatever lies at or below a key with a secret-like name
- * in `settings` or beneath a key that Homie does not know.
+ * Whether a value must be masked: a stripped secret, or a value at or below a key with a secret-like name in `settings`
+ * or beneath a key that Homie does not know.
  */
 function isSecret(keys: Keys, names: readonly string[] = SECRET_NAMES): boolean {
   if (keyAt(keys)?.stripped) return true;
@@ -18,7 +18,7 @@ function isSecret(keys: Keys, names: readonly string[] = SECRET_NAMES): boolean 
   return keys.some((key) => names.some((name) => name !== '' && key.toLowerCase().includes(name.toLowerCase())));
 }
 
-/** The value with its secrets masked. A null stays: it says only that there is nothing. */
+/** Returns a value with its secrets masked. Null is not masked, since it shows only that there is no value. */
 export function maskValue(value: Json, keys: Keys, names: readonly string[] = SECRET_NAMES): Json {
   if (value === null) return null;
   if (isSecret(keys, names) || misplaced(value, keys)) return MASK;
@@ -26,14 +26,14 @@ export function maskValue(value: Json, keys: Keys, names: readonly string[] = SE
   return isObject(value) ? maskObject(value, names, keys) : value;
 }
 
-/** A configuration or a patch with its secrets masked. */
+/** Returns a configuration or a patch with its secrets masked. */
 export function maskObject(object: JsonObject, names: readonly string[] = SECRET_NAMES, keys: Keys = []): JsonObject {
   return objectOf(
     Object.entries(object).map(([key, value]): [string, Json] => [key, maskValue(value, [...keys, key], names)]),
   );
 }
 
-/** Text where an object with secrets belongs may well be the secret itself. */
+/** Whether a value stands where an object with secrets belongs: the value may be the secret itself. */
 function misplaced(value: Json, keys: Keys): boolean {
   if (keys.length !== 1 || isObject(value)) return false;
   return schema.some((row) => row.keys[0] === keys[0] && (row.stripped || row.type === 'settings'));

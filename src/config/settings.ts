@@ -1,7 +1,7 @@
 import { settingsOf, type Values } from '../settings/read';
 import { config } from '../settings/table';
 
-/** How a configuration is changed. All times in ms. */
+/** The settings of a configuration change. All times in ms. */
 export type ConfigSettings = Values<typeof config>;
 
 export const { names: settingNames, defaults: defaultSettings, read: readSettings } = settingsOf(config);

@@ -1,4 +1,4 @@
-/** What is worth a second look before a patch is sent: risks, which must be allowed, and warnings. */
+/** Finds what a user should review before a patch is sent: risks, which must be allowed, and warnings. */
 import { similarNames } from '../similar';
 import type { Change } from './compare';
 import type { DeviceFile } from './file';
@@ -19,7 +19,7 @@ export interface Warning {
   readonly hint: string;
 }
 
-/** The risks among the changes. */
+/** Returns the risks of changes. */
 export function risksOf(changed: readonly Change[]): Risk[] {
   return changed.flatMap(({ keys, from = null, to = null }) => {
     const [root, row] = [keyAt(keys.slice(0, 1)), keyAt(keys.slice(0, 2))];
@@ -29,6 +29,11 @@ export function risksOf(changed: readonly Change[]): Risk[] {
   });
 }
 
+/**
+ * Returns warnings about new unknown keys, settings that change their type, and a firmware topic that becomes too long.
+ *
+ * @param mac `$mac` of the device, from which its id is derived if none is set
+ */
 export function warningsOf(
   before: DeviceFile,
   after: DeviceFile,
@@ -75,7 +80,7 @@ function unknownKey(keys: Keys, meant: Keys | undefined): Warning {
       };
 }
 
-/** New members outside `settings` that Homie does not know: typing errors, most likely. */
+/** Returns new members outside `settings` that Homie does not know, most likely typing errors. */
 function unknownKeys(before: DeviceFile, after: DeviceFile): Keys[] {
   return Object.entries(after.content)
     .flatMap(([root, value]): Keys[] => {
@@ -86,8 +91,8 @@ function unknownKeys(before: DeviceFile, after: DeviceFile): Keys[] {
 }
 
 /**
- * Returns the keys that somebody probably meant who wrote `keys`: a setting that the device has, or a key that Homie knows, of
- * the same or of a similar name. Undefined where none is likely.
+ * Returns the keys that the user probably meant: a setting that the device has, or a key that Homie knows, of the same
+ * or a similar name. Undefined if none is likely.
  */
 function probablyMeant(keys: Keys, { content }: DeviceFile): Keys | undefined {
   const name = keys.at(-1) ?? '';
@@ -103,12 +108,12 @@ function probablyMeant(keys: Keys, { content }: DeviceFile): Keys | undefined {
     return candidates.filter((each) => each.at(-1) === found);
   };
   const guesses = [named(ofSketch), named(others), similar(siblings), similar(ofSketch), similar(others)];
-  // Of two with one name, such as the password of wifi and that of mqtt, neither is more likely.
+  // If two keys have the name, such as `wifi.password` and `mqtt.password`, neither is more likely.
   const [meant, ...more] = guesses.find((guess) => guess.length > 0) ?? [];
   return more.length === 0 ? meant : undefined;
 }
 
-/** A whole number also serves where a fraction is asked for, not the other way round. */
+/** A whole number also serves where a fraction is expected, but not the other way round. */
 function changesType(from: Json, to: Json): boolean {
   if (from === null || to === null) return false;
   if (typeof from === 'number' && typeof to === 'number') return Number.isInteger(from) && !Number.isInteger(to);

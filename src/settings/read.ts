@@ -3,29 +3,29 @@ import type { Setting } from './setting';
 
 type Table = Readonly<Record<string, Setting>>;
 
-/** What settings are read as. */
+/** The values that the settings of a table are read as. */
 export type Values<T extends Table> = {
   readonly [Name in keyof T]: T[Name] extends Setting<infer Value, infer Usual>
     ? Value | (undefined extends Usual ? undefined : never)
     : never;
 };
 
-/** Settings of a table, as code uses them. */
+/** The settings of a table, as code uses them. */
 export interface Settings<T extends Table> {
-  /** The properties that `read` knows, which are those of the node and of messages. */
+  /** The names of the properties that `read` knows, in nodes and in messages. */
   readonly names: readonly (keyof T & string)[];
   readonly defaults: Values<T>;
   /**
-   * Overlays the known properties of `values` on `base`. What is undefined, null or blank text leaves `base` as it is.
-   * What does not fit is not repeated in the error, since a secret may stand in the wrong place.
+   * Overrides `base` with the known properties of `values`. Undefined, null and blank text leave `base` as it is.
+   * Errors do not repeat an invalid value, since it may be a secret in the wrong field.
    *
-   * @param values as a user gives them
-   * @throws {HomieError} INVALID_SETTING, which names the property
+   * @param values as given by a user
+   * @throws {HomieError} INVALID_SETTING: a value is invalid; names the property
    */
   readonly read: (base: Values<T>, values: Readonly<Record<string, unknown>>) => Values<T>;
 }
 
-/** Returns what reads the settings of a table. */
+/** Returns the names, the defaults and the reader of a table of settings. */
 export function settingsOf<T extends Table>(table: T): Settings<T>;
 export function settingsOf(table: Table): Settings<Table> {
   const entries = Object.entries(table);
@@ -40,7 +40,7 @@ export function settingsOf(table: Table): Settings<Table> {
   return { names: Object.keys(table), defaults: read({}, usual), read };
 }
 
-/** Whether something was given: what is undefined, null or blank text was not. */
+/** Returns whether a value was given: not undefined, null or blank text. */
 export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && !(typeof value === 'string' && value.trim() === '');
 }

@@ -1,12 +1,15 @@
-/** What settings may be, and how each kind is read. Runs in a browser, too: its dialogs refuse what a node would. */
+/**
+ * The kinds of settings, and how each is read. Also runs in the browser, so that dialogs refuse the same values as the
+ * nodes.
+ */
 import { isDeviceIdOrPattern } from '../homie/device-id';
 import { phrase, type Text } from '../texts/text';
 import { readWindow, type Window } from './times';
 
-/** A setting as a user gives it. */
+/** The default of a setting, as a user would give it. */
 type Given = boolean | number | string | readonly string[] | undefined;
 
-/** One setting. `Value` is what the code gets, `Usual` what a user gives. */
+/** One setting. `Value` is what the code gets, `Usual` the default as a user would give it. */
 export interface Setting<Value = unknown, Usual extends Given = Given> {
   readonly kind:
     | 'flag'
@@ -21,38 +24,38 @@ export interface Setting<Value = unknown, Usual extends Given = Given> {
     | 'text'
     | 'address'
     | 'repository';
-  /** What counts unless something is given; undefined where nothing stands for it. */
+  /** The default; undefined if there is none. */
   readonly usual: Usual;
-  /** What counts instead where there is a time window. */
+  /** The default if there is a time window. */
   readonly withWindow?: Usual;
-  /** What it must be, for errors. */
+  /** What a value must be, for errors. */
   readonly expected: Text;
-  /** Reads what a user gave in a node or a message; undefined where that does not fit. */
+  /** Reads a value that a user gave in a node or a message; returns undefined if it is invalid. */
   readonly read: (given: unknown) => Value | undefined;
   readonly least?: number;
   readonly most?: number;
   readonly choices?: readonly (string | number)[];
   /** The key of the unit's text. */
   readonly unit?: string;
-  /** A name of Font Awesome, without `fa-`. */
+  /** Name of a Font Awesome icon, without `fa-`. */
   readonly icon?: string;
   /** What an empty field shows. */
   readonly placeholder?: string;
 }
 
-/** Characters of a line of text. */
+/** Maximum length of a text, in characters. */
 const MAX_LINE = 2000;
 
 type Look = Pick<Setting, 'unit' | 'icon' | 'placeholder'>;
 
-/** True or false, also as text. */
+/** Returns a setting that is true or false, also as text. */
 export function flag(usual: boolean): Setting<boolean, boolean> {
   const read = (given: unknown): boolean | undefined =>
     typeof given === 'boolean' ? given : given === 'true' ? true : given === 'false' ? false : undefined;
   return { kind: 'flag', usual, expected: phrase('expectedFlag'), read };
 }
 
-/** A whole number, also as text. */
+/** Returns a setting that is a whole number, also as text. */
 export function whole<Usual extends number | undefined>(
   usual: Usual,
   least: number,
@@ -87,7 +90,7 @@ function time(unit: 'seconds' | 'days', ms: number): (usual: number) => Setting<
   });
 }
 
-/** One of a few, of which the first is usual. */
+/** Returns a setting with a few choices, of which the first is the default. */
 export function choice<Choice extends string | number>(
   choices: readonly [Choice, ...Choice[]],
   look: Look = {},
@@ -99,7 +102,7 @@ export function choice<Choice extends string | number>(
   return { kind: 'choice', usual: choices[0], expected, read, choices, ...look };
 }
 
-/** Some of a few: an array, or text with commas. */
+/** Returns a setting that is some of a few choices: an array, or text with commas. */
 export function someOf<Choice extends string>(choices: readonly Choice[]): Setting<readonly Choice[], undefined> {
   const read = (given: unknown): readonly Choice[] | undefined => {
     const named = readNames(given);
@@ -112,7 +115,7 @@ export function someOf<Choice extends string>(choices: readonly Choice[]): Setti
 /** Any names: an array, or text with commas. */
 export const names = list('names', phrase('expectedNames'), () => true);
 
-/** Ids of devices, or patterns: an array, or text with commas. */
+/** Device ids or patterns: an array, or text with commas. */
 export const devices = list('devices', phrase('expectedDevices'), isDeviceIdOrPattern);
 
 function list(kind: 'names' | 'devices', expected: Text, fits: (name: string) => boolean) {
@@ -126,7 +129,7 @@ function list(kind: 'names' | 'devices', expected: Text, fits: (name: string) =>
   ): Setting<readonly string[], Usual> => ({ kind, usual, expected, read, ...look });
 }
 
-/** Spans of the day in local time. */
+/** Returns a setting that is a time window: spans of the day in local time. */
 export function times(look: Look = {}): Setting<Window, undefined> {
   return { kind: 'times', usual: undefined, expected: phrase('expectedTimes'), read: readWindow, ...look };
 }
@@ -134,7 +137,7 @@ export function times(look: Look = {}): Setting<Window, undefined> {
 /** Any text, such as the path of a folder. */
 export const text = line('text', phrase('expectedText'), () => true);
 
-/** The address of a web server. Credentials in it would be stored with the flow, where they can be read. */
+/** The address of a web server, without credentials: these would be stored with the flow, where they can be read. */
 export const address = line('address', phrase('expectedAddress'), isAddress);
 
 /** `owner/name` of a repository. */
@@ -162,7 +165,7 @@ function readNumber(given: unknown): number | undefined {
   return typeof number === 'number' && Number.isFinite(number) ? number : undefined;
 }
 
-/** Names that a user gave: an array, or text with commas; undefined where they are something else. */
+/** Reads names from an array, or from text with commas. Returns undefined for anything else. */
 export function readNames(given: unknown): string[] | undefined {
   const all: unknown = typeof given === 'string' ? given.split(',') : given;
   if (!Array.isArray(all) || !all.every((each) => typeof each === 'string')) return undefined;

@@ -1,14 +1,17 @@
-/** Spans of the day in local time, each from one minute of the day to another; across midnight where the end is first. */
+/**
+ * Spans of the day in local time, each from one minute of the day to another. A span that ends before it starts crosses
+ * midnight.
+ */
 export type Window = readonly { readonly from: number; readonly to: number }[];
 
-/** Minutes of a day. */
+/** Minutes in a day. */
 export const DAY = 1440;
 
 /**
  * Reads a time window.
  *
- * @param text `"01:00-05:00"`, in local time; across midnight too, and several with commas between them
- * @returns undefined where it is none
+ * @param text such as `"01:00-05:00"`, in local time. A span may cross midnight; several are separated by commas
+ * @returns undefined if the text is not a time window
  */
 export function readWindow(text: unknown): Window | undefined {
   if (typeof text !== 'string') return undefined;
@@ -20,7 +23,7 @@ export function readWindow(text: unknown): Window | undefined {
   return wrong ? undefined : spans;
 }
 
-/** The minute of the day; NaN when it is none. 24:00 is the end of the day. */
+/** Returns the minute of the day; NaN if the time is invalid. 24:00 is the end of the day. */
 function minuteOf(hour: string | undefined, minute: string | undefined): number {
   const [h, m] = [Number(hour), Number(minute)];
   return h <= 23 && m <= 59 ? h * 60 + m : h === 24 && m === 0 ? DAY : Number.NaN;

@@ -4,25 +4,28 @@ import { plainText } from '../plain-text';
 import { phrase, type Value } from '../texts/text';
 import type { Candidate, Refusal } from './source';
 
-/** Why an image was chosen: no other one, the highest version, or the latest of those with the highest version. */
+/**
+ * Why an image was chosen: it is the only one, has the highest version, or is the latest of those with the highest
+ * version.
+ */
 export type Reason = 'only' | 'newest' | 'latest';
 
-/** The image of a firmware name and chip. */
+/** The image chosen for a firmware name and chip. */
 export interface Choice {
   readonly candidate: Candidate;
   readonly reason: Reason;
-  /** Of how many different images. */
+  /** Number of different images to choose from. */
   readonly of: number;
 }
 
-/** So many versions or files are named in an error. */
+/** Maximum number of versions or files named in an error. */
 const MOST_NAMED = 4;
 
 /**
- * Chooses the newest image for each firmware name and chip: the one with the highest version; with equal versions the later
- * one. Where that cannot be said, none is chosen, and all of them are refused.
+ * Chooses the newest image for each firmware name and chip: the one with the highest version, or the latest of those
+ * with equal versions. If the newest cannot be determined, chooses none and refuses all of them.
  *
- * @returns the choices by name and chip; refused with NOT_HOMIE or VERSION_UNCLEAR
+ * @returns the choices, ordered by name and chip, and the images refused with NOT_HOMIE or VERSION_UNCLEAR
  */
 export function choose(candidates: readonly Candidate[]): { chosen: Choice[]; refused: Refusal[] } {
   const groups = new Map<string, Candidate[]>();
@@ -40,7 +43,7 @@ export function choose(candidates: readonly Candidate[]): { chosen: Choice[]; re
   return { chosen, refused };
 }
 
-/** Firmware name and chip, as a key. */
+/** Returns the firmware name and chip as a key. */
 export function groupOf({ info: { name = '', chip } }: Pick<Candidate, 'info'>): string {
   return `${name}\0${chip}`;
 }
@@ -55,7 +58,7 @@ function refuse({ filename, source }: Candidate, error: HomieError): Refusal {
   return { filename, source, error };
 }
 
-/** One candidate for each image: the later one where the same image is there twice. */
+/** Returns one candidate for each image: the latest if the same image was found more than once. */
 function different(group: readonly Candidate[]): Candidate[] {
   const images = new Map<string, Candidate>();
   for (const candidate of group) {

@@ -1,9 +1,13 @@
 import { HomieError } from '../errors';
 
-/** The longest wait that is repeated, in s. */
+/** The longest wait to report, in s. */
 const MAX_WAIT = 7 * 24 * 3600;
 
-/** Returns why an answer is not what was asked for; undefined where it is. @param host how the server is named */
+/**
+ * Returns the error for an unsuccessful response; undefined if it was successful.
+ *
+ * @param host the server's name for display
+ */
 export function refusalOf(
   { status, ok, headers }: Response,
   host: string,
@@ -15,7 +19,7 @@ export function refusalOf(
     case 401:
       return new HomieError(`SOURCE_DENIED.${hasCredentials ? 'refused' : 'noCredentials'}`, values);
     case 403:
-      // GitHub answers so, too, when a limit is reached (REST API documentation, "Rate limits for the REST API").
+      // GitHub also answers 403 when a rate limit is reached (REST API documentation, "Rate limits for the REST API").
       return headers.get('x-ratelimit-remaining') === '0' || headers.has('retry-after')
         ? rateLimit(headers, host)
         : new HomieError('SOURCE_FORBIDDEN.refused', values);
@@ -37,8 +41,8 @@ function rateLimit(headers: Headers, host: string): HomieError {
 }
 
 /**
- * Returns how long a server wants to be left in peace, in s: Retry-After is a number of seconds or a date (RFC 9110, 10.2.3),
- * X-RateLimit-Reset a time in seconds since 1970 (GitHub).
+ * Returns how long the server asks to wait, in s; undefined if it does not say. Retry-After is a number of seconds or a
+ * date (RFC 9110, 10.2.3), X-RateLimit-Reset a time in seconds since 1970 (GitHub).
  *
  * @param now ms since 1970
  */
@@ -55,12 +59,15 @@ function bounded(seconds: number): number {
   return Math.min(Math.max(seconds, 0), MAX_WAIT);
 }
 
-/** What Node.js says where a certificate is not trusted (its documentation, "X509 certificate error codes"). */
+/**
+ * Error codes of Node.js for a TLS connection that fails or a certificate that is not trusted (its documentation, "X509
+ * certificate error codes").
+ */
 const TLS = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_|INVALID_CA|HOSTNAME_MISMATCH)|^EPROTO$/;
 
 /**
- * Returns why no answer came, from what fetch has thrown. That is no cause of the error: it names the host, which an
- * environment variable may have given, and Node-RED shows causes.
+ * Returns the error for what fetch has thrown. That is not kept as the cause: it names the host, which may come from an
+ * environment variable, and Node-RED shows causes.
  */
 export function networkError(error: unknown, host: string): HomieError {
   const cause: unknown = Reflect.get(Object(error), 'cause');

@@ -2,46 +2,46 @@ import { HomieError } from '../errors';
 import { MAX_IMAGE } from '../firmware/format';
 import { networkError, refusalOf } from './download-errors';
 
-/** What a server asks for before it gives something. */
+/** Credentials for a server. */
 export interface Credentials {
-  /** The only scheme, host and port that they are sent to. */
+  /** The only origin (scheme, host and port) that they are sent to. */
   readonly origin: string;
-  /** The value of the header Authorization. */
+  /** The value of the Authorization header. */
   readonly authorization: string;
 }
 
-/** How long each step may take, in ms. */
+/** Time limits of a download, in ms. */
 export interface Pace {
-  /** From the request to the head of the answer. */
+  /** From the request to the headers of the response. */
   readonly answer: number;
-  /** Between two pieces of the body. */
+  /** Between two chunks of the body. */
   readonly stall: number;
-  /** All of one download, with its redirects. */
+  /** The whole download, with its redirects. */
   readonly total: number;
 }
 
 export const usualPace: Pace = { answer: 30_000, stall: 30_000, total: 120_000 };
 
 export interface DownloadOptions {
-  /** How errors name the server. */
+  /** The server's name in errors. */
   readonly shown: string;
   readonly accept: string;
   readonly credentials?: Credentials | undefined;
-  /** What was said of the version that is known: an answer 304 stands for it. */
+  /** The validators of the known version, for which the server may answer 304. */
   readonly known?: Validators | undefined;
-  /** Bytes of the body at most. */
+  /** Maximum size of the body, in bytes. */
   readonly limit?: number;
   readonly pace?: Pace;
   readonly signal: AbortSignal;
 }
 
-/** What a server says of a version: with them, it is asked whether there is another one. */
+/** The headers that identify a version. With them, the server is asked whether there is another version. */
 export interface Validators {
   readonly etag: string | null;
   readonly lastModified: string | null;
 }
 
-/** A body, or that it is the known one. */
+/** The downloaded body, or `isKnown` if the server still has the known version. */
 export type Download =
   { readonly isKnown: true } | { readonly isKnown: false; readonly body: Buffer; readonly validators: Validators };
 
@@ -50,12 +50,12 @@ const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Downloads what is at an address, with the fetch of Node.js, which checks the certificate of a server. Follows at most 5
- * redirects, none from https to http. Credentials go to their own origin only.
+ * Downloads an address with the fetch of Node.js, which checks the server's certificate. Follows at most 5 redirects,
+ * and none from https to http. Sends credentials only to their own origin.
  *
- * @throws {HomieError} SOURCE_UNREACHABLE, SOURCE_TLS, SOURCE_TIMEOUT, SOURCE_REDIRECT, SOURCE_DENIED, SOURCE_FORBIDDEN,
- *   SOURCE_NOT_FOUND, SOURCE_RATE_LIMIT, SOURCE_UNAVAILABLE, SOURCE_ANSWER, DOWNLOAD_TRUNCATED, FIRMWARE_TOO_LARGE; the
- *   reason of the signal
+ * @throws {HomieError} SOURCE_UNREACHABLE, SOURCE_TLS, SOURCE_TIMEOUT, SOURCE_REDIRECT, SOURCE_DENIED,
+ * SOURCE_FORBIDDEN, SOURCE_NOT_FOUND, SOURCE_RATE_LIMIT, SOURCE_UNAVAILABLE, SOURCE_ANSWER, DOWNLOAD_TRUNCATED,
+ * FIRMWARE_TOO_LARGE; the reason of the signal
  */
 export async function download(address: URL, options: DownloadOptions): Promise<Download> {
   const { signal, shown, pace = usualPace } = options;
@@ -70,7 +70,7 @@ export async function download(address: URL, options: DownloadOptions): Promise<
     throw error instanceof HomieError ? error : networkError(error, shown);
   } finally {
     signal.removeEventListener('abort', abort);
-    // Ends the connection, too, where the body was not read to its end.
+    // Also ends the connection if the body was not read to its end.
     watch.abort(new DOMException('The download has ended.', 'AbortError'));
   }
 }
@@ -100,7 +100,7 @@ function headersFor(target: URL, options: DownloadOptions): Record<string, strin
   const { accept, credentials, known } = options;
   return {
     accept,
-    // The length of a body that was decompressed on the way says nothing about whether it is complete.
+    // If the body were compressed, Content-Length would not show whether it is complete.
     'accept-encoding': 'identity',
     'user-agent': 'node-red-homie-ota',
     ...(credentials && isOwn(target, options) && { authorization: credentials.authorization }),
@@ -114,16 +114,17 @@ function redirectTarget(response: Response, from: URL, host: string): URL {
   if (location === '' || !URL.canParse(location, from)) throw new HomieError('SOURCE_REDIRECT.address', { host });
   const target = new URL(location, from);
   requireAsSafe(target, from, host);
-  // It would be sent as a header, to whoever is there.
+  // fetch refuses an address that contains credentials. Those of a redirect are never used.
   target.username = '';
   target.password = '';
   return target;
 }
 
 /**
- * Refuses an address that a server names, unless it is as safe as the one of that server.
+ * Refuses an address that a server names if it is less safe than that of the server.
  *
- * @throws {HomieError} SOURCE_REDIRECT.insecure, SOURCE_REDIRECT
+ * @throws {HomieError} SOURCE_REDIRECT.insecure: the address leads from https to http; SOURCE_REDIRECT.address: its
+ * scheme is neither of these
  */
 export function requireAsSafe(target: URL, from: URL, host: string): void {
   if (target.protocol === 'https:') return;
@@ -188,7 +189,7 @@ async function* bytesOf({ body }: Response): AsyncGenerator<Uint8Array, void, un
   for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) yield part.value;
 }
 
-/** Aborts a download when a step takes too long. Its timers are its own, and end with it. */
+/** Aborts a download when a step takes too long. */
 class Watch {
   readonly #controller = new AbortController();
   readonly #host: string;

@@ -1,10 +1,10 @@
 import { plainText } from '../plain-text';
 
-/** The longest file name, in characters. */
+/** Maximum length of a file name, in characters. */
 const MAX_NAME = 120;
 
 /**
- * Returns a file name that anybody may use below a folder: the last part of a path, as plain text. Names of assets come
+ * Returns a file name that is safe to use below a folder: the last part of a path, as plain text. Names of assets come
  * from a server, and may be `../../settings.js`.
  */
 export function safeFilename(name: string): string {
@@ -13,8 +13,8 @@ export function safeFilename(name: string): string {
 }
 
 /**
- * Returns whether a file name fits one of the patterns, in which `*` stands for any characters and `?` for one, whatever
- * the case. A hidden file fits only a pattern that begins with a dot.
+ * Returns whether a file name matches one of the patterns, ignoring case. `*` stands for any characters and `?` for
+ * one. A hidden file matches only a pattern that starts with a dot.
  */
 export function fitsPatterns(name: string, patterns: readonly string[]): boolean {
   return patterns.some(
@@ -22,7 +22,7 @@ export function fitsPatterns(name: string, patterns: readonly string[]): boolean
   );
 }
 
-/** In time with the product of both lengths at most: goes back to the last `*` only. */
+/** Goes back only to the last `*`, so the time is bounded by the product of both lengths. */
 function fits(name: string, pattern: string): boolean {
   let [at, in_, star, mark] = [0, 0, -1, 0];
   while (at < name.length) {

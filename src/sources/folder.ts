@@ -9,35 +9,38 @@ import { InspectedImages } from './images';
 import type { Candidate, Findings, Refusal, Source } from './source';
 
 export interface FolderOptions {
-  /** Absolute. */
+  /** The absolute path. */
   readonly folder: string;
-  /** As it was typed. */
+  /** The path as it was typed. */
   readonly shown: string;
   readonly patterns: readonly string[];
   readonly subfolders: boolean;
 }
 
-/** Entries that are looked at at most, and files that fit. */
+/** Maximum number of entries to look at, of matching files, and of nested folders. */
 const LIMITS = { entries: 100_000, files: 10_000, depth: 16 } as const;
 
-/** A link that is put in the place of a file is not followed; opening a pipe does not wait for a writer. Windows has neither. */
+/**
+ * Does not follow a link that has replaced a file, and does not wait for a writer when opening a pipe. Windows has
+ * neither flag.
+ */
 const FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** A file or link of the folder that fits the patterns. */
+/** A file or link in the folder that matches the patterns. */
 interface Entry {
-  /** Below the folder. */
+  /** The path relative to the folder. */
   readonly relative: string;
   readonly isFile: boolean;
 }
 
 /**
- * Images in a folder. Links are not followed, wherever they lead, except the folder itself, which may be one. Hidden files
- * and folders are not looked at.
+ * Images in a folder. Follows no links, wherever they lead; only the folder itself may be one. Ignores hidden folders,
+ * and hidden files unless a pattern starts with a dot.
  */
 export class FolderSource implements Source {
   readonly shown: string;
   readonly #options: FolderOptions;
-  /** None is held: a file is read again as quickly. */
+  /** Keeps no image in memory, since reading a file again is as fast. */
   readonly #images = new InspectedImages(0);
 
   constructor(options: FolderOptions) {
@@ -72,7 +75,7 @@ export class FolderSource implements Source {
     }
   }
 
-  /** The files that fit, in the order of their paths. */
+  /** Returns the matching files, in the order of their paths. */
   async #entries(root: string, refused: Refusal[], signal: AbortSignal): Promise<Entry[]> {
     const entries: Entry[] = [];
     const folders: { relative: string; depth: number }[] = [{ relative: '', depth: 0 }];
@@ -169,7 +172,7 @@ async function withFile<T>(file: string, work: (handle: FileHandle, stats: Stats
   }
 }
 
-/** Reads what the file had when it was opened, and no more. */
+/** Reads up to the size that the file had when it was opened. */
 async function readBytes(handle: FileHandle, { size }: Stats, signal: AbortSignal): Promise<Buffer> {
   const bytes = Buffer.alloc(size);
   let length = 0;
@@ -182,7 +185,10 @@ async function readBytes(handle: FileHandle, { size }: Stats, signal: AbortSigna
   return bytes.subarray(0, length);
 }
 
-/** All that is said of an error of the file system: its text holds the path, which an environment variable may have given. */
+/**
+ * Returns the code of a file system error, the only part of it to show: the message contains the path, which may come
+ * from an environment variable.
+ */
 function codeOf(error: unknown): unknown {
   return Reflect.get(Object(error), 'code');
 }

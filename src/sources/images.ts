@@ -2,23 +2,23 @@ import { HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { FirmwareInfo } from '../firmware/inspect';
 
-/** What was found out about the bytes at a place. */
+/** The result of an inspection. */
 type Known = { readonly info: FirmwareInfo } | { readonly error: HomieError };
 
-/** Bytes of images that are held in memory. */
+/** Maximum size of the images kept in memory, in bytes. */
 const HELD = 32 * 1024 * 1024;
 
 /**
- * Remembers what the inspection of bytes has shown, by a key that changes with the bytes, so that each look inspects only
- * what is new. Keeps the most recently used images, up to its memory limit.
+ * Remembers the results of inspections by a key that changes with the bytes, so that each look inspects only what is
+ * new. Keeps the most recently used images in memory, up to a limit.
  */
 export class InspectedImages {
   readonly #limit: number;
   readonly #known = new Map<string, Known>();
-  /** The one that was used longest ago is first. */
+  /** The images in memory, least recently used first. */
   readonly #held = new Map<string, Firmware>();
 
-  /** @param limit bytes of images that are held */
+  /** @param limit maximum size of the images kept in memory, in bytes */
   constructor(limit: number = HELD) {
     this.#limit = limit;
   }
@@ -27,7 +27,7 @@ export class InspectedImages {
     return this.#known.get(key);
   }
 
-  /** Inspects what was read, or returns what is wrong with it. */
+  /** Inspects bytes, and remembers the result, which may be an error. */
   async inspect(key: string, bytes: Buffer): Promise<Known> {
     try {
       const firmware = await Firmware.from(bytes);
@@ -42,8 +42,8 @@ export class InspectedImages {
   /**
    * Returns an image: the one in memory, or what `read` returns.
    *
-   * @param md5 what it was when it was inspected
-   * @throws {HomieError} FILE_REFUSED.changed, and those of `read`
+   * @param md5 the MD5 of the image when it was inspected
+   * @throws {HomieError} FILE_REFUSED.changed: the MD5 is another one now; also the errors of `read`
    */
   async image(key: string, md5: string, read: () => Promise<Buffer>): Promise<Firmware> {
     const firmware = this.#held.get(key) ?? (await Firmware.from(await read()));
@@ -52,7 +52,7 @@ export class InspectedImages {
     return firmware;
   }
 
-  /** Forgets all others. */
+  /** Forgets all images except those with these keys. */
   retain(keys: ReadonlySet<string>): void {
     for (const key of this.#known.keys()) {
       if (keys.has(key)) continue;

@@ -9,34 +9,35 @@ import type { Candidate, Refusal, Source } from './source';
 /** A chosen image with its bytes. */
 export interface Chosen extends Choice {
   readonly firmware: Firmware;
-  /** Another image than in the last look, or the first one of its name and chip. */
+  /** Whether the image differs from that of the last look, or is the first of its name and chip. */
   readonly isNew: boolean;
 }
 
-/** What a look has found. */
+/** The result of a look. */
 export interface Look {
   readonly found: readonly Candidate[];
   readonly chosen: readonly Chosen[];
   readonly refused: readonly Refusal[];
 }
 
-/** The MD5 of the image that was chosen last, by firmware name and chip. Kept while a look finds no image. */
+/** The MD5 of the last chosen image of each firmware name and chip. Kept if a look finds no image. */
 export type LastChosen = Map<string, string>;
 
-/** So many firmware names are remembered. */
+/** Maximum number of images to remember, one for each firmware name and chip. */
 const MAX_NAMES = 1000;
 
 /**
  * Looks at a source, chooses the newest image for each firmware name and chip, and reads it.
  *
- * @param last what was chosen before; it is kept up to date
- * @param ms how long all of it may take
- * @throws {HomieError} why the source could not be read at all, also SOURCE_TIMEOUT.look; the reason of the signal
+ * @param last the previous choices, which are updated
+ * @param ms time limit for the whole look, in ms
+ * @throws {HomieError} why the source could not be read at all; SOURCE_TIMEOUT.look: the time limit has passed; the
+ * reason of the signal
  */
 export async function lookAt(source: Source, last: LastChosen, ms: number, signal: AbortSignal): Promise<Look> {
   return withDeadline(ms, signal, async (until) => {
     try {
-      // What hangs in the file system heeds no signal.
+      // A file system call that hangs does not heed the signal.
       const findings = await unlessAborted(until, source.look(until));
       if (findings === undefined) throw until.reason;
       const { candidates, refused } = findings;

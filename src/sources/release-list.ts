@@ -4,13 +4,16 @@ import { plainText } from '../plain-text';
 /** A file of a release. */
 export interface Asset {
   readonly name: string;
-  /** Bytes; undefined where the server does not say. */
+  /** Size in bytes; undefined if the server does not say. */
   readonly size: number | undefined;
-  /** What changes when the file is replaced. */
+  /** A key that changes when the file is replaced. */
   readonly changed: string;
-  /** Where everybody gets it. */
+  /** The public address of the file. */
   readonly url: string;
-  /** Where GitHub gives it to who has a token, also if the repository is private. Gitea and Forgejo have no such address. */
+  /**
+   * The address at which GitHub serves the file to the owner of a token, even from a private repository. Gitea and
+   * Forgejo have no such address.
+   */
   readonly apiUrl: string;
 }
 
@@ -25,10 +28,11 @@ export interface Release {
 const LIMITS = { notes: 4000, lines: 200, tag: 80 } as const;
 
 /**
- * Reads the list of releases as GitHub answers it (REST API, "List releases"), and Gitea and Forgejo (their API, repoListReleases):
- * drafts are left out, the latest is first. A file that GitHub is still receiving is left out.
+ * Reads a list of releases from GitHub (REST API, "List releases"), or from Gitea or Forgejo (their API,
+ * repoListReleases). Omits drafts, and files that GitHub is still receiving.
  *
- * @throws {HomieError} SOURCE_ANSWER.notReleases
+ * @returns the releases, latest first
+ * @throws {HomieError} SOURCE_ANSWER.notReleases: the body is not a list
  */
 export function readReleases(body: Buffer, host: string): Release[] {
   const list = parse(body);
@@ -78,7 +82,9 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Notes of a release as plain text of several lines: they come from a server, and may be Markdown or anything else. */
+/**
+ * Returns release notes as plain text of several lines. They come from a server, and may be Markdown or anything else.
+ */
 function plainNotes(notes: string): string {
   const lines = notes
     .slice(0, LIMITS.notes)

@@ -8,17 +8,17 @@ import { readReleases, type Asset, type Release } from './release-list';
 import type { Candidate, Findings, Refusal, Source } from './source';
 
 export interface ReleasesOptions {
-  /** For instance `https://api.github.com` or `https://git.example.com/api/v1`. */
+  /** For example `https://api.github.com` or `https://git.example.com/api/v1`. */
   readonly api: URL;
-  /** The address of the API as it may be shown. */
+  /** The address of the API for display. */
   readonly shownApi: string;
   /** `owner/name`. */
   readonly repository: string;
-  /** The repository as it may be shown. */
+  /** The repository for display. */
   readonly shown: string;
   readonly patterns: readonly string[];
   readonly prereleases: boolean;
-  /** How many releases are looked at, of those that have a file that fits. */
+  /** Maximum number of releases to look at, counting those with a matching file. */
   readonly count: number;
   readonly credentials?: Credentials | undefined;
   readonly pace?: Pace | undefined;
@@ -26,7 +26,7 @@ export interface ReleasesOptions {
 
 const LIMITS = { listed: 50, list: 4 * 1024 * 1024, assets: 100 } as const;
 
-/** The list as it came last. */
+/** The last list of releases. */
 interface Listed {
   readonly releases: readonly Release[];
   readonly validators: Validators;
@@ -73,7 +73,7 @@ export class ReleasesSource implements Source {
     const { api, shownApi, repository, credentials, pace } = this.#options;
     const address = new URL(api);
     address.pathname = `${api.pathname.replace(/\/$/, '')}/repos/${repository}/releases`;
-    // GitHub calls it per_page, Gitea and Forgejo limit.
+    // GitHub uses per_page, Gitea and Forgejo use limit.
     address.search = `?per_page=${LIMITS.listed}&limit=${LIMITS.listed}`;
     const answer = await download(address, {
       shown: shownApi,
@@ -112,7 +112,7 @@ export class ReleasesSource implements Source {
 
   async #download({ url: page, apiUrl, size }: Asset, signal: AbortSignal): Promise<Buffer> {
     const { api, shownApi: host, credentials, pace } = this.#options;
-    // Without a token, the API allows few requests an hour.
+    // Without a token, the API allows few requests per hour, so the public address is preferred.
     const url = credentials === undefined ? page || apiUrl : apiUrl || page;
     if (size !== undefined && size > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
     if (!URL.canParse(url)) throw new HomieError('SOURCE_REDIRECT.address', { host });
@@ -120,7 +120,7 @@ export class ReleasesSource implements Source {
     requireAsSafe(address, api, host);
     address.username = '';
     address.password = '';
-    // At the address of its API, GitHub gives the file itself only to who accepts bytes.
+    // At the address of its API, GitHub returns the file itself only if the request accepts bytes.
     const accept = 'application/octet-stream';
     const answer = await download(address, { shown: host, accept, credentials, signal, ...(pace && { pace }) });
     if (answer.isKnown) throw new HomieError('SOURCE_ANSWER.code', { host, status: 304 });

@@ -5,18 +5,18 @@ import type { Reason } from './choose';
 import type { Chosen, Look } from './look';
 import type { Candidate, Refusal, Source } from './source';
 
-/** What messages and the report say of an image. */
+/** An image as messages and the report describe it. */
 export interface FoundImage {
   readonly name: string | undefined;
   readonly version: string | undefined;
   readonly chip: string;
-  /** Bytes of the plain image. */
+  /** Size of the decoded image, in bytes. */
   readonly size: number;
   readonly md5: string;
   readonly filename: string;
-  /** Where it is: a path, an address without its query, or a repository with the tag of the release. */
+  /** Where the image was found: a path, an address without its query, or a repository with the tag of the release. */
   readonly source: string;
-  /** ISO 8601: of the release or Last-Modified, or when the file was changed last. */
+  /** ISO 8601: the date of the release, Last-Modified, or the last change of the file. */
   readonly publishedAt: string | undefined;
 }
 
@@ -24,7 +24,7 @@ interface ChosenImage extends FoundImage {
   readonly reason: Reason;
   /** Whether a message was sent for it. */
   readonly sent: boolean;
-  /** Why it was chosen, a sentence. */
+  /** Why the image was chosen, in one sentence. */
   readonly text: string;
 }
 
@@ -35,13 +35,13 @@ interface RefusedFile {
   readonly text: string;
 }
 
-/** What a message says of an error. */
+/** An error as messages describe it. */
 type ErrorFacts = Pick<HomieError, 'code' | 'message' | 'hint' | 'retryable'> & {
-  /** When the server accepts the next request, in s from now. */
+  /** Time until the server accepts the next request, in s. */
   readonly wait?: number;
 };
 
-/** What a look has found, chosen and refused. Lists have 200 entries at most; `counts` tells how many there were. */
+/** What a look found, chose and refused. Lists have at most 200 entries; `counts` has the full numbers. */
 export interface LookReport {
   readonly source: string;
   readonly found: readonly FoundImage[];
@@ -58,19 +58,20 @@ export interface LookReport {
   readonly text: string;
 }
 
-/** When a look began, and how long it took. */
+/** When a look started, and how long it took. */
 export interface Times {
   readonly startedAt: Date;
   /** In ms. */
   readonly duration: number;
 }
 
-/** So many entries of a list are reported. */
+/** Maximum number of reported entries of a list. */
 const MOST_LISTED = 200;
 
-/** So many firmwares are named in a sentence. */
+/** Maximum number of firmware names in a sentence. */
 const MOST_NAMED = 3;
 
+/** Returns an image as messages describe it. Its name and version become plain text of one line. */
 export function foundImage({ info, filename, source, publishedAt }: Candidate): FoundImage {
   const { name, version, chip, size, md5 } = info;
   return {
@@ -85,7 +86,11 @@ export function foundImage({ info, filename, source, publishedAt }: Candidate): 
   };
 }
 
-/** Reports a look. @param sent the chosen images for which a message is sent */
+/**
+ * Returns the report of a look.
+ *
+ * @param sent the chosen images for which a message is sent
+ */
 export function reportOf(source: Source, look: Look, sent: ReadonlySet<Chosen>, times: Times): LookReport {
   const { found, chosen, refused } = look;
   return {
@@ -109,7 +114,11 @@ export function reportOf(source: Source, look: Look, sent: ReadonlySet<Chosen>, 
   };
 }
 
-/** Reports a look at a source that could not be read at all. @param source its name */
+/**
+ * Returns the report of a look that could not read the source at all.
+ *
+ * @param source the name of the source
+ */
 export function reportFailure(source: string, error: HomieError, times: Times): LookReport {
   return {
     source,
@@ -131,7 +140,7 @@ function errorFacts({ code, message, hint, retryable, values: { wait } }: HomieE
   return { code, message, hint, retryable, ...(typeof wait === 'number' && { wait }) };
 }
 
-/** Returns what a look has found, in one sentence. */
+/** Returns the result of a look in one sentence. */
 export function sentenceOf(source: Source, { chosen, refused }: Look, sent: ReadonlySet<Chosen>): Value {
   const values = { source: source.shown, count: refused.length };
   const isClean = refused.length === 0;
@@ -143,7 +152,7 @@ export function sentenceOf(source: Source, { chosen, refused }: Look, sent: Read
   return phrase(isClean ? 'lookUnchanged' : 'lookUnchangedRefused', { ...values, list });
 }
 
-/** The chip is said only where it makes a difference. */
+/** Names the chip only if it makes a difference. */
 function nameOf({ candidate: { info } }: Chosen, all: readonly Chosen[]): Value {
   const same = all.filter(({ candidate }) => candidate.info.name === info.name);
   const version = info.version === undefined ? phrase('noVersion') : plainText(info.version);
@@ -163,7 +172,7 @@ export function whyChosen(chosen: Chosen): Value {
   });
 }
 
-/** Returns why a file was refused, with what to do. */
+/** Returns why a file was refused, and what to do. */
 export function whyRefused({ filename, error }: Refusal): Value {
   return phrase('lookRefused', { filename, why: error.text, hint: error.advice });
 }

@@ -8,42 +8,42 @@ import { ReleasesSource } from './releases';
 import type { Source } from './source';
 import { UrlSource } from './url';
 
-/** Where to look, and what to do with what is found. Times in ms. */
+/** Where to look for images, and what to do with them. Times in ms. */
 export type SourceSettings = Values<typeof source>;
 
 export const { names: settingNames, defaults: defaultSettings, read: readSettings } = settingsOf(source);
 
 /** What a source needs besides its settings. */
 export interface SourceContext {
-  /** Where a relative path begins. */
+  /** The folder that relative paths start from. */
   readonly workingFolder: string;
   readonly credentials: Credentials | undefined;
-  /** Returns what may be shown of a setting that is text. */
+  /** Returns how a text setting may be shown. */
   readonly shown: (name: 'folder' | 'url' | 'api' | 'repository', value: string) => string;
 }
 
-/** The settings that say where each source looks. */
+/** The settings that determine where each source looks. */
 const places = {
   folder: ['folder', 'subfolders', 'pattern'],
   url: ['url'],
   releases: ['api', 'repository', 'releases', 'prereleases', 'pattern'],
 } as const;
 
-/** Returns a key of the place that settings name: the same for the same place. */
+/** Returns a key for the place where the settings look, the same for the same place. */
 export function placeOf(settings: SourceSettings): string {
   return JSON.stringify([settings.source, ...places[settings.source].map((name) => settings[name])]);
 }
 
-/** Returns the origin of the server that settings name; undefined for a folder. */
+/** Returns the origin of the server (scheme, host and port); undefined for a folder. */
 export function originOf({ source: kind, url, api }: SourceSettings): string | undefined {
   const address = kind === 'url' ? url : kind === 'releases' ? api : undefined;
   return address === undefined ? undefined : new URL(address).origin;
 }
 
 /**
- * Returns the source that settings name.
+ * Returns the source for the settings.
  *
- * @throws {HomieError} SOURCE_SETTINGS where the folder, the address or the repository is not set
+ * @throws {HomieError} SOURCE_SETTINGS: the folder, the address or the repository is not set
  */
 export function sourceOf(settings: SourceSettings, { workingFolder, credentials, shown }: SourceContext): Source {
   const { pattern: patterns, subfolders, prereleases, releases: count } = settings;
@@ -78,9 +78,11 @@ function given(value: string | undefined, missing: Missing): string {
 }
 
 /**
- * Returns the value of the header for a token, or for a user name and password; undefined where there is neither.
+ * Returns the value of the Authorization header for a token, or for a user name and password; undefined if neither is
+ * given.
  *
- * @throws {HomieError} SOURCE_SETTINGS.credentials where there are both, SOURCE_SETTINGS.token
+ * @throws {HomieError} SOURCE_SETTINGS.credentials: both are given; SOURCE_SETTINGS.token: the token has a character
+ * that is not allowed
  */
 export function authorizationOf(user: string, password: string, token: string): string | undefined {
   if (token !== '') {
@@ -92,7 +94,7 @@ export function authorizationOf(user: string, password: string, token: string): 
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-/** Returns what may be shown of an address: without a user name, and without a query, which may hold a token. */
+/** Returns an address for display: without credentials, and without a query, which may contain a token. */
 export function shownAddress(address: string): string {
   return address.replace(/^([^/?#]*:\/\/)[^/?#]*@/, '$1').replace(/[?#].*$/s, '');
 }

@@ -2,21 +2,21 @@ import type { HomieError } from '../errors';
 import type { Firmware } from '../firmware/firmware';
 import type { FirmwareInfo } from '../firmware/inspect';
 
-/** An image that passed the inspection, and where it is. */
+/** An image that passed inspection, and where it was found. */
 export interface Candidate {
   readonly info: FirmwareInfo;
-  /** Without folders and control characters: nothing that leads out of a folder. */
+  /** The name without folders and control characters, so that it cannot lead out of a folder. */
   readonly filename: string;
-  /** Where it is, for people: without credentials. */
+  /** Where the image was found, for display: without credentials. */
   readonly source: string;
-  /** When it was published, or the file was changed last. */
+  /** When the image was published, or when the file was last changed. */
   readonly publishedAt: Date | undefined;
-  /** The notes of its release: plain text, with line ends. */
+  /** The release notes, as plain text with line breaks. */
   readonly notes?: string;
   /**
-   * Returns the image: 5,000 of them do not fit into memory.
+   * Returns the image. Images are not kept here, since 5,000 of them do not fit into memory.
    *
-   * @throws {HomieError} FILE_REFUSED.changed where it is another one by now; those of the source
+   * @throws {HomieError} FILE_REFUSED.changed: the image has changed since; also the errors of the source
    */
   readonly read: (signal: AbortSignal) => Promise<Firmware>;
 }
@@ -28,15 +28,15 @@ export interface Refusal {
   readonly error: HomieError;
 }
 
-/** What a source has. */
+/** What a source contains. */
 export interface Findings {
   readonly candidates: readonly Candidate[];
   readonly refused: readonly Refusal[];
 }
 
-/** Where images are looked for. It remembers what it has inspected, so that the next look is quick. */
+/** A place to look for images. Remembers what it has inspected, so that the next look is fast. */
 export interface Source {
-  /** Its name for people: without credentials. */
+  /** The name for display, without credentials. */
   readonly shown: string;
   /**
    * Returns the images that are there now, and the files that were refused.

@@ -6,7 +6,7 @@ import type { Findings, Source } from './source';
 
 export interface UrlOptions {
   readonly url: URL;
-  /** The address as it may be shown. */
+  /** The address for display. */
   readonly shown: string;
   readonly credentials?: Credentials | undefined;
   readonly pace?: Pace | undefined;
@@ -18,7 +18,7 @@ interface Last {
   readonly validators: Validators;
 }
 
-/** One image at an address. It is downloaded again only when the server says that it has changed. */
+/** One image at an address. Downloads it again only if the server says that it has changed. */
 export class UrlSource implements Source {
   readonly shown: string;
   readonly #options: UrlOptions;
@@ -29,7 +29,7 @@ export class UrlSource implements Source {
     this.shown = options.shown;
   }
 
-  /** @throws {HomieError} also why the file is not an image: nothing else is there */
+  /** @throws {HomieError} also if the file is not an image, since nothing else is at the address */
   async look(signal: AbortSignal): Promise<Findings> {
     const { firmware, validators } = await this.#download(signal);
     this.#last = { firmware, validators };
