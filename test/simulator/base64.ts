@@ -22,9 +22,9 @@ export function isBase64Character(byte: number): boolean {
 }
 
 /**
-  * Decodes `length` bytes of `code` from `codeAt` on into `out` at `outAt`, where both may be the same memory. Like
-  * libb64, it writes the byte under construction to `out` before it reads the first character: the result of decoding
-  * in place depends on that.
+ * Decodes `length` bytes of `code` from `codeAt` on into `out` at `outAt`, where both may be the same memory. Like
+ * libb64, it writes the byte under construction to `out` before it reads the first character: the result of decoding
+ * in place depends on that.
  * @returns the number of whole bytes written
  */
 export function decodeBlock(
@@ -72,12 +72,12 @@ export function decodeBlock(
 }
 
 /**
-  * Decodes the base64 characters at the start of a segment in place, in the two steps of the firmware: the first two
-  * characters go to a single byte on the stack, the rest over the segment itself (homie-esp8266 BootNormal.cpp,
-  * __handleOTAUpdates). The result is correct only if the segment starts at the first or the last character of a group
-  * of four. Otherwise the second byte of the first step is lost, and the byte under construction overwrites a character
-  * that has not been read yet. The memory behind the byte on the stack differs between devices; here it is 0.
-  * @returns the length of the result, which is at the start of `segment`, in bytes
+ * Decodes the base64 characters at the start of a segment in place, in the two steps of the firmware: the first two
+ * characters go to a single byte on the stack, the rest over the segment itself (homie-esp8266 BootNormal.cpp,
+ * __handleOTAUpdates). The result is correct only if the segment starts at the first or the last character of a group
+ * of four. Otherwise the second byte of the first step is lost, and the byte under construction overwrites a character
+ * that has not been read yet. The memory behind the byte on the stack differs between devices; here it is 0.
+ * @returns the length of the result, which is at the start of `segment`, in bytes
  */
 export function decodeInPlace(segment: Buffer, characters: number, state: DecodeState): number {
   const first = Math.min(2, characters);

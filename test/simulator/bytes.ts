@@ -1,6 +1,6 @@
 /**
-  * Texts of the firmware are bytes, not necessarily valid UTF-8. A byte that belongs to no character becomes a lone
-  * surrogate, U+DC80 to U+DCFF, so that a text can be written back unchanged and keeps its length.
+ * Texts of the firmware are bytes, not necessarily valid UTF-8. A byte that belongs to no character becomes a lone
+ * surrogate, U+DC80 to U+DCFF, so that a text can be written back unchanged and keeps its length.
  */
 
 const ESCAPED = 0xdc00;

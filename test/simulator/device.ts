@@ -14,8 +14,8 @@ export type { DeviceOptions } from './options';
 export type { ReceivedFirmware } from './transfers';
 
 /**
-  * `off`: the device hangs or has not started, and does nothing until it is switched on. `asleep`: the device waits for
-  * the boot that ends its sleep.
+ * `off`: the device hangs or has not started, and does nothing until it is switched on. `asleep`: the device waits for
+ * the boot that ends its sleep.
  */
 type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
 
@@ -132,7 +132,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /**
    * Switches the device on.
-    * @returns resolves once the broker has acknowledged `ready`; rejects if the device cannot start or is switched off
+   * @returns resolves once the broker has acknowledged `ready`; rejects if the device cannot start or is switched off
    */
   start(): Promise<void> {
     return this.#untilReady(() => this.switchOn());
@@ -169,8 +169,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   /**
-    * Cuts the power for a moment. Revives a device that hangs or never came back.
-    * @returns resolves once the broker has acknowledged `ready`
+   * Cuts the power for a moment. Revives a device that hangs or never came back.
+   * @returns resolves once the broker has acknowledged `ready`
    */
   async restart(): Promise<void> {
     await this.stop();
@@ -180,10 +180,10 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   /**
-    * Calls Homie.prepareToSleep() as the sketch does, whatever its timer says (BootNormal.cpp, Homie.cpp). The device
-    * publishes `$state` sleeping, disconnects when the broker has acknowledged it, and is then `asleep`; without a
-    * connection it is `asleep` at once. A running update delays this until its end, and a successful update is booted
-    * first. Does nothing to a device that is off or asleep.
+   * Calls Homie.prepareToSleep() as the sketch does, whatever its timer says (BootNormal.cpp, Homie.cpp). The device
+   * publishes `$state` sleeping, disconnects when the broker has acknowledged it, and is then `asleep`; without a
+   * connection it is `asleep` at once. A running update delays this until its end, and a successful update is booted
+   * first. Does nothing to a device that is off or asleep.
    */
   prepareToSleep(): void {
     if (this.#phase === 'off' || this.#phase === 'asleep') return;
@@ -195,8 +195,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   /**
-    * Boots a device that is asleep, whatever its timer says.
-    * @returns resolves once the broker has acknowledged `ready`
+   * Boots a device that is asleep, whatever its timer says.
+   * @returns resolves once the broker has acknowledged `ready`
    */
   async wake(): Promise<void> {
     if (this.#phase !== 'asleep') throw new Error('The device is not asleep');

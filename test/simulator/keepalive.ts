@@ -21,7 +21,7 @@ export class Keepalive {
   /**
    * @param seconds as in the CONNECT
    * @param ping sends a PINGREQ
-    * @param disconnect sends a DISCONNECT and ends the connection, so that the broker does not publish the will
+   * @param disconnect sends a DISCONNECT and ends the connection, so that the broker does not publish the will
    */
   constructor(seconds: number, ping: () => void, disconnect: () => void) {
     this.#milliseconds = seconds * 1000;

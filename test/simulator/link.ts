@@ -30,8 +30,8 @@ interface LinkEvents {
 }
 
 /**
-  * One MQTT 3.1.1 connection of a device, with a clean session. Unlike an ordinary client it returns what the broker
-  * sends piece by piece: a device acts on the first segment of a payload before the last one has arrived.
+ * One MQTT 3.1.1 connection of a device, with a clean session. Unlike an ordinary client it returns what the broker
+ * sends piece by piece: a device acts on the first segment of a payload before the last one has arrived.
  */
 export class Link extends EventEmitter<LinkEvents> {
   readonly #socket: Socket;
@@ -92,8 +92,8 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   /**
-    * Holds back all packets from now on, even a PINGREQ. What the broker has sent can still be read, even after it has
-    * given up the connection.
+   * Holds back all packets from now on, even a PINGREQ. What the broker has sent can still be read, even after it has
+   * given up the connection.
    */
   holdBack(): void {
     this.#waiting ??= [];

@@ -24,9 +24,9 @@ export type Piece =
 const PUBLISH = 3;
 
 /**
-  * Cuts the byte stream from the broker as a device's TCP stack does: into segments of a fixed size, counted from the
-  * first byte of a PUBLISH. A PUBLISH directly behind another one continues in the same segment. The chunks in which
-  * Node.js reads the stream do not matter. Short packets in between count as segments of their own.
+ * Cuts the byte stream from the broker as a device's TCP stack does: into segments of a fixed size, counted from the
+ * first byte of a PUBLISH. A PUBLISH directly behind another one continues in the same segment. The chunks in which
+ * Node.js reads the stream do not matter. Short packets in between count as segments of their own.
  */
 export class Segments {
   readonly #size: number;

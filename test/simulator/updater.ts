@@ -69,8 +69,8 @@ const isUnknownMode = (head: Buffer) => head[0] !== 0x1f && (head[2] ?? 0) > 3;
 const roundUp = (size: number) => Math.ceil(size / SECTOR) * SECTOR;
 
 /**
-  * `Update` of the ESP8266 Arduino core, as far as firmware updates use it (cores/esp8266/Updater.cpp of 2.7.4 and
-  * 3.1.2). The relevant difference: `begin()` of core 3 forgets the MD5 that was set before it.
+ * `Update` of the ESP8266 Arduino core, as far as firmware updates use it (cores/esp8266/Updater.cpp of 2.7.4 and
+ * 3.1.2). The relevant difference: `begin()` of core 3 forgets the MD5 that was set before it.
  */
 export class Esp8266Updater implements Updater {
   readonly codes: ErrorCodes = UpdateError;

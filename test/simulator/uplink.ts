@@ -20,8 +20,8 @@ export class Uplink extends EventEmitter<UplinkEvents> {
   #attempts = 0;
 
   /**
-    * @param options called for each connection
-    * @param backoff in ms
+   * @param options called for each connection
+   * @param backoff in ms
    */
   constructor(options: () => LinkOptions, backoff = 1000) {
     super();
