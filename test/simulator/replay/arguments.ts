@@ -10,7 +10,8 @@ const SHORT_KEEPALIVE = 1;
 const LONGEST_BOOT = 200;
 
 /**
- * Misbehaviour by the argument of `--reboot-mode`. The last two never start again; the last one leaves its connection open.
+ * Misbehaviour by the argument of `--reboot-mode`. The last two never start again; the last one leaves its connection
+ * open.
  */
 const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
   fin: { reboot: 'fin' },
