@@ -8,11 +8,11 @@ export function rabbitMqAvailable(): boolean {
 }
 
 /**
- * Starts a RabbitMQ on a free port of 127.0.0.1. Resolves when it listens. Version 3.10 speaks MQTT 3.1.1 only. It keeps
- * retained messages on disk.
+ * Starts a RabbitMQ on a free port of 127.0.0.1. Resolves when it listens. Version 3.10 speaks MQTT 3.1.1 only. It
+ * keeps retained messages on disk.
  *
- * Like `rabbitmq-server`, this runs `erl`, but with its own port for other nodes and so without epmd, which would listen
- * to the whole network and outlive the broker.
+ * Like `rabbitmq-server`, this runs `erl`, but with its own port for other nodes and so without epmd, which would
+ * listen to the whole network and outlive the broker.
  *
  * @param configure returns the text of its rabbitmq.conf
  */
