@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { DeviceEvent } from '../../src/homie/device';
 import { classify, type Context, type Sign } from '../../src/ota/classify';
 
-/** An image of 1000 bytes that was sent at 100 ms, to a device that runs `old` and has 30 ms to start. */
+/** An image of 1000 bytes that the broker had completely at 100 ms. The device runs `old`, and has 30 ms to start. */
 const base: Context = {
   begun: false,
   asleep: false,

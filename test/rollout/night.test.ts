@@ -66,7 +66,7 @@ describe('a rollout at night, in Berlin', () => {
     for (let index = 0; index < 3; index += 1) await add();
     const { job } = await ask('01:00-05:00', { spacing: 2.5 * HOUR });
     await home.until(() => job.isEnded);
-    // At 1:00, and at the second 2:30; the next one would start after 5:00.
+    // At 1:00, and at the second 2:30. The next start would be at 5:00, when the window closes.
     assert.deepEqual(times(), ['10-24T23:00', '10-25T01:30', '10-26T00:00']);
   });
 

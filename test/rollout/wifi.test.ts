@@ -31,7 +31,7 @@ describe('a change of the Wi-Fi network for several devices', () => {
         broker: home.broker,
         patch: readPatch({ wifi: { ssid: 'upstairs', password: 'open-sesame' } }),
         devices: devices.map(({ id }) => id),
-        // The reboot never arrives.
+        // A device without the new network never comes back.
         settings: { ...patient, reboot: 1_500 },
       },
       { ...sequential, canary: 1, soak: 10 * MINUTE, maxFailures: 1 },

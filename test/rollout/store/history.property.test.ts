@@ -53,7 +53,10 @@ describe('whatever happens to a device', () => {
         /** Transfers of each image since the device ran it or the user allowed it; `barred` must not be sent at all. */
         const sent = new Map<string, number>();
         const barred = new Set<string>();
-        /** Images that the device was seen to run. They may be sent again once another image has replaced them. */
+        /**
+         * Images that the device was seen to run. They may be sent again once another image has replaced them on
+         * purpose.
+         */
         const had = new Set<string>();
         const runs = (image: string): void => {
           sent.delete(image);
