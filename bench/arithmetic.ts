@@ -1,10 +1,10 @@
-/** What a figure may be. */
+/** The limit of a figure. */
 export type Limit = { readonly atMost: number } | { readonly atLeast: number };
 
-/** `measured`: there is no limit for it. */
+/** The verdict about a figure. `measured`: the figure has no limit. */
 export type Verdict = 'met' | 'missed' | 'measured' | 'not measured';
 
-/** @throws {RangeError} when there are no values */
+/** Returns the median. @throws {RangeError} if there are no values */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const upper = sorted[Math.floor(sorted.length / 2)];
@@ -13,18 +13,18 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** The median of the one by that of the other. */
+/** Returns the median of the package divided by that of the baseline. */
 export function ratio(package_: readonly number[], baseline: readonly number[]): number {
   return median(package_) / median(baseline);
 }
 
-/** The largest by the smallest. */
+/** Returns the largest value divided by the smallest. @throws {RangeError} if there are no values */
 export function spread(values: readonly number[]): number {
   if (values.length === 0) throw new RangeError('There is no spread of nothing.');
   return Math.max(...values) / Math.min(...values);
 }
 
-/** A figure that could not be reckoned meets no limit. */
+/** Compares a figure with its limit. An undefined figure meets no limit. */
 export function judge(value: number | undefined, limit: Limit | undefined): Verdict {
   if (value === undefined) return 'not measured';
   if (limit === undefined) return 'measured';
@@ -33,14 +33,14 @@ export function judge(value: number | undefined, limit: Limit | undefined): Verd
 }
 
 /**
- * Runs two or more contestants in turn, each as often as the others, in an order that is turned round each time: A B B A A B.
- * None profits from what comes later, or from what came just before.
+ * Runs two or more contestants in turn, each equally often, in an order that is reversed each time: A B B A A B. So
+ * none benefits from running later, or directly after a certain other one.
  */
 export async function alternate<Name extends string, Result>(
   rounds: number,
   contestants: Readonly<Record<Name, () => Promise<Result>>>,
 ): Promise<Record<Name, Result[]>> {
-  // The keys are those of the contestants.
+  // The keys are the names of the contestants.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const names = Object.keys(contestants) as Name[];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion

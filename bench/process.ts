@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 
-/** What a process does when asked. Input and answer are plain data. */
+/** The tasks of a process, by name. Input and answer are plain data. */
 type Tasks = Readonly<Record<string, (input: never) => unknown>>;
 
 interface Question {
@@ -16,7 +16,7 @@ export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** Does what the benchmark asks this process for, one task at a time. A task that fails ends the process. */
+/** Carries out the tasks that the benchmark asks this process for. A task that fails ends the process. */
 export function serve<T extends Tasks>(tasks: T): T {
   process.on('message', ({ name, input }: Question) => {
     const answer = async (): Promise<void> => {
@@ -26,12 +26,12 @@ export function serve<T extends Tasks>(tasks: T): T {
     };
     void answer();
   });
-  // The benchmark has ended, or has nothing more to ask.
+  // The benchmark has ended, or does not need this process any more.
   process.on('disconnect', () => process.exit());
   return tasks;
 }
 
-/** A process of its own that takes part in a measurement. */
+/** A separate process that takes part in a measurement. */
 export class Participant<T extends Tasks> {
   readonly #child: ChildProcess;
   readonly #ended: Promise<never>;
@@ -46,7 +46,7 @@ export class Participant<T extends Tasks> {
     this.#ended.catch(() => undefined);
   }
 
-  /** Returns the answer. The process answers one question before it gets the next. */
+  /** Asks the process to carry out a task. Returns the answer; wait for it before the next call. */
   async ask<N extends keyof T & string>(name: N, ...[input]: Parameters<T[N]>): Promise<Awaited<ReturnType<T[N]>>> {
     const answer = once(this.#child, 'message');
     this.#child.send({ name, input } satisfies Question);
@@ -62,7 +62,7 @@ export class Participant<T extends Tasks> {
 
 const compiled = new Map<string, string>();
 
-/** Compiles a process as the package is compiled for Node-RED: a loader for TypeScript makes the code slower. */
+/** Compiles a process like the package for Node-RED: code behind a TypeScript loader would be slower. */
 function compile(name: string): string {
   const outfile = path.resolve(__dirname, '../artifacts/bench', `${name}.js`);
   if (!compiled.has(name)) {

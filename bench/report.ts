@@ -2,39 +2,39 @@ import { spawnSync } from 'node:child_process';
 import { cpus, loadavg, totalmem, type as system } from 'node:os';
 import { judge, type Limit, type Verdict } from './arithmetic';
 
-/** How the benchmark is run. */
+/** Options of a run of the benchmark. */
 export interface Bench {
-  /** Fewer transfers: it shows that everything works, and the figures mean little. */
+  /** Whether to run fewer transfers, to check that everything works. The figures then mean little. */
   readonly quick: boolean;
   /** Path of `ota_updater.py` of Homie for ESP8266. */
   readonly reference: string | undefined;
-  /** The Python that runs it. */
+  /** Command of the Python that runs it. */
   readonly python: string;
   /** A folder for files, deleted at the end. */
   readonly folder: string;
 }
 
-/** One line of the table. */
+/** A line of the table. */
 export interface Measurement {
   readonly what: string;
-  /** Undefined where it could not be measured; `note` says why. */
+  /** Undefined if it could not be measured; `note` says why. */
   readonly value: number | undefined;
   /** `x` is a ratio. */
   readonly unit: 'x' | 'ms' | 'MiB' | 'KiB';
   readonly limit?: Limit;
-  /** What was measured of the package, and of the baseline, with their units. */
+  /** The values of the package and of the baseline, with units. */
   readonly note: string;
 }
 
-/** One figure of the benchmark. */
+/** A figure of the benchmark. */
 export interface Figure {
   readonly number: number;
   readonly title: string;
-  /** Ends all that it starts. */
+  /** Measures the figure, and ends everything that it starts. */
   measure(bench: Bench): Promise<Measurement[]>;
 }
 
-/** What the figures were measured on. */
+/** The machine on which the figures were measured. */
 interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -43,11 +43,11 @@ interface Machine {
   readonly system: string;
   readonly node: string;
   readonly mosquitto: string;
-  /** Processes that wanted to run in the minute before, on average. */
+  /** Load average of the minute before the start. */
   readonly load: number;
 }
 
-/** @throws {Error} when mosquitto is not installed */
+/** Describes this machine. @throws {Error} if mosquitto is not installed */
 export function machine(): Machine {
   const { stdout, error } = spawnSync('mosquitto', ['-h'], { encoding: 'utf8' });
   if (error !== undefined)
@@ -63,17 +63,17 @@ export function machine(): Machine {
   };
 }
 
-/** Returns a time for people. */
+/** Formats a time in ms. */
 export function ms(value: number): string {
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ms`;
 }
 
-/** One line of what `--json` prints. */
+/** A line of the output of `--json`. */
 export interface Row {
   readonly figure: number;
   readonly title: string;
   readonly what: string;
-  /** null where it was not measured. */
+  /** null if it was not measured. */
   readonly value: number | null;
   readonly unit: Measurement['unit'];
   readonly limit: Limit | null;
@@ -81,7 +81,7 @@ export interface Row {
   readonly note: string;
 }
 
-/** What `--json` prints. */
+/** The output of `--json`. */
 export interface Report {
   readonly machine: Machine;
   readonly quick: boolean;
@@ -106,7 +106,7 @@ export function rowsOf(
 
 const titles = ['', 'figure', 'measured', 'limit', '', 'package / baseline'];
 
-/** The rows as a table for people. */
+/** Formats the rows as a table. */
 export function tableOf(rows: readonly Row[]): string {
   const lines = rows.map(({ figure, title, what, value, unit, limit, verdict, note }) => [
     String(figure),
@@ -127,7 +127,7 @@ export function tableOf(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** Returns the machine and the rows for people. */
+/** Formats the machine and the rows. */
 export function textOf({ machine: { cpu, cores, node, mosquitto, load }, quick, rows }: Report): string {
   const how = quick ? ' (quick: the figures mean little)' : '';
   return `${cores} x ${cpu}, Node.js ${node}, mosquitto ${mosquitto}, load ${load.toFixed(1)} before it began${how}

@@ -1,4 +1,4 @@
-/** Measures how quick and how small the package is, each figure against a baseline of the same run: docs/benchmarks.md. */
+/** Measures speed and size of the package, each figure against a baseline of the same run (docs/benchmarks.md). */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

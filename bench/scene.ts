@@ -6,7 +6,7 @@ import { startMosquitto, type Mosquitto } from '../test/support/mosquitto';
 import { Participant } from './process';
 import type { tasks as Devices } from './processes/devices';
 
-/** Bytes of an image unless a figure says otherwise. */
+/** Default size of an image in bytes. */
 export const SIZE = 500_000;
 
 /** An image in a file. */
@@ -17,17 +17,17 @@ export interface Image {
 
 interface SceneOptions {
   readonly folder: string;
-  /** How many devices. */
+  /** Number of devices. */
   readonly count: number;
   /** Bytes of the images, a multiple of 16. */
   readonly size?: number;
-  /** How long a reboot takes, in ms. */
+  /** Duration of a reboot, in ms. */
   readonly reboot: number;
-  /** How many different images take turns. */
+  /** Number of images that take turns. */
   readonly images?: number;
 }
 
-/** A mosquitto and devices, in processes of their own, and images that the devices get in turn: none is ever up to date. */
+/** A mosquitto and devices, in separate processes, and images that take turns, so that no device is ever up to date. */
 export class Scene {
   readonly url: string;
   readonly devices = new Participant<typeof Devices>('devices');
@@ -46,8 +46,8 @@ export class Scene {
 
   static async open({ folder, count, size = SIZE, reboot, images = 2 }: SceneOptions): Promise<Scene> {
     const files = await Promise.all(Array.from({ length: images }, (_, seed) => write(folder, size, seed + 1)));
-    // Else TCP delays some answers to a device that boots by 40 ms: Nagle's algorithm, and a Linux that acknowledges late.
-    // Real devices were recorded with 3 to 6 ms between their advertisement and `ready`.
+    // Otherwise, Nagle's algorithm and delayed acknowledgements of Linux delay some answers to a booting device by 40
+    // ms. The recordings of real devices show 3 to 6 ms between advertisement and `ready`.
     const broker = await startMosquitto({ config: ['set_tcp_nodelay true'] });
     const scene = new Scene(broker, count, files);
     await scene.devices.ask('start', { url: scene.url, ids: scene.ids, image: scene.#image().file, reboot });
@@ -67,10 +67,10 @@ export class Scene {
   }
 
   /**
-   * Waits until the image has reached the first `count` devices and they run it.
+   * Sends the next image to the first `count` devices, and waits until they run it.
    *
-   * @param send sends it to them; resolves with the time of the first publish, in ms of `now`
-   * @returns ms from there to the last byte at the last device
+   * @param send sends the image; resolves with the time of the first publish, in ms of `now`
+   * @returns ms from the first publish to the last byte at the last device
    */
   async update(count: number, send: (image: Image, devices: readonly string[]) => Promise<number>): Promise<number> {
     const image = this.next();
@@ -89,7 +89,7 @@ export class Scene {
   }
 }
 
-/** Writes an image of one firmware; images differ in their bytes only. */
+/** Writes an image to a file. All images have the same name and version, and differ only in their bytes. */
 async function write(folder: string, size: number, seed: number): Promise<Image> {
   const image = buildEsp8266Image({ name: 'bench', version: '1.0.0', size, seed });
   const file = path.join(folder, `${size}-${seed}.bin`);

@@ -1,4 +1,5 @@
-// Bundles the nodes into dist/nodes.js, and makes dist/nodes/ of what Node-RED looks for: a .js for each, html, locales, icons.
+// Bundles the nodes into dist/nodes.js, and writes the files that Node-RED looks for to dist/nodes/: .js and html of
+// each node, locales, icons.
 import { build } from 'esbuild';
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,7 +14,7 @@ const entries = Object.entries({ ...nodes, ...plugins });
 await rm(at('dist'), { recursive: true, force: true });
 await cp(at('icons'), at('dist/nodes/icons'), { recursive: true });
 
-// One file, since each is found, read and compiled when Node-RED starts.
+// One file for all, because Node-RED finds, reads and compiles each file when it starts.
 await bundle({
   stdin: {
     contents: entries.map(([name]) => `exports['${name}'] = require('./${folderOf(name)}');`).join('\n'),
@@ -46,7 +47,7 @@ for (const language of languages) {
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
-// What the sidebar has in common with Node-RED, as modules for the browser.
+// Code that the sidebar shares with the nodes, as modules for the browser.
 for (const [name, source] of [
   ['firmware', 'src/firmware/browser-info.ts'],
   ['sentences', 'nodes/shared/sentences.js'],
@@ -60,12 +61,12 @@ for (const [name, source] of [
   });
 }
 
-/** The text of a file of the package. */
+/** Returns the text of a file of the package. */
 function read(file) {
   return readFile(at(file), 'utf8');
 }
 
-/** Bundles into one file, and puts the licences of the packages whose code is in it at its end. */
+/** Bundles code into one file, and appends the licences of the packages whose code it contains. */
 async function bundle(options) {
   const { metafile } = await build({ ...options, absWorkingDir: root, bundle: true, metafile: true });
   const names = Object.keys(metafile.inputs).flatMap(
@@ -75,7 +76,7 @@ async function bundle(options) {
   if (licences.length > 0) await appendFile(options.outfile, licences.join(''));
 }
 
-/** A comment with the licence of a package. Fails where it has none. */
+/** Returns a comment with the licence of a package. @throws {Error} if the package has none */
 async function licenceOf(name) {
   const folder = at('node_modules', name);
   const { version } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'));

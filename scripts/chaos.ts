@@ -24,9 +24,9 @@ and moments. A run that violates something is printed, and repeated by --seed an
   --soak            500 updates in one process: the heap must not grow
   --help            this text`;
 
-/** A run that takes longer than all its deadlines together hangs, in ms. */
+/** ms after which a run counts as hanging: longer than all its deadlines together. */
 const PATIENCE = 120_000;
-/** Lines of what happened at a device that are shown, from the beginning and from the end. */
+/** Number of lines of a trail that are shown from its start, and from its end. */
 const SHOWN = 60;
 const WORKER = path.resolve(__dirname, '../test/chaos/worker.ts');
 
@@ -61,7 +61,7 @@ function readArguments() {
   };
 }
 
-/** Lets one process do runs until none is left. */
+/** Carries out runs in one process until none is left. Starts a new process if it ends. */
 async function employ(seed: number, runs: number[], tell: (done: Done) => void): Promise<void> {
   let child: ChildProcess | undefined;
   for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
@@ -70,7 +70,7 @@ async function employ(seed: number, runs: number[], tell: (done: Done) => void):
     const ended = new AbortController();
     const answer = once(worker, 'message', { signal: ended.signal });
     worker.once('exit', () => ended.abort());
-    // A process that goes round in circles cannot end its run itself.
+    // A process in an endless loop cannot end its run itself.
     const watch = setTimeout(() => worker.kill('SIGKILL'), PATIENCE);
     worker.send({ seed, run });
     const done: Done | undefined = await answer.then(
@@ -85,7 +85,7 @@ async function employ(seed: number, runs: number[], tell: (done: Done) => void):
   child?.kill();
 }
 
-/** The beginning and the end: a device may boot the same again and again. */
+/** Returns the start and the end of a trail: a device may boot the same image again and again. */
 function shortened(trail: readonly string[]): readonly string[] {
   if (trail.length <= 2 * SHOWN) return trail;
   return [...trail.slice(0, SHOWN), `… ${trail.length - 2 * SHOWN} more`, ...trail.slice(-SHOWN)];
@@ -119,7 +119,7 @@ async function main(): Promise<void> {
     for (const each of plans) console.log(script(each));
     return;
   }
-  // A Node-RED loads what is built.
+  // Node-RED loads the built package.
   if (plans.some(({ host }) => host === 'node-red')) execFileSync('npm', ['run', '--silent', 'build']);
   const begun = performance.now();
   const left = [...runs];

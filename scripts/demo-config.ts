@@ -1,4 +1,4 @@
-/** The part of the demo that changes a configuration, with its proof, and has a patch refused. */
+/** The part of the demo that changes a configuration and proves it, and shows that a risky patch is refused. */
 import type { DeviceConfig } from '../src/config/read-config';
 import type { ConfigCheckSummary } from '../src/config/check-device';
 import type { Summary } from '../src/update/update';
@@ -76,7 +76,7 @@ async function proveChange(url: string, observer: Observer, id: string, patch: o
   expect(observer.patches.length === 1, 'the patch was not published exactly once');
 }
 
-/** As the device publishes its configuration. */
+/** Returns the statistics interval in the configuration that the device publishes, in seconds. */
 function interval(observer: Observer, id: string): number {
   const config: { device_stats_interval: number } = JSON.parse(
     observer.last(`homie/${id}/$implementation/config`) ?? '{}',

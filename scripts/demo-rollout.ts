@@ -1,26 +1,26 @@
-/** The part of the demo that brings a firmware onto several devices: a canary first, and one that sleeps when it wakes. */
+/** The part of the demo that updates several devices: first a canary, and a sleeping device when it wakes. */
 import type { Summary, Update } from '../src/update/update';
 import type { Observer, Seen } from './observer';
 import { describe, expect, say, seconds, signOfLife, times } from './report';
 
-/** For how long the canary is watched, in seconds. */
+/** Observation time of the canary, in seconds. */
 const SOAK = 3;
-/** A sleeping device is awake for so long, and asleep for so long, in ms. */
+/** How long the sleeping device is awake and asleep, in ms. */
 const nap = { awake: 400, asleep: 2_500 };
 
-/** The devices of this part: they run the old firmware, and the last one sleeps most of the time. */
+/** The devices of this part. They run the old firmware, and the last one sleeps most of the time. */
 export const staircase = [
   { id: 'stairs-bottom', name: 'Light at the foot of the stairs' },
   { id: 'stairs-middle', name: 'Light on the landing' },
   { id: 'stairs-top', name: 'Motion sensor at the head of the stairs', sleep: nap },
 ].map((device) => ({ ...device, uptime: 3_600, flashDelay: 20, bootDelay: 700 }));
 
-/** How the flow treats several devices here. */
+/** Rollout settings of the flow in this part. */
 export const rollout = { canary: '1', soak: String(SOAK) };
 
-/** Something that a device was sent, or a sign of its life. */
+/** Firmware that was sent to a device, or a sign of life from it. */
 interface Sign {
-  /** ms. */
+  /** In ms. */
   readonly at: number;
   readonly id: string;
   readonly sign: string;
@@ -29,9 +29,9 @@ interface Sign {
 const ids = staircase.map(({ id }) => id);
 
 /**
- * Rolls an image out to the staircase, and proves it by what the observer saw.
+ * Rolls an image out to the staircase, and proves the result by what the observer saw.
  *
- * @param send sends the image through the flow to devices, or asks for something by a query
+ * @param send sends the image to devices through the flow; `query` asks for another action
  */
 export async function rollOut(
   observer: Observer,
@@ -82,7 +82,7 @@ export async function rollOut(
 
 function prove(observer: Observer, checksum: string, signs: readonly Sign[]): void {
   const sent = signs.filter(({ sign }) => sign === 'firmware');
-  /** When the device that was sent to as the nth was ready again. */
+  /** When the nth device was ready again. */
   const readyAgain = sent.map(
     ({ id, at }) => signs.find((each) => each.id === id && each.at > at && each.sign === 'ready')?.at ?? Infinity,
   );

@@ -1,6 +1,6 @@
 /**
- * Shows the main job from end to end, checks at each step that all is as it should be, and exits 0 only then.
- * What is printed as proof is what an observer saw at the broker, beside what the nodes say.
+ * Shows updates and configuration changes from end to end. Checks each step, and exits with 0 only if everything is
+ * right. As proof it prints what an observer saw at the broker, independently of the nodes.
  */
 import { readFile } from 'node:fs/promises';
 import { md5 } from '../src/firmware/checksum';
@@ -16,7 +16,7 @@ import { firmware, setScene } from './scene';
 const PATIENCE = 60_000;
 const HTML = '<!DOCTYPE html><html><body><h1>Please log in</h1></body></html>';
 
-/** What Node-RED answers to a request that goes through the flow. */
+/** The answer of Node-RED to a request to the flow. */
 interface Answer<T> {
   readonly status: number;
   readonly body: T;

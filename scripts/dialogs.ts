@@ -1,9 +1,11 @@
-/** Makes the dialogs of the nodes: their rows and defaults from the table of settings, and the script that they share. */
+/**
+ * Generates parts of the dialogs: rows and defaults from the table of settings, and the script that all dialogs share.
+ */
 import type { BuildOptions } from 'esbuild';
 import { catalogueOf, nodes, type Section } from '../src/settings/table';
 import type { Setting } from '../src/settings/setting';
 
-/** What esbuild makes the script of the dialogs from. */
+/** Options of esbuild for the script of the dialogs. */
 export const dialogScript: BuildOptions = {
   entryPoints: ['nodes/shared/dialogs.js'],
   bundle: true,
@@ -11,7 +13,7 @@ export const dialogScript: BuildOptions = {
   banner: { js: '// Made by the build from nodes/shared/dialogs.js.' },
 };
 
-/** Puts into the html of a node what dialogs have in common, and its settings: their rows and their defaults. */
+/** Inserts the common rows of dialogs, and the rows and defaults of the settings, into the HTML of a node. */
 export function withSettings(type: string, html: string): string {
   const sections = Object.entries(nodes[type]?.sections ?? {});
   return html
@@ -25,7 +27,7 @@ export function withSettings(type: string, html: string): string {
     );
 }
 
-/** Puts the settings of a rollout into the help of a node, as the help of homie-ota has them. */
+/** Inserts the description of the rollout settings from the help of homie-ota into the help of a node. */
 export function withRollout(help: string, ofOta: string): string {
   const [, part = ''] = /<!-- start of rollout -->([^]*)<!-- end of rollout -->/.exec(ofOta) ?? [];
   return help.replace('<!-- rollout -->', () => part);
@@ -43,7 +45,7 @@ function nameAndBroker(type: string): string {
 </div>`;
 }
 
-/** The device field of a node with jobs, whose hint depends on what is chosen in it. */
+/** Returns the device field of a node with jobs. Its hint depends on the selection. */
 function devices(type: string): string {
   return `<div class="form-row">
 <label for="node-input-device"><i class="fa fa-microchip"></i> <span data-i18n="${type}.label.device"></span></label>
@@ -66,7 +68,7 @@ ${Object.entries(section)
 </details>`;
 }
 
-/** The key of a text, with its catalogue where that is another one. */
+/** Returns the key of a text, with its catalogue if that is not the node's own. */
 type Key = (rest: string, catalogue?: string) => string;
 
 function rowHtml(id: string, name: string, setting: Setting, key: Key): string {
@@ -92,7 +94,7 @@ ${field}
 ${hint}</div>`;
 }
 
-/** A line of the defaults. */
+/** Returns a line of the defaults. */
 function defaultOf(name: string, setting: Setting): string {
   const { kind, usual } = setting;
   if (kind === 'flag') return `${name}: { value: ${String(usual)} },`;
@@ -100,7 +102,7 @@ function defaultOf(name: string, setting: Setting): string {
   return `${name}: { value: '${usualText(setting)}'${validate} },`;
 }
 
-/** What is usual, as a field has it: empty where it depends on other settings. */
+/** Returns the default as text of a field: empty if it depends on other settings. */
 function usualText({ usual, withWindow }: Setting): string {
   if (withWindow !== undefined) return '';
   return typeof usual === 'object' ? usual.join(', ') : String(usual ?? '');

@@ -1,6 +1,6 @@
 /**
  * Writes the error catalogue of src/texts into docs/errors.md, between its markers.
- * With --check it writes nothing, and fails if the page is out of date.
+ * With --check, writes nothing, and fails if the page is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

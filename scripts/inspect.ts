@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** The rows to be printed for a firmware. */
+/** Returns the rows to print for an image. */
 function describe(info: FirmwareInfo): [string, string][] {
   const behind = info.size - info.end;
   return [

@@ -1,24 +1,26 @@
 import { EventEmitter, once } from 'node:events';
 import mqtt from 'mqtt';
 
-/** One message as the broker delivered it. */
+/** A message as the broker delivered it. */
 export interface Seen {
   readonly topic: string;
   readonly payload: Buffer;
-  /** False when it was delivered as retained: then it tells what was. */
+  /** False for a retained message, which shows a former state. */
   readonly live: boolean;
 }
 
 /**
- * Reads along at the broker, and knows nothing of the package: what it has seen is evidence of its own.
+ * Records messages at the broker. It does not depend on the package, so that what it sees is independent evidence.
  */
 export class Observer extends EventEmitter<{ seen: [Seen] }> {
   readonly #client: mqtt.MqttClient;
   readonly #last = new Map<string, string>();
-  /** The messages that carried firmware, in their order. */
+  /** The firmware messages, in order. */
   readonly firmware: { readonly topic: string; readonly bytes: number }[] = [];
 
-  /** The patches that were sent to devices, in their order. A device empties the topic, which is none. */
+  /**
+   * The patches that were sent to devices, in order. The empty message by which a device clears the topic is not one.
+   */
   readonly patches: { readonly topic: string }[] = [];
 
   private constructor(client: mqtt.MqttClient) {
@@ -40,12 +42,12 @@ export class Observer extends EventEmitter<{ seen: [Seen] }> {
     return observer;
   }
 
-  /** The last text that was seen at a topic. */
+  /** Returns the last text of a topic. */
   last(topic: string): string | undefined {
     return this.#last.get(topic);
   }
 
-  /** Waits until what was seen makes `isSo` true; rejects when it does not within 10 s. */
+  /** Waits until `isSo` returns true, which is checked at each message; rejects after 10 s. */
   async until(isSo: () => boolean): Promise<void> {
     const signal = AbortSignal.timeout(10_000);
     while (!isSo()) await once(this, 'seen', { signal });

@@ -1,10 +1,10 @@
-/** The demo as a playground: a broker, four simulated devices and Node-RED with the example flows, until Ctrl-C. */
+/** A playground: a broker, four simulated devices and Node-RED with the example flows, until Ctrl-C. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { Observer } from './observer';
 import { firmware, setScene } from './scene';
 
-/** It is awake for two seconds, and then asleep for half a minute. */
+/** A device that is awake for two seconds, and then asleep for half a minute. */
 const attic = { id: 'attic-light', name: 'Attic light', sleep: { awake: 2_000, asleep: 30_000 } };
 
 async function main(): Promise<void> {
@@ -42,7 +42,7 @@ Ctrl-C ends all. What the devices do:
   });
 }
 
-/** The port that users of Node-RED know, if it is free. */
+/** Returns the default port of Node-RED if it is free, else undefined. */
 async function usualPort(): Promise<number | undefined> {
   const server = net.createServer().listen(1880, '127.0.0.1');
   try {

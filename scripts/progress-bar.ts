@@ -2,7 +2,7 @@ import type { Update } from '../src/update/update';
 
 const WIDTH = 30;
 
-/** Shows an update on its way: in a terminal as one line that is redrawn, elsewhere as a line now and then. */
+/** Shows the progress of an update: in a terminal as a line that is redrawn, elsewhere as a line at each step. */
 export class ProgressBar {
   readonly #out: NodeJS.WriteStream;
   #shown = '';
@@ -28,7 +28,7 @@ export class ProgressBar {
   }
 }
 
-/** For instance `[##########--------------------]  34 %  flashing    120 of 352 kB  4 s left`. */
+/** Returns a line such as `[##########--------------------]  34 %  flashing    120 of 352 kB  4 s left`. */
 function line({ state, phase, progress, written, total, remaining }: Update): string {
   const full = Math.round((WIDTH * progress) / 100);
   const bar = '#'.repeat(full) + '-'.repeat(WIDTH - full);

@@ -1,5 +1,5 @@
-// Refuses to publish while package.json in the present folder names no repository: the registry makes the relative links
-// and pictures of the README lead there, and without it they lead nowhere.
+// Refuses to publish if package.json in the current folder has no repository or no bugs: the registry resolves the
+// relative links and pictures of the README against the repository.
 import { readFileSync } from 'node:fs';
 
 const { repository, bugs } = JSON.parse(readFileSync('package.json', 'utf8'));

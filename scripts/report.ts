@@ -1,11 +1,11 @@
-/** What the demo says and expects. */
+/** The output and the checks of the demo. */
 import type { ErrorReport } from '../src/update/update';
 import type { Observer, Seen } from './observer';
 
-/** What is not as it should be. */
+/** Descriptions of the failed checks. */
 export const wrong: string[] = [];
 
-/** Notes what is not as it should be. */
+/** Notes and prints a failed check. */
 export function expect(isSo: boolean, what: string): void {
   if (isSo) return;
   wrong.push(what);
@@ -16,7 +16,7 @@ export function say(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Says what went wrong, if anything did. */
+/** Prints an error, if there is one. */
 export function sayError(error: ErrorReport | undefined): void {
   if (error !== undefined) say(`  ${error.code}: ${error.message} ${error.hint}`);
 }
@@ -30,18 +30,20 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** A device in a line, as the broker knows it. */
+/** Returns a line about a device, from what the broker knows. */
 export function describe(observer: Observer, id: string): string {
   const fact = (name: string): string => observer.last(`homie/${id}/${name}`) ?? 'unknown';
   return `${fact('$fw/name')} ${fact('$fw/version')}  ${fact('$state')}, up ${uptime(observer, id)} s`;
 }
 
-/** Seconds. */
+/** Returns the uptime of a device in seconds; NaN if it is unknown. */
 export function uptime(observer: Observer, id: string): number {
   return Number(observer.last(`homie/${id}/$stats/uptime`) ?? Number.NaN);
 }
 
-/** What a live message of this device says of its reboot, in a word. */
+/**
+ * Returns a short description of a live message that may show a reboot of this device; undefined for other messages.
+ */
 export function signOfLife({ topic, payload, live }: Seen, id: string): string | undefined {
   const text = payload.toString();
   if (!live) return undefined;

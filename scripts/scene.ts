@@ -1,4 +1,4 @@
-/** What demo, playground and pictures have in common: a broker, simulated devices, and a Node-RED with the package. */
+/** The scene of demo, playground and screenshots: a broker, simulated devices, and a Node-RED with the package. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,34 +8,35 @@ import { root, startNodeRed, type NodeRed } from '../test/support/node-red';
 
 const fixtures = path.join(root, 'test/fixtures/firmware');
 
-/** Two versions of one firmware. */
+/** Paths of two versions of the same firmware. */
 export const firmware = {
   old: path.join(fixtures, 'my-light-1.0.0.bin'),
   new: path.join(fixtures, 'my-light-1.1.0.bin'),
 };
 
 interface Scene {
-  /** Of the broker. */
+  /** URL of the broker. */
   readonly mqttUrl: string;
   readonly nodeRed: NodeRed;
   readonly devices: readonly SimulatedDevice[];
-  /** Ends all that was started. */
+  /** Ends everything that was started. */
   close(): Promise<void>;
 }
 
 interface SceneOptions {
-  /** Of Node-RED; a free one unless given. */
+  /** Port of Node-RED. Default: a free one. */
   readonly port?: number | undefined;
-  /** Devices beside the three, with the old firmware. */
+  /** Devices in addition to the three, with the old firmware by default. */
   readonly more?: readonly (Partial<DeviceOptions> & { readonly id: string })[];
-  /** Settings for the homie-ota nodes, instead of those of the examples. */
+  /** Settings of the homie-ota nodes that replace those of the examples. */
   readonly ota?: FlowNode;
 }
 
 /**
- * Sets the scene: `kitchen-light` and `garden-light` run the old firmware, `hall-light` the new one.
+ * Starts the scene: `kitchen-light` and `garden-light` run the old firmware, `hall-light` the new one.
  *
- * @param examples names of the flows in examples/ and scripts/flows/, each of which gets a tab
+ * @param examples names of flows in examples/ and scripts/flows/, each of which gets a tab
+ * @throws {Error} if the package is not built
  */
 export async function setScene(
   examples: readonly string[],
@@ -76,12 +77,12 @@ export async function setScene(
   }
 }
 
-/** Devices take some seconds for an update, as real ones do. */
+/** Options that make an update take some seconds, as on real devices. */
 const pace = { flashDelay: 45, bootDelay: 1_500, statsInterval: 10 };
 
 type FlowNode = Readonly<Record<string, unknown>>;
 
-/** A flow of examples/, or one of ours, with the broker, the device and the file of the scene in it. */
+/** Returns a flow of examples/ or scripts/flows/ with the broker, the devices and the file of the scene. */
 async function example(name: string, port: number, ota: FlowNode): Promise<FlowNode[]> {
   const [file = ''] = ['examples', 'scripts/flows']
     .map((folder) => path.join(root, folder, `${name}.json`))

@@ -1,4 +1,4 @@
-/** Takes the pictures of the documentation from a running editor, while an update is under way. */
+/** Takes the screenshots of the documentation in a running editor, the first one during an update. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Editor } from '../test/support/editor';
@@ -6,11 +6,11 @@ import { root } from '../test/support/node-red';
 import { firmware, setScene } from './scene';
 
 const folder = path.join(root, 'docs/images');
-/** The example that the pictures show. */
+/** The example in most of the screenshots. */
 const first = '1 - Update one device';
 const file = (name: string): string => path.join(folder, `${name}.png`);
 
-/** An expression for the first node of a type, in the tab of an example. */
+/** Returns a browser expression for the first node of a type in the tab of an example. */
 function find(type: string, tab: string, name?: string): string {
   const fits = name === undefined ? '' : ` && node.name === ${JSON.stringify(name)}`;
   return `RED.nodes.filterNodes({ type: ${JSON.stringify(type)} })
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** The whole editor, with the example flow in it. */
+/** Shows the whole editor with the example flow during an update. */
 async function flowWhileUpdating({ page }: Editor): Promise<void> {
   const ota = find('homie-ota', first);
   await page.setViewportSize({ width: 1420, height: 640 });
@@ -52,7 +52,7 @@ async function flowWhileUpdating({ page }: Editor): Promise<void> {
   await page.waitForFunction(`${ota}.status?.fill === 'green'`);
 }
 
-/** The dialog of each node of the palette. */
+/** Shows the dialog of each node of the palette. */
 async function dialogs(editor: Editor): Promise<void> {
   await editor.page.setViewportSize({ width: 1420, height: 1000 });
   for (const [type, tab] of [
@@ -67,7 +67,7 @@ async function dialogs(editor: Editor): Promise<void> {
   }
 }
 
-/** The devices that the device field offers. */
+/** Shows the devices that the device field offers. */
 async function deviceList(editor: Editor): Promise<void> {
   const { page } = editor;
   await open(editor, find('homie-ota', first));
@@ -80,7 +80,7 @@ async function deviceList(editor: Editor): Promise<void> {
   await editor.cancel();
 }
 
-/** The dialog of homie-broker, after its test has answered. */
+/** Shows the dialog of homie-broker after a successful connection test. */
 async function connectionTest(editor: Editor): Promise<void> {
   const { page } = editor;
   await open(editor, find('homie-ota', first));
@@ -92,7 +92,7 @@ async function connectionTest(editor: Editor): Promise<void> {
   await editor.cancel();
 }
 
-/** The sidebar, with a firmware that was dropped there. */
+/** Shows the sidebar with a chosen image. */
 async function sidebar({ page }: Editor): Promise<void> {
   const tab = page.locator('.homie-sidebar');
   await page.setViewportSize({ width: 1420, height: 1080 });
@@ -110,7 +110,7 @@ async function open(editor: Editor, node: string): Promise<void> {
   await editor.edit(String(await editor.page.evaluate(`${node}.id`)));
 }
 
-/** The upper dialog, no higher than what is in it. */
+/** Takes a screenshot of the top dialog, cut off below its content. */
 async function takeTray({ page }: Editor, name: string): Promise<void> {
   const tray = page.locator('.red-ui-tray').last();
   const box = await tray.boundingBox();

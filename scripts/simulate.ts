@@ -19,7 +19,7 @@ Runs simulated Homie devices until Ctrl-C, and prints what they do.
   --flash-delay MS       for each 4 KiB that is written to the flash [45]
   --help                 this text`;
 
-/** Hours that the devices have been up, as if they had been there before. */
+/** Initial uptime of the devices in hours, as if they had been running before. */
 const UPTIME = 5;
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {

@@ -6,7 +6,7 @@ import type { tasks as Client } from '../processes/client';
 import type { tasks as Package } from '../processes/package';
 import { ms, type Figure } from '../report';
 
-/** What 10,000 devices have retained, into the registry. */
+/** Receiving the retained messages of 10,000 devices into the registry. */
 export const inventory: Figure = {
   number: 5,
   title: 'What 10,000 devices have retained',

@@ -5,8 +5,8 @@ import { alternate, median } from '../arithmetic';
 import { ms, type Figure } from '../report';
 
 /**
- * Loads mqtt as Node-RED has done already, or the nodes as Node-RED does; prints how long that took, in ms. What Node-RED
- * has loaded by then, and Node.js for it, is there.
+ * Scripts that load the nodes as Node-RED does, or mqtt alone, and print how long that took, in ms. Both load Node-RED
+ * first, because its modules are already loaded when it loads the nodes.
  */
 const scripts = {
   ours: `require('node-red');
@@ -21,7 +21,7 @@ const scripts = {
     console.log(performance.now() - begun);`,
 };
 
-/** What the package adds to the start of Node-RED, beyond mqtt.js. */
+/** Time that the package adds to the start of Node-RED, beyond mqtt.js. */
 export const loading: Figure = {
   number: 8,
   title: 'Loading the package',

@@ -7,17 +7,17 @@ import { now } from '../process';
 import { ms, type Bench, type Figure } from '../report';
 import { Scene } from '../scene';
 
-/** From the message that brings an image to the proof that it runs. */
+/** Time from the message with an image to the proof that the image runs. */
 export const proof: Figure = {
   number: 2,
   title: 'From the input message to the proof',
   async measure(bench) {
     const { reference } = bench;
     const rounds = bench.quick ? 3 : 11;
-    // Each image is new to the package: it would hold back one that the script has replaced.
+    // Each image is new to the package, which would hold back an image that the script has replaced.
     await using scene = await Scene.open({ folder: bench.folder, count: 1, reboot: 200, images: 2 * (rounds + 1) + 1 });
     const nodeRed = await startNodeRed({ flows: [] });
-    /** Updates the device, and waits until all is quiet. Returns ms to the proof. */
+    /** Updates the device, and waits until it is ready. Returns ms to the proof. */
     const update = async (send: (file: string) => Promise<number>): Promise<number> => {
       const { file, md5 } = scene.next();
       const time = await send(file);
@@ -25,7 +25,7 @@ export const proof: Figure = {
       return time;
     };
     const contestants: Record<string, () => Promise<number>> = {
-      // Only the contestant that is being measured is connected.
+      // Only the contestant being measured is connected.
       ours: async () => {
         await deploy(nodeRed, flow(scene));
         const time = await update((file) => updateByFlow(nodeRed, file));
@@ -55,7 +55,7 @@ export const proof: Figure = {
   },
 };
 
-/** Returns a flow that sends the body of a request to a homie-ota, and answers when it has the result, or the check. */
+/** Returns a flow that sends the body of a request to a homie-ota, and answers with the result, or the check. */
 function flow({ url, ids: [device] }: Scene): object[] {
   const { hostname: host, port } = new URL(url);
   const node = { z: 'bench', x: 0, y: 0 };
@@ -83,7 +83,7 @@ function flow({ url, ids: [device] }: Scene): object[] {
   ];
 }
 
-/** Replaces the flow. Resolves when the new one has started. */
+/** Replaces the flow, and waits until the new one has started. */
 async function deploy(nodeRed: NodeRed, nodes: readonly object[]): Promise<void> {
   const { length } = nodeRed.log();
   const headers = { 'Content-Type': 'application/json' };
@@ -101,7 +101,7 @@ async function updateByFlow({ url }: NodeRed, file: string): Promise<number> {
     const response = await fetch(`${url}/bench?action=${action}`, { method: 'POST', headers, body });
     return JSON.parse(await response.text());
   };
-  // It answers when the node is connected and has received what is retained.
+  // The check answers when the node is connected and has received the retained messages.
   const { counts } = await ask('check');
   if (counts?.update !== 1) throw new Error('The device cannot be updated.');
   const { state, time } = await ask('update');
@@ -109,13 +109,13 @@ async function updateByFlow({ url }: NodeRed, file: string): Promise<number> {
   return time;
 }
 
-/** What `ota_updater.py` of Homie for ESP8266 prints when it is connected, and when it has seen the image run. */
+/** Lines that `ota_updater.py` of Homie for ESP8266 prints when it is connected, and when the image runs. */
 const CONNECTED = 'Waiting for device to come online';
 const PROVEN = 'Update Successful';
 
 /**
- * Has `ota_updater.py` update the device. Returns ms from its connection to its proof: as for a flow that runs, neither the
- * start of Python nor the connecting counts.
+ * Updates the device with `ota_updater.py`. Returns ms from its connection to its proof. As for a running flow, neither
+ * start nor connecting count.
  */
 async function updateByScript(
   { python, reference }: Pick<Bench, 'python'> & { readonly reference: string },
@@ -123,7 +123,7 @@ async function updateByScript(
   file: string,
 ): Promise<number> {
   const { hostname, port } = new URL(url);
-  // Unbuffered: each line comes when it is printed.
+  // Unbuffered, so that each line arrives when it is printed.
   const child = spawn(python, ['-u', reference, '-l', hostname, '-p', port, '-i', device, file]);
   let output = '';
   let connectedAt = Number.NaN;

@@ -7,7 +7,7 @@ import { Scene, SIZE } from '../scene';
 
 const MEBIBYTE = 1024 * 1024;
 
-/** 500 kB to each of 200 devices, 50 at a time. */
+/** Throughput of a rollout of 500 kB to 200 devices, 50 at a time. */
 export const throughput: Figure = {
   number: 3,
   title: 'Rollout to 200 devices',
@@ -29,7 +29,7 @@ export const throughput: Figure = {
   },
 };
 
-/** What the same rollouts cost the process. */
+/** Memory and event loop delay of the process in the same rollouts. */
 export const footprint: Figure = {
   number: 4,
   title: 'The same: memory and event loop',
@@ -67,16 +67,17 @@ export const footprint: Figure = {
 interface Rollouts {
   readonly devices: number;
   readonly ours: readonly number[];
-  /** By a loop that keeps as many devices under way, and by one that keeps as many publishes. */
+  /** Times of a loop that updates as many devices in parallel. */
   readonly waiting: readonly number[];
+  /** Times of a loop that has as many publishes in progress, and does not wait for the devices. */
   readonly flooding: readonly number[];
-  /** Of ours. */
+  /** Costs of our rollouts. */
   readonly costs: readonly Cost[];
 }
 
 const known = new WeakMap<Bench, Promise<Rollouts>>();
 
-/** Rolls out once for both figures. */
+/** Measures the rollouts once for both figures. */
 function rollouts(bench: Bench): Promise<Rollouts> {
   const result = known.get(bench) ?? measure(bench);
   known.set(bench, result);
@@ -88,7 +89,7 @@ async function measure({ quick, folder }: Bench): Promise<Rollouts> {
   await using scene = await Scene.open({ folder, count, reboot: 50 });
   const { url } = scene;
   const costs: Cost[] = [];
-  // A fresh process each time: the first rollout of a Node-RED counts, with all that grows in it.
+  // A fresh process each time, because the first rollout of a process counts, with all memory that it allocates.
   const ours = async (): Promise<number> => {
     await using participant = new Participant<typeof Package>('package');
     await participant.ask('open', { url, folder });
@@ -113,7 +114,7 @@ export const growth: Figure = {
   title: 'Growth with the devices of a rollout',
   async measure({ quick, folder }) {
     const [few, some, many] = quick ? [5, 10, 50] : [10, 100, 1000];
-    // Small images: what a device costs is measured, not what its image costs.
+    // The images are small, so that the cost of a device is measured and not that of its image.
     await using scene = await Scene.open({ folder, count: many, size: 40_000, reboot: 5 });
     await using ours = new Participant<typeof Package>('package');
     await ours.ask('open', { url: scene.url, folder });
@@ -129,7 +130,8 @@ export const growth: Figure = {
       }
       return cpu / count / times;
     };
-    // One rollout to a few devices is too short to be measured. An even number: all devices run the same again.
+    // A single rollout to a few devices is too short to measure. The numbers are even, so that all devices end with the
+    // same image.
     const contestants = { few: rollOut(few, 10), some: rollOut(some, 2), many: rollOut(many, 2) };
     await alternate(2, { few: contestants.few, some: contestants.some });
     const results = await alternate(quick ? 1 : 5, contestants);

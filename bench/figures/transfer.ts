@@ -9,7 +9,7 @@ import type { tasks as Package } from '../processes/package';
 import { ms, type Figure, type Measurement } from '../report';
 import { Scene } from '../scene';
 
-/** One device, 500 kB: from the call that publishes to the last byte at the device. */
+/** Transfer of 500 kB to one device: time from the publish call to the last byte at the device. */
 export const transfer: Figure = {
   number: 1,
   title: 'One transfer of 500 kB',
@@ -26,7 +26,7 @@ export const transfer: Figure = {
       for (let count = 0; count < transfers; count += 1) times.push(await transfer_());
       return times;
     };
-    // Only the contestant that is being measured is connected.
+    // Only the contestant being measured is connected.
     const bare = (follows: boolean) => async (): Promise<number[]> => {
       await client.ask('open', { url, follows });
       const times = await repeat(() =>
@@ -50,7 +50,7 @@ export const transfer: Figure = {
       client: bare(false),
       follower: bare(true),
       command: () => repeat(() => scene.update(1, ({ file, md5 }) => publishFile(scene, file, md5))),
-      // The device refuses the byte at once: the time is that of the start of mosquitto_pub.
+      // The device refuses the single byte immediately, so that the time is that of the start of mosquitto_pub.
       start: () => repeat(() => startTime(scene, tiny)),
     };
     await alternate(1, contestants);
@@ -60,7 +60,7 @@ export const transfer: Figure = {
 
 type Times = Readonly<Record<'ours' | 'client' | 'follower' | 'command' | 'start', readonly (readonly number[])[]>>;
 
-/** @param times in ms, of each contestant in blocks */
+/** Compares the contestants. @param times blocks of times in ms for each contestant */
 function compare(times: Times): Measurement[] {
   const all = (name: keyof Times): number[] => times[name].flat();
   const [own, withoutStart] = [median(all('ours')), median(all('command')) - median(all('start'))];
@@ -93,7 +93,7 @@ async function startTime(scene: Scene, file: string): Promise<number> {
   return endedAt - begunAt;
 }
 
-/** Returns the time at which the process was started, in ms of `now`. */
+/** Publishes a file with mosquitto_pub. Returns the time at which the process was started, in ms of `now`. */
 async function publishFile(scene: Scene, file: string, level: string): Promise<number> {
   const { hostname, port } = new URL(scene.url);
   const topic = `homie/${scene.ids[0]}/$implementation/ota/firmware/${level}`;

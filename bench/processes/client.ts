@@ -1,4 +1,4 @@
-/** A process with a bare mqtt.js client: the baseline. */
+/** A process with a bare mqtt.js client, as the baseline. */
 import mqtt from 'mqtt';
 import { readFile } from 'node:fs/promises';
 import { now, serve } from '../process';
@@ -8,18 +8,18 @@ interface Publishes {
   readonly image: Image;
   /** Ids. */
   readonly devices: readonly string[];
-  /** Devices at once. */
+  /** Number of devices in parallel. */
   readonly concurrency: number;
   /** Whether a device keeps its slot until it is ready again, or only until the broker acknowledges its image. */
   readonly waits: boolean;
 }
 
 let client: mqtt.MqttClient;
-/** Called when a device says that it is ready, by the topic of its state. */
+/** Callbacks for devices that become ready, by the topic of their state. */
 const waiting = new Map<string, () => void>();
 
 export const tasks = serve({
-  /** @param follows whether it receives the progress of the devices, as the package does */
+  /** Connects. @param follows whether to receive the progress of the devices, as the package does */
   open: async ({ url, follows = false }: { url: string; follows?: boolean }): Promise<void> => {
     client = await mqtt.connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 });
     client.on('message', (topic, payload, { retain }) => {
@@ -45,7 +45,7 @@ export const tasks = serve({
   },
   close: (): Promise<void> => client.endAsync(),
 
-  /** Has devices retain what real ones do. Returns how many messages that is. */
+  /** Publishes what real devices retain. Returns the number of messages. */
   retain: async ({ url, devices }: { url: string; devices: number }): Promise<number> => {
     client = await mqtt.connectAsync(url, { protocolVersion: 5 });
     let messages = 0;
@@ -56,14 +56,14 @@ export const tasks = serve({
         topics.map(([topic, text]) => client.publishAsync(`homie/bench-${index}/${topic}`, text, { retain: true })),
       );
     }
-    // The broker acknowledges it after all that came before it.
+    // The broker acknowledges this message after all earlier ones.
     await client.publishAsync('bench/filled', '', { qos: 1 });
     await client.endAsync();
     return messages;
   },
   /**
-   * Counts retained messages. It subscribes to one filter after the other: with all filters in one packet, mosquitto drops
-   * messages. Returns ms from the call that connects to the last message.
+   * Counts retained messages. Subscribes to one filter at a time, because mosquitto drops messages if all filters are
+   * in one packet. Returns ms from the connect call to the last message.
    */
   receive: async (input: { url: string; messages: number; filters: readonly string[] }): Promise<{ time: number }> => {
     const begunAt = now();
@@ -81,14 +81,14 @@ export const tasks = serve({
     const subscribed = subscribe();
     await received;
     const time = now() - begunAt;
-    // The messages of the last filter can come before its acknowledgement.
+    // The messages of the last filter can arrive before its acknowledgement.
     await subscribed;
     await client.endAsync();
     return { time };
   },
 });
 
-/** Returns the 14 topics that a device has retained, with their texts. */
+/** Returns the 14 retained topics of a device, with their texts. */
 function retainedBy(index: number): [topic: string, text: string][] {
   const mac = index.toString(16).padStart(12, '0');
   const config = { name: `lamp-${index}`, wifi: { ssid: 'home' }, settings: { greeting: 'y'.repeat(200) } };

@@ -1,4 +1,4 @@
-/** A process with the package: a connection, and jobs that are written to disk as those of a node are. */
+/** A process with the package: a connection, and jobs that are stored on disk like those of a node. */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -25,13 +25,13 @@ interface Rollout {
   readonly concurrency: number;
 }
 
-/** What something cost this process. */
+/** The resources that this process used for something. */
 export interface Cost {
   /** CPU time of all threads, in ms. */
   readonly cpu: number;
-  /** How far the resident memory rose above its size at the start, in bytes; undefined except on Linux. */
+  /** Peak of the resident memory above its size at the start, in bytes; undefined except on Linux. */
   readonly memory: number | undefined;
-  /** How late the event loop was, in ms. */
+  /** Delays of the event loop, in ms. */
   readonly delay: { readonly p99: number; readonly longest: number };
 }
 
@@ -39,7 +39,7 @@ let broker: HomieBroker;
 let store: JobStore | undefined;
 
 export const tasks = serve({
-  /** Connects. Resolves when what is retained has been received. @param folder for jobs */
+  /** Connects, and waits for the retained messages. @param folder for jobs */
   open: async ({ url, folder }: { url: string; folder: string }): Promise<void> => {
     broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
     store ??= new JobStore(path.join(folder, randomUUID()), (error) => {
@@ -49,10 +49,10 @@ export const tasks = serve({
     broker.start();
     await broker.settled();
   },
-  /** Updates devices, as a node does with the payload of a message. */
+  /** Updates devices as a node does with the payload of a message. */
   update: async ({ image, devices, concurrency }: Rollout): Promise<{ publishedAt: number; cost: Cost }> => {
     if (store === undefined) throw new Error('There is no connection.');
-    // The devices have run other images since.
+    // The devices have run other images since the last update with this one.
     for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
     const end = measureCost();
     const firmware = await Firmware.from(await readFile(image.file));
@@ -62,7 +62,7 @@ export const tasks = serve({
     const { job, run } = await Queue.of(broker).ask({ node: 'bench', store }, work, {});
     let publishedAt = Number.NaN;
     job.on('progress', ({ phase }) => {
-      // It is emitted just before the call that publishes.
+      // The event is emitted just before the call that publishes.
       if (phase === 'sending' && Number.isNaN(publishedAt)) publishedAt = now();
     });
     const { state, text } = await run();
@@ -72,7 +72,9 @@ export const tasks = serve({
   },
   close: (): Promise<void> => broker.close(),
 
-  /** Fills the registry. Returns ms from the call that connects to the last message, and the heap that it takes, in bytes. */
+  /**
+   * Fills the registry. Returns ms from the connect call to the last message, and the heap of the registry in bytes.
+   */
   receive: async ({ url, messages }: { url: string; messages: number }): Promise<{ time: number; heap: number }> => {
     const before = usedHeap();
     const begunAt = now();
@@ -92,7 +94,7 @@ export const tasks = serve({
     return { time, heap };
   },
 
-  /** Inspects an image. Returns ms of each round, and the longest time for which the event loop was blocked. */
+  /** Inspects an image. Returns the ms of each round, and the longest ms for which the event loop was blocked. */
   inspect: async ({ file, rounds }: { file: string; rounds: number }) => {
     const image = await readFile(file);
     const contestants = {
@@ -116,16 +118,16 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
-/** How often the event loop is looked at, in ms. */
+/** Interval at which the event loop is sampled, in ms. */
 const RESOLUTION = 2;
 
-/** Starts a measurement. Returns a function that ends it and returns the cost. */
+/** Starts a measurement. Returns a function that ends the measurement and returns the cost. */
 function measureCost(): () => Cost {
   const begun = process.cpuUsage();
   const idle = resetPeak() ? process.memoryUsage.rss() : undefined;
   const delays = monitorEventLoopDelay({ resolution: RESOLUTION });
   delays.enable();
-  // The histogram holds the time between two looks, which includes the pause.
+  // The histogram contains the time between two samples, which includes the interval.
   const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - RESOLUTION);
   return () => {
     const { user, system } = process.cpuUsage(begun);
@@ -138,7 +140,9 @@ function measureCost(): () => Cost {
   };
 }
 
-/** Has the kernel forget the peak of the resident memory (proc(5), clear_refs). Returns whether it did: only on Linux. */
+/**
+ * Resets the kernel's peak of the resident memory (proc(5), clear_refs). Returns whether this worked: only on Linux.
+ */
 function resetPeak(): boolean {
   try {
     writeFileSync('/proc/self/clear_refs', '5');

@@ -6,7 +6,7 @@ const [OLD, NEW, STRANGE] = ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)];
 const device = 'lamp';
 const file = (brightness: number): string => JSON.stringify({ ota: { enabled: true }, settings: { brightness } });
 
-/** A step of a run, at its turn: seconds lie between two. */
+/** A step of a run, as a function of its time. Steps are seconds apart. */
 type Step = (at: number) => Seen;
 
 const boot =
@@ -60,7 +60,7 @@ const run = (steps: readonly Step[], more: Partial<RunRecord> = {}): RunRecord =
 });
 const violated = (record: RunRecord): string[] => check(record).map(({ statement }) => statement);
 
-/** Of each statement: what is right, and what is caught. */
+/** For each statement: records that comply, and records that violate it. */
 const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record<string, RunRecord> }> = {
   SUCCEEDED: {
     right: {

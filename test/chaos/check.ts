@@ -25,10 +25,10 @@ export interface Violation {
   readonly what: string;
 }
 
-/** How long something may be on its way from a device to us, in ms: what is said of it may be as old. */
+/** Longest time from a device to us, in ms. What we report about a device may be this old. */
 const ON_ITS_WAY = 500;
 
-/** What a run violates. */
+/** Returns the statements that a run violates. */
 export function check(record: RunRecord): Violation[] {
   const seen = record.seen;
   const verdicts = seen.filter((each) => each.kind === 'verdict');
@@ -66,12 +66,12 @@ function ofDevice<Kind extends Seen['kind']>(seen: readonly Seen[], kind: Kind, 
   return seen.filter((each): each is Of<Kind> => each.kind === kind && each.device === device);
 }
 
-/** What is wrong with a verdict, by what the device really did until then. */
+/** Compares a verdict with what the device had really done by then. */
 function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   const { device, state, code, reason, image, patch } = verdict;
   const before = seen.slice(0, seen.indexOf(verdict));
   const boots = ofDevice(before, 'boot', device);
-  /** What it ran last, or a moment ago. */
+  /** The boot whose image and file the device runs, and the ones that were current within `ON_ITS_WAY` before. */
   const lately = boots.filter((_boot, index) => (boots[index + 1]?.at ?? Infinity) >= verdict.at - ON_ITS_WAY);
   const told = `${device}: ${[state, code ?? reason, verdict.reboot, verdict.status].filter(Boolean).join(' ')}`;
   const shows = `it runs ${lately.map(({ checksum, file }) => `${checksum} with ${file}`).join(', before that ')}`;
@@ -81,13 +81,13 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   const sent = ofDevice(before, 'published', device).filter(({ what }) => what === (image?.[0] ?? 'patch'));
   const runs = lately.filter(({ checksum }) => image?.includes(checksum));
   const has = lately.filter(({ file }) => patch === undefined || holds(parse(file), patch));
-  /** It is the device that it was sent to. */
+  /** Whether a boot follows a transfer to the same device, by its MAC. */
   const since = (boot: Of<'boot'>): boolean =>
     sent.some(({ at }) => at <= boot.at && boots.findLast((before_) => before_.at <= at)?.mac === boot.mac);
   const asBefore = lately.some(({ checksum }) => checksum === verdict.before);
-  /** What somebody else changes is found, too. */
+  /** Whether somebody else has changed the device: the verdict may be about those changes. */
   const others = ofDevice(before, 'other', device).length > 0;
-  /** Of what was sent, all has come to the device, and it has not booted since. */
+  /** Whether the device has not booted since the last transfer to it. */
   const notBooted = !boots.some((boot) => since(boot) && boot.at < verdict.at - ON_ITS_WAY && boot.at > lastSent(sent));
 
   if (state === 'succeeded') {
@@ -105,7 +105,7 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   }
   if (state === 'timed_out' || state === 'canceled') return [];
   if (state === 'rejected') {
-    // A job that tries again has ended with the device before.
+    // The device already has a verdict in a job that tries again.
     const last = ofDevice(before, 'verdict', device).findLast(({ job }) => job === verdict.job)?.at ?? 0;
     const ours = ofDevice(before, 'sending', device).filter(({ job, at }) => job === verdict.job && at >= last);
     const isSent = verdict.attempt === 0 && ours.some(({ at }) => sent.some((each) => each.at >= at));
@@ -155,7 +155,7 @@ function parse(file: string): unknown {
   }
 }
 
-/** Whether a configuration holds all of a patch. */
+/** Returns whether a configuration contains all values of a patch. */
 function holds(config: unknown, patch: object): boolean {
   const values: Record<string, unknown> = { ...Object(config) };
   return Object.entries(patch).every(([key, value]) =>
@@ -163,7 +163,10 @@ function holds(config: unknown, patch: object): boolean {
   );
 }
 
-/** Counted since the device ran the image, or a person wanted it again. Each job may send it as often as it says. */
+/**
+ * Finds images that were sent too often since the device booted them or a person requested them again. The limit is the
+ * sum of the attempts that the jobs allow.
+ */
 function tooOften(seen: readonly Seen[], device: string): string[] {
   const asked = seen.filter((each) => each.kind === 'asked');
   const allowed = (what: string): number => {
@@ -181,14 +184,17 @@ function tooOften(seen: readonly Seen[], device: string): string[] {
     if (each.kind !== 'published' || each.what === 'patch') continue;
     const count = (counts.get(each.what) ?? 0) + 1;
     counts.set(each.what, count);
-    // Node-RED does not tell which job has which message.
+    // A real Node-RED does not report which job a message belongs to.
     const most = asked.length === 0 ? Infinity : allowed(each.what);
     if (count > most) violations.push(`${each.what} to ${device}: time ${count} of ${most}`);
   }
   return violations;
 }
 
-/** What is canceled was not handed to the socket, so none of it comes later; another job may bring the same. */
+/**
+ * Finds transfers after a cancel. What is canceled was not handed to the socket, so nothing of it may follow, unless
+ * another job sends the same.
+ */
 function afterCancel(seen: readonly Seen[]): string[] {
   return seen.flatMap((verdict, index) => {
     if (verdict.kind !== 'verdict' || verdict.state !== 'canceled') return [];
@@ -203,7 +209,10 @@ function afterCancel(seen: readonly Seen[]): string[] {
   });
 }
 
-/** A patch has no stop beyond its job. What is begun is on the wire only when the gate lets it pass. */
+/**
+ * Finds transfers of a stopped image to further devices. A stopped patch stops only its own job. A `sending` reaches
+ * the wire (`begun`) only if it passes the gate.
+ */
 function despiteStop(seen: readonly Seen[]): string[] {
   return seen.flatMap((each, index) => {
     if (each.kind !== 'sending' || each.what === 'patch') return [];
@@ -222,7 +231,7 @@ function despiteStop(seen: readonly Seen[]): string[] {
   });
 }
 
-/** A message that has joined a job counts as one of it. */
+/** Finds transfers that no message of their job allows, including the messages that joined the job. */
 function againstSettings(seen: readonly Seen[]): string[] {
   const sending = seen.filter((each) => each.kind === 'sending');
   const asked = seen.filter((each) => each.kind === 'asked');
@@ -239,10 +248,10 @@ function againstSettings(seen: readonly Seen[]): string[] {
   });
 }
 
-/** Bytes: a file of so many is not read (Limits.hpp). */
+/** Bytes. The firmware does not read a file of this size or more (Limits.hpp). */
 const TOO_LARGE = 1000;
 
-/** Where nobody else is at work. */
+/** Finds files that a patch of ours has made unusable. Skips a device that somebody else has changed. */
 function lost(seen: readonly Seen[], device: string): string[] {
   if (ofDevice(seen, 'other', device).length > 0) return [];
   const patched = ofDevice(seen, 'published', device).find(({ what }) => what === 'patch');
@@ -263,11 +272,13 @@ function hasPassword(file: string): boolean {
   return typeof password === 'string';
 }
 
-/** Whatever is on the wire was begun by a job, once, and comes to the device no more often. */
+/**
+ * Finds publishes that no job has started, that the client repeats, or that the device receives more often than sent.
+ */
 function twice(seen: readonly Seen[], device: string): string[] {
   const published = ofDevice(seen, 'published', device);
   const begun = ofDevice(seen, 'sending', device);
-  // Node-RED does not tell of each progress.
+  // A real Node-RED does not report each progress.
   const allTold = seen.some(({ kind }) => kind === 'sending');
   const whole = ofDevice(seen, 'whole image', device);
   const count = (of: readonly object[], what: string, key: 'what' | 'md5'): number =>
@@ -286,7 +297,7 @@ function twice(seen: readonly Seen[], device: string): string[] {
   });
 }
 
-/** Where nobody else is at work. */
+/** Finds images sent to a device that had something to boot. Skips devices that somebody else has changed. */
 function pending(seen: readonly Seen[]): string[] {
   const others = new Set(seen.filter(({ kind }) => kind === 'other').map(({ device }) => device));
   return seen
@@ -295,10 +306,10 @@ function pending(seen: readonly Seen[]): string[] {
     .map(({ device, md5 }) => `${md5} came to ${device}, which had something to boot`);
 }
 
-/** After these it was not seen to be there any more, or not watched. The next job frees it. */
+/** Verdicts after which the device was not seen again or not observed. The next job frees such a device. */
 const unseen: ReadonlySet<string | undefined> = new Set(['NOT_BACK', 'NOT_READY', 'NOT_ACCEPTED', 'already_sent']);
 
-/** Where nobody else was at work. */
+/** Returns whether a device is left half dead. False for a device that somebody else has changed. */
 function isHalfDead({ device, there, halfDead }: Left, seen: readonly Seen[]): boolean {
   if (!there || !halfDead || ofDevice(seen, 'other', device).length > 0) return false;
   const verdict = ofDevice(seen, 'verdict', device).findLast(({ attempt }) => attempt > 0);

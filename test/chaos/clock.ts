@@ -1,7 +1,7 @@
 const Real = globalThis.Date;
 let offset = 0;
 
-/** A wall clock that was set to another time. What is monotonic goes on as it was. */
+/** A wall clock that was set to another time. Monotonic clocks are not affected. */
 class Jumped extends Real {
   constructor(...values: [] | [number | string | Date]) {
     if (values.length === 0) super(Real.now() + offset);
@@ -13,13 +13,13 @@ class Jumped extends Real {
   }
 }
 
-/** Sets the wall clock of this process, in ms from what it shows. */
+/** Moves the wall clock of this process by a number of ms. */
 export function jump(by: number): void {
   offset += by;
   Reflect.set(globalThis, 'Date', Jumped);
 }
 
-/** Sets it right again. */
+/** Restores the wall clock. */
 export function setRight(): void {
   offset = 0;
   Reflect.set(globalThis, 'Date', Real);

@@ -12,12 +12,12 @@ import type { Surroundings } from './ours';
 import { happenings, type ErrandPlan } from './plan';
 import { Witness } from './witness';
 
-/** A connection to the broker, and those who request jobs there. */
+/** A connection to the broker, and the requesters that use it. */
 interface Side {
   readonly broker: HomieBroker;
   readonly around: OtaWorkAround;
   readonly requesters: Readonly<Record<ErrandPlan['what'], Requester>>;
-  /** Listeners at the broker before there are requesters. */
+  /** Number of listeners at the broker before the requesters exist. */
   readonly listeners: number;
 }
 
@@ -25,14 +25,14 @@ interface Side {
 interface Tell {
   /** A job has changed. */
   readonly changed: () => void;
-  /** A job from before a restart continues: it runs when the answer is asked for. */
+  /** A job from before a restart continues. It runs once `run` of the answer is called. */
   readonly goOn: (answer: Answer) => void;
 }
 
-/** The names by which we know one broker. */
+/** Two host names of the same broker. */
 const HOSTS = ['127.0.0.1', 'localhost'] as const;
 
-/** Our side in one process, from a deploy to the next. */
+/** Our side in this process, from one deploy to the next. */
 export class Deployment {
   readonly #sides: readonly Side[];
   readonly #around: Surroundings;
@@ -46,7 +46,7 @@ export class Deployment {
     this.#sides = ports.map((port, index) => this.#make(port, index, store));
   }
 
-  /** @param via which of the connections */
+  /** Returns a connection. @param via its index */
   side(via: number): Side {
     const side = this.#sides[via] ?? this.#sides[0];
     if (side === undefined) throw new Error('There is no connection');
@@ -128,7 +128,7 @@ export class Deployment {
   }
 }
 
-/** Listeners at a broker, of those that come and go with a deployment. */
+/** Counts the listeners at a broker that a deployment adds and removes. */
 function count(broker: HomieBroker): number {
   const { registry, connection } = broker;
   const emitters = [

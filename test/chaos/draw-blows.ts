@@ -9,7 +9,7 @@ import {
   type Moment,
 } from './plan';
 
-/** Faults that Node-RED itself has. */
+/** Faults of a run with a real Node-RED. */
 export const ours = ['killed', 'killed', 'restarted', 'redeployed', 'second process'] as const;
 
 export const faults = [
@@ -53,7 +53,7 @@ export function drawBlow(
   devices: readonly DevicePlan[],
   errands: readonly ErrandPlan[],
 ): Blow {
-  // What Node-RED does inside is not told.
+  // A real Node-RED does not report the phases of its jobs here.
   const phases = kinds === ours ? [] : ourPhases;
   const events = [
     ...phases,

@@ -13,7 +13,7 @@ export function drawErrands(dice: Random, devices: readonly DevicePlan[], nodes:
     return {
       what,
       ...(index > 0 && { at: moment(dice, ['sent', '202', '200', 'ready', 'result', 'settled', 'patch'], 4) }),
-      // Images of the wrong chip are refused before anything is sent.
+      // Most errands name devices of one chip: an image for another chip is refused before anything is sent.
       devices: dice.int(10) === 0 ? 'all' : dice.int(12) === 0 ? all : dice.int(2) === 0 ? alike : some,
       version: what === 'set' ? 1 + dice.int(patches.length) : dice.int(4) === 0 ? 2 : 1,
       via: dice.int(nodes),

@@ -4,13 +4,13 @@ import { drawErrands } from './draw-errands';
 import type { DevicePlan, Plan } from './plan';
 import { withTheme } from './themes';
 
-/** One run in so many has a real Node-RED, which takes seconds to start. */
+/** Number of runs for each one with a real Node-RED, which takes seconds to start. */
 const NODE_RED_EVERY = 25;
 
-/** The plan of a run: the same for the same seed and number. */
+/** Draws the plan of a run. It is the same for the same seed and number. */
 export function draw(seed: number, run: number): Plan {
   const dice = random((Math.imul(seed, 1_000_003) + run * 7919) >>> 0);
-  // The first numbers of neighbouring seeds are alike.
+  // The first numbers of neighboring seeds are similar.
   for (let turn = 0; turn < 8; turn += 1) dice.int(2);
   const host = run % NODE_RED_EVERY === NODE_RED_EVERY - 1 ? 'node-red' : 'library';
   const count = dice.int(8) === 0 ? 10 + dice.int(21) : 1 + dice.int(8);
@@ -105,7 +105,7 @@ function drawMishap(dice: Random, size: number, count: number): NonNullable<Devi
   }
 }
 
-/** What an earlier life, or somebody who means harm, may have left on the broker. */
+/** Retained messages that the device's past, or a malicious client, may have left on the broker. */
 const left: readonly (readonly [topic: string, payloads: readonly string[]])[] = [
   ['$implementation/ota/status', ['200', '202', '206 1000/24000', '206 99/1', '400 BAD_CHECKSUM', '304', 'nonsense']],
   ['$state', ['ready', 'lost', 'init', 'sleeping', '__proto__']],
@@ -115,7 +115,7 @@ const left: readonly (readonly [topic: string, payloads: readonly string[]])[] =
   ['$implementation/config', ['{', '[]', '{"name":"x","device_id":"y"}']],
   ['$implementation/config/set', ['{}', '{"name":"retained"}', 'nonsense']],
   ['$implementation/ota/firmware/x', ['x']],
-  // What ran before: it flashes the device back after each update.
+  // The previous image, which flashes the device back after each update.
   ['$implementation/ota/firmware/PREVIOUS', ['PREVIOUS']],
   ['$implementation/ota/firmware/00000000000000000000000000000000', ['<html>']],
 ];

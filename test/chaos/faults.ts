@@ -9,15 +9,15 @@ interface Scene {
   readonly home: Home;
   readonly ours: Ours;
   readonly moments: Moments;
-  /** Keeps in mind what is going on. */
+  /** Makes the run wait for some work. */
   readonly track: (work: Promise<unknown>) => void;
 }
 
-/** Lets a fault befall the home. */
+/** Carries out a fault. */
 export async function befall(fault: Fault, scene: Scene): Promise<void> {
   const { home, ours, moments } = scene;
   const { line } = ours;
-  /** Brings it about, and ends it when that is to be; at once where nobody is there to bring the end about. */
+  /** Starts a fault, and ends it at its moment; immediately if no device is connected to cause that moment. */
   const last = async (begin: () => unknown, end: () => void): Promise<void> => {
     const awaited = 'until' in fault && home.isLively;
     if (awaited) moments.mend(fault.until, end);

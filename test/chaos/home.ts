@@ -12,24 +12,24 @@ import type { Left, Seen } from './record';
 
 /** Bytes of the question whether an update was cut off. */
 const QUESTION = 4096;
-/** Of a device that takes the place of another one. */
+/** MAC of a device that replaces another one. */
 const ANOTHER_MAC = 'A0:20:A6:00:00:01';
-/** ms for each 4 KiB: the MQTT client of the device, with a keepalive of 1 s, gives up an image of 64 kB. */
+/** ms for each 4 KiB. With a keepalive of 1 s, the MQTT client of the device gives up on an image of 64 kB. */
 const SLOW_FLASH = 250;
-/** ms after each ready for which a silent device says nothing of an image. */
+/** ms after each `ready` in which a silent device reports nothing about an image. */
 const SETTLING = 3000;
-/** ms in which a device is ready that is ever to be. */
+/** ms within which a device becomes ready, if it does at all. */
 const SETTLED = 5000;
 
-/** A device, how it was made, and its place in the plan. */
+/** A device with its plan and its index in the plan. */
 interface Dweller {
   readonly index: number;
   readonly plan: DevicePlan;
-  /** Another one may have taken its place. */
+  /** The current device: another one may have replaced the first. */
   device: SimulatedDevice;
 }
 
-/** The broker and the devices of a run, and all that befalls them. */
+/** The broker and the devices of a run, and the faults that can happen to them. */
 export class Home {
   readonly plan: Plan;
   readonly broker: Mosquitto;
@@ -50,7 +50,7 @@ export class Home {
     for (const dweller of this.dwellers) this.#watch(dweller);
   }
 
-  /** Resolves when all devices are ready but for those that are to come later. */
+  /** Starts broker and devices. Resolves when all devices are ready, except for those that start later. */
   static async open(plan: Plan, see: (seen: Seen) => void, moments: Moments): Promise<Home> {
     const broker = await startMosquitto({ persistence: plan.broker.persistence });
     const home = new Home(plan, broker, await startProxy(broker.port), see, moments);
@@ -59,7 +59,7 @@ export class Home {
     return home;
   }
 
-  /** The id of a device of the plan, or the pattern of all. */
+  /** Returns the id of a device of the plan, or the pattern of all ids. */
   static id({ seed, run }: Plan, index: number | '*'): string {
     return `c${seed}-${run}-${index}`;
   }
@@ -68,7 +68,7 @@ export class Home {
     return Home.id(this.plan, index);
   }
 
-  /** The place in the plan of a device, by its id. */
+  /** Returns the index in the plan of a device, by its id. */
   indexOf(id: string): number | undefined {
     return this.dwellers.find(({ index }) => this.id(index) === id)?.index;
   }
@@ -77,7 +77,7 @@ export class Home {
     return this.dwellers[index]?.device;
   }
 
-  /** Whether anybody is connected. */
+  /** Whether any device is ready. */
   get isLively(): boolean {
     return this.dwellers.some(({ device }) => device.phase === 'ready');
   }
@@ -86,17 +86,17 @@ export class Home {
     this.#links.cut();
   }
 
-  /** Their connections stay open, and nothing goes through. */
+  /** Stops the traffic of all devices. Their connections stay open. */
   stallDevices(): void {
     this.#links.stall();
   }
 
-  /** Those that were stalled are found dead. */
+  /** Ends the stall by cutting the connections. */
   endStall(): void {
     this.#links.cut();
   }
 
-  /** The power of a device is off until it is switched on. */
+  /** Switches a device off until `switchOn`. */
   async switchOff(index: number): Promise<void> {
     await this.at(index)?.stop();
   }
@@ -106,7 +106,7 @@ export class Home {
     if (device?.phase === 'off') await settled(device.restart());
   }
 
-  /** Another device with the same id, which runs what devices start with, takes the place of one. */
+  /** Replaces a device by another one with the same id, which runs the initial image. */
   async replace(index: number): Promise<void> {
     const dweller = this.dwellers[index];
     if (!dweller || this.#isClosed) return;
@@ -117,7 +117,7 @@ export class Home {
     if (this.#isClosed) await dweller.device.stop();
   }
 
-  /** A second updater publishes something to a device. */
+  /** Publishes something to a device as another updater. */
   async strike(index: number, topic: string, payload: string | Buffer): Promise<void> {
     const device = this.id(index);
     this.#see({ kind: 'other', at: performance.now(), device });
@@ -125,7 +125,7 @@ export class Home {
     await stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
   }
 
-  /** Where the broker is away, nothing happens. */
+  /** Connects the other updater. Returns undefined if the broker is not available. */
   async #connectStranger(): Promise<MqttClient | undefined> {
     try {
       const stranger = await connectAsync(this.broker.url, { reconnectPeriod: 50 });
@@ -136,7 +136,7 @@ export class Home {
     }
   }
 
-  /** A second updater brings another firmware. */
+  /** Publishes another image to a device as another updater. */
   async bringOther(index: number): Promise<void> {
     const other = image('other', this.#family(index), this.plan.size);
     await this.strike(index, `$implementation/ota/firmware/${md5(other)}`, other);
@@ -305,7 +305,10 @@ export class Home {
   }
 }
 
-/** One that falls asleep, or flashes and boots a retained image indefinitely, does not become ready. */
+/**
+ * Waits until a device is ready, for `SETTLED` at most. A device that falls asleep, or flashes and boots a retained
+ * image indefinitely, does not become ready.
+ */
 async function settled(ready: Promise<void>): Promise<void> {
   const over = new AbortController();
   const patience = delay(SETTLED, undefined, { signal: over.signal }).catch(() => undefined);
@@ -313,7 +316,7 @@ async function settled(ready: Promise<void>): Promise<void> {
   over.abort();
 }
 
-/** A login that is not used, and a setting that makes the file as long as it is to be. */
+/** Returns an unused login, and a setting that gives the file its length. */
 function staleMembers({ secret, bytes }: NonNullable<DevicePlan['stale']>, options: DeviceOptions): object {
   const login = { username: 'u'.repeat(secret), password: 'p'.repeat(secret) };
   const mqtt = { host: '127.0.0.1', port: 1883, base_topic: 'homie/', auth: false, ...login };

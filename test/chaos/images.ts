@@ -3,14 +3,17 @@ import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 
 export type Family = 'esp8266' | 'esp32';
 
-/** `previous` ran before, `running` is what devices start with, `next` and `newest` are brought by us, `other` by somebody else, `strange` by nobody. */
+/**
+ * `previous` ran before, `running` is the initial image, we send `next` and `newest`, another updater sends `other`,
+ * and nobody sends `strange`.
+ */
 const roles = ['previous', 'running', 'next', 'newest', 'other', 'strange'] as const;
 type Role = (typeof roles)[number];
 
 const built = new Map<string, Buffer>();
 const meanings = new Map<string, readonly string[]>();
 
-/** @param size bytes */
+/** Returns the image of a role and family, which is always the same. @param size bytes; later roles are longer */
 export function image(role: Role, family: Family, size: number): Buffer {
   const name = `${role} ${family} ${size}`;
   const known = built.get(name);
@@ -27,12 +30,12 @@ export function md5(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }
 
-/** What a device may report when it runs the image with this MD5. */
+/** Returns the checksums that a device may report when it runs the image with this MD5. */
 export function meaningOf(checksum: string): readonly string[] {
   return meanings.get(checksum) ?? [checksum];
 }
 
-/** A device keeps its own flash mode, which is byte 2: 0xFF where it knows none. */
+/** Returns the MD5s of an image with each flash mode (byte 2): a device keeps its own, which is 0xFF if unknown. */
 function checksums(bytes: Buffer): string[] {
   const all = [0, 1, 2, 3, 0xff].map((mode) => {
     const copy = Buffer.from(bytes);

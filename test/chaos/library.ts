@@ -19,7 +19,7 @@ import { meantBy, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 
-/** Our side in this process: all of the package but Node-RED, with files of its own. */
+/** Our side in this process: the whole package except for its nodes, with its own files. */
 export class Library implements Ours {
   readonly #around: Surroundings;
   readonly #changes = new EventEmitter<{ change: [] }>();
@@ -27,10 +27,10 @@ export class Library implements Ours {
   readonly #leaks: string[] = [];
   #folder: string;
   #store: JobStore;
-  /** One for each connection. */
+  /** A proxy for each connection. */
   #proxies: readonly Proxy[];
   #deployment: Deployment;
-  /** One change of the process after the other. */
+  /** The previous change: changes run one at a time. */
   #turn: Promise<void> = Promise.resolve();
   #count = 0;
 
@@ -102,7 +102,7 @@ export class Library implements Ours {
     });
   }
 
-  /** What it has written stays as it is at this moment, and nothing of it goes out any more. */
+  /** Keeps the files as they are at this moment, and lets nothing more out to the broker. */
   kill(): Promise<void> {
     return this.#next(async () => {
       const old = this.#deployment;
@@ -134,7 +134,7 @@ export class Library implements Ours {
 
   async finish(): Promise<string[]> {
     if (this.#deployment.open.length > 0) await this.steer('cancel');
-    // A job that has ended is written down before it answers.
+    // A job is stored as ended before it answers.
     for (let tries = 0; tries < 100 && this.unfinished().length > 0; tries += 1) await delay(50);
     return this.unfinished();
   }
@@ -156,7 +156,7 @@ export class Library implements Ours {
     return this.#leaks;
   }
 
-  /** Jobs that do not wait for a person only. */
+  /** Open jobs, except for those that only wait for a person. */
   get #busy(): Job[] {
     return this.#deployment.open.filter((job) => {
       const { state, counts } = job.summary();
@@ -164,7 +164,7 @@ export class Library implements Ours {
     });
   }
 
-  /** @param what is asked for: answered when `work` is done */
+  /** Runs a request, which counts as unanswered until `work` is done. @param what its description */
   async #answer(what: string, work: () => Promise<unknown>): Promise<void> {
     if (!this.#deployment.isAlive) return;
     const name = `${what} ${(this.#count += 1)}`;
@@ -206,13 +206,13 @@ export class Library implements Ours {
   }
 }
 
-/** Whether this is neither a refusal, nor the end of a job that is left to a later process. */
+/** Returns whether an error is neither a refusal, nor the end of a job that a later process continues. */
 function isDefect(error: unknown): boolean {
   if (error instanceof HomieError) return error.code === 'UNEXPECTED';
   return !isAbort(error);
 }
 
-/** A way to the broker for each of our connections. */
+/** Starts a proxy to the broker for each of our connections. */
 function listenForAll(around: Surroundings): Promise<Proxy[]> {
   return Promise.all(Array.from({ length: around.home.plan.nodes }, () => listen(around)));
 }

@@ -2,15 +2,15 @@ import { startProxy, type Proxy } from '../support/proxy';
 import type { Surroundings } from './ours';
 import { Tap, type Publish } from './tap';
 
-/** Bytes. */
+/** Bytes of the shortest image. */
 const SHORTEST = 5000;
 
-/** A way to the broker for our side: what is published over it is taken down. */
+/** Starts a proxy between our side and the broker, which records what our side publishes. */
 export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
   const read = ({ topic, bytes }: Publish): { device: string; what: string } | undefined => {
     const [, device = '', path_ = ''] = /^homie\/([^/]+)\/\$implementation\/(.*)$/.exec(topic) ?? [];
     const [, checksum] = /^ota\/firmware\/([0-9a-fA-F]{32})$/.exec(path_) ?? [];
-    // Shorter than any image: the question whether an update was cut off.
+    // A shorter payload is the question whether an update was cut off.
     if (checksum !== undefined && bytes < SHORTEST) return undefined;
     if (checksum !== undefined) return { device, what: checksum.toLowerCase() };
     return path_ === 'config/set' ? { device, what: 'patch' } : undefined;

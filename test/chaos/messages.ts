@@ -10,12 +10,12 @@ import { Home } from './home';
 import { image, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
-/** Seconds: short, since most of them run out. */
+/** Seconds. They are short because most of them run out. */
 const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
 
 /**
- * The patches that are brought, by version. The sketch refuses the third; the fourth corrects it. The fifth makes files
- * grow, and the sixth replaces a secret with itself.
+ * The patches by version. The sketch refuses the third; the fourth corrects it. The fifth makes files grow, and the
+ * sixth replaces a secret with itself.
  */
 export const patches: readonly [object, ...object[]] = [
   { settings: { percentage: 60 } },
@@ -30,12 +30,12 @@ export const REFUSED = 3;
 
 const patchOf = ({ version }: ErrandPlan): object => patches[version - 1] ?? patches[0];
 
-/** What an errand brings: the MD5 of an image, or `patch`. */
+/** Returns the MD5 of the image that an errand sends, or `patch`. */
 export function whatOf(plan: Plan, errand: ErrandPlan): string {
   return errand.what === 'set' ? 'patch' : md5(imageOf(plan, errand));
 }
 
-/** The devices that an errand may send to, by index. */
+/** Returns the indices of the devices that an errand may send to. */
 export function meantBy(plan: Plan, errand: ErrandPlan): number[] {
   const { what, exclude, allowIncompatible } = errand;
   const family = familyOf(plan, errand);
@@ -51,7 +51,7 @@ interface Message {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** The message of an errand. */
+/** Returns the message of an errand. */
 export function messageOf(plan: Plan, errand: ErrandPlan): Message {
   const { what, devices, encoding, concurrency, canary, maxFailures, order, attempts, exclude } = errand;
   const ids =
@@ -82,7 +82,7 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
   };
 }
 
-/** The work of an errand, as its message asks for it. */
+/** Returns the work that the message of an errand requests. */
 export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkAround): Promise<Work> {
   const { device: devices = [], payload, options } = messageOf(plan, errand);
   const rollout = readRollout(rolloutDefaults, options);

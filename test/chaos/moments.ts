@@ -7,16 +7,16 @@ interface Due {
   left: number;
 }
 
-/** Counts what happens, and does what is due then. */
+/** Counts events, and runs actions at their moments. */
 export class Moments {
   readonly #due = new Set<Due>();
 
-  /** @param act called when the moment has come, counted from now; what has just happened is dealt with first */
+  /** Schedules an action. @param act called at the moment, counted from now, after the event has been handled */
   on(moment: Moment, act: () => void): void {
     this.#due.add({ moment, act, mends: false, left: moment.nth });
   }
 
-  /** The same for what ends a fault: it comes about in any case. */
+  /** Schedules the end of a fault, which happens in any case: at the moment, or in `mendAll`. */
   mend(moment: Moment, act: () => void): void {
     this.#due.add({ moment, act, mends: true, left: moment.nth });
   }
@@ -31,7 +31,7 @@ export class Moments {
     }
   }
 
-  /** Mends what is broken now. @returns whether there was anything */
+  /** Ends all current faults. @returns whether there were any */
   mendAll(): boolean {
     const broken = [...this.#due].filter(({ mends }) => mends);
     for (const due of broken) {
@@ -41,7 +41,7 @@ export class Moments {
     return broken.length > 0;
   }
 
-  /** Nothing more is to come. */
+  /** Drops everything that is scheduled. */
   end(): void {
     this.#due.clear();
   }

@@ -15,7 +15,7 @@ import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 import { verdictOf } from './witness';
 
-/** Our side in a real Node-RED, in a process of its own. */
+/** Our side in a real Node-RED with its own process. */
 export class RealNodeRed implements Ours {
   readonly #around: Surroundings;
   readonly #userDir: string;
@@ -24,7 +24,7 @@ export class RealNodeRed implements Ours {
   readonly #flows: readonly object[];
   readonly #port: number;
   #nodeRed: NodeRed;
-  /** One change of the process after the other. */
+  /** The previous change: changes of the process run one at a time. */
   #turn: Promise<void> = Promise.resolve();
   #unfinished: string[] = [];
   #count = 0;
@@ -107,7 +107,7 @@ export class RealNodeRed implements Ours {
     };
   }
 
-  /** No job runs, seen twice, since a message may be on its way to its node. */
+  /** Waits until two checks in a row find no running job: a message may still be on its way to its node. */
   async quiet(): Promise<void> {
     for (let times = 0; times < 2;) {
       await this.#turn;
@@ -153,7 +153,7 @@ export class RealNodeRed implements Ours {
     this.#nodeRed = await startNodeRed({ userDir: this.#userDir, flows: this.#flows, port: this.#port });
   }
 
-  /** What the jobs of each node do. */
+  /** Returns the state of the jobs of each node. */
   async #states(): Promise<string[]> {
     const answers = await Promise.all(
       (['ota', 'config'] as const).map((node) => this.#post(node, { action: 'status' }, '')),
@@ -165,7 +165,7 @@ export class RealNodeRed implements Ours {
     });
   }
 
-  /** Sends a message to a node. @returns its answer at once, if there is one; undefined while Node-RED is away */
+  /** Sends a message to a node. @returns the first answer; undefined if Node-RED is not available */
   async #post(node: 'ota' | 'config', message: object, body: unknown): Promise<unknown> {
     const query = new URLSearchParams({ message: JSON.stringify(message) });
     const headers = { 'Content-Type': 'application/octet-stream' };
@@ -191,7 +191,7 @@ async function after(before: Promise<void>, change: () => Promise<void>): Promis
   await change();
 }
 
-/** Takes down the results that come over a connection, one JSON a line. */
+/** Records the results that arrive over a connection, one line of JSON each. */
 function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
   socket.on('error', () => undefined);
   createInterface({ input: socket }).on('line', (line: string) => {
@@ -200,13 +200,15 @@ function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
       see(verdictOf(told.update, told.version === undefined ? undefined : patches[told.version - 1]));
       moments.tell('result');
     } catch (error) {
-      // A line may be cut off by a kill.
+      // A kill may have cut off the line.
       if (!(error instanceof SyntaxError)) complain(String(error));
     }
   });
 }
 
-/** A flow that takes messages by HTTP, answers each with the first that comes of it, and sends all results over TCP. */
+/**
+ * Returns a flow that takes messages by HTTP, answers with the first message that follows, and sends results over TCP.
+ */
 function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): object[] {
   const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
   const broker = { host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/', keepalive: '1' };

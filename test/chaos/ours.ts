@@ -3,39 +3,41 @@ import type { Moments } from './moments';
 import type { ErrandPlan } from './plan';
 import type { Seen } from './record';
 
-/** What a run has around it. */
+/** The surroundings of our side in a run. */
 export interface Surroundings {
   readonly home: Home;
   readonly see: (seen: Seen) => void;
   readonly moments: Moments;
-  /** Told of whatever should not be. */
+  /** Called for anything that should not happen. */
   readonly complain: (what: string) => void;
 }
 
 /** Our side of a run: the nodes of a flow, in this process or in a Node-RED. */
 export interface Ours {
-  /** Sends a message. Resolves when it has its answer, or will have none. */
+  /** Sends a message. Resolves when the answer has arrived, or can no longer arrive. */
   ask(errand: ErrandPlan): Promise<void>;
   steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void>;
-  /** Makes the nodes again; ends the process and starts it; or kills it and starts it. */
+  /** Recreates the nodes. */
   redeploy(): Promise<void>;
+  /** Ends the process in an orderly way, and starts it again. */
   restart(): Promise<void>;
+  /** Kills the process, and starts it again. */
   kill(): Promise<void>;
-  /** Starts a second process on the same user directory, where there can be one. @returns ends it */
+  /** Starts a second process on the same user directory, if possible. @returns a function that ends it */
   rival(): Promise<() => Promise<void>>;
   /** Our connection to the broker. */
   readonly line: Line;
-  /** Resolves when all jobs have ended, or wait for a person. */
+  /** Waits until all jobs have ended, or wait for a person. */
   quiet(): Promise<void>;
-  /** Cancels what waits for a person. @returns what does not end for that, in words */
+  /** Cancels jobs that wait for a person. @returns descriptions of what has not ended then */
   finish(): Promise<string[]>;
-  /** What is not done yet, in words. */
+  /** Describes what has not ended yet. */
   unfinished(): string[];
-  /** @returns what is left of it, in words */
+  /** Ends our side. @returns descriptions of what is left behind */
   close(): Promise<string[]>;
 }
 
-/** What can be done with our connection to the broker. */
+/** Disturbances of our connection to the broker; see `Proxy`. */
 export interface Line {
   cut(): void;
   cutAfter(bytes: number): void;

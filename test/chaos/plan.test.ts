@@ -92,7 +92,7 @@ describe('a moment', () => {
 });
 
 describe('a tap', () => {
-  /** PINGREQ, then PUBLISH with QoS 1 to `a/b` with four bytes, then the same with DUP. */
+  /** A PINGREQ, a PUBLISH with QoS 1 to `a/b` with four bytes, and the same with DUP. */
   const bytes = Buffer.concat([
     Buffer.from([0xc0, 0]),
     Buffer.from([0x32, 11, 0, 3]),

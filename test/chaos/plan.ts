@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 
-/** Something that happens in the protocol, for the `nth` time, at one device or at any. Never a time. */
+/** The `nth` occurrence of a protocol event, at one device or at any. Never a point in time. */
 export interface Moment {
   readonly event: Happening;
-  /** Index of the device; any of them when it is left out. */
+  /** Index of the device; without it, any device counts. */
   readonly device?: number;
-  /** From 1. */
+  /** Starts at 1. */
   readonly nth: number;
 }
 
-/** What our jobs tell while they are at work. */
+/** Phases that our jobs report. */
 export const ourPhases = [
   'our waiting',
   'our sending',
@@ -21,10 +21,11 @@ export const ourPhases = [
 ] as const;
 
 /**
- * - of a device: `boot`, `init` and `ready` of `$state`, `statistics`, `offline`, `image` (the first bytes of one have come),
- *   `202`, `206`, `200` and `refused` of the OTA status, `patched` (a patch has come)
- * - of ours: `sent` and `patch` (the PUBLISH of a firmware or patch has begun on the wire), `settled` (what is retained has
- *   come), `result`, and `our …`, what a job tells of a device: a state before the end, or a phase; or of itself: `our stopped`
+ * - of a device: `boot`, `init` and `ready` of `$state`, `statistics`, `offline`, `image` (the first bytes have
+ * arrived), `202`, `206`, `200` and `refused` of the OTA status, `patched` (a patch has arrived)
+ * - of our side: `sent` and `patch` (the PUBLISH of an image or a patch has begun on the wire), `settled` (the retained
+ * messages have arrived), `result`, `our …` (the state or phase of a device that has not ended), and `our stopped` (a
+ * job)
  */
 export const happenings = [
   'boot',
@@ -48,34 +49,34 @@ export const happenings = [
 ] as const;
 export type Happening = (typeof happenings)[number];
 
-/** What befalls the home. `until` counts from then. */
+/** A fault. `until` counts from its start. */
 export type Fault =
   | { readonly what: 'broker killed'; readonly until: Moment }
-  /** It is back before our client tries again, and after the devices. */
+  /** The broker is back after `milliseconds`. With a slow `reconnect`, the devices reconnect before our client. */
   | { readonly what: 'broker blinked'; readonly milliseconds: number }
   | { readonly what: 'broker frozen'; readonly until: Moment }
-  /** Our own connection. */
+  /** Faults of our own connection. */
   | { readonly what: 'cut' }
   | { readonly what: 'truncated'; readonly bytes: number }
   | { readonly what: 'stalled'; readonly until: Moment }
   | { readonly what: 'muted' }
   | { readonly what: 'slow'; readonly bytesPerSecond: number; readonly until: Moment }
-  /** Connections of all devices. */
+  /** Faults of the connections of all devices. */
   | { readonly what: 'devices cut' }
   | { readonly what: 'devices stalled'; readonly until: Moment }
   | { readonly what: 'dropped' | 'crashed' | 'asleep' | 'idle'; readonly device: number }
   | { readonly what: 'off'; readonly device: number; readonly until: Moment }
-  /** Another device with the same id takes its place. */
+  /** Another device with the same id replaces the device. */
   | { readonly what: 'replaced'; readonly device: number }
-  /** A second updater at work. */
+  /** Another updater publishes to the device. */
   | { readonly what: 'other firmware' | 'other patch'; readonly device: number }
-  /** The wall clock jumps, in ms. */
+  /** The wall clock jumps by a number of ms. */
   | { readonly what: 'clock'; readonly by: number }
-  /** Our own process: its nodes are made again; it ends in order and is started; it is killed and started. */
+  /** Our nodes are recreated; our process ends in an orderly way and starts again; it is killed and starts again. */
   | { readonly what: 'redeployed' | 'restarted' | 'killed' }
-  /** Another one works on the same user directory. Only where there is a Node-RED. */
+  /** A second process uses the same user directory. Only with a real Node-RED. */
   | { readonly what: 'second process'; readonly until: Moment }
-  /** What people do meanwhile. */
+  /** Commands and messages of people. */
   | { readonly what: 'paused'; readonly until: Moment }
   | { readonly what: 'canceled' | 'resumed' | 'retried' | 'joined' }
   | { readonly what: 'canceled one' | 'retried one'; readonly device: number };
@@ -85,53 +86,55 @@ export interface Blow {
   readonly fault: Fault;
 }
 
-/** How a device is made. */
+/** Properties of a device. */
 export interface DevicePlan {
   readonly implementation: 'esp8266' | 'esp32';
   readonly core: 2 | 3;
   readonly homie: 2 | 3;
   readonly segment: 536 | 1460;
-  /** Seconds for which it has been up. */
+  /** Seconds since its boot. */
   readonly uptime: number;
   /** ms. */
   readonly bootDelay: number;
   /** ms for each 4 KiB. */
   readonly flashDelay: number;
-  /** It sends none. */
+  /** The device does not publish `$stats/uptime`. */
   readonly noStatistics?: true;
-  /** Its statistics come so many ms after `ready`, or the first of each connection get lost. */
+  /** The statistics follow `ready` after a delay in ms, or the first ones of each connection get lost. */
   readonly statistics?: { readonly delay: number } | 'first lost';
   /** `$mac` is empty. */
   readonly unknownMac?: true;
-  /** Its file holds a login that it does not use, and has about so many bytes. */
+  /** The file contains an unused login, with `secret` bytes each for name and password, and has about `bytes` bytes. */
   readonly stale?: { readonly secret: number; readonly bytes: number };
   readonly sleep?: { readonly awake: number; readonly asleep: number };
   readonly otaDisabled?: true;
-  /** It is switched on only then. */
+  /** The device is off until this moment. */
   readonly absentUntil?: Moment;
   readonly mishap?:
     | { readonly what: 'drop' | 'hang' | 'crash' | 'bad flash'; readonly at: number; readonly times: number }
     | { readonly what: 'loses'; readonly statuses: readonly string[] }
     | { readonly what: 'never back' | 'comes back with another' | 'comes back as before' | 'silent reboot' | 'deaf' }
-    /** `never idle`: whatever it has flashed waits indefinitely. `200 lost`: together with the connection. */
+    /** `never idle`: a flashed image waits indefinitely. `200 lost`: the connection is lost, too. */
     | { readonly what: 'never idle' | '200 lost' | '200 lost, never idle' }
-    /** `slow`: its MQTT client gives up in the middle. `silent`: it says nothing of images that come soon after `ready`. */
+    /**
+     * `slow`: the MQTT client gives up in the middle. `silent`: no status for images that arrive soon after `ready`.
+     */
     | { readonly what: 'slow' | 'silent' }
     | { readonly what: 'busy'; readonly until: Moment };
-  /** What lies on the broker under its topics before anybody is there. */
+  /** Retained messages under the device's topics at the start. */
   readonly retained: readonly { readonly topic: string; readonly payload: string }[];
 }
 
-/** What people ask for. */
+/** A message of a person. */
 export interface ErrandPlan {
   readonly what: 'update' | 'set';
-  /** When; at once when it is left out. */
+  /** Default: at the start. */
   readonly at?: Moment;
-  /** Indices of devices that are named by their full ids, all that run the firmware, or all by a pattern. */
+  /** Indices of devices named by their full ids; all devices that run the firmware; or all devices by a pattern. */
   readonly devices: readonly number[] | 'all' | 'pattern';
-  /** Which of the newer firmwares, or which patch. */
+  /** Number of the newer image, or of the patch, from 1. */
   readonly version: number;
-  /** Which of the broker nodes. */
+  /** Index of the broker node. */
   readonly via: number;
   /** Indices of devices that the message excludes. */
   readonly exclude: readonly number[];
@@ -144,16 +147,16 @@ export interface ErrandPlan {
   readonly order: 'given' | 'id';
 }
 
-/** All that is to happen in a run, as plain data. */
+/** Everything that happens in a run, as plain data. */
 export interface Plan {
   readonly seed: number;
   readonly run: number;
   readonly host: 'library' | 'node-red';
   readonly broker: { readonly persistence: boolean };
   readonly protocolVersion: 4 | 5;
-  /** Broker nodes of ours: the first names 127.0.0.1, the second localhost. */
+  /** Number of our broker nodes: the first one uses 127.0.0.1, the second one localhost. */
   readonly nodes: 1 | 2;
-  /** Of our clients: ms before they reconnect. */
+  /** ms before our clients reconnect. */
   readonly reconnect: { readonly min: number; readonly max: number };
   /** Bytes of the images. */
   readonly size: number;
@@ -162,12 +165,12 @@ export interface Plan {
   readonly blows: readonly Blow[];
 }
 
-/** The same for the same plans. */
+/** Returns a checksum of plans. */
 export function digest(plans: readonly Plan[]): string {
   return createHash('sha256').update(JSON.stringify(plans)).digest('hex').slice(0, 16);
 }
 
-/** A plan for people: devices, what is asked for, and faults in order. */
+/** Returns a plan as text: its devices, messages and faults. */
 export function script(plan: Plan): string {
   const { seed, run, host, broker, protocolVersion, nodes, reconnect, size, devices, errands, blows } = plan;
   const retained = broker.persistence ? 'with' : 'without';

@@ -11,17 +11,17 @@ import type { Left, RunRecord, Seen } from './record';
 import { HANG_LIMIT } from '../support/limits';
 
 /**
- * A run in which no device ends for so long has a job that does not end, in ms; and so has one that takes so long in all.
- * Twenty devices that refuse a patch one after the other take two minutes.
+ * Longest time without a verdict, and longest duration of a run, in ms. Beyond either, the run has a job that does not
+ * end. Twenty devices that refuse a patch one after the other take two minutes.
  */
 const PATIENCE = { verdict: HANG_LIMIT, all: 600_000 };
-/** When nothing happens for so long, whatever was to end by then ends, in ms. */
+/** Time without events after which all faults that are due to end are ended, in ms. */
 const STANDSTILL = 4000;
 
-/** What comes of our side. */
+/** Events that our side causes. */
 const ourDoing: ReadonlySet<Seen['kind']> = new Set<Seen['kind']>(['sending', 'published', 'verdict']);
 
-/** Lets a plan happen. The process must do nothing else meanwhile. @returns what was seen */
+/** Carries out a plan. The process must do nothing else meanwhile. @returns what was seen */
 export async function play(plan: Plan): Promise<RunRecord> {
   const uproar: string[] = [];
   const complain = (error: unknown): void =>
@@ -47,7 +47,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
   const sent = new Set<string>();
   const see = (each: Seen): void => {
     if (each.kind === 'sending') sent.add(each.what);
-    // An image that others have left on the broker is taken by a device each time it wakes.
+    // Devices receive a retained image of somebody else each time they wake: this is no sign of progress.
     if (ourDoing.has(each.kind) || (each.kind === 'image' && sent.has(each.md5))) last = performance.now();
     if (each.kind === 'verdict') lastVerdict = performance.now();
     seen.push(each);
@@ -73,7 +73,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
     do {
       await Promise.all(going);
       await ours.quiet();
-      // What comes later does not come any more; but what was broken is mended, and may bring something about.
+      // Moments that are still due no longer occur, but faults are ended, which may cause something.
     } while (moments.mendAll() || going.size > 0);
     return 'quiet';
   })();
@@ -94,7 +94,7 @@ async function happen(plan: Plan, complain: (what: unknown) => void): Promise<Ru
   return { seen, unfinished, left: leftOver, uproar: [], leaks };
 }
 
-/** Resolves when a run has taken too long. */
+/** Waits until a run has taken too long. */
 async function tooLate(
   { begunAt, lastVerdict }: { readonly begunAt: number; readonly lastVerdict: () => number },
   signal: AbortSignal,
@@ -106,7 +106,7 @@ async function tooLate(
   return 'late';
 }
 
-/** How the devices are left: those that take something are given the time. */
+/** Returns the final state of the devices. Gives devices that are receiving an update up to 3 s to finish. */
 async function atLast(home: Home): Promise<Left[]> {
   for (let tries = 0; ; tries += 1) {
     const devices = home.left();
@@ -119,7 +119,7 @@ function resources(): string[] {
   return process.getActiveResourcesInfo().sort();
 }
 
-/** What is there now and was not before. Sockets take a moment to close, and files to be written. */
+/** Returns the resources that were not there before. Waits up to 3 s for sockets to close and files to be written. */
 async function left(before: readonly string[]): Promise<string[]> {
   for (let tries = 0; ; tries += 1) {
     const now = resources();
@@ -133,7 +133,7 @@ async function left(before: readonly string[]): Promise<string[]> {
   }
 }
 
-/** The sockets there are, in words. */
+/** Describes all open TCP sockets. */
 function sockets(): string[] {
   const { libuv }: { libuv?: unknown } = Object(process.report.getReport());
   if (!Array.isArray(libuv)) return [];

@@ -1,20 +1,20 @@
 import type { State } from '../../src/update/update';
 
-/** What was seen of a run, in order, as plain data. `at` in ms of one clock; devices by id. */
+/** An event of a run, as plain data. `at` is in ms of one clock; `device` is an id. */
 export type Seen =
-  /** A device starts: what it runs from now on, and its config.json. */
+  /** A device boots, with the MD5 of its image and its config.json. */
   | {
       readonly kind: 'boot';
       readonly at: number;
       readonly device: string;
       readonly checksum: string;
       readonly file: string;
-      /** `$mac`: another device may have taken the place of one with the same id. */
+      /** `$mac`, as another device with the same id may have replaced the first one. */
       readonly mac?: string;
     }
-  /** A device says this of an update. */
+  /** A device publishes an OTA status. */
   | { readonly kind: 'status'; readonly at: number; readonly device: string; readonly status: string }
-  /** The first bytes of an image have come to a device. `pending`: it had another one, or a patch, to boot. */
+  /** A device has received the first bytes of an image. `pending`: it had another image, or a patch, to boot. */
   | {
       readonly kind: 'image';
       readonly at: number;
@@ -22,32 +22,32 @@ export type Seen =
       readonly md5: string;
       readonly pending: boolean;
     }
-  /** All of an image has come to a device. */
+  /** A device has received all of an image. */
   | { readonly kind: 'whole image'; readonly at: number; readonly device: string; readonly md5: string }
   | { readonly kind: 'patched'; readonly at: number; readonly device: string; readonly patch: string }
   /** Somebody else has published an image or a patch to the device. */
   | { readonly kind: 'other'; readonly at: number; readonly device: string }
   /** The PUBLISH of an image or a patch has begun on the wire. */
   | { readonly kind: 'begun'; readonly at: number; readonly device: string; readonly what: string }
-  /** A message has begun a job, or joined it. */
+  /** A message has started or joined a job. */
   | {
       readonly kind: 'asked';
       readonly at: number;
-      /** None: it is about several. */
+      /** Empty: the event is about several devices. */
       readonly device: '';
       readonly job: string;
       readonly what: string;
-      /** Those that its settings allow it to send to. */
+      /** Devices that the settings of the message allow. */
       readonly devices: readonly string[];
-      /** Those that it names by their full ids. */
+      /** Devices that the message names by their full ids. */
       readonly named: readonly string[];
       readonly attempts: number;
     }
   /** Failures have stopped a job. */
   | { readonly kind: 'stopped'; readonly at: number; readonly device: ''; readonly what: string }
-  /** A person lets jobs go on. */
+  /** A person has resumed the jobs. */
   | { readonly kind: 'resumed'; readonly at: number; readonly device: '' }
-  /** Our client has published all of this, as it was on the wire. `what`: the MD5 of an image, or `patch`. */
+  /** All of a PUBLISH of our client has passed on the wire. `what`: the MD5 of an image, or `patch`. */
   | {
       readonly kind: 'published';
       readonly at: number;
@@ -55,7 +55,7 @@ export type Seen =
       readonly what: string;
       readonly dup: boolean;
     }
-  /** A job has begun to send. */
+  /** A job has started to send. */
   | {
       readonly kind: 'sending';
       readonly at: number;
@@ -63,11 +63,11 @@ export type Seen =
       readonly job: string;
       readonly what: string;
     }
-  /** A person wants it again. */
+  /** A person has requested a retry for the device. */
   | { readonly kind: 'allowed'; readonly at: number; readonly device: string }
   | Verdict;
 
-/** What was told of a device at its end. */
+/** The reported result of a device. */
 export interface Verdict {
   readonly kind: 'verdict';
   readonly at: number;
@@ -80,33 +80,33 @@ export interface Verdict {
   /** The status that the device is said to have sent. */
   readonly status?: string;
   readonly attempt: number;
-  /** `$fw/checksum` before. */
+  /** `$fw/checksum` before the update or change. */
   readonly before?: string;
-  /** Of an update: what a device may report that runs the image; its MD5 first. */
+  /** For an update: the checksums that a device with this image may report, the MD5 of the image first. */
   readonly image?: readonly string[];
-  /** Of a change. */
+  /** For a configuration change. */
   readonly patch?: object;
 }
 
-/** How a device is left. */
+/** The final state of a device. */
 export interface Left {
   readonly device: string;
-  /** It is switched on, and connected. */
+  /** Whether the device is switched on and connected. */
   readonly there: boolean;
-  /** It takes itself to be in the middle of an update. */
+  /** Whether the device believes that an update is running. */
   readonly halfDead: boolean;
-  /** Nobody says that a job has it, or that a reboot is pending. */
+  /** The job that holds the device's lock; undefined if the device is free. */
   readonly lockedBy?: string;
 }
 
-/** What was seen of a run from its beginning to its end. */
+/** What was seen of a run from start to end. */
 export interface RunRecord {
   readonly seen: readonly Seen[];
-  /** What was not done in time, in words. */
+  /** Descriptions of what did not end in time. */
   readonly unfinished: readonly string[];
   readonly left: readonly Left[];
   /** Unhandled rejections, uncaught errors, and warnings of Node.js. */
   readonly uproar: readonly string[];
-  /** Timers, sockets and listeners that are left, in words. */
+  /** Descriptions of the timers, sockets and listeners that are left. */
   readonly leaks: readonly string[];
 }

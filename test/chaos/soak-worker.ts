@@ -25,7 +25,7 @@ export interface Sample {
   readonly heap: number;
 }
 
-/** Brings one image after the other onto all devices, and tells its parent of its heap. */
+/** Updates all devices again and again, and reports the heap of this process to the parent. */
 process.on('message', (order: SoakOrder) => {
   void work(order).finally(() => process.disconnect());
 });
@@ -64,7 +64,7 @@ async function work({ url, devices }: SoakOrder): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** What is used after a collection, in bytes. */
+/** Returns the used heap after a garbage collection, in bytes. */
 async function heap(): Promise<number> {
   for (let times = 0; times < 3; times += 1) {
     await new Promise(setImmediate);

@@ -8,14 +8,13 @@ import type { Sample, SoakOrder } from './soak-worker';
 
 const DEVICES = 10;
 
-/** What the heap may grow by with each update, in bytes: what is measured goes up and down by some 50 kB, at times by 200. */
+/** Allowed growth of the heap for each update, in bytes. The measurement varies by about 50 kB, at times by 200 kB. */
 const ALLOWED = 512;
 
 /**
- * Brings 500 updates onto devices from one process, and measures its heap after each hundred. Broker and devices are in
- * other processes.
+ * Runs 500 updates in one process, and measures its heap after each hundred. Broker and devices are in other processes.
  *
- * @returns whether it did not grow between 100 and 500 updates
+ * @returns whether all updates succeeded and the heap grew by at most `ALLOWED` bytes for each update
  */
 export async function soak(say: (line: string) => void): Promise<boolean> {
   const broker = await startMosquitto();
@@ -31,7 +30,7 @@ export async function soak(say: (line: string) => void): Promise<boolean> {
       }),
   );
   await Promise.all(devices.map((device) => device.start()));
-  // Code that is compiled as it gets hot would be counted, too.
+  // Otherwise, code that is compiled when it gets hot would be counted as well.
   const execArgv = ['--expose-gc', '--no-opt', '--no-sparkplug', '--import', 'tsx'];
   const child = fork(path.join(__dirname, 'soak-worker.ts'), { execArgv });
   try {
@@ -54,7 +53,7 @@ export async function soak(say: (line: string) => void): Promise<boolean> {
   }
 }
 
-/** The median of the slopes between any two points (Theil and Sen): one that is far off does not count. */
+/** Returns the median of the slopes between any two points (Theil–Sen), which ignores outliers. */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const slopes = points.flatMap(([x, y], index) => points.slice(index + 1).map(([px, py]) => (py - y) / (px - x)));
   slopes.sort((a, b) => a - b);

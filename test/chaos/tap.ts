@@ -1,4 +1,4 @@
-/** A PUBLISH as it goes over the wire. */
+/** A PUBLISH on the wire. */
 export interface Publish {
   readonly topic: string;
   readonly dup: boolean;
@@ -9,12 +9,12 @@ export interface Publish {
 /** PUBLISH, in the upper half of the first byte of a packet (MQTT 3.1.1, section 2.2.1). */
 const PUBLISH = 3;
 
-/** Listens to the bytes of one client, and tells of what it publishes: when it has begun, and when all of it has passed. */
+/** Reads the bytes of one client, and reports each PUBLISH twice: when it begins, and when all of it has passed. */
 export class Tap {
   readonly #begun: (publish: Publish) => void;
   readonly #passed: (publish: Publish) => void;
   #head = Buffer.alloc(0);
-  /** Bytes of the present packet that are still to come. */
+  /** Remaining bytes of the current packet. */
   #left = 0;
   #publish: Publish | undefined;
 
@@ -47,7 +47,10 @@ export class Tap {
   }
 }
 
-/** @returns undefined when more bytes are needed; `bytes` that were read, and how many are `left` of the packet */
+/**
+ * Reads the start of a packet.
+ * @returns the `bytes` read and those `left` in the packet; undefined if more are needed
+ */
 function readHead(head: Buffer): { bytes: number; left: number; publish?: Publish } | undefined {
   let length = 0;
   for (let at = 1; at <= 4; at += 1) {

@@ -6,7 +6,7 @@ import { ourPhases, type Blow, type DevicePlan, type ErrandPlan, type Fault, typ
 
 type Theme = (dice: Random, plan: Plan) => Plan;
 
-/** An image waits behind another one on a slow line when people, or a deploy, come in between. */
+/** A command or a deploy arrives while an image waits behind another one on a slow connection. */
 const queued: Theme = (dice, plan) => ({
   ...plan,
   errands: first(plan, { what: 'update', version: 1, concurrency: 5, canary: 0, encoding: 'binary' }),
@@ -19,7 +19,7 @@ const queued: Theme = (dice, plan) => ({
   ],
 });
 
-/** Something is flashed and not booted while we come and go. */
+/** Devices flash an image and do not boot it while our side restarts. */
 const neverIdle: Theme = (dice, plan) => ({
   ...plan,
   devices: odd(dice, plan, () => ({ what: dice.pick(['never idle', '200 lost, never idle'] as const) })),
@@ -30,7 +30,7 @@ const neverIdle: Theme = (dice, plan) => ({
   blows: comingAndGoing(dice),
 });
 
-/** Two broker nodes that know one broker by two names. */
+/** Two broker nodes use two host names of the same broker. */
 const twoNames: Theme = (dice, plan) => ({
   ...plan,
   nodes: 2,
@@ -41,7 +41,7 @@ const twoNames: Theme = (dice, plan) => ({
   ],
 });
 
-/** One image, by messages with different settings. */
+/** Several messages bring the same image with different settings. */
 const oneImage: Theme = (dice, plan) => ({
   ...plan,
   errands: [
@@ -53,7 +53,7 @@ const oneImage: Theme = (dice, plan) => ({
   ],
 });
 
-/** A value that the sketch refuses, then one that it takes. */
+/** A patch has a value that the sketch refuses; a later one corrects it. */
 const typo: Theme = (dice, plan) => ({
   ...plan,
   errands: [
@@ -63,7 +63,7 @@ const typo: Theme = (dice, plan) => ({
   blows: dice.int(2) === 0 ? comingAndGoing(dice) : [],
 });
 
-/** The broker is away for a moment in the middle of a transfer. */
+/** The broker restarts in the middle of a transfer. */
 const blink: Theme = (dice, plan) => ({
   ...plan,
   reconnect: { min: 400, max: 1200 },
@@ -76,7 +76,7 @@ const blink: Theme = (dice, plan) => ({
   ],
 });
 
-/** Nobody hears that the device has flashed the image. */
+/** The status that the device has flashed the image gets lost. */
 const lostSuccess: Theme = (dice, plan) => ({
   ...plan,
   devices: odd(dice, plan, () => ({ what: dice.pick(['200 lost', '200 lost, never idle'] as const) })).map(
@@ -86,7 +86,7 @@ const lostSuccess: Theme = (dice, plan) => ({
   blows: dice.int(2) === 0 ? comingAndGoing(dice) : [],
 });
 
-/** What ran before lies retained on the broker, and flashes the device back. */
+/** The previous image is retained on the broker, and flashes the device back. */
 const flashedBack: Theme = (dice, plan) => ({
   ...plan,
   devices: plan.devices.map((device) =>
@@ -95,7 +95,7 @@ const flashedBack: Theme = (dice, plan) => ({
   errands: first(plan, { what: 'update', version: 1 }),
 });
 
-/** Devices fail, and the same image is asked for again, for named devices, or another one. */
+/** Failures stop an image; further messages bring it again, bring it to named devices, or bring another one. */
 const stopped: Theme = (dice, plan) => {
   const [model] = plan.devices;
   if (model === undefined) throw new Error('A plan has a device');
@@ -146,7 +146,7 @@ function failing(dice: Random, plan: Plan): NonNullable<DevicePlan['mishap']> {
 
 const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
 
-/** Puts together on purpose what seldom meets by chance. */
+/** Combines on purpose what rarely occurs together by chance. */
 export function withTheme(dice: Random, plan: Plan): Plan {
   return dice.pick([queued, neverIdle, twoNames, oneImage, typo, blink, lostSuccess, flashedBack, stopped, stopped])(
     dice,
@@ -156,12 +156,12 @@ export function withTheme(dice: Random, plan: Plan): Plan {
 
 const interruptions = ['canceled', 'canceled one', 'paused', 'redeployed', 'restarted', 'killed', 'cut'] as const;
 
-/** The first errand of a plan, changed. */
+/** Returns the first errand of a plan with changes. */
 function first(plan: Plan, changes: Partial<ErrandPlan>): ErrandPlan[] {
   return plan.errands.slice(0, 1).map((errand) => ({ ...errand, ...changes }));
 }
 
-/** The first errand of a plan with other settings. */
+/** Returns an update of the same devices as the first errand of a plan, with other settings. */
 function again(dice: Random, plan: Plan): ErrandPlan {
   const [errand] = drawErrands(dice, plan.devices, plan.nodes);
   const [original] = plan.errands;
@@ -170,7 +170,7 @@ function again(dice: Random, plan: Plan): ErrandPlan {
   return { ...errand, what: 'update', version: 1, devices };
 }
 
-/** Half of the devices misbehave. */
+/** Makes about half of the devices misbehave. */
 function odd(dice: Random, plan: Plan, mishap: () => NonNullable<DevicePlan['mishap']>): DevicePlan[] {
   return plan.devices.map((device) => (dice.int(2) === 0 ? { ...device, mishap: mishap() } : device));
 }
@@ -183,7 +183,7 @@ function slow(dice: Random, plan: Plan): Fault {
   };
 }
 
-/** Our side goes away and comes back, at any phase. */
+/** Restarts our side in any phase. */
 function comingAndGoing(dice: Random): Blow[] {
   return Array.from({ length: 1 + dice.int(2) }, () => ({
     at: moment(dice, [...ourPhases, '200', 'offline', 'init', 'ready', 'result'], 3),

@@ -2,18 +2,18 @@ import type { Update } from '../../src/update/update';
 import { meaningOf } from './images';
 import type { Seen, Verdict } from './record';
 
-/** Takes down what is told of a job. */
+/** Records the progress and the results of a job. */
 export class Witness {
   readonly #what: string;
   readonly #patch: object | undefined;
   readonly #see: (seen: Seen) => void;
   readonly #changed: (update: Update) => void;
-  /** What was last told of each device. */
+  /** Last state, phase and attempt of each device. */
   readonly #last = new Map<string, string>();
 
   /**
-   * @param identity of what the job brings: the MD5 of an image, or the text of a patch
-   * @param changed told of each state and phase, once
+   * @param identity MD5 of the job's image, or text of its patch
+   * @param changed called once for each new state, phase or attempt
    */
   constructor(identity: string, see: (seen: Seen) => void, changed: (update: Update) => void) {
     const isPatch = identity.startsWith('{');
@@ -44,7 +44,7 @@ export class Witness {
   }
 }
 
-/** @param patch what was to be changed, if that is what it was about */
+/** Returns the verdict in a final update. @param patch the patch of a configuration change */
 export function verdictOf(update: Update, patch: object | undefined): Verdict {
   const { device, job, state, error, reason, reboot, attempt, from, to } = update;
   return {

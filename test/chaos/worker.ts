@@ -4,26 +4,26 @@ import { draw } from './draw';
 import { play } from './play';
 import type { Seen } from './record';
 
-/** A run that is to be done. */
+/** A run to carry out. */
 interface Order {
   readonly seed: number;
   readonly run: number;
 }
 
-/** A run that is done. */
+/** A completed run. */
 export interface Done extends Order {
   readonly violations: readonly Violation[];
-  /** What happened at the devices that the violations name, in words. */
+  /** Descriptions of what happened at the devices that the violations name. */
   readonly trail: readonly string[];
-  /** The longest time for which this process did nothing, in ms: the machine had something else to do. */
+  /** Longest delay of the event loop, in ms: the machine was busy with something else. */
   readonly lag: number;
-  /** How devices ended, in words. */
+  /** Descriptions of how devices ended. */
   readonly ends: readonly string[];
-  /** ms. */
+  /** In ms. */
   readonly duration: number;
 }
 
-/** Does one run after the other for its parent: a process of its own shows what a run leaves behind. */
+/** Carries out one run after the other for the parent: in a separate process, what a run leaves behind shows. */
 process.on('message', ({ seed, run }: Order) => {
   void (async () => process.send?.(await work(seed, run)))();
 });

@@ -172,7 +172,7 @@ describe('the settings of homie-broker', () => {
 });
 
 describe('The value of an environment variable', () => {
-  // One word, as a URL leaves it.
+  // A single word, which a URL does not encode.
   const secret = 'zq4711zq';
   const value = fc.constantFrom(
     secret,
@@ -260,7 +260,7 @@ describe('The value of an environment variable', () => {
         fc.constantFrom('typed', 'deployed', 'unknown'),
         (given, node, values, how) => {
           const environment: Record<string, string> = values;
-          /** As Node-RED does when a node is deployed. */
+          /** Replaces environment variables as Node-RED does when it deploys a node. */
           const deployed = (text: string): string => {
             const whole = /^(?:\$\{([^{}]+)\}|\$\(([^()]+)\))$/.exec(text);
             return environment[whole?.[1] ?? whole?.[2] ?? ''] ?? text;

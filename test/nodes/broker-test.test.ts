@@ -1,4 +1,4 @@
-/** What the editor's test of a connection answers. */
+/** The answers of the editor's connection test. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
@@ -8,10 +8,10 @@ import { startAedes, startExactAedes } from '../support/aedes';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
 
-/** What nobody may learn who may only test a connection. */
+/** A secret that a user who may only test connections must not learn. */
 const SECRET = 'correct-horse-battery';
 
-/** An answer of the test. */
+/** An answer of the connection test. */
 interface Tested {
   readonly status: number;
   readonly connected?: unknown;
@@ -41,7 +41,7 @@ describe('the test of a connection', () => {
     ends.push(() => broker.close());
     return String(broker.port);
   };
-  /** A flow whose `homie-broker` reaches nobody. */
+  /** Starts a flow whose `homie-broker` cannot reach a broker. */
   const lonely = async (): Promise<TestFlow> => TestFlow.start({ host: '127.0.0.1', port: String(await freePort()) });
 
   describe('of an environment variable', () => {
@@ -63,7 +63,7 @@ describe('the test of a connection', () => {
         const answer = await tryOut(flow, { [field]: typed });
         assert.equal(answer.connected, false);
         assert.ok(!JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
-        // A user name in a URL is not repeated, whatever it holds.
+        // A user name in a URL is never repeated.
         if (!typed.includes('@')) assert.match(String(answer.message), /\$\{TEST_SECRET\}/);
         assert.ok(!flow.log().includes(SECRET), flow.log());
       });
@@ -121,7 +121,10 @@ describe('the test of a connection', () => {
       ...more,
     });
 
-    /** A flow whose `homie-broker` has a password, and two other `tls-config` nodes: the same, and one that trusts anybody. */
+    /**
+     * Starts a flow whose `homie-broker` has a password, with two other `tls-config` nodes: an equal one, and one that
+     * trusts anybody.
+     */
     const keeping = async (): Promise<{ flow: TestFlow; typed: object }> => {
       const typed = { ...stored, port: String(await freePort()), user: 'anna' };
       const more = [tls('tls'), tls('same'), tls('careless', { verifyservercert: false })];
@@ -276,7 +279,7 @@ describe('the test of a connection', () => {
   let isReleased = false;
   const sockets: Socket[] = [];
 
-  /** A port where nobody answers until `release`, and every connection is closed from then on. */
+  /** Returns a port on which nothing answers until `release`, and which closes every connection from then on. */
   const silent = async (): Promise<string> => {
     isReleased = false;
     sockets.splice(0);

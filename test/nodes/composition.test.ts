@@ -1,4 +1,4 @@
-/** What comes out of one of our nodes goes straight into another. */
+/** Messages of one of our nodes go directly into another. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { FlowNode } from 'node-red-node-test-helper';
@@ -7,7 +7,7 @@ import type { TestFlow } from './flow';
 
 const place = { z: 'flow', x: 0, y: 0 };
 
-/** A homie-ota whose results, progress and summaries go to these nodes. */
+/** Returns a homie-ota whose results, progress and summaries go to these nodes. */
 function updater(...wires: string[][]): FlowNode {
   const settings = { canary: '0', device: 'my-light, other-light', deviceType: 'str' };
   return { id: 'updater', type: 'homie-ota', broker: 'broker', ...settings, ...place, wires };
@@ -26,7 +26,7 @@ describe('what comes out of a node', () => {
     await scene.close();
   });
 
-  /** A homie-config without a device of its own, and before it a homie-ota. */
+  /** Starts a homie-config without its own device, with a homie-ota in front of it. */
   const start = (...more: FlowNode[]): Promise<TestFlow> => scene.flow({ ...configNode, device: '' }, { more });
   const checksum = createHash('md5').update(next).digest('hex');
   const update = { payload: next, checksum, device: 'my-light', options: { attempts: 1 }, asked: 'now' };

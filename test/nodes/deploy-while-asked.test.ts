@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { withDeadline } from '../../src/deadline';
 import { HANG_LIMIT } from '../support/limits';
 
-/** What a process of its own tells, that would be at a standstill if Node-RED were. */
+/** Returns the report of a separate process, which would block if Node-RED blocked. */
 async function deployed(moment: string, type: string): Promise<unknown> {
   const child = fork(join(__dirname, 'deploy-while-asked.ts'), [moment, type], { execArgv: ['--require', 'tsx/cjs'] });
   try {

@@ -1,4 +1,6 @@
-/** Deploys a flow while a device is asked whether an update was cut off. A process of its own: it might never end. */
+/**
+ * Deploys a flow while a device is asked whether an update was cut off. A separate process, because it might never end.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { SimulatedDevice } from '../simulator/device';
@@ -9,13 +11,13 @@ import { buildEsp8266Image } from '../support/images';
 import { stopFlow, TestFlow } from './flow';
 import { connected, next, payload, running } from './scene';
 
-/** What the parent is told. */
+/** The report to the parent. */
 interface Deployed {
-  /** How long the deploy took. */
+  /** Duration of the deploy. */
   readonly ms: number;
-  /** Calls of `done`. */
+  /** Number of calls of `done`. */
   readonly dones: number;
-  /** Images that the device was sent that was asked. */
+  /** Number of images that were sent to the device that was asked. */
   readonly images: number;
 }
 
@@ -27,7 +29,7 @@ interface Stage {
 
 const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 90_000, seed: 5 });
 
-/** Resolves when the broker has the question. */
+/** Waits until the broker has received the question. */
 async function asked({ aedes: { aedes } }: Stage): Promise<void> {
   await new Promise<void>((resolve) => {
     aedes.on('publish', ({ topic }) => {
@@ -36,7 +38,7 @@ async function asked({ aedes: { aedes } }: Stage): Promise<void> {
   });
 }
 
-/** Brings the flow to where it is to be deployed. */
+/** The moments of the deploy: each function brings the flow to one of them. */
 const moments: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   async unacknowledged(stage) {
     stage.proxy.mute();
@@ -75,7 +77,7 @@ async function deploy(moment: string, type: 'full' | 'nodes'): Promise<void> {
   await flow.showed(connected);
   await flow.broker.settled();
   await moments[moment]?.({ aedes, proxy, flow });
-  // The question is under way, or stands in line.
+  // The question is being sent, or waits to be sent.
   for (let turns = 0; turns < 100; turns++) await setImmediate();
 
   const begun = performance.now();

@@ -1,4 +1,4 @@
-/** What docs/brokers.md tells to write into the files of mosquitto, on a real one. */
+/** The configuration files of docs/brokers.md, on a real mosquitto. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -30,7 +30,7 @@ const denied = /^topic deny homie\/\+\/\$implementation\/#\n/m;
 
 const checksum = createHash('md5').update(next).digest('hex');
 const PASSWORD = 'correct horse';
-/** The users of the page, and two devices of our own. */
+/** The users of the page; `own` are two devices of these tests. */
 const users = [...textOf('', /mosquitto_passwd/).matchAll(/passwords ([\w-]+)$/gm)].map(([, user = '']) => user);
 const own = ['acl-light', 'acl-lamp'];
 
@@ -94,12 +94,12 @@ class Site {
   }
 
   /**
-   * Publishes as a user what must not reach the device.
+   * Publishes, as a user, messages that must not reach the device.
    *
-   * @returns what did so all the same: topics below the device
+   * @returns the topics below the device of messages that reached it nevertheless
    */
   async reached(username: string, topics: Record<string, string | Buffer>, version: 4 | 5 = 4): Promise<string[]> {
-    // It comes after all that the broker has acknowledged before.
+    // This message arrives after all others that the broker has acknowledged.
     const heard = await this.heard('light/on/set', async () => {
       await this.publish(username, topics, version);
       await this.publish('dashboard', { 'light/on/set': 'true' });
@@ -107,7 +107,7 @@ class Site {
     return heard.filter((topic) => topic !== 'light/on/set');
   }
 
-  /** What the device hears up to a topic, which must come: topics below the device. */
+  /** Returns the topics below the device of the messages that it receives, up to and including the topic `last`. */
   async heard(last: string, publish: () => Promise<void>): Promise<string[]> {
     const topics: string[] = [];
     await new Promise<void>((resolve, reject) => {
@@ -127,7 +127,7 @@ class Site {
     const options = { username, password: PASSWORD, protocolVersion, reconnectPeriod: 0 } as const;
     const client = await connectAsync(this.#mosquitto.url, options);
     for (const [topic, value] of Object.entries(topics)) {
-      // Over MQTT 5 a forbidden one is refused with a reason.
+      // Over MQTT 5, a forbidden publish is refused with a reason code.
       await client.publishAsync(`homie/acl-light/${topic}`, value, { qos: 1 }).catch(({ code }: { code?: number }) => {
         assert.deepEqual([protocolVersion, code], [5, 135]);
       });
@@ -135,7 +135,7 @@ class Site {
     await client.endAsync();
   }
 
-  /** The retained topics of the device that a user may read. */
+  /** Returns the retained topics of the device that a user may read. */
   async readable(username: string): Promise<string[]> {
     const options = { username, password: PASSWORD, protocolVersion: 4, reconnectPeriod: 0 } as const;
     const client = await connectAsync(this.#mosquitto.url, options);
@@ -205,7 +205,7 @@ describe('mosquitto with the files of docs/brokers.md', () => {
   });
   const open = async (rules?: string): Promise<Site> => (site = await Site.open(rules));
 
-  /** What the lines without those for `forget` must be enough for. */
+  /** Checks what must work without the lines for `forget`. */
   async function worksWithoutForget(at: Site): Promise<void> {
     const ota = await at.flow();
     await ota.showed(connected);
@@ -257,7 +257,7 @@ describe('mosquitto with the files of docs/brokers.md', () => {
         assert.deepEqual(await at.reached(other, attack, version), [], other);
       }
       assert.deepEqual([at.device.received, at.device.patches], [[], []]);
-      // The firmware reaches it from who may send it, a reset from nobody.
+      // Firmware reaches the device from a user who may send it; a reset reaches it from nobody.
       const publish = (): Promise<void> => at.publish('node-red', { [reset]: 'true', [flash]: next }, version);
       assert.deepEqual(await at.heard(flash, publish), [flash]);
     });

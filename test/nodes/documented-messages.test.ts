@@ -1,4 +1,4 @@
-/** The messages in the documentation, as real nodes with simulated devices take and send them. */
+/** The messages of the documentation, as real nodes with simulated devices receive and send them. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { blocks, type Block } from '../docs/markdown';
 const at = ({ page, line }: Block): string => `${page}:${line}`;
 const about = (text: string): readonly Block[] => blocks.filter((block) => block.about === text);
 
-/** What a node says at the end of what it was asked. */
+/** Returns whether a payload reports a failure. */
 const isWrong = (payload: unknown): boolean => {
   const { error, state } = Object(payload);
   return error !== undefined || ['rejected', 'failed', 'stopped', 'timed_out'].includes(String(state));
@@ -51,7 +51,7 @@ describe('a message in the documentation', () => {
         ...msg,
         ...(['status', 'history', 'retry'].includes(String(msg['action'])) ? {} : { payload: next }),
       });
-      // By day it would wait for the night.
+      // During the day, the job would wait for the night.
       const options = Object(msg['options']);
       const waits = options.window !== undefined;
       if (waits) {
@@ -125,7 +125,7 @@ describe('what comes from homie-ota, in the documentation', () => {
     await scene.close();
   });
 
-  /** A payload as plain data, without what is another time another one. */
+  /** Returns a payload as plain data, without values that change from run to run. */
   const lasting = (payload: unknown): unknown =>
     JSON.parse(JSON.stringify(payload), (key, value: unknown) =>
       ['job', 'startedAt', 'duration', 'checksum'].includes(key) ? typeof value : value,

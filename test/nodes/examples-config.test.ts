@@ -18,7 +18,7 @@ describe('an example of configurations', () => {
     const password = 'c0rrect-h0rse';
     const env = { NEW_SSID: 'upstairs', NEW_PASSWORD: password };
     const quick = { 'all devices': { soak: '1', reboot: '3' } };
-    /** What the devices have of the old network, where the new one is in reach. */
+    /** Options of devices that use the old network, and have the new one in reach. */
     const old = {
       anyNetwork: true,
       config: { wifi: { ssid: 'test', password: 'test', bssid: 'DE:AD:BE:EF:00:01', channel: 6 } },

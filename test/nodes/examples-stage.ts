@@ -28,7 +28,7 @@ export const examples = readdirSync(folder)
   .map((file) => path.basename(file, '.json'))
   .sort();
 
-/** The nodes of an example, as they are in its file. */
+/** Returns the nodes of an example as they are in its file. */
 export function readExample(name: string): FlowNode[] {
   const nodes: FlowNode[] = JSON.parse(readFileSync(path.join(folder, `${name}.json`), 'utf8'));
   return nodes;
@@ -36,7 +36,7 @@ export function readExample(name: string): FlowNode[] {
 
 const runtime = path.dirname(require.resolve(process.env['NODE_RED'] ?? 'node-red'));
 
-/** The files of the core that the examples need. */
+/** Files of the core nodes that the examples need. */
 const core = [
   'common/20-inject.js',
   'common/21-debug.js',
@@ -51,31 +51,33 @@ const core = [
   'storage/10-file.js',
 ].map((file): NodeModule => require(require.resolve(`@node-red/nodes/core/${file}`, { paths: [runtime] })));
 
-/** One of each, since the helper would load them once for each that is in a flow. */
+/** One node of each type, because the helper would load a type once for each node in a flow. */
 const listeners: FlowNode[] = [
   { id: 'first', type: 'tab' },
   ...['catch', 'complete', 'status'].map((type) => ({ id: type, type, z: 'first', x: 0, y: 0, scope: [], wires: [] })),
 ];
 
 interface Play {
-  /** Values of the environment variables of the flow, also of those that are credentials. */
+  /** Values of the environment variables of the flow, including credentials. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Other properties of nodes, by their names, or by their types where they have none. */
+  /** Other properties of nodes, by name, or by type for nodes without a name. */
   readonly nodes?: Readonly<Record<string, object>>;
-  /** Of Node-RED. */
+  /** Settings of Node-RED. */
   readonly settings?: object;
 }
 
-/** A broker, simulated devices, a folder, and an example that is played in a Node-RED. */
+/** A broker, simulated devices, a folder, and an example that runs in a Node-RED. */
 export class Stage {
   static #count = 0;
 
   readonly folder: string;
   readonly #broker: AedesBroker;
-  /** Its own, since a device that a test left in the middle of an update stays locked in this process. */
+  /**
+   * Each stage has its own, because a device that a test left in the middle of an update stays locked in this process.
+   */
   readonly #baseTopic = `example-${(Stage.#count += 1)}/`;
   readonly #devices: SimulatedDevice[] = [];
-  /** Takes what http in nodes wait for. */
+  /** Receives the requests for http in nodes. */
   readonly #server = http.createServer();
   #flow: FlowNode[] = [];
   readonly #inboxes = new Map<string, Inbox>();
@@ -107,7 +109,7 @@ export class Stage {
     return device;
   }
 
-  /** The path of a file in the folder of this stage. */
+  /** Returns the path of a file in the folder of this stage. */
   file(name: string): string {
     return path.join(this.folder, name);
   }
@@ -117,7 +119,7 @@ export class Stage {
     this.#flow = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
     const [tab] = this.#flow;
     const serve: NodeModule = (RED) => void this.#server.on('request', RED.httpNode);
-    // A test before may have had a user directory.
+    // An earlier test may have had a user directory.
     helper.settings(settings);
     await helper.load([serve, ...core, homieBroker, homieConfig, homieDevices, homieOta], listeners, {});
     await setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
@@ -136,19 +138,19 @@ export class Stage {
     assert.deepEqual(this.errors(), []);
   }
 
-  /** Presses the button of an inject node. */
+  /** Triggers an inject node. */
   press(name: string): void {
     helper.getNode(this.#find('inject', name)).receive({});
   }
 
-  /** What comes to a debug node. */
+  /** Returns the inbox of a debug node. */
   shown(name: string): Inbox {
     const inbox = this.#inboxes.get(name);
     assert.ok(inbox !== undefined, `there is no debug node ${name}`);
     return inbox;
   }
 
-  /** All that has come to debug nodes, as text. */
+  /** Returns all messages of debug nodes as text. */
   everything(): string {
     const texts = [...this.#inboxes.values()].flatMap(({ messages }) =>
       messages.map((msg) => JSON.stringify(plain(msg))),
@@ -156,7 +158,7 @@ export class Stage {
     return [...texts, this.log()].join('\n');
   }
 
-  /** All that was logged, as text. */
+  /** Returns the log as text. */
   log(): string {
     return helper
       .log()
@@ -164,7 +166,7 @@ export class Stage {
       .join('\n');
   }
 
-  /** What was logged as an error. */
+  /** Returns the errors in the log. */
   errors(): string[] {
     const ERROR = 20;
     return helper
@@ -173,14 +175,14 @@ export class Stage {
       .map(([entry]) => String(entry.msg));
   }
 
-  /** A request to Node-RED. */
+  /** Sends a request to Node-RED. */
   request(url: string, init: RequestInit = {}): Promise<Response> {
     const address = this.#server.address();
     assert.ok(typeof address === 'object');
     return fetch(`http://127.0.0.1:${address?.port}${url}`, init);
   }
 
-  /** Begins a POST request, of whose body only the first byte is sent. @returns the status of the answer */
+  /** Sends a POST request with only the first byte of its body. @returns the status of the answer */
   async statusOfBegun(url: string, headers: Readonly<Record<string, string>>): Promise<number | undefined> {
     const address = this.#server.address();
     assert.ok(typeof address === 'object');
@@ -192,7 +194,7 @@ export class Stage {
     return answer?.statusCode;
   }
 
-  /** The next stage may have devices of the same ids. */
+  /** Ends everything: the next stage may have devices with the same ids. */
   async close(): Promise<void> {
     await helper.unload();
     this.#server.closeAllConnections();
@@ -225,7 +227,7 @@ export class Stage {
   }
 }
 
-/** Resolves when a node shows that it is connected; one that lists devices, that it knows them all. */
+/** Waits until a node shows that it is connected; a homie-devices, that it knows all devices. */
 function connected(node: TestNode): Promise<void> {
   const sign = node.type === 'homie-devices' ? /^\d+\/\d+$/ : /connected$/;
   return new Promise((resolve) => {
@@ -249,12 +251,12 @@ function nameOf({ type, name }: FlowNode): string {
   return typeof name === 'string' && name !== '' ? name : type;
 }
 
-/** Without what an HTTP request brings, which is circular. */
+/** Returns a message without the HTTP request and response, which are circular. */
 function plain(msg: NodeMessage): object {
   return Object.fromEntries(Object.entries(msg).filter(([property]) => property !== 'req' && property !== 'res'));
 }
 
-/** The code of the function node of an example, as a function of the names that it uses. */
+/** Returns the code of a function node of an example, as a function of the names that it uses. */
 export function functionOf(
   example: string,
   name: string,

@@ -171,7 +171,7 @@ describe('an example of updates', () => {
 
     it('begins nothing outside of its window', async () => {
       const light = await stage.device('a');
-      // Later today, or tomorrow.
+      // A window later today, or tomorrow.
       const hour = (new Date().getHours() + 2) % 24;
       const window = `${String(hour).padStart(2, '0')}:00-${String((hour + 1) % 24).padStart(2, '0')}:00`;
       await stage.play(name, {
@@ -433,12 +433,12 @@ describe('an example of updates', () => {
   });
 });
 
-/** What a catch node has told. */
+/** Returns the error message in a message of a catch node. */
 function errorOf(msg: object): unknown {
   return Reflect.get(Object(Reflect.get(msg, 'error')), 'message');
 }
 
-/** What a status node has told. */
+/** Returns the status text in a message of a status node. */
 function statusOf(msg: object): unknown {
   return Reflect.get(Object(Reflect.get(msg, 'status')), 'text');
 }

@@ -5,7 +5,7 @@ import { functionOf } from './examples-stage';
 
 const choose = functionOf('2 - Nightly update of all devices', 'highest version', 'msg');
 
-/** The version that is chosen of several images with one name; undefined when none is. */
+/** Returns the version that is chosen from several images with one name; undefined if none is chosen. */
 function highest(...versions: (string | undefined)[]): unknown {
   const images = versions.map((version, index) => ({
     file: `${index}.bin`,

@@ -8,7 +8,7 @@ import { readUpload, UploadSlots, type UploadLimits } from '../../nodes/sidebar/
 
 const body = Buffer.alloc(100_000, 0xe9);
 
-/** Uploads a part of the body to a server, and gives the request there, with what ends all. */
+/** Uploads a part of a body to a server. @returns the request at the server, and functions to send more and to end */
 async function begin(part: number): Promise<{
   readonly upload: IncomingMessage;
   readonly send: (bytes: Buffer) => void;
@@ -94,7 +94,7 @@ describe('Any upload', () => {
         if (how === 'end') upload.end();
         if (how === 'close') upload.destroy();
         if (how === 'error') upload.destroy(new Error('reset'));
-        // An error that comes after the answer concerns nobody here.
+        // An error after the answer does not matter here.
         upload.on('error', () => undefined);
         const result = await read;
         const sent = Buffer.concat(parts);
@@ -151,7 +151,7 @@ describe('The uploads at the same time', () => {
     for (const user of ['b', 'c', 'd']) for (let count = 0; count < 2; count += 1) slots.take(user);
     assert.throws(() => slots.take('e'), { reason: 'busy' });
     release();
-    // What is released twice is one.
+    // A second release frees no further slot.
     release();
     slots.take('e');
     assert.throws(() => slots.take('e'), { reason: 'busy' });

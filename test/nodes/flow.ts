@@ -19,14 +19,14 @@ const { events, hooks }: typeof import('@node-red/util') & { readonly events: Ev
   require.resolve('@node-red/util', { paths: [path.dirname(runtime)] }),
 );
 
-/** Nodes of the core that a flow may hold, by type. */
+/** Files of the core nodes that a flow may contain, by type. */
 const core: Readonly<Record<string, string>> = {
   'mqtt-broker': 'network/10-mqtt.js',
   'tls-config': 'network/05-tls.js',
   change: 'function/15-change.js',
 };
 
-/** What has come to a place of the flow, in order. */
+/** The messages that arrived at a place of the flow, in order. */
 export class Inbox {
   readonly messages: NodeMessage[] = [];
   readonly #waiting = new Set<() => void>();
@@ -38,12 +38,12 @@ export class Inbox {
     });
   }
 
-  /** The first message that fits, as soon as there is one. */
+  /** Waits for the first message that matches. */
   first(fits: (msg: NodeMessage) => boolean = () => true): Promise<NodeMessage> {
     return this.nth(1, fits);
   }
 
-  /** The nth message that fits, as soon as there is one. */
+  /** Waits for the nth message that matches. */
   nth(count: number, fits: (msg: NodeMessage) => boolean = () => true): Promise<NodeMessage> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -61,18 +61,21 @@ export class Inbox {
 export interface FlowOptions {
   readonly more?: FlowNode[];
   readonly credentials?: Record<string, object>;
-  /** Where jobs are written down; nowhere unless given. */
+  /** User directory in which jobs are stored. Default: jobs are not stored. */
   readonly userDir?: string;
 }
 
-/** A flow in a Node-RED: a node with jobs, `homie-ota` unless its type says otherwise, with an inbox at each output, at a catch and a complete node. */
+/**
+ * A flow in a Node-RED, with a node with jobs (`homie-ota` by default), and an inbox at each of its outputs, at a catch
+ * and at a complete node.
+ */
 export class TestFlow {
   readonly result = new Inbox(helper.getNode('result'));
   readonly progress = new Inbox(helper.getNode('progress'));
   readonly summary = new Inbox(helper.getNode('summary'));
   readonly caught = new Inbox(helper.getNode('caught'));
   readonly completed = new Inbox(helper.getNode('completed'));
-  /** Each call of `done` by the node, also by one that is being stopped: its error, if it had one. */
+  /** Each call of `done` by the node, even while the node is being stopped, with its error if there is one. */
   readonly dones: { code: unknown }[] = [];
   readonly #ota = helper.getNode('ota');
   readonly #done = new Set<() => void>();
@@ -87,8 +90,10 @@ export class TestFlow {
   }
 
   /**
+   * Starts a flow.
+   *
    * @param broker properties of the homie-broker `broker`
-   * @param ota properties of the node `ota`: of a homie-ota, or of the type that they name
+   * @param ota properties of the node `ota`, which is a homie-ota unless they name another type
    */
   static async start(
     broker: object,
@@ -106,7 +111,7 @@ export class TestFlow {
     return new TestFlow();
   }
 
-  /** Deploys the flow again, with other properties. */
+  /** Deploys the flow again with other properties. */
   async deploy(
     broker: object,
     ota: object = {},
@@ -117,7 +122,7 @@ export class TestFlow {
     return new TestFlow();
   }
 
-  /** Resolves when `done` was called so many times. */
+  /** Waits until `done` was called `count` times. */
   done(count = 1): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -140,32 +145,32 @@ export class TestFlow {
     helper.getNode(id).receive({ ...msg });
   }
 
-  /** Asks the admin API, as the editor does. */
+  /** Sends a request to the admin API, as the editor does. */
   async post(url: string, body: object): Promise<{ readonly status: number; readonly body: unknown }> {
     const { status, body: answer } = await helper.request().post(url).send(body);
     return { status, body: answer };
   }
 
-  /** Whether a `homie-broker` is there. */
+  /** Whether the `homie-broker` exists. */
   get isDeployed(): boolean {
     return (helper.getNode('broker') ?? undefined) !== undefined;
   }
 
-  /** What a `homie-broker` gives to the nodes that use it. */
+  /** The broker that the `homie-broker` provides to its nodes. */
   get broker(): HomieBroker {
     const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode('broker'), 'link')), 'broker');
     if (broker instanceof HomieBroker) return broker;
     throw new Error('there is no broker');
   }
 
-  /** What the sidebar starts. */
+  /** The updates of the `homie-broker` that the sidebar starts. */
   get updates(): SidebarUpdates {
     const updates: unknown = Reflect.get(Object(helper.getNode('broker')), 'updates');
     if (updates instanceof SidebarUpdates) return updates;
     throw new Error('there is no broker');
   }
 
-  /** The status below the node, as soon as it has this text. */
+  /** Waits until the status of the node has this text. */
   showed(text: string): Promise<NodeStatus> {
     return new Promise((resolve) => {
       const look = (): void => {
@@ -179,12 +184,12 @@ export class TestFlow {
     });
   }
 
-  /** The status below the node, as soon as it tells this error. */
+  /** Waits until the status of the node shows this error. */
   showedError(code: ErrorCode): Promise<NodeStatus> {
     return this.showed(errorStatus(code).text ?? '');
   }
 
-  /** What has stood below the node so far. */
+  /** The statuses of the node so far. */
   get statuses(): NodeStatus[] {
     return this.#ota.status
       .getCalls()
@@ -192,13 +197,13 @@ export class TestFlow {
       .map(({ args }) => args[0]);
   }
 
-  /** What the Test button of the dialog gets for these settings of a homie-broker. */
+  /** Returns what the Test button of the dialog gets for these settings of a homie-broker. */
   async test(settings: object): Promise<object> {
     const { body } = await helper.request().post('/homie-ota/test').send(settings);
     return Object(body);
   }
 
-  /** All that was logged, as text. */
+  /** Returns the log as text. */
   log(): string {
     return helper
       .log()
@@ -207,7 +212,7 @@ export class TestFlow {
   }
 }
 
-/** Deploys a flow. Resolves when it has started: the helper waits no longer than 300 ms for that. */
+/** Deploys a flow, and waits until it has started. The helper alone would wait for at most 300 ms. */
 export async function setFlows(...input: Parameters<typeof helper.setFlows>): Promise<void> {
   const started = once(events, 'flows:started');
   await helper.setFlows(...input).catch((error: unknown) => {
@@ -222,7 +227,7 @@ export async function stopFlow(): Promise<void> {
   hooks.remove('*.test');
 }
 
-/** Without a place on the canvas a node counts as a config node. */
+/** Coordinates on the canvas: a node without them counts as a config node. */
 const place = { x: 0, y: 0 };
 
 function inbox(id: string): FlowNode {

@@ -1,4 +1,4 @@
-/** The action `history`: what became of devices and images lately. */
+/** The action `history`: the latest results of devices and images. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -28,7 +28,7 @@ describe('the action history', () => {
     await rm(userDir, { recursive: true, force: true });
   });
 
-  /** What a node answers. */
+  /** Returns the answer of a node. */
   async function ask(flow: TestFlow, msg: object = {}): Promise<{ entries: Entry[]; text: unknown; counts: unknown }> {
     const before = flow.summary.messages.length;
     flow.send({ action: 'history', ...msg });

@@ -107,7 +107,7 @@ describe('homie-broker', function () {
     const credentials = { broker: { user: 'anna', password: PASSWORD } };
     const flow = await TestFlow.start({ host: 'broker.invalid' }, {}, { credentials });
     await flow.showedError('BROKER_UNREACHABLE');
-    // A second attempt.
+    // The second attempt.
     await once(flow.broker, 'status');
     assert.equal(warnings(flow), 1, flow.log());
     assert.ok(!flow.log().includes(PASSWORD));
@@ -155,7 +155,7 @@ describe('homie-broker', function () {
       delete process.env['TEST_HOST'];
     });
 
-    /** All that a flow and its log hold after an update was asked for. */
+    /** Requests an update, and returns everything that the flow and its log contain then. */
     const told = async (flow: TestFlow): Promise<string> => {
       flow.send({ payload: next });
       const caught = { ...(await flow.caught.first()), payload: undefined };

@@ -38,7 +38,7 @@ describe('a secret that homie-config is given', () => {
       mqtt: { auth: true, username: planted.user, password: planted.mqtt },
     };
 
-    // Each of these with what is to come of it.
+    // Each message with the expected error code.
     const messages: [msg: object, code: string | undefined][] = [
       [{ action: 'get' }, undefined],
       [{ action: 'check', payload: { ...secret, ...risky } }, undefined],
@@ -69,7 +69,7 @@ describe('a secret that homie-config is given', () => {
     const failed = messages.filter(([, code]) => code !== undefined).length;
     await flow.caught.nth(failed);
     await flow.completed.nth(messages.length - failed);
-    // `get` has none.
+    // `get` has no summary.
     await flow.summary.nth(messages.length - 1);
     const all = everything(flow);
     for (const text of [JSON.stringify(all), inspected(all)]) {
@@ -122,13 +122,13 @@ describe('a secret that homie-config is given', () => {
   });
 });
 
-/** All that a flow could see. */
+/** Returns everything that a flow could see. */
 function everything(flow: TestFlow): unknown[] {
   const inboxes = [flow.result, flow.progress, flow.summary, flow.caught, flow.completed];
   return [...inboxes.map(({ messages }) => messages), flow.statuses, flow.log()];
 }
 
-/** Also what JSON does not show: causes and stacks of errors. */
+/** Formats a value with what JSON does not show, such as causes and stacks of errors. */
 function inspected(value: unknown): string {
   return inspect(value, { depth: Infinity, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity });
 }

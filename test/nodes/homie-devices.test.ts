@@ -5,7 +5,7 @@ import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
 import { caughtCode, next, payload, running, Scene } from './scene';
 
-/** A list, in short: id and state. */
+/** Returns a list in short: id and state of each device. */
 function short({ payload: list }: NodeMessage): unknown {
   assert.ok(Array.isArray(list));
   return list.map(({ id, state }) => `${id} ${state}`);
@@ -164,7 +164,7 @@ describe('homie-devices', () => {
       assert.equal(report?.['topic'], '');
       assert.equal(report !== undefined && 'device' in report, false);
       assert.equal(payload(first, 'firmware.name'), 'my-light');
-      // The flow may do with a message what it likes.
+      // The flow may change a message.
       Object.assign(Object(payload(first, 'firmware')), { checksum: 'spoilt' });
       await (await appeared).stop();
       await device.stop();
@@ -214,7 +214,8 @@ describe('homie-devices', () => {
       const port = Number(Reflect.get(scene.broker, 'port'));
       let seen = (): void => undefined;
       const clearing = new Promise<void>((resolve) => (seen = resolve));
-      // Nothing but a clearing names one of the topics. It still goes to the broker, and no acknowledgement comes back.
+      // Only the message that clears a topic names it. That message still reaches the broker, but its acknowledgement
+      // is lost.
       const listen = () => (chunk: Buffer) => {
         if (!chunk.includes('/devices-cleared/$name')) return;
         link.stall();

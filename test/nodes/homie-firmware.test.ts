@@ -15,7 +15,7 @@ import { caughtCode, payload, Scene } from './scene';
 
 const SECRET = 'correct-horse-battery';
 
-/** The fields that a new node has. */
+/** The fields of a new node. */
 const firmwareNode = {
   type: 'homie-firmware',
   source: 'folder',
@@ -457,7 +457,7 @@ describe('the status of homie-firmware', () => {
   });
 });
 
-/** A firmware in short. */
+/** Returns an image in short: name, version and chip. */
 function brief(value: unknown): unknown {
   if (typeof value !== 'object') return value;
   const { name, version, chip }: { name?: unknown; version?: unknown; chip?: unknown } = Object(value);

@@ -93,7 +93,7 @@ describe('homie-ota, asked to', () => {
       await flow.done();
     });
 
-    /** A job of its own: the same image would join the first. */
+    /** Another image, for a separate job: the same image would join the first job. */
     const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
 
     it('means one device of a job where it says so', async () => {

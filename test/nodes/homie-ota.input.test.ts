@@ -61,7 +61,7 @@ describe('homie-ota, of what comes in', () => {
     flow.send({ payload: Buffer.from('<!DOCTYPE html><title>Not found</title>'), device: 'my-light,other' });
     const caught = await flow.caught.first();
     assert.equal(caughtCode(caught), 'FIRMWARE_IS_HTML');
-    // The sentence alone, without the name of a class before it.
+    // The message is the sentence alone, without the name of a class in front of it.
     assert.match(String(Reflect.get(Object(caught['error']), 'message')), /^my-light, other: This is an HTML page/);
     assert.deepEqual(
       flow.result.messages.map((msg) => [payload(msg, 'device'), payload(msg, 'state'), payload(msg, 'error.code')]),
@@ -192,7 +192,7 @@ function flowContext(type: 'flow' | 'global'): { set(name: string, value: unknow
   return helper.getNode('ota').context()[type];
 }
 
-/** The devices for which there was a result, when homie-ota is set to this and gets this message. */
+/** Returns the devices with a result when a homie-ota with this device field gets this message. */
 async function typed(scene: Scene, deviceType: string, device: string, msg: object = {}): Promise<unknown> {
   const flow = await scene.flow({ deviceType, device, expires: '0' });
   flowContext('flow').set('lights', ['from-flow', 'also-from-flow']);

@@ -5,7 +5,7 @@ import { buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
 import { caughtCode, closedWindow, next, payload, running, Scene, state } from './scene';
 
-/** A message about this device. */
+/** Returns a predicate for messages about this device. */
 function of(device: string, fits: (msg: NodeMessage) => boolean = () => true): (msg: NodeMessage) => boolean {
   return (msg) => payload(msg, 'device') === device && fits(msg);
 }

@@ -5,7 +5,7 @@ import { editorFile, localeFile } from '../../scripts/node-files';
 import { deviceStates } from '../../src/homie/device';
 import { root } from '../support/node-red';
 
-/** The texts of a locale file by their keys. */
+/** Returns the texts of a locale file by their keys. */
 function texts(language: string): Map<string, string> {
   const found = new Map<string, string>();
   const walk = (value: unknown, key: string): void => {
@@ -53,7 +53,7 @@ describe('the texts of the sidebar', () => {
         [...english.keys()].some((key) => key.startsWith(`${group}.`)),
         group,
       );
-    // What stands in a condition is found by its words.
+    // A key in a condition is found as a quoted text.
     const isUsed = (key: string): boolean =>
       exact.has(key) || groups.includes(key.split('.')[0] ?? '') || source.includes(`'${key}'`);
     assert.deepEqual(

@@ -176,7 +176,7 @@ describe('the status below a node with jobs', () => {
   it('says the same as the sentences of updates, in few words', () => {
     const { succeeded, ...more } = config['homie-config'].status;
     const said = { ...more, ...ota['homie-ota'].status, changed: succeeded };
-    // How far it is stands in place of that word.
+    // The progress replaces the word `flashing`.
     const { flashing: _flashing, ...expected } = words;
     assert.deepEqual({ ...said, ...expected }, said);
   });

@@ -7,11 +7,11 @@ const secret = 'open-sesame-4711';
 const image = Buffer.alloc(1000, 0xe9);
 const none: Unkept = { payload: image };
 
-/** A patch whose secret has a name that only the user knows. */
+/** A patch whose secret has a name that only the user knows to be secret. */
 const content = { name: 'Hall', settings: { wakeWord: secret, pin: 4711, colour: 'ultramarine' } };
 const patch: Unkept = { payload: content, patch: { content, secretNames: ['wake', 'pin'] } };
 
-/** JSON in JSON, so many times. */
+/** Returns JSON in JSON, nested `times` times. */
 function inText(value: unknown, times: number): string {
   let text = JSON.stringify(value);
   for (let time = 1; time < times; time += 1) text = JSON.stringify(text);
@@ -183,7 +183,7 @@ const leaf = fc.oneof(
   fc.string(),
 );
 
-/** What holds the secret, without a name that tells it. */
+/** Values that contain the secret, without a name that reveals it. */
 const secretValue = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
@@ -195,7 +195,7 @@ const secretValue = fc.letrec<{ value: unknown }>((tie) => ({
 
 const secretEntry = fc.tuple(secretName, secretValue);
 
-/** Texts that hold the secret with its name. */
+/** Texts that contain the secret with its name. */
 const secretInText = fc.oneof(
   fc
     .tuple(secretEntry, fc.integer({ min: 1, max: 7 }))
@@ -218,7 +218,7 @@ const tree = fc.letrec<{ tree: unknown }>((tie) => ({
   ),
 })).tree;
 
-/** What no flow should send: circles, getters and proxies that throw, functions, deep nesting, much of it. */
+/** Values that no flow should send: cycles, getters and proxies that throw, functions, deep nesting, large sizes. */
 const odd = fc.oneof(
   tree.map((value) => {
     const circle: unknown[] = [value];

@@ -17,13 +17,13 @@ import {
   type Completed,
 } from '../support/texts';
 
-/** Of the jobs of both nodes: states, phases, reasons. */
+/** States, phases and reasons of the jobs of both nodes. */
 const states = (
   'queued waiting running succeeded skipped failed timed_out rejected canceled ' +
   'sending rebooting verifying excluded offline never_seen busy window canary paused stopped'
 ).split(' ');
 
-/** What code makes of the beginnings of keys. */
+/** The completions that code adds to the beginnings of keys. */
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf', 'address', 'repository'],
@@ -42,7 +42,7 @@ const completed: Completed = {
     'superseded',
   ],
   'homie-config.status.': [...states, 'already_sent', 'received', 'no_change', 'unknown_key'],
-  // Sentences of validators begin with them. They stand in the dialog, too.
+  // The sentences of validators start with these labels, which the dialog uses as well.
   'homie-ota.label.': [],
   'homie-config.label.': [],
   'homie-devices.label.': [],
@@ -50,7 +50,7 @@ const completed: Completed = {
   'homie-broker.label.': [],
 };
 
-/** The files of a folder that end so, each by its path from the root of the package. */
+/** Returns the files of a folder with these endings, by their paths from the root of the package. */
 function files(within: string, ...endings: readonly string[]): string[] {
   return readdirSync(path.join(root, within), { encoding: 'utf8', recursive: true })
     .filter((file) => endings.some((ending) => file.endsWith(ending)))

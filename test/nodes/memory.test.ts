@@ -22,24 +22,24 @@ import { running } from './scene';
 const SIZE = 160 * 1024;
 const MESSAGES = 200;
 
-/** What jobs that have ended may hold at most in images, in bytes, with room for what brokers and devices hold. */
+/** Maximum bytes of images that ended jobs may hold, with room for the buffers of brokers and devices. */
 const LIMIT = 12 * 1024 * 1024;
 
 const bases = new Map<string, Buffer>();
 
-/** Another image for each seed. */
+/** Returns another image for each seed. */
 function imageOf(seed: number, name = 'my-light'): Buffer {
   const base = bases.get(name) ?? buildEsp8266Image({ name, version: '1.1.0', size: SIZE, crc: false });
   bases.set(name, base);
   const image = Buffer.from(base);
-  // The checksum is an XOR, which does not see the same change twice.
+  // The checksum is an XOR, which does not change if the same bits change twice.
   for (const offset of [0x2000, 0x2004]) image.writeUInt32LE((base.readUInt32LE(offset) ^ seed) >>> 0, offset);
   return image;
 }
 
 const plugImage = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', seed: 1 });
 
-/** Bytes that Buffers hold, once no more of them can be collected than at `least`. */
+/** Returns the bytes of all Buffers, once garbage collection has brought them down to `least` or cannot free more. */
 async function held(least: number): Promise<number> {
   for (let round = 1; ; round += 1) {
     await new Promise(setImmediate);
@@ -68,7 +68,7 @@ class Node {
     const store = new JobStore(folder, (error) => {
       throw error;
     });
-    // Left open, the store of a folder that is deleted would forbid everything to the nodes after this one.
+    // If the store stayed open after its folder is deleted, it would refuse everything to later nodes.
     this.#ends.push(() => store.close());
     this.actions = new OtaActions(
       { ota: patient, rollout: { ...rollout, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
@@ -89,7 +89,7 @@ class Node {
     return new Node(await startAedes(), await mkdtemp(path.join(tmpdir(), 'memory-')));
   }
 
-  /** A node that goes on with what this one has left. */
+  /** Returns a node that continues the jobs of this one. */
   async restarted(): Promise<Node> {
     await this.#stop();
     return new Node(this.#aedes, this.folder, this);
@@ -149,7 +149,7 @@ describe('the memory that jobs hold which have ended', () => {
     await node.close();
   });
 
-  /** Sends messages one after the other, and asserts that what is held does not grow with them. */
+  /** Sends messages one after the other, and asserts that the held bytes do not grow with their number. */
   async function bounded(
     messages: number,
     messageOf: (index: number) => Record<string, unknown>,

@@ -1,11 +1,11 @@
-/** What a message is read for: its settings stand in msg.options, and nowhere else. */
+/** The settings of a message are read from msg.options, and from nowhere else. */
 import assert from 'node:assert/strict';
 import { readOptions } from '../../nodes/shared/request';
 import { HomieError } from '../../src/errors';
 import { caughtCode, next, payload, Scene } from './scene';
 import { TestFlow } from './flow';
 
-/** Properties that other nodes may have left in a message, none of which makes sense as a setting. */
+/** Properties that other nodes may have left in a message. None of them is a valid setting. */
 const foreign = {
   state: 'ON',
   firmware: 7,

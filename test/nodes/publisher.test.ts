@@ -1,4 +1,4 @@
-/** Somebody who may publish anything, since the broker has no ACL. */
+/** An attacker who may publish anything, because the broker has no ACL. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
@@ -14,22 +14,22 @@ import type { SimulatedDevice } from '../simulator/device';
 import { Inbox, type TestFlow } from './flow';
 import { configNode, next, payload, running, Scene } from './scene';
 
-/** Messages a burst, and ms between two of them. */
+/** Messages in a burst, and ms between two bursts. */
 const BURST = 40;
 const PAUSE = 20;
 
 const place = { z: 'flow', broker: 'broker', x: 0, y: 0 };
 const patient = { sending: '8', accepted: '4', stall: '4', reboot: '6', ready: '4', received: '4', expires: '20' };
 
-/** No device waits for the end of another, nor for somebody to resume after failures. */
+/** Settings with which no device waits for another, or for somebody to resume after failures. */
 const together = { concurrency: '20', canary: '0', maxFailures: '0' };
 
-/** A setting that is a secret by its name. */
+/** The value of a setting whose name makes it a secret. */
 const secret = 'pl4nted-token';
 
 const final = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'];
 
-/** What no text below a node may be longer than, unless it names one of a locale. */
+/** Maximum length of a status text, unless the text is the key of a locale. */
 const LONGEST_STATUS = 19;
 
 describe('Nodes at work, while somebody publishes all that is subscribed,', () => {
@@ -69,12 +69,12 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
     flow = await scene.flow({ ...patient, ...together, device: '' }, { more });
   };
 
-  /** Publishes hostile messages. @returns stops it, and gives how many there were */
+  /** Publishes hostile messages. @returns a function that stops this, and returns their number */
   const attack = async (devices: readonly string[]): Promise<() => Promise<number>> => {
     const { host, port, baseTopic }: { host?: string; port?: string; baseTopic?: string } = scene.broker;
     const client = await mqtt.connectAsync(`mqtt://${host}:${port}`, { reconnectPeriod: 0 });
     const messages = hostileMessages(baseTopic ?? '', devices).filter(
-      // These no client may publish.
+      // No client may publish the others.
       ({ topic, payload: { length } }) => !/[+#\0]/.test(topic) && topic.length < 60_000 && length < 100_000,
     );
     let count = 0;
@@ -125,7 +125,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
     const images = [await md5(running), await md5(next)];
     for (const [index, device] of updated.entries()) {
       const { state, error }: { state?: unknown; error?: { code?: string } } = Object(updates[index]);
-      // Until it runs what it has been given.
+      // The device runs one of the images once it has booted.
       while (device.phase === 'connecting') await once(device, 'phase');
       assert.ok(images.includes(device.checksum), 'it runs an image that was meant for it');
       if (state === 'succeeded') assert.equal(device.checksum, images[1]);
@@ -138,7 +138,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
       assert.notEqual(error?.code, 'UNEXPECTED');
     }
     assert.doesNotMatch(flow.log(), /UNEXPECTED|TypeError|RangeError/);
-    // Patches of the attacker come to all of them.
+    // The patches of the attacker reach all devices.
     for (const { received } of [bystander, ...configured]) assert.deepEqual(received, []);
     for (const { patches } of [bystander, ...updated])
       assert.ok(patches.every((patch) => !patch.includes('percentage')));
@@ -190,7 +190,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
     assert.ok(registry.devices.has('updated-once'));
     assert.ok(registry.devices.has('waiting'));
     assert.equal(registry.get('unknown'), undefined);
-    // All that was known of it is deleted, and it comes back.
+    // The attacker clears all topics of the device, and it comes back.
     for (const { name } of topicReaders.values()) say(`updated-once/${name}`, '');
     assert.equal(registry.get('updated-once'), undefined);
     say('updated-once/$state', 'lost');

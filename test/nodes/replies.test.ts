@@ -6,7 +6,7 @@ import type { Update } from '../../src/update/update';
 const said = { text: 'Something.' };
 const job = { job: 'j', ...said };
 
-/** An update of a device of a job. */
+/** An update of a device in a job. */
 const update: Update = {
   job: 'j',
   device: 'a',

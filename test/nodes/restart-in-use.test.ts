@@ -68,7 +68,7 @@ describe('a node with jobs, whose user directory another Node-RED uses', () => {
     flow.send({ payload: next, device: 'late' });
     await flow.progress.first(state('waiting'));
     let kept: string[];
-    // What is written down last may still be on its way to the disk.
+    // The last line may not be on disk yet.
     do kept = await jobs();
     while (!kept.every((file) => /"admitted":true.*\n$/.test(file)));
     const theirs = { token: 'theirs', host: 'another-host', space: '', pid: 1 };

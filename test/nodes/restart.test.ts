@@ -79,7 +79,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       flow.send({ payload: next, device: device.id, asked: 'update' });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'sending');
       link.stall();
-      // Only this node is restarted: the connection, on which the image is sent, stays.
+      // Only this node is restarted. The connection, which sends the image, stays open.
       const after = await flow.deploy(broker, { canary: '0', ...settings, name: 'changed' }, [], 'nodes');
       assert.doesNotMatch(after.log(), /timed out/);
       after.send({ payload: next, device: device.id, asked: 'again' });
@@ -97,7 +97,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     const flow = await open();
     flow.send({ payload: next, device: 'awaited' });
     await flow.progress.first(state('waiting'));
-    // Only this node is restarted: the connection, on which an image could be sent, stays.
+    // Only this node is restarted. The connection, which could send an image, stays open.
     const between = await flow.deploy(scene.broker, { canary: '0', ...settings, name: 'once' }, [], 'nodes');
     const twice = await between.deploy(scene.broker, { canary: '0', ...settings, name: 'twice' }, [], 'nodes');
     await twice.progress.first(state('waiting'));
@@ -183,7 +183,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     after.send({ payload: next, device: device.id });
     assert.equal(payload(await after.result.first(), 'reason'), 'held');
     assert.equal(device.received.length, 1);
-    // In whole seconds, the uptime could not show a reboot right after another one.
+    // The uptime, in whole seconds, could not prove a reboot directly after another one.
     await upForASecond(device);
     after.send({ action: 'retry' });
     assert.equal(payload(await after.result.nth(2), 'error.code'), 'OLD_FIRMWARE');
@@ -247,7 +247,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
 
   it('tells once that a job cannot be written, and does it all the same', async () => {
     const device = await lively('kept-nowhere');
-    // A file where the folder should be: not even root can write below it.
+    // A file in place of the folder: even root cannot write below it.
     await writeFile(path.join(userDir, 'homie-ota'), '');
     const flow = await open();
     flow.send({ payload: next, device: device.id });
@@ -263,7 +263,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     await stopFlow();
     const folder = path.join(userDir, 'homie-ota', 'jobs');
     const [job = ''] = await readdir(folder);
-    // What an earlier process has left, of a node that is not there any more.
+    // Files that an earlier process has left, of a node that no longer exists.
     const elsewhere = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-user-'));
     await mkdir(path.join(elsewhere, 'homie-ota', 'jobs'), { recursive: true });
     const text = (await readFile(path.join(folder, job), 'utf8')).replaceAll('"node":"ota"', '"node":"gone"');
@@ -316,7 +316,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     assert.equal(payload(result, 'error.code'), 'SECRET_NOT_KEPT');
   });
 
-  /** All that is written down, as text. */
+  /** Returns the contents of all stored files as text. */
   const written = async (): Promise<string> => {
     const texts: string[] = [];
     for (const folder of ['.', 'jobs']) {

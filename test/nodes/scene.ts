@@ -12,7 +12,7 @@ export { next, running } from '../support/images';
 
 export const connected = 'node-red:common.status.connected';
 
-/** A homie-config that waits no longer than a hang. */
+/** Settings of a homie-config whose deadlines are `HANG_LIMIT`. */
 export const configNode = {
   type: 'homie-config',
   expires: HANG_LIMIT_SECONDS,
@@ -26,12 +26,14 @@ interface SceneOptions extends FlowOptions {
   readonly broker?: object;
 }
 
-/** A broker, simulated devices, and a flow with a homie-ota or homie-config that is connected. */
+/** A broker, simulated devices, and a flow with a connected homie-ota or homie-config. */
 export class Scene {
   static #count = 0;
 
   readonly #broker: AedesBroker;
-  /** Its own, since a device that a test left in the middle of an update stays locked in this process. */
+  /**
+   * Each scene has its own, because a device that a test left in the middle of an update stays locked in this process.
+   */
   readonly #baseTopic = `scene-${(Scene.#count += 1)}/`;
   readonly #ends: (() => Promise<void>)[] = [];
   readonly #devices: SimulatedDevice[] = [];
@@ -45,7 +47,7 @@ export class Scene {
     return new Scene(await startAedes());
   }
 
-  /** How many clients are connected to the broker. */
+  /** Returns the number of clients that are connected to the broker. */
   clients(): number {
     return this.#broker.aedes.connectedClients;
   }
@@ -73,7 +75,7 @@ export class Scene {
     return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.#baseTopic };
   }
 
-  /** Starts the flow, and waits until it is connected, and has heard how long the devices have been up. */
+  /** Starts the flow, and waits until it is connected and knows the uptime of the devices. */
   async flow(ota: object = {}, { broker, ...more }: SceneOptions = {}): Promise<TestFlow> {
     const flow = await TestFlow.start({ ...this.broker, ...broker }, { canary: '0', ...ota }, more);
     await flow.showed(connected);
@@ -82,12 +84,12 @@ export class Scene {
     return flow;
   }
 
-  /** The same with a homie-config, which has deadlines for tests. */
+  /** Starts the flow with a homie-config, which has deadlines for tests. */
   config(settings: object = {}, more?: SceneOptions): Promise<TestFlow> {
     return this.flow({ ...configNode, ...settings }, more);
   }
 
-  /** The next scene may have devices of the same ids. */
+  /** Stops flow, devices and broker: the next scene may have devices with the same ids. */
   async close(): Promise<void> {
     await stopFlow();
     for (const end of this.#ends) await end();
@@ -97,12 +99,12 @@ export class Scene {
 }
 
 /**
- * Resolves when each device that is ready and sends its statistics often has told how long it has been up: only then can a
- * reboot be shown.
+ * Waits for the uptime of each device that is ready and sends its statistics every second: only then can a reboot be
+ * proven.
  */
 export async function untilHeard(broker: HomieBroker, devices: readonly SimulatedDevice[]): Promise<void> {
   const { registry } = broker;
-  // Before that a device that is ready may not be known yet.
+  // A ready device may not be known before that.
   if (broker.connection.status.state === 'connected') await broker.settled();
   const lively = devices.filter(({ file }) => Number(JSON.parse(file).device_stats_interval) === 1);
   const isHeard = ({ id, phase }: SimulatedDevice): boolean => {
@@ -113,23 +115,23 @@ export async function untilHeard(broker: HomieBroker, devices: readonly Simulate
   while (!lively.every(isHeard)) await once(registry, 'event');
 }
 
-/** A window that is closed for the next hours. */
+/** Returns a window that is closed for the next hours. */
 export function closedWindow(): string {
   const hour = (later: number): string => `${(new Date().getHours() + later) % 24}:00`;
   return `${hour(5)}-${hour(6)}`;
 }
 
-/** A property of the payload; a path goes deeper. */
+/** Returns a property of the payload, by its path. */
 export function payload(msg: NodeMessage, path: string): unknown {
   return path.split('.').reduce<unknown>((value, name) => Reflect.get(Object(value), name), msg.payload);
 }
 
-/** A message whose payload has this state. */
+/** Returns a predicate for messages whose payload has this state. */
 export function state(expected: string): (msg: NodeMessage) => boolean {
   return (msg) => payload(msg, 'state') === expected;
 }
 
-/** The code of an error that a catch node got. */
+/** Returns the code of the error in a message of a catch node. */
 export function caughtCode(msg: NodeMessage): unknown {
   return Reflect.get(Object(msg['error']), 'code');
 }

@@ -1,10 +1,10 @@
-/** Whatever comes out of a node has a sentence for people, and so has each device in it. */
+/** Every message of a node has a sentence for people, and so has each device in it. */
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import { next, payload, Scene, state } from './scene';
 import { TestFlow, type Inbox } from './flow';
 
-/** The texts of what has come to a place, and of the devices in it. */
+/** Returns the texts of the messages in an inbox, and of the devices in them. */
 function textsIn({ messages }: Inbox): string[] {
   const told = messages.flatMap(({ payload: said }: NodeMessage): unknown[] => {
     const { devices = [] }: { devices?: unknown } = Object(said);

@@ -5,7 +5,7 @@ import { Firmware } from '../../src/firmware/firmware';
 import type { CheckSummary } from '../../src/ota/check';
 import { next } from '../ota/lab';
 
-/** The updates of a homie-broker whose check ends when the test says so. */
+/** The updates of a homie-broker, whose check ends when the test says so. */
 class SlowUpdates {
   readonly broker = { registry: { devices: new Map() } };
   readonly started: (readonly string[])[] = [];
@@ -42,7 +42,7 @@ describe('the plan of an update in the sidebar', () => {
     staged = { id: 'firmware', firmware: await Firmware.from(next) };
   });
 
-  /** The id of a plan for all devices of the broker `quick`. */
+  /** Returns the id of a plan for all devices of the broker `quick`. */
   const quickPlan = async (): Promise<string> => {
     const plan = planUpdate(RED, staged, 'quick', all);
     nodes.quick.updates.end();

@@ -1,4 +1,4 @@
-/** Updates that are started in the sidebar: jobs of the homie-broker. */
+/** Updates that were started in the sidebar, which are jobs of the homie-broker. */
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -20,7 +20,7 @@ const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_0
 /** The id of the homie-broker. */
 const BROKER = 'broker';
 
-/** A job that the sidebar has started, as soon as there is one. */
+/** Waits for a job that the sidebar has started. */
 async function jobOf(flow: TestFlow): Promise<Job> {
   const queue = Queue.of(flow.broker);
   for (;;) {
@@ -34,12 +34,12 @@ async function summaryOf(flow: TestFlow): Promise<Summary> {
   return (await jobOf(flow)).untilIdle();
 }
 
-/** Resolves when a device of a job has begun to receive the image. */
+/** Waits until a device of a job has accepted the image. */
 async function accepted(job: Job): Promise<void> {
   for await (const [{ phase }] of on(job, 'progress')) if (phase === 'accepted') return;
 }
 
-/** Resolves when a device of a job waits for this reason. */
+/** Waits until a device of a job waits for this reason. */
 async function waits(job: Job, device: string, reason: string): Promise<void> {
   const isWaiting = (): boolean => job.devices.some((each) => each.device === device && each.reason === reason);
   while (!isWaiting()) await once(job, 'progress');

@@ -1,4 +1,4 @@
-/** A subflow template that is given its devices, its window and its other settings as environment variables. */
+/** A subflow template that gets its devices, its window and its other settings from environment variables. */
 import assert from 'node:assert/strict';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { isImage } from '../simulator/transfers';
@@ -31,7 +31,7 @@ function variables(values: Readonly<Record<string, string>>): object[] {
   return Object.entries(values).map(([name, value]) => ({ name, type: 'str', value }));
 }
 
-/** A subflow with one node, and instances of it by their ids, whose outputs are those of the flow. */
+/** Returns a subflow with one node, and instances of it by id, whose outputs are wired to those of the flow. */
 function subflow(node: object, instances: Readonly<Record<string, Readonly<Record<string, string>>>>): FlowNode[] {
   const port = (index: number): object => ({ ...place, wires: [{ id: 'inner', port: index }] });
   const outer: FlowNode = { id: 'template', type: 'subflow' };

@@ -27,7 +27,7 @@ describe('The certificate of a broker', () => {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 
-  /** As the fields of a homie-broker say, with a tls-config that says this much. */
+  /** Returns the broker of a homie-broker with these fields and this tls-config. */
   const brokerOf = (fields: object, tls?: object): HomieBroker =>
     new HomieBroker(
       readBrokerSettings({
@@ -45,7 +45,7 @@ describe('The certificate of a broker', () => {
       brokerOf({}),
       brokerOf({ host: server.url }),
       brokerOf({ host: server.url.replace('mqtts', 'wss') }),
-      // A tls-config as it is when nothing was chosen in it.
+      // A tls-config in which nothing was chosen.
       brokerOf({ tls: 'tls' }, { rejectUnauthorized: true }),
       brokerOf({ tls: 'tls' }, {}),
     ];

@@ -1,4 +1,4 @@
-/** Every device that waits says why: in its progress, in the answer to `status`, and below the node. */
+/** Every waiting device has its reason in the progress, in the answer to `status`, and in the status of the node. */
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import { caughtCode, closedWindow, next, payload, Scene, state } from './scene';
@@ -20,7 +20,7 @@ describe('a device that waits says', () => {
     await scene.close();
   });
 
-  /** State and reason of each device, as `status` answers. */
+  /** Returns state and reason of each device from the answer to `status`. */
   async function asked(flow: TestFlow): Promise<unknown> {
     const before = flow.summary.messages.length;
     flow.send({ action: 'status' });

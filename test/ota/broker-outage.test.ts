@@ -7,7 +7,7 @@ import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { Lab, codeOf, next, raw } from './lab';
 
-/** A broker that can be taken down. */
+/** A broker that can be killed and restarted. */
 interface Fragile {
   readonly url: string;
   kill(): Promise<void>;
@@ -15,13 +15,13 @@ interface Fragile {
   stop(): Promise<void>;
 }
 
-/** So long that no test passes by waiting for it. */
+/** ms. Too long for any test to pass by waiting for this deadline. */
 const stall = 120_000;
 
-/** We are back long after the device. */
+/** Makes us reconnect long after the device. */
 const slow = { reconnect: { min: 4_000, max: 4_000 } };
 
-/** For so many ms. */
+/** Takes the broker down for a duration in ms. */
 async function takeDown(broker: Fragile, duration: number): Promise<void> {
   await broker.kill();
   await delay(duration);
@@ -40,7 +40,7 @@ for (const [name, start] of Object.entries(brokers)) {
       if (name !== 'aedes' && !mosquittoAvailable()) this.skip();
     });
 
-    /** Takes the broker down at the first sign of the device, for so many ms. */
+    /** Takes the broker down when the device accepts the image, for a duration in ms. */
     const outage = async (
       duration: number,
       attempts: number,

@@ -4,7 +4,7 @@ import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/m
 import { codeOf, expiring, Lab, next, raw } from './lab';
 import { isImage } from '../simulator/transfers';
 
-/** The moment at which the broker is killed, told by what the exchange reports. */
+/** The moment at which the broker is killed, by the changes that the exchange reports. */
 const moments: Record<string, (change: Change) => boolean> = {
   waiting: ({ state }) => state === 'waiting',
   sending: ({ phase }) => phase === 'sending',
@@ -14,7 +14,7 @@ const moments: Record<string, (change: Change) => boolean> = {
   verifying: ({ phase }) => phase === 'verifying',
 };
 
-/** Where the device was back before we were, not all can be told: it may look as if it had given no more sign. */
+/** If the device was back before us, it may seem to have given no further sign, and a verdict may claim nothing. */
 const claimNothing = ['CLOSED_AT_PUBLISH', 'UNCONFIRMED', 'STALLED'];
 
 for (const persistence of [false, true]) {
@@ -29,7 +29,7 @@ for (const persistence of [false, true]) {
 
     for (const [moment, isMoment] of Object.entries(moments)) {
       it(`gives the right verdict when that happens while ${moment}, and sends nothing twice`, async () => {
-        // Slow enough that each phase lasts until the broker is gone.
+        // Slow enough for each phase to last until the broker is killed.
         const lab = await Lab.open(mosquitto.url, { flashDelay: 10, bootDelay: 300, segment: 536 });
         try {
           const image = await raw(next);
@@ -37,7 +37,7 @@ for (const persistence of [false, true]) {
           let transfers = 0;
           const { outcome } = await lab.bring(
             image,
-            // What the device says while the broker is away may be lost.
+            // Messages of the device may get lost while the broker is away.
             expiring,
             {
               onChange: (change) => {

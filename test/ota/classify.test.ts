@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { DeviceEvent } from '../../src/homie/device';
 import { classify, type Context, type Sign } from '../../src/ota/classify';
 
-/** An image of 1000 bytes that the broker had at 100 ms; the device runs `old`, and has 30 ms to begin. */
+/** An image of 1000 bytes that the broker had completely at 100 ms. The device runs `old`, and has 30 ms to start. */
 const base: Context = {
   begun: false,
   asleep: false,
@@ -32,7 +32,7 @@ function uptime(at: number, live = true): DeviceEvent {
   return { attribute: 'uptime', value: 60, live, at };
 }
 
-/** What was put together from retained topics after a time without a connection of our own. */
+/** An advertisement from retained topics, after our own connection was interrupted. */
 function retained(checksum: string, said: { uptime?: boolean; ready?: boolean } = {}): Partial<Context> {
   const { uptime: hasUptime = false, ready = true } = said;
   const advertisement = {

@@ -14,7 +14,7 @@ const lamp: Device = {
   otaEnabled: fact(true),
 };
 
-/** What is decided, in a word. */
+/** Returns the decision in a word. */
 async function decided(
   changes: Parameters<typeof raw>[1],
   settings: Partial<OtaSettings> = {},

@@ -9,7 +9,7 @@ const phases = ['sending', 'accepted', 'flashing', 'rebooting', 'verifying'] as 
 
 const mishaps: Record<string, (device: SimulatedDevice) => void> = {
   'loses its connection': (device) => device.dropConnection(),
-  // In the middle of a reboot there is nothing that could become ready.
+  // A restart in the middle of a reboot may reject: nothing can become ready then.
   'is restarted': (device) => void device.restart().catch(() => undefined),
 };
 

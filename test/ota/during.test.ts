@@ -8,7 +8,7 @@ import { codeOf, type Lab, large, next, raw, running, withLab as withLabAt } fro
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 
-/** For ids of 18 characters. */
+/** Counter for ids, with five digits so that the ids have 18 characters. */
 let unfits = 10_000;
 
 /** Bytes of the question whether an update was cut off. */
@@ -101,7 +101,7 @@ describeWithBrokers('while an update runs', (start) => {
       const { id } = lab.device;
       const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 350_000, seed: 4 });
       const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
-      // Between our last look at the device and our publish: the device takes the other image first.
+      // Published between our last check of the device and our publish: the device receives the other image first.
       const onChange = ({ state }: Change): void => {
         if (state === 'running') void lab.broker.connection.publish(topic, other, { qos: 1, timeout: HANG_LIMIT });
       };
@@ -190,15 +190,15 @@ describeWithBrokers('while an update runs', (start) => {
   it('never retains the firmware', () =>
     withLab({}, async (lab) => {
       await lab.bring(await raw(next));
-      // A device that reconnects is sent what is retained.
+      // A reconnecting device receives retained messages.
       await lab.device.restart();
       assert.equal(lab.device.received.length, 1);
     }));
 
-  /** A device whose updater is stuck. */
+  /** Runs a test with a device whose updater is stuck. */
   const withStuckUpdater = (test: (lab: Lab) => Promise<void>): Promise<void> =>
     withLab({ id: 'stuck-updaterx' }, async (lab) => {
-      // Base64 in a wrong phase leaves the updater stuck: the length of "homie/stuck-updaterx" is 0 modulo 4.
+      // Base64 in the wrong phase leaves the updater stuck: the length of "homie/stuck-updaterx" is 0 modulo 4.
       const text = large.toString('base64');
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(large)).info.md5}`;
       const watch = lab.broker.watch(lab.device.id);
@@ -238,10 +238,10 @@ describeWithBrokers('while an update runs', (start) => {
       while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
     }));
 
-  // Each of these a device for whose segments base64 is not made.
+  // Each row has a device whose segment size does not fit base64.
   const unfit: [what: string, image: Buffer, segment: number, code: string][] = [
     ['comes in the wrong phase', next, 1462, 'BAD_FIRMWARE'],
-    // With an id of 18 characters, header and text have 5 * 1464 + 1 bytes: the last segment is a single "=".
+    // With an id of 18 characters, header and text have 5 * 1464 + 1 bytes, so that the last segment is a single "=".
     ['is never answered', Buffer.alloc(5420, 0xe9), 1464, 'STALLED'],
   ];
   for (const [what, bytes, segment, code] of unfit) {
@@ -282,7 +282,7 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(codeOf(outcome), 'CHECKSUM_MISSING');
     }));
 
-  /** Says `status` in the name of the device as soon as it has accepted the image. */
+  /** Publishes `status` in place of the device as soon as the device has accepted the image. */
   const say = (lab: Lab, status: string) => {
     const topic = `homie/${lab.device.id}/$implementation/ota/status`;
     return ({ phase }: Change): void => {
@@ -342,7 +342,7 @@ describeWithBrokers('while an update runs', (start) => {
     withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
       await lab.cutOff(large);
 
-      // Somebody who comes later knows it from what is retained only.
+      // A connection that is made later knows the device only from retained messages.
       const later = await lab.later();
       try {
         const { outcome } = await later.bring(await raw(next));

@@ -14,7 +14,7 @@ describe('asBinary', () => {
 
 describe('asBase64', () => {
   it('chooses the QoS by the length of base topic and id, for images of 16 kB to 1.5 MB', () => {
-    // Measured on the firmware: QoS 0 works where the length is 0 or 1 modulo 4, QoS 1 where it is 2 or 3.
+    // Measured with the firmware: QoS 0 works if the length is 0 or 1 modulo 4, QoS 1 if it is 2 or 3.
     for (const [length, qos] of [
       [16, 0],
       [17, 0],

@@ -8,18 +8,18 @@ import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw, running } from './lab';
 import { isImage } from '../simulator/transfers';
 
-/** One row: what is sent to which device, and what is to come of it. */
+/** A row: the image, the device, and the expected result. */
 interface Row {
   readonly title: string;
   readonly device?: Partial<DeviceOptions>;
   readonly image?: () => Promise<Image>;
   readonly settings?: Partial<OtaSettings>;
   readonly expected: string;
-  /** What is as true where it took longer; nothing stays locked then. */
+  /** A result that is also right if the device took longer. The device does not stay locked then. */
   readonly late?: string;
-  /** What the device runs at the end: the firmware before, the image as it was sent, or something else. */
+  /** What the device runs at the end: the old firmware, the image as it was sent, or something else. */
   readonly runs?: 'old' | 'new' | 'other';
-  /** Firmware publishes that reached the device, without the one-byte ones. */
+  /** Number of firmware publishes that reached the device, without the one-byte ones. */
   readonly transfers?: number;
   /** Whether the device stays locked. */
   readonly locked?: boolean;
@@ -27,9 +27,9 @@ interface Row {
 
 const SOME_MD5 = '0123456789abcdef0123456789abcdef';
 const empty = Buffer.alloc(0);
-/** Built for a flash of 1 MiB. */
+/** An image that was built for a flash of 1 MiB. */
 const small = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, flashSize: 2 });
-/** The device reports its progress twice before the end. */
+/** An image large enough for two progress reports before the end. */
 const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 300_000, seed: 6 });
 const quick = { accepted: 300, stall: 400, reboot: 600, ready: 400 };
 
@@ -223,7 +223,7 @@ const rows: Row[] = [
     device: { uptime: 0, misbehaviour: { comesBackWith: running } },
     settings: { reboot: 600 },
     expected: 'REBOOT_UNPROVEN',
-    // On a slow machine it is up for long enough, and its uptime tells.
+    // On a slow machine the device has been up long enough for its uptime to prove the reboot.
     late: 'OLD_FIRMWARE',
     runs: 'old',
     locked: true,

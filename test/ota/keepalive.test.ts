@@ -4,7 +4,7 @@ import { startAedes } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, raw } from './lab';
 
-/** What a device has sent whose statuses came at these times, in ms. */
+/** Returns the sendings of a device whose statuses arrived at these times, in ms. */
 function sendings(first: number, ...others: number[]): Sendings {
   return others.reduce(sentStatus, sentStatus(undefined, first));
 }
@@ -32,7 +32,7 @@ describe('a connection that the device ends in a transfer', () => {
 describe('a transfer that takes too long for the MQTT client of the device', () => {
   it('fails with a text that says so, and with no word of power', async () => {
     const broker = await startAedes();
-    // 30 sectors: 39 s. The client gives up after 2.7 times its keepalive: 30 s.
+    // 30 sectors take 39 s. The client gives up after 2.7 times its keepalive, 30 s.
     const lab = await Lab.open(broker.url, { keepalive: 11, flashDelay: 1300, segment: 536 });
     try {
       const slow = await raw(buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 120_000, seed: 2 }));

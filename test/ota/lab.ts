@@ -15,10 +15,10 @@ import { HANG_LIMIT } from '../support/limits';
 
 export { next, running } from '../support/images';
 
-/** Takes so long to be sent that something can happen meanwhile. */
+/** An image whose transfer takes long enough for something to happen meanwhile. */
 export const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 
-/** Deadlines for tests in which what the exchange waits for comes. */
+/** Deadlines for tests in which every response that the exchange waits for arrives. */
 export const patient: OtaSettings = {
   ...defaultSettings,
   sending: HANG_LIMIT,
@@ -28,13 +28,13 @@ export const patient: OtaSettings = {
   ready: HANG_LIMIT,
 };
 
-/** Deadlines for tests in which a response never comes; long enough for the steps before it on a busy machine. */
+/** Deadlines for tests in which a response never arrives; long enough for the steps before it on a busy machine. */
 export const expiring = { accepted: 8_000, stall: 8_000, reboot: 8_000, ready: 8_000 };
 
-/** One after the other, without canaries, and without end after failures. */
+/** One device at a time, without canaries and without a stop after failures. */
 export const sequential: RolloutSettings = { ...defaultRollout, canary: 0, maxFailures: 0, expires: HANG_LIMIT };
 
-/** Passes off `image` as a well-formed Homie firmware for the simulated device. */
+/** Returns any bytes as a valid Homie image for the simulated device. */
 export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): Promise<Image> {
   const checksum = await md5(image);
   return {
@@ -63,14 +63,14 @@ export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): 
   };
 }
 
-/** How an image was brought. */
+/** What an exchange with an image has resulted in. */
 export interface Brought {
   readonly outcome: Outcome;
-  /** All that was told meanwhile, in order. */
+  /** All reported changes, in order. */
   readonly changes: readonly Change[];
 }
 
-/** One broker, our connection to it, and one simulated device. */
+/** A broker, our connection to it, and a simulated device. */
 export class Lab {
   readonly broker: HomieBroker;
   readonly device: SimulatedDevice;
@@ -85,7 +85,7 @@ export class Lab {
 
   static #count = 0;
 
-  /** Starts our connection and a device, and waits until we know the device to be ready, and how long it has been up. */
+  /** Starts our connection and a device, and waits until we know that the device is ready, and its uptime. */
   static async open(
     url: string,
     options: Partial<DeviceOptions> = {},
@@ -107,7 +107,7 @@ export class Lab {
     return lab;
   }
 
-  /** Resolves when the device is ready, and has said this in its present connection. */
+  /** Waits until the device is ready, and has published this attribute in its current connection. */
   async #seen(attribute: 'state' | 'uptime'): Promise<void> {
     for (;;) {
       const known = this.broker.registry.get(this.device.id);
@@ -116,7 +116,7 @@ export class Lab {
     }
   }
 
-  /** The same device, seen over a connection that is made only now. */
+  /** Returns a lab with the same device, and a new connection. */
   async later(): Promise<Lab> {
     const broker = new HomieBroker({ url: this.#url, protocolVersion: 'auto', baseTopic: this.broker.baseTopic });
     broker.start();
@@ -124,15 +124,15 @@ export class Lab {
     return new Lab(this.#url, broker, this.device);
   }
 
-  /** Stops the device, and waits until we know that it is lost. */
+  /** Stops the device, and waits until we know that the device is lost. */
   async lose(): Promise<void> {
     await this.device.stop();
     while (this.broker.registry.get(this.device.id)?.state?.value !== 'lost') await once(this.broker.registry, 'event');
   }
 
   /**
-   * Publishes an image to the device as somebody else would, whose transfer its misbehaviour `dropAt` cuts off. Resolves when
-   * it is ready again, half dead.
+   * Publishes an image to the device as another client would. The misbehaviour `dropAt` of the device cuts off the
+   * transfer. Resolves when the device is ready again, half dead.
    */
   async cutOff(image: Buffer): Promise<void> {
     const { broker, device } = this;
@@ -147,14 +147,14 @@ export class Lab {
     watch.close();
   }
 
-  /** The next lab may have a device of the same id. */
+  /** Stops device and connection, and resets the locks: the next lab may have a device with the same id. */
   async close(): Promise<void> {
     await this.device.stop();
     await this.broker.close();
     DeviceLocks.reset();
   }
 
-  /** Brings `image` onto the device as a job would, and collects what is told meanwhile. */
+  /** Updates the device with `image` as a job does, and collects the reported changes. */
   async bring(
     image: Image,
     settings: Partial<OtaSettings> = {},
@@ -199,7 +199,7 @@ export class Lab {
   }
 }
 
-/** Does something with a lab of its own. */
+/** Runs `work` with its own lab. */
 export async function withLab(
   url: string,
   options: Partial<DeviceOptions> | undefined,
@@ -213,7 +213,7 @@ export async function withLab(
   }
 }
 
-/** The code of a failed outcome, or its state. */
+/** Returns the error code, the reason or the state of an outcome, the first that it has. */
 export function codeOf(outcome: Outcome): string {
   if ('error' in outcome) return outcome.error.code;
   return 'reason' in outcome ? outcome.reason : outcome.state;

@@ -12,11 +12,11 @@ import { startProxy, type Proxy } from '../support/proxy';
 import { codeOf, expiring, Lab, large, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { isImage } from '../simulator/transfers';
 
-/** Images that reached the device. */
+/** Returns the number of images that reached the device. */
 const images = ({ device }: Lab): number => device.received.filter(isImage).length;
 const isPending = ({ broker, device }: Lab): boolean => broker.locks.isRebootPending(device.id);
 
-/** The next live value of an attribute of the device. */
+/** Waits for the next live value of an attribute of the device. */
 async function live(lab: Lab, attribute: string): Promise<unknown> {
   for (;;) {
     const [id, event] = await once(lab.broker.registry, 'event');
@@ -34,7 +34,7 @@ describe('a reboot that may be pending', () => {
 
   const withLab = (options: Partial<DeviceOptions>, test: (lab: Lab) => Promise<void>): Promise<void> =>
     withLabAt(server.url, options, test);
-  /** The device is connected to the broker, and we through a proxy. */
+  /** Runs a test with the device connected to the broker directly, and us through a proxy. */
   const withProxy = async (
     options: Partial<DeviceOptions>,
     test: (lab: Lab, proxy: Proxy) => Promise<void>,
@@ -299,7 +299,7 @@ describe('a reboot that may be pending', () => {
   it('lets nothing of an image arrive after its deadline', () =>
     withProxy({ statsInterval: 1 }, async (lab, proxy) => {
       proxy.limit(8_000);
-      // 1 s for each 20 kB is added to the deadline.
+      // The exchange adds 1 s for each 20 kB to the deadline.
       const { outcome } = await lab.bring(await raw(large), { sending: 300 - large.length / 20, accepted: 300 });
       assert.equal(codeOf(outcome), 'PUBLISH_TIMEOUT');
       proxy.limit(Number.POSITIVE_INFINITY);
@@ -373,7 +373,7 @@ describe('a device that comes back before we do', () => {
       assert.equal(codeOf(outcome), 'succeeded');
       assert.equal(images(lab), 2);
       assert.equal(isPending(lab), false);
-      // A half-dead device ignores its properties.
+      // A half-dead device would ignore the property.
       const answered = once(lab.device, 'publish');
       const topic = `homie/${lab.device.id}/light/on/set`;
       await lab.broker.connection.publish(topic, 'true', { qos: 1, timeout: 2000 });

@@ -6,7 +6,7 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { startProxy, type Proxy } from '../support/proxy';
 import { Lab, large, patient } from './lab';
 
-/** Bytes of the question. */
+/** Bytes of the question whether an update was cut off. */
 const QUESTION = 4096;
 
 describeWithBrokers('a device in the middle of an update that was cut off', (start) => {
@@ -16,7 +16,9 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
 
   before(async () => (server = await start()));
   after(() => server?.stop());
-  /** The device lost its connection in the middle of a transfer and is connected again; we are connected through a proxy. */
+  /**
+   * The device has lost its connection in the middle of a transfer, and reconnected. We are connected through a proxy.
+   */
   beforeEach(async () => {
     proxy = await startProxy(server.port);
     lab = await Lab.open(
@@ -32,7 +34,7 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
     await proxy.close();
   });
 
-  /** Asks the device, as the job that has it. */
+  /** Asks the device as the job that holds its lock. */
   const ask = async (ready: number): Promise<unknown> => {
     const { broker, device } = lab;
     const known = broker.registry.get(device.id);
@@ -50,13 +52,13 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
       broker.locks.release(device.id, 'test');
     }
   };
-  /** Questions of which something came to the device. */
+  /** Returns the number of questions of which at least a part reached the device. */
   const questions = (): number => lab.device.received.filter(({ total }) => total === QUESTION).length;
 
   it('is asked again when our own connection is lost together with the question', async () => {
     const { connections } = proxy;
     proxy.cutAfter(1_000);
-    // Shorter than the pause after a question that was not sent: that the connection was lost gives it another time.
+    // Shorter than the pause after a question that was not sent: the lost connection extends the deadline.
     assert.equal(await ask(400), 'cut_off');
     assert.equal(lab.device.isUpdating, false);
     assert.equal(questions(), 1);

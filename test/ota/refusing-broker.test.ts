@@ -10,7 +10,7 @@ import { isImage } from '../simulator/transfers';
 
 const quick = { accepted: 500, sending: 3000 };
 
-/** What the limits below leave room for: everything but firmware. */
+/** Bytes. A limit that allows everything except firmware. */
 const LIMIT = 20_000;
 
 describe('a broker that does not take the firmware', () => {
@@ -42,7 +42,7 @@ describe('a broker that does not take the firmware', () => {
     return { state: outcome.state, code: outcome.error.code, hint: outcome.error.hint };
   };
 
-  // Everybody may do all but publish firmware.
+  // Everybody may do everything except publish firmware.
   const acl = [
     'topic readwrite homie/+/+',
     'topic readwrite homie/+/+/+',
@@ -98,7 +98,7 @@ describe('a broker that does not take the firmware', () => {
       const server = createServer((client) => {
         const target = connect(mosquitto.port, '127.0.0.1');
         client.on('data', (bytes: Buffer) => {
-          // The first packet of the device says MQTT 3.1.1.
+          // Close when a PUBLISH with QoS 1 to the firmware topic starts.
           if (bytes.includes('/ota/firmware/') && bytes[0] === 0x32) client.end(Buffer.from([0xe0, 2, code, 0]));
           else if (!target.destroyed) target.write(bytes);
         });
@@ -146,7 +146,7 @@ describe('a broker that does not take the firmware', () => {
   });
 
   it('MQTT 3.1.1: a device whose statistics show that it is idle is not given the time to receive a large image', async () => {
-    // Two minutes.
+    // The exchange would allow two minutes for its size.
     const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 960_000 });
     const { code } = errorOf(await bring({ config: [`message_size_limit ${LIMIT}`] }, 4, large));
     assert.equal(code, 'NOT_ACCEPTED');

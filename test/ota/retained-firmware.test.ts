@@ -16,7 +16,7 @@ describeWithBrokers('a retained firmware message', (start) => {
   const topicOf = async ({ device }: Lab, image: Buffer): Promise<string> =>
     firmwareTopic('homie/', device.id, (await raw(image)).info.md5);
   const retained = { qos: 1, retain: true, timeout: 5_000 } as const;
-  /** Retains an image for the device. @returns the topic */
+  /** Publishes a retained image to the device. @returns the topic */
   const retain = async (lab: Lab, image: Buffer): Promise<string> => {
     const topic = await topicOf(lab, image);
     await lab.broker.connection.publish(topic, image, retained);
@@ -51,7 +51,7 @@ describeWithBrokers('a retained firmware message', (start) => {
     }));
 
   it('is named as the cause although the device reports the new firmware for a while', () =>
-    // Longer than the statistics of a device are waited for.
+    // The flash takes longer than we wait for the statistics of a device.
     withLab(broker.url, { flashDelay: 500 }, async (lab) => {
       const topic = await retain(lab, running);
       const { outcome } = await lab.bring(await raw(next), { ...expiring, stall: HANG_LIMIT });
@@ -64,7 +64,7 @@ describeWithBrokers('a retained firmware message', (start) => {
     withLab(broker.url, {}, async (lab) => {
       const topic = await topicOf(lab, next);
       lab.device.on('status', (status) => {
-        // The device connects again a moment later.
+        // The device reconnects a moment later.
         if (status === '200') void lab.broker.connection.publish(topic, next, retained);
       });
       const { outcome } = await lab.bring(await raw(next));
@@ -78,7 +78,7 @@ describeWithBrokers('a retained firmware message', (start) => {
   ] as const) {
     it(`is named as the cause if the device installs the image that was sent again and again, ${when}`, () =>
       withLab(broker.url, { flashDelay }, async (lab) => {
-        // The device keeps the flash mode that it has, so what it runs has another MD5 than what is sent.
+        // The device keeps its own flash mode, so that its firmware has another MD5 than the image.
         const image = Buffer.from(next);
         image[2] = (image[2] ?? 0) + 1;
         const topic = await topicOf(lab, image);

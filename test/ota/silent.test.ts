@@ -7,13 +7,13 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw } from './lab';
 
-/** It is given 5 s beside `accepted`. */
+/** For its size, the exchange waits 5 s in addition to `accepted`. */
 const small = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 40_000, seed: 4 });
 
-/** It is given 2 s. */
+/** For its size, the exchange waits 2 s in addition to `accepted`. */
 const tiny = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 16_000, seed: 5 });
 
-/** What came of a device that receives in silence. */
+/** The result of an exchange with a device that receives silently. */
 interface Silent {
   readonly lab: Lab;
   readonly outcome: Outcome;
@@ -60,7 +60,7 @@ describeWithBrokers('a device that takes an image right after its ready, and say
     withSilent(
       { flashDelay: 5_500, misbehaviour: { failWriteAt: 8_000 } },
       tiny,
-      // It is asked after 5 s, and answers when it has flashed a sector.
+      // We ask the device after 5 s, and it answers when it has flashed a sector.
       { accepted: 3_000 },
       async ({ lab, outcome, late }) => {
         assert.equal(codeOf(outcome), 'FLASH_ERROR');

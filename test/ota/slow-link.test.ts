@@ -14,7 +14,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
   before(async () => (server = await start()));
   after(() => server?.stop());
 
-  /** The device is connected to the broker, and we over a link that takes a second for the image. */
+  /** Runs a test with the device connected directly, and us over a connection that takes a second for the image. */
   const withSlowLink = async (
     options: Partial<DeviceOptions>,
     test: (lab: Lab, bringSlowly: BringSlowly) => Promise<void>,
@@ -49,7 +49,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
   };
   const restart = (device: SimulatedDevice): Promise<void> => device.restart();
 
-  // The uptime of a device that has just booted cannot show another reboot; the new checksum shows the new firmware.
+  // The uptime of a device that has just booted cannot prove another reboot; the new checksum proves the new firmware.
   const meanwhile = { reconnects: [reconnect, 'proven'], 'is restarted': [restart, 'unproven'] } as const;
 
   for (const [what, [happens, reboot]] of Object.entries(meanwhile)) {
@@ -61,7 +61,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
       }));
   }
 
-  /** Another firmware goes out first. */
+  /** Runs a test in which another large message is sent before the image. */
   const withQueue = (test: (lab: Lab, other: Promise<unknown>) => Promise<void>): Promise<void> =>
     withSlowLink({}, async (lab) => {
       const other = lab.broker.connection.publish('other', Buffer.alloc(100_000), { qos: 1, timeout: HANG_LIMIT });

@@ -14,7 +14,7 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
   });
   after(() => broker.stop());
 
-  /** Takes the power away in this phase. */
+  /** Cuts the power of the device in this phase. */
   const unplug = async (lab: Lab, image: Buffer, when: Change['phase']): ReturnType<Lab['bring']> => {
     let isPlugged = true;
     return lab.bring(

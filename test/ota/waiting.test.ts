@@ -19,13 +19,13 @@ describeWithBrokers('before anything is sent', (start) => {
     lab = await Lab.open(broker.url);
   });
   afterEach(async () => {
-    // Nothing ever reached the device in these tests.
+    // In these tests nothing may reach the device.
     assert.deepEqual(lab.device.received, []);
     await lab.close();
   });
   after(() => broker.stop());
 
-  /** The result of a job that waits at most this long, in ms. */
+  /** Returns the result of a job that waits for at most `expires` ms. */
   const waitFor = async (
     device: string,
     expires: number,
@@ -133,7 +133,7 @@ describeWithBrokers('before anything is sent', (start) => {
 describeWithBrokers('topics that a device cannot receive', (start) => {
   it('are refused', async () => {
     const broker = await start();
-    // 48 and 20 characters: the longest base topic that the firmware takes, and one character too many for its id.
+    // 48 and 20 characters: the longest base topic that the firmware accepts, and an id that is one character too long.
     const lab = await Lab.open(broker.url, { baseTopic: `${'b'.repeat(47)}/`, id: 'a-device-with-a-name' });
     try {
       const { outcome } = await lab.bring(await raw(next));

@@ -19,7 +19,7 @@ describe('the clock of a rollout', () => {
     const callOff = systemClock.at(systemClock.now() + 60 * 24 * 3_600_000, () => {
       called = true;
     });
-    // A timer that overflows would have ended by then.
+    // An overflowing timer would have fired by then.
     await new Promise((resolve) => setTimeout(resolve, 20));
     callOff();
     assert.equal(called, false);

@@ -18,7 +18,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { lateOf } from './late';
 
-/** Locks are one for the process: no id is used twice. */
+/** Counter for device ids: the process has one table of locks, so no id is used twice. */
 let count = 0;
 
 describeWithBrokers('a job that changes configurations', (start) => {
@@ -110,7 +110,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   });
 
   describe('of a device that sleeps after a moment, and was asleep when the connection was made', () => {
-    /** Stays awake for less than the uptime at which a reboot could be shown. */
+    /** Adds a device that is awake for less than the uptime that a proof of its reboot would need. */
     const addAsleep = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
       await broker.close();
       const device = await add({ sleep: { awake: 1_000, asleep: Infinity }, ...options });

@@ -10,17 +10,17 @@ import { patient, sequential } from '../ota/lab';
 import { buildEsp8266Image } from '../support/images';
 import type { Home } from './home';
 
-/** Images of one firmware name and version, which differ in their bytes. */
+/** Returns an image. All have the same name and version, and differ in their bytes. */
 export const image = (seed: number): Buffer =>
   buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 40_000, seed });
 
-/** What a message asks for. */
+/** The settings of a message. */
 interface Errand {
   readonly rollout?: Partial<RolloutSettings>;
   readonly ota?: Partial<OtaSettings>;
 }
 
-/** A node that brings firmware onto the devices of a home. */
+/** A node that updates the devices of a home. */
 export class Errands {
   readonly queue: Queue;
   readonly history: History;
@@ -28,8 +28,8 @@ export class Errands {
   readonly #home: Home;
 
   /**
-   * @param history nodes share it
-   * @param node its id
+   * @param history shared by several nodes
+   * @param node id of the node
    */
   constructor(home: Home, history = new History(), node = 'node') {
     this.#home = home;
@@ -39,9 +39,9 @@ export class Errands {
   }
 
   /**
-   * Asks for an image as a message does. Resolves when its devices are found.
+   * Requests an update as a message does. Resolves when the job has found its devices.
    *
-   * @param devices ids and patterns, or all that run this firmware
+   * @param devices ids and patterns, or `all` that run this firmware
    */
   async ask(
     bytes: Buffer,
@@ -50,7 +50,7 @@ export class Errands {
   ): Promise<{ job: Job; isAgain: boolean; ended: Promise<Summary> }> {
     const { broker, clock } = this.#home;
     const firmware = await Firmware.from(bytes);
-    // They are reckoned once; what is decided of a device takes no time then.
+    // The checksums are computed once, so that decisions about devices take no time.
     await firmware.alternativeChecksums();
     const wish: OtaWish = {
       choice: devices === 'all' ? { runningThisFirmware: true } : { devices },
@@ -63,7 +63,7 @@ export class Errands {
     return { job, isAgain, ...(await this.#home.begin(job, run)) };
   }
 
-  /** What became of the devices of a job, in the order of their results: `device state`, and why. */
+  /** Returns how the devices of a job have ended, in the order of their results: `device state`, and the reason. */
   ends(job: Job): string[] {
     return this.#home.results
       .filter((result) => result.job === job.id)

@@ -16,7 +16,7 @@ const names = ['hall-light', 'garden-plug'] as const;
 const image = (name: string, version: string): Buffer =>
   buildEsp8266Image({ name, version, size: version === '1.0.0' ? 20_000 : 40_000, seed: name.length });
 
-/** How a device is, and how it is to end: its state, and why. */
+/** Properties of a device, and how it must end: its state, and the reason. */
 interface Role {
   readonly title: string;
   readonly count: number;
@@ -47,15 +47,15 @@ const settings: RolloutSettings = {
 };
 const ota = { ...patient, reboot: 5_000 };
 
-/** What was seen at the devices of one firmware name. */
+/** What was seen at the devices with one firmware name. */
 class Sighting {
-  /** When each device began to receive an image, in ms of the clock. */
+  /** When each device started to receive an image, in ms of the clock. */
   readonly begun = new Map<string, number>();
   readonly #busy = new Set<string>();
-  /** Devices that received an image, or rebooted, at the same time. */
+  /** Maximum number of devices that received an image, or rebooted, at the same time. */
   most = 0;
 
-  /** Notes when a device begins with an image, and when it is ready again, has refused it, or is gone. */
+  /** Notes when a device starts to receive an image, and when it is ready again, has refused the image, or is gone. */
   watch(device: SimulatedDevice, now: () => number): void {
     const idle = (): void => void this.#busy.delete(device.id);
     device.on('status', (status) => {
@@ -121,7 +121,7 @@ describe('a whole home', () => {
         if (title === 'is offline') await device.stop();
         if (title === 'sleeps') {
           home.lull(device, { awake: 3_000, asleep: MINUTE - 3_000 });
-          // Not all at the same time.
+          // The devices do not all fall asleep at the same time.
           home.clock.at(draw.int(MINUTE), () => device.prepareToSleep());
         }
       });
@@ -134,7 +134,7 @@ describe('a whole home', () => {
       let counted = 0;
       for (await home.inStep(); !isOver(); await home.inStep()) {
         if (home.results.length > counted) {
-          // Each device that ends has taken a while, in which others go to sleep and wake.
+          // Each device takes a while to end, in which others fall asleep and wake.
           counted += 1;
           await home.clock.pass(2_000);
         } else if (home.running.length > 0) await home.change();
@@ -148,7 +148,8 @@ describe('a whole home', () => {
         const { state, reason = '', error } = result ?? {};
         assert.equal([state, reason, error?.code].filter(Boolean).join(' '), end, `${id}, which ${title}`);
         const sent = state === 'succeeded' || state === 'failed' ? 1 : 0;
-        // What begins to come when a device has already said that it sleeps is cut off, and sent again at its next wake.
+        // An image that arrives when a device has already announced sleep is cut off, and sent again when the device
+        // wakes.
         if (title === 'sleeps') assert.equal(home.wholeImages(id), 1, `whole images for ${id}`);
         else assert.equal(home.images(id), sent, `images for ${id}`);
         if (title === 'is offline') assert.equal(result?.at, begin + settings.expires);
@@ -162,7 +163,7 @@ describe('a whole home', () => {
         assert.ok(seen);
         assert.ok(seen.most > 1 && seen.most <= settings.concurrency, `${seen.most} at once`);
 
-        // A sleeping device proves nothing.
+        // A sleeping device does not prove its reboot.
         const steady = new Set(own.filter(({ title }) => title !== 'sleeps').map(({ id }) => id));
         const proofs = home.results.filter(({ device, state }) => steady.has(device) && state === 'succeeded');
         const last = proofs[settings.canary - 1];

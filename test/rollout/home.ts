@@ -10,28 +10,28 @@ import { startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { isImage } from '../simulator/transfers';
 
-/** Asleep and awake only when it is told. */
+/** Makes a device fall asleep and wake only when the test makes it. */
 const told = { awake: Infinity, asleep: Infinity };
 
-/** The `$state` of a device in each of its phases, but for those in which it changes. */
+/** The `$state` of a device by phase, except for phases in which it changes. */
 const states = { off: 'lost', ready: 'ready', asleep: 'sleeping' } as const;
 
 /**
- * A broker, our connection to it, and devices, with a clock that moves on in step with what happens: only when we have seen
- * all that the devices have said, and they have received all that was sent.
+ * A broker, our connection to it, and devices, with a clock that advances in step with the events: only when we have
+ * received everything that the devices have published, and they have received everything that was sent.
  */
 export class Home {
   readonly clock: TestClock;
   readonly broker: HomieBroker;
-  /** Between us and the broker. */
+  /** Proxy between us and the broker. */
   readonly link: Proxy;
   readonly devices = new Map<string, SimulatedDevice>();
-  /** Every result of the jobs that are followed, and when it came. */
+  /** Every result of the followed jobs, with its time in ms of the clock. */
   readonly results: (Update & { readonly at: number })[] = [];
   readonly #server: TestBroker;
   readonly #jobs = new Set<Job>();
   readonly #changes = new EventEmitter<{ change: [] }>();
-  /** What was last told of each device that is being served, by job and device. */
+  /** Last progress of each device that is being served, by job and device. */
   readonly #served = new Map<string, Update>();
 
   private constructor(server: TestBroker, link: Proxy, clock: TestClock) {
@@ -47,12 +47,12 @@ export class Home {
   static async open(clock = new TestClock()): Promise<Home> {
     const server = await startMosquitto();
     const home = new Home(server, await startProxy(server.port), clock);
-    // What its devices say comes live then.
+    // After this, what its devices publish is received live.
     await home.broker.settled();
     return home;
   }
 
-  /** Adds a device, and waits until it is ready and we have seen that, and how long it has been up. */
+  /** Adds a device, and waits until it is ready and we have received its state and uptime. */
   async add(id: string, options: Omit<DeviceOptions, 'url' | 'id'>): Promise<SimulatedDevice> {
     const device = new SimulatedDevice({
       url: this.#server.url,
@@ -71,7 +71,7 @@ export class Home {
     return device;
   }
 
-  /** A reboot is proven by an uptime that fell, so the one before must be known. */
+  /** Waits for the uptime of a device. A lower uptime later proves a reboot only if this one is known. */
   async #hearUptime(id: string): Promise<void> {
     const { registry } = this.broker;
     for (;;) {
@@ -87,7 +87,7 @@ export class Home {
     return this.add(device.id, { image, uptime: 0 });
   }
 
-  /** Lets a device sleep so long, and then be awake so long, on the clock; until it has had a result. */
+  /** Makes a device sleep and wake in turn, in ms of the clock, until it has a result. */
   lull(device: SimulatedDevice, { awake, asleep }: { awake: number; asleep: number }): void {
     let callOff = (): void => undefined;
     const after = (ms: number, callback: () => void): void => {
@@ -102,7 +102,7 @@ export class Home {
     });
   }
 
-  /** Runs a job. @returns its summary to come, as soon as it has found its devices */
+  /** Runs a job, and waits until it has found its devices. @returns `ended`, which resolves with its summary */
   async begin(job: Job, run: () => Promise<Summary> = () => job.run()): Promise<{ ended: Promise<Summary> }> {
     this.follow(job);
     await this.broker.settled();
@@ -114,7 +114,7 @@ export class Home {
     return { ended };
   }
 
-  /** Takes part in the events of a job. */
+  /** Records the progress and the results of a job. */
   follow(job: Job): void {
     this.#jobs.add(job);
     job.on('progress', (update) => {
@@ -131,12 +131,12 @@ export class Home {
     return this.results.find((result) => result.device === device);
   }
 
-  /** Images that have come to a device. */
+  /** Returns the number of images that a device has received, at least in part. */
   images(device: string): number {
     return this.devices.get(device)?.received.filter(isImage).length ?? 0;
   }
 
-  /** Images of which every byte has come to a device. */
+  /** Returns the number of images that a device has received completely. */
   wholeImages(device: string): number {
     const received = this.devices.get(device)?.received ?? [];
     return received.filter((each) => isImage(each) && each.bytes === each.total).length;
@@ -147,14 +147,14 @@ export class Home {
     return [...this.#served.values()].map(({ device }) => device);
   }
 
-  /** Resolves with the next thing that happens. */
+  /** Waits for the next event. */
   async change(): Promise<void> {
     await once(this.#changes, 'change');
   }
 
   /**
-   * Resolves when we have seen all that the devices have said, and those that are served have received what was sent;
-   * the jobs have drawn their conclusions then.
+   * Waits until we have received everything that the devices have published, the devices that are being served have
+   * received what was sent, and the jobs have reacted to that.
    */
   async inStep(): Promise<void> {
     for (let times = 0; times < 2;) {
@@ -168,7 +168,7 @@ export class Home {
     }
   }
 
-  /** The same, and no device is being served. */
+  /** Waits as `inStep` does, and until no device is being served. */
   async quiet(): Promise<void> {
     await this.inStep();
     while (this.running.length > 0) {
@@ -177,7 +177,7 @@ export class Home {
     }
   }
 
-  /** Lets time pass until something is so; devices are served in no time. */
+  /** Advances the clock until `isSo` returns true. Serving devices takes no time on the clock. */
   async until(isSo: () => boolean): Promise<void> {
     for (await this.quiet(); !isSo(); await this.quiet()) {
       if (!Number.isFinite(this.clock.next)) throw new Error('Nothing more will happen');
@@ -185,7 +185,7 @@ export class Home {
     }
   }
 
-  /** Lets so many ms pass; devices are served in no time. */
+  /** Advances the clock by a number of ms. Serving devices takes no time on the clock. */
   async pass(ms: number): Promise<void> {
     const end = this.clock.now() + ms;
     for (await this.quiet(); this.clock.next <= end; await this.quiet()) await this.#to(this.clock.next);
@@ -193,13 +193,15 @@ export class Home {
     await this.quiet();
   }
 
-  /** Whoever asks the broker, because his time has passed, has his answer then: they come in their order. */
+  /**
+   * Advances the clock, and waits for answers: code that asks the broker when its time has passed gets them in order.
+   */
   async #to(time: number): Promise<void> {
     await this.clock.to(time);
     await this.#seeAll();
   }
 
-  /** Resolves when we have seen all that the broker has acknowledged so far, where we are connected. */
+  /** Waits until we have received everything that the broker has acknowledged so far, if we are connected. */
   async #seeAll(): Promise<void> {
     await this.broker.connection.ping().catch(() => undefined);
   }

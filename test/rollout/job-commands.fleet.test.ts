@@ -10,7 +10,7 @@ import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { next, patient, sequential } from '../ota/lab';
 
-/** How often all devices of a job are gone through while something is done. */
+/** Counts how often `work` iterates over all devices of a job. */
 async function walks(work: () => Promise<unknown>): Promise<number> {
   const all = Object.getOwnPropertyDescriptor(JobDevices.prototype, 'all');
   let count = 0;

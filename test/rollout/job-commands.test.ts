@@ -83,14 +83,14 @@ async function happen(life: StillLife, what: Event): Promise<void> {
   await life.settle();
 }
 
-/** From now on all goes well. */
+/** Lets everything go well from now on. */
 async function finish(life: StillLife): Promise<void> {
   life.find();
   await life.settle();
   life.goOn(() => void jobCommands.resume(life.queue, NODE, {}));
   const before = life.transfers + life.underWay.length;
   for (let round = 0; round < 15; round += 1) {
-    // In the end they reconnect now and then.
+    // In the last rounds the devices reconnect each time.
     for (const device of ids) life.is(device, ...(round < 10 ? [] : (['init'] as const)), 'ready');
     await life.settle();
     for (const device of life.underWay) life.end(device, 'taken');
@@ -124,7 +124,7 @@ describe('whatever messages come, and whatever devices do', () => {
       life.is('a', 'lost');
       life.ask('1'.repeat(32), ['a'], {}, false);
       await life.settle();
-      // It comes in the moment in which its time is up.
+      // The device becomes ready at the moment at which it expires.
       life.is('a', 'ready');
       await life.pass(1000);
       await life.settle();

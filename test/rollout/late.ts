@@ -1,7 +1,7 @@
 import type { Update } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 
-/** Resolves with the next update of a job that is marked late. */
+/** Waits for the next progress of a job that is marked late. */
 export function lateOf(job: Job): Promise<Update> {
   return new Promise((resolve) => {
     job.on('progress', (update) => {

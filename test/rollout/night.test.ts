@@ -32,10 +32,10 @@ describe('a rollout at night, in Berlin', () => {
   };
   const add = (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> =>
     home.add(`night-${(count += 1)}`, { image: old, ...options });
-  /** Begins a rollout to all devices. */
+  /** Starts a rollout to all devices. */
   const ask = (window: string, rollout: Partial<RolloutSettings> = {}) =>
     errands.ask(fresh, 'all', { rollout: { expires: 72 * HOUR, ...rollout, window: readWindow(window) } });
-  /** When the devices were updated, in UTC. */
+  /** Returns the times at which the devices were updated, in UTC. */
   const times = (): string[] => {
     const began = home.clock.date().getTime() - home.clock.now();
     return home.results.map(({ at }) => new Date(began + at).toISOString().slice(5, 16));
@@ -57,7 +57,7 @@ describe('a rollout at night, in Berlin', () => {
     for (let index = 0; index < 3; index += 1) await add();
     const { job } = await ask('01:00-05:00', { spacing: 2 * HOUR });
     await home.until(() => job.isEnded);
-    // At 1 o'clock, at 4 o'clock, which is two hours later, and in the next night.
+    // At 1:00; at 4:00, which is two hours later; and in the next night.
     assert.deepEqual(times(), ['03-29T00:00', '03-29T02:00', '03-29T23:00']);
   });
 
@@ -66,7 +66,7 @@ describe('a rollout at night, in Berlin', () => {
     for (let index = 0; index < 3; index += 1) await add();
     const { job } = await ask('01:00-05:00', { spacing: 2.5 * HOUR });
     await home.until(() => job.isEnded);
-    // At 1 o'clock, at half past 2 the second time; then it is 5 o'clock.
+    // At 1:00, and at the second 2:30. The next start would be at 5:00, when the window closes.
     assert.deepEqual(times(), ['10-24T23:00', '10-25T01:30', '10-26T00:00']);
   });
 

@@ -78,7 +78,7 @@ describeWithBrokers('a job of several devices', (start) => {
     await broker.settled();
     const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
     const job = new OtaJob(input, sequential);
-    // The image overtakes the disconnect of the device.
+    // The image arrives before the device disconnects.
     const topic = `homie/${device.id}/$state`;
     device.once('status', () => void broker.connection.publish(topic, 'sleeping', { qos: 1, timeout: 5_000 }));
     const { results, progress } = await run(job);
@@ -288,7 +288,7 @@ describeWithBrokers('a job of several devices', (start) => {
   it('cancels what waits, and watches no longer what was sent, which stays locked until it restarts', async () => {
     const [a, b] = [await add({ flashDelay: 20, statsInterval: 1 }), await add()];
     await broker.settled();
-    // A restart is shown by an uptime that is lower than the one before.
+    // Only an uptime lower than the previous one shows a restart.
     while (broker.registry.get(a.id)?.uptime?.live !== true) await once(broker.registry, 'event');
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
     const ended = job.run();

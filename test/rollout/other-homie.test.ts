@@ -17,7 +17,7 @@ import { HANG_LIMIT } from '../support/limits';
 const checksum = 'd41d8cd98f00b204e9800998ecf8427e';
 const sentence =
   /^(\S+: )?\S+ is ready but does not publish \$fw\/checksum; it probably does not run Homie for ESP8266\.$/;
-/** Longer than any of these tests takes: what is said at once does not wait for it. */
+/** Devices expire later than any of these tests takes: an immediate result does not wait for that. */
 const hour = { ...sequential, expires: 3_600_000 };
 
 describeWithBrokers('a device that is ready, but publishes no $fw/checksum', (start) => {

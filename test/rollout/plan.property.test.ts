@@ -52,15 +52,15 @@ const settings: fc.Arbitrary<PlanSettings> = fc.record({
   continuous: fc.boolean(),
 });
 
-/** A plan, and what is to be true of it whatever happens. */
+/** A plan, and assertions that must always hold for it. */
 class PlanModel {
   readonly #plan: Plan;
   readonly #settings: PlanSettings;
   #now = 0;
   #open = true;
-  /** Since the user has last said that it is to go on. */
+  /** Number of failures since the user last resumed the plan. */
   #failures = 0;
-  /** How long each device was away in all, in ms. */
+  /** Total time for which each device was away, in ms. */
   readonly #away = new Map<string, number>();
 
   constructor(chosen: PlanSettings) {
@@ -92,7 +92,7 @@ class PlanModel {
     this.#look();
   }
 
-  /** From now on all goes well. */
+  /** Lets everything go well from now on, and asserts that the plan ends. */
   finish(): void {
     const plan = this.#plan;
     this.#resume();
@@ -110,7 +110,7 @@ class PlanModel {
     assert.ok(plan.isDone, `stuck: ${ids.map((id) => `${id} ${plan.stage(id)}`).join(', ')}`);
   }
 
-  /** Something happens to one of the devices to which it can happen. */
+  /** Applies an event to one of the devices to which it can happen. */
   #befall(kind: Exclude<Event, { kind: 'time' | 'pause' | 'resume' | 'join' }>['kind'], nth: number): void {
     const plan = this.#plan;
     const pick = (from: readonly string[]): string => from[nth % Math.max(1, from.length)] ?? '';

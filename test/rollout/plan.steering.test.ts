@@ -7,7 +7,7 @@ const ends = ['succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'cancel
 
 type Action = 'pause' | 'resume' | 'cancel' | 'retry' | 'join' | 'supersede';
 
-/** What each action makes of a plan, by its mode. */
+/** The mode of a plan after each action, by the mode before. */
 const modes: Record<Mode, Record<Action, Mode>> = {
   // prettier-ignore
   active:  { pause: 'paused',  resume: 'active', cancel: 'active',  retry: 'active', join: 'active',  supersede: 'active' },
@@ -17,7 +17,9 @@ const modes: Record<Mode, Record<Action, Mode>> = {
   stopped: { pause: 'stopped', resume: 'active', cancel: 'stopped', retry: 'active', join: 'stopped', supersede: 'stopped' },
 };
 
-/** What each action makes of a device, by its stage. One that runs has ended as canceled only when nothing was sent. */
+/**
+ * The stage of a device after each action, by the stage before. A running device is canceled only if nothing was sent.
+ */
 const stages: Record<PlanStage, Partial<Record<Action, PlanStage>>> = {
   new: { cancel: 'canceled', supersede: 'canceled' },
   away: { cancel: 'canceled', supersede: 'canceled' },
@@ -31,7 +33,7 @@ const stages: Record<PlanStage, Partial<Record<Action, PlanStage>>> = {
   canceled: { retry: 'new' },
 };
 
-/** Does an action for the device `a`, as a job does it. */
+/** Actions for the device `a`, as a job performs them. */
 const actions: Record<Action, (plan: Plan) => void> = {
   pause: (plan) => plan.holds.pause(),
   resume: (plan) => plan.resume(1),
@@ -41,11 +43,11 @@ const actions: Record<Action, (plan: Plan) => void> = {
     plan.again(['a'], 1);
   },
   join: (plan) => plan.add(['a', 'c'], 1),
-  // What runs is finished.
+  // A running device is not superseded, but finished.
   supersede: (plan) => void (plan.stage('a') !== 'running' && plan.ended('a', 'canceled')),
 };
 
-/** A plan with the device `a` in a stage, and `b`, which waits. */
+/** Returns a plan with the device `a` in a stage, and `b`, which waits. */
 function planWith(stage: PlanStage, mode: Mode): Plan {
   const plan = new Plan({
     concurrency: 5,
@@ -78,7 +80,7 @@ describe('a plan that is steered', () => {
           const then = stages[stage][action] ?? stage;
           assert.deepEqual([plan.stage('a'), plan.holds.mode], [then, modes[mode][action]]);
 
-          // Now all are there: what is to be done is started where that is allowed, and only there.
+          // Now all devices are ready: the plan starts those, and only those, that it may start.
           for (const device of ['a', 'b', 'c']) plan.asks(device, false, 0);
           const free = [
             ...(isFinal(then) || then === 'running' ? [] : ['a']),

@@ -10,7 +10,7 @@ const usual: PlanSettings = {
   continuous: false,
 };
 
-/** A plan whose devices are all there. */
+/** Returns a plan whose devices are all ready. */
 function there(settings: Partial<PlanSettings>, devices: readonly string[] = ['a', 'b', 'c', 'd']): Plan {
   const plan = new Plan({ ...usual, ...settings });
   plan.add(devices, 0);
@@ -280,7 +280,7 @@ describe('a plan', () => {
   });
 });
 
-/** What the user does, in each state of a plan with devices that have failed, run, wait, and are away. */
+/** Each action of a user in each state of a plan with failed, running, waiting and absent devices. */
 describe('steering a plan', () => {
   const begun = (canary: number): Plan => {
     const plan = new Plan({ ...usual, concurrency: 5, canary, maxFailures: 2 });
@@ -327,7 +327,7 @@ describe('steering a plan', () => {
       plan.asks('new', false, 0);
     },
   };
-  /** The mode after it, and who is served next. */
+  /** The mode after the action, and the devices that start next. */
   const expected: Record<keyof typeof states, Record<keyof typeof actions, [mode: string, start: string[]]>> = {
     active: {
       pause: ['paused', []],
@@ -381,7 +381,7 @@ describe('steering a plan', () => {
         assert.deepEqual(plan.due(10, state !== 'closed').start, start);
         assert.equal(plan.stage('runs'), 'running', 'what runs is finished');
 
-        // Whatever it was, it comes to an end when all goes well.
+        // In every case the plan ends if everything goes well from now on.
         plan.resume(20);
         for (let round = 0; round < 5 && !plan.isDone; round += 1) {
           for (const device of plan.holds.soaking) plan.holds.soaked(device);

@@ -13,7 +13,7 @@ import { Home } from './home';
 const HOUR = 3_600_000;
 const [old, first, second, third] = [image(1), image(2), image(3), image(4)];
 
-/** Receives an image so slowly that much can happen meanwhile. */
+/** Options of a device that receives an image so slowly that much can happen meanwhile. */
 const slow = { flashDelay: 30 };
 
 describe('the jobs of a broker', () => {
@@ -118,7 +118,7 @@ describe('the jobs of a broker', () => {
   });
 
   describe('that come to a device which is not free', () => {
-    /** What is done to a device, so that another job cannot have it. */
+    /** Ways to keep a device from another job, by the error that the job reports. */
     const holds = {
       DEVICE_BUSY: async () => {
         const [a, b] = [await add(), await add()];

@@ -23,24 +23,24 @@ import { lateOf } from './late';
 
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const configSettings = { ...configDefaults, reboot: HANG_LIMIT, ready: HANG_LIMIT, allowRisky: true };
-/** Where nothing is to come. */
+/** Settings for tests in which no response is expected. */
 const brief = { ...patient, stall: 500, reboot: 1_000, ready: 500 };
 
-/** The locks of devices are one table for the process: each test has a device of its own. */
+/** Counter for device ids: the process has one table of locks, so each test has its own device. */
 let count = 0;
 
-/** What a job has written down, as it comes back from a file. */
+/** The stored state of a job, as read from a file. */
 interface Written {
   readonly id: string;
   readonly state: JobState;
 }
 
-/** A job that goes on after a restart, on a broker. */
+/** Tests of jobs that continue after a restart. */
 export const restarts: BrokerSuite = (start) => {
   let server: TestBroker;
   let firmware: Firmware;
   let device: SimulatedDevice;
-  /** Resolves when the device has connected again since `open`. */
+  /** Resolves when the device has reconnected after `open`. */
   let reconnected: Promise<void>;
   let broker: HomieBroker;
   let history: History;
@@ -67,7 +67,7 @@ export const restarts: BrokerSuite = (start) => {
     broker.start();
     await broker.settled();
   };
-  /** Resolves when the device says something. */
+  /** Waits for a live attribute of the device. */
   const untilSeen = async (attribute: Attribute, value?: unknown): Promise<void> => {
     for (;;) {
       const [id, event] = await once(broker.registry, 'event');
@@ -77,7 +77,7 @@ export const restarts: BrokerSuite = (start) => {
   };
   const open = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
     const id = `restart-${(count += 1)}`;
-    // Small segments, so that there is a 206; statistics often, since only a live uptime shows what was missed.
+    // Small segments cause a 206. The statistics are frequent, because only a live uptime shows what was missed.
     device = new SimulatedDevice({
       url: server.url,
       id,
@@ -92,7 +92,7 @@ export const restarts: BrokerSuite = (start) => {
     await connect();
     await untilSeen('uptime');
   };
-  /** A file is told the changes only. */
+  /** Stores a job as a file would, which receives only the changes. */
   const save = async (job: Job): Promise<void> => {
     const { devices, ...others } = job.changes();
     for (const each of devices) filed.set(each.entry.device, each);
@@ -105,7 +105,7 @@ export const restarts: BrokerSuite = (start) => {
       ...(restored && { restored }),
     });
 
-  /** Runs a job until `moment`, and ends its process. @returns what it has written down */
+  /** Runs a job until `moment`, and ends its process. @returns the stored state */
   const endAt = async (moment: (update: Update) => boolean): Promise<Written> => {
     const first = otaJob();
     const early: Update[] = [];
@@ -123,7 +123,7 @@ export const restarts: BrokerSuite = (start) => {
     assert.deepEqual(early, []);
     return kept;
   };
-  /** Runs a job until `moment`, ends its process, and goes on in another one. */
+  /** Runs a job until `moment`, ends its process, and continues in another one. @returns the result */
   const interrupt = async (
     moment: (update: Update) => boolean,
     meanwhile = async (): Promise<void> => {},
@@ -148,7 +148,7 @@ export const restarts: BrokerSuite = (start) => {
     (update: Update): boolean =>
       update.phase === phase;
   const images = (): number => device.received.filter(isImage).length;
-  /** Resolves when the device has rebooted, and says that it has been up for so many seconds since. */
+  /** Waits until the device has rebooted and publishes this uptime. */
   const hasBeenUpFor = async (seconds: number): Promise<void> => {
     if (device.hasToBoot) await once(device, 'boot');
     await new Promise<void>((resolve) => {
@@ -189,7 +189,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   describe('with a device that sends its statistics once an hour', () => {
-    /** As `open`, with a device that is seen to start: else its next uptime would come in an hour. */
+    /** Like `open`, but connects before the device starts: otherwise its next uptime would arrive in an hour. */
     const openSeldom = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
       await connect();
       const id = `restart-${(count += 1)}`;
@@ -199,7 +199,7 @@ export const restarts: BrokerSuite = (start) => {
       while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
       reconnected = once(device, 'ready').then(() => undefined);
     };
-    /** Its next statistics, in place of those that come in an hour. */
+    /** Publishes the next uptime in place of the device, which would send it in an hour. */
     const sendUptime = async (seconds: number): Promise<void> => {
       const client = await connectAsync(server.url);
       await client.publishAsync(`homie/${device.id}/$stats/uptime`, String(seconds), { qos: 1, retain: true });
@@ -289,7 +289,7 @@ export const restarts: BrokerSuite = (start) => {
           sequential,
           { save, ...(restored && { restored }) },
         );
-      /** @returns a job whose patch was taken while nobody watched */
+      /** Returns a job whose patch was applied while we were not connected. */
       const patchUnseen = async (): Promise<Job> => {
         await openSeldom();
         const first = patchJob();
@@ -414,7 +414,7 @@ export const restarts: BrokerSuite = (start) => {
     assert.equal(images(), 1);
   });
 
-  /** Another device connects under the id. */
+  /** Replaces the device by another one with the same id. */
   const replaceDevice = async (image: Buffer): Promise<void> => {
     const { id } = device;
     await device.stop();
@@ -560,7 +560,7 @@ export const restarts: BrokerSuite = (start) => {
     assert.equal(images(), 1);
   });
 
-  /** Goes on with a job, and closes the connection while a device of it is being judged: a deploy, once more. */
+  /** Continues a job, and closes the connection during its verdict, as a second deploy does. */
   const closeWhileJudging = async (job: Job): Promise<void> => {
     const early: Update[] = [];
     job.on('result', (update) => early.push(update));
@@ -575,7 +575,7 @@ export const restarts: BrokerSuite = (start) => {
     await assert.rejects(end, { name: 'AbortError' });
     assert.deepEqual(early, []);
   };
-  /** A connection that is being made. */
+  /** Starts a connection without waiting for it. */
   const connecting = (): void => {
     broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
     broker.start();

@@ -32,7 +32,7 @@ describe('a rollout to devices that sleep', () => {
 
   const add = (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> =>
     home.add(`sleep-${(count += 1)}`, { image: old, ...options });
-  /** Its update lasts long enough for others to wake and to go to sleep. */
+  /** Options of a device whose update takes long enough for others to wake and to fall asleep. */
   const slow = { flashDelay: 150 };
   const asleep = async (): Promise<SimulatedDevice> => {
     const device = await add();
@@ -167,10 +167,10 @@ describe('a rollout to devices that sleep', () => {
     let sleeper: SimulatedDevice;
     let job: ConfigJob;
     let summary: Promise<Summary>;
-    /** The device falls asleep over the next patch. */
+    /** Whether the device falls asleep during the next patch. */
     let drowsy = true;
 
-    /** @param over how it does that: the patch is held up until it sleeps, or comes to it and is lost there */
+    /** Sends a patch. @param over whether the patch is held up until the device sleeps, or arrives and is lost there */
     const send = async (over: 'held up' | 'lost' = 'held up', given = settings): Promise<void> => {
       drowsy = true;
       sleeper = await add();

@@ -25,9 +25,9 @@ describe('a canary that is watched', () => {
   };
   const soak = (device: SimulatedDevice, signal = new AbortController().signal): Promise<SoakEnd> =>
     soakDevice({ broker: home.broker, device: device.id, clock: home.clock }, 10 * MINUTE, signal);
-  /** Resolves when we have seen this. */
+  /** Waits until we have received an attribute of a device. */
   const seen = async (device: SimulatedDevice, attribute: string, value?: unknown): Promise<void> => {
-    // Several may come at once.
+    // Several events may arrive at once.
     for await (const [id, event] of on(home.broker.registry, 'event')) {
       if (id === device.id && event.attribute === attribute && (value === undefined || event.value === value)) return;
     }

@@ -16,18 +16,18 @@ const OLD = '0'.repeat(32);
 const STRANGE = 'f'.repeat(32);
 const ATTEMPTS = 2;
 
-/** The node that asks. */
+/** The node that requests the jobs. */
 export const NODE = 'node';
 
-/** How the transfer to a device ends; after `lost` it may be tried again. */
+/** How the transfer to a device ends. After `lost`, the transfer may be repeated. */
 export type End = 'taken' | 'lost' | 'other' | 'gone';
 
-/** A broker that is not connected: what is known of devices is put into its registry. */
+/** A broker that is not connected. The test puts what is known of devices into its registry. */
 class StillBroker extends HomieBroker {
   static #count = 0;
 
   constructor() {
-    // The locks of devices are one table for the process, by host.
+    // The process has one table of locks by host, so each broker needs its own.
     super({ url: `mqtt://still-${(StillBroker.#count += 1)}`, protocolVersion: 'auto', baseTopic: 'homie/' });
   }
 
@@ -36,16 +36,15 @@ class StillBroker extends HomieBroker {
   }
 }
 
-/** A transfer that has begun. */
+/** A transfer in progress. */
 interface Transfer {
   readonly job: Job;
   readonly end: (how: End) => void;
 }
 
 /**
- * The jobs of a node without any MQTT, for devices that do what they are told. Asserts what must be true whatever happens:
- * a device in one job at a time, never too many, nothing begun where that was forbidden, and no image sent more often
- * than is allowed.
+ * The jobs of a node without MQTT, for devices that do what the test says. Asserts what must always hold: a device is
+ * in one job at a time, never too many devices at once, no forbidden start, and no image sent more often than allowed.
  */
 export class StillLife {
   readonly queue: Queue;
@@ -54,14 +53,14 @@ export class StillLife {
   readonly #clock = new TestClock();
   readonly #history = new History();
   readonly #underWay = new Map<string, Transfer>();
-  /** Transfers of an image to a device since it last ran it, or the user last allowed it again. */
+  /** Number of transfers of an image to a device since it last ran the image, or the user last allowed it again. */
   readonly #sent = new Map<string, number>();
-  /** Devices that have failed since the user said that the job is to go on. */
+  /** Number of devices that have failed since the user last resumed the job. */
   readonly #failures = new Map<Job, number>();
   readonly #told = new Set<string>();
-  /** A job takes whatever its task throws for a failure of the device. */
+  /** Collected here, because a job treats whatever its task throws as a failure of the device. */
   readonly #violations: string[] = [];
-  /** What each device is to be given by the last request for it. */
+  /** The image of the last request for each device. */
   readonly #asked = new Map<string, { image: string; request: number }>();
   #requests = 0;
   #find: (() => void)[] = [];
@@ -81,9 +80,9 @@ export class StillLife {
   }
 
   /**
-   * Asks for an image.
+   * Requests a job with an image.
    *
-   * @param late its devices are found only when `find` is called
+   * @param late whether the job finds its devices only when `find` is called
    */
   ask(image: string, devices: readonly string[], settings: Partial<RolloutSettings>, late: boolean): void {
     const request = (this.#requests += 1);
@@ -114,25 +113,25 @@ export class StillLife {
     void this.queue.ask({ node: NODE, store: undefined }, { brings: 'image', ...work }, {}).then(({ run }) => run());
   }
 
-  /** Every job that looks for its devices finds them, those that were asked last first. */
+  /** Lets all jobs that look for their devices find them, the latest job first. */
   find(): void {
     for (const found of this.#find.splice(0).toReversed()) found();
   }
 
-  /** The user says that jobs are to go on, by what is done here. */
+  /** Runs a command that makes jobs continue, and resets their count of failures. */
   goOn(steer: () => void): void {
     const modes = new Map(this.queue.jobs().map((job) => [job, job.state().plan.failures]));
     steer();
     for (const [job, before] of modes) if (job.state().plan.failures < before) this.#failures.delete(job);
   }
 
-  /** Puts a device into a state, unless it is in the middle of an update. */
+  /** Puts a device through states, unless a transfer to it is in progress. */
   is(id: string, ...states: readonly DeviceState[]): void {
     if (this.#underWay.has(id)) return;
     for (const state of states) this.#publish(id, '$state', state);
   }
 
-  /** A device runs another image than before, from now on. */
+  /** Makes a device report another image, unless a transfer to it is in progress. */
   shows(id: string, checksum = OLD): void {
     if (this.#underWay.has(id)) return;
     this.#publish(id, '$state', 'init');
@@ -141,7 +140,7 @@ export class StillLife {
     this.#sent.delete(`${id} ${checksum}`);
   }
 
-  /** A transfer comes to its end. */
+  /** Ends a transfer. */
   end(id: string, how: End): void {
     const transfer = this.#underWay.get(id);
     this.#underWay.delete(id);
@@ -152,14 +151,14 @@ export class StillLife {
     await this.#clock.pass(ms);
   }
 
-  /** Lets the jobs draw their conclusions. */
+  /** Lets the jobs react, and asserts that nothing was violated. */
   async settle(): Promise<void> {
     await turn();
     await turn();
     assert.deepEqual(this.#violations, []);
   }
 
-  /** Asserts that every device of every job has ended, that its result was told, and that nobody holds it. */
+  /** Asserts that every device of every job has ended, that its result was reported, and that no job locks it. */
   untilIdle(): void {
     assert.deepEqual(this.underWay, []);
     for (const job of this.queue.jobs()) {
@@ -193,7 +192,7 @@ export class StillLife {
     return this.#broker.registry.get(id)?.state?.value === 'ready';
   }
 
-  /** As a job for firmware has it, but for what goes over the wire. */
+  /** Returns a task like that of a job for an image, without the messages on the wire. */
   #task(
     image: string,
     select: Task<object>['select'],

@@ -79,14 +79,14 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     return job;
   };
   const images = ({ received }: SimulatedDevice): number => received.filter(isImage).length;
-  /** Resolves when a device of the job is told of like this. */
+  /** Waits for a progress of the job that matches. */
   const told = (job: Job, fits: (update: Update) => boolean): Promise<void> =>
     new Promise((resolve) => {
       job.on('progress', (update) => {
         if (fits(update)) resolve();
       });
     });
-  /** A job that sends the image to the first device, and whose image for the second one waits behind that. */
+  /** Runs a job that sends the image to the first device, while the image for the second one waits behind it. */
   const whileSecondWaits = async (
     first: SimulatedDevice,
     second: SimulatedDevice,
@@ -130,7 +130,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
       const ended = job.run();
       await fourth;
       const [first = 0, , , last = 0] = times;
-      // A try is told once or twice.
+      // Each attempt is reported once or twice.
       assert.ok(last - first >= 900, `four times in ${last - first} ms`);
       unguard();
       assert.equal((await ended).state, 'succeeded');
@@ -152,7 +152,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const failing = await add('failing', { flashDelay: 40, misbehaviour: { failWriteAt: 40_000 } });
     const [second, third] = [await add('second'), await add('third')];
     const job = otaJob({ maxFailures: 1 });
-    // The first one is flashing while the second image is on its way, and the third one waits behind that.
+    // The first device is flashing while the second image is being sent, and the third image waits behind it.
     link.limit(60_000);
     const flashes = told(job, ({ device, phase }) => device === failing.id && phase === 'accepted');
     const waits = told(job, ({ device, state }) => device === third.id && state === 'running');

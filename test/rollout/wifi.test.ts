@@ -21,7 +21,7 @@ describe('a change of the Wi-Fi network for several devices', () => {
   });
   afterEach(() => home.close());
 
-  /** Where the network is in reach, a device finds it. */
+  /** Options of a device that has the new network in reach. */
   const inReach = { anyNetwork: true };
   const add = (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> =>
     home.add(`wifi-${(count += 1)}`, { image: running, ...options });
@@ -31,7 +31,7 @@ describe('a change of the Wi-Fi network for several devices', () => {
         broker: home.broker,
         patch: readPatch({ wifi: { ssid: 'upstairs', password: 'open-sesame' } }),
         devices: devices.map(({ id }) => id),
-        // It never comes.
+        // A device without the new network never comes back.
         settings: { ...patient, reboot: 1_500 },
       },
       { ...sequential, canary: 1, soak: 10 * MINUTE, maxFailures: 1 },

@@ -12,7 +12,7 @@ function readWindow(text: string): Window {
 const MINUTE = 60_000;
 const at = (text: string): Date => new Date(text);
 
-/** From and to of each time at which a window is open, in UTC. */
+/** Returns the start and end of each opening of a window, in UTC. */
 function openings(window: string, from: string, to: string): string[] {
   const spans = readWindow(window);
   const found: string[] = [];

@@ -4,7 +4,7 @@ import type { Configuration } from './configuration';
 export type AdvertisementStep =
   { readonly publish: string; readonly payload: string } | { readonly subscribe: string; readonly qos: 1 | 2 };
 
-/** What a device says of itself. */
+/** What a device publishes about itself. */
 export interface Identity {
   readonly configuration: Configuration;
   /** `$mac`. */
@@ -16,7 +16,8 @@ export interface Identity {
 }
 
 /**
- * Everything between a connection and `ready`, in order: homie-esp8266 BootNormal.cpp, _advertise, of 3.0 and 2.0.
+ * Returns all steps from the connection to `ready`, in order (homie-esp8266 BootNormal.cpp, _advertise, of 3.0 and
+ * 2.0).
  * @param config text of `$implementation/config`
  */
 export function advertisement(identity: Identity, config: string): AdvertisementStep[] {
@@ -87,7 +88,7 @@ function firmware(
   ];
 }
 
-/** What follows every `ready`, and then every interval. @param uptime seconds since boot */
+/** Returns what the device publishes after every `ready` and at every interval. @param uptime seconds since boot */
 export function statistics({ configuration, homie }: Identity, uptime: number): { publish: string; payload: string }[] {
   const signal = { publish: '$stats/signal', payload: '80' };
   const up = { publish: '$stats/uptime', payload: String(Math.floor(uptime)) };

@@ -1,4 +1,6 @@
-/** JSON as ArduinoJson 6.11 reads, keeps and writes it: in a pool of fixed size, and more leniently than the standard. */
+/**
+ * JSON as ArduinoJson 6.11 reads, stores and writes it: in a pool of fixed size, and more lenient than the standard.
+ */
 import { parseNumber, writeFloat } from './arduino-numbers';
 import { byteLength } from './bytes';
 
@@ -9,7 +11,7 @@ const NESTING = 10;
 
 export type Value = null | boolean | string | Whole | Single | ObjectValue | ArrayValue;
 
-/** A number that was written without fraction and exponent, and has at most 32 bits beside its sign: -0 is one. */
+/** A number without fraction and exponent that has at most 32 bits plus its sign, including -0. */
 export class Whole {
   constructor(readonly value: number) {}
 }
@@ -19,7 +21,7 @@ export class Single {
   constructor(readonly value: number) {}
 }
 
-/** A member whose key found no memory has the key null. Keys may stand twice. */
+/** A member of an object. The key is null if there was no memory for it. A key may occur twice. */
 interface Member {
   key: string | null;
   value: Value;
@@ -37,13 +39,13 @@ export class ObjectValue {
     this.members = this.members.filter((member) => member !== found);
   }
 
-  /** What does not fit into the pool becomes null, or is missing, and nobody is told. */
+  /** Sets a member. A value that does not fit into the pool silently becomes null or is missing. */
   set(pool: Pool, key: string, value: Value): void {
     const member = this.#find(key) ?? this.add(pool, key);
     if (member) copy(pool, value, (copied) => (member.value = copied));
   }
 
-  /** @returns undefined when slot or key found no memory; the slot stays then, without a key */
+  /** Adds a member. @returns undefined without memory for slot or key; a slot without a key stays */
   add(pool: Pool, key: string): Member | undefined {
     if (!pool.take(SLOT)) return undefined;
     const member: Member = { key: null, value: null };
@@ -66,7 +68,7 @@ class ArrayValue {
 export class Pool {
   #free: number;
 
-  /** @param bytes in all */
+  /** @param bytes capacity */
   constructor(bytes: number) {
     this.#free = bytes;
   }
@@ -82,7 +84,7 @@ export class Pool {
   }
 }
 
-/** @returns whether all of the value was copied; the first failure ends the copying */
+/** Copies a value. Stops at the first failure. @returns whether the whole value was copied */
 function copy(pool: Pool, value: Value, set: (copied: Value) => void): boolean {
   if (typeof value === 'string') {
     const fits = pool.text(value);
@@ -111,11 +113,12 @@ function copy(pool: Pool, value: Value, set: (copied: Value) => void): boolean {
 }
 
 /**
- * deserializeJson(). Comments, single quotes, keys without quotes and whatever follows the value are taken; escapes of
- * the form \u, trailing commas and a byte order mark are not. Any other letter behind a backslash stands for itself.
+ * Reads JSON as deserializeJson() does. It accepts comments, single quotes, keys without quotes, and anything behind
+ * the value; it refuses escapes of the form \u, trailing commas and a byte order mark. Any other letter after a
+ * backslash stands for itself.
  *
- * @param inPlace the text may be written to, as with a `char[]`: then texts take no memory of the pool
- * @returns undefined when it is refused, for whatever reason
+ * @param inPlace whether the text is writable, as a `char[]` is: texts then use no memory of the pool
+ * @returns undefined if the text is refused for any reason
  */
 export function deserialize(text: string, pool: Pool, inPlace: boolean): Value | undefined {
   const reader = new Reader(text, pool, inPlace);
@@ -256,7 +259,7 @@ class Reader {
   }
 }
 
-/** serializeJson(): compact. */
+/** Writes compact JSON as serializeJson() does. */
 export function serialize(value: Value): string {
   if (value instanceof ObjectValue) {
     const members = value.members.map(({ key, value: item }) => `${quote(key)}:${serialize(item)}`);

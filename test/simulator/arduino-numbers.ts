@@ -1,4 +1,4 @@
-/** Numbers as ArduinoJson 6.11 reads and writes them, with single precision (parseNumber.hpp, FloatParts.hpp). */
+/** Numbers as ArduinoJson 6.11 reads and writes them, in single precision (parseNumber.hpp, FloatParts.hpp). */
 
 const single = Math.fround;
 const POWERS = [1e1, 1e2, 1e4, 1e8, 1e16, 1e32].map(single);
@@ -6,12 +6,12 @@ const NEGATIVE_POWERS = [1e-1, 1e-2, 1e-4, 1e-8, 1e-16, 1e-32].map(single);
 const NEGATIVE_POWERS_PLUS_ONE = [1, 1e-1, 1e-3, 1e-7, 1e-15, 1e-31].map(single);
 
 const MAX_UINT = 2 ** 32 - 1;
-/** A number with a larger exponent is infinite, or 0 where the exponent is negative. */
+/** A number with a larger exponent becomes infinite, or 0 if the exponent is negative. */
 const MAX_EXPONENT = 38;
-/** The digits that are kept of a number that is not whole. */
+/** Limit of the digits that are kept of a number that is not whole. */
 const MAX_MANTISSA = 2 ** 23 - 1;
 
-/** @returns undefined when it is no number */
+/** Reads a number. @returns undefined if the text is not a number */
 export function parseNumber(text: string): { whole: boolean; value: number } | undefined {
   const match = /^([+-]?)(\d*)(?:(\.)(\d*))?(?:[eE]([+-]?)(\d*))?$/.exec(text);
   if (!match) return undefined;
@@ -26,12 +26,12 @@ export function parseNumber(text: string): { whole: boolean; value: number } | u
   for (const digit of whole) {
     if (mantissa > Math.floor(MAX_UINT / 10)) break;
     mantissa *= 10;
-    // The digit is counted as one more power of ten, although the mantissa has just been multiplied.
+    // The dropped digit still counts as a power of ten, although the mantissa has already been multiplied.
     if (mantissa > MAX_UINT - Number(digit)) break;
     mantissa += Number(digit);
     taken += 1;
   }
-  // The sign is kept beside 32 bits: -0 and -4294967295 stay whole.
+  // The sign is stored in addition to the 32 bits, so that -0 and -4294967295 stay whole.
   if (taken === whole.length && dot === undefined && exponentDigits === undefined) {
     return { whole: true, value: signed(mantissa) };
   }
@@ -59,7 +59,7 @@ function scale(mantissa: number, exponent: number): number {
   return value;
 }
 
-/** Up to seven digits: six decimals, less those before the point. */
+/** Writes a number with up to seven digits: six decimals, minus one for each digit after the first before the point. */
 export function writeFloat(number: number): string {
   if (Number.isNaN(number)) return 'null';
   const sign = number < 0 ? '-' : '';
@@ -89,7 +89,7 @@ export function writeFloat(number: number): string {
   return `${sign}${integral}${decimals}${exponent === 0 ? '' : `e${exponent}`}`;
 }
 
-/** Brings very large and very small numbers between 1 and 10. */
+/** Scales very large and very small numbers to between 1 and 10. */
 function normalize(number: number): { value: number; exponent: number } {
   let value = number;
   let exponent = 0;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeInPlace, newDecodeState } from './base64';
 
-/** Decodes the base64 of `bytes` as the firmware does, one segment after the other. */
+/** Encodes `bytes` in base64, and decodes that segment by segment as the firmware does. */
 function decode(bytes: Uint8Array, first: number, segment: number): Buffer {
   const text = Buffer.from(Buffer.from(bytes).toString('base64').replaceAll('=', ''));
   const state = newDecodeState();

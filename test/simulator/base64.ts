@@ -1,11 +1,11 @@
 /**
- * The base64 decoder of the Arduino core (libb64, cdecode.cpp), as a state machine that keeps its place between
- * TCP segments, and the in-place use that homie-esp8266 makes of it.
+ * The base64 decoder of the Arduino core (libb64, cdecode.cpp), whose state continues from one TCP segment to the next,
+ * and the way in which homie-esp8266 decodes in place with it.
  */
 
-/** Where the decoder stands. */
+/** State of the decoder between two calls. */
 interface DecodeState {
-  /** Which character of a group of four comes next: 0 to 3. */
+  /** Index of the next character in its group of four: 0 to 3. */
   step: number;
   /** The byte under construction. */
   plain: number;
@@ -16,15 +16,15 @@ export const newDecodeState = (): DecodeState => ({ step: 0, plain: 0 });
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const VALUES = Int8Array.from({ length: 256 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
-/** Whether the byte is a character of the base64 alphabet; the padding is not. */
+/** Returns whether the byte is a character of the base64 alphabet, which does not include the padding. */
 export function isBase64Character(byte: number): boolean {
   return (VALUES[byte] ?? -1) >= 0;
 }
 
 /**
- * Decodes `length` bytes of `code` from `codeAt` on into `out` at `outAt`, where both may be the same memory. The
- * byte under construction is put into `out` before the first character is read, exactly as libb64 does: decoding
- * over its own input depends on that.
+ * Decodes `length` bytes of `code` from `codeAt` on into `out` at `outAt`, where both may be the same memory. Like
+ * libb64, it writes the byte under construction to `out` before it reads the first character: the result of decoding
+ * in place depends on that.
  * @returns the number of whole bytes written
  */
 export function decodeBlock(
@@ -74,10 +74,10 @@ export function decodeBlock(
 /**
  * Decodes the base64 characters at the start of a segment in place, in the two steps of the firmware: the first two
  * characters go to a single byte on the stack, the rest over the segment itself (homie-esp8266 BootNormal.cpp,
- * __handleOTAUpdates). That is right only when the segment starts at the first or the last character of a group of
- * four. Otherwise the second byte of the first step is lost, and the byte under construction overwrites a character
- * that has not been read yet. What lies behind the byte on the stack differs from device to device; here it is 0.
- * @returns the number of bytes at the start of `segment` that are the result
+ * __handleOTAUpdates). The result is correct only if the segment starts at the first or the last character of a group
+ * of four. Otherwise the second byte of the first step is lost, and the byte under construction overwrites a character
+ * that has not been read yet. The memory behind the byte on the stack differs between devices; here it is 0.
+ * @returns the length of the result, which is at the start of `segment`, in bytes
  */
 export function decodeInPlace(segment: Buffer, characters: number, state: DecodeState): number {
   const first = Math.min(2, characters);

@@ -8,10 +8,10 @@ import { type DeviceOptions, fileOf, macOf } from './options';
 import { readMarks, sketchOf } from './sketch';
 import { type Chip, Esp8266Updater } from './updater';
 
-/** Where sketches end in a flash of 4 MiB with a file system of 1 MiB. */
+/** End of the sketch area in a flash of 4 MiB with a file system of 1 MiB. */
 const END_OF_SKETCHES = 3 << 20;
 
-/** What survives a reboot: the flash with the image and what is staged in it, and the configuration. */
+/** What survives a reboot: the flash with the running and the staged image, and the configuration. */
 export class Board implements Chip {
   readonly #options: DeviceOptions;
   readonly flash: Flash;
@@ -22,7 +22,7 @@ export class Board implements Chip {
   /** The text of config.json. */
   file: string;
   #configuration: Configuration;
-  /** What the network and the broker around the device expect of it. */
+  /** The configuration that fits the network and the broker around the device. */
   readonly #home: Configuration;
   #image: Buffer;
   #checksum = '';
@@ -43,21 +43,21 @@ export class Board implements Chip {
     this.#run(options.image);
   }
 
-  /** What this boot has read from the file. */
+  /** The configuration that this boot has read. */
   get configuration(): Configuration {
     return this.#configuration;
   }
-  /** Whether the device has the right network, and looks for the broker where it is. */
+  /** Whether the configuration has the right network, and the address of the broker. */
   get finds(): boolean {
     const { network, broker } = this.#configuration;
     const connects = this.#options.anyNetwork === true || network === this.#home.network;
     return connects && broker === this.#home.broker;
   }
-  /** The image that runs, as it is in the flash. */
+  /** The running image, as it is in the flash. */
   get image(): Buffer {
     return this.#image;
   }
-  /** MD5 of it, lower case, as the device reports it. */
+  /** MD5 that the device reports for the running image, lower case. */
   get checksum(): string {
     return this.#checksum;
   }
@@ -67,7 +67,7 @@ export class Board implements Chip {
   get sketchSize(): number {
     return this.#image.length;
   }
-  /** `ESP.getFlashChipMode`: 0xFF for what it does not know. */
+  /** `ESP.getFlashChipMode`: 0xFF for an unknown mode. */
   get flashMode(): number {
     return this.#flashMode > 3 ? 0xff : this.#flashMode;
   }
@@ -75,7 +75,7 @@ export class Board implements Chip {
     return this.#flashConfig;
   }
 
-  /** Starts what the boot loader leaves. @param instead the image that runs in place of a staged one */
+  /** Boots the staged image, or the running one if none is staged. @param instead runs in place of a staged image */
   boot(world: World, instead?: Buffer): Homie {
     const staged = this.flash.takeStaged();
     if (staged) this.#run(instead ?? staged);
@@ -96,7 +96,7 @@ export class Board implements Chip {
     return new Configuration(this.file, this.#options.settings, this.mac);
   }
 
-  /** An image of less than four bytes leaves the rest of the header as it was. */
+  /** Makes an image the running one. An image of less than four bytes leaves the other header bytes as they were. */
   #run(image: Buffer): void {
     this.#image = image;
     const sketch = this.#options.implementation === 'esp32' ? image : sketchOf(image);

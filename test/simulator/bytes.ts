@@ -1,11 +1,11 @@
 /**
- * Texts of the firmware are bytes, which need not be UTF-8. A byte that belongs to no character is kept as a lone surrogate,
- * U+DC80 to U+DCFF, so that what was read can be written again, and has its true length.
+ * Texts of the firmware are bytes, not necessarily valid UTF-8. A byte that belongs to no character becomes a lone
+ * surrogate, U+DC80 to U+DCFF, so that a text can be written back unchanged and keeps its length.
  */
 
 const ESCAPED = 0xdc00;
 
-/** The text of these bytes. */
+/** Returns the text of these bytes. */
 export function textOf(bytes: Buffer): string {
   const text = bytes.toString();
   if (!text.includes('\uFFFD')) return text;
@@ -18,7 +18,7 @@ export function textOf(bytes: Buffer): string {
   return escaped;
 }
 
-/** The bytes of a text. */
+/** Returns the bytes of a text. */
 export function bytesOf(text: string): Buffer {
   if (!/[\uDC80-\uDCFF]/.test(text)) return Buffer.from(text);
   return Buffer.concat(
@@ -29,12 +29,12 @@ export function bytesOf(text: string): Buffer {
   );
 }
 
-/** How many bytes a text has. */
+/** Returns the length of a text in bytes. */
 export function byteLength(text: string): number {
   return bytesOf(text).length;
 }
 
-/** How many bytes the character has that begins here; 0 for a byte that belongs to none. */
+/** Returns the length in bytes of the character that starts at `at`; 0 for a byte that belongs to no character. */
 function characterAt(bytes: Buffer, at: number): number {
   for (let length = 1; length <= 4 && at + length <= bytes.length; length += 1) {
     const text = bytes.toString('utf8', at, at + length);

@@ -22,7 +22,7 @@ describeWithBrokers('the MQTT client of a simulated device', (start) => {
   });
 
   it('disconnects itself when an image holds up the answer to its ping for twice the keepalive', async () => {
-    // 30 sectors: 3.6 s. Its 206 after 1.6 s keeps the broker from giving the device up before.
+    // 30 sectors take 3.6 s. The 206 after 1.6 s prevents the broker from giving up the device earlier.
     await open({ keepalive: 1, flashDelay: 120, segment: 536, uptime: 3600 });
     await scene.update(buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 120_000 }));
     await scene.sees(`${STATUS} 202`);
@@ -68,7 +68,7 @@ describeWithBrokers('the MQTT client of a simulated device', (start) => {
 describe('the MQTT client of a simulated device', () => {
   it('receives on in silence when it is 0.9.0, although the broker takes it for lost', async () => {
     const broker = await startAedes();
-    // 15 sectors: 4.5 s.
+    // 15 sectors take 4.5 s.
     const scene = await Scene.open(broker.url, {
       mqttClient: '0.9.0',
       settling: 10_000,

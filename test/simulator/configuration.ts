@@ -1,21 +1,21 @@
-/** The config.json of a simulated device: homie-esp8266 Config.cpp. */
+/** The config.json of a simulated device (homie-esp8266 Config.cpp). */
 import { deserialize, ObjectValue, Pool, serialize, Single, Whole, type Value } from './arduino-json';
 import { byteLength } from './bytes';
 import { isValid, RECORDED_SKETCH, type Settings } from './validation';
 
 /** Bytes of each JsonDocument (Limits.hpp, MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). */
 const POOL = 512;
-/** Bytes: a file of so many is not read (Limits.hpp). */
+/** Bytes. A file of this size or more is not read (Limits.hpp). */
 const TOO_LARGE = 1000;
 
-/** What the firmware takes from its file at boot. */
+/** What the firmware reads from its file at boot. */
 export class Configuration {
   readonly #file: ObjectValue;
   readonly #mac: string;
-  /** Whether the firmware can start with the file; else it starts in configuration mode, without Wi-Fi. */
+  /** Whether the firmware can start with the file. Otherwise it starts in configuration mode, without Wi-Fi. */
   readonly loadable: boolean;
 
-  /** @param mac of the device, as in `$mac`: without colons and in lower case the id of a device that has no other */
+  /** @param mac as in `$mac`. Without colons and in lower case it is the id of a device whose file has none. */
   constructor(text: string, settings: Settings = RECORDED_SKETCH, mac = '5C:CF:7F:00:00:01') {
     this.#mac = mac;
     const file = byteLength(text) < TOO_LARGE ? deserialize(text, new Pool(POOL), true) : undefined;
@@ -39,7 +39,7 @@ export class Configuration {
   get statsInterval(): number {
     return number(this.#file.get('device_stats_interval')) ?? 60;
   }
-  /** Name and password of the network; without a password it is taken to be open. */
+  /** Name and password of the network, which counts as open when there is no password. */
   get network(): string {
     return `${text(this.#in('wifi', 'ssid')) ?? ''}\n${text(this.#in('wifi', 'password')) ?? ''}`;
   }
@@ -51,7 +51,7 @@ export class Configuration {
     if (this.#in('mqtt', 'auth') !== true) return undefined;
     return { username: text(this.#in('mqtt', 'username')) ?? '', password: text(this.#in('mqtt', 'password')) ?? '' };
   }
-  /** A setting as JSON text. */
+  /** Returns a setting as JSON text. */
   setting(name: string): string | undefined {
     const value = this.#in('settings', name);
     return value === undefined ? undefined : serialize(value);
@@ -69,7 +69,7 @@ const number = (value: Value | undefined): number | undefined => {
   return value instanceof Single ? Math.trunc(value.value) : undefined;
 };
 
-/** What `$implementation/config` shows of a file: all but three secrets. Config.cpp, getSafeConfigFile. */
+/** Returns what `$implementation/config` shows of a file: all but three secrets (Config.cpp, getSafeConfigFile). */
 export function publishedFile(file: string): string {
   const value = deserialize(file, new Pool(POOL), true);
   if (!(value instanceof ObjectValue)) return 'null';
@@ -82,13 +82,13 @@ export function publishedFile(file: string): string {
   return serialize(value);
 }
 
-/** The file after a patch; undefined when the patch is refused, of which nobody is told. Config.cpp, patch. */
+/** Returns the file after a patch; undefined when the firmware silently refuses the patch (Config.cpp, patch). */
 export function patchedFile(file: string, patch: string, settings: Settings = RECORDED_SKETCH): string | undefined {
   const merged = merge(file, patch);
   return merged && isValid(merged, settings) ? serialize(merged) : undefined;
 }
 
-/** The merge without the validation that follows it. */
+/** Returns the file after a patch, without the validation that follows the merge. */
 export function mergedFile(file: string, patch: string): string | undefined {
   const merged = merge(file, patch);
   return merged && serialize(merged);
@@ -104,7 +104,7 @@ function merge(file: string, patch: string): ObjectValue | undefined {
   return target;
 }
 
-/** Config.cpp, _patchJsonObject. */
+/** Merges a patch as Config.cpp, _patchJsonObject does. */
 function mergeInto(pool: Pool, target: ObjectValue, patch: ObjectValue): void {
   for (const { key, value } of patch.members) {
     const name = key ?? 'null';

@@ -4,7 +4,7 @@ import { optionsOf } from './replay/arguments';
 import { readRecordings, type Recording } from './replay/recording';
 import { replay, replayAll, takesLong, type Replay } from './replay/replay';
 
-/** Those that take long are replayed by `npm run conformance` only. */
+/** Only `npm run conformance` replays the long recordings. */
 const recordings = readRecordings(join(__dirname, '..', 'fixtures', 'recordings')).filter(
   (recording) => !takesLong(recording),
 );

@@ -164,7 +164,7 @@ describeWithBrokers('a simulated device', (start) => {
     await scene.sees('$state ready');
     await scene.sees(/^\$stats\/uptime/);
     assert.equal(delays.length, 1);
-    // Its time begins with the publish of the ready, which is acknowledged a little later.
+    // The delay starts when `ready` is published, which is acknowledged a little later.
     assert.ok((delays[0] ?? 0) > 300, String(delays));
   });
 

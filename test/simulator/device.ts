@@ -14,36 +14,36 @@ export type { DeviceOptions } from './options';
 export type { ReceivedFirmware } from './transfers';
 
 /**
- * `off` is a device that does nothing more before it is switched on again: hung, or never started. `asleep` is one whose
- * boot is due.
+ * `off`: the device hangs or has not started, and does nothing until it is switched on. `asleep`: the device waits for
+ * the boot that ends its sleep.
  */
 type Phase = 'off' | 'connecting' | 'ready' | 'asleep';
 
 interface DeviceEvents {
-  /** The device starts; the MD5 of the image that it runs. */
+  /** The device starts, with the MD5 of the image that it runs. */
   boot: [checksum: string];
   phase: [phase: Phase];
   /** The broker has acknowledged the `ready`. */
   ready: [];
-  /** The firmware publishes this, below the device's topic. */
+  /** The firmware publishes a message below the device's topic. */
   publish: [topic: string, payload: string];
-  /** The same for the OTA status; it may get lost by misbehaviour. */
+  /** The firmware publishes an OTA status, which may get lost by misbehaviour. */
   status: [text: string];
-  /** The connection has ended, or did not come about. */
+  /** The connection has ended or could not be made. */
   disconnected: [error: Error | undefined];
-  /** So many bytes of a firmware message have come, and were dealt with. */
+  /** The device has processed this many bytes of a firmware message. */
   part: [topic: string, bytes: number, total: number];
-  /** A message has come to its end, whatever became of it. */
+  /** The device has received all of a message, whether or not it acted on it. */
   message: [topic: string];
 }
 
-/** Milliseconds: each statistic but the first waits for 0.5 s in the recordings of AsyncMqttClient 0.9.0. */
+/** Milliseconds. In the recordings of AsyncMqttClient 0.9.0, each statistic after the first waits for 0.5 s. */
 const SETTLING = 1400;
 const STATUS = '$implementation/ota/status';
-/** By the generation of Homie. */
+/** Last topic of the statistics by generation of Homie. */
 const LAST_STATISTIC = { 2: '$stats/uptime', 3: '$stats/freeheap' } as const;
 
-/** A Homie device on a real broker. Time passes in it only where it does in the firmware. */
+/** A simulated Homie device on a real broker. It takes time only where the firmware does. */
 export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   readonly #options: DeviceOptions;
   readonly #board: Board;
@@ -55,11 +55,11 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #phase: Phase = 'off';
   #misbehaviour: Misbehaviour;
   #struck = 0;
-  /** The statistics that follow the `ready` of this connection have not come yet. */
+  /** Whether the statistics after the `ready` of this connection are still due. */
   #awaitsStatistics = true;
-  /** The patches that came, in order. */
+  /** The received patches, in order. */
   readonly patches: string[] = [];
-  /** Every firmware message that came, in order. */
+  /** The received firmware messages, in order. */
   readonly received: ReceivedFirmware[] = [];
 
   constructor(options: DeviceOptions) {
@@ -89,34 +89,34 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   get file(): string {
     return this.#board.file;
   }
-  /** Puts another config.json into the flash, as with a serial cable; it is read when it is needed next. */
+  /** Puts another config.json into the flash, as with a serial cable. The device reads it when it needs it next. */
   set file(text: string) {
     this.#board.file = text;
   }
-  /** The image that runs, as it is in the flash. */
+  /** The running image, as it is in the flash. */
   get image(): Buffer {
     return this.#board.image;
   }
-  /** MD5 of it, as the device reports it. */
+  /** MD5 that the device reports for the running image. */
   get checksum(): string {
     return this.#board.checksum;
   }
   get phase(): Phase {
     return this.#phase;
   }
-  /** Whether it takes itself to be in the middle of an update: it is half dead when nothing of one is on its way. */
+  /** Whether the device believes that an update is running. If no image is on its way, the device is half dead. */
   get isUpdating(): boolean {
     return this.#homie.ota.ongoing;
   }
-  /** Whether it has an image or a patch to boot. */
+  /** Whether an image or a patch waits to be booted. */
   get hasToBoot(): boolean {
     return this.#homie.flaggedForReboot;
   }
-  /** Whether it is about to sleep. */
+  /** Whether the device is about to sleep. */
   get flaggedForSleep(): boolean {
     return this.#homie.flaggedForSleep;
   }
-  /** Whether it can connect: its network and its broker are those that its configuration names. */
+  /** Whether the device can connect: its configuration names the network and the broker that exist. */
   get finds(): boolean {
     return this.#board.finds;
   }
@@ -124,7 +124,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   get misbehaviour(): Misbehaviour {
     return this.#misbehaviour;
   }
-  /** From now on the device misbehaves like this. */
+  /** Makes the device misbehave like this from now on. */
   set misbehaviour(misbehaviour: Misbehaviour) {
     this.#misbehaviour = { ...misbehaviour };
     this.#struck = 0;
@@ -132,7 +132,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /**
    * Switches the device on.
-   * @returns resolves once the broker has acknowledged its `ready`; rejects when it will never come to that
+   * @returns resolves once the broker has acknowledged `ready`; rejects if the device cannot start or is switched off
    */
   start(): Promise<void> {
     return this.#untilReady(() => this.switchOn());
@@ -153,24 +153,24 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     }
   }
 
-  /** Switches the device on, and waits for nothing. */
+  /** Switches the device on, without waiting. */
   switchOn(): void {
     this.emit('boot', this.checksum);
     this.#enter('connecting');
-    // A config.json that the firmware cannot read takes it to configuration mode, without Wi-Fi.
+    // With a config.json that it cannot read, the firmware starts in configuration mode, without Wi-Fi.
     if (!this.#board.configuration.loadable) this.#enter('off');
     else if (this.#board.finds) this.#uplink.start(this.#options.bootDelay ?? 50);
   }
 
-  /** Takes the power away. The broker sees the connection end, and nothing is left behind in this process. */
+  /** Cuts the power. The broker sees the connection end. Nothing keeps running in this process. */
   async stop(): Promise<void> {
     this.#switchOff();
     await this.#uplink.close();
   }
 
   /**
-   * Takes the power away for a moment. Wakes a device that hangs, or that never came back.
-   * @returns resolves once the broker has acknowledged its `ready`
+   * Cuts the power for a moment. Revives a device that hangs or never came back.
+   * @returns resolves once the broker has acknowledged `ready`
    */
   async restart(): Promise<void> {
     await this.stop();
@@ -180,42 +180,42 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   /**
-   * Homie.prepareToSleep() in the sketch, whatever its timer says. The device publishes `$state` sleeping, disconnects
-   * when the broker has acknowledged it, and is `asleep`; without a connection at once (BootNormal.cpp, Homie.cpp). While
-   * an update runs nothing comes of it before the end; an update that succeeds is booted first. One that does not run does
-   * nothing.
+   * Calls Homie.prepareToSleep() as the sketch does, whatever its timer says (BootNormal.cpp, Homie.cpp). The device
+   * publishes `$state` sleeping, disconnects when the broker has acknowledged it, and is then `asleep`; without a
+   * connection it is `asleep` at once. A running update delays this until its end, and a successful update is booted
+   * first. Does nothing to a device that is off or asleep.
    */
   prepareToSleep(): void {
     if (this.#phase === 'off' || this.#phase === 'asleep') return;
     const { ready } = this.#homie;
     this.#homie.flaggedForSleep = true;
-    // The loop does not come in between while a part of a message is taken in.
+    // The loop does not run while a part of a message is being processed.
     if (ready) queueMicrotask(() => this.#session?.loop());
     else this.#fallAsleep();
   }
 
   /**
-   * Wakes a device that is asleep, whatever its timer says: it boots.
-   * @returns resolves once the broker has acknowledged its `ready`
+   * Boots a device that is asleep, whatever its timer says.
+   * @returns resolves once the broker has acknowledged `ready`
    */
   async wake(): Promise<void> {
     if (this.#phase !== 'asleep') throw new Error('The device is not asleep');
     await this.#untilReady(() => this.#reboot());
   }
 
-  /** Cuts the connection; the device runs on and reconnects. */
+  /** Cuts the connection. The device keeps running and reconnects. */
   dropConnection(): void {
     this.#uplink.current?.destroy();
   }
 
-  /** The device crashes, and boots again without telling the broker. One that does not run does nothing. */
+  /** Crashes the device, which reboots without notifying the broker. Does nothing to a device that is off or asleep. */
   crash(): void {
     if (this.#phase === 'off' || this.#phase === 'asleep') return;
     this.#uplink.current?.freeze();
     this.#reboot();
   }
 
-  /** Homie.setIdle() in the sketch. */
+  /** Calls Homie.setIdle() as the sketch does. */
   setIdle(idle: boolean): void {
     this.#misbehaviour.notIdle = !idle;
     this.#session?.loop();
@@ -248,7 +248,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.emit('phase', phase);
   }
 
-  /** Nothing of this boot goes on. */
+  /** Ends everything that belongs to this boot. */
   #halt(): void {
     this.#sleep.stop();
     this.#uplink.stop();
@@ -310,7 +310,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.#session = undefined;
     this.#homie.disconnected();
     this.#awaitsStatistics = true;
-    // The loop reboots an idle device without a connection, too (BootNormal.cpp, loop).
+    // The loop also reboots an idle device that is not connected (BootNormal.cpp, loop).
     if (this.rebootIsDue) this.#rebootOrDie();
     else if (this.#homie.flaggedForSleep) this.#fallAsleep();
     else this.#enter('connecting');
@@ -329,7 +329,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   #losesStatistic(topic: string): boolean {
     const { noStatistics, loseFirstStatistics } = this.#misbehaviour;
-    // The one before `ready` belongs to the advertisement.
+    // A statistic before `ready` belongs to the advertisement.
     const isFirst = this.#phase === 'ready' && this.#awaitsStatistics;
     if (isFirst && topic === LAST_STATISTIC[this.#homie.generation]) this.#awaitsStatistics = false;
     return (noStatistics === true && topic === '$stats/uptime') || (loseFirstStatistics === true && isFirst);
@@ -352,7 +352,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     if (bytes === total) this.emit('message', topic);
   }
 
-  /** @param bytes of an image that have come */
+  /** @param bytes of an image that have arrived */
   #befall(link: Link, bytes: number): void {
     const mishap = mishapAt(this.#misbehaviour, bytes);
     if (mishap === undefined || this.#struck >= (this.#misbehaviour.times ?? 1)) return;
@@ -380,13 +380,13 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   #rebootOrDie(): void {
     const { reboot, neverBack } = this.#misbehaviour;
-    // Without a configuration the device opens an access point of its own.
+    // After a reset, without a configuration, the device opens its own access point.
     if (reboot === 'hang' || neverBack || this.#homie.resetting) this.#switchOff();
     else this.#reboot();
   }
 }
 
-/** A patch without one of its members. */
+/** Returns a patch without one of its members. */
 function without(patch: string, key: string): string {
   const values: object = JSON.parse(patch);
   return JSON.stringify(Object.fromEntries(Object.entries(values).filter(([name]) => name !== key)));

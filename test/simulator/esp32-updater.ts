@@ -16,12 +16,12 @@ const Esp32Error = {
   ABORT: 12,
 } as const;
 
-/** Of the partition scheme that Arduino boards have by default. */
+/** Bytes of a partition in the default scheme of Arduino boards. */
 const PARTITION = 0x140000;
 
 /**
- * `Update` of the ESP32 Arduino core (libraries/Update/src/Updater.cpp). It writes to the other of two partitions and
- * leaves the flash mode as it is. The newer generation forgets the MD5 that was set before `begin()`, the older not.
+ * `Update` of the ESP32 Arduino core (libraries/Update/src/Updater.cpp). It writes to the other one of two partitions
+ * and leaves the flash mode as it is. Only the newer generation forgets the MD5 that was set before `begin()`.
  */
 export class Esp32Updater implements Updater {
   readonly codes: ErrorCodes = Esp32Error;
@@ -116,7 +116,7 @@ export class Esp32Updater implements Updater {
   }
 }
 
-/** What ESP-IDF checks before it boots a partition, as far as the SHA-256 goes: byte 23 tells whether there is one. */
+/** Checks the SHA-256 as ESP-IDF does before it boots a partition. Byte 23 says whether the image has one. */
 function isValid(image: Buffer): boolean {
   if (image[23] !== 1) return true;
   const end = image.length - 32;

@@ -1,38 +1,38 @@
-/** The flash of a simulated chip: what is staged for the next boot, and what fails or takes time in it. */
+/** The flash of a simulated chip: the image staged for the next boot, and faults and delays. */
 
 export const SECTOR = 4096;
 
-/** Faults and pace of a flash, by byte of the image that is written. */
+/** Faults of a flash, by byte of the image that is written. */
 export interface FlashFaults {
   /** Erasing the sector with this byte, or a later one, fails. */
   failEraseAt?: number;
   /** Writing the sector with this byte, or a later one, fails. */
   failWriteAt?: number;
-  /** Reading an image back that has this byte fails: the updater looks at its head again in the end. */
+  /** Reading back an image that has this byte fails. The updater reads the head of the image again at the end. */
   failReadAt?: number;
 }
 
-/** Erased flash reads as 0xFF. Addresses and sizes are in bytes. */
+/** A flash whose erased bytes read as 0xFF. Addresses and sizes are in bytes. */
 export class Flash {
   readonly #faults: () => FlashFaults;
   readonly #sectors = new Map<number, Buffer>();
   #staged: { address: number; size: number } | undefined;
-  /** Writes since this was last set to 0: each takes its time. */
+  /** Number of writes since this was last set to 0. The session delays for each of them. */
   written = 0;
 
-  /** @param faults asked again each time */
+  /** @param faults called before each operation */
   constructor(faults: () => FlashFaults) {
     this.#faults = faults;
   }
 
-  /** Erases a sector. @param done bytes of the image that were written before */
+  /** Erases a sector. @param done bytes of the image that are already written @returns false when that fails */
   erase(address: number, done: number): boolean {
     if (done + SECTOR > (this.#faults().failEraseAt ?? Infinity)) return false;
     this.#sectors.set(Math.floor(address / SECTOR), Buffer.alloc(SECTOR, 0xff));
     return true;
   }
 
-  /** @param done bytes of the image that were written before */
+  /** Writes bytes. @param done bytes of the image that are already written @returns false when that fails */
   write(address: number, bytes: Buffer, done: number): boolean {
     if (done + bytes.length > (this.#faults().failWriteAt ?? Infinity)) return false;
     for (let at = 0; at < bytes.length;) {
@@ -42,18 +42,18 @@ export class Flash {
     return true;
   }
 
-  /** Reads the head of an image back. @param size of the image @returns undefined when that fails */
+  /** Reads back the head (4 bytes) of an image. @param size of the image @returns undefined when that fails */
   readHead(address: number, size: number): Buffer | undefined {
     if (size > (this.#faults().failReadAt ?? Infinity)) return undefined;
     return this.#read(address, 4);
   }
 
-  /** Leaves the order for the boot loader to copy what is there then over the running image. */
+  /** Orders the boot loader to copy the bytes that are there at the next boot over the running image. */
   stage(address: number, size: number): void {
     this.#staged = { address, size };
   }
 
-  /** What the boot loader copies when the device starts, if anything is staged. */
+  /** Returns the image that the boot loader copies when the device starts, if one is staged. Clears the flash. */
   takeStaged(): Buffer | undefined {
     const staged = this.#staged;
     this.#staged = undefined;

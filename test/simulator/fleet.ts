@@ -5,7 +5,7 @@ import type { DeviceOptions } from './options';
 
 interface FleetOptions extends Omit<DeviceOptions, 'id' | 'image' | 'config'> {
   count: number;
-  /** `$fw/name`, and the first part of each id. */
+  /** `$fw/name`, and the prefix of each id. */
   firmware: string;
   /** `$fw/version`. */
   version: string;
@@ -22,7 +22,7 @@ export class Fleet extends EventEmitter<{ event: [id: string, text: string] }> {
     this.devices = Array.from({ length: count }, (_, i) => this.#device({ ...options, id: `${name}-${i + 1}`, image }));
   }
 
-  /** Switches all of them on. They connect when the broker is there. */
+  /** Switches all devices on. They connect when the broker is available. */
   switchOn(): void {
     for (const device of this.devices) device.switchOn();
   }

@@ -4,35 +4,35 @@ import { publishedFile } from './configuration';
 import { OtaReceipt, type Part } from './ota';
 import type { Updater } from './updater';
 
-/** What the firmware does to the world around it. */
+/** The surroundings of the firmware, as the firmware uses them. */
 export interface World {
-  /** @param topic below the device's own. @returns resolves when the broker has acknowledged it */
+  /** Publishes below the device's topic. Resolves when the broker has acknowledged it. */
   publish(topic: string, payload: string, qos: 0 | 1): Promise<void>;
-  /** The text of config.json as it is now; `configuration` of the identity is what it was at boot. */
+  /** Returns the current text of config.json; `configuration` of the identity is the one from boot. */
   readFile(): string;
-  /** Whether patches are dealt with at all. */
+  /** Returns whether the device processes patches at all. */
   hears(): boolean;
-  /** @returns whether the patch was taken and written, to be read at the next boot */
+  /** Writes a patched config.json for the next boot. @returns false if the patch was refused */
   patchFile(patch: string): boolean;
 }
 
-/** Bytes of the longest topic that AsyncMqttClient takes in, as homie-esp8266 sets it up. */
+/** Bytes of the longest topic that AsyncMqttClient accepts, as configured by homie-esp8266. */
 export const MAX_TOPIC_LENGTH = 129;
 
 /**
- * The memory of one boot of Homie for ESP8266 (BootNormal.cpp), with the sketch of the recordings: one node `light`
- * with the settable property `on`. It is driven by the device around it, and knows no time.
+ * The state of one boot of Homie for ESP8266 (BootNormal.cpp), with the sketch of the recordings: one node `light` with
+ * the settable property `on`. It has no timers; the device around it drives it.
  */
 export class Homie {
   readonly #identity: Identity;
   readonly #updater: Updater;
   readonly #world: World;
   readonly ota: OtaReceipt;
-  /** The sketch was told on this connection that MQTT is ready. */
+  /** Whether the sketch was told on this connection that MQTT is ready. */
   ready = false;
-  /** The sketch wants the device to sleep; no connection is made any more. */
+  /** Whether the sketch wants the device to sleep. The device no longer connects then. */
   flaggedForSleep = false;
-  /** The device is to forget its configuration. */
+  /** Whether the device will erase its configuration. */
   resetting = false;
   #patched = false;
   #collected: Buffer[] = [];
@@ -51,17 +51,17 @@ export class Homie {
     });
   }
 
-  /** A new image or a new configuration waits for an idle moment to be booted. */
+  /** Whether a new image or configuration waits for an idle moment to be booted. */
   get flaggedForReboot(): boolean {
     return this.ota.finished || this.#patched;
   }
 
-  /** The generation of Homie. */
+  /** Generation of Homie. */
   get generation(): 2 | 3 {
     return this.#identity.homie;
   }
 
-  /** Where the device's topics stand. */
+  /** Base topic and device id. */
   get root(): string {
     return this.#identity.configuration.baseTopic + this.#identity.configuration.deviceId;
   }
@@ -72,14 +72,17 @@ export class Homie {
       : { topic: `${this.root}/$state`, payload: 'lost' };
   }
 
-  /** What it says before it sleeps. */
+  /** The message that announces sleep. */
   get sleeping(): { publish: string; payload: string } {
     return this.#identity.homie === 2
       ? { publish: '$online', payload: 'false' }
       : { publish: '$state', payload: 'sleeping' };
   }
 
-  /** What an update that was cut off left in the updater is thrown away; that it was ongoing is not. */
+  /**
+   * Returns what the device publishes and subscribes to on a new connection. The updater discards the rest of an update
+   * that was cut off, but `ota.ongoing` stays set.
+   */
   connected(): AdvertisementStep[] {
     this.#updater.end(false);
     return advertisement(this.#identity, publishedFile(this.#world.readFile()));
@@ -98,12 +101,12 @@ export class Homie {
     for (const { publish, payload } of statistics(this.#identity, uptime)) void this.publish(publish, payload, 1);
   }
 
-  /** Whether images come on this topic, which is a whole one. */
+  /** Returns whether the full topic is one for images. */
   isFirmware(topic: string): boolean {
     return topic.startsWith(`${this.root}/$implementation/ota/firmware/`);
   }
 
-  /** One part of a message, as it comes: _onMqttMessage. Empty messages are ignored. */
+  /** Processes one part of a message (_onMqttMessage). Ignores empty messages. */
   receive(topic: string, part: Part): void {
     if (part.total === 0) return;
     const { baseTopic, deviceId } = this.#identity.configuration;
@@ -133,7 +136,7 @@ export class Homie {
         if (this.#world.patchFile(payload)) this.#patched = true;
         return;
       case 'light/on/set':
-        // Nothing of the sketch is published before it was told that MQTT is ready.
+        // The sketch publishes nothing before it was told that MQTT is ready.
         if (this.ready && (payload === 'true' || payload === 'false')) void this.publish('light/on', payload, 1);
         return;
       default:

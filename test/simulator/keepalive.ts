@@ -1,13 +1,13 @@
-/** lwIP polls each connection so often; ms. */
+/** Interval at which lwIP polls each connection, in ms. */
 const POLL = 500;
-/** Polls in a keepalive at least, where that is short. */
+/** Minimum number of polls in a keepalive, for a short one. */
 const POLLS = 30;
 
 /**
- * The keepalive of AsyncMqttClient 0.8.2 and 0.9.0 (AsyncMqttClient.cpp, _onPoll): a PINGREQ when nothing was sent, or
- * nothing came, for 70 % of the keepalive; no second one before the answer. The PINGRESP comes on the same TCP connection
- * as an image, behind it: while the device is busy with the image for longer than twice the keepalive after the PINGREQ,
- * the client takes the connection for dead. With 15 s, a transfer may take some 40 s.
+ * The keepalive of AsyncMqttClient 0.8.2 and 0.9.0 (AsyncMqttClient.cpp, _onPoll). The client sends a PINGREQ when it
+ * has sent or received nothing for 70 % of the keepalive, and no second one before the answer. The PINGRESP arrives
+ * behind an image on the same TCP connection. If the image keeps the device busy for twice the keepalive after the
+ * PINGREQ, the client considers the connection dead. With 15 s, a transfer may take about 40 s.
  */
 export class Keepalive {
   readonly #milliseconds: number;
@@ -21,7 +21,7 @@ export class Keepalive {
   /**
    * @param seconds as in the CONNECT
    * @param ping sends a PINGREQ
-   * @param disconnect sends a DISCONNECT and ends the connection: the broker forgets the will
+   * @param disconnect sends a DISCONNECT and ends the connection, so that the broker does not publish the will
    */
   constructor(seconds: number, ping: () => void, disconnect: () => void) {
     this.#milliseconds = seconds * 1000;
@@ -34,7 +34,7 @@ export class Keepalive {
     this.#sentAt = performance.now();
   }
 
-  /** Something was dealt with that the broker had sent. @param answer it was the PINGRESP */
+  /** Notes that the device has processed something from the broker. @param answer whether it was the PINGRESP */
   received(answer = false): void {
     this.#receivedAt = performance.now();
     if (answer) this.#pingedAt = undefined;

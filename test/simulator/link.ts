@@ -23,15 +23,15 @@ export interface LinkOptions {
 interface LinkEvents {
   /** The broker has accepted the connection. */
   open: [];
-  /** Bytes have come, or the end behind them. */
+  /** Bytes have arrived, or the broker has ended the connection. */
   data: [];
-  /** The connection is gone, or was never there; whatever had come and was not taken is lost. */
+  /** The connection has ended or could not be made. Bytes that were not read are lost. */
   close: [error: Error | undefined];
 }
 
 /**
- * One MQTT 3.1.1 connection of a device, clean session and all. It hands out what the broker sends piece by piece,
- * which an ordinary client does not: the device acts on the first segment of a payload before the last has come.
+ * One MQTT 3.1.1 connection of a device, with a clean session. Unlike an ordinary client it returns what the broker
+ * sends piece by piece: a device acts on the first segment of a payload before the last one has arrived.
  */
 export class Link extends EventEmitter<LinkEvents> {
   readonly #socket: Socket;
@@ -40,7 +40,7 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #acknowledged = new Map<number, () => void>();
   #messageId = 0;
   #alive = true;
-  /** What waits in the client for acknowledgements that have not come. */
+  /** Packets that the client holds back until outstanding acknowledgements arrive. */
   #waiting: Packet[] | undefined;
   #ended = false;
   #error: Error | undefined;
@@ -67,7 +67,7 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#keepalive = new Keepalive(
       options.keepalive,
       () => this.send({ cmd: 'pingreq' }),
-      // A DISCONNECT waits like any other packet.
+      // A DISCONNECT is held back like any other packet.
       () => !this.#waiting && this.disconnect(),
     );
   }
@@ -76,12 +76,12 @@ export class Link extends EventEmitter<LinkEvents> {
     return this.#alive;
   }
 
-  /** Bytes read so far: whether the connection is quiet. */
+  /** Number of bytes read so far. If it does not grow, the connection is quiet. */
   get bytesRead(): number {
     return this.#socket.bytesRead;
   }
 
-  /** The broker has ended the connection; what it had sent before can still be taken in. */
+  /** Whether the broker has ended the connection. What it sent before can still be read. */
   get endedByBroker(): boolean {
     return this.#ended;
   }
@@ -92,14 +92,14 @@ export class Link extends EventEmitter<LinkEvents> {
   }
 
   /**
-   * From now on nothing goes out, not even a PINGREQ. What the broker has sent is taken in all the same, even after it
-   * has given up the connection.
+   * Holds back all packets from now on, even a PINGREQ. What the broker has sent can still be read, even after it has
+   * given up the connection.
    */
   holdBack(): void {
     this.#waiting ??= [];
   }
 
-  /** No more of the image will come: what waited goes out, or the connection ends if the broker has ended it. */
+  /** Sends what was held back once no more of the image will arrive; closes the connection if the broker ended it. */
   release(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
@@ -107,7 +107,7 @@ export class Link extends EventEmitter<LinkEvents> {
     for (const packet of waiting) this.send(packet);
   }
 
-  /** @returns resolves when the broker has acknowledged it; never when the connection is lost before */
+  /** Publishes, retained. Resolves when the broker has acknowledged it; never if the connection is lost before. */
   publish(topic: string, payload: string, qos: 0 | 1): Promise<void> {
     const messageId = qos === 0 ? undefined : this.#nextId();
     this.send({
@@ -128,7 +128,7 @@ export class Link extends EventEmitter<LinkEvents> {
     return this.#acknowledgement(messageId);
   }
 
-  /** The next piece of a PUBLISH; other packets are dealt with on the way. @returns undefined when none has come */
+  /** Returns the next piece of a PUBLISH, or undefined if none has arrived. Handles other packets on the way. */
   next(): Extract<Piece, { kind: 'publish' }> | undefined {
     for (let piece = this.#segments.next(); piece; piece = this.#segments.next()) {
       if (piece.kind === 'publish') {
@@ -140,14 +140,14 @@ export class Link extends EventEmitter<LinkEvents> {
     return undefined;
   }
 
-  /** Ends the connection as a rebooting device does: what was sent arrives, then FIN, and no DISCONNECT. */
+  /** Ends the connection as a rebooting device does: with a FIN behind what was sent, and without a DISCONNECT. */
   end(): void {
     this.#die();
     this.#socket.end();
     this.#socket.resume();
   }
 
-  /** Ends the connection as MQTT has it: the broker forgets the will. */
+  /** Ends the connection with a DISCONNECT, so that the broker does not publish the will. */
   disconnect(): void {
     this.send({ cmd: 'disconnect' });
     this.end();
@@ -159,7 +159,7 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#socket.destroy();
   }
 
-  /** The device is dead, and nobody tells the broker: it answers and pings no more, and the socket stays open. */
+  /** Lets the device die without notifying the broker: it no longer answers or pings, and the socket stays open. */
   freeze(): void {
     this.#die();
     this.#socket.pause();

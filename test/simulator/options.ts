@@ -5,10 +5,10 @@ import type { SleepOptions } from './sleep';
 import type { Settings } from './validation';
 
 export interface DeviceOptions {
-  /** Of the broker: `mqtt://` or `mqtts://`. */
+  /** URL of the broker: `mqtt://` or `mqtts://`. */
   url: string;
   id: string;
-  /** `$mac`, upper case with colons. Default: one that is derived from the id. */
+  /** `$mac`, upper case with colons. Default: derived from the id. */
   mac?: string;
   /** Default `homie/`. */
   baseTopic?: string;
@@ -16,17 +16,17 @@ export interface DeviceOptions {
   core?: 2 | 3;
   /** Default `esp8266`. */
   implementation?: 'esp8266' | 'esp32';
-  /** Generation of Homie, or that of each image. Default 3. */
+  /** Generation of Homie, or a function that returns it for an image. Default 3. */
   homie?: 2 | 3 | ((image: Buffer) => 2 | 3);
   /** The running image. */
   image: Buffer;
-  /** The text of the config.json; or members that replace those that the other options make. */
+  /** Text of config.json, or members that replace the ones from the other options. */
   config?: object | string;
-  /** The network takes any name and password. Default: only those that the device starts with. */
+  /** Whether the network accepts any name and password. Default: only the ones that the device starts with. */
   anyNetwork?: boolean;
-  /** The settings that the sketch declares. Default those of the recordings: `percentage` and `greeting`. */
+  /** The settings that the sketch declares. Default: `percentage` and `greeting`, as in the recordings. */
   settings?: Settings;
-  /** Bytes of a full TCP segment: 1460, or 536 with lwIP's variant for low memory. Default 1460. */
+  /** Bytes of a full TCP segment: 1460, or 536 with the low-memory variant of lwIP. Default 1460. */
   segment?: number;
   /** Seconds. Default 60. */
   statsInterval?: number;
@@ -34,7 +34,7 @@ export interface DeviceOptions {
   uptime?: number;
   /** Milliseconds from a boot to the first connection. Default 50. */
   bootDelay?: number;
-  /** Milliseconds of the pause before the second attempt to connect; the others grow with it. Default 1000. */
+  /** Milliseconds before the second attempt to connect; later pauses are multiples of it. Default 1000. */
   backoff?: number;
   /** Milliseconds for each 4 KiB that is written to the flash. */
   flashDelay?: number;
@@ -44,31 +44,35 @@ export interface DeviceOptions {
   chipSize?: number;
   /** `$name`. */
   name?: string;
-  /** Seconds. Default 15, as in the firmware. A transfer may take some 2.7 times as long. */
+  /** Seconds. Default 15, as in the firmware. A transfer may take about 2.7 times as long. */
   keepalive?: number;
   /**
-   * AsyncMqttClient of the firmware. Default 0.8.2. With 0.9.0, an image that comes within `settling` of the `ready` is
-   * taken in silence: its statuses wait behind the acknowledgements of the advertisement, which wait behind the image.
+   * Version of AsyncMqttClient in the firmware. Default 0.8.2. With 0.9.0, the device receives an image silently if it
+   * arrives within `settling` after `ready`: the statuses wait for the acknowledgements of the advertisement, which
+   * wait behind the image.
    */
   mqttClient?: '0.8.2' | '0.9.0';
-  /** Milliseconds after each `ready` in which acknowledgements are outstanding, with AsyncMqttClient 0.9.0. Default 1400. */
+  /**
+   * Milliseconds after each `ready` in which acknowledgements are outstanding, with AsyncMqttClient 0.9.0. Default
+   * 1400.
+   */
   settling?: number;
   misbehaviour?: Misbehaviour;
-  /** The sketch saves the battery: it lets the device sleep when it has been ready for a while. */
+  /** The sketch saves the battery: it puts the device to sleep when it has been ready for a while. */
   sleep?: SleepOptions;
   username?: string;
   password?: string;
   tls?: TlsOptions;
 }
 
-/** The MAC of a device with these options: always the same for the same id, in a block that is Espressif's. */
+/** Returns the MAC of a device: the given one, or one from a block of Espressif that depends on the id only. */
 export function macOf({ id, mac }: Pick<DeviceOptions, 'id' | 'mac'>): string {
   if (mac !== undefined) return mac;
   const digits = createHash('md5').update(id).digest('hex').slice(0, 6).toUpperCase();
   return `5C:CF:7F:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4)}`;
 }
 
-/** The text of the config.json of a device with these options. */
+/** Returns the text of config.json for a device with these options. */
 export function fileOf(options: DeviceOptions): string {
   if (typeof options.config === 'string') return options.config;
   return JSON.stringify({

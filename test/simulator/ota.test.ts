@@ -28,7 +28,7 @@ function receipt(changes: Partial<OtaHost> = {}) {
   return { ota: new OtaReceipt({ ...host, ...changes }), updater, statuses };
 }
 
-/** @param until how many bytes come */
+/** Sends a payload segment by segment. @param until number of bytes that arrive */
 function send(ota: OtaReceipt, level: string, payload: Buffer, until = payload.length, segment = 536): void {
   for (let index = 0; index < until; index += segment) {
     ota.receive(level, { payload: payload.subarray(index, index + segment), index, total: payload.length });

@@ -1,22 +1,22 @@
 import { decodeBlock, decodeInPlace, isBase64Character, newDecodeState } from './base64';
 import type { Updater } from './updater';
 
-/** A part of a message as AsyncMqttClient hands it over: one for each TCP segment. */
+/** A part of a message as AsyncMqttClient delivers it: one for each TCP segment. */
 export interface Part {
   readonly payload: Buffer;
-  /** Where the part starts in the payload, in bytes. */
+  /** Offset of the part in the payload, in bytes. */
   readonly index: number;
   /** Bytes of the whole payload. */
   readonly total: number;
 }
 
-/** What the receipt of firmware needs of the device around it. */
+/** What `OtaReceipt` needs from the device around it. */
 export interface OtaHost {
   readonly enabled: boolean;
   /** MD5 of the running image, lower case. */
   readonly checksum: string;
   readonly implementation: 'esp8266' | 'esp32';
-  /** Homie 2 tells of its progress at every part, Homie 3 at every hundredth. */
+  /** Homie 2 reports progress at every part, Homie 3 at every hundredth. */
   readonly homie: 2 | 3;
   readonly updater: Updater;
   status(text: string): void;
@@ -26,12 +26,12 @@ const MD5_LEVEL = /^[0-9a-fA-F]{32}$/;
 const START = 0xe9;
 const PAD = 0x3d;
 
-/** Receives firmware part by part and answers it: homie-esp8266 BootNormal.cpp, __handleOTAUpdates. */
+/** Receives firmware part by part and answers it (homie-esp8266 BootNormal.cpp, __handleOTAUpdates). */
 export class OtaReceipt {
   readonly #host: OtaHost;
-  /** An update runs, or was cut off: only the end of an update or a boot clears it. */
+  /** Whether an update is running or was cut off. Only the end of an update or a boot clears this. */
   ongoing = false;
-  /** A new image is staged, and the device waits for an idle moment to boot it. */
+  /** Whether a new image is staged, and waits for an idle moment to be booted. */
   finished = false;
   #base64 = false;
   #pads = 0;
@@ -45,7 +45,7 @@ export class OtaReceipt {
     this.#host = host;
   }
 
-  /** @param level the last level of the topic, which should be the MD5 of the image */
+  /** Processes one part. @param level the last level of the topic, which should be the MD5 of the image */
   receive(level: string, part: Part): void {
     if (part.index === 0 ? !this.#accept(level) || !this.#begin(part) : !this.ongoing) return;
     const bytes = this.#base64 ? this.#decode(part) : part.payload;
@@ -76,8 +76,8 @@ export class OtaReceipt {
       this.#end(false, this.#host.updater.codes.MD5);
       return false;
     }
-    // The parts after this one are not skipped when an update was cut off before: `ongoing` is still set. That is why
-    // such a device answers 304 and then 500 INTERNAL_ERROR 0.
+    // After an update that was cut off, `ongoing` is still set, so the parts after this one are not skipped. That is
+    // why such a device answers 304 and then 500 INTERNAL_ERROR 0.
     if (level === checksum) {
       this.#host.status('304');
       return false;
@@ -108,7 +108,7 @@ export class OtaReceipt {
     return false;
   }
 
-  /** @returns undefined when the part was refused */
+  /** Decodes a part. @returns undefined if the part is refused */
   #decode({ payload, index, total }: Part): Buffer | undefined {
     let characters = 0;
     for (const [i, byte] of payload.entries()) {
@@ -132,7 +132,10 @@ export class OtaReceipt {
     this.ongoing = false;
   }
 
-  /** The status of a failed update: homie-esp8266 BootNormal.cpp, _endOtaUpdate. On an ESP32 the cases fall through. */
+  /**
+   * Returns the status of a failed update (homie-esp8266 BootNormal.cpp, _endOtaUpdate). On ESP32 the cases fall
+   * through.
+   */
   #describe(error: number): string {
     const { codes } = this.#host.updater;
     switch (error) {

@@ -8,11 +8,11 @@ export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', s
 export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
 export const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 
-/** A device, and what a subscriber sees of it. */
+/** A device, and the messages that a subscriber receives from it. */
 export class Scene extends EventEmitter<{ message: [] }> {
   readonly device: SimulatedDevice;
   readonly #client: MqttClient;
-  /** `topic payload`, the topic below the device's. */
+  /** `topic payload`, with the topic relative to the device's. */
   readonly seen: string[] = [];
 
   constructor(device: SimulatedDevice, client: MqttClient) {
@@ -44,7 +44,7 @@ export class Scene extends EventEmitter<{ message: [] }> {
     return scene;
   }
 
-  /** @returns the next message like this, after all that was asked for before */
+  /** Waits for the next message that matches, after the ones that were returned or skipped before. */
   async sees(like: string | RegExp): Promise<string> {
     const matches = (text: string) => (typeof like === 'string' ? text === like : like.test(text));
     for (;;) {

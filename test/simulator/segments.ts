@@ -1,4 +1,4 @@
-/** The start of a PUBLISH, as it stands on the wire before the payload. */
+/** The part of a PUBLISH before its payload. */
 interface PublishHeader {
   readonly topic: string;
   readonly qos: number;
@@ -8,31 +8,31 @@ interface PublishHeader {
   readonly total: number;
 }
 
-/** A piece of the stream: the part of one PUBLISH that lies in one TCP segment, or a whole other packet. */
+/** A piece of the stream: the part of a PUBLISH that is in one TCP segment, or a whole packet of another type. */
 export type Piece =
   | {
       readonly kind: 'publish';
       readonly header: PublishHeader;
       readonly payload: Buffer;
       readonly index: number;
-      /** The segment holds nothing more. */
+      /** Whether this piece is the last one in its segment. */
       readonly endsSegment: boolean;
     }
   | { readonly kind: 'packet'; readonly bytes: Buffer };
 
-/** Type of the packet, in the upper four bits of the first byte (MQTT 3.1.1, 2.2.1). */
+/** Packet type, from the upper four bits of the first byte (MQTT 3.1.1, 2.2.1). */
 const PUBLISH = 3;
 
 /**
- * Cuts the byte stream from the broker the way a device's TCP stack does: into segments of a fixed size, counted
- * from the first byte of a PUBLISH. One that follows directly behind another goes on in the same segment. How node
- * happens to read the stream does not matter, and short packets in between are taken to have segments of their own.
+ * Cuts the byte stream from the broker as a device's TCP stack does: into segments of a fixed size, counted from the
+ * first byte of a PUBLISH. A PUBLISH directly behind another one continues in the same segment. The chunks in which
+ * Node.js reads the stream do not matter. Short packets in between count as segments of their own.
  */
 export class Segments {
   readonly #size: number;
   #bytes = Buffer.alloc(0);
   #current: { header: PublishHeader; index: number } | undefined;
-  /** Bytes of the current segment that are used up. */
+  /** Bytes of the current segment that have been returned already. */
   #used = 0;
 
   /** @param size bytes of a full segment: 1460, or 536 with lwIP's "low memory" variant */
@@ -44,14 +44,14 @@ export class Segments {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
   }
 
-  /** Throws away what has not been taken: the connection is gone. */
+  /** Discards all unread bytes when the connection has ended. */
   clear(): void {
     this.#bytes = Buffer.alloc(0);
     this.#current = undefined;
     this.#used = 0;
   }
 
-  /** @returns undefined when more bytes must come first */
+  /** Returns the next piece; undefined until more bytes arrive. */
   next(): Piece | undefined {
     if (!this.#current) {
       const packet = readFixedHeader(this.#bytes);
@@ -95,7 +95,7 @@ interface FixedHeader {
   readonly length: number;
 }
 
-/** MQTT 3.1.1, 2.2: the type and the remaining length in one to four bytes. */
+/** Reads the type and the remaining length, which has one to four bytes (MQTT 3.1.1, 2.2). */
 function readFixedHeader(bytes: Buffer): FixedHeader | undefined {
   let length = 0;
   for (let i = 1; i <= 4; i++) {
@@ -107,7 +107,7 @@ function readFixedHeader(bytes: Buffer): FixedHeader | undefined {
   throw new Error('The broker sent a packet with a malformed length');
 }
 
-/** MQTT 3.1.1, 3.3: topic, and the packet id with QoS 1 and 2. */
+/** Reads the topic and, at QoS 1 and 2, the packet id (MQTT 3.1.1, 3.3). */
 function readPublishHeader(
   bytes: Buffer,
   { start, length }: FixedHeader,

@@ -31,20 +31,20 @@ interface SessionEvents {
   advertised: [stuck: boolean];
   /** The broker has acknowledged the `ready`. */
   ready: [];
-  /** So many bytes of a message have come and were dealt with. */
+  /** The device has processed this many bytes of a message. */
   part: [topic: string, bytes: number, total: number];
-  /** The loop of the sketch has its turn. */
+  /** The loop of the sketch runs once. */
   loop: [];
   /** The sketch is told that MQTT is ready. */
   notified: [];
 }
 
-/** lwIP hands over so many segments before the loop of the sketch has its turn: its window is four segments. */
+/** Number of segments that lwIP delivers before the loop of the sketch runs: its window is four segments. */
 const SEGMENTS_PER_LOOP = 4;
-/** Bytes of a QoS 1 PUBLISH beside topic and payload, where the payload has more than 127. */
+/** Bytes of a QoS 1 PUBLISH besides topic and payload, if the payload has more than 127 bytes. */
 const PUBLISH_HEADER = 7;
 
-/** One connection of a running device: what Homie sends on it, and what it does with what comes, in time. */
+/** One connection of a running device: what Homie sends on it, how it processes what it receives, and when. */
 export class Session extends EventEmitter<SessionEvents> {
   readonly #options: SessionOptions;
   #advertised = false;
@@ -70,13 +70,13 @@ export class Session extends EventEmitter<SessionEvents> {
     link.once('close', () => this.end());
   }
 
-  /** @returns resolves when the broker has acknowledged it; at QoS 0 at once */
+  /** Publishes below the device's topic. Resolves when the broker has acknowledged it; immediately at QoS 0. */
   publish(topic: string, payload: string, qos: 0 | 1): Promise<void> {
     const { link, homie } = this.#options;
     return link.publish(`${homie.root}/${topic}`, payload, qos);
   }
 
-  /** One turn of the loop: BootNormal.cpp, loop. */
+  /** Runs the loop once (BootNormal.cpp, loop). */
   loop(): void {
     const { link, homie, uptime } = this.#options;
     this.emit('loop');
@@ -97,7 +97,7 @@ export class Session extends EventEmitter<SessionEvents> {
     clearInterval(this.#statisticsTimer);
   }
 
-  /** The device is about to sleep: it says so, and leaves when the broker has acknowledged it. */
+  /** Announces that the device is going to sleep, and disconnects when the broker has acknowledged it. */
   async #part(): Promise<void> {
     const { link, homie } = this.#options;
     this.#parting = true;
@@ -120,7 +120,8 @@ export class Session extends EventEmitter<SessionEvents> {
         return;
       }
     }
-    // What is retained comes with the subscriptions: firmware is answered, and a patch booted, before the device is ready.
+    // Retained messages arrive with the subscriptions: the device answers firmware, and boots a patch, before it is
+    // ready.
     await Promise.all(subscribed);
     await this.#quiet();
     this.emit('loop');
@@ -137,13 +138,13 @@ export class Session extends EventEmitter<SessionEvents> {
     this.emit('ready');
   }
 
-  /** As soon as the loop has its turn and no update runs. */
+  /** Publishes statistics as soon as the loop runs and no update is running. */
   #publishStatistics(): void {
     this.#statisticsDue = true;
     this.loop();
   }
 
-  /** AsyncMqttClient 0.8.2 sends a packet only when lwIP's send buffer, two segments, has room for all of it. */
+  /** AsyncMqttClient 0.8.2 sends a packet only if all of it fits into lwIP's send buffer of two segments. */
   #fits({ publish, payload }: Extract<AdvertisementStep, { publish: string }>): boolean {
     const { homie, segment, mqttClient } = this.#options;
     if (mqttClient === '0.9.0') return true;
@@ -171,9 +172,10 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * AsyncMqttClient 0.9.0 sends in order, and a QoS 1 message stays first until it is acknowledged. When an image comes
-   * before the last acknowledgement, nothing goes out until it is through; a device that reboots then never says a word
-   * about it. The broker misses its PINGREQ (`amc09_ota_slow_right_after_ready`), and what it has sent arrives.
+   * AsyncMqttClient 0.9.0 sends in order, and a QoS 1 message stays first until it is acknowledged. If an image arrives
+   * before the last acknowledgement, the device sends nothing until the image is complete; a device that then reboots
+   * never reports anything about the update. The broker misses the PINGREQ (`amc09_ota_slow_right_after_ready`), but
+   * the device still receives what the broker has sent.
    */
   #holdBack(topic: string): void {
     const { link, homie, mqttClient, settling } = this.#options;
@@ -208,7 +210,7 @@ export class Session extends EventEmitter<SessionEvents> {
     return link.alive && link.bytesRead !== before;
   }
 
-  /** Gives what is on its way the time to come in. */
+  /** Waits a few turns of the event loop, so that bytes on their way can arrive. */
   async #quiet(): Promise<void> {
     for (let turns = 0; turns < 3 && this.#options.link.alive; turns++) await turn();
   }

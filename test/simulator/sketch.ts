@@ -1,4 +1,4 @@
-/** What the firmware finds out about the image it is part of. */
+/** What the firmware determines about its own image. */
 
 const APPLICATION = 0x1000;
 const NAME = ['bf84e41354', '93446ba775'] as const;
@@ -12,15 +12,18 @@ function between(image: Buffer, [before, after]: readonly [string, string]): str
   return end < 0 ? undefined : image.toString('latin1', from, end);
 }
 
-/** `$fw/name` and `$fw/version`: Homie_setFirmware puts marks around them. An image without has a name of its own. */
+/**
+ * Reads `$fw/name` and `$fw/version` between the marks of Homie_setFirmware. Without marks they are `unmarked` and
+ * `0.0.0`.
+ */
 export function readMarks(image: Buffer): { name: string; version: string } {
   return { name: between(image, NAME) ?? 'unmarked', version: between(image, VERSION) ?? '0.0.0' };
 }
 
 /**
- * The part of an ESP8266 image that `$fw/checksum` is the MD5 of: up to the checksum byte behind the last segment of
- * the application, whatever follows it in the file (ESP.getSketchSize()). An image without an application at 0x1000
- * counts as a whole.
+ * Returns the part of an ESP8266 image whose MD5 is `$fw/checksum` (ESP.getSketchSize()): everything up to the checksum
+ * byte behind the last segment of the application. For an image without an application at 0x1000 this is the whole
+ * file.
  */
 export function sketchOf(image: Buffer): Buffer {
   if (image[APPLICATION] !== 0xe9) return image;

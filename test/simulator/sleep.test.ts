@@ -4,7 +4,7 @@ import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import type { DeviceOptions } from './device';
 import { md5, next, Scene } from './scene';
 
-/** Asleep and awake only when it is told. */
+/** The device falls asleep and wakes only when the test makes it. */
 const told = { awake: Infinity, asleep: Infinity };
 
 describeWithBrokers('a simulated device that sleeps', (start) => {

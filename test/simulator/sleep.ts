@@ -1,12 +1,12 @@
-/** When a device sleeps and wakes by itself, in ms; Infinity where it does so only when it is told. */
+/** When a device sleeps and wakes by itself, in ms. Infinity: only when the test makes it. */
 export interface SleepOptions {
-  /** From the moment at which the sketch is told that MQTT is ready. */
+  /** Time awake, from the moment when the sketch is told that MQTT is ready. */
   awake: number;
-  /** From there to the boot that ends the sleep. */
+  /** Time from falling asleep to the boot that ends the sleep. */
   asleep: number;
 }
 
-/** The timers of a sketch that sleeps, as in homie-esp8266 docs/advanced-usage/deep-sleep.md. */
+/** The timers of a sketch that sleeps, as homie-esp8266 documents it (docs/advanced-usage/deep-sleep.md). */
 export class SleepTimer {
   readonly #options: SleepOptions | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -15,13 +15,13 @@ export class SleepTimer {
     this.#options = options;
   }
 
-  /** MQTT is ready. @param sleep called when the device has been awake for long enough */
+  /** Starts the awake timer when MQTT is ready. @param sleep called when the device has been awake long enough */
   ready(sleep: () => void): void {
-    // After a mere reconnect the timer of the sketch still runs.
+    // After a reconnect without a reboot, the timer of the sketch is still running.
     if (this.#timer === undefined) this.#set(this.#options?.awake, sleep);
   }
 
-  /** The device sleeps. @param wake called when it is to boot */
+  /** Starts the sleep timer. @param wake called when the device must boot */
   asleep(wake: () => void): void {
     this.stop();
     this.#set(this.#options?.asleep, wake);

@@ -3,11 +3,11 @@ export interface ReceivedFirmware {
   readonly topic: string;
   /** Bytes of the whole payload. */
   readonly total: number;
-  /** Bytes of it that came. */
+  /** Bytes of the payload that arrived. */
   bytes: number;
 }
 
-/** Adds to the list that so many bytes of a message have come: a new one, or the last one going on. */
+/** Notes the number of bytes that have arrived of a message: of the last one in the list, or of a new one. */
 export function noteTransfer(received: ReceivedFirmware[], topic: string, bytes: number, total: number): void {
   const last = received.at(-1);
   const goesOn = last?.topic === topic && last.bytes < total && bytes > last.bytes;
@@ -15,7 +15,7 @@ export function noteTransfer(received: ReceivedFirmware[], topic: string, bytes:
   else received.push({ topic, total, bytes });
 }
 
-/** Whether a message is an image, and not the question whether an update was cut off, which has 4,096 bytes. */
+/** Returns whether a message is an image. The question whether an update was cut off has 4,096 bytes. */
 export function isImage({ total }: ReceivedFirmware): boolean {
   return total > 4096;
 }

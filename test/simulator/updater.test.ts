@@ -20,7 +20,7 @@ function chip(changes: Partial<Chip> = {}, faults: FlashFaults = {}): Chip {
   };
 }
 
-/** Writes the image as it comes from TCP. @returns whether it is staged */
+/** Writes the image in TCP segments. @returns whether it is staged */
 function update(updater: Updater, image: Buffer, checksum = md5(image), size = image.length): boolean {
   updater.setMd5(checksum);
   if (!updater.begin(size)) return false;

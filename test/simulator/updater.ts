@@ -17,21 +17,21 @@ const UpdateError = {
   NO_DATA: 13,
 } as const;
 
-/** The error numbers that homie-esp8266 has a text for, as the core of the chip has them. */
+/** The error numbers that homie-esp8266 has a text for, as the chip's core numbers them. */
 export type ErrorCodes = Readonly<
   Record<'WRITE' | 'ERASE' | 'READ' | 'SPACE' | 'SIZE' | 'MD5' | 'MAGIC_BYTE', number>
 > & {
   readonly NEW_FLASH_CONFIG?: number;
 };
 
-/** What the updater asks of the chip. Sizes in bytes. */
+/** What the updater needs to know of the chip. Sizes are in bytes. */
 export interface Chip {
   readonly flash: Flash;
-  /** Free beside the first image, where it was told. */
+  /** Free space beside the first image; undefined if the options do not set it. */
   readonly freeSpace: number | undefined;
   /** Real size of the flash. */
   readonly chipSize: number;
-  /** Where the space for the running image and the new one together ends. */
+  /** End of the space that the running image and the new one share. */
   readonly updateEnd: number;
   /** Size of the running image. */
   readonly sketchSize: number;
@@ -47,12 +47,12 @@ export interface Updater {
   readonly error: number;
   setMd5(md5: string): void;
   begin(size: number): boolean;
-  /** @returns bytes taken; 0 is a failure */
+  /** Writes bytes. @returns the number of bytes accepted; 0 is a failure */
   write(bytes: Buffer): number;
   end(evenIfRemaining: boolean): boolean;
 }
 
-/** Flash size in bytes by the upper four bits of byte 3, `ESP.magicFlashChipSize`; unknown sizes are 0. */
+/** Flash size in bytes by the upper four bits of byte 3 (`ESP.magicFlashChipSize`). Unknown sizes count as 0. */
 const FLASH_SIZES: Readonly<Record<number, number>> = {
   0: 512 << 10,
   1: 256 << 10,
@@ -63,14 +63,14 @@ const FLASH_SIZES: Readonly<Record<number, number>> = {
   9: 16 << 20,
 };
 const flashSize = (config: number) => FLASH_SIZES[config >> 4] ?? 0;
-/** Byte 2 as `ESP.magicFlashChipMode` takes it. */
+/** Byte 2 as `ESP.magicFlashChipMode` reads it. */
 const flashMode = (mode: number) => (mode > 3 ? 0xff : mode);
 const isUnknownMode = (head: Buffer) => head[0] !== 0x1f && (head[2] ?? 0) > 3;
 const roundUp = (size: number) => Math.ceil(size / SECTOR) * SECTOR;
 
 /**
- * `Update` of the ESP8266 Arduino core, as far as a firmware update goes (cores/esp8266/Updater.cpp of 2.7.4 and
- * 3.1.2). The two differ in one thing that matters: `begin()` of core 3 forgets the MD5 that was set before it.
+ * `Update` of the ESP8266 Arduino core, as far as firmware updates use it (cores/esp8266/Updater.cpp of 2.7.4 and
+ * 3.1.2). The relevant difference: `begin()` of core 3 forgets the MD5 that was set before it.
  */
 export class Esp8266Updater implements Updater {
   readonly codes: ErrorCodes = UpdateError;
@@ -99,7 +99,7 @@ export class Esp8266Updater implements Updater {
   }
 
   begin(size: number): boolean {
-    // "Already running" sets no error: homie-esp8266 then tells of error 0.
+    // "Already running" sets no error, so homie-esp8266 reports error 0.
     if (this.#size > 0) return false;
     if (size === 0) return this.#fail(UpdateError.SIZE);
     if (flashSize(this.#chip.flashConfig) > this.#chip.chipSize) return this.#fail(UpdateError.FLASH_CONFIG);
@@ -156,7 +156,7 @@ export class Esp8266Updater implements Updater {
     const { flash } = this.#chip;
     const bytes = this.#buffer.subarray(0, this.#buffered);
     if (!flash.erase(this.#current, this.#progress)) return this.#fail(UpdateError.ERASE);
-    // The device keeps its own flash mode, and restores the byte afterwards so that the MD5 is that of the file.
+    // The device writes its own flash mode, and then restores the byte in memory so that the MD5 is that of the file.
     const stored = Buffer.from(bytes);
     if (
       this.#progress === 0 &&
@@ -167,7 +167,8 @@ export class Esp8266Updater implements Updater {
       stored[2] = flashMode(this.#chip.flashMode);
     }
     if (!flash.write(this.#current, stored, this.#progress)) return this.#fail(UpdateError.WRITE);
-    // What is restored of a flash mode over 3 is not the byte that came: core 2 never finds the MD5 of such an image.
+    // For a flash mode over 3, the restored byte is not the original one: on core 2 the MD5 of such an image never
+    // matches.
     const hashed = Buffer.from(bytes);
     if (this.#progress === 0 && isUnknownMode(bytes)) hashed[2] = ~(bytes[2] ?? 0);
     this.#hash.update(hashed);
@@ -185,7 +186,7 @@ export class Esp8266Updater implements Updater {
     return true;
   }
 
-  /** Every error ends the update. */
+  /** Sets the error and ends the update, as every error does. */
   #fail(error: number): false {
     this.#error = error;
     return this.#drop();

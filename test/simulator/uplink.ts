@@ -3,25 +3,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Link, type LinkOptions } from './link';
 
 interface UplinkEvents {
-  /** A connection is being made. */
+  /** The device is connecting. */
   link: [link: Link];
-  /** The connection has ended, or did not come about; the next one will be tried. */
+  /** The connection has ended or could not be made; the device will try again. */
   lost: [error: Error | undefined];
 }
 
-/** Keeps a running device connected, and remembers the sockets that it left open when it died. */
+/** Keeps a running device connected, and tracks the sockets that it left open when it died. */
 export class Uplink extends EventEmitter<UplinkEvents> {
   readonly #options: () => LinkOptions;
   readonly #backoff: number;
   readonly #links = new Set<Link>();
   #current: Link | undefined;
   #running = new AbortController();
-  /** Connections that were tried since the last one that came about. */
+  /** Number of attempts since the last successful connection. */
   #attempts = 0;
 
   /**
-   * @param options asked again for each connection
-   * @param backoff ms
+   * @param options called for each connection
+   * @param backoff in ms
    */
   constructor(options: () => LinkOptions, backoff = 1000) {
     super();
@@ -33,20 +33,20 @@ export class Uplink extends EventEmitter<UplinkEvents> {
     return this.#current;
   }
 
-  /** Connects after so many milliseconds, and from then on again whenever the connection is lost. */
+  /** Connects after a delay in ms, and reconnects whenever the connection is lost. */
   start(milliseconds: number): void {
     this.#attempts = 0;
     void this.#connectAfter(milliseconds);
   }
 
-  /** Connects no more. The sockets stay as they are. */
+  /** Stops connecting. Leaves the sockets as they are. */
   stop(): void {
     this.#running.abort();
     this.#running = new AbortController();
     this.#current = undefined;
   }
 
-  /** Closes every socket. @returns resolves when nothing is left of them */
+  /** Stops connecting and closes every socket. Resolves when all are closed. */
   async close(): Promise<void> {
     this.stop();
     const closed = [...this.#links].map((link) => once(link, 'close'));
@@ -71,7 +71,7 @@ export class Uplink extends EventEmitter<UplinkEvents> {
 
   #opened(link: Link): void {
     this.#attempts = 0;
-    // The broker has thrown out whatever this device left open before.
+    // The broker has closed the connections that this device left open before.
     for (const other of this.#links) if (other !== link) other.destroy();
   }
 
@@ -82,7 +82,7 @@ export class Uplink extends EventEmitter<UplinkEvents> {
     const { signal } = this.#running;
     this.emit('lost', error);
     if (signal.aborted) return;
-    // At once, then after 1, 4, 9 … 36 s: homie-esp8266 ExponentialBackoffTimer.cpp.
+    // At once, then after 1, 4, 9 … 36 s (homie-esp8266 ExponentialBackoffTimer.cpp).
     const pauses = Math.min(this.#attempts, 6) ** 2;
     this.#attempts += 1;
     void this.#connectAfter(pauses * this.#backoff);

@@ -10,7 +10,7 @@ type Setting =
 /** Settings that a sketch may declare, by name. */
 export type Settings = Readonly<Record<string, Setting>>;
 
-/** The sketch of the recordings. */
+/** Settings of the sketch of the recordings. */
 export const RECORDED_SKETCH: Settings = {
   percentage: { type: 'long', validate: (value) => value >= 0 && value <= 100 },
   greeting: { type: 'text' },
@@ -19,7 +19,7 @@ export const RECORDED_SKETCH: Settings = {
 const MAX_SETTINGS = 10;
 const UINT16 = 65_535;
 
-/** @returns whether the firmware takes this file: homie-esp8266 Validation.cpp, validateConfig */
+/** Returns whether the firmware accepts this file (homie-esp8266 Validation.cpp, validateConfig). */
 export function isValid(file: ObjectValue, settings: Settings): boolean {
   return rootIsValid(file) && wifiIsValid(file) && mqttIsValid(file) && otaIsValid(file) && settingsAre(file, settings);
 }
@@ -27,7 +27,7 @@ export function isValid(file: ObjectValue, settings: Settings): boolean {
 const isThere = (value: Value | undefined): value is Exclude<Value, null> => value !== undefined && value !== null;
 const isText = (value: Value | undefined, max: number, min = 0): boolean =>
   typeof value === 'string' && byteLength(value) >= min && byteLength(value) <= max;
-/** A number with a sign must be 1 at least: -0 is no integer for any type. */
+/** Checks for an integer in a range. -0 is not an integer for any type. */
 const isWhole = (value: Value | undefined, min: number, max: number): value is Whole =>
   value instanceof Whole && !Object.is(value.value, -0) && value.value >= min && value.value <= max;
 const isUint16 = (value: Value | undefined): boolean => isWhole(value, 0, UINT16);
@@ -102,14 +102,14 @@ function isSetting(value: Value, setting: Setting): boolean {
   }
 }
 
-/** Helpers.cpp, validateIP: what IPAddress::fromString takes. */
+/** Returns whether IPAddress::fromString accepts the value (Helpers.cpp, validateIP). */
 function isIp(value: Value | undefined): boolean {
   if (typeof value !== 'string' || value.length > 16) return false;
   const parts = value.split('.');
   return parts.length === 4 && parts.every((part) => /^\d*$/.test(part) && Number(part) <= 255);
 }
 
-/** Helpers.cpp, validateMacAddress. */
+/** Checks a MAC address as Helpers.cpp, validateMacAddress does. */
 function isMac(value: Value): boolean {
   if (typeof value !== 'string') return false;
   let digits = 0;

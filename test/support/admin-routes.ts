@@ -5,14 +5,14 @@ import { root } from './node-red';
 /** A route that the package adds to the admin API of Node-RED. */
 export interface AdminRoute {
   readonly method: string;
-  /** Below `/homie-ota/`. */
+  /** Path below `/homie-ota/`. */
   readonly path: string;
 }
 
 const PREFIX = '/homie-ota/';
 const folder = path.join(root, 'nodes');
 
-/** All of them, as the sources say. Throws where these make a route in a way that is not known here. */
+/** All routes that the sources in `nodes` add. Loading this throws if a source adds a route in an unknown way. */
 export const adminRoutes: readonly AdminRoute[] = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
   .flatMap((file) => {

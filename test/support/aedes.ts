@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import type { Aedes } from 'aedes';
 
-/** An aedes of our own, in this process. It speaks MQTT 3.1.1 only. */
+/** An aedes in this process. It speaks MQTT 3.1.1 only. */
 export interface AedesBroker {
   readonly url: string;
   readonly port: number;
@@ -10,7 +10,7 @@ export interface AedesBroker {
   close(): Promise<void>;
 }
 
-/** An aedes that can be killed, and started again on the same port without what it had retained. */
+/** Starts an aedes that can be killed, and restarted on the same port without its retained messages. */
 export async function startRestartableAedes() {
   let broker = await startAedes();
   const { url, port } = broker;
@@ -24,7 +24,7 @@ export async function startRestartableAedes() {
   };
 }
 
-/** Starts an aedes that, like RabbitMQ, delivers nothing retained for a filter with a wildcard. */
+/** Starts an aedes that, like RabbitMQ, delivers no retained messages for a filter with a wildcard. */
 export async function startExactAedes(): Promise<AedesBroker> {
   const broker = await startAedes();
   const { persistence }: { persistence?: unknown } = Object(broker.aedes);
@@ -34,7 +34,7 @@ export async function startExactAedes(): Promise<AedesBroker> {
   return broker;
 }
 
-/** Starts aedes on a free port of 127.0.0.1. */
+/** Starts an aedes on a port of 127.0.0.1. @param port 0 for a free one */
 export async function startAedes(port = 0): Promise<AedesBroker> {
   const { Aedes: Broker } = await import('aedes');
   const aedes = await Broker.createBroker();

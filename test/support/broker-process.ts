@@ -5,36 +5,36 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-/** How a broker is run. */
+/** How to run a broker. */
 interface BrokerProgram {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Is in its log when it listens. */
+  /** Text that the broker logs when it listens. */
   readonly listens: string;
 }
 
-/** A broker of our own, as a process beside the tests. */
+/** A broker in a process of its own. */
 export interface BrokerProcess {
   readonly url: string;
   readonly port: number;
-  /** Of the process that runs now. */
+  /** Id of the current process. */
   readonly pid: number;
-  /** For good: its files are deleted. */
+  /** Stops the broker for good, and deletes its files. */
   stop(): Promise<void>;
-  /** SIGKILL. */
+  /** Kills the broker (SIGKILL), and keeps its files. */
   kill(): Promise<void>;
-  /** Starts it again after `kill`, or stops it first: same port, same persistence. */
+  /** Stops the broker if it runs, and starts it with the same port and persistence. */
   restart(): Promise<void>;
-  /** Freezes the process (SIGSTOP), or lets it go on. */
+  /** Freezes the process (SIGSTOP) until `thaw`. */
   freeze(): void;
   thaw(): void;
   log(): string;
-  /** Resolves when it logs this text, or has done so already. */
+  /** Waits until the log contains this text. */
   logged(text: string): Promise<void>;
 }
 
-/** Whether a program is installed. Where CI is set, its absence is an error. */
+/** Returns whether a program is installed. @throws {Error} if it is missing and CI is set */
 export function isInstalled(command: string): boolean {
   const folders = process.env['PATH']?.split(delimiter) ?? [];
   const found = folders.some((folder) => existsSync(join(folder, command)));
@@ -43,10 +43,10 @@ export function isInstalled(command: string): boolean {
 }
 
 /**
- * Starts a broker that listens on a port of 127.0.0.1. Resolves when it does.
+ * Starts a broker on a port of 127.0.0.1. Resolves when it listens.
  *
- * @param name of the temporary folder
- * @param prepare writes its files into that folder, and says how it is run
+ * @param name prefix of the temporary folder
+ * @param prepare writes the files of the broker into that folder, and returns how to run it
  */
 export async function startBrokerProcess(
   name: string,
@@ -79,13 +79,13 @@ export async function startBrokerProcess(
     const exited = once(child, 'exit');
     child.kill(signal);
     if (signal !== 'SIGKILL') child.kill('SIGCONT');
-    // mosquitto 2.0.11 forgets a SIGTERM that comes just after it has said that it is running.
+    // mosquitto 2.0.11 loses a SIGTERM that arrives just after it has logged that it is running.
     const again = setInterval(() => child.kill(signal), 200);
     await exited;
     clearInterval(again);
   };
 
-  /** One change after the other. */
+  /** The previous change: changes run one at a time. */
   let turn = Promise.resolve();
   const next = (change: () => Promise<void>): Promise<void> => (turn = turn.catch(() => undefined).then(change));
 
@@ -116,14 +116,14 @@ export async function startBrokerProcess(
   };
 }
 
-/** Ports that the kernel gives to no connection by itself: a broker that is started again finds its port free. */
+/** Ports that the kernel does not assign to connections by itself, so that a restarted broker finds its port free. */
 const PORTS = { first: 10_000, each: 100, processes: 200 };
 
 let portsTaken = 0;
 
 /**
- * Returns a port of 127.0.0.1 on which nobody listens. Test processes that run side by side have ports of their own: while a
- * broker restarts, its port is not given to another one, which its clients would then reconnect to.
+ * Returns a port of 127.0.0.1 on which nothing listens. Each of the test processes that run in parallel has its own
+ * ports, so that a restarting broker's port does not go to another broker, to which the clients would then reconnect.
  */
 export async function freePort(): Promise<number> {
   const own = PORTS.first + (process.pid % PORTS.processes) * PORTS.each;

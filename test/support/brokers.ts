@@ -1,14 +1,14 @@
 import { startAedes } from './aedes';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
-/** A broker of either kind. */
+/** A mosquitto or an aedes. */
 export interface TestBroker {
   readonly url: string;
   readonly port: number;
   stop(): Promise<void>;
 }
 
-/** A suite with a broker of its own. */
+/** A suite, which calls `start` for its own broker. */
 export type BrokerSuite = (start: () => Promise<TestBroker>) => void;
 
 /** Runs a suite on mosquitto and on aedes. */
@@ -17,7 +17,7 @@ export function describeWithBrokers(title: string, suite: BrokerSuite): void {
   describeWithAedes(title, suite);
 }
 
-/** Runs a suite on mosquitto. A long one has a file for each broker, since the files run side by side. */
+/** Runs a suite on mosquitto. A long suite has a file for each broker, because files run in parallel. */
 export function describeWithMosquitto(title: string, suite: BrokerSuite): void {
   describe(`${title} (mosquitto)`, () => {
     before(function () {
@@ -27,7 +27,7 @@ export function describeWithMosquitto(title: string, suite: BrokerSuite): void {
   });
 }
 
-/** See `describeWithMosquitto`. */
+/** Runs a suite on aedes; see `describeWithMosquitto`. */
 export function describeWithAedes(title: string, suite: BrokerSuite): void {
   describe(`${title} (aedes)`, () => {
     suite(async () => {

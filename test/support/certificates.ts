@@ -9,9 +9,9 @@ interface CertificateFiles {
   readonly key: string;
 }
 
-/** A certificate authority of our own, made by openssl for one test run. */
+/** A certificate authority that openssl creates for one test run. */
 export class CertificateAuthority {
-  /** Path of its certificate. */
+  /** Path of the authority's certificate. */
   readonly ca: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'certificates-'));
   readonly #key: string;
@@ -28,10 +28,10 @@ export class CertificateAuthority {
   }
 
   /**
-   * Makes a certificate.
+   * Issues a certificate.
    *
    * @param names alternative names, for instance `IP:127.0.0.1` or `DNS:localhost`
-   * @param days how long it is valid; negative: it has expired
+   * @param days validity; negative for an expired certificate
    */
   issue(names: string, days = 2): CertificateFiles {
     this.#count += 1;
@@ -44,7 +44,7 @@ export class CertificateAuthority {
     return { cert, key };
   }
 
-  /** Deletes all that was made. */
+  /** Deletes all files of the authority. */
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }

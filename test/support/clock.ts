@@ -6,14 +6,14 @@ interface Alarm {
   readonly ring: () => void;
 }
 
-/** A clock that stands still until a test moves it on, so that hours pass at once. */
+/** A clock that stands still until a test advances it, so that hours pass in no time. */
 export class TestClock implements Clock {
-  /** What the wall clock showed when `now()` was 0. */
+  /** Wall-clock time at which `now()` was 0, in ms since the epoch. */
   #start: number;
   readonly #alarms = new Set<Alarm>();
   #now = 0;
 
-  /** @param start what the wall clock shows at first */
+  /** @param start initial wall-clock time */
   constructor(start: Date | string = '2026-05-04T12:00:00Z') {
     this.#start = new Date(start).getTime();
   }
@@ -37,12 +37,16 @@ export class TestClock implements Clock {
     return () => this.#alarms.delete(alarm);
   }
 
-  /** When the next alarm rings, in ms of `now()`; Infinity when none is set. */
+  /** Time of the next alarm in ms of `now()`; Infinity if none is set. */
   get next(): number {
     return Math.min(...[...this.#alarms].map(({ time }) => time));
   }
 
-  /** Moves on to a time in ms of `now()`, which must be finite. Alarms ring on the way, one after the other, and what they bring about comes first. */
+  /**
+   * Advances to a time in ms of `now()`. Rings the alarms on the way one by one, and lets their effects happen in
+   * between.
+   * @throws {RangeError} for an infinite time
+   */
   async to(time: number): Promise<void> {
     if (!Number.isFinite(time)) throw new RangeError('No alarm is set');
     for (let next = this.next; next <= time; next = this.next) {
@@ -57,7 +61,7 @@ export class TestClock implements Clock {
     this.#now = Math.max(this.#now, time);
   }
 
-  /** Moves on by so many ms. */
+  /** Advances by a duration in ms. */
   async pass(ms: number): Promise<void> {
     await this.to(this.#now + ms);
   }

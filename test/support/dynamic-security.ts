@@ -5,7 +5,7 @@ import { mosquittoAvailable, startMosquitto, type Mosquitto } from './mosquitto'
 
 const FILE = 'mosquitto_dynamic_security.so';
 
-/** Where Debian, Alpine, Fedora, Arch, a build by hand and Homebrew have it. */
+/** Folders of the plugin on Debian, Alpine, Fedora and Arch, after a build from source, and with Homebrew. */
 const folders = [
   ...['x86_64-linux-gnu', 'aarch64-linux-gnu', 'arm-linux-gnueabihf'].map((target) => `/usr/lib/${target}`),
   '/usr/lib/mosquitto',
@@ -22,8 +22,10 @@ function findPlugin(): string | undefined {
 }
 
 /**
- * Whether mosquitto is installed with its plugin that refuses subscriptions, which its ACL files do not. Where CI is set, its
- * absence is an error.
+ * Returns whether mosquitto is installed with its dynamic security plugin, which can refuse subscriptions. ACL files
+ * cannot.
+ *
+ * @throws {Error} if either is missing and CI is set
  */
 export function dynamicSecurityAvailable(): boolean {
   if (!mosquittoAvailable()) return false;
@@ -32,7 +34,7 @@ export function dynamicSecurityAvailable(): boolean {
   return isFound;
 }
 
-/** Starts a mosquitto that lets anybody subscribe to all but these filters. */
+/** Starts a mosquitto that refuses subscriptions to these filters, and accepts all others from anybody. */
 export async function startRefusingMosquitto(refused: readonly string[]): Promise<Mosquitto> {
   const folder = mkdtempSync(path.join(tmpdir(), 'dynamic-security-'));
   const file = path.join(folder, 'security.json');
@@ -48,7 +50,7 @@ export async function startRefusingMosquitto(refused: readonly string[]): Promis
   writeFileSync(file, JSON.stringify(security));
   const config = [`plugin ${findPlugin()}`, `plugin_opt_config_file ${file}`];
   const broker = await startMosquitto({ config });
-  // It has read the file.
+  // The broker has read the file by now.
   rmSync(folder, { recursive: true });
   return broker;
 }

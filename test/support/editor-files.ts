@@ -8,26 +8,26 @@ import { root } from './node-red';
 
 const script = buildSync({ ...dialogScript, absWorkingDir: root, write: false }).outputFiles?.[0]?.text;
 
-/** A property of a node, as the editor is told of it. */
+/** A property of a node as it is registered in the editor. */
 interface Property {
   readonly value: unknown;
-  /** True, or a sentence that says what is wrong. */
+  /** Returns true, or a sentence that says what is wrong. */
   readonly validate?: (this: object, value: unknown, options: object) => unknown;
 }
 
-/** What the editor is given of a node. */
+/** What the editor loads for a node. */
 interface EditorFiles {
   readonly html: string;
   readonly help: string;
-  /** The text of a key in the locale files: those of the node, or those of homie-broker that all nodes share. */
+  /** Returns the text of a key from the node's locale file, or from that of homie-broker, which all nodes share. */
   readonly text: (key: string) => string | undefined;
   readonly defaults: Readonly<Record<string, Property>>;
-  /** What its validator says of a value of a property: true, or a sentence. */
+  /** Validates a value of a property. Returns true, or a sentence that says what is wrong. */
   readonly validate: (name: string, value: unknown) => unknown;
 }
 
 /**
- * Reads what the editor is given of a node, and registers its type as the editor would, without a dialog open.
+ * Reads what the editor loads for a node, and registers the node type as the editor does, without an open dialog.
  *
  * @param language of the texts
  */
@@ -55,7 +55,7 @@ export function editorFiles(type: string, language = 'en-US'): EditorFiles {
   };
 }
 
-/** The html of a node as the build makes it. */
+/** Returns the HTML of a node as the build creates it. */
 export function dialogHtml(type: string): string {
   return withSettings(type, read(editorFile(type)));
 }

@@ -12,7 +12,7 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
 const darkTheme = path.join(__dirname, 'dark-theme.css');
 
-/** Node-RED 4 on the Node.js of the tests, and 5 where another one is given that it runs on. */
+/** Node-RED 4 on the Node.js of the tests, and Node-RED 5 if NODE24 names a Node.js for it. */
 export const runtimes = [
   { title: 'Node-RED 4', tag: '4', options: { runtime: 'node-red' }, dark: false },
   ...(process.env['NODE24'] === undefined
@@ -28,32 +28,32 @@ export const runtimes = [
       ]),
 ];
 
-/** Whether a Chromium is installed. Where CI is set, its absence is an error. */
+/** Returns whether a Chromium is installed. @throws {Error} if it is missing and CI is set */
 export function chromiumAvailable(): boolean {
   const found = existsSync(executablePath);
   if (!found && process.env['CI'] !== undefined) throw new Error(`${executablePath} is not installed`);
   return found;
 }
 
-/** A browser without a window. */
+/** Starts a headless browser. */
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
 }
 
-/** How the editor looks to whoever uses it. */
+/** Theme, language and login of the editor. */
 export interface Appearance {
   readonly dark?: boolean;
-  /** Of its texts; that of the browser, English, unless given. */
+  /** Language of the texts. Default: English, the browser's. */
   readonly language?: 'en-US' | 'de';
-  /** With which somebody has logged in. */
+  /** Access token of the logged-in user. */
   readonly token?: string;
 }
 
-/** The editor of Node-RED in a browser, as a person uses it. */
+/** The editor of Node-RED in a browser, operated as a person would. */
 export class Editor {
-  /** What the page has complained of, and whom it has asked but Node-RED itself. */
+  /** The complaints of the page, and its requests to servers other than Node-RED. */
   readonly record: PageRecord;
-  /** What Node-RED has told the editor while it was open: statuses, and what debug nodes show. */
+  /** The messages of Node-RED to the editor: statuses, and the output of debug nodes. */
   readonly told: string[] = [];
   readonly page: Page;
   readonly #browser: Browser;
@@ -87,7 +87,7 @@ export class Editor {
     }
   }
 
-  /** Reloads the editor, with another theme or language. */
+  /** Reloads the editor with another appearance. */
   async appear(appearance: Appearance): Promise<void> {
     await this.#remember(appearance);
     await this.reload();
@@ -105,7 +105,7 @@ export class Editor {
     await this.loaded();
   }
 
-  /** Imports a flow into a tab of its own, or onto the present one. */
+  /** Imports a flow, which gets its own tab or goes into the current one. */
   async import(flow: string): Promise<void> {
     const { page } = this;
     await page.evaluate("RED.actions.invoke('core:show-import-dialog')");
@@ -115,26 +115,26 @@ export class Editor {
     await page.locator('#red-ui-clipboard-dialog').waitFor({ state: 'hidden' });
   }
 
-  /** Opens the dialog of a node of the flow. */
+  /** Opens the dialog of a node, and waits until it is ready. */
   async edit(id: string): Promise<void> {
     await this.page.evaluate(`RED.editor.edit(RED.nodes.node(${JSON.stringify(id)}))`);
     await this.page.locator('#node-dialog-ok').waitFor();
     await this.opened();
   }
 
-  /** From the dialog of a node, opens that of the config node that it uses. */
+  /** Opens the dialog of the config node that a property of the open dialog selects. */
   async editConfig(property: string): Promise<void> {
     await this.page.locator(`#node-input-btn-${property}-edit`).click();
     await this.page.locator('#node-config-dialog-ok').waitFor();
     await this.opened();
   }
 
-  /** Closes the upper dialog by its Done or Update. */
+  /** Closes the top dialog with its Done or Update button. */
   async ok(): Promise<void> {
     await this.#leave('ok');
   }
 
-  /** Closes the upper dialog and forgets what was changed in it. */
+  /** Closes the top dialog and discards its changes. */
   async cancel(): Promise<void> {
     await this.#leave('cancel');
   }
@@ -147,17 +147,17 @@ export class Editor {
     await this.settled();
   }
 
-  /** Opens all that is folded in a dialog. */
+  /** Opens all folded parts of a dialog. */
   async unfold(form: string): Promise<void> {
     await this.page.evaluate(`$(${JSON.stringify(form)}).find('details').prop('open', true)`);
   }
 
-  /** The folded parts of a dialog that are open. */
+  /** Returns the ids of the foldable parts of a dialog that are open. */
   async unfolded(form: string): Promise<string[]> {
     return this.page.locator(`${form} details[open]`).evaluateAll((parts) => parts.map(({ id }) => id));
   }
 
-  /** Keeps a picture of a part of a dialog, with what is in it in observer. */
+  /** Scrolls a part of a dialog into view, and saves a screenshot of the page. */
   async picture(part: string, name: string): Promise<void> {
     await this.page.locator(part).evaluate((element) => element.scrollIntoView());
     await this.screenshot(name);
@@ -168,34 +168,36 @@ export class Editor {
     await this.page.locator('.red-ui-typedInput-container input.red-ui-typedInput-input').first().fill(value);
   }
 
-  /** Opens the menu of a typed input. It slides to its place: what is clicked before that goes astray. */
+  /**
+   * Opens the menu of a typed input, and waits until it has stopped moving: an earlier click would miss its entries.
+   */
   async openMenu(button: string): Promise<Locator> {
     await this.page.locator(button).first().click();
     await this.settled();
     return this.page.locator('.red-ui-typedInput-options:visible');
   }
 
-  /** Asserts that nothing in a part of the page overlaps, reaches beyond its edge or is cut off. */
+  /** Asserts that nothing in a part of the page overlaps, extends beyond its edge or is cut off. */
   async fits(part: string): Promise<void> {
     await assertLayout(this.page, part);
   }
 
-  /** Asserts that labels, roles and contrast in a part of the page are as they must be, but in what is Node-RED's own. */
+  /** Asserts that a part of the page is accessible. @param except CSS selectors of elements that belong to Node-RED */
   async accessible(part: string, except: readonly string[] = []): Promise<void> {
     await assertAccessible(this.page, part, except);
   }
 
-  /** Waits until this text stands below a node. */
+  /** Waits until a node has this status text. */
   async status(id: string, text: string): Promise<void> {
     await this.page.waitForFunction(`RED.nodes.node(${JSON.stringify(id)}).status?.text === ${JSON.stringify(text)}`);
   }
 
-  /** Presses the button of an inject node. */
+  /** Clicks the button of an inject node. */
   async inject(id: string): Promise<void> {
     await this.page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).click();
   }
 
-  /** Waits until a debug node of this name has shown an object with this text in it. */
+  /** Waits until a debug node with this name has shown a message that contains this text. Unfolds objects. */
   async debugged(name: string, text: string): Promise<void> {
     await this.page.waitForFunction(`(() => {
       const messages = [...document.querySelectorAll('.red-ui-debug-msg')].filter((message) =>
@@ -209,7 +211,7 @@ export class Editor {
     })()`);
   }
 
-  /** Until nothing that Node-RED tells covers the page. */
+  /** Waits until no notification covers the page. */
   async notificationsGone(): Promise<void> {
     await this.page.waitForFunction("$('#red-ui-notifications .red-ui-notification:visible').length === 0");
   }
@@ -224,29 +226,29 @@ export class Editor {
     await page.locator('#red-ui-header-button-deploy.disabled').waitFor();
   }
 
-  /** A property of a node as the editor has it. */
+  /** Returns a property of a node as the editor has it. */
   async property(id: string, name: string): Promise<unknown> {
     return this.page.evaluate(`RED.nodes.node(${JSON.stringify(id)})[${JSON.stringify(name)}]`);
   }
 
-  /** Keeps a picture for people to look at. */
+  /** Saves a screenshot for people to look at. */
   async screenshot(name: string): Promise<void> {
     await mkdir(artifacts, { recursive: true });
     await this.page.screenshot({ path: path.join(artifacts, `${name}.png`) });
   }
 
-  /** Asserts that the page has neither complained nor asked anybody but Node-RED since this was asserted last. */
+  /** Asserts that the page has neither complained nor sent requests elsewhere than to Node-RED since the last call. */
   quiet(): void {
     assertQuiet(this.record);
   }
 
-  /** Closes the browser. Throws when the page has complained, or has asked anybody but Node-RED. */
+  /** Closes the browser, and asserts `quiet`. */
   async close(): Promise<void> {
     await this.#browser.close();
     this.quiet();
   }
 
-  /** Until the trays have slid to their place. */
+  /** Waits until all animations, such as those of the trays, have ended. */
   async settled(): Promise<void> {
     await this.page.waitForFunction(
       "document.getAnimations().every((animation) => animation.playState !== 'running') && $(':animated').length === 0",
@@ -254,8 +256,8 @@ export class Editor {
   }
 
   /**
-   * A dialog that has opened takes the focus some time later, is resized, and is then raised: what is pressed before that
-   * goes astray, and a menu is closed.
+   * Waits until a dialog has opened. The dialog takes the focus some time later, is resized, and is then raised:
+   * earlier clicks and key presses would be lost, and menus closed.
    */
   private async opened(): Promise<void> {
     await this.page.waitForFunction(

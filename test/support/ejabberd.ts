@@ -2,19 +2,19 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
 
-/** Where Debian keeps the libraries of Erlang. */
+/** Folder of the Erlang libraries on Debian. */
 const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
 
-/** Whether ejabberd is installed. Where CI is set, its absence is an error. */
+/** Returns whether ejabberd is installed. @throws {Error} if it is missing and CI is set */
 export function ejabberdAvailable(): boolean {
   return isInstalled('ejabberdctl');
 }
 
 /**
- * Starts an ejabberd on a free port of 127.0.0.1. It speaks MQTT 5 and 3.1.1. Resolves when it listens.
- * Retained messages and users are kept on disk.
+ * Starts an ejabberd on a free port of 127.0.0.1. Resolves when it listens. It speaks MQTT 5 and 3.1.1, and keeps
+ * retained messages and users on disk.
  *
- * It runs as a node of Erlang without a name and therefore needs no epmd; `ejabberdctl` would start one that listens to the
+ * It runs as an Erlang node without a name, which needs no epmd. `ejabberdctl` would start an epmd that listens to the
  * whole network and outlives the broker.
  *
  * @param configure returns the text of its ejabberd.yml
@@ -46,7 +46,7 @@ export async function startEjabberd(
 
 const REGISTERED = 'all users are registered';
 
-/** What is evaluated once ejabberd has started. A user that is registered already stays. */
+/** Returns the Erlang code that registers the users once ejabberd has started. Existing users stay as they are. */
 function registration(users: Readonly<Record<string, string>>): string {
   const calls = Object.entries(users).map(
     ([user, password]) => `ejabberd_auth:try_register(${binary(user)}, ${binary('localhost')}, ${binary(password)})`,

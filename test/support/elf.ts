@@ -1,11 +1,12 @@
 import type { Segment } from './image-layout';
 
-/** Where fields stand in the headers of a 32-bit ELF file (System V ABI, chapter 4), in bytes. */
+/** Offsets of fields in the headers of a 32-bit ELF file (System V ABI, chapter 4), in bytes. */
 const FILE = { entry: 24, sections: 32, sectionSize: 46, sectionCount: 48, sectionNames: 50 } as const;
 const SECTION = { name: 0, address: 12, offset: 16, size: 20 } as const;
 
 /**
- * Takes the named sections out of a 32-bit little-endian ELF file, in the order in which they are named.
+ * Reads sections of a 32-bit little-endian ELF file, in the order of `wanted`.
+ * @throws {Error} for any other file, or a missing section
  */
 export function readElf(elf: Buffer, wanted: readonly string[]): { entry: number; segments: Segment[] } {
   if (elf.toString('latin1', 0, 6) !== '\x7fELF\x01\x01') throw new Error('This is not a 32-bit ELF file.');

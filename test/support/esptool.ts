@@ -4,7 +4,7 @@ interface EsptoolImage {
   readonly flashMode: number;
   readonly chipId: number | undefined;
   readonly hashed: boolean | undefined;
-  /** The checksum that the image has, and the one it ought to have. */
+  /** The checksum in the image; `expectedChecksum` is the computed one. */
   readonly checksum: number;
   readonly expectedChecksum: number;
   /** Offset of the first byte behind the checksum. */
@@ -12,13 +12,13 @@ interface EsptoolImage {
 }
 
 /**
- * Reads an image by esptool-js, which tests use as an oracle. Its SHA-256 is left aside: version 0.7.0 takes it one byte
+ * Reads an image with esptool-js, which tests use as an oracle. Ignores the SHA-256, which version 0.7.0 reads one byte
  * too early.
  */
 export async function readByEsptool(family: 'esp8266' | 'esp32', bytes: Buffer): Promise<EsptoolImage> {
   const { alignFilePosition } = await import('esptool-js/lib/image/base.js');
   const image = await (family === 'esp8266' ? emptyEsp8266() : emptyEsp32());
-  // It would warn of addresses on the console.
+  // This method would print warnings about addresses.
   image.warnIfUnusualSegment = () => undefined;
   await image.loadFromFile(new Uint8Array(bytes));
   const segments = image.segments.map(({ addr, data }) => ({ address: addr, length: data.length }));

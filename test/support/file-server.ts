@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 
-/** A request as it came. */
+/** A received request. */
 export interface Received {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
@@ -12,7 +12,7 @@ export interface Received {
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** An HTTP server on a free port of this machine, which answers each path as a test says, and others with 404. */
+/** An HTTP server on a free port of 127.0.0.1. It answers each path as the test specifies, and all others with 404. */
 export class FileServer {
   readonly #server: Server;
   readonly #scheme: string;
@@ -41,12 +41,12 @@ export class FileServer {
     return `${this.#scheme}://127.0.0.1:${addressOf(this.#server).port}`;
   }
 
-  /** Answers a path, without its query, in this way from now on. */
+  /** Sets the handler of a path, which does not include the query. */
   on(path: string, handler: Handler): void {
     this.#handlers.set(path, handler);
   }
 
-  /** Answers with a file and what says which version it is; with 304 to who knows that. */
+  /** Answers a path with a file, or with 304 if the client knows its `etag` or `last-modified` already. */
   file(path: string, body: Buffer, headers: Readonly<Record<string, string>> = {}): void {
     this.on(path, ({ headers: asked }, response) => {
       const isKnown = asked['if-none-match'] !== undefined && asked['if-none-match'] === headers['etag'];
@@ -60,7 +60,7 @@ export class FileServer {
     this.file(path, Buffer.from(JSON.stringify(value)), { 'content-type': 'application/json', ...headers });
   }
 
-  /** Answers with a status and nothing else. */
+  /** Answers a path with a status and no body. */
   status(path: string, status: number, headers: Readonly<Record<string, string>> = {}): void {
     this.on(path, (_request, response) => response.writeHead(status, headers).end());
   }
@@ -69,7 +69,7 @@ export class FileServer {
     this.status(path, status, { location });
   }
 
-  /** The requests for a path. */
+  /** Returns the requests for a path so far. */
   requests(path: string): Received[] {
     return this.received.filter((each) => each.path === path);
   }

@@ -2,16 +2,16 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-/** A collection of all that is not reachable. */
+/** Runs the garbage collector. */
 export const collect: () => void = runInNewContext('gc');
 
-/** Bytes of the heap that are in use after a collection. */
+/** Returns the bytes of the heap that are in use after a garbage collection. */
 export function usedHeap(): number {
   collect();
   return process.memoryUsage().heapUsed;
 }
 
-/** Collects garbage again and again while something goes on: what nobody holds does not live until its time has come. */
+/** Runs the garbage collector every 100 ms until `work` settles, so that no unreferenced object survives by chance. */
 export async function amidGarbageCollection<T>(work: Promise<T>): Promise<T> {
   const timer = setInterval(collect, 100);
   try {

@@ -1,6 +1,6 @@
 import { DeviceLocks } from '../../src/homie/lock';
 
-/** Runs before each file: the locks are those of the process, and a file before it may have left some behind. */
+/** Resets the locks before the tests: they belong to the process, and an earlier file may have left some behind. */
 export const mochaHooks = {
   beforeAll(): void {
     DeviceLocks.reset();

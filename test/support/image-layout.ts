@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 
-/** A piece of an image and where the chip loads it. */
+/** A piece of an image, and the address to which the chip loads it. */
 export interface Segment {
   readonly address: number;
   readonly data: Buffer;
 }
 
-/** Where an ESP8266 maps byte 0 of its flash. */
+/** Address to which an ESP8266 maps byte 0 of its flash. */
 const FLASH_START = 0x40200000;
-/** Where the Arduino core for ESP8266 puts the application in the file. */
+/** Offset of the application in an image of the Arduino core for ESP8266, in bytes. */
 export const APPLICATION = 0x1000;
-/** What an application needs besides its segments' bytes: its header, and at most 16 for the checksum's block. */
+/** Bytes that an application needs besides the data of its segments. The block with the checksum adds at most 16. */
 export const OVERHEAD = { header: 8, segment: 8, block: 16 } as const;
-/** Address that code has when it is the first segment of the application. */
+/** Address of the code if it is the first segment of the application. */
 export const FIRST_CODE = FLASH_START + APPLICATION + OVERHEAD.header + OVERHEAD.segment;
 
 export interface Esp8266Layout {
@@ -22,7 +22,7 @@ export interface Esp8266Layout {
   readonly flashSizeAndFrequency: number;
   readonly boot: { readonly entry: number; readonly segments: readonly Segment[] };
   readonly application: { readonly entry: number; readonly segments: readonly Segment[] };
-  /** Whether length and CRC32 are put at 0x1010; the first 8 bytes of the application's first segment give way to them. */
+  /** Whether length and CRC32, at 0x1010, replace the first 8 bytes of the application's first segment. */
   readonly crc: boolean;
 }
 
@@ -62,11 +62,11 @@ interface Esp32Layout {
   readonly entry: number;
   readonly chipId: number;
   readonly segments: readonly Segment[];
-  /** Whether the SHA-256 of all that is before it ends the image. */
+  /** Whether the image ends with the SHA-256 of everything before. */
   readonly sha256: boolean;
 }
 
-/** Lays out an application image for chips of the ESP32 family, as esptool does: 24 bytes of header, the segments. */
+/** Lays out an application image for the ESP32 family, as esptool does: a header of 24 bytes, then the segments. */
 export function layOutEsp32({ segments, ...layout }: Esp32Layout): Buffer {
   const header = Buffer.alloc(24);
   header.set([0xe9, segments.length, layout.flashMode, layout.flashSizeAndFrequency]);
@@ -78,7 +78,7 @@ export function layOutEsp32({ segments, ...layout }: Esp32Layout): Buffer {
   return layout.sha256 ? Buffer.concat([image, createHash('sha256').update(image).digest()]) : image;
 }
 
-/** The header, the segments, and the XOR checksum as the last byte of a block of 16. */
+/** Joins header, segments, and the XOR checksum as the last byte of a block of 16. */
 function withSegments(header: Buffer, segments: readonly Segment[]): Buffer {
   const parts = [header];
   let checksum = 0xef;
@@ -100,7 +100,9 @@ function withoutCrc([first, ...others]: readonly Segment[]): Segment[] {
   return [{ address: first.address, data: Buffer.from(first.data).fill(0, 0, 8) }, ...others];
 }
 
-/** CRC32 as the Arduino core takes it: polynomial 0x04C11DB7, from 0xFFFFFFFF, highest bit first, nothing at the end. */
+/**
+ * CRC32 as the Arduino core takes it: polynomial 0x04C11DB7, from 0xFFFFFFFF, highest bit first, nothing at the end.
+ */
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -11,7 +11,7 @@ interface ImageOptions {
   size?: number;
   /** 0 QIO, 1 QOUT, 2 DIO, 3 DOUT. */
   flashMode?: number;
-  /** Images that differ in nothing but this have other bytes. */
+  /** Images with different seeds have different bytes. */
   seed?: number;
 }
 
@@ -29,7 +29,9 @@ interface Esp32ImageOptions extends ImageOptions {
   sha256?: boolean;
 }
 
-/** A well-formed image for the ESP8266 as the Arduino core lays it out. Its code is pseudo-random; it boots nowhere. */
+/**
+ * Builds a valid image for the ESP8266, laid out as the Arduino core does. Its code is pseudo-random and cannot run.
+ */
 export function buildEsp8266Image(options: Esp8266ImageOptions = {}): Buffer {
   const { size = 40_000, flashMode = 2, flashSize = 4, crc = true, seed = 1 } = options;
   const boot = { address: 0x4010f000, data: noise(0x400, seed) };
@@ -48,7 +50,7 @@ export function buildEsp8266Image(options: Esp8266ImageOptions = {}): Buffer {
   });
 }
 
-/** A well-formed application image for a chip of the ESP32 family. Its code is pseudo-random; it boots nowhere. */
+/** Builds a valid application image for the ESP32 family. Its code is pseudo-random and cannot run. */
 export function buildEsp32Image(options: Esp32ImageOptions = {}): Buffer {
   const { size = 40_000, flashMode = 2, chipId = 0, sha256 = true, seed = 1 } = options;
   const loaded: Segment[] = [
@@ -66,7 +68,7 @@ export function buildEsp32Image(options: Esp32ImageOptions = {}): Buffer {
   });
 }
 
-/** How long the one remaining segment must be for the file to be `size` bytes. */
+/** Returns the length of the remaining segment that makes the file `size` bytes long. */
 function room(size: number, besides: number, segments: readonly Segment[]): number {
   if (size % OVERHEAD.block !== 0) throw new RangeError(`An image of ${size} bytes is not a multiple of 16.`);
   const others = segments.reduce((sum, { data }) => sum + OVERHEAD.segment + data.length, 0);
@@ -75,7 +77,7 @@ function room(size: number, besides: number, segments: readonly Segment[]): numb
   return length;
 }
 
-/** The marks that Homie_setFirmware and Homie_setBrand leave in an image (homie-esp8266, Homie.hpp), among other text. */
+/** Returns the marks that Homie_setFirmware and Homie_setBrand put into an image (Homie.hpp), among other text. */
 function marks({ name = 'my-light', version = '1.0.0', brand, homie = true }: ImageOptions): Buffer {
   const parts = ['Hello from a test image.\0'];
   if (homie) {
@@ -92,7 +94,7 @@ function utf8(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The same pseudo-random bytes for the same seed (xorshift32). */
+/** Returns pseudo-random bytes, which are the same for the same seed (xorshift32). */
 export function noise(length: number, seed: number): Buffer {
   const bytes = Buffer.alloc(length);
   let state = Math.imul(seed + 1, 0x9e3779b1) || 1;
@@ -105,6 +107,6 @@ export function noise(length: number, seed: number): Buffer {
   return bytes;
 }
 
-/** What simulated devices run unless a test says otherwise, and what they are updated to. */
+/** The image that simulated devices run by default; `next` is the one that they are updated to. */
 export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000, seed: 1 });
 export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 80_000, seed: 2 });

@@ -1,4 +1,4 @@
-/** Returns the least time that some work takes of the CPU in five tries, in ms: a machine may be busy. */
+/** Returns the least CPU time of five runs of `work`, in ms, because the machine may be busy. */
 export function leastTime(work: () => unknown): number {
   const tries = Array.from({ length: 5 }, () => {
     const begun = process.cpuUsage();

@@ -1,8 +1,8 @@
 /**
- * After this many ms a wait in a test counts as a hang. It is far longer than anything takes on a slow, busy machine: no test
- * waits for it to pass.
+ * Milliseconds after which a wait in a test counts as a hang. Nothing takes nearly as long, even on a slow, busy
+ * machine, and no test waits for this time to pass.
  */
 export const HANG_LIMIT = 120_000;
 
-/** The same in seconds, as the settings of a node have it. */
+/** `HANG_LIMIT` in seconds, as a setting of a node. */
 export const HANG_LIMIT_SECONDS = String(HANG_LIMIT / 1000);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import type { LockTiming } from '../../src/rollout/store/folder-lock';
 
-/** What a process that uses a folder tells. */
+/** A message from a process that uses a folder. */
 interface LockReport {
   readonly event: 'decided' | 'owned' | 'lost' | 'answer';
   readonly isOwner?: boolean;
@@ -34,7 +34,7 @@ export class LockProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** The first report of this kind, which may have come already. */
+  /** Waits for the first report of this kind, which may have arrived already. */
   async told(event: LockReport['event']): Promise<LockReport> {
     for (;;) {
       const found = this.#reports.find((report) => report.event === event);
@@ -49,7 +49,7 @@ export class LockProcess {
     }
   }
 
-  /** Asks whether the folder is its own. */
+  /** Asks the process whether it owns the folder. */
   async ask(): Promise<LockReport> {
     const before = this.#reports.findIndex(({ event }) => event === 'answer');
     if (before >= 0) this.#reports.splice(before, 1);
@@ -61,7 +61,7 @@ export class LockProcess {
     this.#child.kill(signal);
   }
 
-  /** Ends it as a crash does, or in an orderly way. */
+  /** Ends the process as a crash does (SIGKILL), or in an orderly way, and waits for its exit. */
   async end(how: 'SIGKILL' | 'exit'): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const exited = once(this.#child, 'exit');

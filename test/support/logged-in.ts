@@ -4,19 +4,19 @@ import { startAedes, type AedesBroker } from './aedes';
 import { buildEsp8266Image, running } from './images';
 import { startNodeRed, type NodeRed, type NodeRedOptions } from './node-red';
 
-/** That of Node-RED. */
+/** The bcryptjs that Node-RED uses. */
 const { hashSync }: { hashSync: (text: string, rounds: number) => string } = require(
   require.resolve('bcryptjs', { paths: [require.resolve('node-red')] }),
 );
 
 const PASSWORD = 'for-tests-only';
 
-/** What is brought onto the devices. */
+/** The image that the tests send to the devices. */
 export const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
 
 export const OCTETS = 'application/octet-stream';
 
-/** A user with all rights, who is in every `LoggedIn`. */
+/** A user with all permissions, who exists in every `LoggedIn`. */
 export const ADMIN = 'admin';
 
 const flowRoutes = [
@@ -42,7 +42,7 @@ export interface Question {
   readonly type?: string | undefined;
 }
 
-/** Settings of a Node-RED where people log in. */
+/** Returns the settings of a Node-RED with a login. */
 export function adminAuth(users: Users): object {
   return {
     adminAuth: {
@@ -56,14 +56,14 @@ export function adminAuth(users: Users): object {
   };
 }
 
-/** @returns a token */
+/** Logs a user in. @returns the access token */
 export async function logIn(url: string, username: string): Promise<string> {
   const form = { client_id: 'node-red-admin', grant_type: 'password', scope: '', username, password: PASSWORD };
   const response = await fetch(`${url}/auth/token`, { method: 'POST', body: new URLSearchParams(form) });
   return String(Reflect.get(Object(await response.json()), 'access_token'));
 }
 
-/** A Node-RED where people log in, with devices at a broker and what these users get of it. */
+/** A Node-RED with a login, a broker with devices, and the requests of its users. */
 export class LoggedIn {
   readonly devices: SimulatedDevice[] = [];
   readonly broker: AedesBroker;
@@ -76,7 +76,10 @@ export class LoggedIn {
     this.#settings = settings;
   }
 
-  /** @param settings more properties of the homie-broker `broker`, which is all that is deployed beside the tab `flow` */
+  /**
+   * Starts broker, devices and Node-RED. Deploys a tab `flow` and a homie-broker `broker`.
+   * @param settings more properties of `broker`
+   */
   static async start({
     users,
     devices,
@@ -120,7 +123,7 @@ export class LoggedIn {
     return this.#tokens.get(username) ?? '';
   }
 
-  /** Asks any route of Node-RED as a user; as nobody without one. */
+  /** Calls any route of Node-RED as a user, or without a login if `who` is undefined. */
   call(who: string | undefined, path: string, { method = 'POST', body, type }: Question = {}): Promise<Response> {
     return fetch(`${this.nodeRed.url}/${path}`, {
       method,
@@ -132,7 +135,7 @@ export class LoggedIn {
     });
   }
 
-  /** Asks a route of the package. */
+  /** Calls a route of the package. */
   async ask(who: string | undefined, path: string, question?: Question): Promise<Answer> {
     const response = await this.call(who, `homie-ota/${path}`, question);
     const text = await response.text();
@@ -155,7 +158,7 @@ export class LoggedIn {
     if (status !== 204) throw new Error(`the deploy was answered with ${status}`);
   }
 
-  /** Asks a route what somebody with all rights gets, with a firmware and a plan of the administrator where it needs them. */
+  /** Calls a route with a valid request. The administrator uploads the image and makes the plan that it needs. */
   async try(who: string | undefined, route: AdminRoute): Promise<Answer> {
     const staged = route.path.startsWith('firmware/:id') ? String((await this.upload(ADMIN)).body['id']) : '';
     const path = route.path.replace('brokers/:id', 'brokers/broker').replace(':id', staged);
@@ -183,7 +186,7 @@ export class LoggedIn {
     }
   }
 
-  /** Asks routes of Node-RED itself that show or change flows. @returns the status of each answer, by the route */
+  /** Calls the routes of Node-RED that show or change flows. @returns the HTTP status of each route */
   async tryFlows(who: string): Promise<[route: string, status: number][]> {
     const answers: [string, number][] = [];
     for (const [method, path] of flowRoutes) {
@@ -194,7 +197,7 @@ export class LoggedIn {
     return answers;
   }
 
-  /** All rows of the table, once all devices are known and have been heard. */
+  /** Waits until all devices are known and have been heard. @returns the rows of the table */
   async rows(who: string = ADMIN): Promise<Record<string, unknown>[]> {
     for (;;) {
       const found = (await this.ask(who, 'brokers/broker/table', { method: 'GET' })).body['rows'];

@@ -17,16 +17,16 @@ export interface MosquittoOptions {
   password?: { username: string; password: string };
   /** Lines of an ACL file. */
   acl?: string[];
-  /** All lines of its configuration file, instead of those that the other options make; it must listen on `port`. */
+  /** All lines of the configuration file, in place of those from the other options. They must listen on `port`. */
   whole?: string[];
 }
 
-/** Not what it logs of every packet. */
+/** All types but the log of every packet. */
 const logTypes = ['error', 'warning', 'notice', 'information'].map((type) => `log_type ${type}`);
 
 export type Mosquitto = BrokerProcess;
 
-/** Whether mosquitto is installed. Where CI is set, its absence is an error. */
+/** Returns whether mosquitto is installed. @throws {Error} if it is missing and CI is set */
 export function mosquittoAvailable(): boolean {
   return isInstalled('mosquitto');
 }
@@ -66,7 +66,7 @@ function configurationLines(options: MosquittoOptions, folder: string, port: num
     lines.push(`acl_file ${file}`);
   }
   if (persistence) {
-    // Saved at every change, so that it survives a SIGKILL.
+    // Saving at every change makes the data survive a SIGKILL.
     lines.push(
       'persistence true',
       `persistence_location ${folder}/`,

@@ -2,23 +2,24 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
 
-/** What a nats-server of the tests must use. */
+/** Folder and ports that the configuration of a nats-server must use. */
 interface NatsPlace {
   /** For its files. */
   readonly folder: string;
-  /** On 127.0.0.1: for MQTT, and for the protocol of NATS itself. */
+  /** Port of 127.0.0.1 for MQTT. */
   readonly port: number;
+  /** Port of 127.0.0.1 for the NATS protocol. */
   readonly clients: number;
 }
 
-/** Whether nats-server is installed. Where CI is set, its absence is an error. */
+/** Returns whether nats-server is installed. @throws {Error} if it is missing and CI is set */
 export function natsAvailable(): boolean {
   return isInstalled('nats-server');
 }
 
 /**
- * Starts a nats-server on free ports of 127.0.0.1. It speaks MQTT 3.1.1 only. Resolves when it listens. Retained messages are
- * kept on disk.
+ * Starts a nats-server on free ports of 127.0.0.1. Resolves when it listens. It speaks MQTT 3.1.1 only, and keeps
+ * retained messages on disk.
  *
  * @param configure returns the text of its configuration file
  */

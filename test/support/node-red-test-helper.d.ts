@@ -1,4 +1,4 @@
-/** What the tests use of node-red-node-test-helper, which has no types of its own. */
+/** The parts of node-red-node-test-helper that the tests use. The package has no types. */
 declare module 'node-red-node-test-helper' {
   import type { Node, NodeAPI, NodeMessage, NodeStatus } from 'node-red';
 
@@ -12,7 +12,7 @@ declare module 'node-red-node-test-helper' {
       [property: string]: unknown;
     }
 
-    /** The helper spies on what all nodes call. */
+    /** A node whose calls the helper records. */
     interface TestNode extends Node {
       status: Node['status'] & { getCalls(): { thisValue: unknown; args: [NodeStatus] }[] };
       on(event: 'call:status', listener: () => void): this;
@@ -27,7 +27,7 @@ declare module 'node-red-node-test-helper' {
       unload(): Promise<void>;
       getNode(id: string): TestNode;
       setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes', credentials: Record<string, object>): Promise<void>;
-      /** What the admin API of the flow answers. */
+      /** Sends requests to the admin API of the test runtime. */
       request(): { post(path: string): { send(body: object): Promise<{ status: number; body: unknown }> } };
       log(): { args: [{ level: number; msg: unknown; id?: string; type?: string }][] };
     }

@@ -8,41 +8,45 @@ import { freePort } from './mosquitto';
 
 export const root = path.resolve(__dirname, '../..');
 
-/** A Node-RED that runs for a test, as a process of its own. */
+/** A Node-RED in a process of its own. */
 export interface NodeRed {
   readonly url: string;
   readonly userDir: string;
-  /** What it has written to its log so far. */
+  /** Returns the log so far. */
   log(): string;
-  /** Resolves with the first part of the log that matches, from a place in it. */
+  /**
+   * Waits until the log matches, from an offset on.
+   * @returns the match
+   * @throws {Error} when Node-RED ends or `HANG_LIMIT` passes
+   */
   logged(pattern: RegExp, from?: number): Promise<string>;
   stop(): Promise<void>;
-  /** SIGKILL. The userDir stays. */
+  /** Kills Node-RED (SIGKILL), and keeps the userDir. */
   kill(): Promise<void>;
 }
 
 export interface NodeRedOptions {
   /** `node-red` (4) or `node-red-5`. */
   readonly runtime?: string;
-  /** The Node.js that runs it; that of the tests unless given. */
+  /** Path of the Node.js that runs it. Default: the one that runs the tests. */
   readonly node?: string;
-  /** Where the package is installed already; unless given, a new one to which the built package is linked. */
+  /** A userDir in which the package is installed. Default: a new one with a link to the built package. */
   readonly userDir?: string;
   readonly flows?: readonly object[];
-  /** A free one unless given. */
+  /** Default: a free port. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** More settings, as plain data. */
   readonly settings?: object;
 }
 
-/** Starts a whole Node-RED without a browser, on a free port of 127.0.0.1, which never asks the network for anything. */
+/** Starts a Node-RED on a free port of 127.0.0.1. It never sends requests to the network. */
 export async function startNodeRed(options: NodeRedOptions = {}): Promise<NodeRed> {
   for (;;) {
     try {
       return await start(options);
     } catch (error) {
-      // Somebody else was given the free port meanwhile.
+      // Another process has taken the free port.
       if (options.port !== undefined || !/port in use/.test(String(error))) throw error;
     }
   }
@@ -118,7 +122,7 @@ async function start(options: NodeRedOptions): Promise<NodeRed> {
   return { url: `http://127.0.0.1:${port}`, userDir, log: () => log, logged, stop, kill: () => end('SIGKILL') };
 }
 
-/** A new userDir to which the package is linked, as it is built in dist/. */
+/** Creates a userDir with a link to the package, as it is built in dist/. @returns its path */
 export async function linkedUserDir(): Promise<string> {
   const userDir = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-node-red-'));
   await mkdir(path.join(userDir, 'node_modules/@homie-ota'), { recursive: true });
@@ -131,8 +135,8 @@ export async function linkedUserDir(): Promise<string> {
 }
 
 /**
- * Has the editor show no tips. It starts their timer before it makes the box for them, and complains of a missing box
- * where its keys take longer than a second to load.
+ * Turns off the tips of the editor. The editor starts their timer before it creates their box, and reports a missing
+ * box if its keys take longer than a second to load.
  */
 async function hideTips(userDir: string, more: object = {}): Promise<void> {
   const { users = [] } = Object(Reflect.get(more, 'adminAuth'));

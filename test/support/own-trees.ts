@@ -3,12 +3,12 @@ import { startAedes } from './aedes';
 import type { TestBroker } from './brokers';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
-/** The user of homie-broker. Passwords are not asked for. */
+/** User name of the homie-broker. The brokers do not check passwords. */
 export const NODE_RED = 'node-red';
 
 /**
- * Runs a suite on mosquitto, with the ACL of docs/brokers.md, and on aedes, with one like it: a device, whose user name is its
- * id, may write and read nothing but `homie/<id>/#`.
+ * Runs a suite on mosquitto with the ACL of docs/brokers.md, and on aedes with an equivalent one: a device, whose user
+ * name is its id, may write only `homie/<id>/#`, and read only that and `homie/$broadcast/#`.
  */
 export function describeWithOwnTrees(title: string, suite: (start: () => Promise<TestBroker>) => void): void {
   describe(`${title} (mosquitto)`, () => {

@@ -2,18 +2,19 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import mqttPacket from 'mqtt-packet';
 
-/** Stands before a broker, and hands its messages on at a limited rate, as EMQX does with retained ones. */
+/** A proxy that forwards the messages of a broker at a limited rate, as EMQX delivers retained ones. */
 export interface Pace {
   readonly port: number;
   close(): Promise<void>;
 }
 
 /**
- * Starts it on a free port of 127.0.0.1. Whatever is no message, such as a SUBACK, is handed on at once. MQTT 3.1.1 only.
+ * Starts the proxy on a free port of 127.0.0.1. It forwards all other packets, such as a SUBACK, at once. MQTT 3.1.1
+ * only.
  *
  * @param target port of the broker
- * @param batch so many messages
- * @param every are handed on in so many ms
+ * @param batch number of messages in each interval
+ * @param every length of the interval in ms
  */
 export async function startPace(target: number, batch: number, every: number): Promise<Pace> {
   const ends = new Set<() => void>();

@@ -6,18 +6,18 @@ import type { Page } from 'playwright-core';
 const layoutScript = readFileSync(path.join(__dirname, 'page-layout.js'), 'utf8');
 const axeScript = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What a page says and asks for while it is open. */
+/** Console messages and requests of a page while it is open. */
 export interface PageRecord {
-  /** What it has written as errors and warnings, and what it threw. */
+  /** Errors and warnings on the console, and uncaught errors. */
   readonly complaints: string[];
-  /** Requests to anything but the server that it came from. */
+  /** Requests to any server but the page's own. */
   readonly foreignRequests: string[];
 }
 
 /**
- * Listens to a page from now on.
+ * Records the complaints and requests of a page from now on.
  *
- * @param url of the server that it may ask
+ * @param url of the only server that the page may send requests to
  */
 export function recordPage(page: Page, url: string): PageRecord {
   const complaints: string[] = [];
@@ -39,7 +39,7 @@ export function recordPage(page: Page, url: string): PageRecord {
   return { complaints, foreignRequests };
 }
 
-/** Asserts that a page has neither complained nor asked anybody else since this was asserted last. */
+/** Asserts that a page has neither complained nor sent a request to another server since the last call. */
 export function assertQuiet({ complaints, foreignRequests }: PageRecord): void {
   assert.deepEqual(
     { complaints: complaints.splice(0), foreignRequests: foreignRequests.splice(0) },
@@ -48,11 +48,11 @@ export function assertQuiet({ complaints, foreignRequests }: PageRecord): void {
 }
 
 /**
- * Asserts that in a part of a page no control and no line of text overlaps another, reaches beyond the part or is cut
- * off, and that each field has room for its placeholder, each select for any of its options. A text that ends with an
- * ellipsis needs a title that tells all of it. What is folded or hidden is not looked at.
+ * Asserts that in a part of a page no control and no line of text overlaps another, extends beyond the part or is cut
+ * off, and that each field has room for its placeholder and each select for any of its options. A text that ends with
+ * an ellipsis needs a title with the full text. Folded and hidden parts are not checked.
  *
- * @param part a selector of CSS; each of the parts that it finds and that can be seen
+ * @param part a CSS selector; every visible match is checked
  */
 export async function assertLayout(page: Page, part: string): Promise<void> {
   await page.evaluate(layoutScript);
@@ -68,7 +68,7 @@ interface Finding {
   }[];
 }
 
-/** For axe-core all in a body without height, such as the editor's, is hidden. */
+/** axe-core considers everything in a body without height, such as the editor's, hidden. */
 const run = `async (context, options) => {
   const { style } = document.body;
   const { minHeight } = style;
@@ -81,10 +81,10 @@ const run = `async (context, options) => {
 }`;
 
 /**
- * Asserts that axe-core finds nothing wrong with a part of a page by WCAG 2.1 A and AA: labels, names, roles, contrast.
+ * Asserts that axe-core finds no violation of WCAG 2.1 A and AA in a part of a page: labels, names, roles, contrast.
  *
- * @param part a selector of CSS
- * @param except selectors of what in it is the editor's own
+ * @param part a CSS selector
+ * @param except CSS selectors of elements in it that belong to the editor
  */
 export async function assertAccessible(page: Page, part: string, except: readonly string[] = []): Promise<void> {
   if ((await page.evaluate("typeof window.axe === 'undefined'")) === true)

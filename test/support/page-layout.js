@@ -1,8 +1,8 @@
-// Runs in the page: what there overlaps and what is cut off.
+// Runs in the page, and finds what overlaps and what is cut off.
 (function () {
   const CONTROLS = 'input:not([type=hidden]), select, textarea, button, summary, a[href], [role=button], [role=tab]';
 
-  /** What the eye takes for a line when two things touch, in px. */
+  /** Overlap in px up to which two elements seem to touch only. */
   const TOUCH = 1.5;
 
   function shown(element) {
@@ -26,7 +26,7 @@
     };
   }
 
-  /** The inner box of an element, in which its content is seen. */
+  /** Returns the inner box of an element, in which its content is visible. */
   function inside(element) {
     const box = element.getBoundingClientRect();
     const left = box.left + element.clientLeft;
@@ -40,7 +40,7 @@
     return found;
   }
 
-  /** What of a box in an element is seen: all around it may cut it off. */
+  /** Returns the visible part of a box in an element: any element around it may cut it off. */
   function visible(box, element, part) {
     let seen = box;
     for (let up = element; up; up = up.parentElement) {
@@ -58,7 +58,7 @@
     return element.tagName.toLowerCase() + id + (words === '' ? '' : ' "' + words + '"');
   }
 
-  /** The lines of text of a part; `holder` is the element that may cut a piece off. */
+  /** Returns the lines of text of a part; `holder` is the element that may cut off the line. */
   function lines(part) {
     const found = [];
     const walk = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
@@ -102,7 +102,7 @@
 
   const brush = document.createElement('canvas').getContext('2d');
 
-  /** Whether a text that a field shows is wider than the room for it. */
+  /** Returns whether the text of a field is wider than its space. */
   function tooWide(field, text, more) {
     const { font, letterSpacing, paddingLeft, paddingRight } = getComputedStyle(field);
     brush.font = font;
@@ -111,10 +111,10 @@
     return brush.measureText(text).width > room + TOUCH;
   }
 
-  /** The width of the arrow of a select. */
+  /** Width of the arrow of a select, in px. */
   const ARROW = 16;
 
-  /** The texts of a field that its room is too small for; what somebody has typed can be scrolled. */
+  /** Returns the texts that are too wide for a field. Typed text can be scrolled, and does not count. */
   function cutInField(field) {
     if (field.tagName === 'SELECT') {
       return [...field.options].map(({ text }) => text).filter((text) => tooWide(field, text, ARROW));
@@ -123,7 +123,7 @@
     return placeholder !== '' && tooWide(field, placeholder, 0) ? [placeholder] : [];
   }
 
-  /** Text that ends with an ellipsis on purpose, and is told in full to whoever points at it. */
+  /** Returns whether a text ends with an ellipsis on purpose, and a title shows the full text. */
   function shortened(element, part) {
     const all = around(element, part);
     const cut = all.find((each) => getComputedStyle(each).textOverflow === 'ellipsis');

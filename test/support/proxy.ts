@@ -1,23 +1,23 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A TCP connection between a client and a broker, with which things can be done. */
+/** A TCP proxy between clients and a broker that can disturb their connections. */
 export interface Proxy {
   readonly port: number;
-  /** How many connections were made through it. */
+  /** Number of connections made so far. */
   readonly connections: number;
-  /** Bytes that came from clients. */
+  /** Bytes received from clients so far. */
   readonly received: number;
-  /** Cuts every connection at once (RST). New ones are taken. */
+  /** Cuts every connection immediately (RST). Accepts new ones. */
   cut(): void;
-  /** Cuts every connection after so many more bytes from a client have been handed on. */
+  /** Cuts each open connection after forwarding this many more bytes from its client. */
   cutAfter(bytes: number): void;
-  /** Hands nothing on any more, in either direction, until `flow`. */
+  /** Stops forwarding in both directions until `flow`. */
   stall(): void;
   flow(): void;
-  /** Drops what the broker answers. */
+  /** Drops everything that the broker sends from now on. */
   mute(): void;
-  /** Hands at most so many bytes a second on to the broker. */
+  /** Limits the bytes per second that each connection forwards to the broker. */
   limit(bytesPerSecond: number): void;
   close(): Promise<void>;
 }
@@ -25,8 +25,9 @@ export interface Proxy {
 /**
  * Starts a proxy on a free port of 127.0.0.1.
  *
- * @param closeAt says by the first bytes of a client whether its connection is closed at once
- * @param listen makes, for each connection, what is called with whatever comes from its client
+ * @param target port of the broker
+ * @param closeAt returns, from the first bytes of a client, whether to close its connection immediately
+ * @param listen called for each connection; returns a function that is called with all chunks from the client
  */
 export async function startProxy(
   target: number,
@@ -131,7 +132,7 @@ class Link {
 
   limit(bytesPerSecond: number): void {
     this.#rate = bytesPerSecond;
-    // The pause under way was reckoned with the old rate.
+    // The current pause was computed with the old rate.
     clearTimeout(this.#timer);
     if (!this.#stalled) this.client.resume();
   }

@@ -2,16 +2,16 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
 
-/** Whether RabbitMQ is installed. Where CI is set, its absence is an error. */
+/** Returns whether RabbitMQ is installed. @throws {Error} if it is missing and CI is set */
 export function rabbitMqAvailable(): boolean {
   return isInstalled('rabbitmq-server');
 }
 
 /**
- * Starts a RabbitMQ on a free port of 127.0.0.1. Version 3.10 speaks MQTT 3.1.1 only. Resolves when it
- * listens. Retained messages are kept on disk.
+ * Starts a RabbitMQ on a free port of 127.0.0.1. Resolves when it listens. Version 3.10 speaks MQTT 3.1.1 only. It
+ * keeps retained messages on disk.
  *
- * It is run by `erl`, as `rabbitmq-server` does it, but on a port of its own for other nodes and so without epmd, which would
+ * Like `rabbitmq-server`, this runs `erl`, but with its own port for other nodes and so without epmd, which would
  * listen to the whole network and outlive the broker.
  *
  * @param configure returns the text of its rabbitmq.conf
@@ -50,7 +50,7 @@ export async function startRabbitMq(configure: (port: number) => string): Promis
   });
 }
 
-/** Where Debian keeps it. */
+/** Returns the folder of RabbitMQ on Debian. */
 function installed(): string {
   const folder = '/usr/lib/rabbitmq/lib';
   const [version] = readdirSync(folder).filter((name) => name.startsWith('rabbitmq_server-'));

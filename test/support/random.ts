@@ -1,12 +1,12 @@
-/** Choices that are the same for the same seed. */
+/** Random choices that are the same for the same seed. */
 export interface Random {
-  /** A whole number from 0 to below a limit. */
+  /** Returns a whole number from 0 to less than a limit. */
   int(below: number): number;
   pick<T>(from: readonly [T, ...T[]]): T;
   shuffle<T>(values: readonly T[]): T[];
 }
 
-/** @param seed a whole number; xorshift32 */
+/** Returns a source of random choices (xorshift32). @param seed a whole number */
 export function random(seed: number): Random {
   let state = Math.imul(seed + 1, 0x9e3779b1) || 1;
   const int = (below: number): number => {

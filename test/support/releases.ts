@@ -1,10 +1,10 @@
-/** Answers as the documentation of the APIs shows them, cut down to what says something. */
+/** Answers as in the documentation of the APIs, reduced to the relevant parts. */
 
 interface AssetFacts {
   readonly name: string;
   readonly size: number;
   readonly page: string;
-  /** At the API; GitHub only. */
+  /** Address at the API; GitHub only. */
   readonly url?: string;
   readonly id?: number;
   readonly state?: string;
@@ -19,7 +19,7 @@ interface ReleaseFacts {
   readonly prerelease?: boolean;
 }
 
-/** A release in the answer of GitHub (REST API, "List releases"). */
+/** Returns a release as in an answer of GitHub (REST API, "List releases"). */
 export function githubRelease({
   tag,
   published,
@@ -57,7 +57,7 @@ export function githubRelease({
   };
 }
 
-/** A release in the answer of Gitea and Forgejo (their API, repoListReleases). */
+/** Returns a release as in an answer of Gitea and Forgejo (their API, repoListReleases). */
 export function giteaRelease({
   tag,
   published,

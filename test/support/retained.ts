@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { connectAsync } from 'mqtt';
 
-/** Every topic that a broker has retained, as two readings say alike: aedes may miss some on a busy machine. */
+/**
+ * Returns all topics with a retained message. Reads until two readings agree: aedes may miss some on a busy machine.
+ */
 export async function retainedTopics(url: string): Promise<string[]> {
   let before: string[] | undefined;
   for (;;) {
@@ -14,7 +16,7 @@ export async function retainedTopics(url: string): Promise<string[]> {
 async function readRetained(url: string): Promise<string[]> {
   const client = await connectAsync(url, { protocolVersion: 4 });
   const topics: string[] = [];
-  // What is published after the subscription comes after what is retained, but for aedes on a busy machine.
+  // A message published after the subscription arrives after the retained ones, except from aedes on a busy machine.
   const mark = 'mark/of/the/end';
   const all = new Promise<void>((resolve) => {
     client.on('message', (topic, payload, { retain }) => {
@@ -29,7 +31,7 @@ async function readRetained(url: string): Promise<string[]> {
   return topics;
 }
 
-/** Resolves when the broker has all of these topics retained. */
+/** Waits until the broker has a retained message for each of these topics. */
 export async function untilRetained(url: string, topics: readonly string[]): Promise<void> {
   const client = await connectAsync(url, { protocolVersion: 4 });
   const missing = new Set(topics);

@@ -5,13 +5,13 @@ import type { Connection, ConnectionStatus } from '../../src/mqtt/connection';
 
 type Source = Connection | HomieBroker;
 
-/** Resolves with the status when it is connected. */
+/** Waits until the source is connected. @returns its status */
 export async function connected(source: Source): Promise<ConnectionStatus & { state: 'connected' }> {
   while (source.status.state !== 'connected') await once(source, 'status');
   return source.status;
 }
 
-/** Resolves with the reason at the next attempt that fails, or the next loss. */
+/** Waits for the next failed attempt or lost connection. @returns the reason */
 export async function disconnected(source: Source): Promise<HomieError> {
   do await once(source, 'status');
   while (source.status.state !== 'disconnected');

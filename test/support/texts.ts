@@ -1,14 +1,14 @@
-/** The texts of a node or plugin in one language, by their whole keys. */
+/** The texts of a node or plugin in one language, by their full keys. */
 export type Catalog = ReadonlyMap<string, string>;
 
-/** The texts of a catalog by their whole keys. */
+/** Returns the full keys and the texts of a catalog file. */
 export function flatten(value: object, prefix = ''): [string, string][] {
   return Object.entries(value).flatMap(([name, each]: [string, unknown]) =>
     typeof each === 'object' && each !== null ? flatten(each, `${prefix}${name}.`) : [[prefix + name, String(each)]],
   );
 }
 
-/** Keys that are in one of two catalogs only, and those whose placeholders are not the same in both. */
+/** Returns a sentence for each key that only one of the catalogs has, or whose placeholders differ. */
 export function differences(one: Catalog, other: Catalog): string[] {
   const placeholders = (text = ''): string => [...new Set(text.match(/__\w+__/g))].sort().join();
   return [
@@ -20,19 +20,19 @@ export function differences(one: Catalog, other: Catalog): string[] {
   ];
 }
 
-/** Texts that are empty, or that nobody has written. */
+/** Returns the keys of texts that are empty or marked as unfinished. */
 export function blank(catalog: Catalog): string[] {
   return [...catalog].filter(([, text]) => text.trim() === '' || /\b(TODO|FIXME)\b/.test(text)).map(([key]) => key);
 }
 
-/** What code uses of a catalog. */
+/** The keys of a catalog that code uses. */
 interface Uses {
   readonly keys: ReadonlySet<string>;
   /** Beginnings of keys that code completes. */
   readonly beginnings: ReadonlySet<string>;
 }
 
-/** The functions of a file that take the rest of a key, with what they put before it. */
+/** Returns the functions of a file that take the rest of a key, with the beginning that they put before it. */
 function textFunctions(source: string): [string, string][] {
   const found: [string, string][] = [];
   for (const [, name = '', of = ''] of source.matchAll(/\b(\w+) = (?:homieDialogs\.)?texts\('([\w-]+)'\)/g)) {
@@ -44,10 +44,10 @@ function textFunctions(source: string): [string, string][] {
   return found;
 }
 
-/** What looks like a key: names of files, and the permissions. */
+/** Names of files and permissions, which look like keys. */
 const others = /\.(svg|js|json|html)$|^homie-ota\.(read|write)$/;
 
-/** The first argument of each call of a function. */
+/** Returns the first argument of each call of a function. */
 function firstArguments(source: string, name: string): string[] {
   const calls = source.matchAll(new RegExp(`(?<!function )\\b${name}\\(`, 'g'));
   return [...calls].map(({ 0: call, index }) => {
@@ -63,7 +63,7 @@ function firstArguments(source: string, name: string): string[] {
   });
 }
 
-/** The keys that files use, whole or as beginnings. */
+/** Returns the keys that files use, as full keys and as beginnings. */
 export function uses(sources: readonly string[]): Uses {
   const keys = new Set<string>();
   const beginnings = new Set<string>();
@@ -79,11 +79,11 @@ export function uses(sources: readonly string[]): Uses {
     )) {
       if (!others.test(key)) add(key, /^['"`]$/.test(after.trim()) && !key.endsWith('.'));
     }
-    // Of a node with jobs, which has the same keys whatever its type is.
+    // Nodes with jobs have the same keys for each type.
     for (const [, rest = ''] of source.matchAll(/`\$\{type\}\.([\w.]+)\$\{/g)) {
       for (const type of ['homie-ota', 'homie-config']) beginnings.add(`${type}.${rest}`);
     }
-    // Of any node that uses a broker.
+    // So do nodes that use a broker.
     for (const [, rest = ''] of source.matchAll(/`\$\{type\}\.([\w.]+)`/g)) {
       for (const type of ['homie-ota', 'homie-config', 'homie-devices']) keys.add(`${type}.${rest}`);
     }
@@ -100,8 +100,8 @@ export function uses(sources: readonly string[]): Uses {
 }
 
 /**
- * What may follow a beginning of a key that code completes, by the beginning. Where it is not known, each key with that
- * beginning counts as used.
+ * Possible completions of the beginning of a key, by the beginning. Without an entry here, each key with that beginning
+ * counts as used.
  */
 export type Completed = Readonly<Record<string, readonly string[]>>;
 
@@ -114,12 +114,12 @@ function isUsed(key: string, { keys, beginnings }: Uses, completed: Completed): 
   });
 }
 
-/** Keys that no file uses. */
+/** Returns the keys that no file uses. */
 export function unused(catalog: Catalog, used: Uses, completed: Completed): string[] {
   return [...catalog.keys()].filter((key) => !isUsed(key, used, completed));
 }
 
-/** Keys of a catalog that files use, or that code can make, and that are not in it. */
+/** Returns the keys and beginnings that files use, or that code can make, but that the catalog does not contain. */
 export function missing(name: string, catalog: Catalog, { keys, beginnings }: Uses, completed: Completed): string[] {
   const wanted = [...keys].filter((key) => key.startsWith(`${name}.`));
   const made = [...beginnings].flatMap((beginning) =>
@@ -131,7 +131,9 @@ export function missing(name: string, catalog: Catalog, { keys, beginnings }: Us
   return [...wanted, ...made].filter((key) => !catalog.has(key)).concat(empty);
 }
 
-/** The frame of a help text: its parts, properties with their types, ports and lists, and what is written as code. */
+/**
+ * Returns the structure of a help text, sorted: its elements, properties with their types, code and addresses of links.
+ */
 export function frame(help: string): string[] {
   const parts = help.matchAll(
     /<(h3|ol|ul|li|dl|p)\b|<dt( class="optional")?>([^<]*)<span class="property-type">([^<]*)<|<code>([^<]*)<\/code>|<a\s+href="([^"]*)"/g,
@@ -140,6 +142,6 @@ export function frame(help: string): string[] {
     ([, element, optional, property, type, code, address]) =>
       [element, property && `${property.trim()}: ${type ?? ''}${optional ?? ''}`, code, address].find(Boolean) ?? '',
   );
-  // In another language the words of a sentence come in another order.
+  // The word order of a sentence differs between languages.
   return found.sort();
 }

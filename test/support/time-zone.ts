@@ -1,4 +1,4 @@
-/** Lets the tests of a suite run in a time zone. */
+/** Makes the tests of a suite run in a time zone. */
 export function inTimeZone(zone: string): void {
   const usual = process.env['TZ'];
   before(() => {

@@ -1,6 +1,6 @@
 import { FolderLock } from '../../../src/rollout/store/folder-lock';
 
-/** A process that uses a folder, reports it, and answers whether the folder is its own. */
+/** A process that uses a folder, reports changes, and answers whether it owns the folder. */
 const [, , folder = '', timing = ''] = process.argv;
 
 const tell = (message: object): void => {

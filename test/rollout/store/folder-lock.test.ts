@@ -7,9 +7,9 @@ import { claimText, isFree, watch, type Watched } from '../../../src/rollout/sto
 import { FolderLock, type LockTiming } from '../../../src/rollout/store/folder-lock';
 import { LockProcess } from '../../support/lock-process';
 
-/** A missing heartbeat alone frees nothing. */
+/** Timing with which a missing heartbeat alone does not free the folder. */
 const patient: LockTiming = { beat: 100, look: 20, silence: 600_000, trust: 300_000 };
-/** A process that is stopped is soon taken for gone. */
+/** Timing with which a stopped process soon counts as gone. */
 const brief: LockTiming = { beat: 50, look: 50, silence: 1_500, trust: 1_000 };
 
 const elsewhere = JSON.stringify({ token: 'theirs', host: 'another-host', space: '', pid: 1, released: false });

@@ -50,10 +50,13 @@ describe('whatever happens to a device', () => {
             else written.set(device, JSON.stringify(record));
           });
         let history = open();
-        /** Since the device ran the image, or the user allowed it, and why it must not be sent. */
+        /** Transfers of each image since the device ran it or the user allowed it; `barred` must not be sent at all. */
         const sent = new Map<string, number>();
         const barred = new Set<string>();
-        /** It was seen to run them: what replaces such a one on purpose lets it come back. */
+        /**
+         * Images that the device was seen to run. They may be sent again once another image has replaced them on
+         * purpose.
+         */
         const had = new Set<string>();
         const runs = (image: string): void => {
           sent.delete(image);

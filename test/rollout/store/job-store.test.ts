@@ -30,14 +30,14 @@ describe('the files of jobs', () => {
     return store;
   };
   const files = (name: string): Promise<string[]> => readdir(path.join(folder, name));
-  /** Puts a file there as an earlier process has left it. */
+  /** Writes a file as an earlier process has left it. */
   const place = async (name: string, ...lines: readonly unknown[]): Promise<void> => {
     const file = path.join(folder, name);
     await mkdir(path.dirname(file), { recursive: true });
     const all = [{ version: 1 }, ...lines].map((line) => (typeof line === 'string' ? line : JSON.stringify(line)));
     await writeFile(file, all.map((line) => `${line}\n`).join(''));
   };
-  /** The locks of a broker that no other test has. */
+  /** Returns the locks of a broker that no other test uses. */
   const broker = (): DeviceLocks => new DeviceLocks(`mqtt://${randomUUID()}`, 'homie/');
 
   it('keep a firmware for a job that has only just begun when another job with it is forgotten', async () => {
@@ -69,7 +69,7 @@ describe('the files of jobs', () => {
       jobs.map(({ id }) => id),
       [open1],
     );
-    // What has expired is deleted afterwards: nobody waits for that.
+    // Expired files are deleted afterwards; opening does not wait for that.
     await store.close();
     const all = performance.now() - begun;
     assert.deepEqual(await files('jobs'), [`${open1}.jsonl`]);
@@ -77,7 +77,7 @@ describe('the files of jobs', () => {
     assert.ok(read < 15_000 && all < 30_000, `read in ${read} ms, all deleted after ${all} ms`);
   });
 
-  /** Makes files as old as this, in days. */
+  /** Sets the age of files, in days. */
   const age = async (days: number, ...names: readonly string[]): Promise<void> => {
     const then = new Date(Date.now() - days * 24 * 3_600_000);
     for (const name of names) await utimes(path.join(folder, name), then, then);

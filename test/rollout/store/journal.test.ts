@@ -199,7 +199,7 @@ describe('a journal', () => {
 
   it('tells once that it cannot write, goes on, and writes all when it can again', async () => {
     const told: HomieError[] = [];
-    // A folder in the place of the file: root, too, cannot write there.
+    // A folder in place of the file: even root cannot write there.
     await mkdir(path.join(file, 'in the way'), { recursive: true });
     const journal = new Journal(file, (error) => told.push(error));
     await journal.set('a', 1);

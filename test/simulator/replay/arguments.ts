@@ -4,12 +4,15 @@ import type { Recording } from './recording';
 
 export type ReplayOptions = Omit<DeviceOptions, 'url' | 'image'>;
 
-/** Seconds, where a device dies silently. The firmware's 15 s only make waiting for its will longer. */
+/** Seconds, for a device that dies silently. The 15 s of the firmware would only delay its will. */
 const SHORT_KEEPALIVE = 1;
-/** Milliseconds. A boot takes some time, but nothing depends on how much. */
+/** Milliseconds. A boot takes time, but nothing depends on how long. */
 const LONGEST_BOOT = 200;
 
-/** By the argument of `--reboot-mode`: of the two that never start again, one leaves its connection open. */
+/**
+ * Misbehaviour by the argument of `--reboot-mode`. The last two never start again; the last one leaves its connection
+ * open.
+ */
 const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
   fin: { reboot: 'fin' },
   silent: { reboot: 'silent' },
@@ -17,7 +20,7 @@ const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
   'hang-silent': { reboot: 'hang' },
 };
 
-/** @returns what the recorded device was told to be and to do, or the argument that is not known here */
+/** Returns the options of the recorded device, or the first unknown argument. */
 export function optionsOf({ variant, device_args, config }: Recording['input']): ReplayOptions | { unknown: string } {
   const core = { core2: 2, amc09: 2, core3: 3 } as const;
   if (!(variant in core)) return { unknown: variant };

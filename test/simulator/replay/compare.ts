@@ -10,13 +10,13 @@ import {
 import type { Script } from './script';
 import type { Kind, Sequences } from './sequences';
 
-/** Milliseconds within which two publishes count as one directly behind the other. */
+/** Milliseconds within which one publish counts as directly behind another. */
 const AT_ONCE = 50;
 
 /**
  * Compares what the simulator did with what the real firmware did.
- * @param observed checksums there are those of the recording where the image is one of it
- * @returns how they differ, a sentence each; nothing when they do not
+ * @param observed with the checksums of the recording for its images
+ * @returns a sentence for each difference
  */
 export function compare(recording: Recording, script: Script, observed: Sequences): string[] {
   const known = new Set([recording.input.firmware.md5, ...images(recording).map(({ md5 }) => md5)]);
@@ -37,8 +37,9 @@ export function compare(recording: Recording, script: Script, observed: Sequence
 }
 
 /**
- * Some recordings were stripped of the configurations. And between many patches whoever made the recording also put files
- * in place that are not in it; only where the patches have names it was always the first one.
+ * Returns whether the configurations can be compared. Some recordings do not contain them. Between many patches, other
+ * files were put on the device that the recording does not contain; only where the patches have names, it was always
+ * the first file.
  */
 function knowsFiles(recording: Recording, { configs }: Sequences): boolean {
   const patches = publishesOf(recording).filter(({ publish }) => isConfigSet(publish));
@@ -66,8 +67,8 @@ function images(recording: Recording): ImageFacts[] {
 }
 
 /**
- * The image that has another one directly behind it. Whether that one had reached the flash when the device rebooted
- * is a matter of a few hundred bytes in TCP: in the recordings the same two images end both ways.
+ * Returns the MD5 of the first image that has another one directly behind it. A few hundred bytes in TCP decide whether
+ * the second image reaches the flash before the reboot: the recordings of the same two images show both results.
  */
 function overtakenImage(recording: Recording): string | undefined {
   const steps = publishes(recording).filter(({ publish }) => /\/[0-9a-fA-F]{32}$/.test(publish));
@@ -76,8 +77,8 @@ function overtakenImage(recording: Recording): string | undefined {
 }
 
 /**
- * Whether a base64 payload starts its second segment in the middle of a group of four. Which refusal comes of it
- * depends on what is on the device's stack.
+ * Returns whether the second segment of a base64 payload starts in the middle of a group of four. The content of the
+ * device's stack decides which refusal follows.
  */
 function hasBadPhase(recording: Recording): boolean {
   const at = recording.input.device_args.indexOf('--chunk');
@@ -88,7 +89,7 @@ function hasBadPhase(recording: Recording): boolean {
   });
 }
 
-/** Bytes before the payload of a PUBLISH: MQTT 3.1.1, 3.3. The device subscribes at QoS 1. */
+/** Returns the bytes before the payload of a PUBLISH (MQTT 3.1.1, 3.3). The device subscribes at QoS 1. */
 function headerLength({ publish, qos, bytes = 0 }: PublishStep): number {
   const variable = 2 + Buffer.byteLength(publish) + (qos > 0 ? 2 : 0);
   const digits = [128, 128 ** 2, 128 ** 3].filter((limit) => variable + bytes >= limit).length + 1;

@@ -10,12 +10,12 @@ import {
 
 const NAME = 'bf84e413546d792d6c6967687493446ba775';
 const version = (text: string) => `6a3f3e0ee1${Buffer.from(text).toString('hex')}b03048d41a`;
-/** Where the images of the recordings have their marks, about. */
+/** Approximate offset of the marks in the images of the recordings, in bytes. */
 const MARKS_AT = 1000;
 
 const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 
-/** Bytes that are always the same for the same seed, and look like nothing. */
+/** Returns pseudo-random bytes, which are the same for the same seed. */
 function noise(length: number, seed: string): Buffer {
   let state = createHash('md5').update(seed).digest().readUInt32LE() | 1;
   const bytes = Buffer.alloc(Math.ceil(length / 4) * 4);
@@ -29,14 +29,14 @@ function noise(length: number, seed: string): Buffer {
 }
 
 /**
- * Stands in for the images of a recording: with the same length, the same first bytes and the same differences
- * between them, but other bytes otherwise, and so another MD5.
+ * Images in place of those of a recording. They have the same lengths, first bytes and differences between them, but
+ * otherwise other bytes, and so other MD5s.
  */
 export class StandIns {
   readonly #running: Buffer;
-  /** By the MD5 that the recording has for it. */
+  /** Our images by their MD5 in the recording. */
   readonly #images = new Map<string, Buffer>();
-  /** MD5 of the recording for our MD5s. */
+  /** MD5s in the recording by the MD5s of our images. */
   readonly #recorded = new Map<string, string>();
 
   constructor({ input }: Recording) {
@@ -44,12 +44,12 @@ export class StandIns {
     for (const step of input.steps.filter(isPublish).filter(isFirmware)) this.#learn(step);
   }
 
-  /** The image that the device runs at first. */
+  /** The image that the device runs at the start. */
   get running(): Buffer {
     return this.#running;
   }
 
-  /** The topic of the step, with our MD5 where it has one of the recording. */
+  /** Returns the topic of the step, with our MD5 in place of one of the recording. */
   topic({ publish }: PublishStep): string {
     const level = lastLevel(publish);
     const image = this.#images.get(level.toLowerCase());
@@ -69,7 +69,7 @@ export class StandIns {
     return encoded;
   }
 
-  /** Which image of the recording has this MD5 of ours. @returns the MD5 there, or undefined for none */
+  /** Returns the MD5 in the recording of the image that has this MD5 here; undefined if there is none. */
   recordedAs(ours: string): string | undefined {
     return this.#recorded.get(ours);
   }
@@ -77,7 +77,7 @@ export class StandIns {
   #learn({ publish, hex, bytes = 0, payload }: PublishStep): void {
     const level = lastLevel(publish).toLowerCase();
     if (hex !== undefined) {
-      // The topic may name an image whose bytes these are not: the running one, to ask the device for a cut-off update.
+      // The topic may name the running image although these are not its bytes: to ask whether an update was cut off.
       if (!this.#images.has(level)) this.#add(level, Buffer.from(hex, 'hex'));
     } else if (payload?.image) {
       const { image } = payload;
@@ -112,7 +112,7 @@ function make(facts: ImageFacts, marked: string): Buffer {
   return image;
 }
 
-/** @param length of the text in bytes; there may be several newlines at its end */
+/** Encodes an image. @param length of the text in bytes, which may end with several newlines */
 function base64(image: Buffer, { lineLength, trailingNewline }: PayloadFacts, length = 0): Buffer {
   const plain = image.toString('base64');
   const lines = lineLength === undefined ? [plain] : (plain.match(new RegExp(`.{1,${lineLength}}`, 'g')) ?? []);

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What a recording tells of an image whose bytes it does not hold. */
+/** What a recording says about an image whose bytes it does not contain. */
 export interface ImageFacts {
   /** MD5, lower case. */
   readonly md5: string;
@@ -9,13 +9,13 @@ export interface ImageFacts {
   readonly length: number;
   /** The first bytes (at most 8) as hex. */
   readonly head: string;
-  /** False when the image is not the one that the MD5 in the topic means. */
+  /** False if the MD5 in the topic belongs to another image. */
   readonly matchesTopic?: boolean;
-  /** Where its bytes are not those of the image that the MD5 in the topic means. */
+  /** Offsets of the bytes that differ from the image that the MD5 in the topic belongs to. */
   readonly differsAt?: readonly number[];
 }
 
-/** How an image was put into a payload. */
+/** How an image was encoded in a payload. */
 export interface PayloadFacts {
   readonly encoding: 'binary' | 'base64' | 'gzip' | 'base64 of gzip' | 'empty' | 'other';
   readonly lineLength?: number;
@@ -41,11 +41,11 @@ type Step = PublishStep | { readonly t: number; readonly step: string };
 export interface RecordedMessage {
   readonly t: number;
   readonly topic: string;
-  /** Text, or what matters of other bytes. */
+  /** Text, or the relevant facts about other bytes. */
   readonly payload: unknown;
 }
 
-/** One exchange of the real firmware, as it was recorded. */
+/** A recorded exchange with the real firmware. */
 export interface Recording {
   readonly scenario: string;
   readonly input: {
@@ -61,7 +61,7 @@ export interface Recording {
   readonly messages: readonly RecordedMessage[];
 }
 
-/** Reads every `.json` of the directory, by name. */
+/** Reads every `.json` file of the directory, sorted by name. */
 export function readRecordings(directory: string): Recording[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith('.json'))
@@ -76,7 +76,7 @@ export const isPublish = (step: Step): step is PublishStep => 'publish' in step;
 export const isFirmware = (step: PublishStep) => step.publish.includes('/$implementation/ota/firmware/');
 export const isConfigSet = (topic: string) => topic.endsWith('/$implementation/config/set');
 
-/** @returns why the recording cannot be replayed by its input, or undefined when it can */
+/** Returns why the recording cannot be replayed from its input, or undefined if it can. */
 export function whyNotReplayed({ input }: Recording): string | undefined {
   const script = input.steps.find((step) => !isPublish(step) && !['device ready', 'not started'].includes(step.step));
   if (script && !isPublish(script)) return `${script.step} published what is not in the steps`;
@@ -87,7 +87,7 @@ export function whyNotReplayed({ input }: Recording): string | undefined {
   return undefined;
 }
 
-/** What was published to the device, in order: the steps, and patches that are only among the messages. */
+/** Returns what was published to the device, in order: the steps, and patches that only the messages show. */
 export function publishesOf({ input, messages }: Recording): PublishStep[] {
   const steps = input.steps.filter(isPublish);
   const patches = messages.flatMap(({ t, topic, payload }): PublishStep[] => {

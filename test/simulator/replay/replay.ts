@@ -17,12 +17,12 @@ export type Outcome =
   | { readonly verdict: 'differ'; readonly differences: readonly string[] }
   | { readonly verdict: 'not replayed'; readonly reason: string };
 
-/** Milliseconds until something that the recording shows must have come, beside what it took there. */
+/** Longest wait for something that the recording shows, in ms, in addition to the time in the recording. */
 const PATIENCE = 10_000;
-/** Milliseconds: a replay that takes longer runs beside all others. */
+/** Milliseconds. A replay that takes longer runs in parallel with all others. */
 const LONG = 20_000;
 
-/** Most of a replay is waiting; so many at once keep a machine with two cores busy. */
+/** Number of replays in parallel. They mostly wait; this many keep a machine with two cores busy. */
 const AT_ONCE = 4;
 
 export interface Replay {
@@ -30,7 +30,7 @@ export interface Replay {
   readonly outcome: Promise<Outcome>;
 }
 
-/** Replays several at once, in their order; those that take long all together, from the beginning. */
+/** Replays the recordings in order, several in parallel. The long ones all start immediately. */
 export function replayAll(recordings: readonly Recording[]): Replay[] {
   const inTurn: Promise<Outcome>[] = [];
   return recordings.map((recording) => {
@@ -42,7 +42,7 @@ export function replayAll(recordings: readonly Recording[]): Replay[] {
   });
 }
 
-/** Whether waiting and flashing make the replay last for more than 20 s. */
+/** Returns whether waiting and flashing take more than 20 s in the replay. */
 export function takesLong(recording: Recording): boolean {
   const options = optionsOf(recording.input);
   if ('unknown' in options) return false;
@@ -53,8 +53,8 @@ export function takesLong(recording: Recording): boolean {
 }
 
 /**
- * Does to a simulated device what was done to the real one, on a broker of its own, and compares what came.
- * @returns never rejects: a recording that cannot be understood differs
+ * Repeats with a simulated device, on its own broker, what was done to the real one, and compares the messages.
+ * @returns never rejects: a recording that cannot be interpreted differs
  */
 export async function replay(recording: Recording): Promise<Outcome> {
   try {
@@ -112,7 +112,7 @@ async function perform(
     if (!script.cut) await caughtUp(client, device);
     const before = observer.sequences.states.length;
     await device.stop();
-    // The will comes after all that the device has sent.
+    // The will arrives after everything that the device has sent.
     if (![undefined, 'lost'].includes(observer.sequences.states.at(-1))) await observer.comes('states');
     const { states, ...others } = observer.sequences;
     return compare(recording, script, { ...others, states: states.slice(0, before) });
@@ -129,7 +129,7 @@ async function publish(client: MqttClient, standIns: StandIns, { step }: Action 
   await client.publishAsync(standIns.topic(step), standIns.payload(step), { qos, retain });
 }
 
-/** Milliseconds from a message to the next of its kind, at most. */
+/** Returns the longest time between two messages of the same kind, in ms. */
 function longestSilence({ messages }: Recording): number {
   const last = new Map<Kind, number>();
   let longest = 0;
@@ -142,7 +142,7 @@ function longestSilence({ messages }: Recording): number {
   return longest;
 }
 
-/** Resolves when the device has dealt with all that was published, and with what came of it. */
+/** Waits until the device has processed everything that was published, including the reboots that follow. */
 async function caughtUp(client: MqttClient, device: SimulatedDevice): Promise<void> {
   const topic = `${device.baseTopic}$broadcast/caught-up`;
   const deadline = performance.now() + PATIENCE;
@@ -166,13 +166,13 @@ async function caughtUp(client: MqttClient, device: SimulatedDevice): Promise<vo
 
 class TookTooLong extends Error {}
 
-/** Sees what any subscriber sees. */
+/** Collects the messages that any subscriber receives. */
 class Observer extends EventEmitter<Record<Kind, []>> {
   readonly #standIns: StandIns;
   readonly #patience: number;
   sequences: Sequences = NOTHING;
 
-  /** @param patience ms until the next message must have come */
+  /** @param patience longest wait for the next message, in ms */
   constructor(standIns: StandIns, patience: number) {
     super();
     this.#standIns = standIns;
@@ -186,7 +186,7 @@ class Observer extends EventEmitter<Record<Kind, []>> {
     if (kind) this.emit(kind);
   }
 
-  /** Resolves when as much has come as in `sequences`; whether it is the same is for later. */
+  /** Waits for as many messages as in `sequences`, except for configurations. Does not compare them. */
   async reaches({ states, statuses, checksums }: Sequences): Promise<void> {
     while (this.sequences.states.length < states.length) await this.comes('states');
     while (this.sequences.statuses.length < statuses.length) await this.comes('statuses');

@@ -8,35 +8,35 @@ import {
 } from './recording';
 import { kindOf, sequencesOf, type Sequences } from './sequences';
 
-/** What whoever made the recording did, and what had come by then. */
+/** Something that was done while recording, at `t` ms, and the messages that had arrived before. */
 export type Action = { readonly t: number; readonly after: Sequences } & (
   | {
       readonly does: 'publish';
       readonly step: PublishStep;
-      /** Put config.json back as it was at the start, before the publish. */
+      /** Whether config.json was restored to its initial text before the publish. */
       readonly putsFileBack: boolean;
-      /** Milliseconds from all that had come by then to the publish. */
+      /** Milliseconds from the last event before the publish to the publish. */
       readonly pause: number;
     }
   | { readonly does: 'take away' }
-  /** Started another one, with a fresh flash. */
+  /** Another device was started, with a fresh flash. */
   | { readonly does: 'start' }
 );
 
 export interface Script {
   readonly actions: readonly Action[];
-  /** All that came until the device was taken away for good. */
+  /** All messages until the device was taken away for good. */
   readonly expected: Sequences;
-  /** It was taken away so soon after a 200 or a patch that its return is not in the recording. */
+  /** Whether the device was taken away so soon after a 200 or a patch that the recording does not show its return. */
   readonly cut: boolean;
 }
 
-/** Milliseconds from a patch to the reboot that it brings about, at most. */
+/** Longest time from a patch to the reboot that it causes, in ms. */
 const PATCHED = 100;
-/** Milliseconds that a reboot takes at least in the recordings. */
+/** Duration of the shortest reboot in the recordings, in ms. */
 const REBOOT = 150;
 
-/** Reads the recording as a script: its steps, and the moments when the device was taken away by hand. */
+/** Derives a script from the recording: its steps, and the moments when the device was taken away by hand. */
 export function scriptOf(recording: Recording): Script {
   const { messages } = recording;
   const losses = lossesOf(recording);
@@ -50,7 +50,7 @@ export function scriptOf(recording: Recording): Script {
     step,
     pause: pauseBefore(messages, all[i - 1], step),
     putsFileBack: isConfigSet(step.publish) && isAnswered(messages, all[i - 1], step),
-    // A status in the same millisecond is an answer already.
+    // A status in the same millisecond is already an answer.
     after: sequencesOf(messages, ({ t, topic }) => t < step.t || (t === step.t && topic.endsWith('/$state'))),
   }));
   const replacements = byHand
@@ -72,8 +72,8 @@ export function scriptOf(recording: Recording): Script {
 }
 
 /**
- * How long nothing had happened before an image was published: the device may have settled meanwhile, and nothing else
- * shows that. Of a patch its answer does.
+ * Returns how long nothing had happened before an image was published, in ms. The device may have settled in this time,
+ * and nothing else shows that. For a patch the answer shows it.
  */
 function pauseBefore(messages: readonly RecordedMessage[], before: PublishStep | undefined, step: PublishStep): number {
   if (!isFirmware(step)) return 0;
@@ -82,7 +82,7 @@ function pauseBefore(messages: readonly RecordedMessage[], before: PublishStep |
   return since === 0 ? 0 : step.t - since;
 }
 
-/** Whether the device has dealt with a patch before the next one came. */
+/** Returns whether the device processed a patch before the next publish. */
 function isAnswered(messages: readonly RecordedMessage[], patch: PublishStep | undefined, next: PublishStep): boolean {
   if (patch === undefined || !isConfigSet(patch.publish)) return false;
   return messages.some(
@@ -93,13 +93,13 @@ function isAnswered(messages: readonly RecordedMessage[], patch: PublishStep | u
 
 interface Loss {
   readonly message: RecordedMessage;
-  /** When what brought it about came, in ms; undefined when nothing did. */
+  /** Time of the message that caused it, in ms; undefined without one. */
   readonly cause: number | undefined;
-  /** A device that does this comes back. */
+  /** Whether the device comes back. */
   readonly returns: boolean;
 }
 
-/** Each `lost`, and whether the device had a reason of its own. */
+/** Returns each `lost`, with the cause if the device had one. */
 function lossesOf({ input, messages }: Recording): Loss[] {
   const has = (argument: string) => input.device_args.includes(argument);
   const breaks = has('--drop-tcp-at') || has('--hang-at');
@@ -107,7 +107,7 @@ function lossesOf({ input, messages }: Recording): Loss[] {
   let cause: number | undefined;
   let patchedAt = -Infinity;
   let returns = true;
-  /** The device says nothing of a patch that it refused; one that it took is followed by the reboot at once. */
+  /** The device does not report a refused patch. After an accepted one it reboots immediately. */
   const patched = ({ t }: RecordedMessage) => (t - patchedAt <= PATCHED && !has('--no-reboot') ? patchedAt : undefined);
   for (const [i, message] of messages.entries()) {
     const { t, topic, payload } = message;
@@ -128,7 +128,7 @@ function lossesOf({ input, messages }: Recording): Loss[] {
   return losses;
 }
 
-/** Whether the device comes back with another image than before, and not as one that was started afresh. */
+/** Returns whether the device comes back with another image than before, and is not a newly started one. */
 function bootsAnother(fresh: string, messages: readonly RecordedMessage[], at: number): boolean {
   const isChecksum = ({ topic }: RecordedMessage) => topic.endsWith('/$fw/checksum');
   const before = messages.slice(0, at).findLast(isChecksum)?.payload;

@@ -1,14 +1,14 @@
 import type { RecordedMessage } from './recording';
 
-/** What an exchange looks like from outside, each kind in its own order. */
+/** What an exchange looks like from outside: the messages of each kind, in order. */
 export interface Sequences {
-  /** Of `$state`. */
+  /** Values of `$state`. */
   readonly states: readonly string[];
-  /** Of `$implementation/ota/status`: one `206` for each row of them. */
+  /** Values of `$implementation/ota/status`, with one `206` for several in a row. */
   readonly statuses: readonly string[];
-  /** Of `$fw/checksum`: what runs. */
+  /** Values of `$fw/checksum`: the MD5 of the running image. */
   readonly checksums: readonly string[];
-  /** Of `$implementation/config`. */
+  /** Values of `$implementation/config`. */
   readonly configs: readonly string[];
 }
 
@@ -21,14 +21,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
   '$implementation/config': 'configs',
 };
 
-/** @returns which sequence the topic belongs to, whatever the device and the base topic are */
+/** Returns the sequence that a topic belongs to, for any device and base topic. */
 export function kindOf(topic: string): Kind | undefined {
   const [, suffix] =
     /(?:^|\/)(\$state|\$implementation\/ota\/status|\$implementation\/config|\$fw\/checksum)$/.exec(topic) ?? [];
   return suffix === undefined ? undefined : KINDS[suffix];
 }
 
-/** Adds a message to the sequences it is part of. Progress is told as often as segments happen to fall. */
+/** Adds a message to its sequence. The number of 206 messages depends on how the TCP segments fall. */
 export function extend(sequences: Sequences, topic: string, payload: string): Sequences {
   const kind = kindOf(topic);
   if (!kind) return sequences;
@@ -39,7 +39,7 @@ export function extend(sequences: Sequences, topic: string, payload: string): Se
 
 export const NOTHING: Sequences = { states: [], statuses: [], checksums: [], configs: [] };
 
-/** The sequences of a recording up to a moment. @param until which messages count */
+/** Returns the sequences of a recording. @param until selects the messages that count */
 export function sequencesOf(
   messages: readonly RecordedMessage[],
   until: (message: RecordedMessage) => boolean = () => true,
