@@ -15,7 +15,7 @@ import type { Proxy } from '../support/proxy';
 import { Deployment } from './deployment';
 import { listen } from './listen';
 import { Home } from './home';
-import type { Origin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/library';
 import { libraryWorks, meantBy, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
@@ -76,7 +76,7 @@ export class Library implements Ours {
     });
   }
 
-  async #askLibrary(errand: ErrandPlan, origin: Origin): Promise<void> {
+  async #askLibrary(errand: ErrandPlan, origin: ImageOrigin): Promise<void> {
     const { home, see } = this.#around;
     const { plan } = home;
     const { around, requesters } = this.#deployment.side(errand.via);

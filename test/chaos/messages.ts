@@ -6,7 +6,7 @@ import { configWork } from '../../src/rollout/config-work';
 import { divideByImage } from '../../src/rollout/by-image';
 import { otaWork, type OtaWish, type OtaWorkAround } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import type { Origin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/library';
 import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
@@ -111,7 +111,7 @@ interface LibraryWork {
 export async function libraryWorks(
   plan: Plan,
   errand: ErrandPlan,
-  origin: Origin,
+  origin: ImageOrigin,
   around: OtaWorkAround,
 ): Promise<LibraryWork[]> {
   const { broker } = around;
@@ -119,7 +119,7 @@ export async function libraryWorks(
   const { choice, settings, rollout } = wishOf(plan, errand);
   if (origin === 'offer') await library.offer(broker.locks.scope, await Firmware.from(imageOf(plan, errand)));
   const { signal } = new AbortController();
-  const { groups } = await divideByImage({ broker, library, origin, choice, continuous: false, signal });
+  const { groups } = await divideByImage({ broker, library, origin, choice, exclude: [], continuous: false, signal });
   const wish = { settings: { ...settings, allowDowngrade: origin === 'previous' }, rollout, origin };
   return Promise.all(
     groups.map(async ({ image: { md5: what }, choice: own }) => {

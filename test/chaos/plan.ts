@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Origin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/library';
 
 /** The `nth` occurrence of a protocol event, at one device or at any. Never a point in time. */
 export interface Moment {
@@ -133,7 +133,7 @@ export interface ErrandPlan {
    * `offer`: the image is put on offer, and the devices get what is on offer for them. `previous`: the devices go back to
    * the image that was proven before. Default: the message contains the image. Only without a Node-RED.
    */
-  readonly origin?: Origin;
+  readonly origin?: ImageOrigin;
   /** Default: at the start. */
   readonly at?: Moment;
   /** Indices of devices named by their full ids; all devices that run the firmware; or all devices by a pattern. */

@@ -145,6 +145,7 @@ describe('a nightly update from a folder, over five nights', () => {
       library,
       origin: 'previous',
       choice: { devices: ['attic'] },
+      exclude: [],
       continuous: false,
       signal,
     });
