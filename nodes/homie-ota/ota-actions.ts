@@ -10,7 +10,8 @@ import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout
 import { Queue } from '../../src/rollout/queue';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, together, type Done, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Errand } from '../shared/actions';
+import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
 import { checkAnswer, countsOf } from '../shared/message-summaries';
 import type { Part } from '../shared/replies';
