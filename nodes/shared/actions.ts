@@ -19,6 +19,7 @@ import type { Work } from '../../src/rollout/work';
 import { isAbort } from '../../src/unless-aborted';
 import { endOfEach, failureOf, refusal, sameAgain, standing } from './message-summaries';
 import type { BrokerLink } from './broker-node';
+import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
 import type { Jobs } from './jobs';
@@ -40,12 +41,6 @@ export interface ActionsContext {
   /** Returns the outbox for a message of which these properties were kept. */
   readonly reply: (kept: Request) => Outbox;
 }
-
-/** Marks a message that has no answer yet, because a later node continues its job. */
-export const KEPT = Symbol('kept');
-
-/** How a message ends: the error for `done`, if there is one. */
-export type Done = HomieError | typeof KEPT | undefined;
 
 /** A message that is being answered. */
 export interface Errand {
@@ -267,16 +262,6 @@ export abstract class Actions<Action extends string, Settings> {
     }
     outbox.send('summary', answer);
   }
-}
-
-/** Returns how a message ends that has several parts. */
-export function together(ends: readonly Done[]): Done {
-  if (ends.includes(KEPT)) return KEPT;
-  const errors = ends.flatMap((end) => (end instanceof HomieError ? [end] : []));
-  const [first] = errors;
-  if (first === undefined || errors.length === 1) return first;
-  const { code, hint, cause } = first;
-  return new HomieError(code, {}, { message: errors.map(({ message }) => message).join(' '), hint, cause });
 }
 
 const commands = Object.keys(jobCommands).filter(isCommand);
