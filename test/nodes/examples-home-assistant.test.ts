@@ -17,7 +17,7 @@ describe(`the example ${example}`, () => {
   let homeAssistant: HomeAssistant;
   beforeEach(async () => {
     stage = await Stage.open();
-    homeAssistant = await HomeAssistant.start(stage.url);
+    homeAssistant = await HomeAssistant.start(stage.brokerUrl);
   });
   afterEach(async () => {
     await homeAssistant.stop();
@@ -67,7 +67,7 @@ describe(`the example ${example}`, () => {
     // A dot is not allowed in a discovery topic.
     assert.deepEqual(homeAssistant.texts(configTopic('attic.light')), []);
 
-    const later = await HomeAssistant.start(stage.url);
+    const later = await HomeAssistant.start(stage.brokerUrl);
     await later.hears('homie-ota/kitchen-light/state');
     await later.discovers('kitchen-light');
     await later.hears('homie-ota/status');
