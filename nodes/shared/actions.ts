@@ -9,6 +9,7 @@ import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
 import type { OtaWorkAround } from '../../src/rollout/ota-work';
+import type { DeviceWithout } from '../../src/rollout/by-image';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
@@ -16,15 +17,7 @@ import type { JobStore } from '../../src/rollout/store/job-store';
 import { canceledBeforeFound, combine } from '../../src/rollout/summaries';
 import type { Work } from '../../src/rollout/work';
 import { isAbort } from '../../src/unless-aborted';
-import {
-  failureAmong,
-  failureOf,
-  refusal,
-  refusalOfEach,
-  sameAgain,
-  standing,
-  type Refused,
-} from './message-summaries';
+import { endOfEach, failureOf, refusal, sameAgain, standing } from './message-summaries';
 import type { BrokerLink } from './broker-node';
 import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
@@ -193,12 +186,12 @@ export abstract class Actions<Action extends string, Settings> {
     }
   }
 
-  /** Refuses devices, each with its own reason, in a summary of their own. */
-  protected refuseEach(refused: readonly Refused[], outbox: Outbox): HomieError | undefined {
-    const answer = refusalOfEach(randomUUID(), refused);
+  /** Ends devices without a job, in a summary of their own. */
+  protected endEach(devices: readonly DeviceWithout[], outbox: Outbox): HomieError | undefined {
+    const answer = endOfEach(randomUUID(), devices);
     this.#tellRefusal(answer, outbox);
     this.#jobs.refused(answer.devices);
-    return failureAmong(refused);
+    return failureOf(answer);
   }
 
   async #runs({ job, isAgain, run }: Answer, devices: readonly string[], outbox: Outbox): Promise<Done> {

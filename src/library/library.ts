@@ -22,10 +22,10 @@ import { describeImage, isRunBy, isStoredImage, type StoredImage } from './store
 const OFFER = 'offer ';
 
 /** Where an image that nobody brings comes from: what is on offer, or what was proven before. */
-export type Origin = 'offer' | 'previous';
+export type ImageOrigin = 'offer' | 'previous';
 
 /** Whether what was written down is an origin. */
-export function isOrigin(value: unknown): value is Origin {
+export function isImageOrigin(value: unknown): value is ImageOrigin {
   return value === 'offer' || value === 'previous';
 }
 
@@ -168,7 +168,7 @@ export class Library extends EventEmitter<{ changed: [] }> {
   }
 
   /** Returns the image that a device gets from here, or why there is none: NOTHING_ON_OFFER, NOTHING_TO_GO_BACK_TO. */
-  choose(origin: Origin, scope: string, device: Device): Choice {
+  choose(origin: ImageOrigin, scope: string, device: Device): Choice {
     return origin === 'offer' ? this.offerFor(scope, device) : this.#previousOf(scope, device);
   }
 

@@ -1,7 +1,7 @@
 /** Why an image is not sent to a device that does not run it, although nothing is wrong with either. */
 import type { HomieBroker } from '../homie/broker';
 import { namedDevices, type DeviceChoice } from '../homie/select';
-import type { Library, Origin } from '../library/library';
+import type { Library, ImageOrigin } from '../library/library';
 import type { ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { phrase, type Text } from '../texts/text';
@@ -13,7 +13,7 @@ export interface Known {
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
   /** Where the image comes from; undefined if the message contains it. */
-  readonly origin?: Origin | undefined;
+  readonly origin?: ImageOrigin | undefined;
   readonly broker: HomieBroker;
   readonly firmware: ImageFacts;
   readonly history: History;

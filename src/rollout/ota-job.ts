@@ -15,7 +15,7 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
-import { Library, type Origin } from '../library/library';
+import { Library, type ImageOrigin } from '../library/library';
 import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
@@ -41,7 +41,7 @@ export interface OtaTaskInput {
   /** The firmware on offer, and the images proven on each device. */
   readonly library?: Library;
   /** Where the image comes from; undefined if the message contains it. */
-  readonly origin?: Origin | undefined;
+  readonly origin?: ImageOrigin | undefined;
   /** The author to record in the history. */
   readonly author?: Author | undefined;
 }

@@ -176,10 +176,15 @@ export class Stage {
   }
 
   /** Sends a request to Node-RED. */
-  request(url: string, init: RequestInit = {}): Promise<Response> {
+  request(route: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(this.url(route), init);
+  }
+
+  /** Returns the address at which Node-RED takes requests for a path. */
+  url(route: string): string {
     const address = this.#server.address();
     assert.ok(typeof address === 'object');
-    return fetch(`http://127.0.0.1:${address?.port}${url}`, init);
+    return `http://127.0.0.1:${address?.port}${route}`;
   }
 
   /** Sends a POST request with only the first byte of its body. @returns the status of the answer */
