@@ -1,4 +1,4 @@
-/** What became of a patch that was sent, by what the device has shown since. */
+/** The results of a patch that was sent, judged by what the device has shown since. */
 import { HomieError } from '../errors';
 import type { Obstacle } from '../homie/gate';
 import type { OpenEnd } from '../homie/lock-table';

@@ -29,7 +29,7 @@ export function isImageOrigin(value: unknown): value is ImageOrigin {
   return value === 'offer' || value === 'previous';
 }
 
-/** What became of an image that was offered. `instead`: the higher version that stays on offer. */
+/** The result of an offer. `instead`: the higher version that stays on offer. */
 export interface Offered {
   readonly image: StoredImage;
   readonly instead?: StoredImage;

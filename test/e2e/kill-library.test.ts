@@ -133,7 +133,7 @@ interface Result {
   readonly error?: { readonly message: string; readonly hint: string };
 }
 
-/** Resolves at so many changes of the files of the library. */
+/** Resolves after a number of changes of the files of the library. */
 function changes(folder: string, count: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     let seen = 0;

@@ -65,7 +65,7 @@ export async function askNodeRed(
   return response.json();
 }
 
-/** Resolves at so many events of devices: what they publish, and what they receive. */
+/** Resolves after a number of events of devices: messages that they publish or receive. */
 export function events(devices: readonly SimulatedDevice[], count: number): Promise<void> {
   return new Promise((resolve) => {
     let seen = 0;
