@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { functionOf, Stage } from './examples-stage';
+import { functionOf } from './example-files';
+import { Stage } from './examples-stage';
 import { payload, state } from './scene';
 
 const MASK = '•••';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { editorFiles } from '../support/editor-files';
-import { examples, readExample } from './examples-stage';
+import { examples, readExample } from './example-files';
 
 /** Nodes of the core that an example may use. */
 const core = new Set([
@@ -23,6 +23,8 @@ const core = new Set([
   'file',
   'file in',
   'http in',
+  'mqtt in',
+  'mqtt-broker',
   'http response',
 ]);
 const own = new Map(
@@ -47,6 +49,8 @@ describe('the examples', () => {
       '9 - Enable OTA, update, disable it again',
       'Change a configuration',
       'Find firmware',
+      'Firmware from GitHub releases',
+      'Health check after the canary',
       'List devices',
       'Steer a rollout',
     ]);
