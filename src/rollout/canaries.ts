@@ -7,6 +7,8 @@ export class Canaries {
   readonly #context: JobContext;
   readonly #clock: Clock;
   readonly #soak: number;
+  /** Ends the observation of each canary as a failure. */
+  readonly #failures = new Map<string, AbortController>();
   #over = new AbortController();
 
   /** @param soak observation time of a canary, in ms on the clock */
@@ -29,6 +31,11 @@ export class Canaries {
     void save();
   }
 
+  /** Ends the observation of a canary as a failure, because it is rolled back. */
+  fail(device: string): void {
+    this.#failures.get(device)?.abort();
+  }
+
   /** Ends all observations, because no device is left that waits for their results. */
   stop(): void {
     this.#over.abort();
@@ -43,18 +50,22 @@ export class Canaries {
   async #lockedEnd(device: string): Promise<SoakEnd | undefined> {
     const { job, task, lifetime } = this.#context;
     const { broker } = task;
-    const signal = AbortSignal.any([lifetime.abandoned, this.#over.signal]);
+    const failed = new AbortController();
+    const signal = AbortSignal.any([lifetime.abandoned, this.#over.signal, failed.signal]);
     try {
       broker.locks.acquire(device, job);
     } catch {
       return 'dozed';
     }
+    this.#failures.set(device, failed);
     try {
       return await soakDevice({ broker, device, clock: this.#clock }, this.#soak, signal);
     } catch {
-      // If the job is retried, another device becomes the canary.
-      return lifetime.abandoned.aborted ? undefined : 'dozed';
+      if (lifetime.abandoned.aborted) return undefined;
+      // Unless it has failed: if the job is retried, another device becomes the canary.
+      return failed.signal.aborted ? 'spoiled' : 'dozed';
     } finally {
+      this.#failures.delete(device);
       broker.locks.release(device, job);
     }
   }

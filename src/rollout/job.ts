@@ -253,6 +253,11 @@ export class Job extends EventEmitter<{ progress: [Update]; result: [Update]; id
     return this.#devices.handOver(devices);
   }
 
+  /** Ends the observation of a device as a canary, if it is under observation, as a failure. */
+  failCanary(device: string): void {
+    this.#canaries.fail(device);
+  }
+
   /** Stops accepting devices that appear later. */
   close(): void {
     this.#arrivals.close();

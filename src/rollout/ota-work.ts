@@ -51,6 +51,7 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
     identity: md5,
     ...(name !== undefined && { subject: name }),
     forAll: 'runningThisFirmware' in choice,
+    isRollback: origin === 'previous',
     wish,
     make: (options) => new OtaJob(input, rollout, { ...(clock && { clock }), ...options }),
     ...(rollout.persist && { record: { keep: rollout.keep, work: wish, firmware: { md5, image: firmware.image } } }),

@@ -89,7 +89,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     this.#known.forgetStale(node);
     let file: JobFile | undefined;
     const job = work.make({
-      before: async (device) => this.#isLeft(own, device),
+      before: async (device) => this.#prepare(own, device),
       save: async (changed) => file?.save(changed),
     });
     if (store !== undefined && work.record !== undefined) {
@@ -165,7 +165,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     if (remaking.signal.aborted) return;
     const job = work.make({
       restored: { id, state },
-      before: async (device) => this.#isLeft(own, device),
+      before: async (device) => this.#prepare(own, device),
       save: (changed) => file.save(changed),
     });
     const at = Date.parse(state.startedAt);
@@ -208,6 +208,18 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     };
   }
 
+  /**
+   * Prepares to serve a device. A rollback first ends the observation of the device as a canary, which would make it busy
+   * for all other jobs.
+   *
+   * @returns whether the device must be left to a newer job
+   */
+  #prepare(own: KnownJob, device: string): boolean {
+    if (this.#isLeft(own, device)) return true;
+    if (own.work.isRollback === true) for (const job of this.#updating) if (job !== own.job) job.failCanary(device);
+    return false;
+  }
+
   /** Returns whether a newer job with another image of the same name has a device or accepts it. */
   #isLeft(own: KnownJob, device: string): boolean {
     return this.#others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
@@ -243,8 +255,8 @@ async function answerOnce({ job, file }: KnownJob, note: string): Promise<Summar
   return summary;
 }
 
-function knownOf({ brings, identity, subject, forAll }: Work): KnownWork {
-  return { brings, identity, ...(subject !== undefined && { subject }), forAll };
+function knownOf({ brings, identity, subject, forAll, isRollback = false }: Work): KnownWork {
+  return { brings, identity, ...(subject !== undefined && { subject }), forAll, isRollback };
 }
 
 function keyOf(node: string, { identity, wish }: Work): string {

@@ -13,6 +13,8 @@ export interface Work {
   readonly subject?: string;
   /** Whether it applies to all devices that run the firmware name, instead of named ones. */
   readonly forAll: boolean;
+  /** Whether it takes devices back to their previous image. A canary among them has failed. */
+  readonly isRollback?: boolean;
   /** The devices and settings as requested. Plain data. Requests that differ in it are different jobs. */
   readonly wish: object;
   readonly make: (options: JobOptions) => Job;

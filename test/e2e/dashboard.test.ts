@@ -13,7 +13,10 @@ import { dashboardSettings, dashboardUserDir } from './dashboard-user-dir';
 
 /** Larger than what comes through without the setting that the readme asks for. */
 const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 1_200_000, seed: 2 });
-const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });
+const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 1_200_000, seed: 3 });
+const third = buildEsp8266Image({ name: 'my-light', version: '1.3.0', size: 60_000, seed: 6 });
+const fourth = buildEsp8266Image({ name: 'my-light', version: '1.4.0', size: 60_000, seed: 7 });
+const versions = [running, next, later, third, fourth];
 /** Its name would load a picture where it is shown as HTML. */
 const MARKUP = '<img src="/picture.png">&amp;';
 const marked = buildEsp8266Image({ name: MARKUP, version: '1.0.0', size: 60_000, seed: 5 });
@@ -48,6 +51,8 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const files = {
         'next.bin': next,
         'later.bin': later,
+        'third.bin': third,
+        'fourth.bin': fourth,
         'marked.bin': marked,
         'page.bin': '<!DOCTYPE html><html></html>',
       };
@@ -89,7 +94,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
     const picture = (name: string): Promise<Buffer> =>
       page.screenshot({ path: path.join(root, 'artifacts', `${tag}-dashboard-${name}.png`) });
-    const row = (id: string): Locator => page.locator('.nrdb-ui-table-wrapper tbody tr', { hasText: id });
+    const table = (column: string): Locator => page.locator('.nrdb-ui-table-wrapper', { hasText: column });
+    const row = (id: string): Locator => table('Progress').locator('tbody tr', { hasText: id });
+    const available = (id: string): Locator => table('Installed').locator('tbody tr', { hasText: id });
     const button = (name: string): Locator => page.locator('.nrdb-ui-button').getByRole('button', { name });
     const says = (text: string | RegExp): Promise<void> => page.locator('.nrdb-ui-text').getByText(text).waitFor();
     const question = (): Locator => page.locator('.nrdb-ui-notification');
@@ -104,21 +111,32 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await question().getByRole('button', { name }).click();
       await question().getByText(asked).waitFor({ state: 'hidden' });
     };
-    const images = (): (string | undefined)[] =>
-      [attic, cellar].map(
-        ({ image }) => ['1.0.0', '1.1.0', '1.2.0'][[running, next, later].findIndex((each) => each.equals(image))],
+    const images = (): string[] =>
+      [attic, cellar].map(({ image }) => `1.${versions.findIndex((each) => each.equals(image))}.0`);
+    /** Sends what a changed page could send as the answer to a question. */
+    const force = async (message: object): Promise<void> => {
+      const forced = { payload: 'confirm_clicked', options: { nonsense: true }, checksum: attic.checksum, ...message };
+      await page.evaluate(
+        `document.querySelector('#app').__vue_app__._context.provides.$socket.emit('widget-action', ${JSON.stringify(await confirmId())}, ${JSON.stringify(forced)})`,
       );
+    };
+    const confirmId = async (): Promise<string> => {
+      const example: { id: string; type: string }[] = JSON.parse(
+        await readFile(path.join(root, 'examples/4 - Dashboard.json'), 'utf8'),
+      );
+      return example.find(({ type }) => type === 'ui-notification')?.id ?? '';
+    };
 
     it('shows all devices, with what they run', async () => {
       await row('attic-light').getByText('my-light 1.0.0').waitFor();
       await row('attic-light').getByText('Attic', { exact: true }).waitFor();
       await row('hall-plug').getByText('my-plug 1.0.0').waitFor();
-      await row('cellar-light').getByText(cellar.checksum.slice(0, 8)).waitFor();
     });
 
-    it('asks for a firmware before anything else', async () => {
+    it('says so when no update is available', async () => {
+      await row('attic-light').getByText('nothing on offer').waitFor();
       await button('Update all').click();
-      await says('Upload a firmware first.');
+      await says('No update is available.');
     });
 
     it('refuses what is not a firmware, with the reason', async () => {
@@ -131,81 +149,86 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
     it('shows the name in an image as text', async () => {
       await upload('marked.bin');
-      await says(`runs "${MARKUP}".`);
+      await says(`${MARKUP} 1.0.0 is on offer for 0 known devices.`);
       assert.equal(await page.locator('.nrdb-ui-text img').count(), 0);
     });
 
-    it('tells what a firmware is and what it would do, and sends nothing', async () => {
+    it('offers an upload, shows which devices have an update, and sends nothing', async () => {
       await upload('next.bin');
-      await says(/^my-light 1\.1\.0, 1200 kB, MD5 [0-9a-f]{32}\. 2 devices: 2 update\.$/);
+      await says(/^my-light 1\.1\.0 is on offer for 2 known devices\.$/);
+      await row('attic-light').getByText('available: 1.1.0').waitFor();
+      await available('cellar-light').getByText('1.1.0').waitFor();
+      assert.equal(await available('hall-plug').count(), 0);
       await button('Update all').click();
       await question()
-        .getByText(/^Update all/)
+        .getByText(/^Update attic-light/)
         .waitFor();
       await page.waitForFunction("document.getAnimations().every(({ playState }) => playState !== 'running')");
       await picture('2-question');
-      await answer(/^Update all devices that run it to my-light 1\.1\.0\?$/, 'No');
+      await answer(/^Update attic-light to 1\.1\.0, cellar-light to 1\.1\.0\?$/, 'No');
       assert.deepEqual([attic.received.length, cellar.received.length], [0, 0]);
     });
 
-    it('updates all that run it after a confirmation, and shows how it goes', async () => {
+    it('updates one device by its button after a confirmation, until it runs what was on offer', async () => {
+      await available('cellar-light').getByRole('button', { name: 'Update' }).click();
+      await answer(/^Update cellar-light to 1\.1\.0\?$/, 'Yes, update');
+      await says(/^cellar-light: updated from my-light 1\.0\.0 to 1\.1\.0/);
+      await row('cellar-light').getByText('my-light 1.1.0').waitFor();
+      await row('cellar-light').getByText('up to date').waitFor();
+      await available('cellar-light').waitFor({ state: 'detached' });
+      await available('attic-light').getByText('1.1.0').waitFor();
+      assert.deepEqual(images(), ['1.0.0', '1.1.0']);
+      assert.deepEqual([attic.received.length, cellar.received.length], [0, 1]);
+    });
+
+    it('updates all devices after a confirmation, and shows how it goes', async () => {
+      await upload('later.bin');
+      await says(/^my-light 1\.2\.0 is on offer/);
+      await row('attic-light').getByText('available: 1.2.0').waitFor();
       await button('Update all').click();
-      await answer(/^Update all devices/, 'Yes, update');
+      await answer(/^Update attic-light to 1\.2\.0, cellar-light to 1\.2\.0\?$/, 'Yes, update');
       await page
         .locator('.nrdb-ui-progress-wrapper')
-        .getByText(/attic-light: flashing: [1-9]\d%/)
+        .getByText(/attic-light: flashing: [1-9]\d?%/)
         .waitFor();
       await row('attic-light').getByText('updating').waitFor();
       await picture('3-progress');
       await says(/^2 devices: 2 updated \(attic-light, cellar-light\)\.$/);
-      assert.deepEqual(images(), ['1.1.0', '1.1.0']);
-      await row('attic-light').getByText('my-light 1.1.0').waitFor();
-      await row('cellar-light').getByText('my-light 1.1.0').waitFor();
+      assert.deepEqual(images(), ['1.2.0', '1.2.0']);
+      await row('attic-light').getByText('my-light 1.2.0').waitFor();
+      await row('cellar-light').getByText('my-light 1.2.0').waitFor();
       await picture('4-done');
     });
 
-    it('updates one device by its button in the table', async () => {
-      await upload('later.bin');
-      await says(/^my-light 1\.2\.0/);
-      await row('cellar-light').getByRole('button', { name: 'Update' }).click();
-      await answer(/^Update cellar-light to my-light 1\.2\.0\?$/, 'Yes, update');
-      await row('cellar-light').getByText('my-light 1.2.0').waitFor();
-      assert.deepEqual(images(), ['1.1.0', '1.2.0']);
-    });
-
-    it('counts an answer for the firmware that was asked about only', async () => {
+    it('sends nothing if something else is on offer than the question named', async () => {
+      await upload('third.bin');
+      await says(/^my-light 1\.3\.0/);
+      await row('attic-light').getByText('available: 1.3.0').waitFor();
       await button('Update all').click();
       await question()
-        .getByText(/to my-light 1\.2\.0\?$/)
+        .getByText(/cellar-light to 1\.3\.0\?$/)
         .waitFor();
-      await upload('next.bin');
-      await says(/^my-light 1\.1\.0/);
-      await answer(/to my-light 1\.2\.0\?$/, 'Yes, update');
-      // Of all devices, although the question before was about one.
-      await says(/^msg\.checksum is /);
-      assert.deepEqual(images(), ['1.1.0', '1.2.0']);
+      await upload('fourth.bin');
+      await says(/^my-light 1\.4\.0/);
+      await row('attic-light').getByText('available: 1.4.0').waitFor();
+      await answer(/cellar-light to 1\.3\.0\?$/, 'Yes, update');
+      await says('Something else is on offer now. Nothing was sent.');
+      assert.deepEqual(images(), ['1.2.0', '1.2.0']);
     });
 
     it('takes nothing else from a browser than the answer', async () => {
-      const before = attic.received.length;
-      const forced = {
-        payload: 'confirm_clicked',
-        checksum: attic.checksum,
-        device: 'attic-light',
-        options: { force: true },
-      };
-      await page.evaluate(
-        `document.querySelector('#app').__vue_app__._context.provides.$socket.emit('widget-action', ${JSON.stringify(await confirmId())}, ${JSON.stringify(forced)})`,
-      );
-      await says(/^attic-light: .*(already|up to date)/i);
-      assert.equal(attic.received.length, before);
+      await force({ device: 'hall-plug', offered: '' });
+      await says('Something else is on offer now. Nothing was sent.');
+      await force({ device: 'attic-light', offered: 'attic-light to 1.4.0' });
+      await says(/^attic-light: updated from my-light 1\.2\.0 to 1\.4\.0/);
+      assert.deepEqual(images(), ['1.4.0', '1.2.0']);
     });
-    const confirmId = async (): Promise<string> => {
-      const example: { id: string; type: string }[] = JSON.parse(
-        await readFile(path.join(root, 'examples/4 - Dashboard.json'), 'utf8'),
-      );
-      return example.find(({ type }) => type === 'ui-notification')?.id ?? '';
-    };
+
+    it('shows no empty label, and nothing that is undefined', async () => {
+      assert.doesNotMatch(await page.locator('body').innerText(), /undefined|null|NaN/);
+      const labels = await page.locator('.nrdb-ui-button button, .nrdb-ui-table-wrapper tbody button').allInnerTexts();
+      assert.ok(labels.length >= 4 && labels.every((label) => label.trim() !== ''), labels.join());
+    });
 
     it('has no widget that lies on another, nor reaches beyond its group', async () => {
       const untidy = await page.evaluate(`(() => {

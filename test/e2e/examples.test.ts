@@ -23,7 +23,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       userDir = await dashboardUserDir();
       nodeRed = await startNodeRed({ ...options, userDir, settings: dashboardSettings });
       editor = await Editor.open(nodeRed.url);
-      await editor.page.setViewportSize({ width: 1700, height: 1200 });
+      await editor.page.setViewportSize({ width: 1400, height: 1200 });
       // What it says of each import would cover the pictures.
       await editor.page.evaluate("$('#red-ui-notifications').hide()");
     });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { functionOf, Stage } from './examples-stage';
+import { functionOf } from './example-files';
+import { Stage } from './examples-stage';
 import { payload, state } from './scene';
 
 const MASK = '•••';
@@ -100,7 +101,7 @@ describe('an example of configurations', () => {
       await stage.device('my-light', { config, settings });
       await stage.device('hall-light');
       await play();
-      stage.press('every Sunday');
+      stage.press('weekly');
       await stage.shown('saved').nth(2);
       assert.deepEqual((await readdir(stage.file('backups'))).sort(), ['hall-light.json', 'my-light.json']);
       const { device, config: saved } = await backup('my-light');
@@ -113,7 +114,7 @@ describe('an example of configurations', () => {
     it('shows what would change, and brings it back: only what differs, and no secret', async () => {
       const device = await stage.device('my-light', { config, settings });
       await play();
-      stage.press('every Sunday');
+      stage.press('weekly');
       await stage.shown('saved').first();
       const before = device.file;
       const changed = JSON.parse(before);
@@ -145,7 +146,7 @@ describe('an example of configurations', () => {
     it('refuses a file of another device, a damaged one, and what could make the device unreachable', async () => {
       const device = await stage.device('my-light', { config, settings });
       await play();
-      stage.press('every Sunday');
+      stage.press('weekly');
       await stage.shown('saved').first();
       const saved = await backup('my-light');
       const errors = stage.shown('error');

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { EventEmitter, on, once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
-import { compileFunction } from 'node:vm';
 import helper, { type FlowNode, type NodeModule, type TestNode } from 'node-red-node-test-helper';
 import type { NodeMessage } from 'node-red';
 import homieBroker from '../../nodes/homie-broker';
@@ -15,25 +13,13 @@ import homieFirmware from '../../nodes/homie-firmware';
 import homieOta from '../../nodes/homie-ota';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
+import { Queue } from '../../src/rollout/queue';
+import type { Reason, Update } from '../../src/update/update';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import { root } from '../support/node-red';
+import { nameOf, readExample, variables } from './example-files';
 import { Inbox, setFlows } from './flow';
 import { running, untilHeard } from './scene';
-
-const folder = path.join(root, 'examples');
-
-/** The names of the examples. */
-export const examples = readdirSync(folder)
-  .filter((file) => file.endsWith('.json'))
-  .map((file) => path.basename(file, '.json'))
-  .sort();
-
-/** Returns the nodes of an example as they are in its file. */
-export function readExample(name: string): FlowNode[] {
-  const nodes: FlowNode[] = JSON.parse(readFileSync(path.join(folder, `${name}.json`), 'utf8'));
-  return nodes;
-}
 
 const runtime = path.dirname(require.resolve(process.env['NODE_RED'] ?? 'node-red'));
 
@@ -65,6 +51,8 @@ interface Play {
   readonly env?: Readonly<Record<string, string>>;
   /** Other properties of nodes, by name, or by type for nodes without a name. */
   readonly nodes?: Readonly<Record<string, object>>;
+  /** Credentials of nodes, by name. */
+  readonly credentials?: Readonly<Record<string, object>>;
   /** Settings of Node-RED. */
   readonly settings?: object;
   /** More nodes beside those of the example. */
@@ -80,11 +68,14 @@ export class Stage {
   /**
    * Each stage has its own, because a device that a test left in the middle of an update stays locked in this process.
    */
-  readonly #baseTopic = `example-${(Stage.#count += 1)}/`;
+  readonly baseTopic = `example-${(Stage.#count += 1)}/`;
   readonly #devices: SimulatedDevice[] = [];
   /** Receives the requests for http in nodes. */
   readonly #server = http.createServer();
   #flow: FlowNode[] = [];
+  /** The updates of devices so far. */
+  readonly #updates: Update[] = [];
+  readonly #progress = new EventEmitter<{ update: [] }>();
   readonly #inboxes = new Map<string, Inbox>();
 
   private constructor(broker: AedesBroker, scratch: string) {
@@ -103,16 +94,11 @@ export class Stage {
     return this.#broker.url;
   }
 
-  /** The base topic of the devices, with its trailing slash. */
-  get baseTopic(): string {
-    return this.#baseTopic;
-  }
-
   /** Starts a device that runs `running`. */
   async device(id: string, options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> {
     const device = new SimulatedDevice({
       url: this.#broker.url,
-      baseTopic: this.#baseTopic,
+      baseTopic: this.baseTopic,
       id,
       image: running,
       uptime: 3600,
@@ -129,8 +115,35 @@ export class Stage {
     return path.join(this.folder, name);
   }
 
+  /** Publishes a message below the topic of a device, as its firmware would. Retained: only as the broker repeats it. */
+  publish(device: string, topic: string, payload: string): void {
+    const packet = { topic: this.#topic(device, topic), payload, retain: true, dup: false };
+    this.#broker.aedes.publish({ ...packet, cmd: 'publish', qos: 0 }, () => undefined);
+  }
+
+  /** Waits until a client subscribes to a topic of a device. */
+  async subscribed(device: string, topic: string): Promise<void> {
+    const wanted = this.#topic(device, topic);
+    for await (const [subscriptions] of on(this.#broker.aedes, 'subscribe')) {
+      if (subscriptions.some((each: { topic: string }) => each.topic === wanted)) return;
+    }
+  }
+
+  /** Waits until a device was updated. */
+  async updated(device: string): Promise<void> {
+    await this.#reaches((update) => update.device === device && update.state === 'succeeded');
+  }
+
+  /** Waits until a device waits for this reason. */
+  async waiting(device: string, reason: Reason): Promise<void> {
+    await this.#reaches((update) => update.device === device && update.reason === reason);
+  }
+
   /** Deploys an example, and waits until its homie nodes are connected. */
-  async play(name: string, { env = {}, nodes = {}, settings = {}, more = [] }: Play = {}): Promise<void> {
+  async play(
+    name: string,
+    { env = {}, nodes = {}, credentials = {}, settings = {}, more = [] }: Play = {},
+  ): Promise<void> {
     const own = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
     this.#flow = [...own, ...more];
     const [tab] = this.#flow;
@@ -139,7 +152,8 @@ export class Stage {
     helper.settings(settings);
     const homieNodes = [homieBroker, homieConfig, homieDevices, homieFirmware, homieOta];
     await helper.load([serve, ...core, ...homieNodes], listeners, {});
-    await setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
+    const secrets = this.#flow.map((node) => [node.id, credentials[nameOf(node)] ?? {}] as const);
+    await setFlows(this.#flow, 'full', { ...Object.fromEntries(secrets), [tab?.id ?? '']: env });
     for (const node of this.#flow.filter(({ type }) => !['tab', 'group'].includes(type))) {
       assert.equal(helper.getNode(node.id)?.type, node.type, `${node.type} ${nameOf(node)} is there`);
     }
@@ -150,7 +164,9 @@ export class Stage {
     await Promise.all(homie.map(({ id }) => connected(helper.getNode(id))));
     for (const { id } of this.#flow.filter(({ type }) => type === 'homie-broker')) {
       const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode(id), 'link')), 'broker');
-      if (broker instanceof HomieBroker) await untilHeard(broker, this.#devices);
+      if (!(broker instanceof HomieBroker)) continue;
+      await untilHeard(broker, this.#devices);
+      this.#follow(broker);
     }
     assert.deepEqual(this.errors(), []);
   }
@@ -232,12 +248,32 @@ export class Stage {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  async #reaches(fits: (update: Update) => boolean): Promise<void> {
+    while (!this.#updates.some(fits)) await once(this.#progress, 'update');
+  }
+
+  #follow(broker: HomieBroker): void {
+    Queue.of(broker).on('job', (job) => {
+      const keep = (update: Update): void => {
+        this.#updates.push(update);
+        this.#progress.emit('update');
+      };
+      job.on('progress', keep).on('result', keep);
+    });
+  }
+
+  #topic(device: string, topic: string): string {
+    return `${this.baseTopic}${device}/${topic}`;
+  }
+
   #own(node: FlowNode, env: Readonly<Record<string, string>>): object {
     switch (node.type) {
       case 'homie-broker':
-        return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.#baseTopic };
+        return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.baseTopic };
       case 'mqtt-broker':
         return { broker: '127.0.0.1', port: String(this.#broker.port) };
+      case 'homie-firmware':
+        return node['source'] === 'folder' ? { folder: this.folder } : {};
       case 'file in':
         return node['filenameType'] === 'str' ? { filename: this.file('firmware.bin') } : {};
       case 'tab':
@@ -271,27 +307,7 @@ function connected(node: TestNode): Promise<void> {
   });
 }
 
-function variables(node: FlowNode): { readonly name: string; readonly value: string; readonly type: string }[] {
-  const { env } = node;
-  return Array.isArray(env) ? env : [];
-}
-
-function nameOf({ type, name }: FlowNode): string {
-  return typeof name === 'string' && name !== '' ? name : type;
-}
-
 /** Returns a message without the HTTP request and response, which are circular. */
 function plain(msg: NodeMessage): object {
   return Object.fromEntries(Object.entries(msg).filter(([property]) => property !== 'req' && property !== 'res'));
-}
-
-/** Returns the code of a function node of an example, as a function of the names that it uses. */
-export function functionOf(
-  example: string,
-  name: string,
-  ...names: readonly string[]
-): (...values: unknown[]) => unknown {
-  const node = readExample(example).find((each) => each.type === 'function' && each['name'] === name);
-  const made = compileFunction(String(node?.['func']), names);
-  return (...values) => Reflect.apply(made, undefined, values);
 }

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { runInNewContext } from 'node:vm';
-import { buildEsp8266Image } from '../support/images';
-import { readExample, Stage } from './examples-stage';
+import { readExample } from './example-files';
+import { Stage } from './examples-stage';
 import { next, payload, running, state } from './scene';
-
-const older = buildEsp8266Image({ name: 'my-light', version: '1.0.9', size: 60_000, seed: 4 });
-const final = buildEsp8266Image({ name: 'my-light', version: 'final', size: 60_000, seed: 5 });
-const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 6 });
-const nextPlug = buildEsp8266Image({ name: 'my-plug', version: '1.10.0', size: 60_000, seed: 7 });
-const olderPlug = buildEsp8266Image({ name: 'my-plug', version: '1.9.0', size: 60_000, seed: 8 });
 
 const text = (pattern: RegExp) => (msg: { payload?: unknown }) => pattern.test(String(payload(msg, 'text')));
 
@@ -52,135 +46,6 @@ describe('an example of updates', () => {
       await stage.shown('progress').first(state('waiting'));
       stage.press('cancel');
       await stage.shown('result').first(state('canceled'));
-    });
-  });
-
-  describe('2 - Nightly update of all devices', () => {
-    const name = '2 - Nightly update of all devices';
-    const quick = { 'all devices': { soak: '0', window: '' } };
-    const play = (nodes: Record<string, object> = {}): Promise<void> =>
-      stage.play(name, { env: { FIRMWARE_FOLDER: stage.folder }, nodes: { ...quick, ...nodes } });
-    const sent = (devices: readonly { readonly received: readonly unknown[] }[]): number[] =>
-      devices.map(({ received }) => received.length);
-    const notified = async (pattern: RegExp): Promise<void> => {
-      await stage.shown('notify me').first((msg) => pattern.test(String(msg.payload)));
-    };
-
-    it('brings the highest version of each firmware onto all devices that run it', async () => {
-      await writeFile(stage.file('older.bin'), older);
-      await writeFile(stage.file('plug-1.10.BIN'), nextPlug);
-      await writeFile(stage.file('plug-1.9.bin'), olderPlug);
-      await writeFile(stage.file('notes.txt'), 'not for devices');
-      const lights = [await stage.device('a'), await stage.device('b')];
-      const socket = await stage.device('c', { image: plug });
-      await play();
-
-      stage.press('check');
-      await stage.shown('summary').first(text(/^2 devices: 2 update\. There is no way back/));
-      await stage.shown('summary').first(text(/^c: The device would be updated\. There is no way back/));
-      assert.deepEqual(sent([...lights, socket]), [0, 0, 0]);
-
-      stage.press('every night');
-      await stage.shown('summary').first(text(/^2 devices: 2 updated \(a, b\)\.$/));
-      await stage.shown('summary').first(text(/^c: .*updated/i));
-      for (const light of lights) assert.deepEqual(light.image, next);
-      assert.deepEqual(socket.image, nextPlug);
-      assert.deepEqual(sent([...lights, socket]), [1, 1, 1]);
-      assert.deepEqual(stage.shown('notify me').messages, []);
-    });
-
-    it('refuses a firmware whose highest version cannot be determined, and updates the others all the same', async () => {
-      await writeFile(stage.file('final.bin'), final);
-      await writeFile(stage.file('plug.bin'), nextPlug);
-      const light = await stage.device('a');
-      const socket = await stage.device('c', { image: plug });
-      await play();
-      stage.press('every night');
-      await notified(
-        /^my-light is not updated .* cannot be determined: final \(.*final\.bin\), 1\.1\.0 \(.*firmware\.bin\)\.$/,
-      );
-      await stage.shown('result').first(state('succeeded'));
-      assert.deepEqual(sent([light, socket]), [0, 1]);
-    });
-
-    it('refuses two images of one version, unless they are the same', async () => {
-      await writeFile(stage.file('twin.bin'), buildEsp8266Image({ name: 'my-light', version: '1.1.0', seed: 9 }));
-      const light = await stage.device('a');
-      await play();
-      stage.press('every night');
-      await notified(/^my-light is not updated .*: .*1\.1\.0.*1\.1\.0/);
-      assert.deepEqual(sent([light]), [0]);
-      await writeFile(stage.file('twin.bin'), next);
-      stage.press('every night');
-      await stage.shown('result').first(state('succeeded'));
-      assert.deepEqual(light.image, next);
-    });
-
-    it('reports what is not a firmware, and goes on with the others', async () => {
-      await writeFile(stage.file('page.bin'), '<!DOCTYPE html><html></html>');
-      await writeFile(stage.file('nobody-runs-it.bin'), nextPlug);
-      await mkdir(stage.file('folder.bin'));
-      await symlink(stage.file('firmware.bin'), stage.file('link.bin'));
-      const light = await stage.device('a');
-      await play();
-      stage.press('every night');
-      await stage.shown('result').first(state('succeeded'));
-      const told = stage.shown('notify me').messages.map((msg) => String(msg.payload));
-      assert.equal(told.length, 1);
-      assert.match(told[0] ?? '', /^\S+page\.bin: This is an HTML page[^:]*$/);
-      assert.deepEqual(light.image, next);
-    });
-
-    it('reports a folder that is empty, or that is not there', async () => {
-      await rm(stage.file('firmware.bin'));
-      await play();
-      stage.press('every night');
-      await notified(/^There is no firmware in /);
-      await rm(stage.folder, { recursive: true });
-      stage.press('every night');
-      await notified(/^The firmware cannot be read: .*ENOENT/);
-    });
-
-    it('sends no file that was replaced after it was looked at', async () => {
-      await writeFile(stage.file('replacement'), older);
-      const light = await stage.device('a');
-      await play({ 'read it': { filename: stage.file('replacement'), filenameType: 'str' } });
-      stage.press('every night');
-      const refused = await stage.shown('notify me').first();
-      assert.match(String(refused.payload), /MD5|checksum/i);
-      assert.deepEqual(sent([light]), [0]);
-    });
-
-    it('tells when an update failed, leaves the others alone night after night, and goes on by retry', async () => {
-      const bad = await stage.device('a', { misbehaviour: { comesBackWith: running } });
-      const good = await stage.device('b');
-      await play();
-      stage.press('every night');
-      await notified(/Too many devices failed, so no more devices are started\./);
-      assert.deepEqual(sent([bad, good]), [1, 0]);
-      const before = stage.shown('notify me').messages.length;
-      stage.press('every night');
-      await stage.shown('notify me').nth(before + 1);
-      assert.deepEqual(sent([bad, good]), [1, 0]);
-
-      bad.misbehaviour = {};
-      stage.press('retry');
-      await stage.shown('summary').first(text(/^2 devices: 2 updated \(a, b\)\.$/));
-      assert.deepEqual([bad.image, good.image], [next, next]);
-    });
-
-    it('begins nothing outside of its window', async () => {
-      const light = await stage.device('a');
-      // A window later today, or tomorrow.
-      const hour = (new Date().getHours() + 2) % 24;
-      const window = `${String(hour).padStart(2, '0')}:00-${String((hour + 1) % 24).padStart(2, '0')}:00`;
-      await stage.play(name, {
-        env: { FIRMWARE_FOLDER: stage.folder },
-        nodes: { 'all devices': { window, expires: '1' } },
-      });
-      stage.press('every night');
-      await stage.shown('result').first((msg) => payload(msg, 'error.code') === 'WINDOW_CLOSED');
-      assert.deepEqual(sent([light]), [0]);
     });
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { editorFiles } from '../support/editor-files';
-import { examples, readExample } from './examples-stage';
+import { examples, readExample } from './example-files';
 
 /** Nodes of the core that an example may use. */
 const core = new Set([
@@ -23,6 +23,8 @@ const core = new Set([
   'file',
   'file in',
   'http in',
+  'mqtt in',
+  'mqtt-broker',
   'http response',
   'mqtt-broker',
   'mqtt in',
@@ -36,6 +38,8 @@ const own = new Map(
   ]),
 );
 const dashboard = '4 - Dashboard';
+/** Width of the workspace that the panels of Node-RED 5 leave free, in a window of 1400 pixels. */
+const VISIBLE = 880;
 
 describe('the examples', () => {
   it('are nine stories in their order, and then one for each thing to try', () => {
@@ -51,6 +55,8 @@ describe('the examples', () => {
       '9 - Enable OTA, update, disable it again',
       'Change a configuration',
       'Find firmware',
+      'Firmware from GitHub releases',
+      'Health check after the canary',
       'Home Assistant update entities',
       'List devices',
       'Steer a rollout',
@@ -112,6 +118,13 @@ for (const name of examples) {
       for (const node of nodes) assert.ok(!('credentials' in node), node.type);
       for (const [, value] of JSON.stringify(nodes).matchAll(/"name":"\w+","value":"([^"]*)","type":"cred"/g))
         assert.equal(value, '');
+    });
+
+    it('fits between the panels of an editor that is 1400 pixels wide, on a grid', () => {
+      for (const { type, x, y, w } of nodes) {
+        if (type === 'group') assert.ok(Number(x) + Number(w) <= VISIBLE, String(w));
+        else if (x !== undefined && type !== 'comment') assert.deepEqual([Number(x) % 5, Number(y) % 10], [0, 0], type);
+      }
     });
 
     it('has all that can be set in its nodes, and what is set makes sense', () => {

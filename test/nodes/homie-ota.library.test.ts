@@ -264,6 +264,30 @@ describe('homie-ota, with firmware on offer,', () => {
       assert.equal(device.checksum, await md5(newest));
     });
 
+    it('does not wait for the observation of a canary, but ends it as a failure, which stops the rollout', async () => {
+      const devices = [await scene.device('a'), await scene.device('b')];
+      const flow = await scene.flow({ deviceType: 'all' });
+      await ask(flow, { payload: next });
+      flow.send({ payload: newest, options: { canary: 1, soak: 86_400, order: 'id' } });
+      const isUpdated = (msg: NodeMessage): boolean =>
+        payload(msg, 'to.version') === '1.2.0' && state('succeeded')(msg);
+      assert.equal(payload(await flow.result.first(isUpdated), 'device'), 'a');
+
+      const back = await ask(flow, { action: 'rollback', device: 'a' });
+      assert.match(String(payload(back, 'text')), /^a: updated from my-light 1\.2\.0 to 1\.1\.0/);
+      const stopped = await flow.summary.first(state('stopped'));
+      assert.equal(payload(stopped, 'error.code'), 'CANARY_UNSTABLE');
+      const again = await ask(flow, { payload: newest, options: { canary: 0 } });
+      assert.match(String(payload(again, 'text')), /skipped/);
+      assert.deepEqual(
+        devices.map(({ checksum, received }) => [checksum, received.length]),
+        [
+          [await md5(next), 3],
+          [await md5(next), 1],
+        ],
+      );
+    });
+
     it('says that there is no way back before and after the first update, and for all devices at once', async () => {
       await scene.device('light');
       const flow = await scene.flow({ deviceType: 'all' });
