@@ -11,6 +11,7 @@ import type { NodeMessage } from 'node-red';
 import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
+import homieFirmware from '../../nodes/homie-firmware';
 import homieOta from '../../nodes/homie-ota';
 import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
@@ -45,6 +46,8 @@ const core = [
   'function/10-function.js',
   'function/10-switch.js',
   'function/15-change.js',
+  'function/89-trigger.js',
+  'network/10-mqtt.js',
   'network/21-httpin.js',
   'parsers/70-JSON.js',
   'sequence/17-split.js',
@@ -64,6 +67,8 @@ interface Play {
   readonly nodes?: Readonly<Record<string, object>>;
   /** Settings of Node-RED. */
   readonly settings?: object;
+  /** More nodes beside those of the example. */
+  readonly more?: readonly FlowNode[];
 }
 
 /** A broker, simulated devices, a folder, and an example that runs in a Node-RED. */
@@ -93,6 +98,16 @@ export class Stage {
     return stage;
   }
 
+  /** The URL of the MQTT broker. */
+  get brokerUrl(): string {
+    return this.#broker.url;
+  }
+
+  /** The base topic of the devices, with its trailing slash. */
+  get baseTopic(): string {
+    return this.#baseTopic;
+  }
+
   /** Starts a device that runs `running`. */
   async device(id: string, options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> {
     const device = new SimulatedDevice({
@@ -115,13 +130,15 @@ export class Stage {
   }
 
   /** Deploys an example, and waits until its homie nodes are connected. */
-  async play(name: string, { env = {}, nodes = {}, settings = {} }: Play = {}): Promise<void> {
-    this.#flow = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
+  async play(name: string, { env = {}, nodes = {}, settings = {}, more = [] }: Play = {}): Promise<void> {
+    const own = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
+    this.#flow = [...own, ...more];
     const [tab] = this.#flow;
     const serve: NodeModule = (RED) => void this.#server.on('request', RED.httpNode);
     // An earlier test may have had a user directory.
     helper.settings(settings);
-    await helper.load([serve, ...core, homieBroker, homieConfig, homieDevices, homieOta], listeners, {});
+    const homieNodes = [homieBroker, homieConfig, homieDevices, homieFirmware, homieOta];
+    await helper.load([serve, ...core, ...homieNodes], listeners, {});
     await setFlows(this.#flow, 'full', { [tab?.id ?? '']: env });
     for (const node of this.#flow.filter(({ type }) => !['tab', 'group'].includes(type))) {
       assert.equal(helper.getNode(node.id)?.type, node.type, `${node.type} ${nameOf(node)} is there`);
@@ -129,7 +146,7 @@ export class Stage {
     for (const node of this.#flow.filter(({ type }) => type === 'debug')) {
       this.#inboxes.set(nameOf(node), new Inbox(helper.getNode(node.id)));
     }
-    const homie = this.#flow.filter(({ type }) => /^homie-(?!broker)/.test(type));
+    const homie = this.#flow.filter(({ type }) => /^homie-(?!broker|firmware)/.test(type));
     await Promise.all(homie.map(({ id }) => connected(helper.getNode(id))));
     for (const { id } of this.#flow.filter(({ type }) => type === 'homie-broker')) {
       const broker: unknown = Reflect.get(Object(Reflect.get(helper.getNode(id), 'link')), 'broker');
@@ -140,7 +157,12 @@ export class Stage {
 
   /** Triggers an inject node. */
   press(name: string): void {
-    helper.getNode(this.#find('inject', name)).receive({});
+    this.send('inject', name, {});
+  }
+
+  /** Sends a message to a node. */
+  send(type: string, name: string, msg: object): void {
+    helper.getNode(this.#find(type, name)).receive({ ...msg });
   }
 
   /** Returns the inbox of a debug node. */
@@ -176,10 +198,15 @@ export class Stage {
   }
 
   /** Sends a request to Node-RED. */
-  request(url: string, init: RequestInit = {}): Promise<Response> {
+  request(route: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(this.url(route), init);
+  }
+
+  /** Returns the address at which Node-RED takes requests for a path. */
+  url(route: string): string {
     const address = this.#server.address();
     assert.ok(typeof address === 'object');
-    return fetch(`http://127.0.0.1:${address?.port}${url}`, init);
+    return `http://127.0.0.1:${address?.port}${route}`;
   }
 
   /** Sends a POST request with only the first byte of its body. @returns the status of the answer */
@@ -209,6 +236,8 @@ export class Stage {
     switch (node.type) {
       case 'homie-broker':
         return { host: '127.0.0.1', port: String(this.#broker.port), baseTopic: this.#baseTopic };
+      case 'mqtt-broker':
+        return { broker: '127.0.0.1', port: String(this.#broker.port) };
       case 'file in':
         return node['filenameType'] === 'str' ? { filename: this.file('firmware.bin') } : {};
       case 'tab':

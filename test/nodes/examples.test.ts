@@ -24,6 +24,10 @@ const core = new Set([
   'file in',
   'http in',
   'http response',
+  'mqtt-broker',
+  'mqtt in',
+  'mqtt out',
+  'trigger',
 ]);
 const own = new Map(
   ['homie-broker', 'homie-ota', 'homie-config', 'homie-devices', 'homie-firmware'].map((type) => [
@@ -47,6 +51,7 @@ describe('the examples', () => {
       '9 - Enable OTA, update, disable it again',
       'Change a configuration',
       'Find firmware',
+      'Home Assistant update entities',
       'List devices',
       'Steer a rollout',
     ]);
