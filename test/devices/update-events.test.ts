@@ -213,7 +213,10 @@ describeWithBrokers('The events of updates', (start) => {
     const newer = { ...image, md5: 'a'.repeat(32), alternatives, version: '1.3.0' };
     library.restore([
       [`image ${newer.md5}`, newer],
-      [`offer ${newer.md5}`, { scope: broker.locks.scope, md5: newer.md5, at: new Date().toISOString() }],
+      [
+        `offer ${newer.md5} ${broker.locks.scope}`,
+        { scope: broker.locks.scope, md5: newer.md5, at: new Date().toISOString() },
+      ],
     ]);
     assert.notEqual(md5, newer.md5);
     const report = await until((each) => each.event === 'inventory' && each.changes !== undefined);
