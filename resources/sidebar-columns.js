@@ -9,8 +9,10 @@ const ranks = [
   'waiting',
   'queued',
   'available',
+  'held',
   'canceled',
   'skipped',
+  'newer_installed',
   'succeeded',
 ];
 

@@ -255,6 +255,8 @@ const symbols = {
   rejected: 'ban',
   canceled: 'times-circle',
   skipped: 'minus-circle',
+  held: 'minus-circle',
+  newer_installed: 'minus-circle',
 };
 
 /** Returns the update of a device in words. */
@@ -266,12 +268,10 @@ function describeUpdate(update) {
     return { label, symbol: '', title: `${t(`phase.${phase ?? 'sending'}`)} ${progress} %` };
   }
   const label =
-    state === 'available'
-      ? t('update.available', { version }).trim()
-      : proven === true
-        ? t('update.proven')
-        : reason === undefined
-          ? t(`update.${state}`)
-          : t(`reason.${reason}`);
+    proven === true
+      ? t('update.proven')
+      : reason === undefined
+        ? t(`update.${state}`, { version }).trim()
+        : t(`reason.${reason}`);
   return { label, symbol: symbols[state] ?? '', title: error && sentences(error) };
 }

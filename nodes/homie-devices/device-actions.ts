@@ -6,6 +6,7 @@ import { forgetDevices } from '../../src/devices/forget-devices';
 import { listDevices } from '../../src/devices/list';
 import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
 import { Queue } from '../../src/rollout/queue';
+import type { JobStore } from '../../src/rollout/store/job-store';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
@@ -22,9 +23,13 @@ export class DeviceActions {
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  constructor(link: BrokerLink, query: DeviceQuery | HomieError) {
+  readonly #store: JobStore | undefined;
+
+  /** @param store where the library of firmware is read from; undefined if there is no user directory */
+  constructor(link: BrokerLink, query: DeviceQuery | HomieError, store: JobStore | undefined) {
     this.#link = link;
     this.#query = query;
+    this.#store = store;
   }
 
   /**
@@ -64,7 +69,10 @@ export class DeviceActions {
       send(await listDevices({ broker, updates: Queue.of(broker).updates }, query, firmware, signal));
       return undefined;
     }
-    const forgotten = await forgetDevices(broker, query, firmware, signal);
+    // The images of devices are known only then.
+    await this.#store?.open();
+    const { library } = Queue.of(broker);
+    const forgotten = await forgetDevices({ broker, library }, query, firmware, signal);
     send(forgotten.map(answerOf));
     return failureAmong(forgotten.flatMap(({ id, error }) => (error === undefined ? [] : [{ device: id, error }])));
   }

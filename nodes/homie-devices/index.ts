@@ -1,11 +1,14 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeStatus } from 'node-red';
 import { HomieError } from '../../src/errors';
+import type { HomieBroker } from '../../src/homie/broker';
 import { Inventory, takeStock } from '../../src/devices/inventory';
 import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
+import { Queue } from '../../src/rollout/queue';
 import { linkTo, type BrokerLink } from '../shared/broker-node';
 import { DeviceActions } from './device-actions';
 import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
+import { useStore, type StoreUse } from '../shared/job-files';
 import { connectionStatus, errorStatus } from '../shared/job-status';
 import { deviceOf, keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
@@ -22,7 +25,9 @@ export = (RED: NodeAPI): void => {
     const query = ownSettings(this, () =>
       readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))),
     );
-    const actions = new DeviceActions(link, query);
+    // The library of firmware is read from there.
+    const use = useStore(RED);
+    const actions = new DeviceActions(link, query, use?.store);
 
     /** The last error, shown until a message succeeds or the connection changes. */
     let failed = query instanceof HomieError ? query : undefined;
@@ -34,7 +39,7 @@ export = (RED: NodeAPI): void => {
       status.refresh();
     });
     status.refresh();
-    const silence = definition.events && 'broker' in link ? tellEvents(RED, this, link) : () => undefined;
+    const silence = definition.events && 'broker' in link ? tellEvents(RED, this, { ...link, use }) : () => undefined;
 
     this.on('input', (msg, send, done) => {
       const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
@@ -61,6 +66,7 @@ export = (RED: NodeAPI): void => {
       unfollow();
       silence();
       await actions.close();
+      await use?.leave();
       status.close();
       done();
     };
@@ -108,20 +114,35 @@ function follow(link: BrokerLink, changed: (connection: boolean) => void): () =>
   };
 }
 
+/** What the events of a node come from. */
+interface EventSource {
+  readonly broker: HomieBroker;
+  readonly use: StoreUse | undefined;
+}
+
 /**
- * Sends events to the second output, once the whole flow has started and can receive them.
+ * Sends events to the second output, once the whole flow has started and can receive them, and the library of firmware
+ * was read: the updates in it are no events.
  *
  * @returns a function that ends this
  */
-function tellEvents(RED: NodeAPI, node: Node, { broker }: Extract<BrokerLink, { broker: unknown }>): () => void {
-  const inventory = new Inventory(broker);
+function tellEvents(RED: NodeAPI, node: Node, { broker, use }: EventSource): () => void {
+  const inventory = new Inventory(broker, Queue.of(broker).updates);
   inventory.on('event', (event) => {
     node.send([null, { topic: '', ...deviceOf(event), payload: structuredClone(event) }]);
   });
-  const begin = (): void => inventory.start();
-  RED.events.once('flows:started', begin);
+  let isClosed = false;
+  const begin = async (): Promise<void> => {
+    // While another process uses the folder, there is nothing to wait for.
+    await use?.store.open().catch(() => false);
+    if (!isClosed) inventory.start();
+  };
+  // An unhandled rejection would end the Node-RED process.
+  const begun = (): void => void begin().catch((error: unknown) => node.error(error));
+  RED.events.once('flows:started', begun);
   return () => {
-    RED.events.off('flows:started', begin);
+    isClosed = true;
+    RED.events.off('flows:started', begun);
     inventory.close();
   };
 }

@@ -1,9 +1,19 @@
 /** The updates of the devices of a broker: what is on offer, and what is under way. */
+import { EventEmitter } from 'node:events';
 import type { Device } from '../homie/device';
 import { isOlder } from '../firmware/version';
 import type { Library } from '../library/library';
 import { isRunBy, type StoredImage } from '../library/stored-image';
 import { byDevice, isFinal, type Reason, type Update } from '../update/update';
+
+/** How the image on offer for a device relates to what the device runs. */
+type OfferState = 'up_to_date' | 'available' | 'newer_installed' | 'held';
+
+/** The image on offer for a device. */
+interface OfferOfDevice {
+  readonly image: StoredImage;
+  readonly state: OfferState;
+}
 
 /** What is on offer for a device, and how far its update is. */
 export interface DeviceUpdate {
@@ -15,7 +25,7 @@ export interface DeviceUpdate {
    * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the image on
    * offer; `scheduled`: a job waits for the device, or for its turn.
    */
-  readonly state: 'up_to_date' | 'available' | 'newer_installed' | 'held' | 'scheduled' | 'updating';
+  readonly state: OfferState | 'scheduled' | 'updating';
   /** Why it is scheduled and not updating, unless only its turn has not come. */
   readonly reason?: Reason;
   /** 0 to 100, while it is updating. */
@@ -40,17 +50,39 @@ interface DeviceUpdatesInput {
   readonly jobs: () => readonly UpdateJob[];
 }
 
-/** What is on offer for each device of a broker, and how far its update is. */
-export class DeviceUpdates {
+/**
+ * What is on offer for each device of a broker, and how far its update is. Emits `succeeded` when a job has proven that
+ * a device runs its image, also when that was shown only after the job had ended.
+ */
+export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
   readonly #input: DeviceUpdatesInput;
 
   constructor(input: DeviceUpdatesInput) {
+    super();
+    this.setMaxListeners(0);
     this.#input = input;
+  }
+
+  /** The firmware on offer. */
+  get library(): Library {
+    return this.#input.library();
   }
 
   /** Another number whenever something else may be on offer. */
   get revision(): number {
-    return this.#input.library().revision;
+    return this.library.revision;
+  }
+
+  /** Returns the image on offer for a device, whatever jobs do; undefined if there is none, or nothing shows what runs. */
+  offerOf(device: Device): OfferOfDevice | undefined {
+    const { scope } = this.#input;
+    const { id, checksum, fwVersion } = device;
+    const choice = this.library.offerFor(scope, device);
+    if ('error' in choice || checksum === undefined) return undefined;
+    const { image } = choice;
+    if (isRunBy(image, checksum.value)) return { image, state: 'up_to_date' };
+    if (isOlder(image.version, fwVersion?.value)) return { image, state: 'newer_installed' };
+    return { image, state: this.library.isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
   }
 
   /** Returns the updates of devices by id. A device is not in it when nothing is on offer for it and no job has it. */
@@ -59,10 +91,10 @@ export class DeviceUpdates {
     const updates = new Map<string, DeviceUpdate>();
     for (const device of devices) {
       const job = jobs.get(device.id);
-      const { image } = { image: undefined, ...this.#input.library().offerFor(this.#input.scope, device) };
-      const where = whereIs(job) ?? (image && this.#whatRuns(device, image));
+      const offer = this.offerOf(device);
+      const where = whereIs(job) ?? (offer && { state: offer.state });
       if (where === undefined) continue;
-      const offered = job === undefined ? image?.version : (job.to?.version ?? image?.version);
+      const offered = job?.to?.version ?? offer?.image.version;
       updates.set(device.id, { installed: device.fwVersion?.value, offered, ...where });
     }
     return updates;
@@ -82,14 +114,6 @@ export class DeviceUpdates {
   /** Whether a job has not ended. */
   get isBusy(): boolean {
     return this.#input.jobs().some(({ isEnded }) => !isEnded);
-  }
-
-  #whatRuns({ id, checksum, fwVersion }: Device, image: StoredImage): Where | undefined {
-    if (checksum === undefined) return undefined;
-    if (isRunBy(image, checksum.value)) return { state: 'up_to_date' };
-    if (isOlder(image.version, fwVersion?.value)) return { state: 'newer_installed' };
-    const { library, scope } = this.#input;
-    return { state: library().isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
   }
 
   /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */

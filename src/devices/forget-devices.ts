@@ -1,15 +1,22 @@
-/** Clears the retained topics of several devices. */
+/** Clears the retained topics of several devices, and forgets their images. */
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { forgetDevice, type Forgetting } from './forget';
 import { isPattern } from '../homie/pattern';
+import type { Library } from '../library/library';
 import type { Image } from '../ota/image';
 import { listDevices } from './list';
 import type { DeviceQuery } from './query';
 
+/** Where devices are known. */
+interface Places {
+  readonly broker: HomieBroker;
+  readonly library: Library;
+}
+
 /**
- * Forgets devices one after the other. A device named by its id is always included. A pattern includes the devices that
- * it matches and that also meet the other criteria of the query.
+ * Forgets devices one after the other, each with the images that were proven on it. A device named by its id is always
+ * included. A pattern includes the devices that it matches and that also meet the other criteria of the query.
  *
  * @param firmware if given, patterns include only devices that are outdated compared to this image
  * @returns the result for each device
@@ -17,7 +24,7 @@ import type { DeviceQuery } from './query';
  * @throws the reason of the signal
  */
 export async function forgetDevices(
-  broker: HomieBroker,
+  { broker, library }: Places,
   query: DeviceQuery,
   firmware: Image | undefined,
   signal: AbortSignal,
@@ -29,6 +36,10 @@ export async function forgetDevices(
   if (ids.length === 0) throw new HomieError('NO_MATCH.forget', { baseTopic: broker.shownBaseTopic });
   await broker.seek(ids, signal);
   const forgotten: Forgetting[] = [];
-  for (const id of new Set(ids)) forgotten.push(await forgetDevice(broker, id, signal));
+  for (const id of new Set(ids)) {
+    const result = await forgetDevice(broker, id, signal);
+    if (result.error === undefined) await library.forget(`${broker.locks.scope}${id}`);
+    forgotten.push(result);
+  }
   return forgotten;
 }

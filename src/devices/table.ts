@@ -23,13 +23,13 @@ export interface TableRow {
   readonly update?: RowUpdate;
 }
 
-/** The update of a device. `available`: a newer image for its firmware name was given. */
+/** The update of a device: that of a job, or what is on offer for the device unless it runs that. */
 interface RowUpdate {
-  readonly state: Update['state'] | 'available';
+  readonly state: Update['state'] | 'available' | 'newer_installed' | 'held';
   readonly phase?: string;
   /** Percent, 0 to 100, until the update has ended. */
   readonly progress?: number;
-  /** The version that is being installed, or that is available. */
+  /** The version that is being installed, or that is on offer. */
   readonly version?: string;
   readonly checksum?: string;
   readonly reason?: string;
@@ -170,7 +170,7 @@ function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): Ta
   };
 }
 
-/** Final states after which an available update is shown again. */
+/** Final states after which the image on offer is shown again. */
 const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succeeded', 'skipped', 'canceled']);
 
 /**
@@ -178,15 +178,15 @@ const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succe
  * also once it was skipped or canceled.
  */
 function updateOf(update: Update | undefined, offer: DeviceUpdate | undefined): RowUpdate | undefined {
-  const available = availableOf(offer);
-  if (update === undefined) return available;
+  const offered = offerUpdate(offer);
+  if (update === undefined) return offered;
   const { state, to } = update;
-  const isOther = state === 'succeeded' || available?.version !== to?.version;
-  return available !== undefined && endedWell.has(state) && isOther ? available : jobUpdate(update);
+  const isOther = state === 'succeeded' || offered?.version !== to?.version;
+  return offered !== undefined && endedWell.has(state) && isOther ? offered : jobUpdate(update);
 }
 
-function availableOf(offer: DeviceUpdate | undefined): RowUpdate | undefined {
-  if (offer?.state !== 'available') return undefined;
+function offerUpdate(offer: DeviceUpdate | undefined): RowUpdate | undefined {
+  if (offer?.state !== 'available' && offer?.state !== 'newer_installed' && offer?.state !== 'held') return undefined;
   const { state, offered: version } = offer;
   return { state, ...(version !== undefined && { version }) };
 }

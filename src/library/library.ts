@@ -58,12 +58,14 @@ export interface LibraryInput {
  * The firmware that is on offer, and the images that were proven on each device. Devices are named by broker, base topic
  * and id, the offers of a broker by its `locks.scope`.
  *
- * Emits `changed` when something else may be on offer for a device.
+ * Emits `changed` when something else may be on offer for a device, and `restored` after that when it was read.
  */
-export class Library extends EventEmitter<{ changed: [] }> {
+export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   readonly #input: LibraryInput;
   readonly #images: KeptImages;
   readonly #offers = new Offers((md5) => this.#images.get(md5));
+  /** What `offers` returns for each broker until the next change: it is asked about every device. */
+  readonly #offered = new Map<string, readonly StoredImage[]>();
   readonly #devices: ProvenImages;
   #revision = 0;
 
@@ -105,6 +107,7 @@ export class Library extends EventEmitter<{ changed: [] }> {
     }
     this.#devices.restore(all, (md5) => this.#images.has(md5));
     this.#change();
+    this.emit('restored');
   }
 
   /** Removes images that nothing uses, as a process that was killed may leave them. */
@@ -123,8 +126,10 @@ export class Library extends EventEmitter<{ changed: [] }> {
   }
 
   /** The images on offer for the devices of a broker, from old to new. */
-  offers(scope: string): StoredImage[] {
-    return this.#offers.of(scope).map(({ image }) => image);
+  offers(scope: string): readonly StoredImage[] {
+    const offered = this.#offered.get(scope) ?? this.#offers.of(scope).map(({ image }) => image);
+    this.#offered.set(scope, offered);
+    return offered;
   }
 
   /**
@@ -270,6 +275,7 @@ export class Library extends EventEmitter<{ changed: [] }> {
 
   #change(): void {
     this.#revision += 1;
+    this.#offered.clear();
     this.emit('changed');
   }
 }

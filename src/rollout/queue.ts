@@ -4,7 +4,7 @@ import { asHomieError, HomieError } from '../errors';
 import { DeviceUpdates } from '../devices/device-updates';
 import type { HomieBroker } from '../homie/broker';
 import { Library } from '../library/library';
-import type { Summary } from '../update/update';
+import type { Summary, Update } from '../update/update';
 import { canonical } from '../plain-object';
 import type { Job, Select } from './job';
 import type { JobFile, StoredJob } from './store/job-file';
@@ -182,7 +182,17 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 
   #add(own: KnownJob): void {
     this.#known.add(own);
+    if (own.work.brings === 'image') this.#tellSuccesses(own.job);
     this.emit('job', own.job, own.work);
+  }
+
+  #tellSuccesses(job: Job): void {
+    const tell = (update: Update): void =>
+      void (update.state === 'succeeded' && this.updates.emit('succeeded', update));
+    job.on('result', tell);
+    job.on('progress', (update) => {
+      if (update.late === true) tell(update);
+    });
   }
 
   async #run(own: KnownJob, start: Job['run']): Promise<Summary> {

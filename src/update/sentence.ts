@@ -116,12 +116,14 @@ function clauseFor(update: Update): string {
   return clauses[word] ?? words[word];
 }
 
-function fromTo(from: FirmwareName, to: FirmwareName): string {
+/** Returns the clause for a change of firmware. */
+export function fromTo(from: FirmwareName, to: FirmwareName): string {
   if (from.version === undefined || to.version === undefined) return `to ${named(to)}`;
   return `from ${named(from)} to ${from.name === to.name ? plainText(to.version) : named(to)}`;
 }
 
-function named({ name, version, checksum }: FirmwareName): string {
+/** Returns a firmware in words: its name and version, as far as they are known, or its checksum. */
+export function named({ name, version, checksum }: FirmwareName): string {
   const known = [name, version].filter((part) => part !== undefined);
   return known.length === 0 ? `the image ${checksum ?? ''}`.trim() : plainText(known.join(' '));
 }

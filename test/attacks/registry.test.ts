@@ -9,6 +9,7 @@ import { DeviceObserver } from '../../src/homie/device-observer';
 import { subscriptions } from '../../src/homie/topics';
 import { attributes } from '../../src/homie/values';
 import { parseStatus } from '../../src/ota/status';
+import { Queue } from '../../src/rollout/queue';
 import { usedHeap } from '../support/garbage';
 import { hostileMessages, subTopics } from './hostile';
 
@@ -36,7 +37,7 @@ describe('Whatever is published under the base topic,', () => {
   it(`${RUNS * MESSAGES} messages of it, nothing throws, nothing is polluted, and no value is too long`, async () => {
     const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'fuzzed' });
     const { registry } = broker;
-    const inventory = new Inventory(broker);
+    const inventory = new Inventory(broker, Queue.of(broker).updates);
     const watch = registry.watch('lamp');
     const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
     registry.on('event', (_id, event) => digest(event));

@@ -235,11 +235,9 @@ describeWithBrokers('Devices that are to be forgotten', (start) => {
   });
 
   const forget = async (query: Partial<DeviceQuery>): Promise<unknown> =>
-    (await forgetDevices(broker, { ...everyDevice, ...query }, undefined, never)).map(({ id, cleared, error }) => [
-      id.replace('forgetting-', ''),
-      cleared.length,
-      error?.code,
-    ]);
+    (
+      await forgetDevices({ broker, library: Queue.of(broker).library }, { ...everyDevice, ...query }, undefined, never)
+    ).map(({ id, cleared, error }) => [id.replace('forgetting-', ''), cleared.length, error?.code]);
 
   it('are those that a pattern matches, and each of them has an answer', async () => {
     assert.deepEqual(await forget({ device: ['forgetting-a*'] }), [

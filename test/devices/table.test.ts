@@ -160,6 +160,30 @@ describeWithBrokers('The table of devices', (start) => {
     assert.deepEqual([rows.map(({ state }) => state), gone], [['lost'], []]);
   });
 
+  it('shows no update for a device with a newer version, and that one is held back after a rollback', async () => {
+    const newer = buildEsp8266Image({ name: 'my-light', version: '2.0.0', seed: 3 });
+    await add('table-newer', { image: newer });
+    await add('table-back');
+    await add('table-same', { image: fresh });
+    broker.start();
+    await broker.settled();
+    const firmware = await Firmware.from(fresh);
+    const { library } = Queue.of(broker);
+    await library.offer(broker.locks.scope, firmware);
+    await rowOf('table-back', ({ update }) => update?.state === 'available');
+    const { md5 } = (await Firmware.from(old)).info;
+    const key = `${broker.locks.scope}table-back`;
+    const load = (): Promise<Firmware> => Firmware.from(old);
+    await library.proven(key, { md5, from: firmware.info.md5, load, isRollback: true });
+    const back = await rowOf('table-back', ({ update }) => update?.state !== 'available');
+    assert.deepEqual(back.update, { state: 'held', version: '1.1.0' });
+    const { update } = await rowOf('table-newer', () => true);
+    assert.deepEqual(update, { state: 'newer_installed', version: '1.1.0' });
+    assert.equal((await rowOf('table-same', () => true)).update, undefined);
+    await library.allowAgain(key, firmware.info.md5);
+    await rowOf('table-back', (row) => row.update?.state === 'available');
+  });
+
   it('shows how far the update of each device is, to its proven end', async () => {
     const device = await add('table-update', { flashDelay: 20, statsInterval: 1 });
     await add('table-queued', { flashDelay: 20 });

@@ -7,6 +7,7 @@ import { untilReady } from '../../src/homie/presence';
 import { selectKnown } from '../../src/homie/select';
 import { forgetDevices } from '../../src/devices/forget-devices';
 import { everyDevice } from '../../src/devices/query';
+import { Library } from '../../src/library/library';
 import { startAedes, startExactAedes, type AedesBroker } from '../support/aedes';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
@@ -151,7 +152,12 @@ describe('A broker that delivers what is retained for exact topics only', () => 
     await retain('light-1', { ...values, $state: 'lost' });
     homie.start();
     await homie.settled();
-    const [forgetting] = await forgetDevices(homie, { ...everyDevice, device: ['light-1'] }, undefined, never);
+    const [forgetting] = await forgetDevices(
+      { broker: homie, library: new Library() },
+      { ...everyDevice, device: ['light-1'] },
+      undefined,
+      never,
+    );
     assert.deepEqual([forgetting?.error?.code, forgetting?.cleared], ['NOT_CLEARED', []]);
     assert.match(forgetting?.error?.message ?? '', /exact topics/);
   });

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { NodeMessage } from 'node-red';
+import { md5 } from '../../src/firmware/checksum';
+import { buildEsp8266Image } from '../support/images';
 import { freePort } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
-import { caughtCode, next, payload, running, Scene } from './scene';
+import { caughtCode, next, payload, running, Scene, untilHeard } from './scene';
 
 /** Returns a list in short: id and state of each device. */
 function short({ payload: list }: NodeMessage): unknown {
@@ -157,7 +162,13 @@ describe('homie-devices', () => {
       const flow = await start({ events: true });
       await flow.progress.first(event('inventory'));
       const [report] = flow.progress.messages;
-      assert.deepEqual(report?.payload, { event: 'inventory', count: 2, counts: { ready: 2 } });
+      assert.deepEqual(report?.payload, {
+        event: 'inventory',
+        count: 2,
+        counts: { ready: 2 },
+        updates: [],
+        text: '2 devices: 2 ready.',
+      });
       const appeared = scene.device('devices-late');
       const first = await flow.progress.first(event('appeared'));
       assert.deepEqual([first['topic'], first['device']], ['devices-late', 'devices-late']);
@@ -171,7 +182,13 @@ describe('homie-devices', () => {
       const lost = await flow.progress.first(
         (msg) => msg['topic'] === 'devices-there' && payload(msg, 'to') === 'lost',
       );
-      assert.deepEqual(lost.payload, { event: 'state', device: 'devices-there', from: 'ready', to: 'lost' });
+      assert.deepEqual(lost.payload, {
+        event: 'state',
+        device: 'devices-there',
+        from: 'ready',
+        to: 'lost',
+        text: 'devices-there: state changed from ready to lost.',
+      });
       await scene.device('devices-late');
       await flow.progress.first((msg) => msg['topic'] === 'devices-late' && payload(msg, 'from') === 'init');
       assert.deepEqual(flow.progress.messages.filter(event('firmware')), []);
@@ -184,6 +201,103 @@ describe('homie-devices', () => {
       const after = await flow.deploy(scene.broker, { ...devicesNode, events: true }, [], 'nodes');
       assert.equal(payload(await after.progress.first(), 'count'), 1);
       assert.equal(after.progress.messages.length, 1);
+    });
+  });
+
+  describe('with firmware on offer', () => {
+    const updater = {
+      id: 'updater',
+      type: 'homie-ota',
+      z: 'flow',
+      broker: 'broker',
+      device: 'devices-light',
+      deviceType: 'str',
+      canary: '0',
+      x: 0,
+      y: 0,
+      wires: [[], [], ['summary']],
+    };
+    let userDir: string;
+
+    beforeEach(async () => {
+      userDir = await mkdtemp(path.join(tmpdir(), 'homie-devices-'));
+    });
+    afterEach(async () => {
+      // Node-RED leaves the folder only when it has ended.
+      await stopFlow();
+      await rm(userDir, { recursive: true, force: true });
+    });
+
+    const begin = (): Promise<TestFlow> => start({ events: true }, { more: [updater], userDir });
+    const stored = (): Promise<string[]> => readdir(path.join(userDir, 'homie-ota', 'firmware'));
+
+    it('tells of an update once, when it is offered and when it is proven, but not after a restart', async () => {
+      const light = await scene.device('devices-light');
+      const flow = await begin();
+      await flow.progress.first(event('inventory'));
+      await untilHeard(flow.broker, [light]);
+      flow.sendTo('updater', { payload: next, action: 'offer' });
+      const available = await flow.progress.first(event('update_available'));
+      assert.deepEqual([available['topic'], available['device']], ['devices-light', 'devices-light']);
+      assert.deepEqual(available.payload, {
+        event: 'update_available',
+        device: 'devices-light',
+        installed: '1.0.0',
+        offered: '1.1.0',
+        text: 'devices-light: update to my-light 1.1.0 is available; version 1.0.0 is installed.',
+      });
+
+      await stopFlow();
+      const again = await begin();
+      const report = await again.progress.first();
+      assert.deepEqual(report.payload, {
+        event: 'inventory',
+        count: 1,
+        counts: { ready: 1 },
+        updates: ['devices-light'],
+        text: '1 device: 1 ready. 1 update is available.',
+      });
+      await untilHeard(again.broker, [light]);
+      again.sendTo('updater', { device: payload(report, 'updates') });
+      const updated = await again.progress.first(event('updated'));
+      assert.equal(payload(updated, 'text'), 'devices-light: updated from my-light 1.0.0 to 1.1.0.');
+      assert.deepEqual([payload(updated, 'from.version'), payload(updated, 'to.version')], ['1.0.0', '1.1.0']);
+      await again.summary.first((msg) => payload(msg, 'state') === 'succeeded');
+      assert.deepEqual(again.progress.messages.filter(event('update_available')), []);
+    });
+
+    it('forgets the images of a device, and keeps those that another device needs', async () => {
+      const light = await scene.device('devices-light');
+      const other = await scene.device('devices-other');
+      const flow = await begin();
+      await flow.progress.first(event('inventory'));
+      await untilHeard(flow.broker, [light, other]);
+      const newest = buildEsp8266Image({ name: 'my-light', version: '1.2.0', seed: 3 });
+      const update = async (image: Buffer, round: number, ...devices: string[]): Promise<void> => {
+        flow.sendTo('updater', { payload: image, device: devices, round });
+        const summary = await flow.summary.first((msg) => msg['round'] === round);
+        assert.equal(payload(summary, 'state'), 'succeeded');
+      };
+      await update(next, 1, 'devices-light', 'devices-other');
+      await update(newest, 2, 'devices-light');
+      const files = await Promise.all([next, newest].map(async (image) => `${await md5(image)}.bin`));
+      for (const file of files) assert.ok((await stored()).includes(file));
+
+      // It was lost at each reboot, too.
+      const lost = (msg: NodeMessage): boolean => msg['topic'] === 'devices-light' && payload(msg, 'to') === 'lost';
+      const before = flow.progress.messages.filter(lost).length;
+      await light.stop();
+      await flow.progress.nth(before + 1, lost);
+      flow.send({ action: 'forget', device: 'devices-light' });
+      assert.equal(payload(await flow.result.first(), '0.error'), undefined);
+      await stopFlow();
+      assert.deepEqual(await stored(), [files[0]]);
+      assert.ok(other.image.equals(next));
+      // The same after a restart: what was forgotten is not read again.
+      const again = await begin();
+      await again.progress.first(event('inventory'));
+      await stopFlow();
+      assert.deepEqual(await stored(), [files[0]]);
     });
   });
 

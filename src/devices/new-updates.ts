@@ -1,0 +1,40 @@
+import type { Device } from '../homie/device';
+import { updateAvailable, type DeviceChange } from './change';
+import type { DeviceUpdates } from './device-updates';
+
+/** Tells which updates are new, each once: whatever its jobs do, a device has the same image on offer only once. */
+export class NewUpdates {
+  readonly #updates: DeviceUpdates;
+  /** The MD5 of the image that was last reported for a device. */
+  readonly #told = new WeakMap<Device, string>();
+
+  constructor(updates: DeviceUpdates) {
+    this.#updates = updates;
+  }
+
+  /** Returns the event for an update that became available since the last call, and records it as reported. */
+  take(device: Device): DeviceChange[] {
+    const offer = this.#updates.offerOf(device);
+    if (offer === undefined) return [];
+    const { state, image } = offer;
+    const { md5: checksum, name, version } = image;
+    const isNew = this.#told.get(device) !== checksum;
+    // An update that the user went back from is known to the user, even when it is allowed again.
+    if (state === 'available' || state === 'held') this.#told.set(device, checksum);
+    else this.#told.delete(device);
+    if (state !== 'available' || !isNew) return [];
+    const installed = device.fwVersion?.value;
+    const offered = { name, checksum, ...(version !== undefined && { version }) };
+    return [updateAvailable(device.id, { installed, image: offered })];
+  }
+
+  /** Forgets what was reported for a device. */
+  forget(device: Device): void {
+    this.#told.delete(device);
+  }
+
+  /** Returns whether a newer image is on offer for a device. */
+  isAvailable(device: Device): boolean {
+    return this.#updates.offerOf(device)?.state === 'available';
+  }
+}
