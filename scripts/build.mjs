@@ -3,7 +3,7 @@
 import { build } from 'esbuild';
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { dialogScript, withRollout, withSettings } from './dialogs.ts';
+import { dialogScript, withShared, withSettings } from './dialogs.ts';
 import { editorFile, folderOf, languages, localeFile } from './node-files.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -42,7 +42,7 @@ for (const language of languages) {
   const ofOta = await read(localeFile('homie-ota', language, 'html'));
   for (const type of Object.keys(nodes)) {
     const help = await read(localeFile(type, language, 'html'));
-    await writeFile(path.join(folder, `${type}.html`), withRollout(help, ofOta));
+    await writeFile(path.join(folder, `${type}.html`), withShared(help, ofOta));
   }
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });

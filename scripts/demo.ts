@@ -2,7 +2,7 @@
  * Shows updates and configuration changes from end to end. Checks each step, and exits with 0 only if everything is
  * right. As proof it prints what an observer saw at the broker, independently of the nodes.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { md5 } from '../src/firmware/checksum';
 import type { CheckSummary } from '../src/ota/check';
 import { isFinal, type State, type Summary, type Update } from '../src/update/update';
@@ -10,6 +10,7 @@ import { changeConfiguration } from './demo-config';
 import { rollOut, rollout, staircase } from './demo-rollout';
 import { Observer, type Seen } from './observer';
 import { kilobytes, ProgressBar } from './progress-bar';
+import { imagesInFolder, offerAndGoBack } from './demo-library';
 import { describe, expect, say, sayError, seconds, signOfLife, times, uptime, wrong } from './report';
 import { firmware, setScene } from './scene';
 
@@ -36,9 +37,11 @@ async function send<T>(url: string, devices: string, content: Uint8Array<ArrayBu
 async function main(): Promise<void> {
   const begun = performance.now();
   say(
-    'A broker, six simulated devices, and Node-RED with two flows, "Take firmware by HTTP" and "Take patches by HTTP":',
+    'A broker, six simulated devices, and Node-RED with the flows "Take firmware by HTTP", "Take patches by HTTP", and "Firmware on offer":',
   );
-  const scene = await setScene(['Take firmware by HTTP', 'Take patches by HTTP'], { more: staircase, ota: rollout });
+  const flows = ['Take firmware by HTTP', 'Take patches by HTTP', 'Firmware on offer'];
+  const folder = await imagesInFolder();
+  const scene = await setScene(flows, { more: staircase, ota: rollout, folder });
   try {
     const observer = await Observer.open(scene.mqttUrl, ['homie/#', 'updates/progress']);
     try {
@@ -52,6 +55,7 @@ async function main(): Promise<void> {
     }
   } finally {
     await scene.close();
+    await rm(folder, { recursive: true });
   }
   say();
   if (wrong.length === 0) {
@@ -98,6 +102,7 @@ async function play(url: string, observer: Observer, ids: readonly string[]): Pr
   await refuseLoginPage(url, observer);
   await changeConfiguration(url, observer);
   await rollOut(observer, checksum, async (devices, query) => (await send<Summary>(url, devices, image, query)).body);
+  await offerAndGoBack(url, observer);
 }
 
 async function refuseLoginPage(url: string, observer: Observer): Promise<void> {

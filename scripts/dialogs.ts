@@ -27,10 +27,10 @@ export function withSettings(type: string, html: string): string {
     );
 }
 
-/** Inserts the description of the rollout settings from the help of homie-ota into the help of a node. */
-export function withRollout(help: string, ofOta: string): string {
-  const [, part = ''] = /<!-- start of rollout -->([^]*)<!-- end of rollout -->/.exec(ofOta) ?? [];
-  return help.replace('<!-- rollout -->', () => part);
+/** Inserts the parts that the help of homie-ota marks by a name into the help of a node, where that has their names. */
+export function withShared(help: string, ofOta: string): string {
+  const parts = ofOta.matchAll(/<!-- start of (\w+) -->([^]*?)<!-- end of \1 -->/g);
+  return [...parts].reduce((text, [, name = '', part = '']) => text.replace(`<!-- ${name} -->`, () => part), help);
 }
 
 function nameAndBroker(type: string): string {

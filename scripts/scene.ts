@@ -30,6 +30,8 @@ interface SceneOptions {
   readonly more?: readonly (Partial<DeviceOptions> & { readonly id: string })[];
   /** Settings of the homie-ota nodes that replace those of the examples. */
   readonly ota?: FlowNode;
+  /** The folder in which homie-firmware looks for images. */
+  readonly folder?: string;
 }
 
 /**
@@ -40,7 +42,7 @@ interface SceneOptions {
  */
 export async function setScene(
   examples: readonly string[],
-  { port, more = [], ota = {} }: SceneOptions = {},
+  { port, more = [], ota = {}, folder }: SceneOptions = {},
 ): Promise<Scene> {
   if (!existsSync(path.join(root, 'dist/nodes/homie-ota.js')))
     throw new Error('dist/ is missing: run `npm run build`.');
@@ -63,7 +65,7 @@ export async function setScene(
     for (const each of devices) opened.push(() => each.stop());
     await Promise.all(devices.map((each) => each.start()));
 
-    const flows = await Promise.all(examples.map((name) => example(name, broker.port, ota)));
+    const flows = await Promise.all(examples.map((name) => example(name, { port: broker.port, ota, folder })));
     const nodeRed = await startNodeRed({
       runtime: 'node-red',
       flows: flows.flat(),
@@ -83,9 +85,12 @@ const pace = { flashDelay: 45, bootDelay: 1_500, statsInterval: 10 };
 type FlowNode = Readonly<Record<string, unknown>>;
 
 /** Returns a flow of examples/ or scripts/flows/ with the broker, the devices and the file of the scene. */
-async function example(name: string, port: number, ota: FlowNode): Promise<FlowNode[]> {
+async function example(
+  name: string,
+  { port, ota, folder }: { readonly port: number; readonly ota: FlowNode; readonly folder: string | undefined },
+): Promise<FlowNode[]> {
   const [file = ''] = ['examples', 'scripts/flows']
-    .map((folder) => path.join(root, folder, `${name}.json`))
+    .map((within) => path.join(root, within, `${name}.json`))
     .filter((each) => existsSync(each));
   const flow: FlowNode[] = JSON.parse(await readFile(file, 'utf8'));
   return flow.map((node) => {
@@ -98,6 +103,8 @@ async function example(name: string, port: number, ota: FlowNode): Promise<FlowN
         return { ...node, ...ota, device: here(node['device']) };
       case 'homie-config':
         return { ...node, device: here(node['device']) };
+      case 'homie-firmware':
+        return { ...node, ...(folder !== undefined && { folder }) };
       case 'file in':
         return { ...node, filename: firmware.new };
       default:

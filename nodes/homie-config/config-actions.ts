@@ -14,7 +14,8 @@ import {
   type RolloutSettings,
 } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, type Done, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Errand } from '../shared/actions';
+import type { Done } from '../shared/done';
 import { checkAnswer, failureAmong } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
 import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';

@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { Firmware } from '../../src/firmware/firmware';
 import { asHomieError, HomieError } from '../../src/errors';
+import { EXCLUDED } from '../../src/homie/checks';
 import { namedDevices } from '../../src/homie/select';
-import type { Library, Origin } from '../../src/library/library';
+import type { Library, ImageOrigin } from '../../src/library/library';
 import type { CheckSummary } from '../../src/ota/check';
 import { readSettings, settingNames } from '../../src/ota/settings';
-import { divideByImage, type ByImage } from '../../src/rollout/by-image';
+import { divideByImage, type ByImage, type DeviceWithout } from '../../src/rollout/by-image';
 import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
+import { inEnglish } from '../../src/texts/text';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, together, type Done, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Errand } from '../shared/actions';
+import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
 import { checkAnswer, countsOf } from '../shared/message-summaries';
 import type { Part } from '../shared/replies';
@@ -72,7 +75,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
       );
       return undefined;
     }
-    const { groups, refused } = await this.#divide('offer', wish);
+    const { groups, without } = await this.#divide('offer', wish);
     const checks = groups.map(async ({ image, choice, devices }) => {
       if (devices.length === 0) return [];
       const firmware = await this.#library.read(image.md5);
@@ -81,9 +84,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
       const own = new Set(devices);
       return found.filter(({ device }) => own.has(device)).map((each) => ({ ...each, to }));
     });
-    const nothing = refused.map(({ device, error }) => {
-      return { device, verdict: 'nothing_on_offer', reason: `${error.message} ${error.hint}`, from: {} };
-    });
+    const nothing = without.map(({ device, outcome }) => ({ device, ...verdictOf(outcome), from: {} }));
     const devices = [...(await Promise.all(checks)).flat(), ...nothing];
     outbox.send('summary', checkAnswer({ counts: countsOf(devices), devices }));
     return undefined;
@@ -111,12 +112,12 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   }
 
   /** Sends to each device the image that the library has for it, in one job for each image. */
-  async #fromLibrary(origin: Origin, errand: Errand): Promise<Done> {
+  async #fromLibrary(origin: ImageOrigin, errand: Errand): Promise<Done> {
     const wish = await this.#readWish(errand);
     if (origin === 'previous' && !('devices' in wish.choice)) throw new HomieError('NO_DEVICE.rollback');
-    const { groups, refused } = await this.#divide(origin, wish);
+    const { groups, without } = await this.#divide(origin, wish);
     const settings = origin === 'previous' ? { ...wish.settings, allowDowngrade: true } : wish.settings;
-    const count = groups.length + (refused.length > 0 ? 1 : 0);
+    const count = groups.length + (without.length > 0 ? 1 : 0);
     const id = randomUUID();
     const partOf = (index: number): Part => ({ id, index, count });
     const ends = groups.map(async ({ image, choice, devices }, index) => {
@@ -126,15 +127,15 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
         return this.run(otaWork(firmware, { ...wish, choice, settings, origin }, this.given), part);
       });
     });
-    if (refused.length > 0) ends.push(Promise.resolve(this.refuseEach(refused, errand.outbox.part(partOf(count - 1)))));
+    if (without.length > 0) ends.push(Promise.resolve(this.endEach(without, errand.outbox.part(partOf(count - 1)))));
     return together(await Promise.all(ends));
   }
 
-  async #divide(origin: Origin, { choice, rollout }: OtaWish): Promise<ByImage> {
-    const { continuous } = rollout;
+  async #divide(origin: ImageOrigin, { choice, rollout }: OtaWish): Promise<ByImage> {
+    const { continuous, exclude } = rollout;
     const { closing: signal } = this;
     const broker = this.brokerInReach();
-    return divideByImage({ broker, library: this.#library, origin, choice, continuous, signal });
+    return divideByImage({ broker, library: this.#library, origin, choice, exclude, continuous, signal });
   }
 
   /** Reads a message. Sets the devices of the errand before it refuses anything else in the message. */
@@ -186,6 +187,12 @@ function withWayOut(reason: unknown): never {
   if (error.code !== 'FIRMWARE_EMPTY' && error.key !== 'PAYLOAD_TYPE.otherType') throw error;
   const hint = `${error.hint} To send the firmware on offer, remove msg.payload.`;
   throw new HomieError(error.key, error.values, { hint });
+}
+
+function verdictOf(outcome: DeviceWithout['outcome']): { readonly verdict: string; readonly reason: string } {
+  if (outcome.state === 'skipped') return { verdict: 'excluded', reason: inEnglish(EXCLUDED) };
+  const { message, hint } = outcome.error;
+  return { verdict: 'nothing_on_offer', reason: `${message} ${hint}` };
 }
 
 /** Messages have the reasons in English: the texts for other languages are for the editor. */

@@ -9,6 +9,7 @@ import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
 import type { OtaWorkAround } from '../../src/rollout/ota-work';
+import type { DeviceWithout } from '../../src/rollout/by-image';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
@@ -16,16 +17,9 @@ import type { JobStore } from '../../src/rollout/store/job-store';
 import { canceledBeforeFound, combine } from '../../src/rollout/summaries';
 import type { Work } from '../../src/rollout/work';
 import { isAbort } from '../../src/unless-aborted';
-import {
-  failureAmong,
-  failureOf,
-  refusal,
-  refusalOfEach,
-  sameAgain,
-  standing,
-  type Refused,
-} from './message-summaries';
+import { endOfEach, failureOf, refusal, sameAgain, standing } from './message-summaries';
 import type { BrokerLink } from './broker-node';
+import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
 import type { Jobs } from './jobs';
@@ -47,12 +41,6 @@ export interface ActionsContext {
   /** Returns the outbox for a message of which these properties were kept. */
   readonly reply: (kept: Request) => Outbox;
 }
-
-/** Marks a message that has no answer yet, because a later node continues its job. */
-export const KEPT = Symbol('kept');
-
-/** How a message ends: the error for `done`, if there is one. */
-export type Done = HomieError | typeof KEPT | undefined;
 
 /** A message that is being answered. */
 export interface Errand {
@@ -198,12 +186,12 @@ export abstract class Actions<Action extends string, Settings> {
     }
   }
 
-  /** Refuses devices, each with its own reason, in a summary of their own. */
-  protected refuseEach(refused: readonly Refused[], outbox: Outbox): HomieError | undefined {
-    const answer = refusalOfEach(randomUUID(), refused);
+  /** Ends devices without a job, in a summary of their own. */
+  protected endEach(devices: readonly DeviceWithout[], outbox: Outbox): HomieError | undefined {
+    const answer = endOfEach(randomUUID(), devices);
     this.#tellRefusal(answer, outbox);
     this.#jobs.refused(answer.devices);
-    return failureAmong(refused);
+    return failureOf(answer);
   }
 
   async #runs({ job, isAgain, run }: Answer, devices: readonly string[], outbox: Outbox): Promise<Done> {
@@ -274,16 +262,6 @@ export abstract class Actions<Action extends string, Settings> {
     }
     outbox.send('summary', answer);
   }
-}
-
-/** Returns how a message ends that has several parts. */
-export function together(ends: readonly Done[]): Done {
-  if (ends.includes(KEPT)) return KEPT;
-  const errors = ends.flatMap((end) => (end instanceof HomieError ? [end] : []));
-  const [first] = errors;
-  if (first === undefined || errors.length === 1) return first;
-  const { code, hint, cause } = first;
-  return new HomieError(code, {}, { message: errors.map(({ message }) => message).join(' '), hint, cause });
 }
 
 const commands = Object.keys(jobCommands).filter(isCommand);

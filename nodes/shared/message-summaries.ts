@@ -2,33 +2,28 @@ import { HomieError } from '../../src/errors';
 import { ignoredKeys } from '../../src/update/sentence';
 import { reportError, summarize, type ConfigReport, type Summary, type Update } from '../../src/update/update';
 import { ended, queued } from '../../src/rollout/entry';
+import type { DeviceWithout } from '../../src/rollout/by-image';
 import { LOOKING } from '../../src/rollout/summaries';
 
-/** A device that is refused, and why. */
-export interface Refused {
-  readonly device: string;
-  readonly error: HomieError;
-}
-
-/** Returns the summary of refused devices, each with its own reason. */
-export function refusalOfEach(job: string, refused: readonly Refused[]): Summary {
+/** Returns the summary of devices that end without a job, each in its own way. */
+export function endOfEach(job: string, devices: readonly DeviceWithout[]): Summary {
   const startedAt = new Date().toISOString();
-  const updates = refused.map(({ device, error }): Update => {
+  const updates = devices.map(({ device, outcome }): Update => {
     const entry = queued({ job, device, startedAt }, { total: 0, to: {} });
-    return { ...ended(entry, { state: 'rejected', error }), duration: 0 };
+    return { ...ended(entry, outcome), duration: 0 };
   });
-  return { ...summarize(job, updates, 0), state: 'rejected' };
+  return summarize(job, updates, 0);
 }
 
 /** Returns the summary of a refused message: each device that it names counts as rejected. */
 export function refusal(job: string, devices: readonly string[], error: HomieError): Summary {
-  const refused = refusalOfEach(
+  const refused = endOfEach(
     job,
-    devices.map((device) => ({ device, error })),
+    devices.map((device) => ({ device, outcome: { state: 'rejected', error } })),
   );
   const named = devices.length > 5 ? `${devices.slice(0, 5).join(', ')} …` : devices.join(', ');
   const text = named === '' ? error.message : `${named}: ${error.message}`;
-  return { ...refused, text, error: reportError(error) };
+  return { ...refused, state: 'rejected', text, error: reportError(error) };
 }
 
 /** Returns the summary for a message that requests what a job already does. */

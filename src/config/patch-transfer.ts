@@ -1,16 +1,24 @@
 /** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
-import type { OpenEnd } from '../homie/lock-table';
-import { publishToDevice, sightingOf, type Obstacle, type Sender } from '../homie/gate';
+import { publishToDevice, sightingOf, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
 import { reachedUptime, type Uptime } from '../homie/uptime';
-import { valueLost, type LostValue } from './compare';
+import { valueLost } from './compare';
 import type { Address } from './relocation';
 import type { ConfigSettings } from './settings';
 import type { PatchStep, Shown } from './patch-step';
+import {
+  failed,
+  judgeSleeper,
+  judgeUnproven,
+  notReceived,
+  unanswered,
+  type PatchTransferEnd,
+  type Published,
+} from './patch-verdict';
 
 export interface PatchTransferInput {
   readonly from: Address;
@@ -25,37 +33,6 @@ export interface PatchTransferInput {
   readonly report: (phase: Phase) => void;
   /** Whether the device's next wake may decide if the device falls asleep without a sign of the patch. */
   readonly mayMiss: boolean;
-}
-
-/**
- * How a transfer ended.
- *
- * - `taken`: the configuration is as expected, and an uptime shows the reboot. `unproven`: the device sleeps, so no
- *   uptime shows the reboot; it boots at each wake, which applies the configuration that it publishes
- * - `not_sent`: an obstacle appeared just before the patch was handed to the socket
- * - `missed`: the device fell asleep without a sign of the patch. Its MQTT session is clean, so no earlier message
- *   reaches it when it wakes, and what it publishes then shows whether it took the patch
- * - `failed`: `open` is set if the device may still reboot (see `OpenEnd`); `unproven` if the device has published its
- *   configuration since, but no uptime shows the reboot
- */
-export type PatchTransferEnd =
-  | { readonly kind: 'taken'; readonly unproven?: true }
-  | { readonly kind: 'not_sent'; readonly why: Obstacle }
-  | { readonly kind: 'missed' }
-  | {
-      readonly kind: 'failed';
-      readonly error: HomieError;
-      readonly open?: OpenEnd;
-      readonly unproven?: true;
-      readonly taken?: readonly string[];
-      readonly lost?: readonly LostValue[];
-    };
-
-/** A patch that was handed to the socket. */
-interface Published {
-  /** Why the broker did not acknowledge the patch; undefined if it did. */
-  readonly error?: HomieError;
-  readonly noSubscribers: boolean;
 }
 
 /** Sends a patch once, and watches the device until the result is known. */
@@ -266,50 +243,6 @@ export class PatchTransfer {
     const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
     return failed(new HomieError(key, { settings: sketch }), 'flashed');
   }
-}
-
-/**
- * Judges a device whose reboot is not proven. A device publishes its configuration at every connect, whether the
- * configuration is in use or not.
- */
-function judgeUnproven({ visible, isAsBefore, taken, lost }: Shown, live: boolean): PatchTransferEnd | undefined {
-  if (isAsBefore && visible) return undefined;
-  if (lost.length > 0) return { ...failed(valueLost(lost, 'cameBack')), unproven: true, taken, lost };
-  if (!live) return failed(new HomieError('UNCONFIRMED.config'), 'flashed');
-  return { ...failed(new HomieError('REBOOT_UNPROVEN.noUptime')), unproven: true };
-}
-
-/**
- * Judges a sleeping device. It boots at its next wake at the latest, which applies the configuration that it publishes.
- */
-function judgeSleeper({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd | undefined {
-  if (isAsBefore || !visible) return undefined;
-  if (lost.length === 0) return { kind: 'taken', unproven: true };
-  return { ...failed(valueLost(lost, 'cameBack'), 'flashed'), unproven: true, taken, lost };
-}
-
-/** Returns why the device did not respond to a patch. */
-function unanswered({ error, noSubscribers }: Published): HomieError {
-  if (error?.code === 'PUBLISH_TIMEOUT') return new HomieError('NOT_RECEIVED.unacknowledged');
-  const why = error?.cause;
-  if (why instanceof HomieError) {
-    return new HomieError('NOT_RECEIVED.whileSending', { why: why.text, hint: why.advice });
-  }
-  return new HomieError(noSubscribers ? 'NOT_RECEIVED.noSubscriber' : 'NOT_RECEIVED');
-}
-
-/**
- * Returns the error for a patch that was sent, but not received.
- *
- * @param why reason for the lost connection, if the broker or the network gave one
- */
-function notReceived(why: unknown): HomieError {
-  if (!(why instanceof HomieError)) return new HomieError('NOT_RECEIVED.connectionLost');
-  return new HomieError('NOT_RECEIVED.because', { why: why.text, hint: why.advice });
-}
-
-function failed(why: HomieError, open?: OpenEnd): PatchTransferEnd & { kind: 'failed' } {
-  return { kind: 'failed', error: why, ...(open && { open }) };
 }
 
 function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): DeviceObserver {

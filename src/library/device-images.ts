@@ -16,8 +16,17 @@ export interface DeviceImages {
   readonly held?: readonly string[];
 }
 
+/** An image that was proven on a device. */
+export interface ProvenImage {
+  readonly md5: string;
+  /** The checksum that the device reports now. */
+  readonly reported?: string;
+  /** The checksum that the device reported before. */
+  readonly from?: string;
+}
+
 /** Returns the images of a device after an image was proven on it. */
-export function afterProof(images: DeviceImages, md5: string, reported: string | undefined): DeviceImages {
+export function afterProof(images: DeviceImages, { md5, reported }: ProvenImage): DeviceImages {
   const own = reported === undefined || reported === md5 ? {} : { reported };
   const before = images.now === md5 ? images.before : images.now;
   return records({ now: md5, ...own, before, held: images.held?.filter((each) => each !== md5) });
@@ -26,25 +35,24 @@ export function afterProof(images: DeviceImages, md5: string, reported: string |
 /**
  * Returns the images of a device after an image was proven on it that the user went back to. What it ran until then is
  * held back.
- *
- * @param from the checksum that the device reported before
  */
-export function afterRollback(
-  images: DeviceImages,
-  { md5, reported, from }: { readonly md5: string; readonly reported?: string; readonly from?: string },
-): DeviceImages {
+export function afterRollback(images: DeviceImages, { md5, reported, from }: ProvenImage): DeviceImages {
   const left = [images.now, from].flatMap((each) => (each === undefined ? [] : [each]));
   const held = new Set([...(images.held ?? []), ...left]);
   held.delete(md5);
-  const { reported: own } = afterProof({}, md5, reported);
+  const { reported: own } = afterProof({}, { md5, ...(reported !== undefined && { reported }) });
   return records({ now: md5, reported: own, before: undefined, held: [...held].slice(-MAX_HELD) });
+}
+
+/** Returns the images of a device after the user allowed one of them again. */
+export function withoutHold({ held, ...images }: DeviceImages, md5: string): DeviceImages {
+  return records({ ...images, held: held?.filter((each) => each !== md5) });
 }
 
 /** Returns the images of a device without one that is not kept any more. */
 export function without(images: DeviceImages, md5: string): DeviceImages {
-  const { now, reported, before, held } = images;
-  const current = now === md5 ? {} : { now, reported };
-  return records({ ...current, before: before === md5 ? undefined : before, held });
+  const { now, before } = images;
+  return records({ ...images, now: now === md5 ? undefined : now, before: before === md5 ? undefined : before });
 }
 
 /** Whether a device runs the image that was proven on it last, by the checksum that it reports. */
@@ -63,11 +71,12 @@ export function readDeviceImages(value: unknown): DeviceImages {
   });
 }
 
-function records(images: { readonly [Key in keyof DeviceImages]: DeviceImages[Key] | undefined }): DeviceImages {
-  const { now, reported, before, held } = images;
+type Records = { readonly [Key in keyof DeviceImages]: DeviceImages[Key] | undefined };
+
+/** Leaves out what is undefined or empty, and what the device reported for an image that is not known. */
+function records({ now, reported, before, held }: Records): DeviceImages {
   return {
-    ...(now !== undefined && { now }),
-    ...(reported !== undefined && { reported }),
+    ...(now !== undefined && { now, ...(reported !== undefined && { reported }) }),
     ...(before !== undefined && { before }),
     ...(held !== undefined && held.length > 0 && { held }),
   };

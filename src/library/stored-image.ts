@@ -71,11 +71,15 @@ export function isStoredImage(value: unknown): value is StoredImage {
     (version === undefined || typeof version === 'string') &&
     typeof chip === 'string' &&
     (family === 'esp8266' || family === 'esp32') &&
-    (flashSize === undefined || Number.isSafeInteger(flashSize)) &&
-    Number.isSafeInteger(size) &&
+    (flashSize === undefined || isSize(flashSize)) &&
+    isSize(size) &&
     Array.isArray(alternatives) &&
     alternatives.every(isMd5)
   );
+}
+
+function isSize(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 }
 
 export function isMd5(value: unknown): value is string {

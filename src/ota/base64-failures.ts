@@ -1,4 +1,5 @@
 /** Devices on which base64 has failed in this process. It can leave an updater stuck, so they never get it again. */
+import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { SentEnd } from './transfer';
 
@@ -16,8 +17,13 @@ export function rememberBase64({ locks }: HomieBroker, device: string, end: Sent
 
 function isFailure(end: SentEnd): boolean {
   if (end.kind === 'interrupted') return end.error.code === 'STALLED';
-  if (end.kind === 'unseen') return end.error.code === 'NOT_ACCEPTED';
+  if (end.kind === 'unseen') return wasIgnored(end.error);
   if (end.kind !== 'ended' || end.outcome.state !== 'failed') return end.kind === 'stuck';
-  const { code, status } = end.outcome.error;
-  return status !== undefined || code === 'NOT_ACCEPTED' || code === 'STALLED';
+  const { error } = end.outcome;
+  return error.status !== undefined || wasIgnored(error) || error.code === 'STALLED';
+}
+
+/** Whether the device received the image and did not take it. An image that has no subscriber reaches no device. */
+function wasIgnored({ code, key }: HomieError): boolean {
+  return code === 'NOT_ACCEPTED' && key !== 'NOT_ACCEPTED.noSubscriber';
 }

@@ -1,10 +1,10 @@
 /** Devices that get their images from the library: which device gets which. */
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import { isPattern } from '../homie/pattern';
+import { isPattern, matchAny } from '../homie/pattern';
 import { untilSettled } from '../homie/presence';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
-import type { Library, Origin } from '../library/library';
+import type { Library, ImageOrigin } from '../library/library';
 import type { StoredImage } from '../library/stored-image';
 
 /** An image, and the devices that get it: as they were selected, so that a pattern stays a pattern. */
@@ -18,15 +18,25 @@ interface ImageGroup {
 /** A selection of devices by the images that they get. */
 export interface ByImage {
   readonly groups: readonly ImageGroup[];
-  /** Devices for which there is no image, with NOTHING_ON_OFFER or NOTHING_TO_GO_BACK_TO. */
-  readonly refused: readonly { readonly device: string; readonly error: HomieError }[];
+  /** Devices for which there is no image: excluded, or refused with NOTHING_ON_OFFER or NOTHING_TO_GO_BACK_TO. */
+  readonly without: readonly DeviceWithout[];
+}
+
+/** A device for which there is no image, and how it ends. */
+export interface DeviceWithout {
+  readonly device: string;
+  readonly outcome:
+    | { readonly state: 'rejected'; readonly error: HomieError }
+    | { readonly state: 'skipped'; readonly reason: 'excluded' };
 }
 
 interface ByImageInput {
   readonly broker: HomieBroker;
   readonly library: Library;
-  readonly origin: Origin;
+  readonly origin: ImageOrigin;
   readonly choice: DeviceChoice;
+  /** Ids and patterns of excluded devices. */
+  readonly exclude: readonly string[];
   /** Devices may appear later, too: an image on offer that no known device needs is a group of its own. */
   readonly continuous: boolean;
   readonly signal: AbortSignal;
@@ -40,26 +50,33 @@ interface ByImageInput {
  *   the signal
  */
 export async function divideByImage(input: ByImageInput): Promise<ByImage> {
-  const { broker, library, origin, choice, continuous } = input;
+  const { broker, library, origin, choice, exclude, continuous } = input;
   const { registry, locks } = broker;
   const ids = await find(input);
   const patterns = 'devices' in choice ? choice.devices.filter(isPattern) : [];
   const named = new Set(namedDevices(choice));
   const devices = new Map<StoredImage, string[]>();
-  const refused: { readonly device: string; readonly error: HomieError }[] = [];
+  const isExcluded = matchAny(exclude);
+  const without: DeviceWithout[] = [];
   if (continuous && origin === 'offer') for (const image of library.offers(locks.scope)) devices.set(image, []);
   for (const id of ids) {
     const found = library.choose(origin, locks.scope, registry.get(id) ?? { id });
-    if ('error' in found) refused.push({ device: id, error: found.error });
+    if ('error' in found) without.push({ device: id, outcome: isExcluded(id) ? excluded : rejected(found.error) });
     else devices.set(found.image, [...(devices.get(found.image) ?? []), id]);
   }
   const groups = [...devices].map(([image, own]) => ({ image, devices: own, choice: choiceOf(own) }));
-  return { groups, refused };
+  return { groups, without };
 
   function choiceOf(own: readonly string[]): DeviceChoice {
     if (!('devices' in choice)) return choice;
     return { devices: [...own.filter((id) => named.has(id)), ...patterns] };
   }
+}
+
+const excluded = { state: 'skipped', reason: 'excluded' } as const;
+
+function rejected(error: HomieError): DeviceWithout['outcome'] {
+  return { state: 'rejected', error };
 }
 
 async function find({ broker, library, choice, continuous, signal }: ByImageInput): Promise<readonly string[]> {

@@ -3,7 +3,7 @@ import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { decidableAt, incomplete, isReady, lacking } from '../homie/presence';
 import { namedDevices, type DeviceChoice } from '../homie/select';
-import { inEnglish, phrase, type Text } from '../texts/text';
+import { inEnglish, phrase } from '../texts/text';
 import type { Outcome, Update } from '../update/update';
 import { decide } from '../ota/decide';
 import { bringFirmware } from '../ota/exchange';
@@ -15,14 +15,14 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
-import { Library, type Origin } from '../library/library';
-import type { Image, ImageFacts } from '../ota/image';
+import { Library, type ImageOrigin } from '../library/library';
+import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
 import { ExchangeTask } from './exchange-task';
+import { heldBecause, stoppedBecause, type Known } from './held-back';
 import { History } from './store/history';
-import { type Held } from './store/history-record';
-import { type Author } from './store/history-record';
+import type { Author } from './store/history-record';
 import { Job, type JobOptions } from './job';
 import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
@@ -41,7 +41,7 @@ export interface OtaTaskInput {
   /** The firmware on offer, and the images proven on each device. */
   readonly library?: Library;
   /** Where the image comes from; undefined if the message contains it. */
-  readonly origin?: Origin | undefined;
+  readonly origin?: ImageOrigin | undefined;
   /** The author to record in the history. */
   readonly author?: Author | undefined;
 }
@@ -280,47 +280,3 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     return isSkipped && isShown && this.#sent.has(id) ? { state: 'succeeded', reboot: 'unproven' } : outcome;
   }
 }
-
-/** What the decision depends on whether to send an image to a device that does not run it. */
-interface Known extends Pick<OtaTaskInput, 'choice' | 'settings' | 'origin'> {
-  readonly broker: HomieBroker;
-  readonly firmware: ImageFacts;
-  readonly history: History;
-  readonly library: Library;
-}
-
-/**
- * Returns why an image is held back from a device until the user allows it again; undefined when it may be sent.
- *
- * @param asked whether the user requested this device
- */
-export function heldBecause(
-  { broker, firmware, settings, origin, history, library }: Known,
-  device: string,
-  asked = true,
-): Text | undefined {
-  const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
-  if (library.isHeld(key, md5)) return phrase('held', { why: phrase('heldRolledBack') });
-  const held = history.heldBecause(key, md5, settings.attempts, asked);
-  // Going back brings an image that was replaced.
-  if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
-  return phrase('held', { why: phrase(reasons[held]) });
-}
-
-/**
- * Returns why an image is not sent to a device after failures stopped a rollout of it; undefined when no stop applies,
- * as for a device that is named by its full id.
- */
-export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
-  const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
-  if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
-  return phrase('rolloutStopped', { at: stop.at });
-}
-
-const reasons = {
-  OLD_FIRMWARE: 'heldOldFirmware',
-  OTHER_FIRMWARE: 'heldOtherFirmware',
-  NOT_BACK: 'heldNotBack',
-  ATTEMPTS: 'heldAttempts',
-  REPLACED: 'heldReplaced',
-} as const satisfies Record<Held, string>;

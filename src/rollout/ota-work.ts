@@ -2,10 +2,11 @@ import { Firmware } from '../firmware/firmware';
 import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
 import { defaultSettings, type OtaSettings } from '../ota/settings';
-import { isOrigin, type Origin } from '../library/library';
+import { isImageOrigin, type ImageOrigin } from '../library/library';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
-import { heldBecause, OtaJob, stoppedBecause } from './ota-job';
+import { heldBecause, stoppedBecause } from './held-back';
+import { OtaJob } from './ota-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
 import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
@@ -17,7 +18,7 @@ export interface OtaWish {
   readonly settings: OtaSettings;
   readonly rollout: RolloutSettings;
   /** Where the image comes from; undefined where the message brought it. */
-  readonly origin?: Origin;
+  readonly origin?: ImageOrigin;
 }
 
 /** The environment of work that sends an image. */
@@ -70,7 +71,7 @@ export async function otaWorkAgain(
   const { choice = { devices: [] }, settings, rollout, origin } = written;
   const wish = {
     choice,
-    ...(isOrigin(origin) && { origin }),
+    ...(isImageOrigin(origin) && { origin }),
     settings: { ...defaultSettings, ...settings },
     rollout: { ...defaultRollout, ...rollout },
   };

@@ -52,6 +52,24 @@ const change =
   });
 const failed = (code: string, more: Partial<Verdict> = {}): Step => verdict('failed', { code, ...more });
 
+/** A rollback from `NEW` to `OLD`, from the message to the result. */
+const rolledBack: readonly Step[] = [
+  boot(NEW),
+  (at) => ({
+    kind: 'asked',
+    at,
+    device: '',
+    job: 'job',
+    what: OLD,
+    devices: [device],
+    named: [],
+    attempts: 2,
+    isRollback: true,
+  }),
+  (at) => ({ kind: 'published', at, device, what: OLD, dup: false }),
+  boot(OLD),
+  verdict('succeeded', { image: [OLD], before: NEW }),
+];
 const nothing: RunRecord = { seen: [], unfinished: [], left: [], uproar: [], leaks: [] };
 const run = (steps: readonly Step[], more: Partial<RunRecord> = {}): RunRecord => ({
   ...nothing,
@@ -204,6 +222,20 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
       'more often': run([asked(), published, published, published]),
       'by a job that does not name the device': run([asked(1), asked(1, ['hall'], 'another'), published, published]),
     },
+  },
+  HELD: {
+    right: {
+      'another message after a rollback': run([...rolledBack, asked(2, [device], 'another')]),
+      'a retry': run([...rolledBack, asked(2, [device], 'another'), allowed, published]),
+      'an image that the device got from somebody else': run([
+        ...rolledBack,
+        asked(2),
+        boot(NEW),
+        boot(OLD),
+        published,
+      ]),
+    },
+    wrong: { 'an update': run([...rolledBack, asked(2, [device], 'another'), published]) },
   },
   TWICE: {
     right: { 'once each': run([sending, published, whole, sending, published, whole]) },

@@ -1,3 +1,4 @@
+import { meaningOf } from './images';
 import type { Left, RunRecord, Seen, Verdict } from './record';
 
 /** The statements that hold for every run. */
@@ -11,6 +12,7 @@ export const statements = {
   PENDING: 'no image is sent to a device that has something to boot',
   CANCELED: 'nothing of a job is on the wire after it was told to be canceled',
   STOPPED: 'an image that failures have stopped is sent to no further device but by its full id, resume or retry',
+  HELD: 'an image that a device was rolled back from is not sent to it again before a retry',
   SETTINGS: 'a job sends only to devices, and as often, as its own messages allow',
   LOST: 'no patch leaves a device with a file that it cannot start with, or without the password of its network',
   HALF_DEAD: 'no device is left half dead',
@@ -41,6 +43,7 @@ export function check(record: RunRecord): Violation[] {
     ...all('PENDING', pending(seen)),
     ...all('CANCELED', afterCancel(seen)),
     ...all('STOPPED', despiteStop(seen)),
+    ...all('HELD', despiteRollback(seen)),
     ...all('SETTINGS', againstSettings(seen)),
     ...devices.flatMap((device) => all('LOST', lost(seen, device))),
     ...all(
@@ -228,6 +231,26 @@ function despiteStop(seen: readonly Seen[]): string[] {
       .filter((other) => other.what === what)
       .slice(0, 1)
       .map(() => `${what} to ${device}, although it is stopped`);
+  });
+}
+
+/**
+ * Finds images that devices were rolled back from, and that were sent to them again. A device that was seen to boot such an
+ * image got it from somebody else.
+ */
+function despiteRollback(seen: readonly Seen[]): string[] {
+  const rollbacks = new Set(seen.flatMap((each) => (each.kind === 'asked' && each.isRollback ? [each.job] : [])));
+  return seen.flatMap((verdict, index) => {
+    if (verdict.kind !== 'verdict' || verdict.state !== 'succeeded' || !rollbacks.has(verdict.job)) return [];
+    const { device, before = '' } = verdict;
+    const later = seen.slice(index).filter((each) => each.device === device);
+    const end = later.findIndex(
+      (each) => each.kind === 'allowed' || (each.kind === 'boot' && each.checksum === before),
+    );
+    return later
+      .slice(0, end < 0 ? undefined : end)
+      .filter((each): each is Of<'published'> => each.kind === 'published' && meaningOf(each.what).includes(before))
+      .map(({ what }) => `${what} to ${device}, which was rolled back from it`);
   });
 }
 

@@ -26,6 +26,11 @@ export function image(role: Role, family: Family, size: number): Buffer {
   return bytes;
 }
 
+/** Returns whether this is the MD5 of an image for a family. */
+export function isOfFamily(checksum: string, family: Family, size: number): boolean {
+  return roles.some((role) => md5(image(role, family, size)) === checksum);
+}
+
 export function md5(bytes: Buffer): string {
   return createHash('md5').update(bytes).digest('hex');
 }

@@ -15,7 +15,8 @@ import type { Proxy } from '../support/proxy';
 import { Deployment } from './deployment';
 import { listen } from './listen';
 import { Home } from './home';
-import { meantBy, whatOf, workOf } from './messages';
+import type { ImageOrigin } from '../../src/library/library';
+import { libraryWorks, meantBy, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 
@@ -67,10 +68,30 @@ export class Library implements Ours {
     const named = typeof errand.devices === 'string' ? [] : devices;
     const { attempts } = errand;
     const { around, requesters } = this.#deployment.side(errand.via);
+    if (errand.origin !== undefined) return this.#askLibrary(errand, errand.origin);
     await this.#answer(errand.what, async () => {
       const { job, run } = await requesters[errand.what].ask(await workOf(plan, errand, around), {});
       see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts });
       await run();
+    });
+  }
+
+  async #askLibrary(errand: ErrandPlan, origin: ImageOrigin): Promise<void> {
+    const { home, see } = this.#around;
+    const { plan } = home;
+    const { around, requesters } = this.#deployment.side(errand.via);
+    const { attempts } = errand;
+    await this.#answer(`update of ${origin}`, async () => {
+      const works = await libraryWorks(plan, errand, origin, around);
+      const answers = works.map(async ({ work, what, devices: indices }) => {
+        const { job, run } = await requesters.update.ask(work, {});
+        const devices = indices.map((index) => Home.id(plan, index));
+        const named = typeof errand.devices === 'string' ? [] : devices;
+        const back = origin === 'previous' ? { isRollback: true as const } : {};
+        see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts, ...back });
+        await run();
+      });
+      await Promise.all(answers);
     });
   }
 

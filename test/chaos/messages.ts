@@ -3,11 +3,14 @@ import { defaultSettings as configDefaults, readSettings as readConfig } from '.
 import { Firmware } from '../../src/firmware/firmware';
 import { defaultSettings as otaDefaults, readSettings as readOta } from '../../src/ota/settings';
 import { configWork } from '../../src/rollout/config-work';
-import { otaWork, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { divideByImage } from '../../src/rollout/by-image';
+import { otaWork, type OtaWish, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { Queue } from '../../src/rollout/queue';
+import type { ImageOrigin } from '../../src/library/library';
 import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
-import { image, md5, type Family } from './images';
+import { image, isOfFamily, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
 /** Seconds. They are short because most of them run out. */
@@ -85,13 +88,47 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
 /** Returns the work that the message of an errand requests. */
 export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkAround): Promise<Work> {
   const { device: devices = [], payload, options } = messageOf(plan, errand);
+  if (errand.what === 'update') return otaWork(await Firmware.from(payload), wishOf(plan, errand), around);
   const rollout = readRollout(rolloutDefaults, options);
-  if (errand.what === 'set') {
-    const settings = readConfig(configDefaults, options);
-    return configWork({ patch: readPatch(payload), devices, settings, rollout }, around);
-  }
+  const settings = readConfig(configDefaults, options);
+  return configWork({ patch: readPatch(payload), devices, settings, rollout }, around);
+}
+
+function wishOf(plan: Plan, errand: ErrandPlan): OtaWish {
+  const { device: devices = [], options } = messageOf(plan, errand);
   const choice = errand.devices === 'all' ? { runningThisFirmware: true as const } : { devices };
-  return otaWork(await Firmware.from(payload), { choice, settings: readOta(otaDefaults, options), rollout }, around);
+  return { choice, settings: readOta(otaDefaults, options), rollout: readRollout(rolloutDefaults, options) };
+}
+
+/** The work for one image of the library, and the indices of the devices that may get it. */
+interface LibraryWork {
+  readonly work: Work;
+  readonly what: string;
+  readonly devices: readonly number[];
+}
+
+/** Returns the work of an errand whose images come from the library. */
+export async function libraryWorks(
+  plan: Plan,
+  errand: ErrandPlan,
+  origin: ImageOrigin,
+  around: OtaWorkAround,
+): Promise<LibraryWork[]> {
+  const { broker } = around;
+  const { library } = Queue.of(broker);
+  const { choice, settings, rollout } = wishOf(plan, errand);
+  if (origin === 'offer') await library.offer(broker.locks.scope, await Firmware.from(imageOf(plan, errand)));
+  const { signal } = new AbortController();
+  const { groups } = await divideByImage({ broker, library, origin, choice, exclude: [], continuous: false, signal });
+  const wish = { settings: { ...settings, allowDowngrade: origin === 'previous' }, rollout, origin };
+  return Promise.all(
+    groups.map(async ({ image: { md5: what }, choice: own }) => {
+      const fits = (index: number): boolean =>
+        isOfFamily(what, plan.devices[index]?.implementation ?? 'esp32', plan.size);
+      const devices = indicesOf(plan, errand).filter((index) => !errand.exclude.includes(index) && fits(index));
+      return { work: otaWork(await library.read(what), { ...wish, choice: own }, around), what, devices };
+    }),
+  );
 }
 
 function indicesOf(plan: Plan, { devices }: ErrandPlan): readonly number[] {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ImageOrigin } from '../../src/library/library';
 
 /** The `nth` occurrence of a protocol event, at one device or at any. Never a point in time. */
 export interface Moment {
@@ -128,6 +129,11 @@ export interface DevicePlan {
 /** A message of a person. */
 export interface ErrandPlan {
   readonly what: 'update' | 'set';
+  /**
+   * `offer`: the image is put on offer, and the devices get what is on offer for them. `previous`: the devices go back to
+   * the image that was proven before. Default: the message contains the image. Only without a Node-RED.
+   */
+  readonly origin?: ImageOrigin;
   /** Default: at the start. */
   readonly at?: Moment;
   /** Indices of devices named by their full ids; all devices that run the firmware; or all devices by a pattern. */

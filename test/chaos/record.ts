@@ -42,6 +42,8 @@ export type Seen =
       /** Devices that the message names by their full ids. */
       readonly named: readonly string[];
       readonly attempts: number;
+      /** The message wants the devices to go back. */
+      readonly isRollback?: true;
     }
   /** Failures have stopped a job. */
   | { readonly kind: 'stopped'; readonly at: number; readonly device: ''; readonly what: string }

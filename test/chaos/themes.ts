@@ -137,6 +137,34 @@ const stopped: Theme = (dice, plan) => {
   };
 };
 
+/** Devices get what is on offer, get a newer image, go back, and are updated again, while our side comes and goes. */
+const thereAndBack: Theme = (dice, plan) => {
+  const to = dice.pick<Partial<ErrandPlan>>([{}, { devices: 'pattern', exclude: [] }, { devices: 'all', exclude: [] }]);
+  const each = (changes: Partial<ErrandPlan>): ErrandPlan => ({
+    ...again(dice, plan),
+    ...to,
+    maxFailures: 0,
+    ...changes,
+  });
+  // A message has results for the devices of one chip.
+  const after = (nth: number): Moment => ({ event: 'result', nth: nth * Math.ceil(plan.devices.length / 2) });
+  const back: Partial<ErrandPlan> = {
+    origin: 'previous',
+    ...(to.devices === 'all' && { devices: 'pattern' as const }),
+  };
+  return {
+    ...plan,
+    errands: [
+      ...first(plan, { what: 'update', version: 1, ...to, canary: 0, maxFailures: 0 }),
+      each({ version: 2, origin: 'offer', at: after(1) }),
+      each({ ...back, at: after(2) }),
+      each({ version: 2, origin: 'offer', at: after(3) }),
+      ...(dice.int(2) === 0 ? [each({ ...back, at: moment(dice, ['result', 'our sending', '200'], 4) })] : []),
+    ],
+    blows: dice.int(3) === 0 ? [] : [...comingAndGoing(dice), ...plan.blows.slice(0, 1)],
+  };
+};
+
 const afterStop = ['redeployed', 'restarted', 'killed', 'killed', 'resumed', 'retried', 'retried one'] as const;
 
 function failing(dice: Random, plan: Plan): NonNullable<DevicePlan['mishap']> {
@@ -148,10 +176,20 @@ const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
 
 /** Combines on purpose what rarely occurs together by chance. */
 export function withTheme(dice: Random, plan: Plan): Plan {
-  return dice.pick([queued, neverIdle, twoNames, oneImage, typo, blink, lostSuccess, flashedBack, stopped, stopped])(
-    dice,
-    plan,
-  );
+  return dice.pick([
+    queued,
+    neverIdle,
+    twoNames,
+    oneImage,
+    typo,
+    blink,
+    lostSuccess,
+    flashedBack,
+    stopped,
+    stopped,
+    thereAndBack,
+    thereAndBack,
+  ])(dice, plan);
 }
 
 const interruptions = ['canceled', 'canceled one', 'paused', 'redeployed', 'restarted', 'killed', 'cut'] as const;

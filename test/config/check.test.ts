@@ -249,7 +249,7 @@ describe('checking a patch', () => {
   });
 });
 
-/** The configuration with a setting of so many bytes. */
+/** The configuration with a setting of a number of bytes. */
 function configOf(length: number): string {
   return CONFIG.replace('"hall"', `"${'h'.repeat(length)}"`);
 }

@@ -7,7 +7,7 @@ import { Lab } from '../ota/lab';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { bring, patient } from './lab';
 
-/** A patch of so many bytes. */
+/** A patch of a number of bytes. */
 function patchOf(size: number): { readonly settings: { readonly greeting: string } } {
   return { settings: { greeting: 'A'.repeat(size - JSON.stringify({ settings: { greeting: '' } }).length) } };
 }

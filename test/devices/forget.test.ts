@@ -84,7 +84,7 @@ describeWithBrokers('Forgetting a device', (start) => {
     await retain(`homie/${id}`, { $homie: '3.0.1', $name: id, '$fw/checksum': md5, ...more, $state: state });
     await until(homie, () => homie.registry.get(id)?.state?.value === state);
   };
-  /** So many that clearing them takes a while. */
+  /** Many topics, so that clearing them takes a while. */
   const deep = (count: number): Record<string, string> =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`room/${i}/a/b/c`, 'x']));
 

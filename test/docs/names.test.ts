@@ -16,8 +16,20 @@ const nodes = [
     type: 'homie-ota',
     more: ['docs/rollouts.md', 'docs/messages-and-states.md'],
     settings: [...ota.settingNames, ...rollout.settingNames, 'device'],
-    message: ['payload', 'matchFirmware', 'options', 'action', 'checksum', 'job'],
-    actions: ['update', 'check', 'status', 'history', 'pause', 'resume', 'retry', 'cancel'],
+    message: ['payload', 'matchFirmware', 'replace', 'options', 'action', 'checksum', 'job'],
+    actions: [
+      'update',
+      'check',
+      'offer',
+      'withdraw',
+      'rollback',
+      'status',
+      'history',
+      'pause',
+      'resume',
+      'retry',
+      'cancel',
+    ],
   },
   {
     type: 'homie-config',
@@ -96,7 +108,7 @@ for (const { type, more, settings, message, actions } of nodes) {
 
     it('says of each what it is unless it is set, as the editor does', () => {
       for (const [name, usual] of all) {
-        if (['device', 'matchFirmware', 'state', 'firmware'].includes(name)) continue;
+        if (['device', 'matchFirmware', 'replace', 'state', 'firmware'].includes(name)) continue;
         const value = defaults[name]?.value;
         // What is empty there has a default of its own: it is told of in the help, too.
         if (value === '') assert.ok(usual === '' || help.includes(plain(usual)), name);
@@ -158,7 +170,9 @@ describe('the states, reasons and codes in the documentation', () => {
       for (const code of codesIn(prose(page)).filter((name) => /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name))) {
         assert.ok(
           known.has(code) ||
-            /^(NODE_RED|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|TEST_\w+|MQTT_HOST|BUILD_TOKEN)$/.test(code),
+            /^(NODE_RED|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|TEST_\w+|MQTT_HOST|BUILD_TOKEN|FIRMWARE_FOLDER|DISCOVERY_PREFIX|DEVICE_IDENTIFIER)$/.test(
+              code,
+            ),
           `${page}: ${code}`,
         );
       }

@@ -13,6 +13,7 @@ const kinds: readonly { readonly is: RegExp; readonly by: string }[] = [
   { is: /^sh $/, by: 'snippets.test.ts' },
   { is: /^json message to homie-(ota|config|devices|firmware)$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^json (summary|check) of homie-ota$/, by: '../nodes/documented-messages.test.ts' },
+  { is: /^(python|ini) platformio$/, by: '../nodes/documented-platformio.test.ts' },
   { is: /^conf (acl|mosquitto)$/, by: '../nodes/documented-brokers.test.ts' },
   { is: /^(conf nats|yaml ejabberd|conf rabbitmq)$/, by: '../brokers/matrix.test.ts' },
 ];

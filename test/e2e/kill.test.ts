@@ -7,6 +7,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import { running, next } from '../support/images';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import { isImage } from '../simulator/transfers';
+import { askNodeRed, events, killedFlow } from './killed-flow';
 
 const KILLS = 20;
 const DEVICES = 10;
@@ -22,46 +23,6 @@ function randomness(start: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-/** A flow that takes firmware and actions by HTTP, and appends all results to a file. */
-function flow(brokerPort: number, results: string): object[] {
-  const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
-  const read = "const { devices, action } = msg.req.query; msg.device = devices.split(','); msg.action = action; ";
-  return [
-    { id: 'flow', type: 'tab', label: 'kill' },
-    { id: 'broker', type: 'homie-broker', host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/' },
-    node('in', 'http in', { url: '/ask', method: 'post', wires: [['read']] }),
-    node('read', 'function', { func: `${read} return msg;`, outputs: 1, wires: [['ota']] }),
-    node('ota', 'homie-ota', {
-      broker: 'broker',
-      device: 'device',
-      deviceType: 'msg',
-      concurrency: '3',
-      canary: '1',
-      soak: '0',
-      wires: [['line'], ['once'], ['only']],
-    }),
-    node('line', 'function', {
-      func: 'return { payload: JSON.stringify(msg.payload) };',
-      outputs: 1,
-      wires: [['file']],
-    }),
-    node('file', 'file', {
-      filename: results,
-      filenameType: 'str',
-      appendNewline: true,
-      overwriteFile: 'false',
-      wires: [[]],
-    }),
-    node('once', 'function', {
-      func: 'if (context.get(msg._msgid)) return; context.set(msg._msgid, true); return msg;',
-      outputs: 1,
-      wires: [['only']],
-    }),
-    node('only', 'function', { func: 'return msg.res ? msg : null;', outputs: 1, wires: [['answer']] }),
-    node('answer', 'http response', { wires: [] }),
-  ];
 }
 
 describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`, () => {
@@ -90,18 +51,10 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
   });
 
   const start = async (): Promise<void> => {
-    nodeRed = await startNodeRed({ userDir, flows: flow(broker.port, results) });
+    nodeRed = await startNodeRed({ userDir, flows: killedFlow(broker.port, results) });
   };
-  const ask = async (ids: readonly string[], action: string, body?: Buffer): Promise<unknown> => {
-    const query = new URLSearchParams({ devices: ids.join(), action });
-    const headers = { 'Content-Type': 'application/octet-stream' };
-    const response = await fetch(`${nodeRed.url}/ask?${query}`, {
-      method: 'POST',
-      headers,
-      ...(body && { body: new Uint8Array(body) }),
-    });
-    return response.json();
-  };
+  const ask = (ids: readonly string[], action: string, body?: Buffer): Promise<unknown> =>
+    askNodeRed(nodeRed, { ids, action, body });
 
   for (let kill = 1; kill <= KILLS; kill += 1) {
     // A rollout of ten devices makes some 300 events of theirs.
@@ -155,20 +108,6 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
     }
   }
 });
-
-/** Resolves at so many events of devices: what they publish, and what they receive. */
-function events(devices: readonly SimulatedDevice[], count: number): Promise<void> {
-  return new Promise((resolve) => {
-    let seen = 0;
-    const see = (): void => {
-      seen += 1;
-      if (seen < count) return;
-      for (const device of devices) device.off('publish', see);
-      resolve();
-    };
-    for (const device of devices) device.on('publish', see);
-  });
-}
 
 /** Resolves when a device runs the image. */
 function runs(device: SimulatedDevice): Promise<void> {

@@ -72,7 +72,8 @@ describe('a glance at a firmware', () => {
         const { size, md5: _, chip, ...texts } = glance(file(image));
         assert.equal(size, image.length);
         for (const text of Object.values(texts)) assert.ok(text !== '' && text.length <= 64 && !/\p{Cc}/u.test(text));
-        if (chip === undefined || image.length < 32) return;
+        // A header with few segments ends the image before the marks.
+        if (chip === undefined || first.length < 16 || image.length < 32) return;
         const { homie: __, ...others } = readMarks(image, find);
         assert.deepEqual(texts, others);
         shown += Object.keys(texts).length;

@@ -11,7 +11,7 @@ const KIB = 1024;
 const SECRET = 'hunter2-of-the-network';
 const image = buildEsp8266Image();
 
-/** A flash of so many bytes with some of them written; the rest is erased. */
+/** A flash of a number of bytes with some of them written; the rest is erased. */
 function flash(size: number, written: Record<number, Buffer>): Buffer {
   const bytes = Buffer.alloc(size, 0xff);
   for (const [offset, data] of Object.entries(written)) data.copy(bytes, Number(offset));

@@ -9,8 +9,21 @@ import { TestFlow } from './flow';
 import { buildEsp8266Image } from '../support/images';
 import { blocks, type Block } from '../docs/markdown';
 
+const newest = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });
+
 const at = ({ page, line }: Block): string => `${page}:${line}`;
+/** The actions of homie-ota that need an image. Without a payload, the documentation sets it to null. */
+const withImage: readonly unknown[] = [undefined, 'update', 'check', 'offer'];
 const about = (text: string): readonly Block[] => blocks.filter((block) => block.about === text);
+
+/** Sends a message that must come before the one in the documentation, and waits for its summary. */
+async function before(flow: TestFlow, message: object): Promise<void> {
+  const first = flow.summary.messages.length;
+  flow.send({ ...message, before: true });
+  assert.ok(!isWrong((await flow.summary.nth(first + 1)).payload));
+}
+
+const isAnswer = (msg: NodeMessage): boolean => !('before' in msg);
 
 /** Returns whether a payload reports a failure. */
 const isWrong = (payload: unknown): boolean => {
@@ -47,10 +60,10 @@ describe('a message in the documentation', () => {
     it(`is taken by homie-ota (${at(block)})`, async () => {
       const msg = message(block);
       const flow = await scene.flow({ device: '*-light' });
-      flow.send({
-        ...msg,
-        ...(['status', 'history', 'retry'].includes(String(msg['action'])) ? {} : { payload: next }),
-      });
+      const { action } = msg;
+      if (action === 'withdraw' || msg['payload'] === null) await before(flow, { payload: next, action: 'offer' });
+      if (action === 'rollback') for (const image of [next, newest]) await before(flow, { payload: image });
+      flow.send({ ...(withImage.includes(action) && { payload: next }), ...msg });
       // During the day, the job would wait for the night.
       const options = Object(msg['options']);
       const waits = options.window !== undefined;
@@ -58,11 +71,17 @@ describe('a message in the documentation', () => {
         answered(await flow.progress.first());
         flow.send({ action: 'cancel' });
       }
-      answered(await flow.summary.first());
+      const summary = await flow.summary.first(isAnswer);
+      answered(summary);
       for (const { payload } of flow.result.messages) assert.ok(!isWrong(payload), JSON.stringify(payload));
       const { device } = msg;
-      if (msg['action'] === undefined && !waits) assert.equal(flow.result.messages.length, 2, String(device));
-      if (options.matchFirmware === true) assert.equal(devicesOf(await flow.summary.first()).length, 4);
+      if (action === undefined && !waits) assert.equal(flow.result.messages.length, 2, String(device));
+      if (options.matchFirmware === true) assert.equal(devicesOf(summary).length, 4);
+      if (action === 'check' && msg['payload'] === null) assert.equal(Object(devicesOf(summary)[0]).canRollBack, false);
+      if (action === 'offer' || action === 'withdraw') {
+        assert.equal(Object(summary.payload).offered, action === 'offer');
+      }
+      if (action === 'rollback') assert.equal(Object(summary.payload).devices[0].to.version, '1.1.0');
     });
   }
 

@@ -21,6 +21,10 @@ for (const type of types) {
       for (const key of attributes) assert.equal(typeof text(key), 'string', key);
     });
 
+    it('has in its help every part that it takes from that of homie-ota', () => {
+      assert.deepEqual(help.match(/<!-- (?!start of |end of ).*?-->/g) ?? [], []);
+    });
+
     it('has a field in the dialog for each property', () => {
       const prefix = type === 'homie-broker' ? 'node-config-input' : 'node-input';
       const names = [...Object.keys(defaults), ...(type === 'homie-broker' ? ['user', 'password'] : [])];

@@ -136,7 +136,7 @@ describe('an example that finds firmware', () => {
       assert.deepEqual(sent([bad, good]), [1, 0]);
 
       bad.misbehaviour = {};
-      stage.send('all devices', { action: 'retry' });
+      stage.send('homie-ota', 'all devices', { action: 'retry' });
       await Promise.all([stage.updated('a'), stage.updated('b')]);
       assert.deepEqual([bad.image, good.image], [next, next]);
     });

@@ -47,7 +47,7 @@ describe('the example Health check after the canary', () => {
   it('rolls back a canary that is not well, to the proof that the old image runs, and touches no other device', async () => {
     await prepare();
     const watched = stage.subscribed('a', FREE_MEMORY);
-    stage.send('all devices', { payload: leaking, options: { soak: 86_400 } });
+    stage.send('homie-ota', 'all devices', { payload: leaking, options: { soak: 86_400 } });
     await watched;
     assert.deepEqual(images(), [leaking, next, next]);
     await hasRun(devices[0], 2);
@@ -88,7 +88,7 @@ describe('the example Health check after the canary', () => {
     const back = await stage.shown('rolled back').first();
     assert.equal(payload(back, 'devices.0.error.code'), 'NOTHING_TO_GO_BACK_TO');
     await stage.shown('summary').first(text(/^Paused: /));
-    stage.send('all devices', { action: 'status' });
+    stage.send('homie-ota', 'all devices', { action: 'status' });
     await stage.shown('summary').first(state('paused'));
     assert.deepEqual(images(), [leaking, running, running]);
   });

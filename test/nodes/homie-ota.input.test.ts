@@ -95,7 +95,7 @@ describe('homie-ota, of what comes in', () => {
     assert.equal(queued && payload(queued, 'job'), payload(result, 'job'));
   });
 
-  it('refuses a firmware that no device runs, where all those are meant', async () => {
+  it('refuses a firmware that no device runs, where all devices that run it are selected', async () => {
     await scene.device('my-light');
     const flow = await scene.flow({ deviceType: 'all' });
     flow.send({ payload: buildEsp8266Image({ name: 'nobody', seed: 5 }) });

@@ -91,6 +91,24 @@ describe('homie-ota, with firmware on offer,', () => {
     assert.equal(caughtCode(await flow.caught.first()), 'NOTHING_ON_OFFER');
   });
 
+  it('skips excluded devices, also those for which nothing is on offer', async () => {
+    const light = await scene.device('light');
+    await scene.device('other', { image: buildEsp8266Image({ name: 'other' }) });
+    const flow = await scene.flow({ device: '*', exclude: 'other, light' });
+    await ask(flow, { payload: next, action: 'offer' });
+    const checked = await ask(flow, { action: 'check' });
+    assert.deepEqual(payload(checked, 'counts'), { excluded: 2 });
+    await ask(flow, {}, 2);
+    const ends = answers(flow.result).map((msg) => [payload(msg, 'device'), payload(msg, 'reason')].join(' '));
+    assert.deepEqual(ends.sort(), ['light excluded', 'other excluded']);
+    await flow.done(3);
+    assert.deepEqual(
+      flow.dones.map(({ code }) => code),
+      [undefined, undefined, undefined],
+    );
+    assert.equal(light.received.length, 0);
+  });
+
   it('refuses an update without a payload while nothing is on offer', async () => {
     await scene.device('light');
     const flow = await scene.flow({ deviceType: 'all' });

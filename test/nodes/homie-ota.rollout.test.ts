@@ -203,7 +203,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.deepEqual(payload(await flow.summary.first(about('status')), 'counts'), { canceled: 2, waiting: 1 });
   });
 
-  it('does each message by its own settings, and says in its summary only what became of its devices', async () => {
+  it('does each message by its own settings, and says in its summary only how its own devices ended', async () => {
     const gone = await scene.device('a', { misbehaviour: { neverBack: true } });
     await scene.device('b');
     await scene.device('c');

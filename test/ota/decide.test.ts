@@ -61,9 +61,15 @@ describe('what is decided about a device that is ready', () => {
     assert.equal(await decided({ version: '1.0.0-rc.1' }), 'older');
   });
 
-  it('finds no version lower where one of the two is no semver', async () => {
-    assert.equal(await decided({ version: '0.9' }), 'update');
-    assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: fact('1.0') }), 'update');
+  it('orders versions of two numbers, too', async () => {
+    assert.equal(await decided({ version: '0.9' }), 'older');
+    assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: fact('1.0') }), 'older');
+    assert.equal(await decided({ version: '1.0' }), 'update');
+  });
+
+  it('finds no version lower where the two cannot be compared', async () => {
+    assert.equal(await decided({ version: 'nightly' }), 'update');
+    assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: fact('final') }), 'update');
     assert.equal(await decided({ version: '0.9.0' }, {}, { fwVersion: undefined }), 'update');
   });
 

@@ -31,7 +31,7 @@ describe('a plan', () => {
     assert.equal(plan.isDone, true);
   });
 
-  it('serves so many at once as it may', () => {
+  it('serves as many devices at once as it may', () => {
     const plan = there({ concurrency: 3 });
     assert.deepEqual(plan.due(0, true).start, ['a', 'b', 'c']);
     plan.ended('b', 'succeeded');
@@ -77,7 +77,7 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(0, true).start, []);
   });
 
-  it('stops after so many failures, and counts only failures', () => {
+  it('stops after the allowed number of failures, and counts only failures', () => {
     const plan = there({ concurrency: 2, maxFailures: 2 }, ['a', 'b', 'c', 'd', 'e', 'f']);
     plan.due(0, true);
     plan.ended('a', 'timed_out');

@@ -266,7 +266,7 @@ export const restarts: BrokerSuite = (start) => {
       assert.deepEqual([state, reboot], ['succeeded', 'proven']);
     });
 
-    it('tells late what became of a device that was away for too long', async () => {
+    it('reports late how a device ended that was away for too long', async () => {
       await openSeldom();
       const kept = await endAt(inPhase('flashing'));
       await reconnected;

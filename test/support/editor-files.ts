@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { buildSync } from 'esbuild';
-import { dialogScript, withRollout, withSettings } from '../../scripts/dialogs';
+import { dialogScript, withShared, withSettings } from '../../scripts/dialogs';
 import { editorFile, localeFile } from '../../scripts/node-files';
 import { root } from './node-red';
 
@@ -44,7 +44,7 @@ export function editorFiles(type: string, language = 'en-US'): EditorFiles {
   const usual = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
   return {
     html,
-    help: withRollout(help(type), help('homie-ota')),
+    help: withShared(help(type), help('homie-ota')),
     text: (key) => {
       const [, of = '', rest = ''] = /(?:^|:)(homie-\w+)\.(.+)$/.exec(key) ?? [];
       return textOf(of, `${of}.${rest}`) ?? textOf('homie-broker', `homie-broker.${rest}`);

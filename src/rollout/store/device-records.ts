@@ -31,7 +31,11 @@ export class DeviceRecords {
     this.#remembered = new Journal(this.#file('history.jsonl'), tell, () => false);
     this.history = new History((device, record) => this.#remembered.set(device, record));
     this.#offered = new Journal(this.#file('library.jsonl'), tell, () => false);
-    this.library = new Library({ files, tell, write: (key, value) => this.#offered.set(key, value) });
+    const write = async (key: string, value: unknown): Promise<HomieError | undefined> => {
+      await this.#offered.set(key, value);
+      return this.#offered.failure;
+    };
+    this.library = new Library({ files, tell, write });
   }
 
   /**

@@ -217,6 +217,7 @@ export class JobStore {
 
   async #removeOld(expired: readonly JobFile[], needs: Omit<Needs, 'firmware'>): Promise<void> {
     for (const file of expired) await file.remove();
+    await this.library.discardUnused();
     const firmware = (checksum: string): boolean => this.#index.needs(checksum) || this.library.needs(checksum);
     await this.firmware.inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
   }

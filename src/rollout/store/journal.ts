@@ -38,7 +38,7 @@ export class Journal {
   /** Lines that have not been written yet. */
   #queue = '';
   #writing: Promise<void> | undefined;
-  #failed = false;
+  #failure: HomieError | undefined;
   #closed = false;
   /** Whether the file is never written, because a later version wrote it or it cannot be read. */
   #detached = false;
@@ -120,6 +120,11 @@ export class Journal {
     return this.#file.path;
   }
 
+  /** Why the last change could not be written: JOB_NOT_SAVED; undefined if it is on the disk, or not written yet. */
+  get failure(): HomieError | undefined {
+    return this.#failure;
+  }
+
   /** Returns all entries, in the order of their last change. */
   *entries(): Generator<[key: string, value: unknown]> {
     for (const [key, line] of this.#lines) yield [key, JSON.parse(line)[1]];
@@ -185,10 +190,11 @@ export class Journal {
     this.#queue = '';
     try {
       await this.#file.write(lines, this.#content, () => this.#text);
-      this.#failed = false;
+      this.#failure = undefined;
     } catch (error) {
-      if (!this.#failed) this.#tell(notWritten(this.file, error));
-      this.#failed = true;
+      const failure = notWritten(this.file, error);
+      if (this.#failure === undefined) this.#tell(failure);
+      this.#failure = failure;
     }
     if (this.#closed) void this.#file.close();
   }

@@ -1,5 +1,16 @@
 /** Reads and writes files as a whole, readable by their owner only. */
-import { lstat, open, mkdir, readFile, rm, rename, chmod, copyFile, constants } from 'node:fs/promises';
+import {
+  lstat,
+  open,
+  mkdir,
+  readFile,
+  rm,
+  rename,
+  chmod,
+  copyFile,
+  constants,
+  type FileHandle,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { HomieError } from '../../errors';
 
@@ -30,12 +41,22 @@ export async function writeWhole(file: string, content: string | Buffer): Promis
   await rm(written, { force: true });
   const handle = await open(written, 'wx', 0o600);
   try {
+    await writeAndClose(handle, content);
+    await rename(written, file);
+  } catch (error) {
+    // The disk may be full.
+    await rm(written, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function writeAndClose(handle: FileHandle, content: string | Buffer): Promise<void> {
+  try {
     await handle.writeFile(content);
     await handle.sync();
   } finally {
     await handle.close();
   }
-  await rename(written, file);
 }
 
 /**

@@ -1,0 +1,57 @@
+/** Why an image is not sent to a device that does not run it, although nothing is wrong with either. */
+import type { HomieBroker } from '../homie/broker';
+import { namedDevices, type DeviceChoice } from '../homie/select';
+import type { Library, ImageOrigin } from '../library/library';
+import type { ImageFacts } from '../ota/image';
+import type { OtaSettings } from '../ota/settings';
+import { phrase, type Text } from '../texts/text';
+import type { History } from './store/history';
+import type { Held } from './store/history-record';
+
+/** What the decision depends on whether to send an image to a device that does not run it. */
+export interface Known {
+  readonly choice: DeviceChoice;
+  readonly settings: OtaSettings;
+  /** Where the image comes from; undefined if the message contains it. */
+  readonly origin?: ImageOrigin | undefined;
+  readonly broker: HomieBroker;
+  readonly firmware: ImageFacts;
+  readonly history: History;
+  readonly library: Library;
+}
+
+/**
+ * Returns why an image is held back from a device until the user allows it again; undefined when it may be sent.
+ *
+ * @param asked whether the user requested this device
+ */
+export function heldBecause(
+  { broker, firmware, settings, origin, history, library }: Known,
+  device: string,
+  asked = true,
+): Text | undefined {
+  const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
+  if (library.isHeld(key, md5)) return phrase('held', { why: phrase('heldRolledBack') });
+  const held = history.heldBecause(key, md5, settings.attempts, asked);
+  // Going back brings an image that was replaced.
+  if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
+  return phrase('held', { why: phrase(reasons[held]) });
+}
+
+/**
+ * Returns why an image is not sent to a device after failures stopped a rollout of it; undefined when no stop applies,
+ * as for a device that is named by its full id.
+ */
+export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
+  const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
+  if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
+  return phrase('rolloutStopped', { at: stop.at });
+}
+
+const reasons = {
+  OLD_FIRMWARE: 'heldOldFirmware',
+  OTHER_FIRMWARE: 'heldOtherFirmware',
+  NOT_BACK: 'heldNotBack',
+  ATTEMPTS: 'heldAttempts',
+  REPLACED: 'heldReplaced',
+} as const satisfies Record<Held, string>;
