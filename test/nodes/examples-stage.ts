@@ -17,34 +17,10 @@ import { Queue } from '../../src/rollout/queue';
 import type { Reason, Update } from '../../src/update/update';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { core, listeners } from './examples-core';
 import { nameOf, readExample, variables } from './example-files';
 import { Inbox, setFlows } from './flow';
 import { running, untilHeard } from './scene';
-
-const runtime = path.dirname(require.resolve(process.env['NODE_RED'] ?? 'node-red'));
-
-/** Files of the core nodes that the examples need. */
-const core = [
-  'common/20-inject.js',
-  'common/21-debug.js',
-  'common/60-link.js',
-  'common/90-comment.js',
-  'function/10-function.js',
-  'function/10-switch.js',
-  'function/15-change.js',
-  'function/89-trigger.js',
-  'network/10-mqtt.js',
-  'network/21-httpin.js',
-  'parsers/70-JSON.js',
-  'sequence/17-split.js',
-  'storage/10-file.js',
-].map((file): NodeModule => require(require.resolve(`@node-red/nodes/core/${file}`, { paths: [runtime] })));
-
-/** One node of each type, because the helper would load a type once for each node in a flow. */
-const listeners: FlowNode[] = [
-  { id: 'first', type: 'tab' },
-  ...['catch', 'complete', 'status'].map((type) => ({ id: type, type, z: 'first', x: 0, y: 0, scope: [], wires: [] })),
-];
 
 interface Play {
   /** Values of the environment variables of the flow, including credentials. */
@@ -66,7 +42,7 @@ export class Stage {
   readonly folder: string;
   readonly #broker: AedesBroker;
   /**
-   * Each stage has its own, because a device that a test left in the middle of an update stays locked in this process.
+   * The base topic of the devices, with its trailing slash. Each stage has its own, because a device that a test left in the middle of an update stays locked in this process.
    */
   readonly baseTopic = `example-${(Stage.#count += 1)}/`;
   readonly #devices: SimulatedDevice[] = [];
@@ -115,7 +91,7 @@ export class Stage {
     return path.join(this.folder, name);
   }
 
-  /** Publishes a message below the topic of a device, as its firmware would. Retained: only as the broker repeats it. */
+  /** Publishes a retained message below the topic of a device, as its firmware would. */
   publish(device: string, topic: string, payload: string): void {
     const packet = { topic: this.#topic(device, topic), payload, retain: true, dup: false };
     this.#broker.aedes.publish({ ...packet, cmd: 'publish', qos: 0 }, () => undefined);
@@ -140,10 +116,8 @@ export class Stage {
   }
 
   /** Deploys an example, and waits until its homie nodes are connected. */
-  async play(
-    name: string,
-    { env = {}, nodes = {}, credentials = {}, settings = {}, more = [] }: Play = {},
-  ): Promise<void> {
+  async play(name: string, play: Play = {}): Promise<void> {
+    const { env = {}, nodes = {}, credentials = {}, settings = {}, more = [] } = play;
     const own = readExample(name).map((node) => ({ ...node, ...this.#own(node, env), ...nodes[nameOf(node)] }));
     this.#flow = [...own, ...more];
     const [tab] = this.#flow;
