@@ -24,7 +24,7 @@ const files = readdirSync('test', { recursive: true })
   .filter((file) => file.endsWith('.test.ts') && !file.startsWith('test/e2e/') && !longest.includes(file));
 
 /** Most tests wait for simulated devices. A process takes up to 300 MB. */
-const jobs = Math.max(2, Math.min(24, Math.floor(totalmem() / 400e6)));
+const jobs = Math.max(2, Math.min(16, Math.floor(totalmem() / 400e6)));
 
 module.exports = {
   require: ['tsx/cjs', './test/support/hooks.ts'],
