@@ -18,6 +18,7 @@ import { isImage } from '../simulator/transfers';
 import { startRestartableAedes } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { ejabberdAvailable, startEjabberd } from '../support/ejabberd';
+import { BROKER_HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { natsAvailable, startNats } from '../support/nats';
 import { rabbitMqAvailable, startRabbitMq } from '../support/rabbitmq';
@@ -133,7 +134,8 @@ const sketch: Settings = {
 const phases = ['sending', 'accepted', 'flashing', 'rebooting', 'verifying'] as const;
 
 for (const [name, { available, start, version, needsExactTopics = false }] of Object.entries(kinds)) {
-  describe(`on ${name}`, () => {
+  describe(`on ${name}`, function () {
+    this.timeout(BROKER_HANG_LIMIT);
     let broker: Broker;
 
     before(async function () {

@@ -9,6 +9,7 @@ import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { running as image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
+import { longestHold } from '../support/longest-hold';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { retainedTopics, untilRetained } from '../support/retained';
@@ -36,24 +37,6 @@ const onFirstClear = (homie: HomieBroker, action: () => void): void => {
     action();
   };
   homie.connection.on('message', look);
-};
-
-/** The longest time for which nothing else was done, in ms. */
-const longestHold = async (work: () => Promise<void>): Promise<number> => {
-  let [longest, last] = [0, performance.now()];
-  const note = (): void => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last);
-    last = now;
-  };
-  const timer = setInterval(note, 5);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-  }
-  note();
-  return longest;
 };
 
 const codeOf = ({ error }: Forgetting): string | undefined => error?.code;

@@ -13,7 +13,7 @@ import { connected, disconnected } from '../support/statuses';
 
 /** Why the first attempt failed. */
 async function reason(options: Partial<ConnectionOptions> & { url: string }): Promise<HomieError> {
-  const connection = new Connection({ protocolVersion: 'auto', connectTimeout: 200, ...options });
+  const connection = new Connection({ protocolVersion: 'auto', connectTimeout: HANG_LIMIT, ...options });
   const failed = disconnected(connection);
   connection.connect();
   const error = await failed;
@@ -56,7 +56,7 @@ describe('A connection that cannot be made says why', () => {
     it(`when ${scheme} gets no answer`, async () => {
       const server = createServer();
       server.on('connection', (socket) => socket.unref());
-      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}` });
+      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}`, connectTimeout: 200 });
       server.close();
       assert.equal(error.code, 'BROKER_UNREACHABLE');
       assert.match(error.message, /did not respond in time/);

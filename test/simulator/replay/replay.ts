@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { withDeadline } from '../../../src/deadline';
 import { startAedes } from '../../support/aedes';
+import { HANG_LIMIT } from '../../support/limits';
 import { SimulatedDevice } from '../device';
 import { SECTOR } from '../flash';
 import { optionsOf, type ReplayOptions } from './arguments';
@@ -17,8 +18,6 @@ export type Outcome =
   | { readonly verdict: 'differ'; readonly differences: readonly string[] }
   | { readonly verdict: 'not replayed'; readonly reason: string };
 
-/** Longest wait for something that the recording shows, in ms, in addition to the time in the recording. */
-const PATIENCE = 10_000;
 /** Milliseconds. A replay that takes longer runs in parallel with all others. */
 const LONG = 20_000;
 
@@ -89,7 +88,7 @@ async function perform(
   create: () => SimulatedDevice,
 ): Promise<string[]> {
   const script = scriptOf(recording);
-  const observer = new Observer(standIns, PATIENCE + longestSilence(recording));
+  const observer = new Observer(standIns, HANG_LIMIT + longestSilence(recording));
   await client.subscribeAsync('#', { qos: 1 });
   client.on('message', (topic, payload) => observer.receive(topic, payload));
   let device = create();
@@ -145,7 +144,7 @@ function longestSilence({ messages }: Recording): number {
 /** Waits until the device has processed everything that was published, including the reboots that follow. */
 async function caughtUp(client: MqttClient, device: SimulatedDevice): Promise<void> {
   const topic = `${device.baseTopic}$broadcast/caught-up`;
-  const deadline = performance.now() + PATIENCE;
+  const deadline = performance.now() + HANG_LIMIT;
   while (device.phase !== 'off') {
     const waiting = new AbortController();
     const { signal } = waiting;
@@ -160,7 +159,7 @@ async function caughtUp(client: MqttClient, device: SimulatedDevice): Promise<vo
     await Promise.allSettled(changed);
     // The device may have received the message and still be about to reboot because of an earlier one.
     if (event === topic && device.phase === 'ready' && !device.rebootIsDue) return;
-    if (performance.now() >= deadline) throw new TookTooLong(`the device was not through after ${PATIENCE / 1000} s`);
+    if (performance.now() >= deadline) throw new TookTooLong(`the device was not through after ${HANG_LIMIT / 1000} s`);
   }
 }
 
