@@ -12,11 +12,26 @@ import { startNodeRed, type NodeRed } from '../support/node-red';
 
 const plug = buildEsp8266Image({ name: 'my-plug', version: '2.0.0', size: 60_000, seed: 2 });
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
+const olderPlug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 5 });
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 4 });
 
 const sidebar = '.homie-sidebar';
 const row = `${sidebar} .homie-row`;
 const key = (name: string): string => `${sidebar} [data-key="${name}"]`;
+/** Offers what is posted to it. */
+const offering = [
+  { id: 'in', type: 'http in', z: 'flow', url: '/offer', method: 'post', upload: false, wires: [['offer']] },
+  {
+    id: 'offer',
+    type: 'change',
+    z: 'flow',
+    rules: [{ t: 'set', p: 'action', pt: 'msg', to: 'offer', tot: 'str' }],
+    wires: [['ota']],
+  },
+  { id: 'ota', type: 'homie-ota', z: 'flow', broker: 'homie', device: '', deviceType: 'all', wires: [[], [], ['out']] },
+  { id: 'out', type: 'http response', z: 'flow', statusCode: '', headers: {}, wires: [] },
+].map((node, index) => ({ ...node, x: 200 + 200 * index, y: 100 }));
+
 const strange = '<img src="http://127.0.0.1:9/x" onerror="alert(1)">';
 
 // Each line of Node-RED in one of the two themes.
@@ -55,7 +70,12 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       });
       nodeRed = await startNodeRed({
         ...options,
-        flows: [{ id: 'flow', type: 'tab', label: 'Flow' }, place('homie', 'at home'), place('crowd', 'a crowd')],
+        flows: [
+          { id: 'flow', type: 'tab', label: 'Flow' },
+          place('homie', 'at home'),
+          place('crowd', 'a crowd'),
+          ...offering,
+        ],
       });
       editor = await Editor.open(nodeRed.url, { dark });
     });
@@ -97,6 +117,11 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
           ? ''
           : `position: fixed; z-index: 9; right: 0; top: 60px; height: 800px; width: ${pixels}px`;
       await editor.page.evaluate(`document.querySelector('${sidebar}').style = ${JSON.stringify(style)}`);
+    };
+    const offer = async (image: Buffer): Promise<void> => {
+      const headers = { 'content-type': 'application/octet-stream' };
+      const answer = await fetch(`${nodeRed.url}/offer`, { method: 'POST', headers, body: new Uint8Array(image) });
+      assert.match(await answer.text(), /"offered":true/);
     };
     const drop = (bytes: Buffer, name: string): Promise<void> =>
       editor.page.evaluate(
@@ -236,7 +261,11 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
         assert.match(await device.innerText(), new RegExp(`1\\.1\\.0\\s+${devices.get(id)?.checksum.slice(0, 7)}`));
         assert.equal(devices.get(id)?.received.length, 1);
       }
-      await page.locator(row, { hasText: 'Attic' }).getByText('1.1.0 available').waitFor();
+      // An update of named devices offers nothing to the others.
+      const update = page.locator(row, { hasText: 'Attic' }).locator('.homie-update');
+      assert.equal(await update.innerText(), '');
+      await offer(fresh);
+      await update.getByText('1.1.0 available').waitFor();
       assert.equal(devices.get('attic-light')?.received.length, 0);
       await looksWell('6-proven');
       await page.getByRole('button', { name: 'Close' }).click();
@@ -376,7 +405,9 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.evaluate("RED.actions.invoke('homie-ota:show-devices')");
       await page.locator(`${sidebar} .homie-broker select`).selectOption('homie');
       await page.getByRole('searchbox', { name: 'Geräte suchen' }).waitFor();
+      for (const image of [later, olderPlug]) await offer(image);
       await page.locator(row, { hasText: 'Kitchen' }).getByText('1.2.0 verfügbar').waitFor();
+      await page.locator(row, { hasText: 'Coffee' }).getByText('neuere Version installiert').waitFor();
       const { OLD_FIRMWARE, FIRMWARE_IS_HTML } = german.errors;
       const why = await page.locator(row, { hasText: 'Attic' }).locator('.homie-update').getAttribute('title');
       assert.equal(why, `${OLD_FIRMWARE.text} ${OLD_FIRMWARE.hint}`);
