@@ -17,7 +17,7 @@ export function rabbitMqAvailable(): boolean {
  * @param configure returns the text of its rabbitmq.conf
  */
 export async function startRabbitMq(configure: (port: number) => string): Promise<BrokerProcess> {
-  const [port, nodes] = [await freePort(), await freePort()];
+  const [port, nodes, noEpmd] = [await freePort(), await freePort(), await freePort()];
   const node = `homie${nodes}@localhost`;
   const home = installed();
   return startBrokerProcess('rabbitmq', port, (folder) => {
@@ -34,6 +34,10 @@ export async function startRabbitMq(configure: (port: number) => string): Promis
       ].flat(),
       env: {
         ERL_CRASH_DUMP: '/dev/null',
+        // At its start RabbitMQ waits for the answer of epmd, if the machine runs one, and later it may start an epmd
+        // by means of another `erl`.
+        ERL_EPMD_PORT: String(noEpmd),
+        ERL_FLAGS: '-start_epmd false',
         ERL_LIBS: join(home, 'plugins'),
         HOME: folder,
         RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
