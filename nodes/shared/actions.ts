@@ -219,7 +219,7 @@ export abstract class Actions<Action extends string, Settings> {
   #begin(job: Job, outbox: Outbox): void {
     const limit = new ProgressLimit();
     const progress = (update: Update): void => {
-      if (limit.admits(update, performance.now())) outbox.send('progress', update);
+      if (limit.admits(update)) outbox.send('progress', update);
     };
     for (const update of job.devices) if (!isFinal(update.state)) progress(update);
     job.on('progress', progress);

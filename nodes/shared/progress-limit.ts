@@ -10,16 +10,12 @@ const INTERVAL = 250;
 export class ProgressLimit {
   readonly #last = new Map<string, { readonly step: string; readonly at: number }>();
 
-  /**
-   * Returns whether to send an update.
-   *
-   * @param now in ms
-   */
-  admits({ device, state, phase, reason, attempt, late }: Update, now: number): boolean {
+  /** Returns whether to send an update. Its own `duration` counts, since it may be looked at later on a busy machine. */
+  admits({ device, state, phase, reason, attempt, late, duration: at }: Update): boolean {
     const step = `${state} ${phase ?? ''} ${reason ?? ''} ${attempt} ${late === true ? 'late' : ''}`;
     const last = this.#last.get(device);
-    if (last?.step === step && now - last.at < INTERVAL) return false;
-    this.#last.set(device, { step, at: now });
+    if (last?.step === step && at - last.at < INTERVAL) return false;
+    this.#last.set(device, { step, at });
     return true;
   }
 }

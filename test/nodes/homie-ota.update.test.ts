@@ -135,7 +135,7 @@ describe('homie-ota, when it updates', () => {
       const before = updates[index - 1];
       if (before === undefined) continue;
       assert.ok(update.progress >= before.progress, `${before.progress} % then ${update.progress} %`);
-      assert.ok(update.step !== before.step || update.at - before.at >= 249, `${update.at - before.at} ms apart`);
+      assert.ok(update.step !== before.step || update.at - before.at >= 250, `${update.at - before.at} ms apart`);
     }
     assert.equal(updates.at(-1)?.progress, 100);
     assert.ok(flow.statuses.some(({ text, fill }) => /^\d+ %$/.test(text ?? '') && fill === 'blue'));
