@@ -9,13 +9,14 @@ import { readSettings, settingNames } from '../../src/ota/settings';
 import { divideByImage, type ByImage, type DeviceWithout } from '../../src/rollout/by-image';
 import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
+import { tally } from '../../src/tally';
 import { inEnglish } from '../../src/texts/text';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Errand } from '../shared/actions';
 import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
-import { checkAnswer, countsOf } from '../shared/message-summaries';
+import { checkAnswer } from '../shared/message-summaries';
 import type { Part } from '../shared/replies';
 import { isAbsent, readOptions, type Request } from '../shared/request';
 import type { UpdateSettings } from '../shared/update-settings';
@@ -86,7 +87,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     });
     const nothing = without.map(({ device, outcome }) => ({ device, ...verdictOf(outcome), from: {} }));
     const devices = [...(await Promise.all(checks)).flat(), ...nothing];
-    outbox.send('summary', checkAnswer({ counts: countsOf(devices), devices }));
+    outbox.send('summary', checkAnswer({ counts: tally(devices.map(({ verdict }) => verdict)), devices }));
     return undefined;
   }
 
@@ -189,7 +190,10 @@ function withWayOut(reason: unknown): never {
   throw new HomieError(error.key, error.values, { hint });
 }
 
-function verdictOf(outcome: DeviceWithout['outcome']): { readonly verdict: string; readonly reason: string } {
+function verdictOf(outcome: DeviceWithout['outcome']): {
+  readonly verdict: 'excluded' | 'nothing_on_offer';
+  readonly reason: string;
+} {
   if (outcome.state === 'skipped') return { verdict: 'excluded', reason: inEnglish(EXCLUDED) };
   const { message, hint } = outcome.error;
   return { verdict: 'nothing_on_offer', reason: `${message} ${hint}` };

@@ -1,6 +1,7 @@
 import { HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
 import { matchAny } from '../../src/homie/pattern';
+import { tally } from '../../src/tally';
 import { sentenceOf } from '../../src/update/sentence';
 import type { State } from '../../src/update/update';
 import { endOf, type History } from '../../src/rollout/store/history';
@@ -47,8 +48,7 @@ export function historyAnswer(broker: HomieBroker, history: History, msg: Reques
       (checksum === undefined || result.to?.checksum === checksum),
   );
   const entries = results.slice(0, MAX_ENTRIES).map(entryOf);
-  const counts: Partial<Record<State, number>> = {};
-  for (const { state } of entries) counts[state] = (counts[state] ?? 0) + 1;
+  const counts = tally(entries.map(({ state }) => state));
   return { counts, entries, text: textOf(entries) };
 }
 

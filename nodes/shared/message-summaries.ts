@@ -86,13 +86,6 @@ function oneWay(devices: readonly Verdict[]): string {
   return ` There is no way back${which}: the image that runs now is not stored.`;
 }
 
-/** Counts verdicts. */
-export function countsOf(devices: readonly Pick<Verdict, 'verdict'>[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { verdict } of devices) counts[verdict] = (counts[verdict] ?? 0) + 1;
-  return counts;
-}
-
 /** One error that names the devices that failed, if any did. */
 export function failureAmong(
   failed: readonly { readonly device: string; readonly error: HomieError }[],

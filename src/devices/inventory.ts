@@ -4,6 +4,7 @@ import type { HomieBroker } from '../homie/broker';
 import { runningFirmware, type Device, type DeviceEvent, type DeviceState } from '../homie/device';
 import type { Library } from '../library/library';
 import type { FirmwareName, Update } from '../update/update';
+import { tally } from '../tally';
 import { inWords, updated, type DeviceChange } from './change';
 import type { DeviceUpdates } from './device-updates';
 import { NewUpdates } from './new-updates';
@@ -185,14 +186,8 @@ function differences(device: string, from: Told, to: Told): DeviceChange[] {
 
 /** Returns the number of devices whose state is known, in total and by state. */
 export function takeStock({ registry }: HomieBroker): Stock {
-  const counts: Partial<Record<DeviceState, number>> = {};
-  let count = 0;
-  for (const { state } of registry.devices.values()) {
-    if (state === undefined) continue;
-    count += 1;
-    counts[state.value] = (counts[state.value] ?? 0) + 1;
-  }
-  return { count, counts };
+  const states = [...registry.devices.values()].flatMap(({ state }) => state?.value ?? []);
+  return { count: states.length, counts: tally(states) };
 }
 
 function describeStock({ count, counts }: Stock, updates: number): string {

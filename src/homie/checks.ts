@@ -2,6 +2,7 @@
 import { phrase, type Value } from '../texts/text';
 import type { HomieBroker } from './broker';
 import type { Staged } from './lock-table';
+import { tally } from '../tally';
 import { matchAny } from './pattern';
 
 export interface CheckOptions {
@@ -22,12 +23,7 @@ export async function checkEach<Each extends { readonly verdict: string }>(
 ): Promise<{ counts: Partial<Record<Each['verdict'], number>>; devices: Each[] }> {
   const isExcluded = matchAny(exclude);
   const devices = await Promise.all(ids.map(async (id) => check(id, isExcluded(id))));
-  const counts: Partial<Record<Each['verdict'], number>> = {};
-  for (const each of devices) {
-    const verdict: Each['verdict'] = each.verdict;
-    counts[verdict] = (counts[verdict] ?? 0) + 1;
-  }
-  return { counts, devices };
+  return { counts: tally(devices.map(({ verdict }): Each['verdict'] => verdict)), devices };
 }
 
 /** Returns a sentence that says why the lock would not allow anything to be sent to a device; undefined if it would. */

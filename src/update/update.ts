@@ -1,5 +1,6 @@
 import type { ErrorCode, HomieError } from '../errors';
 import type { ErrorKey, Values } from '../texts/text';
+import { tally } from '../tally';
 import { textOf } from './sentence';
 
 const states = [
@@ -252,8 +253,7 @@ export function reportError(error: HomieError, phase?: Phase): ErrorReport {
 
 /** Returns the summary of a job from its devices. `duration` is in ms. */
 export function summarize(job: string, devices: readonly Update[], duration: number): Summary {
-  const counts: Partial<Record<State, number>> = {};
-  for (const { state } of devices) counts[state] = (counts[state] ?? 0) + 1;
+  const counts = tally(devices.map(({ state }) => state));
   const ended = devices.every(({ state }) => isFinal(state));
   const state = ended ? (finalStates.find((candidate) => counts[candidate] !== undefined) ?? 'skipped') : 'running';
   return { job, state, counts, devices, duration, text: textOf(devices) };
