@@ -95,7 +95,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     const options = orThrow(readOptions(msg['options'], [...optionNames, 'replace']));
     const replace = readReplace(options['replace']);
     const firmware = await this.#readFirmware(msg);
-    await this.#requireFolder();
+    await this.around.store?.openOrThrow();
     const offered = await this.#library.offer(this.#scope, firmware, replace);
     outbox.send('summary', offerAnswer(this.broker(), this.#library, offered));
     return undefined;
@@ -107,7 +107,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
       ? readChecksum(msg['checksum'])
       : (await this.#readFirmware(msg)).info.md5;
     if (checksum === undefined) throw new HomieError('NOT_ON_OFFER.unnamed');
-    await this.#requireFolder();
+    await this.around.store?.openOrThrow();
     outbox.send('summary', withdrawAnswer(await this.#library.withdraw(this.#scope, checksum)));
     return undefined;
   }
@@ -162,15 +162,8 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
 
   /** An update for all devices of a firmware offers its image, too. What speaks against that does not hinder the update. */
   async #offerToo(firmware: Firmware): Promise<void> {
-    await this.#requireFolder();
+    await this.around.store?.openOrThrow();
     await this.#library.offer(this.#scope, firmware).catch(() => undefined);
-  }
-
-  /** @throws {HomieError} USER_DIR_IN_USE: another process keeps the library */
-  async #requireFolder(): Promise<void> {
-    const { store } = this.around;
-    if (store !== undefined && !(await store.open()))
-      throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
   }
 
   get #library(): Library {

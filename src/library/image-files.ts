@@ -1,5 +1,6 @@
 /** Where the bytes of images are kept, by their MD5. */
 import { HomieError } from '../errors';
+import { oneAfterAnother, type InTurn } from '../in-turn';
 
 /** A place for images. */
 export interface ImageFiles {
@@ -10,13 +11,12 @@ export interface ImageFiles {
   /** Removes an image, unless something else needs it. It does not reject. */
   readonly release: (md5: string) => Promise<void>;
   /** Does one piece of work after the other: an image must not be removed while it is put to use. */
-  readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>;
+  readonly inTurn: InTurn;
 }
 
 /** A place that ends with the process. */
 export function imagesInMemory(): ImageFiles {
   const images = new Map<string, Buffer>();
-  let turn: Promise<unknown> = Promise.resolve();
   return {
     read: async (md5) => {
       const image = images.get(md5);
@@ -25,10 +25,6 @@ export function imagesInMemory(): ImageFiles {
     },
     keep: async (md5, image) => void images.set(md5, image),
     release: async (md5) => void images.delete(md5),
-    inTurn: (work) => {
-      const done = turn.then(work);
-      turn = done.catch(() => undefined);
-      return done;
-    },
+    inTurn: oneAfterAnother(),
   };
 }

@@ -78,8 +78,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
    * @throws {HomieError} USER_DIR_IN_USE: another process uses the folder of the jobs
    */
   async ask({ node, store }: Origin, work: Work, msg: object): Promise<Answer> {
-    if (store !== undefined && !(await store.open()))
-      throw store.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
+    if (store !== undefined) await store.openOrThrow();
     const key = keyOf(node, work);
     const isSame = ({ job, key: other }: KnownJob): boolean => other === key && !job.isEnded && !job.isCanceled;
     const same = this.#known.of(node).findLast(isSame);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { HomieError } from '../../errors';
 import { md5 } from '../../firmware/checksum';
 import { MAX_IMAGE } from '../../firmware/format';
+import { oneAfterAnother } from '../../in-turn';
 import type { ImageFiles } from '../../library/image-files';
 import { notWritten, readWhole, writeWhole } from './whole-file';
 
@@ -17,7 +18,7 @@ interface FirmwareFilesInput {
 export class FirmwareFiles implements ImageFiles {
   readonly #folder: string;
   readonly #input: FirmwareFilesInput;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly inTurn = oneAfterAnother();
 
   constructor(folder: string, input: FirmwareFilesInput) {
     this.#folder = folder;
@@ -47,15 +48,9 @@ export class FirmwareFiles implements ImageFiles {
     if (!needs(checksum) && mayWrite()) await rm(this.#fileOf(checksum), { force: true }).catch(() => undefined);
   }
 
-  inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
-  }
-
   /** Resolves when all work that was given before has ended. */
   async settled(): Promise<void> {
-    await this.#turn;
+    await this.inTurn(async () => undefined);
   }
 
   #fileOf(checksum: string): string {

@@ -112,6 +112,15 @@ export class JobStore {
     return true;
   }
 
+  /**
+   * Opens the folder as `open` does.
+   *
+   * @throws {HomieError} USER_DIR_IN_USE: another process uses the folder
+   */
+  async openOrThrow(): Promise<void> {
+    if (!(await this.open())) throw this.ownership.whyNot() ?? new HomieError('USER_DIR_IN_USE');
+  }
+
   /** Leaves the folder to other processes, unless it is opened again meanwhile. It can be opened again later. */
   async close(): Promise<void> {
     await this.#use.end(this.#written());
