@@ -3,7 +3,7 @@ import { asHomieError, HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { Device } from '../homie/device';
 import type { Image } from '../ota/image';
-import { chooseOffer, list, type Choice } from './choose';
+import { chooseOffer, list, noImage, type Choice } from './choose';
 import {
   afterProof,
   afterRollback,
@@ -255,7 +255,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     const image = this.#images.get(md5);
     if (image !== undefined) return { image };
     const isKnown = images.now !== undefined;
-    return { error: new HomieError(`NOTHING_TO_GO_BACK_TO.${isKnown ? 'first' : 'unknown'}`, { device: id }) };
+    return noImage(`NOTHING_TO_GO_BACK_TO.${isKnown ? 'first' : 'unknown'}`, { device: id });
   }
 
   /** Whether a device runs the image that was proven on it last. */
