@@ -66,14 +66,11 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   }
 
   async #check({ msg, outbox }: Errand): Promise<Done> {
-    const isOfLibrary = isAbsent(msg['payload']);
     const wish = await this.#readWish({ msg, devices: [] });
     const { given, closing } = this;
-    if (!isOfLibrary) {
-      outbox.send(
-        'summary',
-        checkAnswer(withoutTexts(await checkOta(await this.#readFirmware(msg), wish, given, closing))),
-      );
+    if (!isAbsent(msg['payload'])) {
+      const check = await checkOta(await this.#readFirmware(msg), wish, given, closing);
+      outbox.send('summary', checkAnswer(withoutTexts(check)));
       return undefined;
     }
     const { groups, without } = await this.#divide('offer', wish);
@@ -112,7 +109,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return undefined;
   }
 
-  /** Sends to each device the image that the library has for it, in one job for each image. */
+  /** Sends each device its image from the library, in one job for each image. */
   async #fromLibrary(origin: ImageOrigin, errand: Errand): Promise<Done> {
     const wish = await this.#readWish(errand);
     if (origin === 'previous' && !('devices' in wish.choice)) throw new HomieError('NO_DEVICE.rollback');
@@ -160,7 +157,10 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return firmware;
   }
 
-  /** An update for all devices of a firmware offers its image, too. What speaks against that does not hinder the update. */
+  /**
+   * Offers the image of an update for all devices that run the firmware. An error of the offer does not stop the
+   * update.
+   */
   async #offerToo(firmware: Firmware): Promise<void> {
     await this.around.store?.openOrThrow();
     await this.#library.offer(this.#scope, firmware).catch(() => undefined);
@@ -175,7 +175,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   }
 }
 
-/** A payload that is empty, or a timestamp, may come from an inject node that should send what is on offer. */
+/** Adds to the hint: a payload that is empty or a timestamp may come from an inject node, to send what is on offer. */
 function withWayOut(reason: unknown): never {
   const error = asHomieError(reason);
   if (error.code !== 'FIRMWARE_EMPTY' && error.key !== 'PAYLOAD_TYPE.otherType') throw error;
@@ -192,7 +192,7 @@ function verdictOf(outcome: DeviceWithout['outcome']): {
   return { verdict: 'nothing_on_offer', reason: `${message} ${hint}` };
 }
 
-/** Messages have the reasons in English: the texts for other languages are for the editor. */
+/** Returns a check without its texts for other languages, which are for the editor. */
 function withoutTexts({ devices, ...checked }: CheckSummary) {
   const answers = devices.map((each) => {
     const { says: _, ...answer } = each;

@@ -23,14 +23,14 @@ const SHORT_TEXT = 256;
  */
 const consumed: ReadonlySet<string> = new Set(['action', 'checksum', 'job', 'options']);
 
-/** Which of the summaries that answer one message: as the join node reads it. */
+/** The number of a summary among those that answer one message, in the form that the join node reads. */
 export interface Part {
   readonly id: string;
   readonly index: number;
   readonly count: number;
 }
 
-/** The property under which what is written down of a message has its part. */
+/** The property for the part in a stored message. */
 const PART = 'homie-ota part';
 
 /**
@@ -39,7 +39,7 @@ const PART = 'homie-ota part';
  * `device` and `topic`.
  */
 export class Outbox {
-  /** What is kept of the message, to go on with it later. */
+  /** The properties to store, so that a later node can continue with the message. */
   readonly kept: NodeMessage;
   readonly #message: NodeMessage;
   readonly #part: unknown;
@@ -59,7 +59,7 @@ export class Outbox {
     this.#send = send;
   }
 
-  /** Returns what answers the same message with one of several summaries. */
+  /** Returns an outbox that answers the same message with one of several summaries. */
   part(part: Part): Outbox {
     return new Outbox({ ...this.#message, [PART]: part }, this.#clone, this.#send);
   }

@@ -1,4 +1,4 @@
-/** The updates of the devices of a broker: what is on offer, and what is under way. */
+/** The updates of the devices of a broker: offers, and updates in progress. */
 import { EventEmitter } from 'node:events';
 import type { Device } from '../homie/device';
 import { isOlder } from '../firmware/version';
@@ -22,15 +22,15 @@ export interface DeviceUpdate {
   /** The version of the image on offer for the device. */
   readonly offered: string | undefined;
   /**
-   * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the image on
-   * offer; `scheduled`: a job waits for the device, or for its turn.
+   * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the
+   * image on offer; `scheduled`: a job waits for the device, or for its turn.
    */
   readonly state: OfferState | 'scheduled' | 'updating';
-  /** Why it is scheduled and not updating, unless only its turn has not come. */
+  /** Why the update waits, unless it waits only for a free slot. */
   readonly reason?: Reason;
   /** 0 to 100, while it is updating. */
   readonly progress?: number;
-  /** s, where that can be told. */
+  /** Remaining time in s, if it is known. */
   readonly remaining?: number;
 }
 
@@ -44,7 +44,7 @@ interface UpdateJob {
 
 interface DeviceUpdatesInput {
   readonly library: () => Library;
-  /** What the ids of the devices are unique in. */
+  /** Where the ids of the devices are unique: see `DeviceLocks`. */
   readonly scope: string;
   /** The jobs that update devices, from old to new. */
   readonly jobs: () => readonly UpdateJob[];
@@ -68,12 +68,14 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return this.#input.library();
   }
 
-  /** Another number whenever something else may be on offer. */
+  /** A number that changes whenever the offer for a device may have changed. */
   get revision(): number {
     return this.library.revision;
   }
 
-  /** Returns the image on offer for a device, whatever jobs do; undefined if there is none, or nothing shows what runs. */
+  /**
+   * Returns the image on offer for a device, whatever jobs do; undefined if there is none, or nothing shows what runs.
+   */
   offerOf(device: Device): OfferOfDevice | undefined {
     const { scope } = this.#input;
     const { id, checksum, fwVersion } = device;
@@ -85,7 +87,7 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return { image, state: this.library.isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
   }
 
-  /** Returns the updates of devices by id. A device is not in it when nothing is on offer for it and no job has it. */
+  /** Returns the updates by device id, without devices for which nothing is on offer and that no job has. */
   of(devices: readonly Device[]): ReadonlyMap<string, DeviceUpdate> {
     const jobs = this.#openJobs();
     const updates = new Map<string, DeviceUpdate>();
@@ -100,7 +102,9 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return updates;
   }
 
-  /** How far each device is in the last job that has it, also where that has ended; what runs comes before what waits. */
+  /**
+   * Returns the update of each device in its last job, even if the job has ended. A running update comes before others.
+   */
   lastUpdates(): ReadonlyMap<string, Update> {
     const last = new Map<string, Update>();
     for (const update of this.#input.jobs().flatMap(({ devices }) => devices)) {
@@ -111,12 +115,12 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return last;
   }
 
-  /** Whether a job has not ended. */
+  /** Whether a job is open. */
   get isBusy(): boolean {
     return this.#input.jobs().some(({ isEnded }) => !isEnded);
   }
 
-  /** What open jobs have to do with each device; what waits for somebody to let a stopped job go on does not count. */
+  /** Returns the update of each device in an open job, without devices that wait in a stopped job. */
   #openJobs(): Map<string, Update> {
     const open = this.#input.jobs().filter(({ isEnded }) => !isEnded);
     return byDevice(

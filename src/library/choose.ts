@@ -4,12 +4,14 @@ import type { Device } from '../homie/device';
 import type { ErrorKey, Value, Values } from '../texts/text';
 import { flash, isBuiltFor, named, type StoredImage } from './stored-image';
 
-/** The image for a device, or the reason for having none. The error is created when it is read: most are never shown. */
+/**
+ * The image for a device, or the reason for having none. The error is created when it is read: most are never shown.
+ */
 export type Choice = { readonly image: StoredImage } | { readonly error: HomieError };
 
 /**
- * Returns what is on offer for a device: an image with its firmware name, for its chip, and for the flash size of the image
- * that was last proven on the device.
+ * Returns what is on offer for a device: an image with its firmware name, for its chip, and for the flash size of the
+ * image that was last proven on the device.
  *
  * @param offers the images on offer for the devices of the broker
  * @param proven the image that was last proven on the device
@@ -46,7 +48,7 @@ export function noImage(key: ErrorKey, values: Values): Choice {
   };
 }
 
-/** Returns images as a list, to be put into a text. */
+/** Returns images as a list, for a text. */
 export function list(images: readonly StoredImage[]): Value {
   return images.map(named);
 }

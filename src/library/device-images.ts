@@ -1,14 +1,14 @@
-/** Which images were proven on a device, and which it must not get again. */
+/** The images that were proven on a device, and those that are held back from it. */
 import { isMd5 } from './stored-image';
 
-/** How many images are held back on a device; the oldest goes first. */
+/** Maximum number of images held back from a device; the oldest is forgotten first. */
 const MAX_HELD = 20;
 
 /** The images of a device, by MD5: plain data. */
 export interface DeviceImages {
   /** The image that was proven last. */
   readonly now?: string;
-  /** The checksum that the device reported at the proof, where it is not that of the file. */
+  /** The checksum that the device reported at the proof, if it differs from `now`. */
   readonly reported?: string;
   /** The image that was proven before that one. */
   readonly before?: string;
@@ -33,34 +33,33 @@ export function afterProof(images: DeviceImages, { md5, reported }: ProvenImage)
 }
 
 /**
- * Returns the images of a device after an image was proven on it that the user went back to. What it ran until then is
- * held back.
+ * Returns the images of a device after it was rolled back to an image that was then proven. The image that it ran
+ * before is held back.
  */
-export function afterRollback(images: DeviceImages, { md5, reported, from }: ProvenImage): DeviceImages {
-  const left = [images.now, from].flatMap((each) => (each === undefined ? [] : [each]));
+export function afterRollback(images: DeviceImages, proof: ProvenImage): DeviceImages {
+  const left = [images.now, proof.from].flatMap((each) => each ?? []);
   const held = new Set([...(images.held ?? []), ...left]);
-  held.delete(md5);
-  const { reported: own } = afterProof({}, { md5, ...(reported !== undefined && { reported }) });
-  return records({ now: md5, reported: own, before: undefined, held: [...held].slice(-MAX_HELD) });
+  held.delete(proof.md5);
+  return records({ ...afterProof(images, proof), before: undefined, held: [...held].slice(-MAX_HELD) });
 }
 
-/** Returns the images of a device after the user allowed one of them again. */
+/** Returns the images of a device after the user allowed one that was held back. */
 export function withoutHold({ held, ...images }: DeviceImages, md5: string): DeviceImages {
   return records({ ...images, held: held?.filter((each) => each !== md5) });
 }
 
-/** Returns the images of a device without one that is not kept any more. */
+/** Returns the images of a device without one that is no longer kept. */
 export function without(images: DeviceImages, md5: string): DeviceImages {
   const { now, before } = images;
   return records({ ...images, now: now === md5 ? undefined : now, before: before === md5 ? undefined : before });
 }
 
-/** Whether a device runs the image that was proven on it last, by the checksum that it reports. */
+/** Returns whether the checksum that a device reports is that of the image that was proven on it last. */
 export function isAsProven({ now, reported }: DeviceImages, checksum: string | undefined): boolean {
   return checksum !== undefined && (checksum === now || checksum === reported);
 }
 
-/** Reads the images of a device from what was written down; what is none is left out. */
+/** Reads the images of a device from a stored value. Ignores what is not an MD5. */
 export function readDeviceImages(value: unknown): DeviceImages {
   const { now, reported, before, held }: Partial<Record<keyof DeviceImages, unknown>> = Object(value);
   return records({
@@ -73,7 +72,7 @@ export function readDeviceImages(value: unknown): DeviceImages {
 
 type Records = { readonly [Key in keyof DeviceImages]: DeviceImages[Key] | undefined };
 
-/** Leaves out what is undefined or empty, and what the device reported for an image that is not known. */
+/** Removes what is undefined or empty, and the reported checksum of an image that is not known. */
 function records({ now, reported, before, held }: Records): DeviceImages {
   return {
     ...(now !== undefined && { now, ...(reported !== undefined && { reported }) }),

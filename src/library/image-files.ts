@@ -4,17 +4,17 @@ import { oneAfterAnother, type InTurn } from '../in-turn';
 
 /** A place for images. */
 export interface ImageFiles {
-  /** @throws {HomieError} FIRMWARE_NOT_KEPT where it is missing or damaged */
+  /** Reads an image. @throws {HomieError} FIRMWARE_NOT_KEPT: it is missing or damaged */
   readonly read: (md5: string) => Promise<Buffer>;
-  /** Keeps an image, unless it is there and sound. @throws {HomieError} JOB_NOT_SAVED */
+  /** Stores an image, unless it is there and undamaged. @throws {HomieError} JOB_NOT_SAVED */
   readonly keep: (md5: string, image: Buffer) => Promise<void>;
-  /** Removes an image, unless something else needs it. It does not reject. */
+  /** Removes an image, unless something else needs it. Never rejects. */
   readonly release: (md5: string) => Promise<void>;
-  /** Does one piece of work after the other: an image must not be removed while it is put to use. */
+  /** Runs one piece of work after the other, so that no image is removed while it is put to use. */
   readonly inTurn: InTurn;
 }
 
-/** A place that ends with the process. */
+/** Returns a place in memory, which ends with the process. */
 export function imagesInMemory(): ImageFiles {
   const images = new Map<string, Buffer>();
   return {

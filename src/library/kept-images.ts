@@ -3,7 +3,7 @@ import { MAX_IMAGE } from '../firmware/format';
 import type { ImageFiles } from './image-files';
 import type { StoredImage } from './stored-image';
 
-/** Bytes of all images together. */
+/** Maximum size of all images together, in bytes. */
 const MAX_BYTES = 16 * MAX_IMAGE;
 
 /** The MD5s of images that are in use. */
@@ -22,7 +22,7 @@ interface KeptImagesInput {
   readonly uses: () => Uses;
   /** Makes devices forget an image that must go. */
   readonly forget: (md5: string) => Promise<void>;
-  /** Bytes of all images together. */
+  /** Maximum size of all images together, in bytes. */
   readonly room?: number | undefined;
 }
 
@@ -30,7 +30,7 @@ interface KeptImagesInput {
 export class KeptImages {
   readonly #input: KeptImagesInput;
   readonly #images = new Map<string, StoredImage>();
-  /** Images that may not be in use any more, until they are looked at together. */
+  /** Images that may no longer be in use. They are examined together. */
   readonly #unused = new Set<string>();
 
   constructor(input: KeptImagesInput) {
@@ -87,7 +87,7 @@ export class KeptImages {
   discardSoon(candidates: Iterable<string | undefined>): void {
     const isPlanned = this.#unused.size > 0;
     for (const md5 of candidates) if (md5 !== undefined) this.#unused.add(md5);
-    // Nobody waits for that. In a rollout there is the same for every device.
+    // Not awaited, and once for several devices: in a rollout, every device leaves the same image.
     if (!isPlanned && this.#unused.size > 0) void this.#input.files.inTurn(() => this.discard());
   }
 
@@ -103,7 +103,7 @@ export class KeptImages {
       const all = [...this.#images.values()];
       if (sizeOf(all) <= room) return;
       const { offered, run } = uses();
-      // Nothing goes in vain.
+      // No image is removed unless that makes room.
       if (sizeOf(all.filter(({ md5 }) => offered.has(md5))) > room) {
         throw new HomieError('LIBRARY_FULL', { megabytes: Math.round(room / 1024 / 1024) });
       }

@@ -15,16 +15,14 @@ import {
 } from './device-images';
 import { imagesInMemory, type ImageFiles } from './image-files';
 import { imageKey, KeptImages, type Uses } from './kept-images';
-import { isOffer, keyOf, Offers, replaces, type Offer } from './offers';
+import { isOffer, offerKey, Offers, replaces, type Offer } from './offers';
 import { ProvenImages } from './proven-images';
 import { describeImage, isRunBy, isStoredImage, type StoredImage } from './stored-image';
 
-const OFFER = 'offer ';
-
-/** Where an image that nobody brings comes from: what is on offer, or what was proven before. */
+/** The source of an image that no message contains: the offers, or the image proven before the present one. */
 export type ImageOrigin = 'offer' | 'previous';
 
-/** Whether what was written down is an origin. */
+/** Returns whether a stored value is an origin. */
 export function isImageOrigin(value: unknown): value is ImageOrigin {
   return value === 'offer' || value === 'previous';
 }
@@ -35,30 +33,32 @@ export interface Offered {
   readonly instead?: StoredImage;
 }
 
-/** That an image was proven on a device. */
+/** The proof that a device runs an image. */
 export interface Proof extends ProvenImage {
-  /** Reads the image, where it is not kept yet. */
+  /** Reads the image if it is not kept yet. */
   readonly load: () => Promise<Image>;
-  /** The user went back to the image. */
+  /** Whether the device was rolled back to the image. */
   readonly isRollback: boolean;
 }
 
-/** What the library has around it. */
+/** The environment of the library. */
 export interface LibraryInput {
   readonly files: ImageFiles;
-  /** Stores a value under a key; undefined removes it. Resolves with the error if it is not on the disk. Never rejects. */
+  /**
+   * Stores a value under a key; undefined removes it. Resolves with the error if it is not on the disk. Never rejects.
+   */
   readonly write: (key: string, value: unknown) => Promise<HomieError | undefined>;
-  /** Told of an image that was proven but cannot be kept. */
+  /** Called with an error if a proven image cannot be kept. */
   readonly tell?: (error: HomieError) => void;
-  /** Bytes of all images together. */
+  /** Maximum size of all images together, in bytes. */
   readonly room?: number;
 }
 
 /**
- * The firmware that is on offer, and the images that were proven on each device. Devices are named by broker, base topic
+ * The firmware on offer, and the images that were proven on each device. A device is identified by broker, base topic
  * and id, the offers of a broker by its `locks.scope`.
  *
- * Emits `changed` when something else may be on offer for a device, and `restored` after that when it was read.
+ * Emits `changed` when the offer for a device may have changed, and then `restored` if the library was read.
  */
 export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   readonly #input: LibraryInput;
@@ -69,7 +69,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   readonly #devices: ProvenImages;
   #revision = 0;
 
-  /** In memory only, unless it is told where it is kept. */
+  /** Without `input`, the library is in memory only. */
   constructor(input: LibraryInput = { files: imagesInMemory(), write: async () => undefined }) {
     super();
     this.setMaxListeners(0);
@@ -90,8 +90,8 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   }
 
   /**
-   * Replaces what is known by what was stored. Leaves out what is damaged, and what refers to an image that is not there;
-   * `discardUnused` then removes what nothing uses.
+   * Replaces what is known by what was stored. Leaves out what is damaged, and what refers to an image that is not
+   * there; `discardUnused` then removes what nothing uses.
    */
   restore(entries: Iterable<readonly [key: string, value: unknown]>): void {
     const all = [...entries];
@@ -115,17 +115,17 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     return this.#images.discardUnused();
   }
 
-  /** Another number whenever something else may be on offer. */
+  /** A number that changes whenever the offer for a device may have changed. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Whether the file of an image is needed. */
+  /** Returns whether the file of an image is needed. */
   needs(md5: string): boolean {
     return this.#images.has(md5);
   }
 
-  /** The images on offer for the devices of a broker, from old to new. */
+  /** Returns the images on offer for the devices of a broker, from old to new. */
   offers(scope: string): readonly StoredImage[] {
     const offered = this.#offered.get(scope) ?? this.#offers.of(scope).map(({ image }) => image);
     this.#offered.set(scope, offered);
@@ -133,11 +133,11 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   }
 
   /**
-   * Puts an image on offer for the devices of its firmware name, chip and flash size. Of two the higher version is offered,
-   * and of equal versions the later image.
+   * Puts an image on offer for the devices with its firmware name, chip and flash size, unless a higher version is on
+   * offer for them.
    *
    * @param replace offers it in any case
-   * @throws {HomieError} NOT_HOMIE, VERSION_UNCLEAR, LIBRARY_FULL; JOB_NOT_SAVED where it cannot be written down
+   * @throws {HomieError} NOT_HOMIE, VERSION_UNCLEAR, LIBRARY_FULL; JOB_NOT_SAVED if it cannot be stored
    */
   async offer(scope: string, firmware: Image, replace = false): Promise<Offered> {
     const image = await describeImage(firmware);
@@ -152,7 +152,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   }
 
   /**
-   * Takes an image back. What is sent already goes on.
+   * Stops offering an image. Transfers in progress continue.
    *
    * @throws {HomieError} NOT_ON_OFFER; JOB_NOT_SAVED: it would be on offer again after a restart
    */
@@ -172,40 +172,40 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     });
   }
 
-  /** Returns the image that a device gets from here, or why there is none: NOTHING_ON_OFFER, NOTHING_TO_GO_BACK_TO. */
+  /** Returns the image for a device, or NOTHING_ON_OFFER or NOTHING_TO_GO_BACK_TO. */
   choose(origin: ImageOrigin, scope: string, device: Device): Choice {
     return origin === 'offer' ? this.offerFor(scope, device) : this.#previousOf(scope, device);
   }
 
-  /** Returns what is on offer for a device: see `chooseOffer`. */
+  /** Returns the image on offer for a device: see `chooseOffer`. */
   offerFor(scope: string, device: Device): Choice {
     return chooseOffer(device, this.offers(scope), this.#images.get(this.#of(scope, device.id).now));
   }
 
-  /** Whether the user can go back to the image that a device runs, after an update of it. */
+  /** Returns whether the image that a device runs is kept, so that an update of the device can be rolled back. */
   knowsRunning(scope: string, { id, checksum }: Device): boolean {
     const images = this.#of(scope, id);
     return images.now !== undefined && this.#runs(images, checksum?.value);
   }
 
-  /** Whether a device was rolled back from an image, so that it is not sent again until the user allows it. */
+  /** Returns whether an image is held back from a device, because the device was rolled back from it. */
   isHeld(key: string, md5: string): boolean {
     return this.#devices.of(key).held?.includes(md5) === true;
   }
 
-  /** The user wants an image to be sent to a device again. */
+  /** Allows an image that is held back from a device to be sent again. */
   async allowAgain(key: string, md5: string): Promise<void> {
     if (this.isHeld(key, md5)) await this.#devices.set(key, withoutHold(this.#devices.of(key), md5));
   }
 
-  /** Reads an image. @throws {HomieError} FIRMWARE_NOT_KEPT where its file is missing or damaged */
+  /** Reads an image. @throws {HomieError} FIRMWARE_NOT_KEPT: its file is missing or damaged */
   async read(md5: string): Promise<Firmware> {
     return Firmware.from(await this.#input.files.read(md5));
   }
 
   /**
-   * Remembers that an image was proven on a device, and keeps the image. Resolves when that is written down, or cannot be;
-   * it does not reject.
+   * Records that an image was proven on a device, and keeps the image. Resolves when that is stored, or could not be.
+   * Never rejects.
    */
   async proven(key: string, { load, ...proof }: Proof): Promise<void> {
     const { md5 } = proof;
@@ -213,14 +213,14 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     if (this.#images.has(md5)) return this.#devices.set(key, after());
     const keepAndRemember = async (): Promise<void> => {
       const firmware = await load();
-      // Nobody can go back to an image without a name: no update of it is possible without the user's consent.
+      // A rollback to an image without a name would be refused.
       if (firmware.info.name === undefined) return;
       await this.#images.keep(await describeImage(firmware), firmware.image);
       await this.#devices.set(key, after());
     };
     await this.#input.files.inTurn(keepAndRemember).catch(async (error: unknown) => {
       this.#input.tell?.(asHomieError(error));
-      // What the device was rolled back from is held back all the same.
+      // The image that the device was rolled back from is held back all the same.
       if (proof.isRollback) await this.#devices.set(key, without(after(), md5));
     });
   }
@@ -230,7 +230,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     await this.#devices.set(key, undefined);
   }
 
-  /** Puts an image that is kept on offer, once that is stored. */
+  /** Stores an offer of an image that is kept, and then puts it on offer. */
   async #put(offer: Offer, image: StoredImage): Promise<void> {
     const { write } = this.#input;
     const failure = await write(offerKey(offer), offer);
@@ -258,7 +258,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     return noImage(`NOTHING_TO_GO_BACK_TO.${isKnown ? 'first' : 'unknown'}`, { device: id });
   }
 
-  /** Whether a device runs the image that was proven on it last. */
+  /** Returns whether a device runs the image that was proven on it last. */
   #runs(images: DeviceImages, checksum: string | undefined): boolean {
     const image = this.#images.get(images.now);
     return isAsProven(images, checksum) || (image !== undefined && isRunBy(image, checksum));
@@ -278,9 +278,4 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     this.#offered.clear();
     this.emit('changed');
   }
-}
-
-/** Returns the key under which an offer is stored. */
-function offerKey(offer: Pick<Offer, 'scope' | 'md5'>): string {
-  return `${OFFER}${keyOf(offer)}`;
 }

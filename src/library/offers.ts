@@ -4,7 +4,7 @@ import { compareVersions } from '../firmware/version';
 import { setNewest } from '../set-newest';
 import { isForSame, isMd5, type StoredImage } from './stored-image';
 
-/** How many images are on offer at most; the oldest is withdrawn first. */
+/** Maximum number of images on offer; the oldest is withdrawn first. */
 const MAX_OFFERS = 1000;
 
 /** An image on offer for the devices of a broker and base topic: plain data. */
@@ -17,10 +17,9 @@ export interface Offer {
 }
 
 /**
- * Returns whether an image takes the place of the one that is on offer for the same devices: the higher version does, and of
- * equal versions the later image.
+ * Returns whether an image replaces the one on offer for the same devices: it does if its version is higher or equal.
  *
- * @throws {HomieError} VERSION_UNCLEAR where the versions cannot be compared
+ * @throws {HomieError} VERSION_UNCLEAR if the versions cannot be compared
  */
 export function replaces(image: StoredImage, present: StoredImage): boolean {
   const order = compareVersions(image.version, present.version);
@@ -30,12 +29,12 @@ export function replaces(image: StoredImage, present: StoredImage): boolean {
   throw new HomieError('VERSION_UNCLEAR.offer', { name: image.name, version, offered });
 }
 
-/** The offers of all brokers, from old to new. At most one is for the same devices. */
+/** The offers of all brokers, from old to new. For the same devices there is at most one. */
 export class Offers {
   readonly #offers = new Map<string, Offer>();
   readonly #images: (md5: string) => StoredImage | undefined;
 
-  /** @param images returns what is known of an image */
+  /** @param images returns the description of an image */
   constructor(images: (md5: string) => StoredImage | undefined) {
     this.#images = images;
   }
@@ -60,25 +59,25 @@ export class Offers {
     return this.of(scope).find((offer) => isForSame(offer.image, image));
   }
 
-  /** @returns the offers that are gone, from another one for the same devices to the oldest of too many */
+  /** Adds an offer. @returns the offers that it removed: the one for the same devices, or the oldest of too many */
   set(offer: Offer, image: StoredImage): Offer[] {
     const before = this.like(offer.scope, image);
     if (before !== undefined) this.delete(before);
-    const oldest = setNewest(this.#offers, keyOf(offer), offer, MAX_OFFERS)?.[1];
+    const oldest = setNewest(this.#offers, offerKey(offer), offer, MAX_OFFERS)?.[1];
     return [before, oldest].flatMap((each) => (each === undefined || each.md5 === offer.md5 ? [] : [each]));
   }
 
   delete(offer: Pick<Offer, 'scope' | 'md5'>): boolean {
-    return this.#offers.delete(keyOf(offer));
+    return this.#offers.delete(offerKey(offer));
   }
 }
 
-/** Returns the key under which an offer is written down. */
-export function keyOf({ scope, md5 }: Pick<Offer, 'scope' | 'md5'>): string {
-  return `${md5} ${scope}`;
+/** Returns the key under which an offer is stored. */
+export function offerKey({ scope, md5 }: Pick<Offer, 'scope' | 'md5'>): string {
+  return `offer ${md5} ${scope}`;
 }
 
-/** Whether what was read from a file is an offer: a file may be damaged. */
+/** Returns whether a stored value is an offer. A file may be damaged. */
 export function isOffer(value: unknown): value is Offer {
   const { scope, md5, at }: Partial<Record<keyof Offer, unknown>> = Object(value);
   return typeof scope === 'string' && isMd5(md5) && typeof at === 'string' && !Number.isNaN(Date.parse(at));

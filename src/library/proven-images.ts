@@ -2,7 +2,7 @@ import type { HomieError } from '../errors';
 import { setNewest } from '../set-newest';
 import { readDeviceImages, without, type DeviceImages } from './device-images';
 
-/** How many devices are remembered; the one that was proven longest ago goes first. */
+/** Maximum number of devices; the one with the oldest proof is forgotten first. */
 const MAX_DEVICES = 20_000;
 
 const DEVICE = 'device ';
@@ -14,11 +14,11 @@ interface ProvenImagesInput {
   readonly write: (key: string, value: unknown) => Promise<HomieError | undefined>;
   /** Called when the images of a device have changed. */
   readonly changed: () => void;
-  /** Called with images that the device does not refer to any more, once that is stored. */
+  /** Called with images that the device no longer refers to, once that is stored. */
   readonly left: (images: readonly string[]) => void;
 }
 
-/** The images that were proven on each device, and those that it must not get again. */
+/** The images that were proven on each device, and those that are held back from it. */
 export class ProvenImages {
   readonly #input: ProvenImagesInput;
   readonly #devices = new Map<string, DeviceImages>();
@@ -66,7 +66,7 @@ export class ProvenImages {
     left([...referredTo(before), ...referredTo(forgotten?.[1])].filter((md5) => !kept.has(md5)));
   }
 
-  /** Makes all devices forget an image that is not kept any more. */
+  /** Makes all devices forget an image that is no longer kept. */
   async forgetImage(md5: string): Promise<void> {
     const referring = [...this.#devices].filter(([, images]) => referredTo(images).includes(md5));
     for (const [device] of referring) await this.set(device, without(this.of(device), md5));

@@ -1,4 +1,4 @@
-/** What the library knows of an image without its bytes. */
+/** The description of an image in the library, without its bytes. */
 import { HomieError } from '../errors';
 import type { FirmwareInfo } from '../firmware/inspect';
 import type { ImageFacts } from '../ota/image';
@@ -6,7 +6,7 @@ import { phrase, type Value } from '../texts/text';
 
 /** An image as plain data. `size` and `flashSize` are in bytes. */
 export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family' | 'size' | 'version'> {
-  /** `$fw/name` of the devices that it is for. */
+  /** `$fw/name` of the devices that the image is for. */
   readonly name: string;
   readonly flashSize?: number;
   /** The MD5s that a device running the image may report besides `md5`: see `Firmware.alternativeChecksums`. */
@@ -14,9 +14,9 @@ export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family
 }
 
 /**
- * Returns what the library keeps of a firmware besides its bytes.
+ * Returns the description of an image.
  *
- * @throws {HomieError} NOT_HOMIE where the image has no firmware name
+ * @throws {HomieError} NOT_HOMIE: the image has no firmware name
  */
 export async function describeImage(firmware: ImageFacts): Promise<StoredImage> {
   const { md5, name, version, chip, family, flashSize, size } = firmware.info;
@@ -26,34 +26,34 @@ export async function describeImage(firmware: ImageFacts): Promise<StoredImage> 
   return { md5, name, chip, family, size, ...known, alternatives };
 }
 
-/** Whether a device that reports this checksum runs the image. */
+/** Returns whether a device that reports this checksum runs the image. */
 export function isRunBy(image: StoredImage, checksum: string | undefined): boolean {
   return checksum !== undefined && (checksum === image.md5 || image.alternatives.includes(checksum));
 }
 
-/** Whether two images are for the same devices: the same firmware name, chip and flash size. */
+/** Returns whether two images are for the same devices: the same firmware name, chip and flash size. */
 export function isForSame(one: StoredImage, other: StoredImage): boolean {
   return one.name === other.name && isBuiltFor(one, other);
 }
 
-/** Whether two images are for the same chip and flash size. */
+/** Returns whether two images are for the same chip and flash size. */
 export function isBuiltFor(one: StoredImage, other: StoredImage): boolean {
   return one.chip === other.chip && one.flashSize === other.flashSize;
 }
 
-/** Returns the version of an image, with what it is built for, to be put into a text. */
+/** Returns the version, chip and flash size of an image, for a text. */
 export function named({ version, md5, chip, flashSize }: StoredImage): Value {
   return phrase('imageFor', { version: version ?? md5, chip, flash: flash(flashSize) });
 }
 
-/** Returns a flash size as people write it, to be put into a text. */
+/** Returns a flash size with its unit, for a text. */
 export function flash(bytes: number | undefined): Value {
   if (bytes === undefined) return phrase('flashUnknown');
   const megabytes = bytes / (1024 * 1024);
   return phrase('flashSize', megabytes < 1 ? { size: bytes / 1024, unit: 'kB' } : { size: megabytes, unit: 'MB' });
 }
 
-/** Whether what was read from a file is an image: a file may be damaged. */
+/** Returns whether a stored value is the description of an image. A file may be damaged. */
 export function isStoredImage(value: unknown): value is StoredImage {
   const {
     md5,

@@ -17,7 +17,7 @@ export interface OtaWish {
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
   readonly rollout: RolloutSettings;
-  /** Where the image comes from; undefined where the message brought it. */
+  /** Where the image comes from; undefined if the message contains it. */
   readonly origin?: ImageOrigin;
 }
 
@@ -28,7 +28,7 @@ export interface OtaWorkAround extends WorkAround {
   readonly clock?: Clock;
 }
 
-/** Returns the work for an update, and records the image as the latest release of its firmware name. */
+/** Returns the work for an update. */
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
   const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
