@@ -18,6 +18,8 @@ export const untidy = `(() => {
   }
   for (const group of groups) {
     const { left, right, top, bottom } = frame(group);
+    // The panels of Node-RED 5 leave this much of a window of 1400 pixels.
+    if (left < 0 || right > 880) problems.push('the group ' + group.name + ' goes from ' + left + ' to ' + right);
     for (const node of nodes) {
       const at = box(node);
       const inside = at.left >= left && at.right <= right && at.top >= top && at.bottom <= bottom;
