@@ -117,11 +117,12 @@ describe('the lock of a folder', () => {
   });
 
   it('is not trusted after a long pause of its owner, until it has been confirmed', async () => {
-    const lock = enter({ ...patient, beat: 600_000, trust: 50 });
-    assert.ok(await lock.decided());
+    const lock = enter({ ...patient, beat: 600_000, trust: 500 });
+    await lock.decided();
     while (lock.isOwner) await new Promise(setImmediate);
     assert.equal(lock.whyNot()?.code, 'USER_DIR_IN_USE');
-    assert.ok(await lock.decided());
+    // On a busy machine, a confirmation may be older than that when it arrives.
+    while (!(await lock.decided())) assert.equal(lock.whyNot()?.code, 'USER_DIR_IN_USE');
   });
 
   it('is shared by all users in one process, until the last one leaves', async () => {

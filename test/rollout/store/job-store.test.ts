@@ -74,7 +74,7 @@ describe('the files of jobs', () => {
     const all = performance.now() - begun;
     assert.deepEqual(await files('jobs'), [`${open1}.jsonl`]);
     assert.deepEqual(await files('firmware'), [`${'f'.repeat(32)}.bin`]);
-    assert.ok(read < 15_000 && all < 30_000, `read in ${read} ms, all deleted after ${all} ms`);
+    assert.ok(read < 60_000 && all < 120_000, `read in ${read} ms, all deleted after ${all} ms`);
   });
 
   /** Sets the age of files, in days. */
