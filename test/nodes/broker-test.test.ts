@@ -215,7 +215,7 @@ describe('the test of a connection', () => {
     assert.ok(typeof address === 'object' && address !== null);
     const typed = { host: '127.0.0.1', port: String(address.port) };
     const flow = await TestFlow.start(typed);
-    await flow.showed('node-red:common.status.connected');
+    await flow.showed('connected');
     assert.match(flow.log(), /does not keep retained messages/);
     assert.match(flow.log(), /does not support wildcard subscriptions/);
     const answer = await tryOut(flow, typed);

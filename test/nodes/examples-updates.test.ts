@@ -198,7 +198,7 @@ describe('an example of updates', () => {
     it('lets Catch, Complete and Status each have its say', async () => {
       const device = await stage.device('my-light');
       await stage.play('8 - Handle errors');
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'node-red:common.status.connected');
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'connected');
 
       stage.press('not a firmware');
       assert.match(String(errorOf(await stage.shown('wrong file').first())), /^my-light|text/);
@@ -212,7 +212,7 @@ describe('an example of updates', () => {
       stage.press('update');
       await stage.shown('ended well').first();
       assert.deepEqual(device.image, next);
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'homie-ota.status.succeeded');
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'updated');
       const caught = ['wrong file', 'not reached: try later', 'look at it'].map(
         (each) => stage.shown(each).messages.length,
       );
