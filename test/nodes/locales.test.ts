@@ -22,7 +22,7 @@ const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf', 'address', 'repository'],
   'homie-firmware.validate.': ['folder', 'url', 'releases'],
-  'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
+  'homie-broker.devices.': ['none', 'undeployed', 'tested', 'connecting', 'disconnected', 'forbidden', 'failed'],
   // The sentences of validators start with these labels, which the dialog uses as well.
   'homie-ota.label.': [],
   'homie-config.label.': [],
