@@ -1,4 +1,4 @@
-/** Suggests the devices of a homie-broker in the device fields of dialogs. */
+/** Suggests the devices of a homie-broker in the device fields of dialogs, and says which ids it has never seen. */
 (function () {
   const t = (key, values) => RED._('@homie-ota/node-red-homie-ota/homie-broker:homie-broker.devices.' + key, values);
 
@@ -9,6 +9,17 @@
   const GOOD = 2000;
 
   let last = { broker: '', at: -Infinity, offer: undefined };
+
+  /** Maximum number of devices that a connection test reports. */
+  const MOST_TESTED = 200;
+
+  /** Returns what a broker offers; until it is deployed, what its connection test found. */
+  async function offerOf(broker) {
+    const offer = await ask(broker);
+    const tested = window.homieTested[broker];
+    if (offer.state !== 'undeployed' || tested === undefined || tested.length === 0) return offer;
+    return { state: 'tested', devices: tested, incomplete: tested.length >= MOST_TESTED };
+  }
 
   function ask(broker) {
     if (last.broker === broker && performance.now() - last.at < GOOD) return last.offer;
@@ -37,7 +48,7 @@
   async function search(broker, value) {
     const before = value.slice(0, value.lastIndexOf(',') + 1);
     const typed = value.slice(before.length).trim().toLowerCase();
-    const { state, reason, limit, devices } = broker ? await ask(broker) : { state: 'none', devices: [] };
+    const { state, reason, limit, devices } = broker ? await offerOf(broker) : { state: 'none', devices: [] };
     const named = new Set(before.split(',').map((id) => id.trim()));
     // The field would read an id with a comma as several ids.
     const found = devices
@@ -74,9 +85,39 @@
     return id === '_ADD_' ? '' : id;
   }
 
+  /** Returns a sentence about the ids in the device field that the broker has never seen; empty if there are none. */
+  async function unseen(broker, type, value) {
+    if (!broker || type !== 'str') return '';
+    const { state, limit, incomplete, devices } = await offerOf(broker);
+    if ((state !== 'connected' && state !== 'tested') || limit || incomplete) return '';
+    const known = devices.map(({ id }) => id);
+    const ids = value.split(',').map((id) => id.trim());
+    // The value of a pattern or an environment variable is not known here.
+    const unknown = ids.filter((id) => id !== '' && !/[*$]/.test(id) && !known.includes(id));
+    if (unknown.length === 0) return '';
+    const [similar] = unknown.length === 1 ? homieDialogs.similarNames(unknown[0], known) : [];
+    const said = t('unseen', { ids: unknown.join(', ') });
+    return similar === undefined ? said : said + ' ' + t('similar', { id: similar });
+  }
+
   async function complete(value, done) {
     done(await search(chosen(), value));
   }
+
+  /** Says below the device field of the open dialog which of its ids the broker has never seen. */
+  window.homieDeviceNote = function () {
+    const field = $('#node-input-device');
+    const note = $('<div>', { class: 'homie-hint homie-unseen', role: 'status' });
+    note.appendTo(field.closest('.form-row'));
+    let latest = 0;
+    const look = async () => {
+      const own = (latest += 1);
+      const text = await unseen(chosen(), field.typedInput('type'), field.typedInput('value'));
+      if (own === latest) note.text(text);
+    };
+    field.add('#node-input-broker').on('change', () => void look());
+    void look();
+  };
 
   /**
    * Returns the type of a typed input for device ids, separated by commas.

@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { dialogScript, withShared, withSettings } from './dialogs.ts';
-import { editorFile, folderOf, languages, localeFile } from './node-files.ts';
+import { editorFile, folderOf, languages, localeFile, translations } from './node-files.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const at = (...parts) => path.join(root, ...parts);
@@ -30,14 +30,19 @@ for (const [name, file] of entries) await writeFile(at(file), `module.exports = 
 for (const [type] of entries) {
   await writeFile(at('dist/nodes', `${type}.html`), withSettings(type, await read(editorFile(type))));
 }
+const english = JSON.parse(await read('src/texts/en-US.json'));
 for (const language of languages) {
+  const texts = JSON.parse(await read(`src/texts/${language}.json`));
   const folder = at('dist/nodes/locales', language);
   await mkdir(folder, { recursive: true });
   for (const [type] of entries) {
     const own = JSON.parse(await read(localeFile(type, language, 'json')));
     // The texts of errors are in the catalog of homie-broker, which is always there.
-    const shared = type === 'homie-broker' ? JSON.parse(await read(`src/texts/${language}.json`)) : {};
-    await writeFile(path.join(folder, `${type}.json`), JSON.stringify({ ...own, ...shared }));
+    const shared = type === 'homie-broker' ? texts : {};
+    await writeFile(
+      path.join(folder, `${type}.json`),
+      JSON.stringify({ ...own, ...shared, ...translations(english, texts) }),
+    );
   }
   const ofOta = await read(localeFile('homie-ota', language, 'html'));
   for (const type of Object.keys(nodes)) {

@@ -17,3 +17,23 @@ export function editorFile(type: string): string {
 export function localeFile(type: string, language: string, ending: 'json' | 'html'): string {
   return `${folderOf(type)}/locales/${language}.${ending}`;
 }
+
+/** The texts of statuses: words, and those of errors by their codes. */
+interface StatusTexts {
+  readonly words: Readonly<Record<string, string>>;
+  readonly errors: Readonly<Record<string, { readonly status: string }>>;
+}
+
+/**
+ * Returns the texts of statuses in another language by the English ones, which the nodes show: the editor looks up
+ * each status in the catalog of its node, and shows it as it is if the catalog does not have it.
+ */
+export function translations(english: StatusTexts, other: StatusTexts): Record<string, string> {
+  const texts = ({ words, errors }: StatusTexts): string[] => [
+    ...Object.keys(english.words).map((key) => words[key] ?? ''),
+    ...Object.keys(english.errors).map((code) => errors[code]?.status ?? ''),
+  ];
+  const translated = texts(other);
+  const pairs = texts(english).map((text, index) => [text, translated[index] ?? ''] as const);
+  return Object.fromEntries(pairs.filter(([text, translation]) => text !== translation));
+}

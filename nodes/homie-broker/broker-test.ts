@@ -11,6 +11,7 @@ import { sendsPlainPassword } from '../../src/mqtt/options';
 import type { Value } from '../../src/texts/text';
 import { findBrokerNode, linkTo, type BrokerNode } from '../shared/broker-node';
 import { readBrokerSettings } from './broker-settings';
+import { offeredBy, type OfferedDevice } from './device-endpoint';
 import type { Request } from '../shared/request';
 import { tryHandlers } from '../shared/try-route';
 import { typedFields } from '../shared/typed-fields';
@@ -24,6 +25,8 @@ type TestAnswer =
       /** Number of devices under the base topic, and how many of them are ready. */
       readonly devices: number;
       readonly ready: number;
+      /** The first devices, which the dialogs offer until the broker is deployed. */
+      readonly list: readonly OfferedDevice[];
       /** If there are no devices: other base topics that have some. */
       readonly elsewhere: readonly string[];
       /** Whether the search for other base topics was complete. */
@@ -45,6 +48,9 @@ type TestAnswer =
 
 /** Maximum time that the user waits in the dialog, in ms. */
 const PATIENCE = 10_000;
+
+/** Maximum number of devices in an answer. */
+const MOST_LISTED = 200;
 
 /** Maximum number of devices of the deployed node to subscribe to by name. */
 const MOST_NAMED = 200;
@@ -119,6 +125,7 @@ async function test({ clientId, ...settings }: BrokerOptions, known: readonly st
       baseTopic: broker.shownBaseTopic,
       devices: devices.length,
       ready: devices.filter(({ state }) => state?.value === 'ready').length,
+      list: offeredBy(broker).slice(0, MOST_LISTED),
       elsewhere: found.filter((base) => base !== broker.baseTopic),
       searched: isComplete,
       receiving,

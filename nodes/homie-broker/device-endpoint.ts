@@ -1,10 +1,11 @@
 import type { NodeAPI } from 'node-red';
+import type { HomieBroker } from '../../src/homie/broker';
 import { plainText } from '../../src/plain-text';
 import { linkTo, stateOf, type LinkState } from '../shared/broker-node';
 import { ownPagesOnly } from '../shared/same-origin';
 
 /** A device as the editor offers it. */
-interface OfferedDevice {
+export interface OfferedDevice {
   readonly id: string;
   readonly name?: string;
   readonly firmware?: string;
@@ -34,13 +35,17 @@ export function offerDevices(RED: NodeAPI): void {
 
 function offer(RED: NodeAPI, id: unknown): Offer {
   const link = linkTo(RED, id);
-  const known = 'broker' in link ? [...link.broker.registry.devices.values()] : [];
-  const devices = known.map(({ id: device, name, fwName, fwVersion, state }) => ({
+  return { ...stateOf(link), devices: 'broker' in link ? offeredBy(link.broker) : [] };
+}
+
+/** Returns the devices that a broker shows, sorted by id. */
+export function offeredBy({ registry }: HomieBroker): OfferedDevice[] {
+  const devices = [...registry.devices.values()].map(({ id: device, name, fwName, fwVersion, state }) => ({
     id: device,
     ...(name && { name: plainText(name.value) }),
     ...(fwName && { firmware: plainText(fwName.value) }),
     ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(state && { state: state.value }),
   }));
-  return { ...stateOf(link), devices: devices.sort((a, b) => (a.id < b.id ? -1 : 1)) };
+  return devices.sort((a, b) => (a.id < b.id ? -1 : 1));
 }

@@ -4,6 +4,7 @@ import type { HomieBroker } from '../../src/homie/broker';
 import { Inventory, takeStock } from '../../src/devices/inventory';
 import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
 import { Queue } from '../../src/rollout/queue';
+import { words } from '../../src/texts/en-US.json';
 import { linkTo, type BrokerLink } from '../shared/broker-node';
 import { DeviceActions } from './device-actions';
 import { environmentOf, expandFields } from '../shared/environment';
@@ -82,9 +83,8 @@ function limitOf(link: BrokerLink): { deviceLimit?: number } {
 
 /** Returns how many of all devices are ready. */
 function stockStatus(link: BrokerLink): NodeStatus {
-  if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined)
-    return connectionStatus('homie-devices', link);
-  if (link.broker.registry.isFull) return { fill: 'yellow', shape: 'dot', text: 'homie-devices.status.full' };
+  if ('error' in link || !link.broker.isSettled || link.broker.refusal() !== undefined) return connectionStatus(link);
+  if (link.broker.registry.isFull) return { fill: 'yellow', shape: 'dot', text: words.full };
   const { count, counts } = takeStock(link.broker);
   return { fill: 'green', shape: count > 0 ? 'dot' : 'ring', text: `${counts.ready ?? 0}/${count}` };
 }

@@ -1,5 +1,6 @@
 import type { NodeStatus } from 'node-red';
 import type { LookReport } from '../../src/sources/report';
+import { words } from '../../src/texts/en-US.json';
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
@@ -11,7 +12,7 @@ const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 export function lookStatus({ chosen, counts }: LookReport, age: number): NodeStatus {
   const fill = counts.refused > 0 || chosen.length === 0 ? 'yellow' : 'green';
   const [first] = chosen;
-  if (first === undefined) return { fill, shape: 'ring', text: 'homie-firmware.status.none' };
+  if (first === undefined) return { fill, shape: 'ring', text: words.none };
   const more = counts.chosen > 1 ? ` +${counts.chosen - 1}` : '';
   const firmware = `${first.name ?? ''} ${first.version ?? ''}`.trim();
   return { fill, shape: 'dot', text: `${firmware}${more} · ${ageText(age)}` };

@@ -1,6 +1,7 @@
 import type { NodeStatus } from 'node-red';
 import { asHomieError, type HomieError } from '../../src/errors';
 import type { LookReport } from '../../src/sources/report';
+import { words } from '../../src/texts/en-US.json';
 import { isAbort } from '../../src/unless-aborted';
 import { errorStatus } from '../shared/job-status';
 import { lookStatus } from './look-status';
@@ -26,7 +27,7 @@ export class ShownLooks {
   }
 
   get status(): NodeStatus {
-    if (this.#looks.isLooking) return { fill: 'blue', shape: 'dot', text: 'homie-firmware.status.looking' };
+    if (this.#looks.isLooking) return { fill: 'blue', shape: 'dot', text: words.looking };
     const last = this.#last;
     if (last === undefined) return {};
     return 'error' in last ? errorStatus(last.error.code) : lookStatus(last.report, performance.now() - last.at);

@@ -21,7 +21,7 @@ import type { Part } from '../shared/replies';
 import { isAbsent, readOptions, type Request } from '../shared/request';
 import type { UpdateSettings } from '../shared/update-settings';
 import { offerAnswer, withdrawAnswer } from './library-answers';
-import { readChoice, readReplace, type DeviceSetting } from './ota-request';
+import { readChoice, readReplace, refuseUnread, type DeviceSetting } from './ota-request';
 
 /** The settings that a message may have. */
 const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];
@@ -67,6 +67,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
 
   async #check({ msg, outbox }: Errand): Promise<Done> {
     const wish = await this.#readWish({ msg, devices: [] });
+    refuseUnread(msg);
     const { given, closing } = this;
     if (!isAbsent(msg['payload'])) {
       const check = await checkOta(await this.#readFirmware(msg), wish, given, closing);
@@ -112,6 +113,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   /** Sends each device its image from the library, in one job for each image. */
   async #fromLibrary(origin: ImageOrigin, errand: Errand): Promise<Done> {
     const wish = await this.#readWish(errand);
+    if (origin === 'offer') refuseUnread(errand.msg);
     if (origin === 'previous' && !('devices' in wish.choice)) throw new HomieError('NO_DEVICE.rollback');
     const { groups, without } = await this.#divide(origin, wish);
     const settings = origin === 'previous' ? { ...wish.settings, allowDowngrade: true } : wish.settings;
@@ -152,6 +154,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
 
   async #readFirmware(msg: Request): Promise<Firmware> {
     this.broker();
+    refuseUnread(msg);
     const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] }).catch(withWayOut);
     this.closing.throwIfAborted();
     return firmware;

@@ -1,7 +1,8 @@
 import { HomieError } from '../../src/errors';
 import type { DeviceChoice } from '../../src/homie/select';
+import { plainText } from '../../src/plain-text';
 import { phrase } from '../../src/texts/text';
-import { isAbsent, readDevices } from '../shared/request';
+import { isAbsent, membersOf, readDevices, type Request } from '../shared/request';
 
 /** The devices that the node itself selects: those in its field, or all that run this firmware. */
 export type DeviceSetting = { readonly devices: () => Promise<unknown> } | { readonly runningThisFirmware: true };
@@ -41,4 +42,25 @@ function readFlag(name: string, value: unknown): boolean | undefined {
  */
 export function readReplace(value: unknown): boolean {
   return readFlag('replace', value) ?? false;
+}
+
+/** Maximum length of the reason that another node gave, in characters. */
+const MAX_REASON = 200;
+
+/**
+ * Refuses a message without a payload that another node could not give one, such as a file in node whose file is
+ * missing: the update would otherwise send the firmware on offer, which the user did not ask for.
+ *
+ * @throws {HomieError} FIRMWARE_NOT_READ
+ */
+export function refuseUnread({ payload, error }: Request): void {
+  if (!isAbsent(payload) || isAbsent(error)) return;
+  const { message = error } = error instanceof Error ? error : (membersOf(error) ?? {});
+  if (typeof message !== 'string' || message === '') throw new HomieError('FIRMWARE_NOT_READ');
+  // Catch nodes put the name of the class first. An address may contain a password.
+  const reason = message
+    .replace(/^Error: /, '')
+    .replace(/\.$/, '')
+    .replaceAll(/\/\/[^/\s]*@/g, '//');
+  throw new HomieError('FIRMWARE_NOT_READ.reason', { reason: plainText(reason, MAX_REASON) });
 }

@@ -40,6 +40,8 @@ export interface LinkState {
   readonly reason?: Value;
   /** The device limit if it is reached, so that devices may be missing. */
   readonly limit?: number;
+  /** Whether there may be devices that are not known: not all retained messages have arrived, or the broker keeps some. */
+  readonly incomplete?: true;
 }
 
 export function stateOf(link: BrokerLink): LinkState {
@@ -47,11 +49,13 @@ export function stateOf(link: BrokerLink): LinkState {
     const { code, text } = link.error;
     return code === 'NO_BROKER' ? { state: 'undeployed' } : { state: 'disconnected', reason: text };
   }
-  const { status, registry } = link.broker;
+  const { status, registry, isSettled } = link.broker;
+  const isIncomplete = status.state === 'connected' && (!isSettled || status.lacks?.some((lack) => lack !== 'qos1'));
   return {
     state: status.state,
     ...(status.state === 'disconnected' && { reason: status.error.text }),
     ...(registry.isFull && { limit: registry.limit }),
+    ...(isIncomplete === true && { incomplete: true }),
   };
 }
 

@@ -2,6 +2,7 @@
 // when a package is installed in a running editor, any of them may load first.
 import { isDeviceIdOrPattern } from '../../src/homie/device-id';
 import { catalogueOf, nodes, rollout } from '../../src/settings/table';
+import { similarNames } from '../../src/similar';
 import { sentences } from './sentences';
 
 /** Returns a function that looks up the texts of a node by key, in the language of the editor. */
@@ -147,4 +148,10 @@ function showExpiry(type) {
     .trigger('change');
 }
 
-window.homieDialogs = { texts, sentences, validators, describe, showUsual, showSections, showExpiry };
+/**
+ * The devices that the test of a homie-broker found, by the id of the node: `{ id, name, firmware, version, state }`,
+ * at most 200. Used until the node is deployed. Names come from the broker and are untrusted.
+ */
+window.homieTested = window.homieTested ?? {};
+
+window.homieDialogs = { texts, sentences, similarNames, validators, describe, showUsual, showSections, showExpiry };

@@ -49,10 +49,10 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   });
   const status = new ThrottledStatus(node, () => {
     const { shown } = jobs;
-    if (shown.length > 0) return jobStatus(node.type, shown, jobs.halted);
+    if (shown.length > 0) return jobStatus(shown, jobs.halted);
     if (store?.ownership.isInUse === true) return errorStatus('USER_DIR_IN_USE');
     const wrong = settings.find((each) => each instanceof HomieError);
-    return wrong === undefined ? connectionStatus(node.type, link) : errorStatus(wrong.code);
+    return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });
   const connectionChanged = (): void => jobs.forgetEnded();
   const unprotect = 'broker' in link ? protectDevices(link.broker, history) : () => undefined;

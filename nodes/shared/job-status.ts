@@ -1,8 +1,20 @@
+/**
+ * Returns statuses of nodes. Their texts are English, as a status node receives them. The editor looks each text up in
+ * the catalog of the node, where the build adds a translation: a text must not contain `:` or `.`.
+ */
 import type { NodeStatus } from 'node-red';
 import type { ErrorCode } from '../../src/errors';
 import type { ConnectionStatus } from '../../src/mqtt/connection';
+import { errors, words } from '../../src/texts/en-US.json';
 import { isPerhapsMisspelled, setsUnknownKey, wordOf } from '../../src/update/sentence';
-import { isFinal, type ConfigReport, type Phase, type Reason, type State } from '../../src/update/update';
+import {
+  isFinal,
+  type ConfigReport,
+  type FirmwareName,
+  type Phase,
+  type Reason,
+  type State,
+} from '../../src/update/update';
 import type { BrokerLink } from './broker-node';
 
 /** The properties of an update that its status needs. */
@@ -14,28 +26,26 @@ export interface Shown {
   readonly hint?: string;
   readonly error?: { readonly code: ErrorCode };
   readonly config?: Pick<ConfigReport, 'warnings'>;
+  /** Undefined for a configuration change. */
+  readonly to?: FirmwareName;
 }
 
 /** Why the jobs of a node start no more devices. */
 export type Halted = 'paused' | 'stopped';
 
-/**
- * Returns the status of a node without a job: that of its connection.
- *
- * @param type the type of the node; its own texts are keys in its locale file
- */
-export function connectionStatus(type: string, link: BrokerLink): NodeStatus {
-  return 'error' in link ? errorStatus(link.error.code) : liveStatus(type, link.broker.status);
+/** Returns the status of a node without a job: that of its connection. */
+export function connectionStatus(link: BrokerLink): NodeStatus {
+  return 'error' in link ? errorStatus(link.error.code) : liveStatus(link.broker.status);
 }
 
-function liveStatus(type: string, status: ConnectionStatus): NodeStatus {
+function liveStatus(status: ConnectionStatus): NodeStatus {
   switch (status.state) {
     case 'connecting':
-      return { fill: 'yellow', shape: 'ring', text: 'node-red:common.status.connecting' };
+      return { fill: 'yellow', shape: 'ring', text: words.connecting };
     case 'connected':
       if (status.refusal !== undefined) return errorStatus(status.refusal.code);
-      if (status.receiving) return { fill: 'yellow', shape: 'ring', text: `${type}.status.receiving` };
-      return { fill: 'green', shape: 'ring', text: 'node-red:common.status.connected' };
+      if (status.receiving) return { fill: 'yellow', shape: 'ring', text: words.receiving };
+      return { fill: 'green', shape: 'ring', text: words.connected };
     case 'disconnected':
       return errorStatus(status.error.code);
   }
@@ -43,21 +53,20 @@ function liveStatus(type: string, status: ConnectionStatus): NodeStatus {
 
 /** Returns the status for an error that the user has to fix. */
 export function errorStatus(code: ErrorCode): NodeStatus {
-  return { fill: 'red', shape: 'ring', text: statusKey(code) };
+  return { fill: 'red', shape: 'ring', text: errors[code].status };
 }
 
 /**
  * Returns the status of a node with jobs: that of a single device, or of all devices together.
  *
- * @param type the type of the node; texts without numbers are keys in its locale file
  * @param halted why no more devices start
  */
-export function jobStatus(type: string, devices: readonly Shown[], halted?: Halted): NodeStatus {
+export function jobStatus(devices: readonly Shown[], halted?: Halted): NodeStatus {
   if (halted !== undefined && !devices.some(({ state }) => state === 'running')) {
-    return { fill: halted === 'stopped' ? 'red' : 'yellow', shape: 'ring', text: `${type}.status.${halted}` };
+    return { fill: halted === 'stopped' ? 'red' : 'yellow', shape: 'ring', text: words[halted] };
   }
   const [only] = devices;
-  return devices.length === 1 && only !== undefined ? deviceStatus(type, only) : fleetStatus(devices);
+  return devices.length === 1 && only !== undefined ? deviceStatus(only) : fleetStatus(devices);
 }
 
 /** Color and shape of the status of a device. */
@@ -73,23 +82,22 @@ const looks: Readonly<Record<State, NodeStatus>> = {
   canceled: { fill: 'grey', shape: 'ring' },
 };
 
-function deviceStatus(type: string, shown: Shown): NodeStatus {
+function deviceStatus(shown: Shown): NodeStatus {
   const { state, reason } = shown;
-  const key = (name: string): string => `${type}.status.${name}`;
-  if (isIncomplete(shown)) return { fill: 'yellow', shape: 'dot', text: key('unknown_key') };
-  const text = ownText(shown) ?? key(wordOf(shown));
+  if (isIncomplete(shown)) return { fill: 'yellow', shape: 'dot', text: words.unknown_key };
+  const text = ownText(shown) ?? words[wordOf(shown)];
   const isAsWanted = reason === 'up_to_date' || reason === 'no_change';
   return { ...looks[state], ...(isAsWanted && { fill: 'green' }), text };
 }
 
-/** Returns a text that is not in the locale file: a percentage, a hint with the id of a device, or an error. */
+/** Returns a text that is not one of the words: a percentage, a hint with the id of a device, or an error. */
 function ownText(shown: Shown): string | undefined {
   const { state, phase, progress, hint, error } = shown;
   if (state === 'running' && phase === 'flashing') return percent(progress);
   if (state === 'waiting' && hint !== undefined && isPerhapsMisspelled(shown)) {
     return `${hint.charAt(0).toLowerCase()}${hint.slice(1)}`;
   }
-  return error && statusKey(error.code);
+  return error && errors[error.code].status;
 }
 
 function fleetStatus(devices: readonly Shown[]): NodeStatus {
@@ -142,9 +150,4 @@ function join(...parts: (string | false | undefined)[]): string {
 
 function percent(progress: number): string {
   return `${Math.floor(progress)} %`;
-}
-
-/** Returns the key of the status text of an error, in the texts of src/texts. */
-function statusKey(code: ErrorCode): string {
-  return `@homie-ota/node-red-homie-ota/homie-broker:errors.${code}.status`;
 }

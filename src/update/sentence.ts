@@ -1,5 +1,6 @@
 /** Puts updates into words: a sentence, and a word or two for a status. */
 import { plainText } from '../plain-text';
+import { words } from '../texts/en-US.json';
 import type { ConfigReport, FirmwareName, Phase, Reason, State, Update } from './update';
 
 /** How many unknown keys or devices a sentence names at most. */
@@ -10,45 +11,9 @@ const UNKNOWN_KEY = 'UNKNOWN_KEY';
 /** The most important fact about an update. */
 export type Word = State | Phase | Reason | 'changed';
 
-/** Each fact in few words, also for the status under a node, which has other languages as well. */
-export const words: Readonly<Record<Word, string>> = {
-  queued: 'queued',
-  waiting: 'waiting',
-  offline: 'waiting: offline',
-  never_seen: 'never seen',
-  busy: 'waiting: busy',
-  window: 'window is closed',
-  canary: 'waiting: canary',
-  paused: 'paused',
-  stopped: 'stopped by failures',
-  running: 'in progress',
-  sending: 'sending',
-  accepted: 'accepted',
-  flashing: 'flashing',
-  silent: 'no response',
-  received: 'received',
-  rebooting: 'rebooting',
-  verifying: 'verifying',
-  succeeded: 'updated',
-  changed: 'changed',
-  skipped: 'skipped',
-  up_to_date: 'up to date',
-  older: 'newer installed',
-  ota_disabled: 'OTA disabled',
-  no_change: 'nothing to change',
-  held: 'held back: retry',
-  excluded: 'excluded',
-  withdrawn: 'no longer offered',
-  failed: 'failed',
-  timed_out: 'timed out',
-  rejected: 'refused',
-  canceled: 'canceled',
-  superseded: 'superseded',
-  already_sent: 'already sent',
-};
-
 /** Returns the most important fact about an update: its phase while it runs, otherwise its reason, or its state. */
-export function wordOf({ state, phase, reason }: Pick<Update, 'state' | 'phase' | 'reason'>): Word {
+export function wordOf({ state, phase, reason, to }: Pick<Update, 'state' | 'phase' | 'reason' | 'to'>): Word {
+  if (state === 'succeeded' && to === undefined) return 'changed';
   return (state === 'running' ? phase : reason) ?? state;
 }
 
@@ -159,8 +124,8 @@ function groups(devices: readonly Update[]): string[] {
 }
 
 function groupOf(update: Update): Word {
-  if (update.state === 'waiting') return wordOf(update);
-  return update.state === 'succeeded' && update.to === undefined ? 'changed' : update.state;
+  const { state } = update;
+  return state === 'waiting' || state === 'succeeded' ? wordOf(update) : state;
 }
 
 /** Returns whether an update waits for a device that was never seen, while a known device has a similar id. */

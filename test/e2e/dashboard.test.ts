@@ -127,6 +127,15 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       return example.find(({ type }) => type === 'ui-notification')?.id ?? '';
     };
 
+    it('shows no label without a text before anything was done', async () => {
+      await row('attic-light').waitFor();
+      const texts = await page.locator('.nrdb-ui-text').allInnerTexts();
+      assert.ok(texts.length > 0);
+      assert.equal(texts.join('').trim(), '');
+      assert.equal(await page.locator('.nrdb-ui-progress-wrapper').count(), 0);
+      await picture('0-before');
+    });
+
     it('shows all devices, with what they run', async () => {
       await row('attic-light').getByText('my-light 1.0.0').waitFor();
       await row('attic-light').getByText('Attic', { exact: true }).waitFor();
@@ -187,9 +196,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await row('attic-light').getByText('available: 1.2.0').waitFor();
       await button('Update all').click();
       await answer(/^Update attic-light to 1\.2\.0, cellar-light to 1\.2\.0\?$/, 'Yes, update');
-      await page
-        .locator('.nrdb-ui-progress-wrapper')
-        .getByText(/attic-light: flashing: [1-9]\d?%/)
+      await says(/^attic-light: updating to my-light 1\.2\.0, [1-9]\d? %/);
+      await row('attic-light')
+        .getByText(/^\d+ %$/)
         .waitFor();
       await row('attic-light').getByText('updating').waitFor();
       await picture('3-progress');
@@ -228,6 +237,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       assert.doesNotMatch(await page.locator('body').innerText(), /undefined|null|NaN/);
       const labels = await page.locator('.nrdb-ui-button button, .nrdb-ui-table-wrapper tbody button').allInnerTexts();
       assert.ok(labels.length >= 4 && labels.every((label) => label.trim() !== ''), labels.join());
+      assert.doesNotMatch(await page.locator('body').innerText(), /Last|Nothing to do|0 ?%/);
+    });
+
+    it('has no button beside a device that is lost, and does not update it with all', async () => {
+      await available('cellar-light').getByText('1.4.0').waitFor();
+      await cellar.stop();
+      await row('cellar-light').getByText('lost').waitFor();
+      await available('cellar-light').waitFor({ state: 'detached' });
+      await button('Update all').click();
+      await says('No update is available.');
+      await picture('5-lost');
     });
 
     it('has no widget that lies on another, nor reaches beyond its group', async () => {

@@ -132,6 +132,55 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.appear({});
     });
 
+    it('says which ids the broker has never seen, and which may be meant', async () => {
+      const { page } = editor;
+      await editor.edit('ota');
+      const note = page.locator('.homie-unseen');
+      await editor.fillTyped('kitchen-ligth');
+      await page.locator(field).first().press('Tab');
+      await note.getByText('Never seen by this broker: kitchen-ligth. Did you mean kitchen-light?').waitFor();
+      await editor.fits('.homie-ota-form');
+      await editor.accessible('.homie-ota-form');
+      await editor.screenshot(`${tag}-device-field-unseen`);
+      await editor.fillTyped('garden-*, attic, cellar');
+      await page.locator(field).first().press('Tab');
+      await note.getByText('Never seen by this broker: attic, cellar.', { exact: true }).waitFor();
+      await editor.fillTyped('kitchen-light, hall-*');
+      await page.locator(field).first().press('Tab');
+      await page.waitForFunction("$('.homie-unseen').text() === ''");
+      await editor.cancel();
+    });
+
+    it('offers what the connection test of a new broker found, before it is deployed', async () => {
+      const { page } = editor;
+      await editor.edit('config');
+      await page.locator('#node-input-broker').selectOption('_ADD_');
+      await page.locator('#node-input-btn-broker-edit, #node-input-btn-broker-add').last().click();
+      await page.locator('#node-config-dialog-ok').waitFor();
+      await editor.settled();
+      await page.locator('#node-config-input-host').fill('127.0.0.1');
+      await page.locator('#node-config-input-port').fill(String(broker.port));
+      await page.locator('#homie-broker-test').press('Enter');
+      await page.locator('#homie-broker-answer').getByText('Found 3 devices').waitFor();
+      await editor.ok();
+      await editor.fillTyped('');
+      await page.locator(field).first().press('ArrowDown');
+      const offers = page.locator(`${list} .homie-offer`);
+      await offers.filter({ hasText: 'kitchen-lightKitchenmy-light 1.0.0ready' }).waitFor();
+      await page
+        .locator(list)
+        .getByText('Found by the connection test. The broker has not been deployed yet.')
+        .waitFor();
+      assert.deepEqual((await offers.allTextContents()).length, 4);
+      await editor.screenshot(`${tag}-device-field-tested`);
+      await page.locator(field).first().press('Escape');
+      await editor.fillTyped('hall-lihgt');
+      await page.locator(field).first().press('Tab');
+      const note = page.locator('.homie-unseen');
+      await note.getByText('Never seen by this broker: hall-lihgt. Did you mean hall-light?').waitFor();
+      await editor.cancel();
+    });
+
     it('says that a broker is not deployed yet', async () => {
       const { page } = editor;
       await page.evaluate(

@@ -11,6 +11,11 @@ export const untidy = `(() => {
   for (const [a, b] of pairs(nodes)) {
     if (overlap(box(a), box(b))) problems.push(said(a) + ' lies on ' + said(b));
   }
+  for (const node of nodes) {
+    const { left, right } = box(node);
+    // As the editor itself aligns nodes.
+    if ((left % 20 !== 0 && right % 20 !== 0) || node.y % 20 !== 0) problems.push(said(node) + ' is not on the grid');
+  }
   const frame = ({ x, y, w, h }) => ({ left: x, right: x + w, top: y, bottom: y + h });
   const groups = RED.nodes.groups(tab);
   for (const [a, b] of pairs(groups)) {

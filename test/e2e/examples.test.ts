@@ -5,6 +5,7 @@ import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { HANG_LIMIT } from '../support/limits';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 import { dashboardSettings, dashboardUserDir } from './dashboard-user-dir';
+import { readExample } from '../nodes/example-files';
 import { untidy } from './examples-layout';
 
 const PACKAGE = '@homie-ota/node-red-homie-ota';
@@ -24,8 +25,6 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       nodeRed = await startNodeRed({ ...options, userDir, settings: dashboardSettings });
       editor = await Editor.open(nodeRed.url);
       await editor.page.setViewportSize({ width: 1400, height: 1200 });
-      // What it says of each import would cover the pictures.
-      await editor.page.evaluate("$('#red-ui-notifications').hide()");
     });
     after(async () => {
       await editor.close();
@@ -64,11 +63,18 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
     it('are imported one after the other, each tidy and without anything that the editor does not know', async () => {
       const { page } = editor;
+      // What the editor says of each import would cover the pictures.
+      const notifications = (shown: boolean): Promise<unknown> =>
+        page.evaluate(`$('#red-ui-notifications').toggle(${shown})`);
+      let hasBroker = false;
       for (const [index, name] of names.entries()) {
         await openMenu();
         await page.locator(`${dialog} .red-ui-treeList-label`).getByText(name, { exact: true }).click();
         await page.locator(`${dialog}-ok:not([disabled])`).click();
         await page.locator(dialog).waitFor({ state: 'hidden' });
+        const needsBroker = readExample(name).some(({ type }) => type === 'homie-broker');
+        if (hasBroker && needsBroker) await page.getByRole('button', { name: 'Import copy' }).click();
+        hasBroker ||= needsBroker;
         const show = `(() => {
           let tab;
           RED.nodes.eachWorkspace(({ id, label }) => { if (label === ${JSON.stringify(name)}) tab = id; });
@@ -76,6 +82,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
           return tab !== undefined && RED.workspaces.active() === tab;
         })()`;
         await page.waitForFunction(show);
+        await notifications(false);
         await editor.settled();
         // It is drawn some time after it is shown. What is still wrong then is told by the assertion.
         await page
@@ -83,7 +90,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
           .catch(() => undefined);
         assert.deepEqual(await page.evaluate(untidy), [], name);
         await editor.screenshot(`${tag}-examples-${index + 1}`);
+        await notifications(true);
       }
+      const ids = `(() => {
+        const found = [];
+        RED.nodes.eachConfig(({ type, id, users }) => type === 'homie-broker' && found.push([id, users.length]));
+        return found;
+      })()`;
+      const nodes = names.flatMap(readExample);
+      const [broker] = nodes.filter(({ type }) => type === 'homie-broker');
+      const users = nodes.filter((node) => node['broker'] === broker?.id);
+      assert.deepEqual(await page.evaluate(ids), [[broker?.id, users.length]]);
       assert.equal(await page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
       const invalid = `(() => {
         const found = [];

@@ -31,7 +31,7 @@ describe('A broker that is long in sending what it has retained', () => {
     const settings = { host: '127.0.0.1', port: String(pace.port), baseTopic: 'homie/', protocolVersion: '4' };
     const flow = await TestFlow.start(settings, devicesNode);
     const answer = flow.test(settings);
-    const status = await flow.showed('homie-devices.status.receiving');
+    const status = await flow.showed('receiving devices');
     assert.deepEqual(status, { ...status, fill: 'yellow', shape: 'ring' });
     const { receiving, searched, devices }: { receiving?: unknown; searched?: unknown; devices?: unknown } =
       await answer;

@@ -18,6 +18,8 @@ interface Tested {
   readonly message?: unknown;
   readonly hint?: unknown;
   readonly baseTopic?: unknown;
+  readonly devices?: unknown;
+  readonly list?: readonly unknown[];
 }
 
 describe('the test of a connection', () => {
@@ -82,6 +84,28 @@ describe('the test of a connection', () => {
       const { message } = await tryOut(flow, { baseTopic: 'homie/${TEST_UNSET}/' });
       assert.match(String(message), /baseTopic .*homie\/\$\{TEST_UNSET\}\/.* not set/);
     });
+  });
+
+  it('lists the devices that it found, as plain text and at most 200', async () => {
+    const port = await aedes();
+    const client = await connectAsync(`mqtt://127.0.0.1:${port}`);
+    ends.push(() => client.endAsync());
+    const publish = (device: string, topic: string, text: string) =>
+      client.publishAsync(`homie/${device}/${topic}`, text, { retain: true, qos: 1 });
+    await publish('a-light', '$name', 'Kitchen\u202E');
+    await publish('a-light', '$fw/name', 'my-light');
+    await publish('a-light', '$fw/version', '1.0.0');
+    const ids = ['a-light', ...Array.from({ length: 200 }, (_, index) => `light-${1000 + index}`)];
+    for (const id of ids) await publish(id, '$state', 'ready');
+    const answer = await tryOut(await lonely(), { port, baseTopic: 'homie/' });
+    assert.equal(answer.devices, 201);
+    const [first, ...more] = answer.list ?? [];
+    const kitchen = { id: 'a-light', name: 'Kitchen\uFFFD', firmware: 'my-light', version: '1.0.0', state: 'ready' };
+    assert.deepEqual(first, kitchen);
+    assert.deepEqual(
+      more,
+      ids.slice(1, 200).map((id) => ({ id, state: 'ready' })),
+    );
   });
 
   describe('says whether the password goes to another machine without TLS', () => {
@@ -215,7 +239,7 @@ describe('the test of a connection', () => {
     assert.ok(typeof address === 'object' && address !== null);
     const typed = { host: '127.0.0.1', port: String(address.port) };
     const flow = await TestFlow.start(typed);
-    await flow.showed('node-red:common.status.connected');
+    await flow.showed('connected');
     assert.match(flow.log(), /does not keep retained messages/);
     assert.match(flow.log(), /does not support wildcard subscriptions/);
     const answer = await tryOut(flow, typed);

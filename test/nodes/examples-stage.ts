@@ -5,7 +5,7 @@ import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import helper, { type FlowNode, type NodeModule, type TestNode } from 'node-red-node-test-helper';
-import type { NodeMessage } from 'node-red';
+import type { NodeMessage, NodeStatus } from 'node-red';
 import homieBroker from '../../nodes/homie-broker';
 import homieConfig from '../../nodes/homie-config';
 import homieDevices from '../../nodes/homie-devices';
@@ -155,6 +155,12 @@ export class Stage {
     helper.getNode(this.#find(type, name)).receive({ ...msg });
   }
 
+  /** Waits until the status of a node has this text. */
+  async showed(name: string, text: string): Promise<void> {
+    const node = helper.getNode(this.#flow.find((each) => nameOf(each) === name)?.id ?? '');
+    await untilStatus(node, (status) => status.text === text);
+  }
+
   /** Returns the inbox of a debug node. */
   shown(name: string): Inbox {
     const inbox = this.#inboxes.get(name);
@@ -268,11 +274,16 @@ export class Stage {
 
 /** Waits until a node shows that it is connected; a homie-devices, that it knows all devices. */
 function connected(node: TestNode): Promise<void> {
-  const sign = node.type === 'homie-devices' ? /^\d+\/\d+$/ : /connected$/;
+  const sign = node.type === 'homie-devices' ? /^\d+\/\d+$/ : /^connected$/;
+  return untilStatus(node, ({ fill, text = '' }) => fill === 'green' && sign.test(text));
+}
+
+/** Waits until a node has shown such a status. */
+function untilStatus(node: TestNode, fits: (status: NodeStatus) => boolean): Promise<void> {
   return new Promise((resolve) => {
     const look = (): void => {
       const shown = node.status.getCalls().filter(({ thisValue }) => thisValue === node);
-      if (!shown.some(({ args: [{ fill, text = '' }] }) => fill === 'green' && sign.test(text))) return;
+      if (!shown.some(({ args: [status] }) => fits(status))) return;
       node.off('call:status', look);
       resolve();
     };

@@ -24,9 +24,8 @@ describe('an example of updates', () => {
       await stage.shown('summary').first(text(/^my-light: The device would be updated\. There is no way back/));
       assert.equal(device.received.length, 0);
       stage.press('update');
-      await stage.shown('result').first(state('succeeded'));
+      await stage.shown('summary').first(state('succeeded'));
       assert.deepEqual(device.image, next);
-      assert.ok(stage.shown('progress').messages.length > 2);
     });
 
     it('shows why a file cannot be read, and what is wrong with one that is no firmware', async () => {
@@ -34,18 +33,36 @@ describe('an example of updates', () => {
       await rm(stage.file('firmware.bin'));
       await stage.play('1 - Update one device');
       stage.press('update');
-      assert.match(String(errorOf(await stage.shown('error').first())), /ENOENT/);
+      const missing = /^my-light: The firmware could not be read: ENOENT: no such file or directory, open '.*'\.$/;
+      assert.match(String(errorOf(await stage.shown('error').first())), missing);
+      await stage.shown('summary').first(text(missing));
+      await stage.showed('homie-ota', 'firmware not read');
       await writeFile(stage.file('firmware.bin'), '<!DOCTYPE html><html></html>');
       stage.press('update');
-      assert.equal(payload(await stage.shown('result').first(), 'error.code'), 'FIRMWARE_IS_HTML');
+      await stage.shown('summary').first((msg) => payload(msg, 'error.code') === 'FIRMWARE_IS_HTML');
+      await stage.shown('error').nth(2);
     });
 
     it('cancels what waits', async () => {
       await stage.play('1 - Update one device');
       stage.press('update');
-      await stage.shown('progress').first(state('waiting'));
+      await stage.waiting('my-light', 'never_seen');
       stage.press('cancel');
-      await stage.shown('result').first(state('canceled'));
+      await stage.shown('summary').first(state('canceled'));
+    });
+
+    it('sends the firmware again after a failure, when it is asked to', async () => {
+      const device = await stage.device('my-light', { freeSpace: 10_000 });
+      await stage.play('1 - Update one device');
+      stage.press('update');
+      const noSpace = (msg: { payload?: unknown }): boolean =>
+        payload(msg, 'devices.0.error.code') === 'NOT_ENOUGH_SPACE';
+      await stage.shown('summary').first(noSpace);
+      const sent = device.received.length;
+      stage.press('retry');
+      await stage.shown('summary').first(text(/^Retrying/));
+      await stage.shown('summary').nth(2, (msg) => noSpace(msg) && !text(/^Retrying/)(msg));
+      assert.ok(device.received.length > sent);
     });
   });
 
@@ -168,7 +185,7 @@ describe('an example of updates', () => {
       await stage.shown('asleep or awake').first(({ payload: said }) => said === 'attic-sensor is sleeping');
 
       stage.press('update');
-      await stage.shown('progress').first(state('waiting'));
+      await stage.waiting('attic-sensor', 'offline');
       stage.press('status');
       await stage.shown('summary').first(text(/1 waiting|waiting/));
       assert.equal(sensor.received.length, 0);
@@ -187,7 +204,7 @@ describe('an example of updates', () => {
       await gone;
       await stage.shown('asleep or awake').first();
       stage.press('update');
-      await stage.shown('progress').first(state('waiting'));
+      await stage.waiting('attic-sensor', 'offline');
       stage.press('cancel');
       await stage.shown('result').first(state('canceled'));
       assert.equal(sensor.received.length, 0);
@@ -198,7 +215,7 @@ describe('an example of updates', () => {
     it('lets Catch, Complete and Status each have its say', async () => {
       const device = await stage.device('my-light');
       await stage.play('8 - Handle errors');
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'node-red:common.status.connected');
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'connected');
 
       stage.press('not a firmware');
       assert.match(String(errorOf(await stage.shown('wrong file').first())), /^my-light|text/);
@@ -212,7 +229,7 @@ describe('an example of updates', () => {
       stage.press('update');
       await stage.shown('ended well').first();
       assert.deepEqual(device.image, next);
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'homie-ota.status.succeeded');
+      await stage.shown('below the node').first((msg) => statusOf(msg) === 'updated');
       const caught = ['wrong file', 'not reached: try later', 'look at it'].map(
         (each) => stage.shown(each).messages.length,
       );

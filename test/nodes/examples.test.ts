@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { editorFiles } from '../support/editor-files';
-import { examples, readExample } from './example-files';
+import type { FlowNode } from 'node-red-node-test-helper';
+import { examples, nameOf, readExample } from './example-files';
 
 /** Nodes of the core that an example may use. */
 const core = new Set([
@@ -38,6 +39,8 @@ const own = new Map(
 const dashboard = '4 - Dashboard';
 /** Width of the workspace that the panels of Node-RED 5 leave free, in a window of 1400 pixels. */
 const VISIBLE = 880;
+/** Distance of the lines of the editor's grid. */
+const GRID = 20;
 
 describe('the examples', () => {
   it('are nine stories in their order, and then one for each thing to try', () => {
@@ -67,11 +70,18 @@ describe('the examples', () => {
   });
 
   it('can be imported side by side: no id is in two of them, and no address', () => {
-    const nodes = examples.flatMap(readExample);
+    const nodes = examples.flatMap(readExample).filter(({ type }) => type !== 'homie-broker');
     assert.equal(new Set(nodes.map(({ id }) => id)).size, nodes.length);
     const requests = nodes.filter(({ type }) => type === 'http in');
     const addresses = requests.map((node) => `${String(node['method'])} ${String(node['url'])}`);
     assert.equal(new Set(addresses).size, addresses.length);
+  });
+
+  it('all have the same homie-broker', () => {
+    const [first, ...more] = examples.flatMap(readExample).filter(({ type }) => type === 'homie-broker');
+    // One needs no broker.
+    assert.equal(more.length, examples.length - 2);
+    for (const each of more) assert.deepEqual(each, first);
   });
 });
 
@@ -118,12 +128,27 @@ for (const name of examples) {
         assert.equal(value, '');
     });
 
-    it('fits between the panels of an editor that is 1400 pixels wide, on a grid', () => {
-      for (const { type, x, y, w } of nodes) {
-        if (type === 'group') assert.ok(Number(x) + Number(w) <= VISIBLE, String(w));
-        if (type !== 'group' && x !== undefined && type !== 'comment')
-          assert.deepEqual([Number(x) % 5, Number(y) % 10], [0, 0], type);
+    it('fits between the panels of an editor that is 1400 pixels wide, on its grid', () => {
+      for (const { type, x, y, w, h } of nodes) {
+        if (x === undefined) continue;
+        const isGroup = type === 'group';
+        if (isGroup) assert.ok(Number(x) + Number(w) <= VISIBLE, String(w));
+        // The edges of a node are on the grid. x is its center, and a link is 30 pixels wide.
+        const rests = isGroup ? [x, y, w, h].map((each) => Number(each) % GRID) : [Number(y) % GRID, Number(x) % 5];
+        assert.deepEqual(new Set(rests), new Set([0]), type);
       }
+    });
+
+    it('shows sentences in its debug nodes, and the progress only below its nodes', () => {
+      for (const node of nodes.filter(({ type }) => type === 'debug')) {
+        const shown = String(node['complete']);
+        if (node['targetType'] === 'msg') assert.match(shown, /(^|\.)(text|message)$|^(payload|filename|_msgid)$/);
+        if (shown === 'payload') assert.match(String(node['name']), /^(notify me|asleep or awake)$/);
+      }
+      const wires = (node: FlowNode): string[][] => (Array.isArray(node['wires']) ? node['wires'] : []);
+      const debugs = new Set(nodes.filter(({ type }) => type === 'debug').map(({ id }) => id));
+      for (const node of nodes.filter(({ type }) => /^homie-(ota|config)$/.test(type)))
+        assert.ok(!wires(node)[1]?.some((id) => debugs.has(id)), nameOf(node));
     });
 
     it('has all that can be set in its nodes, and what is set makes sense', () => {

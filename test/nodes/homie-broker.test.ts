@@ -14,7 +14,7 @@ import {
 import { stopFlow, TestFlow } from './flow';
 import { next } from './scene';
 
-const connected = 'node-red:common.status.connected';
+const connected = 'connected';
 const PASSWORD = 'correct horse battery staple';
 
 describe('homie-broker', function () {
@@ -47,7 +47,7 @@ describe('homie-broker', function () {
     assert.deepEqual(status, { ...status, fill: 'green', shape: 'ring' });
     assert.deepEqual(
       flow.statuses.map(({ text }) => text),
-      ['node-red:common.status.connecting', connected],
+      ['connecting', connected],
     );
     assert.match(flow.log(), /connected \(MQTT 5\)/);
   });

@@ -72,7 +72,7 @@ describe('homie-devices', () => {
       const answer = await flow.result.nth(2);
       assert.equal(answer['deviceLimit'], 20_000);
       assert.equal(payload(answer, '0.id'), 'devices-real');
-      const { fill } = await flow.showed('homie-devices.status.full');
+      const { fill } = await flow.showed('too many devices');
       assert.equal(fill, 'yellow');
       assert.match(flow.log(), /The limit of 20000 devices under scene-\d+\/ is reached/);
       for (let id = 0; id < registry.limit; id += 1) registry.receive(made(id), Buffer.alloc(0), false);

@@ -170,7 +170,7 @@ describe('homie-firmware', () => {
     assert.deepEqual([payload(busy, 'error.code'), payload(busy, 'error.wait')], ['SOURCE_RATE_LIMIT', 90]);
     flow.send({ options: { folder } });
     assert.match(String(payload(await report(flow, 3), 'text')), /^Found no firmware in /);
-    await flow.showed('homie-firmware.status.none');
+    await flow.showed('no firmware found');
   });
 
   it('gives the result of one look to messages that come while it runs', async () => {
@@ -184,7 +184,7 @@ describe('homie-firmware', () => {
     const flow = await start({ source: 'url', url: `${server.origin}/a.bin` });
     flow.send({ round: 1 });
     await first;
-    assert.equal((await flow.showed('homie-firmware.status.looking')).fill, 'blue');
+    assert.equal((await flow.showed('finding firmware')).fill, 'blue');
     put('b.bin', running);
     flow.send({ round: 2 });
     flow.send({ round: 3, options: { source: 'folder' } });

@@ -133,6 +133,28 @@ describe('homie-ota, with firmware on offer,', () => {
     });
   }
 
+  it('refuses a message without a payload whose file could not be read, and sends nothing in its place', async () => {
+    const device = await scene.device('light');
+    const flow = await scene.flow({ device: 'light' });
+    await ask(flow, { payload: next, action: 'offer' });
+    const source = { id: 'file', type: 'file in' };
+    const missing = "ENOENT: no such file or directory, open '/firmware.bin'";
+    for (const error of [new Error(missing), { message: `Error: ${missing}`, source }]) {
+      const answer = await ask(flow, { error });
+      assert.equal(payload(answer, 'error.code'), 'FIRMWARE_NOT_READ');
+      assert.equal(payload(answer, 'text'), `light: The firmware could not be read: ${missing}.`);
+      assert.deepEqual(await flow.showed('firmware not read'), {
+        fill: 'red',
+        shape: 'dot',
+        text: 'firmware not read',
+      });
+    }
+    const download = await ask(flow, { error: { message: 'no answer from http://me:secret@host/firmware.bin' } });
+    assert.match(String(payload(download, 'text')), /no answer from http:\/\/host\/firmware\.bin\.$/);
+    assert.equal(payload(await ask(flow, { error: 7 }), 'error.message'), 'The firmware could not be read.');
+    assert.equal(device.received.length, 0);
+  });
+
   it('says in a check without a payload what would happen to each device, and sends nothing', async () => {
     const light = await scene.device('light');
     await scene.device('new', { image: next });

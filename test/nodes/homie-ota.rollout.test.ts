@@ -143,7 +143,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(payload(summary, 'error.code'), 'ROLLOUT_STOPPED');
     assert.match(String(payload(summary, 'text')), /^Too many devices failed/);
     assert.equal(caughtCode(await flow.caught.first()), 'ROLLOUT_STOPPED');
-    await flow.showed('homie-ota.status.stopped');
+    await flow.showed('stopped by failures');
 
     flow.send({ payload: next, asked: 'next night' });
     assert.equal(payload(await flow.summary.first(about('next night')), 'state'), 'stopped');
@@ -162,7 +162,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     flow.send({ payload: next });
     const held = await flow.result.nth(2);
     assert.equal(payload(held, 'reason'), 'held');
-    await flow.showed('homie-ota.status.held');
+    await flow.showed('held back, retry');
     flow.send({ payload: next, action: 'check', asked: 'check' });
     assert.deepEqual(payload(await flow.summary.first(about('check')), 'counts'), { held: 1 });
     assert.equal(device.received.length, 1);
@@ -183,7 +183,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     flow.send({ action: 'pause', asked: 'pause' });
     assert.equal(payload(await flow.summary.first(about('pause')), 'state'), 'paused');
     await flow.result.first(of('a', state('succeeded')));
-    await flow.showed('homie-ota.status.paused');
+    await flow.showed('paused');
     flow.send({ action: 'status', asked: 'status' });
     const status = await flow.summary.first(about('status'));
     assert.equal(payload(status, 'state'), 'paused');

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import type { NodeStatus } from 'node-red';
-import { errorStatus, jobStatus as statusOf, type Shown } from '../../nodes/shared/job-status';
-import config from '../../nodes/homie-config/locales/en-US.json';
-import ota from '../../nodes/homie-ota/locales/en-US.json';
-import { errors } from '../../src/texts/en-US.json';
+import { errorStatus, jobStatus, type Shown } from '../../nodes/shared/job-status';
+import { translations } from '../../scripts/node-files';
+import german from '../../src/texts/de.json';
+import english from '../../src/texts/en-US.json';
 import { isErrorCode, type ErrorCode } from '../../src/texts/text';
-import { words } from '../../src/update/sentence';
 
-const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
+const to = { name: 'my-light', version: '1.1.0' };
+const changing = (state: Shown['state'], more: Partial<Shown> = {}): Shown => ({ state, progress: 0, ...more });
+const device = (state: Shown['state'], more: Partial<Shown> = {}): Shown => changing(state, { to, ...more });
 const failed = (code: ErrorCode): Shown => device('failed', { error: { code } });
-const jobStatus = (devices: readonly Shown[]): NodeStatus => statusOf('homie-ota', devices);
 const states = [
   'queued',
   'waiting',
@@ -21,6 +20,8 @@ const states = [
   'rejected',
   'canceled',
 ] as const;
+const phases = ['sending', 'accepted', 'silent', 'received', 'rebooting', 'verifying'] as const;
+const reasons = ['up_to_date', 'older', 'ota_disabled', 'no_change', 'held', 'excluded', 'withdrawn'] as const;
 const waits = ['offline', 'never_seen', 'busy', 'window', 'canary', 'paused', 'stopped'] as const;
 
 describe('the status below a node with jobs', () => {
@@ -28,31 +29,31 @@ describe('the status below a node with jobs', () => {
     assert.deepEqual(jobStatus([device('waiting')]), {
       fill: 'yellow',
       shape: 'ring',
-      text: 'homie-ota.status.waiting',
+      text: 'waiting',
     });
     assert.deepEqual(jobStatus([device('running', { phase: 'sending' })]), {
       fill: 'blue',
       shape: 'dot',
-      text: 'homie-ota.status.sending',
+      text: 'sending',
     });
     assert.equal(jobStatus([device('running', { phase: 'flashing', progress: 45.9 })]).text, '45 %');
     assert.equal(jobStatus([device('succeeded', { progress: 100 })]).fill, 'green');
-    assert.equal(jobStatus([device('skipped', { reason: 'older' })]).text, 'homie-ota.status.older');
+    assert.equal(jobStatus([device('skipped', { reason: 'older' })]).text, 'newer installed');
     assert.deepEqual(jobStatus([device('skipped', { reason: 'held' })]), {
       fill: 'grey',
       shape: 'ring',
-      text: 'homie-ota.status.held',
+      text: 'held back, retry',
     });
-    assert.equal(jobStatus([device('canceled', { reason: 'superseded' })]).text, 'homie-ota.status.superseded');
-    assert.deepEqual(statusOf('homie-config', [device('skipped', { reason: 'no_change' })]), {
+    assert.equal(jobStatus([device('canceled', { reason: 'superseded' })]).text, 'superseded');
+    assert.deepEqual(jobStatus([device('skipped', { reason: 'no_change' })]), {
       fill: 'green',
       shape: 'ring',
-      text: 'homie-config.status.no_change',
+      text: 'nothing to change',
     });
     assert.deepEqual(jobStatus([failed('NOT_BACK')]), {
       fill: 'red',
       shape: 'dot',
-      text: '@homie-ota/node-red-homie-ota/homie-broker:errors.NOT_BACK.status',
+      text: 'not back',
     });
   });
 
@@ -64,7 +65,7 @@ describe('the status below a node with jobs', () => {
       text: 'never seen; did you mean my-Light-3?',
     });
     const stranger = device('waiting', { reason: 'never_seen', hint: 'Never seen under homie/.' });
-    assert.equal(jobStatus([stranger]).text, 'homie-ota.status.never_seen');
+    assert.equal(jobStatus([stranger]).text, 'never seen');
   });
 
   it('counts several devices', () => {
@@ -102,83 +103,69 @@ describe('the status below a node with jobs', () => {
   it('is yellow where the firmware does not know a key that was set', () => {
     const warnings = [{ code: 'UNKNOWN_KEY', path: 'colour', message: 'Homie does not know colour and ignores it.' }];
     const set = device('succeeded', { config: { warnings } });
-    assert.deepEqual(statusOf('homie-config', [set]), {
+    assert.deepEqual(jobStatus([set]), {
       fill: 'yellow',
       shape: 'dot',
-      text: 'homie-config.status.unknown_key',
+      text: 'unknown key',
     });
-    assert.deepEqual(statusOf('homie-config', [set, device('succeeded')]), {
+    assert.deepEqual(jobStatus([set, device('succeeded')]), {
       fill: 'yellow',
       shape: 'dot',
       text: '✓2 ⚠1',
     });
-    assert.equal(statusOf('homie-config', [set, failed('NOT_BACK')]).text, '✓1 ✗1 ⚠1');
-    assert.equal(statusOf('homie-config', [device('rejected', { config: { warnings } })]).fill, 'red');
+    assert.equal(jobStatus([set, failed('NOT_BACK')]).text, '✓1 ✗1 ⚠1');
+    assert.equal(jobStatus([device('rejected', { config: { warnings } })]).fill, 'red');
   });
 
   it('tells that nothing more is started, once nothing runs', () => {
     const devices = [failed('NOT_BACK'), device('waiting')];
-    assert.deepEqual(statusOf('homie-ota', devices, 'stopped'), {
+    assert.deepEqual(jobStatus(devices, 'stopped'), {
       fill: 'red',
       shape: 'ring',
-      text: 'homie-ota.status.stopped',
+      text: 'stopped by failures',
     });
-    assert.deepEqual(statusOf('homie-config', [device('waiting')], 'paused'), {
+    assert.deepEqual(jobStatus([device('waiting')], 'paused'), {
       fill: 'yellow',
       shape: 'ring',
-      text: 'homie-config.status.paused',
+      text: 'paused',
     });
-    assert.equal(statusOf('homie-ota', [...devices, device('running')], 'stopped').text, '1/3 ✗1');
+    assert.equal(jobStatus([...devices, device('running')], 'stopped').text, '1/3 ✗1');
   });
 
-  for (const { type, locale, phases, reasons, canceled, warned } of [
-    {
-      type: 'homie-ota',
-      locale: ota['homie-ota'],
-      phases: ['sending', 'accepted', 'silent', 'rebooting', 'verifying'],
-      reasons: ['up_to_date', 'older', 'ota_disabled', 'held', 'excluded', 'withdrawn'],
-      canceled: ['superseded'],
-      warned: [],
-    },
-    {
-      type: 'homie-config',
-      locale: config['homie-config'],
-      phases: ['sending', 'received', 'rebooting', 'verifying'],
-      reasons: ['no_change', 'excluded'],
-      canceled: [],
-      warned: [device('succeeded', { config: { warnings: [{ code: 'UNKNOWN_KEY', path: 'a', message: 'a' }] } })],
-    },
-  ] as const) {
-    it(`has a text for everything that ${type} can come to, and none is 20 characters long`, () => {
-      const texts = new Map([
-        ...Object.entries(locale.status).map(([key, text]) => [`${type}.status.${key}`, text] as const),
-        ...Object.keys(errors)
-          .filter(isErrorCode)
-          .map((code) => [errorStatus(code).text ?? '', errors[code].status] as const),
-      ]);
-      const shown: Shown[] = [
-        ...states.map((state) => device(state)),
-        ...phases.map((phase) => device('running', { phase })),
-        ...reasons.map((reason) => device('skipped', { reason })),
-        ...canceled.map((reason) => device('canceled', { reason })),
-        ...warned,
-        ...waits.map((reason) => device('waiting', { reason })),
-        ...Object.keys(errors).filter(isErrorCode).map(failed),
-      ];
-      const halted = (['paused', 'stopped'] as const).map((why) => statusOf(type, [device('waiting')], why));
-      for (const { text = '' } of [...shown.map((one) => statusOf(type, [one])), ...halted]) {
-        const displayed = text.includes('.') ? texts.get(text) : text;
-        assert.ok(displayed !== undefined && displayed.length > 0 && displayed.length < 20, `${text}: ${displayed}`);
-      }
-    });
-  }
+  it('says that a configuration was changed, and a firmware updated', () => {
+    const look = { fill: 'green', shape: 'dot' } as const;
+    assert.deepEqual(jobStatus([changing('succeeded')]), { ...look, text: 'changed' });
+    assert.deepEqual(jobStatus([device('succeeded')]), { ...look, text: 'updated' });
+  });
 
-  it('says the same as the sentences of updates, in few words', () => {
-    const { succeeded, ...more } = config['homie-config'].status;
-    const said = { ...more, ...ota['homie-ota'].status, changed: succeeded };
-    // The progress replaces the word `flashing`.
-    const { flashing: _flashing, ...expected } = words;
-    assert.deepEqual({ ...said, ...expected }, said);
+  it('is gray for a canceled device', () => {
+    assert.deepEqual(jobStatus([device('canceled')]), { fill: 'grey', shape: 'ring', text: 'canceled' });
+  });
+
+  it('has texts that are shorter than 20 characters, and that the editor can look up', () => {
+    const { errors } = english;
+    const codes = Object.keys(errors).filter(isErrorCode);
+    const shown: Shown[] = [
+      ...states.map((state) => device(state)),
+      ...phases.map((phase) => device('running', { phase })),
+      ...reasons.map((reason) => device('skipped', { reason })),
+      device('canceled', { reason: 'superseded' }),
+      changing('succeeded'),
+      changing('succeeded', { config: { warnings: [{ code: 'UNKNOWN_KEY', path: 'a', message: 'a' }] } }),
+      ...waits.map((reason) => device('waiting', { reason })),
+      ...codes.map(failed),
+    ];
+    const halted = (['paused', 'stopped'] as const).map((why) => jobStatus([device('waiting')], why));
+    const statuses = [...shown.map((one) => jobStatus([one])), ...halted, ...codes.map(errorStatus)];
+    for (const { text = '' } of statuses) assert.match(text, /^[^:.]{4,19}$/);
+    // The editor would take : and . for parts of a key.
+    const known = [...Object.values(english.words), ...codes.map((code) => errors[code].status)];
+    for (const text of known) assert.match(text, /^[A-Za-z][^:.]{3,18}$/);
+    for (const text of Object.values(german.words)) assert.match(text, /^.{4,22}$/);
+    assert.deepEqual(translations(english, english), {});
+    const inGerman = translations(english, german);
+    assert.equal(inGerman['offline, waiting'], german.words.offline);
+    assert.equal(inGerman[errors.NOT_BACK.status], german.errors.NOT_BACK.status);
   });
 
   it('stays short with many devices', () => {

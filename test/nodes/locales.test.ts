@@ -17,31 +17,12 @@ import {
   type Completed,
 } from '../support/texts';
 
-/** States, phases and reasons of the jobs of both nodes. */
-const states = (
-  'queued waiting running succeeded skipped failed timed_out rejected canceled ' +
-  'sending rebooting verifying excluded offline never_seen busy window canary paused stopped'
-).split(' ');
-
 /** The completions that code adds to the beginnings of keys. */
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf', 'address', 'repository'],
   'homie-firmware.validate.': ['folder', 'url', 'releases'],
-  'homie-broker.devices.': ['none', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
-  'homie-ota.status.': [
-    ...states,
-    'already_sent',
-    'accepted',
-    'silent',
-    'up_to_date',
-    'older',
-    'ota_disabled',
-    'held',
-    'withdrawn',
-    'superseded',
-  ],
-  'homie-config.status.': [...states, 'already_sent', 'received', 'no_change', 'unknown_key'],
+  'homie-broker.devices.': ['none', 'undeployed', 'tested', 'connecting', 'disconnected', 'forbidden', 'failed'],
   // The sentences of validators start with these labels, which the dialog uses as well.
   'homie-ota.label.': [],
   'homie-config.label.': [],

@@ -10,7 +10,7 @@ import { stopFlow, TestFlow, type FlowOptions } from './flow';
 
 export { next, running } from '../support/images';
 
-export const connected = 'node-red:common.status.connected';
+export const connected = 'connected';
 
 /** Settings of a homie-config whose deadlines are `HANG_LIMIT`. */
 export const configNode = {

@@ -94,6 +94,6 @@ describe('a sentence for people', () => {
     flow.send({ payload: next });
     const waiting = await flow.progress.first(state('waiting'));
     assert.equal(payload(waiting, 'text'), 'my-light: waiting, the device is offline.');
-    assert.equal((await flow.showed('homie-ota.status.offline')).shape, 'ring');
+    assert.equal((await flow.showed('offline, waiting')).shape, 'ring');
   });
 });

@@ -36,11 +36,11 @@ describe('a device that waits says', () => {
     await device.stop();
     flow.send({ payload: next });
     assert.equal(payload(await flow.progress.first(offline), 'hint'), undefined);
-    await flow.showed('homie-ota.status.offline');
+    await flow.showed('offline, waiting');
     assert.deepEqual(await asked(flow), { 'my-light': ['waiting', 'offline'] });
     await device.start();
     await flow.progress.first(waits('my-light', 'window'));
-    await flow.showed('homie-ota.status.window');
+    await flow.showed('window is closed');
     assert.deepEqual(await asked(flow), { 'my-light': ['waiting', 'window'] });
   });
 

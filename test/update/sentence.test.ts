@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
-import { sentenceOf, textOf, words } from '../../src/update/sentence';
+import { sentenceOf, textOf } from '../../src/update/sentence';
 import { reportError, summarize, type Update } from '../../src/update/update';
 
 const queued: Update = {
@@ -111,8 +111,8 @@ describe('the sentence about the devices of a job', () => {
     ]);
     assert.equal(
       text,
-      '10 devices: 6 waiting: offline (offline-0, offline-1, offline-2, offline-3, offline-4 …), ' +
-        '2 waiting: canary (canary-0, canary-1), 1 updated (succeeded-0), 1 failed (failed-0).',
+      '10 devices: 6 offline, waiting (offline-0, offline-1, offline-2, offline-3, offline-4 …), ' +
+        '2 waiting for canary (canary-0, canary-1), 1 updated (succeeded-0), 1 failed (failed-0).',
     );
   });
 
@@ -136,9 +136,5 @@ describe('the sentence about the devices of a job', () => {
         );
       }),
     );
-  });
-
-  it('has a word for each thing that it may say', () => {
-    for (const text of Object.values(words)) assert.match(text, /^[a-zA-Z: ]{4,19}$/);
   });
 });
