@@ -1,0 +1,46 @@
+/** The parts of the editor of Node-RED that the sidebar uses. */
+import type { EditorNodeInstance, EditorRED } from 'node-red';
+
+type EditorNode = EditorNodeInstance & { readonly changed?: boolean };
+
+/** What the types of the editor lack, or leave open. */
+interface Precise {
+  readonly nodes: {
+    eachConfig(visit: (node: EditorNode) => boolean): void;
+    node(id: string): EditorNode | undefined;
+  };
+  readonly settings: {
+    getLocal(key: string): unknown;
+    setLocal(key: string, value: string): void;
+  };
+  readonly actions: { invoke(name: string): void };
+}
+
+declare global {
+  const RED: Omit<EditorRED, keyof Precise> & Precise;
+}
+
+/** A homie-broker in the editor, deployed or not. */
+export interface BrokerNode {
+  readonly id: string;
+  readonly label: string;
+  /** Whether it has changes that are not deployed yet. */
+  readonly changed: boolean;
+}
+
+/** Returns the homie-brokers of the flows that are open in the editor. */
+export function brokerNodes(): BrokerNode[] {
+  const found: BrokerNode[] = [];
+  RED.nodes.eachConfig((node) => {
+    if (node.type === 'homie-broker') {
+      found.push({ id: node.id, label: RED.utils.getNodeLabel(node, node.id), changed: node.changed === true });
+    }
+    return true;
+  });
+  return found;
+}
+
+/** Whether the user may change devices. */
+export function mayWrite(): boolean {
+  return RED.user.hasPermission('homie-ota.write');
+}

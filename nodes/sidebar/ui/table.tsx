@@ -1,0 +1,181 @@
+/** The table of devices, with its search, filter and selection. */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { TableRow } from '../../../src/devices/table';
+import { actionsFor } from './actions';
+import { arrange, columns, firstQuery, type Column, type Query } from './arrange';
+import { DeviceRow } from './device-row';
+import { Menu, type MenuItem } from './menu';
+import { useTick } from './parts';
+import { Selection } from './selection';
+import { t } from './texts';
+import { Tools } from './tools';
+import { useSidebar } from './views';
+import { reveal, VirtualList } from './virtual-list';
+
+/** Minimum width, in px, at which each device fits in one line. */
+const WIDE = 700;
+
+const HEIGHTS = { wide: 34, narrow: 46 };
+
+/** Shows the devices of the feed. */
+export function DeviceTable({ isHidden }: { readonly isHidden: boolean }) {
+  const { feed, mayWrite, show } = useSidebar();
+  const [query, setQuery] = useState<Query>(firstQuery);
+  const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
+  const [active, setActive] = useState<string>();
+  const [menu, setMenu] = useState<{ anchor: HTMLElement; row: TableRow }>();
+  const lastTick = useRef<string | undefined>(undefined);
+  const grid = useRef<HTMLDivElement>(null);
+  const isWide = useIsWide(grid);
+  useTick(15_000);
+  const { rows } = feed;
+  const shown = useMemo(() => arrange(rows.values(), query), [rows, query]);
+  const height = isWide ? HEIGHTS.wide : HEIGHTS.narrow;
+  const above = isWide ? HEIGHTS.wide : 0;
+  const chosen = [...ticked].flatMap((id) => rows.get(id) ?? []);
+
+  const tick = (id: string, isRange: boolean): void => {
+    const from = shown.findIndex((row) => row.id === lastTick.current);
+    const to = shown.findIndex((row) => row.id === id);
+    const range = isRange && from >= 0 ? shown.slice(Math.min(from, to), Math.max(from, to) + 1) : [shown[to]];
+    const isOn = !ticked.has(id);
+    const next = new Set(ticked);
+    for (const row of range) if (row !== undefined) isOn ? next.add(row.id) : next.delete(row.id);
+    lastTick.current = id;
+    setTicked(next);
+  };
+
+  const press = (event: KeyboardEvent): void => {
+    if (event.target !== grid.current) return;
+    const index = shown.findIndex(({ id }) => id === active);
+    const current = shown[index];
+    const next = target(event.key, index, grid.current, height);
+    if (event.key === 'Enter' && current !== undefined) show({ kind: 'device', id: current.id });
+    else if (event.key === ' ' && current !== undefined && mayWrite) tick(current.id, event.shiftKey);
+    else if (next !== undefined && shown.length > 0) {
+      const at = Math.min(Math.max(next, 0), shown.length - 1);
+      setActive(shown[at]?.id);
+      reveal(grid.current, at, height, above);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  const activeIndex = shown.findIndex(({ id }) => id === active);
+  return (
+    <div class={`homie-table ${isWide ? 'homie-wide' : ''}`} hidden={isHidden}>
+      <Tools rows={rows} query={query} isWide={isWide} onQuery={setQuery} />
+      <Selection shown={shown} total={rows.size} chosen={chosen} onTicked={(ids) => setTicked(new Set(ids))} />
+      <div
+        ref={grid}
+        class="homie-grid"
+        role="grid"
+        tabIndex={0}
+        data-key="grid"
+        aria-label={t('devices')}
+        aria-rowcount={shown.length + 1}
+        aria-multiselectable={mayWrite}
+        aria-activedescendant={activeIndex < 0 ? undefined : `homie-row-${activeIndex}`}
+        onKeyDown={press}
+      >
+        <Head query={query} onQuery={setQuery} />
+        <VirtualList
+          viewport={grid}
+          items={shown}
+          height={height}
+          above={above}
+          role="rowgroup"
+          row={(row, index, top) => (
+            <DeviceRow
+              key={row.id}
+              row={row}
+              index={index}
+              top={top}
+              isActive={row.id === active}
+              isTicked={ticked.has(row.id)}
+              onTick={(isRange) => tick(row.id, isRange)}
+              onMenu={(anchor) => setMenu({ anchor, row })}
+              onOpen={() => {
+                setActive(row.id);
+                show({ kind: 'device', id: row.id });
+              }}
+            />
+          )}
+        />
+      </div>
+      {menu !== undefined && <RowMenu {...menu} onClose={() => setMenu(undefined)} />}
+    </div>
+  );
+}
+
+function RowMenu({ anchor, row, onClose }: { anchor: HTMLElement; row: TableRow; onClose: () => void }) {
+  const { mayWrite, show } = useSidebar();
+  const actions = mayWrite ? actionsFor([row]) : [];
+  const items: MenuItem[] = [
+    ...actions.map(({ name, view }) => ({ key: name, label: t(`action.${name}`), choose: () => show(view) })),
+    ...(['facts', 'config', 'history'] as const).map((tab) => ({
+      key: tab,
+      label: t(`tab.${tab}`),
+      choose: () => show({ kind: 'device', id: row.id, tab }),
+    })),
+  ];
+  return <Menu anchor={anchor} items={items} onClose={onClose} />;
+}
+
+function Head({ query, onQuery }: { readonly query: Query; readonly onQuery: (query: Query) => void }) {
+  const { mayWrite } = useSidebar();
+  const cell = (column: Column) => {
+    const isIt = column === query.column;
+    const direction = query.descending ? 'descending' : 'ascending';
+    const icon = isIt ? (query.descending ? 'sort-desc' : 'sort-asc') : 'sort';
+    const sort = (): void => onQuery({ ...query, column, descending: isIt && !query.descending });
+    return (
+      <div key={column} class={`homie-cell homie-${column}`} role="columnheader" aria-sort={isIt ? direction : 'none'}>
+        <button type="button" onClick={sort}>
+          <span>{t(`column.${column}`)}</span>
+          <i class={`fa fa-${icon}`} aria-hidden="true" />
+        </button>
+      </div>
+    );
+  };
+  const blank = (name: string) => (
+    <div key={name} class={`homie-cell homie-${name}`} role="columnheader" aria-label={t(`column.${name}`)} />
+  );
+  return (
+    <div class="homie-heads" role="rowgroup">
+      <div class="homie-head" role="row" aria-rowindex={1}>
+        {mayWrite && blank('tick')}
+        {columns.map(cell)}
+        {blank('actions')}
+      </div>
+    </div>
+  );
+}
+
+/** Returns the index that a key moves to. */
+function target(key: string, index: number, element: HTMLElement | null, height: number): number | undefined {
+  const page = Math.max(1, Math.floor((element?.clientHeight ?? 0) / height) - 1);
+  const targets: Readonly<Record<string, number>> = {
+    ArrowDown: index + 1,
+    ArrowUp: index - 1,
+    PageDown: index + page,
+    PageUp: index - page,
+    Home: 0,
+    End: Number.MAX_SAFE_INTEGER,
+  };
+  return targets[key];
+}
+
+function useIsWide(element: { readonly current: HTMLElement | null }): boolean {
+  const [isWide, setIsWide] = useState(false);
+  useEffect(() => {
+    const { current } = element;
+    if (current === null) return undefined;
+    const resized = new ResizeObserver(() => {
+      if (current.clientWidth > 0) setIsWide(current.clientWidth >= WIDE);
+    });
+    resized.observe(current);
+    return () => resized.disconnect();
+  }, [element]);
+  return isWide;
+}
