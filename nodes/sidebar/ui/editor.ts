@@ -1,7 +1,16 @@
 /** The parts of the editor of Node-RED that the sidebar uses. */
 import type { EditorNodeInstance, EditorRED } from 'node-red';
 
-type EditorNode = EditorNodeInstance & { readonly changed?: boolean };
+type EditorNode = EditorNodeInstance & { readonly changed?: boolean; readonly baseTopic?: string };
+
+/** A device that the test of a dialog has found. Its texts are untrusted. */
+export interface TestedDevice {
+  readonly id: string;
+  readonly name?: string;
+  readonly firmware?: string;
+  readonly version?: string;
+  readonly state?: string;
+}
 
 /** What the types of the editor lack, or leave open. */
 interface Precise {
@@ -14,10 +23,15 @@ interface Precise {
     setLocal(key: string, value: string): void;
   };
   readonly actions: { invoke(name: string): void };
+  readonly editor: { editConfig(property: string, type: string, id: string): void };
 }
 
 declare global {
   const RED: Omit<EditorRED, keyof Precise> & Precise;
+  interface Window {
+    /** The devices that the test of a homie-broker dialog has found, by the id of the node. */
+    readonly homieTested?: Readonly<Record<string, readonly TestedDevice[] | undefined>>;
+  }
 }
 
 /** A homie-broker in the editor, deployed or not. */
@@ -43,4 +57,19 @@ export function brokerNodes(): BrokerNode[] {
 /** Whether the user may change devices. */
 export function mayWrite(): boolean {
   return RED.user.hasPermission('homie-ota.write');
+}
+
+/** Whether the user may change and deploy flows. */
+export function mayDeploy(): boolean {
+  return RED.user.hasPermission('flows.write');
+}
+
+/** Deploys the flows, as the button of the editor does. */
+export function deploy(): void {
+  RED.actions.invoke('core:deploy-flows');
+}
+
+/** Opens the dialog of a homie-broker, or of a new one. */
+export function openSettings(broker?: string): void {
+  RED.editor.editConfig('', 'homie-broker', broker ?? '_ADD_');
 }

@@ -1,19 +1,157 @@
 /** The jobs of the broker. */
-import { ViewHead } from './parts';
-import { t } from './texts';
+import type { JobCard } from '../../../src/rollout/job-card';
+import { JobButtons, JobProgress, StateIcon, useKeptFocus } from './job-parts';
+import { countsText, isCurrent, isOpen, jobWhy, stateOf, summaryOf, titleOf } from './job-texts';
+import { Icon, useTick, ViewHead } from './parts';
+import { ago, count, exact, sentences, t } from './texts';
 import { useSidebar } from './views';
 
-/** Shows the open jobs above the table. */
+/** How many cards the strip above the table has at most. */
+const MOST = 2;
+
+/** ms between two steps of a countdown. */
+const SECOND = 1000;
+
+/** Shows the open jobs above the table. The stylesheet shows one line for all of them where the sidebar is low. */
 export function JobStrip() {
-  return null;
+  const { feed } = useSidebar();
+  const strip = useKeptFocus<HTMLElement>();
+  useTick(SECOND);
+  const jobs = sorted(feed.jobs.filter(isCurrent));
+  const [first] = jobs;
+  if (first === undefined) return null;
+  const more = jobs.length - MOST;
+  return (
+    <section ref={strip} class="homie-strip" tabIndex={-1} aria-label={t('jobs')}>
+      {jobs.slice(0, MOST).map((job) => (
+        <CompactCard key={job.id} job={job} />
+      ))}
+      {more > 0 && <OpenJobs id="more-jobs" text={count('job.others', more)} />}
+      <div class="homie-lowstrip">
+        {jobs.length === 1 ? <OneLine job={first} /> : <OpenJobs id="all-jobs" text={summaryOf(jobs)} />}
+      </div>
+    </section>
+  );
+}
+
+function OpenJobs({ id, text }: { readonly id: string; readonly text: string }) {
+  const { show } = useSidebar();
+  return (
+    <button type="button" class="homie-jobline" data-key={id} title={text} onClick={() => show({ kind: 'jobs' })}>
+      <Icon name="tasks" />
+      <span>{text}</span>
+      <Icon name="angle-right" />
+    </button>
+  );
+}
+
+function OneLine({ job }: { readonly job: JobCard }) {
+  const { feed } = useSidebar();
+  const percent = isOpen(job) && `${Math.floor(job.progress)} %`;
+  return (
+    <OpenJobs id="all-jobs" text={[titleOf(job, feed.rows), percent, lineOf(job, feed)].filter(Boolean).join(' · ')} />
+  );
+}
+
+function CompactCard({ job }: { readonly job: JobCard }) {
+  const { feed, show } = useSidebar();
+  const title = titleOf(job, feed.rows);
+  const line = lineOf(job, feed);
+  return (
+    <div class="homie-compact" data-job={job.id} data-state={job.state}>
+      <StateIcon job={job} />
+      <button
+        type="button"
+        class="homie-jobtitle"
+        data-key={`job-${job.id}`}
+        title={title}
+        onClick={() => show({ kind: 'jobs' })}
+      >
+        {title}
+      </button>
+      <div class="homie-jobstate">
+        <JobProgress job={job} />
+        <span class="homie-why" title={line}>
+          {line}
+        </span>
+      </div>
+      <JobButtons job={job} compact />
+    </div>
+  );
+}
+
+/** Returns why a job waits, or else how many devices are in each state. */
+function lineOf(job: JobCard, { rows, now }: ReturnType<typeof useSidebar>['feed']): string {
+  return jobWhy(job, rows, now) || countsText(job) || stateOf(job).label;
 }
 
 /** Shows all jobs, open and lately ended. */
 export function Jobs() {
-  const { back } = useSidebar();
+  const { feed, back } = useSidebar();
+  const list = useKeptFocus<HTMLDivElement>();
+  useTick(SECOND);
+  const jobs = sorted(feed.jobs);
   return (
     <section class="homie-view" aria-label={t('jobs')}>
       <ViewHead title={t('jobs')} back={t('back')} onBack={back} />
+      <div ref={list} class="homie-scrolled" tabIndex={-1} role="list" aria-label={t('jobs')}>
+        {jobs.map((job) => (
+          <FullCard key={job.id} job={job} />
+        ))}
+      </div>
+      {jobs.length === 0 && <p class="homie-note">{t('job.none')}</p>}
     </section>
   );
+}
+
+function FullCard({ job }: { readonly job: JobCard }) {
+  const { feed } = useSidebar();
+  const { label, symbol, tone } = stateOf(job);
+  const title = titleOf(job, feed.rows);
+  const why = jobWhy(job, feed.rows, feed.now);
+  return (
+    <div class="homie-card homie-job" role="listitem" data-job={job.id} data-state={job.state} aria-label={title}>
+      <div class="homie-title">
+        <strong title={title}>{title}</strong>
+        <span class="homie-jobword" data-tone={tone}>
+          <Icon name={symbol} /> {label}
+        </span>
+      </div>
+      {isOpen(job) && (
+        <div class="homie-jobstate">
+          <JobProgress job={job} />
+        </div>
+      )}
+      <p class="homie-counts">{countsText(job)}</p>
+      {why !== '' && (
+        <p class="homie-why">
+          <Icon name="clock-o" /> {why}
+        </p>
+      )}
+      {job.error !== undefined && (
+        <p class="homie-verdict" data-verdict="bad">
+          <Icon name="exclamation-circle" /> {sentences(job.error)}
+        </p>
+      )}
+      <Origin job={job} />
+      <JobButtons job={job} />
+    </div>
+  );
+}
+
+/** Shows who started a job, and when. */
+function Origin({ job: { by, startedAt, endedAt } }: { readonly job: JobCard }) {
+  const { feed } = useSidebar();
+  return (
+    <p class="homie-origin">
+      {by !== undefined && <span>{t('job.by', { by })}</span>}
+      <span title={exact(startedAt)}>{t('job.started', { ago: ago(startedAt, feed.now) })}</span>
+      {endedAt !== undefined && <span title={exact(endedAt)}>{t('job.ended', { ago: ago(endedAt, feed.now) })}</span>}
+    </p>
+  );
+}
+
+/** Returns the jobs, the open ones first. */
+function sorted(jobs: readonly JobCard[]): JobCard[] {
+  return [...jobs].sort((a, b) => Number(isOpen(b)) - Number(isOpen(a)));
 }
