@@ -123,9 +123,10 @@ function useBrokers(feed: Feed): readonly BrokerNode[] {
   useEffect(() => {
     const list = (): void => {
       const found = brokerNodes();
-      const known = [feed.broker, RED.settings.getLocal(CHOSEN)].find((id) => found.some((node) => node.id === id));
+      const wanted = [feed.broker, RED.settings.getLocal(CHOSEN)];
+      const known = wanted.flatMap((id) => found.find((node) => node.id === id) ?? [])[0];
       setBrokers(found);
-      feed.follow(String(known ?? found[0]?.id ?? ''));
+      feed.follow((known ?? found[0])?.id ?? '');
     };
     let soon: ReturnType<typeof setTimeout> | undefined;
     const listSoon = (): void => {

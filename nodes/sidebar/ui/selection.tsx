@@ -67,7 +67,8 @@ function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
   const [anchor, setAnchor] = useState<HTMLElement>();
   const actions = actionsFor(chosen);
   const [main, ...others] = actions;
-  const label = (action: (typeof actions)[number]): string => `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
+  const label = (action: (typeof actions)[number]): string =>
+    `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
   return (
     <>
       <span class="homie-counted" role="status">
