@@ -1,7 +1,7 @@
 /** What to do while there are no devices to show. */
 import { deploy, mayDeploy, openSettings, type BrokerNode, type TestedDevice } from './editor';
 import type { FeedState } from './feed';
-import { Button, Icon } from './parts';
+import { Button, Icon, useTick } from './parts';
 import { count, known, t } from './texts';
 import { useSidebar } from './views';
 
@@ -13,6 +13,8 @@ type Step = keyof typeof steps;
 /** Shows what is missing, and one step to get it. */
 export function FirstSteps({ brokers }: { readonly brokers: readonly BrokerNode[] }) {
   const { feed } = useSidebar();
+  // The test in the dialog does not notify the sidebar.
+  useTick(1000);
   const { broker, state } = feed;
   const node = RED.nodes.node(broker);
   if (!isStep(state)) return null;
@@ -74,7 +76,7 @@ function Tested({ devices }: { readonly devices: readonly TestedDevice[] }) {
             <span class="homie-ellipsis" title={name === id ? id : `${name} (${id})`}>
               {name}
             </span>
-            <span class="homie-muted homie-ellipsis">
+            <span class="homie-muted homie-ellipsis" title={[firmware, version].filter(Boolean).join(' ')}>
               {[known(`state.${state}`), firmware, version].filter(Boolean).join(' ')}
             </span>
           </li>

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 import type { JobAction, JobCard } from '../../../src/rollout/job-card';
 import { ask, Failure } from './api';
-import { isOpen, planOf, stateOf, titleOf } from './job-texts';
+import { planOf, stateOf, titleOf } from './job-texts';
 import { Button, Icon, ProgressBar } from './parts';
 import { t } from './texts';
 import { useSidebar } from './views';
@@ -66,16 +66,10 @@ export function JobButtons({ job, compact = false }: JobButtonsInput) {
   );
 }
 
-/** Shows the progress of a job that is open, over all its devices. */
+/** Shows the progress of a job over all its devices. */
 export function JobProgress({ job }: { readonly job: JobCard }) {
   const { feed } = useSidebar();
-  if (!isOpen(job)) return null;
-  return (
-    <>
-      <ProgressBar percent={job.progress} label={t('job.progress', { job: titleOf(job, feed.rows) })} />
-      <span class="homie-percent">{Math.floor(job.progress)} %</span>
-    </>
-  );
+  return <ProgressBar percent={job.progress} label={t('job.progress', { job: titleOf(job, feed.rows) })} />;
 }
 
 /** Shows the state of a job as an icon, which has its words in the title. */

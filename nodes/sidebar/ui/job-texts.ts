@@ -61,6 +61,10 @@ export function stateOf(job: JobCard): { readonly label: string; readonly symbol
   return { label, symbol: 'minus-circle', tone: undefined };
 }
 
+export function percentOf({ progress }: JobCard): string {
+  return `${Math.floor(progress)} %`;
+}
+
 /** Returns the word for a state of a job or of its devices. */
 function wordOf({ change }: JobCard, state: JobCard['state']): string {
   if (state === 'running' || state === 'paused' || state === 'stopped') return t(`job.state.${state}`);
@@ -88,7 +92,7 @@ export function jobWhy({ why, device }: JobCard, rows: Rows, now: number): strin
   const row = id === undefined || others.length > 0 ? undefined : rows.get(id);
   if (why.kind !== 'offline' || row?.seen === undefined) return whyText(why, now);
   const state = row.state === 'sleeping' ? 'sleeping' : 'away';
-  return t(`job.${state}`, { device: row.name ?? row.id, ago: ago(row.seen, now) });
+  return t(`job.${state}`, { device: row.id, ago: ago(row.seen, now) });
 }
 
 /** Returns the plan for an action that changes devices. */

@@ -1,7 +1,8 @@
 /** The jobs of the broker. */
 import type { JobCard } from '../../../src/rollout/job-card';
+import type { Feed } from './feed';
 import { JobButtons, JobProgress, StateIcon, useKeptFocus } from './job-parts';
-import { countsText, isCurrent, isOpen, jobWhy, stateOf, summaryOf, titleOf } from './job-texts';
+import { countsText, isCurrent, isOpen, jobWhy, percentOf, stateOf, summaryOf, titleOf } from './job-texts';
 import { Icon, useTick, ViewHead } from './parts';
 import { ago, count, exact, sentences, t } from './texts';
 import { useSidebar } from './views';
@@ -34,12 +35,26 @@ export function JobStrip() {
   );
 }
 
-function OpenJobs({ id, text }: { readonly id: string; readonly text: string }) {
+interface OpenJobsInput {
+  readonly id: string;
+  readonly text: string;
+  /** What is before the text, and gives way to it. */
+  readonly title?: string;
+}
+
+function OpenJobs({ id, text, title }: OpenJobsInput) {
   const { show } = useSidebar();
   return (
-    <button type="button" class="homie-jobline" data-key={id} title={text} onClick={() => show({ kind: 'jobs' })}>
+    <button
+      type="button"
+      class="homie-jobline"
+      data-key={id}
+      title={[title, text].filter(Boolean).join(' · ')}
+      onClick={() => show({ kind: 'jobs' })}
+    >
       <Icon name="tasks" />
-      <span>{text}</span>
+      {title !== undefined && <strong class="homie-ellipsis">{title}</strong>}
+      <span class="homie-ellipsis">{text}</span>
       <Icon name="angle-right" />
     </button>
   );
@@ -47,10 +62,7 @@ function OpenJobs({ id, text }: { readonly id: string; readonly text: string }) 
 
 function OneLine({ job }: { readonly job: JobCard }) {
   const { feed } = useSidebar();
-  const percent = isOpen(job) && `${Math.floor(job.progress)} %`;
-  return (
-    <OpenJobs id="all-jobs" text={[titleOf(job, feed.rows), percent, lineOf(job, feed)].filter(Boolean).join(' · ')} />
-  );
+  return <OpenJobs id="all-jobs" title={titleOf(job, feed.rows)} text={lineOf(job, feed)} />;
 }
 
 function CompactCard({ job }: { readonly job: JobCard }) {
@@ -62,27 +74,26 @@ function CompactCard({ job }: { readonly job: JobCard }) {
       <StateIcon job={job} />
       <button
         type="button"
-        class="homie-jobtitle"
+        class="homie-link homie-ellipsis"
         data-key={`job-${job.id}`}
         title={title}
         onClick={() => show({ kind: 'jobs' })}
       >
         {title}
       </button>
-      <div class="homie-jobstate">
-        <JobProgress job={job} />
-        <span class="homie-why" title={line}>
-          {line}
-        </span>
+      <div class="homie-why homie-ellipsis" title={line}>
+        {line}
       </div>
       <JobButtons job={job} compact />
+      {isOpen(job) && <JobProgress job={job} />}
     </div>
   );
 }
 
-/** Returns why a job waits, or else how many devices are in each state. */
-function lineOf(job: JobCard, { rows, now }: ReturnType<typeof useSidebar>['feed']): string {
-  return jobWhy(job, rows, now) || countsText(job) || stateOf(job).label;
+/** Returns the progress of a job, and why it waits or else how many devices are in each state. */
+function lineOf(job: JobCard, { rows, now }: Feed): string {
+  const what = jobWhy(job, rows, now) || countsText(job) || stateOf(job).label;
+  return isOpen(job) ? `${percentOf(job)} · ${what}` : what;
 }
 
 /** Shows all jobs, open and lately ended. */
@@ -94,7 +105,7 @@ export function Jobs() {
   return (
     <section class="homie-view" aria-label={t('jobs')}>
       <ViewHead title={t('jobs')} back={t('back')} onBack={back} />
-      <div ref={list} class="homie-scrolled" tabIndex={-1} role="list" aria-label={t('jobs')}>
+      <div ref={list} class="homie-cards" tabIndex={-1} role="list" aria-label={t('jobs')}>
         {jobs.map((job) => (
           <FullCard key={job.id} job={job} />
         ))}
@@ -118,14 +129,15 @@ function FullCard({ job }: { readonly job: JobCard }) {
         </span>
       </div>
       {isOpen(job) && (
-        <div class="homie-jobstate">
+        <div class="homie-jobprogress">
           <JobProgress job={job} />
+          <span>{percentOf(job)}</span>
         </div>
       )}
-      <p class="homie-counts">{countsText(job)}</p>
-      {why !== '' && (
-        <p class="homie-why">
-          <Icon name="clock-o" /> {why}
+      <p class="homie-muted">{countsText(job)}</p>
+      {why !== '' && why !== label && (
+        <p>
+          <Icon name="info-circle" /> {why}
         </p>
       )}
       {job.error !== undefined && (
@@ -143,7 +155,7 @@ function FullCard({ job }: { readonly job: JobCard }) {
 function Origin({ job: { by, startedAt, endedAt } }: { readonly job: JobCard }) {
   const { feed } = useSidebar();
   return (
-    <p class="homie-origin">
+    <p class="homie-origin homie-muted">
       {by !== undefined && <span>{t('job.by', { by })}</span>}
       <span title={exact(startedAt)}>{t('job.started', { ago: ago(startedAt, feed.now) })}</span>
       {endedAt !== undefined && <span title={exact(endedAt)}>{t('job.ended', { ago: ago(endedAt, feed.now) })}</span>}

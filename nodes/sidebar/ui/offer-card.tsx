@@ -32,7 +32,7 @@ export function OfferedCard({ offer, fileName }: OfferedCardInput) {
         </p>
       )}
       <FirmwareFacts chip={chip} size={bytes} md5={checksum} file={fileName} />
-      <p class="homie-audience">{audienceOf(offer)}</p>
+      <p class="homie-muted">{audienceOf(offer)}</p>
       {mayWrite && <OfferButtons offer={offer} name={name} />}
     </div>
   );
@@ -119,7 +119,7 @@ function Withdrawal({ offer: { checksum }, name, onKeep }: WithdrawalInput) {
     feed.look();
   };
   return (
-    <div ref={question} class="homie-confirm" role="group" tabIndex={-1} aria-label={t('offer.sure', { image: name })}>
+    <div ref={question} class="homie-question" role="group" tabIndex={-1} aria-label={t('offer.sure', { image: name })}>
       <p>{t('offer.sure', { image: name })}</p>
       <div class="homie-buttons">
         <Button id={`keep-${checksum}`} onClick={onKeep}>

@@ -8,7 +8,7 @@ import { FileButton } from './file-button';
 import { firmwareOf } from './job-texts';
 import { t } from './texts';
 import { UploadCard } from './upload-card';
-import { useUpload } from './use-upload';
+import { useUpload, type Uploads } from './use-upload';
 import { useSidebar, type View } from './views';
 
 /** Shows in one line what is on offer. */
@@ -19,8 +19,10 @@ export function OfferLine() {
   if (offers.length === 0) {
     return (
       <div class="homie-offerline">
-        <span class="homie-ellipsis">{t('offer.none')}</span>
-        {mayWrite && <span class="homie-ellipsis homie-droptext">{t('offer.drop')}</span>}
+        <span class="homie-ellipsis" title={t('offer.none')}>
+          {t('offer.none')}
+        </span>
+        {mayWrite && <span class="homie-droptext">{t('offer.drop')}</span>}
         {mayWrite && <FileButton id="add-firmware" onFile={(file) => show({ kind: 'offers', file })} />}
       </div>
     );
@@ -30,7 +32,7 @@ export function OfferLine() {
     <div class="homie-offerline">
       <button
         type="button"
-        class="homie-ellipsis"
+        class="homie-link homie-ellipsis"
         data-key="offers"
         title={all}
         onClick={() => show({ kind: 'offers' })}
@@ -57,40 +59,49 @@ const taken = new WeakSet<File>();
 
 /** Shows the images on offer, and takes another one. */
 export function Offers({ file }: Extract<View, { kind: 'offers' }>) {
-  const { feed, back, mayWrite } = useSidebar();
+  const { feed, back } = useSidebar();
   const upload = useUpload(feed);
-  const { current } = upload;
-  const isReady = isDeployed(feed.state);
+  const { state } = feed;
+  const isReady = isDeployed(state);
+  const isMissing = state === 'none' || state === 'undeployed';
   useEffect(() => {
     if (file === undefined || !isReady || taken.has(file)) return;
     taken.add(file);
     upload.take(file);
   }, [file, isReady]);
-  const fresh = current?.answer?.offered === true ? current.answer.offer.checksum : undefined;
-  const isListed = feed.offers.some(({ checksum }) => checksum === fresh);
   return (
     <section class="homie-view" aria-label={t('offers')}>
       <ViewHead title={t('offers')} back={t('back')} onBack={back} />
-      {!isReady && <FirstSteps brokers={brokerNodes()} />}
-      <div class="homie-scrolled">
-        {isReady && mayWrite && (
-          <div class="homie-drop">
-            <Icon name="upload" />
-            <span>{t('offer.drop')}</span>
-            <FileButton id="choose" onFile={(chosen) => upload.take(chosen)} />
-          </div>
-        )}
-        {current !== undefined && !isListed && <UploadCard upload={upload} uploading={current} />}
-        {feed.offers.map((offer) => (
-          <OfferedCard
-            key={offer.checksum}
-            offer={offer}
-            fileName={offer.checksum === fresh ? current?.file.name : undefined}
-          />
-        ))}
-        {isReady && feed.offers.length === 0 && current === undefined && <p class="homie-note">{t('offer.none')}</p>}
-      </div>
+      {isMissing ? <FirstSteps brokers={brokerNodes()} /> : <Cards upload={upload} />}
     </section>
+  );
+}
+
+/** Shows where to drop a file, what happens to it, and what is on offer. */
+function Cards({ upload }: { readonly upload: Uploads }) {
+  const { feed, mayWrite } = useSidebar();
+  const { current } = upload;
+  const fresh = current?.answer?.offered === true ? current.answer.offer.checksum : undefined;
+  const isListed = feed.offers.some(({ checksum }) => checksum === fresh);
+  return (
+    <div class="homie-cards">
+      {mayWrite && (
+        <div class="homie-drop">
+          <Icon name="upload" />
+          <span>{t('offer.drop')}</span>
+          <FileButton id="choose" onFile={(chosen) => upload.take(chosen)} />
+        </div>
+      )}
+      {current !== undefined && !isListed && <UploadCard upload={upload} uploading={current} />}
+      {feed.offers.map((offer) => (
+        <OfferedCard
+          key={offer.checksum}
+          offer={offer}
+          fileName={offer.checksum === fresh ? current?.file.name : undefined}
+        />
+      ))}
+      {feed.offers.length === 0 && current === undefined && <p class="homie-note">{t('offer.none')}</p>}
+    </div>
   );
 }
 
