@@ -53,6 +53,7 @@ export function App({ root }: { readonly root: HTMLElement }) {
     },
     tell: setTold,
   };
+  useEscape(root, views.length > 0 ? sidebar.back : undefined);
   useDrops(root, (file) => setViews([{ view: { kind: 'offers', file }, from: 'add-firmware' }]), sidebar.mayWrite);
   const view = views.at(-1)?.view;
   const note = noteOf(feed);
@@ -167,6 +168,19 @@ function useFocus(root: HTMLElement, views: readonly Opened[]): { return: (key: 
       returnTo.current = key;
     },
   };
+}
+
+/** Calls back when Escape is pressed, unless that closes a menu. */
+function useEscape(root: HTMLElement, leave: (() => void) | undefined): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || leave === undefined || root.querySelector(':popover-open') !== null) return;
+      event.stopPropagation();
+      leave();
+    };
+    root.addEventListener('keydown', press);
+    return () => root.removeEventListener('keydown', press);
+  }, [root, leave]);
 }
 
 function keyOf(element: Element | null): string | undefined {

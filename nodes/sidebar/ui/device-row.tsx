@@ -1,6 +1,6 @@
 /** A device in the table. */
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor } from './actions';
+import { actionsFor, prominent } from './actions';
 import { Button, Icon, ProgressBar } from './parts';
 import { statusOf, type RowStatus } from './row-status';
 import { ago, exact, t } from './texts';
@@ -132,6 +132,3 @@ function RowButtons({ row, tabIndex, onMenu }: RowButtonsInput) {
     </>
   );
 }
-
-/** The actions with a button in the row. The first that fits gets it; the others are in the menu. */
-const prominent: ReadonlySet<string> = new Set(['update', 'cancel', 'retry']);

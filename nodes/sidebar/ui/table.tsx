@@ -14,27 +14,33 @@ import { Tools } from './tools';
 import { useSidebar } from './views';
 import { reveal, VirtualList } from './virtual-list';
 
-/** Minimum width, in px, at which each device fits in one line. */
+/** The height of a row, in px: with one line, with two, or with one where the sidebar is low. */
+const HEIGHTS = { wide: 34, narrow: 46, low: 28 } as const;
+
+type Shape = keyof typeof HEIGHTS;
+
+/** Minimum width, in px, at which everything about a device fits in one line. */
 const WIDE = 700;
 
-const HEIGHTS = { wide: 34, narrow: 46 };
+/** Maximum height of the sidebar, in px, at which it is low, as in Node-RED 5 with two panels. */
+const LOW = 420;
 
 /** Shows the devices of the feed. */
 export function DeviceTable({ isHidden }: { readonly isHidden: boolean }) {
   const { feed } = useSidebar();
   const [query, setQuery] = useState<Query>(firstQuery);
   const grid = useRef<HTMLDivElement>(null);
-  const isWide = useIsWide(grid);
+  const shape = useShape(grid);
   useTick(15_000);
   const { rows } = feed;
   const shown = useMemo(() => arrange(rows.values(), query), [rows, query]);
   const { ticked, toggle, set } = useTicks(shown);
   const chosen = [...ticked].flatMap((id) => rows.get(id) ?? []);
   return (
-    <div class={`homie-table ${isWide ? 'homie-wide' : ''}`} hidden={isHidden}>
-      <Tools rows={rows} query={query} isWide={isWide} onQuery={setQuery} />
+    <div class={`homie-table homie-${shape}`} hidden={isHidden}>
+      <Tools rows={rows} query={query} isWide={shape === 'wide'} onQuery={setQuery} />
       <Selection shown={shown} total={rows.size} chosen={chosen} onTicked={set} />
-      <Grid element={grid} shown={shown} isWide={isWide} ticked={ticked} onTick={toggle}>
+      <Grid element={grid} shown={shown} shape={shape} ticked={ticked} onTick={toggle}>
         <Head query={query} onQuery={setQuery} />
       </Grid>
     </div>
@@ -44,18 +50,18 @@ export function DeviceTable({ isHidden }: { readonly isHidden: boolean }) {
 interface GridInput {
   readonly element: RefObject<HTMLDivElement | null>;
   readonly shown: readonly TableRow[];
-  readonly isWide: boolean;
+  readonly shape: Shape;
   readonly ticked: ReadonlySet<string>;
   readonly onTick: (id: string, isRange: boolean) => void;
   /** The headers. */
   readonly children: ComponentChildren;
 }
 
-function Grid({ element, shown, isWide, ticked, onTick, children }: GridInput) {
+function Grid({ element, shown, shape, ticked, onTick, children }: GridInput) {
   const { mayWrite, show } = useSidebar();
   const [active, setActive] = useState<string>();
-  const height = isWide ? HEIGHTS.wide : HEIGHTS.narrow;
-  const above = isWide ? HEIGHTS.wide : 0;
+  const height = HEIGHTS[shape];
+  const above = shape === 'wide' ? height : 0;
   const index = shown.findIndex(({ id }) => id === active);
   const move = (to: number): void => {
     const at = Math.min(Math.max(to, 0), shown.length - 1);
@@ -188,16 +194,17 @@ function target(key: string, index: number, element: HTMLElement | null, height:
   return targets[key];
 }
 
-function useIsWide(element: { readonly current: HTMLElement | null }): boolean {
-  const [isWide, setIsWide] = useState(false);
+function useShape(grid: RefObject<HTMLElement | null>): Shape {
+  const [shape, setShape] = useState<Shape>('narrow');
   useEffect(() => {
-    const { current } = element;
-    if (current === null) return undefined;
+    const sidebar = grid.current?.closest('.homie-sidebar');
+    if (sidebar === null || sidebar === undefined) return undefined;
     const resized = new ResizeObserver(() => {
-      if (current.clientWidth > 0) setIsWide(current.clientWidth >= WIDE);
+      const { clientWidth, clientHeight } = sidebar;
+      if (clientWidth > 0) setShape(clientWidth >= WIDE ? 'wide' : clientHeight <= LOW ? 'low' : 'narrow');
     });
-    resized.observe(current);
+    resized.observe(sidebar);
     return () => resized.disconnect();
-  }, [element]);
-  return isWide;
+  }, [grid]);
+  return shape;
 }
