@@ -119,7 +119,18 @@ function Withdrawal({ offer: { checksum }, name, onKeep }: WithdrawalInput) {
     feed.look();
   };
   return (
-    <div ref={question} class="homie-question" role="group" tabIndex={-1} aria-label={t('offer.sure', { image: name })}>
+    <div
+      ref={question}
+      class="homie-question"
+      role="group"
+      tabIndex={-1}
+      aria-label={t('offer.sure', { image: name })}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        onKeep();
+      }}
+    >
       <p>{t('offer.sure', { image: name })}</p>
       <div class="homie-buttons">
         <Button id={`keep-${checksum}`} onClick={onKeep}>

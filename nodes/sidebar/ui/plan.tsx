@@ -46,6 +46,7 @@ export function Plan({ title, request }: PlanView) {
   return (
     <section class="homie-view" aria-label={title}>
       <ViewHead title={title} back={t('back')} onBack={back} />
+      {RED.nodes.node(broker)?.changed === true && <p class="homie-note">{t('undeployedChanges')}</p>}
       <PlanBody plan={plan} />
       <div class="homie-buttons">
         <Button id="again" onClick={() => void look()}>
