@@ -52,19 +52,15 @@ for (const language of languages) {
 }
 await bundle({ ...dialogScript, outfile: at('resources/dialogs.js') });
 
-// Code that the sidebar shares with the nodes, as modules for the browser.
-for (const [name, source] of [
-  ['firmware', 'src/firmware/browser-info.ts'],
-  ['sentences', 'nodes/shared/sentences.js'],
-]) {
-  await bundle({
-    entryPoints: [at(source)],
-    minify: true,
-    format: 'esm',
-    outfile: at(`resources/sidebar-${name}.js`),
-    banner: { js: `// Made by the build from ${source}.` },
-  });
-}
+// A module for the browser.
+await bundle({
+  entryPoints: [at('nodes/sidebar/ui/main.tsx')],
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  outfile: at('resources/sidebar.js'),
+  banner: { js: '// Made by the build from nodes/sidebar/ui.' },
+});
 
 /** Returns the text of a file of the package. */
 function read(file) {

@@ -112,8 +112,7 @@ export interface DeviceDetails {
   readonly history: readonly HistoryRow[];
   /** The configuration as last published, secrets masked, or why there is none. */
   readonly config:
-    | { readonly content: JsonObject; readonly fields: readonly ConfigField[] }
-    | { readonly says: readonly Value[] };
+    { readonly content: JsonObject; readonly fields: readonly ConfigField[] } | { readonly says: readonly Value[] };
 }
 
 export interface DeviceFacts {

@@ -5,6 +5,7 @@ import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/devic
 import { isFinal, type Update } from '../update/update';
 import { saysOf } from '../errors';
 import { plainText } from '../plain-text';
+import type { Why } from '../update/why';
 import type { Value } from '../texts/text';
 import type { DeviceUpdate, DeviceUpdates } from './device-updates';
 import { Rows, type RowChanges } from './rows';
@@ -21,10 +22,19 @@ export interface TableRow {
   /** When the last live message came, in ms since 1970, rounded to the second. */
   readonly seen?: number;
   readonly update?: RowUpdate;
+  readonly offer?: { readonly state: 'available' | 'newer_installed' | 'held'; readonly version?: string; readonly checksum: string };
+  readonly excluded?: true;
+  readonly otaOff?: true;
+  readonly canRollBack?: true;
 }
 
 /** The update of a device: that of a job, or what is on offer for the device unless it runs that. */
 interface RowUpdate {
+  readonly job?: string;
+  readonly change?: 'firmware' | 'configuration';
+  readonly remaining?: number;
+  readonly why?: Why;
+  readonly mayRetry?: true;
   readonly state: Update['state'] | 'available' | 'newer_installed' | 'held';
   readonly phase?: string;
   /** Percent, 0 to 100, until the update has ended. */

@@ -1,0 +1,58 @@
+/** What a user can do with devices: each action is planned and shown before it starts. */
+import type { TableRow } from '../../../src/devices/table';
+import type { PlanRequest } from '../answers';
+import { isEnded, mayUpdate } from './arrange';
+import { count, t } from './texts';
+import type { View } from './views';
+
+/** The actions, in the order of the menu. */
+const names = ['update', 'cancel', 'retry', 'rollback', 'enableOta', 'exclude', 'include'] as const;
+
+type ActionName = (typeof names)[number];
+
+/** The actions with a button of their own: the first that fits gets it, and the others are in the menu. */
+export const prominent: ReadonlySet<string> = new Set<ActionName>(['update', 'cancel', 'retry']);
+
+/** An action that fits at least one of the devices. */
+export interface DeviceAction {
+  readonly name: ActionName;
+  /** How many of the devices it fits. */
+  readonly fits: number;
+  readonly view: View;
+}
+
+const fits: Readonly<Record<ActionName, (row: TableRow) => boolean>> = {
+  update: mayUpdate,
+  cancel: isOpen,
+  retry: ({ update }) => update?.mayRetry === true,
+  rollback: (row) => row.canRollBack === true && !isOpen(row),
+  enableOta: ({ otaOff }) => otaOff === true,
+  exclude: ({ excluded }) => excluded !== true,
+  include: ({ excluded }) => excluded === true,
+};
+
+/** Returns the actions for devices. Each plan includes all of them, so that it says why it leaves some out. */
+export function actionsFor(rows: readonly TableRow[]): DeviceAction[] {
+  const devices = rows.map(({ id }) => id);
+  return names.flatMap((name) => {
+    const number = rows.filter(fits[name]).length;
+    if (number === 0) return [];
+    const view = { kind: 'plan', title: titleOf(name, rows), request: requestOf(name, devices) } as const;
+    return [{ name, fits: number, view }];
+  });
+}
+
+function requestOf(name: ActionName, devices: readonly string[]): PlanRequest {
+  if (name === 'enableOta') return { action: 'set', devices, patch: { ota: { enabled: true } } };
+  return { action: name, devices };
+}
+
+function titleOf(name: ActionName, rows: readonly TableRow[]): string {
+  const [only, ...more] = rows;
+  const what = only !== undefined && more.length === 0 ? (only.name ?? only.id) : count('all', rows.length);
+  return `${t(`action.${name}`)}: ${what}`;
+}
+
+function isOpen({ update }: TableRow): boolean {
+  return update !== undefined && !isEnded(update.state);
+}

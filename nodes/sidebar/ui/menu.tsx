@@ -1,0 +1,69 @@
+/** A menu beside the button that opens it. */
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { t } from './texts';
+
+export interface MenuItem {
+  readonly key: string;
+  readonly label: string;
+  readonly choose: () => void;
+}
+
+interface MenuInput {
+  /** The button. */
+  readonly anchor: HTMLElement;
+  readonly items: readonly MenuItem[];
+  readonly onClose: () => void;
+}
+
+/** Shows a menu until an item is chosen, Escape is pressed, or something else is clicked. */
+export function Menu({ anchor, items, onClose }: MenuInput) {
+  const list = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const { current } = list;
+    if (current === null) return;
+    current.showPopover();
+    const at = anchor.getBoundingClientRect();
+    const { offsetWidth, offsetHeight } = current;
+    const below = at.bottom + offsetHeight <= window.innerHeight;
+    current.style.left = `${Math.max(4, at.right - offsetWidth)}px`;
+    current.style.top = `${below ? at.bottom : Math.max(4, at.top - offsetHeight)}px`;
+    current.querySelector('button')?.focus();
+  }, [anchor]);
+  const move = (event: KeyboardEvent): void => {
+    const buttons = [...(list.current?.querySelectorAll('button') ?? [])];
+    const index = buttons.findIndex((each) => each === document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === 'Tab') onClose();
+    if (step === undefined) return;
+    event.preventDefault();
+    buttons.at((index + step) % buttons.length)?.focus();
+  };
+  return (
+    <div
+      ref={list}
+      popover="auto"
+      class="homie-menu"
+      role="menu"
+      aria-label={t('more')}
+      onKeyDown={move}
+      onToggle={(event) => {
+        if (event.newState === 'closed') onClose();
+      }}
+    >
+      {items.map(({ key, label, choose }) => (
+        <button
+          key={key}
+          type="button"
+          role="menuitem"
+          data-key={`menu-${key}`}
+          onClick={() => {
+            onClose();
+            choose();
+          }}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}

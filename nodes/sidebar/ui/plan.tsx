@@ -1,0 +1,156 @@
+/** What an action would do to each device, and the click that confirms it. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { PlanAnswer, PlannedDevice, StartAnswer } from '../answers';
+import { ask, Failure } from './api';
+import { Button, Icon, ViewHead } from './parts';
+import { count, known, sentences, t } from './texts';
+import { useSidebar, type View } from './views';
+import { VirtualList } from './virtual-list';
+
+const HEIGHT = 40;
+
+type PlanView = Extract<View, { kind: 'plan' }>;
+
+/** Shows a plan, and starts it when the user confirms. */
+export function Plan({ title, request }: PlanView) {
+  const { feed, back, home, tell } = useSidebar();
+  const [plan, setPlan] = useState<PlanAnswer | Failure>();
+  const [isStarting, setStarting] = useState(false);
+  const { broker } = feed;
+  const isCurrent = useRef(true);
+  const look = async (): Promise<void> => {
+    setPlan(undefined);
+    const found = await tried(ask<PlanAnswer>('POST', broker, ['plans'], request));
+    if (isCurrent.current) setPlan(found);
+  };
+  const start = async ({ id }: PlanAnswer): Promise<void> => {
+    setStarting(true);
+    const answer = await tried(ask<StartAnswer>('POST', broker, ['plans', id, 'start']));
+    if (!isCurrent.current) return;
+    setStarting(false);
+    if (answer instanceof Failure) {
+      setPlan(answer);
+      return;
+    }
+    tell(count(`plan.${request.action}.done`, answer.devices));
+    feed.look();
+    home();
+  };
+  useEffect(() => {
+    isCurrent.current = true;
+    void look();
+    return () => {
+      isCurrent.current = false;
+    };
+  }, []);
+  return (
+    <section class="homie-view" aria-label={title}>
+      <ViewHead title={title} back={t('back')} onBack={back} />
+      {RED.nodes.node(broker)?.changed === true && <p class="homie-note">{t('undeployedChanges')}</p>}
+      <PlanBody plan={plan} />
+      <div class="homie-buttons">
+        <Button id="again" onClick={() => void look()}>
+          {t('again')}
+        </Button>
+        {plan !== undefined && !(plan instanceof Failure) && (
+          <Button
+            id="confirm"
+            kind="primary"
+            disabled={isStarting || includedOf(plan).length === 0}
+            onClick={() => void start(plan)}
+          >
+            {count(`plan.${request.action}.confirm`, includedOf(plan).length)}
+          </Button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function PlanBody({ plan }: { readonly plan: PlanAnswer | Failure | undefined }) {
+  const viewport = useRef<HTMLDivElement>(null);
+  if (plan === undefined) {
+    return (
+      <p class="homie-note" role="status">
+        <Icon name="spinner" /> {t('checking')}
+      </p>
+    );
+  }
+  if (plan instanceof Failure) {
+    return (
+      <p class="homie-verdict" role="alert" data-verdict="bad">
+        <Icon name="exclamation-circle" /> {plan.message}
+      </p>
+    );
+  }
+  const included = includedOf(plan);
+  const skipped = plan.devices.filter((device) => !device.included);
+  const summary = [
+    count(`plan.${plan.action}.included`, included.length),
+    skipped.length > 0 && count('plan.skipped', skipped.length),
+    plan.others > 0 && count('plan.others', plan.others),
+  ];
+  return (
+    <>
+      <p class="homie-summary" role="status">
+        {summary.filter(Boolean).join(' ')}
+      </p>
+      <div ref={viewport} class="homie-plan" tabIndex={0} role="group" aria-label={t('planned')}>
+        <VirtualList
+          viewport={viewport}
+          items={[...included, ...skipped]}
+          height={HEIGHT}
+          role="list"
+          row={(device, index, top) => (
+            <Planned key={device.id} device={device} index={index} total={plan.devices.length} top={top} />
+          )}
+        />
+      </div>
+    </>
+  );
+}
+
+interface PlannedInput {
+  readonly device: PlannedDevice;
+  readonly index: number;
+  readonly total: number;
+  readonly top: number;
+}
+
+function Planned({ device, index, total, top }: PlannedInput) {
+  const { id, name = id, included, verdict, says, from, to } = device;
+  const versions = [from?.version, included ? to?.version : undefined].filter(Boolean).join(' → ');
+  const why = sentences(says);
+  // A refusal says more than its verdict.
+  const text = [known(`verdict.${verdict}`), !included && why].filter(Boolean).join(': ');
+  return (
+    <div
+      class="homie-planned"
+      role="listitem"
+      aria-setsize={total}
+      aria-posinset={index + 1}
+      data-included={included}
+      title={why}
+      style={{ top: `${top}px` }}
+    >
+      <Icon name={included ? 'check' : 'minus'} />
+      <span class="homie-plan-name">{name === id ? id : `${name} (${id})`}</span>
+      <span class="homie-plan-change">{versions}</span>
+      <span class="homie-plan-verdict">{text === '' ? why : text}</span>
+    </div>
+  );
+}
+
+function includedOf({ devices }: PlanAnswer): PlannedDevice[] {
+  return devices.filter(({ included }) => included);
+}
+
+/** Returns the answer, or the failure to show. */
+async function tried<Answer>(asked: Promise<Answer>): Promise<Answer | Failure> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+/** The selected devices, and what can be done with them. */
+import { useState } from 'preact/hooks';
+import type { TableRow } from '../../../src/devices/table';
+import { actionsFor, prominent } from './actions';
+import { mayUpdate } from './arrange';
+import { Menu } from './menu';
+import { Button, Icon } from './parts';
+import { count, localNumber, t } from './texts';
+import { useSidebar } from './views';
+
+interface SelectionInput {
+  readonly shown: readonly TableRow[];
+  /** How many devices there are, shown or not. */
+  readonly total: number;
+  readonly chosen: readonly TableRow[];
+  readonly onTicked: (ids: readonly string[]) => void;
+}
+
+/** Shows how many devices there are, or the actions for the selected ones. */
+export function Selection({ shown, total, chosen, onTicked }: SelectionInput) {
+  const { mayWrite } = useSidebar();
+  const isAll = shown.length > 0 && chosen.length >= shown.length;
+  return (
+    <div class="homie-selection">
+      {mayWrite && (
+        <input
+          type="checkbox"
+          data-key="tick-all"
+          aria-label={t('selectAll')}
+          title={t('selectAll')}
+          checked={isAll}
+          ref={(box) => {
+            if (box !== null) box.indeterminate = chosen.length > 0 && !isAll;
+          }}
+          onClick={() => onTicked(chosen.length > 0 ? [] : shown.map(({ id }) => id))}
+        />
+      )}
+      {chosen.length === 0 ? (
+        <Counted shown={shown} total={total} onTicked={onTicked} />
+      ) : (
+        <SelectedActions chosen={chosen} />
+      )}
+    </div>
+  );
+}
+
+function Counted({ shown, total, onTicked }: Omit<SelectionInput, 'chosen'>) {
+  const { mayWrite } = useSidebar();
+  const available = shown.filter(mayUpdate);
+  const all = localNumber(total);
+  return (
+    <>
+      <span class="homie-counted" role="status">
+        {shown.length === total ? count('all', total) : count('some', shown.length, { all })}
+      </span>
+      {available.length > 0 && mayWrite && (
+        <Button id="tick-available" kind="plain" onClick={() => onTicked(available.map(({ id }) => id))}>
+          {count('available', available.length)}
+        </Button>
+      )}
+    </>
+  );
+}
+
+function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
+  const { show } = useSidebar();
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  const actions = actionsFor(chosen);
+  // Excluding is never what somebody most likely wants.
+  const main = actions.find(({ name }) => prominent.has(name));
+  const others = actions.filter((action) => action !== main);
+  const label = (action: (typeof actions)[number]): string =>
+    `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
+  return (
+    <>
+      <span class="homie-counted" role="status">
+        {count('selected', chosen.length)}
+      </span>
+      {main !== undefined && (
+        <Button id="selected-main" kind="primary" onClick={() => show(main.view)}>
+          {label(main)}
+        </Button>
+      )}
+      {others.length > 0 && (
+        <button
+          type="button"
+          class="homie-button homie-more"
+          data-key="selected-more"
+          aria-haspopup="menu"
+          aria-label={t('moreSelected')}
+          title={t('moreSelected')}
+          onClick={({ currentTarget }) => setAnchor(currentTarget)}
+        >
+          <Icon name="ellipsis-v" />
+        </button>
+      )}
+      {anchor !== undefined && (
+        <Menu
+          anchor={anchor}
+          items={others.map((each) => ({ key: each.name, label: label(each), choose: () => show(each.view) }))}
+          onClose={() => setAnchor(undefined)}
+        />
+      )}
+    </>
+  );
+}
