@@ -7,7 +7,7 @@ import { isRunBy, type StoredImage } from '../library/stored-image';
 import { byDevice, isFinal, type Reason, type Update } from '../update/update';
 
 /** How the image on offer for a device relates to what the device runs. */
-type OfferState = 'up_to_date' | 'available' | 'newer_installed' | 'held';
+type OfferState = 'up_to_date' | 'available' | 'newer_installed' | 'held' | 'excluded';
 
 /** The image on offer for a device. */
 interface OfferOfDevice {
@@ -23,7 +23,7 @@ export interface DeviceUpdate {
   readonly offered: string | undefined;
   /**
    * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the
-   * image on offer; `scheduled`: a job waits for the device, or for its turn.
+   * image on offer; `excluded`: a newer image is on offer, but the user has excluded the device; `scheduled`: a job waits for the device, or for its turn.
    */
   readonly state: OfferState | 'scheduled' | 'updating';
   /** Why the update waits, unless it waits only for a free slot. */
@@ -84,7 +84,9 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     const { image } = choice;
     if (isRunBy(image, checksum.value)) return { image, state: 'up_to_date' };
     if (isOlder(image.version, fwVersion?.value)) return { image, state: 'newer_installed' };
-    return { image, state: this.library.isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
+    const key = `${scope}${id}`;
+    if (this.library.isHeld(key, image.md5)) return { image, state: 'held' };
+    return { image, state: this.library.isExcluded(key) ? 'excluded' : 'available' };
   }
 
   /** Returns the updates by device id, without devices for which nothing is on offer and that no job has. */

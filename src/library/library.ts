@@ -11,8 +11,9 @@ import {
   without,
   withoutHold,
   type DeviceImages,
-  type ProvenImage,
+  type Proof,
 } from './device-images';
+import { Exclusions } from './exclusions';
 import { imagesInMemory, type ImageFiles } from './image-files';
 import { imageKey, KeptImages, type Uses } from './kept-images';
 import { isOffer, offerKey, Offers, replaces, type Offer } from './offers';
@@ -33,14 +34,6 @@ export interface Offered {
   readonly instead?: StoredImage;
 }
 
-/** The proof that a device runs an image. */
-export interface Proof extends ProvenImage {
-  /** Reads the image if it is not kept yet. */
-  readonly load: () => Promise<Image>;
-  /** Whether the device was rolled back to the image. */
-  readonly isRollback: boolean;
-}
-
 /** The environment of the library. */
 export interface LibraryInput {
   readonly files: ImageFiles;
@@ -55,7 +48,7 @@ export interface LibraryInput {
 }
 
 /**
- * The firmware on offer, and the images that were proven on each device. A device is identified by broker, base topic
+ * The firmware on offer, the images that were proven on each device, and the devices that are excluded from updates. A device is identified by broker, base topic
  * and id, the offers of a broker by its `locks.scope`.
  *
  * Emits `changed` when the offer for a device may have changed, and then `restored` if the library was read.
@@ -67,6 +60,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   /** What `offers` returns for each broker until the next change: it is asked about every device. */
   readonly #offered = new Map<string, readonly StoredImage[]>();
   readonly #devices: ProvenImages;
+  readonly #exclusions: Exclusions;
   #revision = 0;
 
   /** Without `input`, the library is in memory only. */
@@ -80,6 +74,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
       changed: () => this.#change(),
       left: (images) => this.#images.discardSoon(images),
     });
+    this.#exclusions = new Exclusions(write);
     this.#images = new KeptImages({
       files,
       write,
@@ -106,6 +101,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
       for (const each of gone) void this.#input.write(offerKey(each), undefined);
     }
     this.#devices.restore(all, (md5) => this.#images.has(md5));
+    this.#exclusions.restore(all);
     this.#change();
     this.emit('restored');
   }
@@ -198,6 +194,22 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     if (this.isHeld(key, md5)) await this.#devices.set(key, withoutHold(this.#devices.of(key), md5));
   }
 
+  /** Returns whether a user has excluded a device from updates. */
+  isExcluded(key: string): boolean {
+    return this.#exclusions.has(key);
+  }
+
+  /**
+   * Excludes a device from all updates that do not name it by its full id, or includes it again.
+   *
+   * @throws {HomieError} JOB_NOT_SAVED: it cannot be stored, and nothing changes
+   */
+  async exclude(key: string, isExcluded: boolean): Promise<void> {
+    await this.#input.files.inTurn(async () => {
+      if (await this.#exclusions.set(key, isExcluded)) this.#change();
+    });
+  }
+
   /** Reads an image. @throws {HomieError} FIRMWARE_NOT_KEPT: its file is missing or damaged */
   async read(md5: string): Promise<Firmware> {
     return Firmware.from(await this.#input.files.read(md5));
@@ -225,9 +237,10 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     });
   }
 
-  /** Forgets a device. */
+  /** Forgets a device. Never rejects. */
   async forget(key: string): Promise<void> {
     await this.#devices.set(key, undefined);
+    await this.exclude(key, false).catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
   }
 
   /** Stores an offer of an image that is kept, and then puts it on offer. */

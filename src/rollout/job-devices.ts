@@ -95,7 +95,8 @@ export class JobDevices {
   }
 
   /** Restarts devices that have ended. */
-  again(devices: readonly JobDevice[]): void {
+  again(ended: readonly JobDevice[]): void {
+    const devices = ended.filter(({ id }) => !this.#isExcluded(id));
     for (const device of devices) device.renew();
     this.#context.schedule.apply((plan, now) => plan.again(idsOf(devices), now));
     for (const device of devices) device.begin();

@@ -5,7 +5,7 @@ import { defaultSettings, type OtaSettings } from '../ota/settings';
 import { isImageOrigin, type ImageOrigin } from '../library/library';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
-import { heldBecause, stoppedBecause } from './held-back';
+import { heldBecause, exclusionApplies, stoppedBecause } from './held-back';
 import { OtaJob } from './ota-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
 import { Queue } from './queue';
@@ -100,6 +100,7 @@ export async function checkOta(
       const stopped = stoppedBecause(input, device);
       return stopped === undefined ? undefined : { verdict: 'stopped', says: [stopped] };
     },
+    isExcluded: (device) => exclusionApplies(input, device),
     exclude,
   });
   const devices = found.devices.map((each) => {
