@@ -3,7 +3,7 @@ import { asHomieError, HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { Device } from '../homie/device';
 import type { Image } from '../ota/image';
-import { chooseOffer, list, noImage, type Choice } from './choose';
+import { chooseOffer, list, noImage, type Choice, type ImageOrigin } from './choose';
 import {
   afterProof,
   afterRollback,
@@ -13,20 +13,18 @@ import {
   type DeviceImages,
   type Proof,
 } from './device-images';
-import { Exclusions } from './exclusions';
 import { imagesInMemory, type ImageFiles } from './image-files';
 import { imageKey, KeptImages, type Uses } from './kept-images';
+import { KeptKeys } from './kept-keys';
 import { isOffer, offerKey, Offers, replaces, type Offer } from './offers';
 import { ProvenImages } from './proven-images';
 import { describeImage, isRunBy, isStoredImage, type StoredImage } from './stored-image';
 
-/** The source of an image that no message contains: the offers, or the image proven before the present one. */
-export type ImageOrigin = 'offer' | 'previous';
+/** Maximum number of excluded devices: as many as a registry remembers. */
+const MAX_EXCLUDED = 20_000;
 
-/** Returns whether a stored value is an origin. */
-export function isImageOrigin(value: unknown): value is ImageOrigin {
-  return value === 'offer' || value === 'previous';
-}
+/** Maximum number of closed jobs. Only those of the last day matter. */
+const MAX_CLOSED = 200;
 
 /** The result of an offer. `instead`: the higher version that stays on offer. */
 export interface Offered {
@@ -51,17 +49,19 @@ export interface LibraryInput {
  * The firmware on offer, the images that were proven on each device, and the devices that are excluded from updates. A device is identified by broker, base topic
  * and id, the offers of a broker by its `locks.scope`.
  *
- * Emits `changed` when the offer for a device may have changed, and then `restored` if the library was read.
+ * Emits `changed` when the offer for devices may have changed, with the key of the device if it is only one, and then
+ * `restored` if the library was read.
  */
-export class Library extends EventEmitter<{ changed: []; restored: [] }> {
+export class Library extends EventEmitter<{ changed: [device?: string]; restored: [] }> {
   readonly #input: LibraryInput;
   readonly #images: KeptImages;
   readonly #offers = new Offers((md5) => this.#images.get(md5));
   /** What `offers` returns for each broker until the next change: it is asked about every device. */
   readonly #offered = new Map<string, readonly StoredImage[]>();
   readonly #devices: ProvenImages;
-  readonly #exclusions: Exclusions;
-  #revision = 0;
+  readonly #excluded: KeptKeys;
+  /** The ids of jobs that a user has closed, so that they are shown no more. */
+  readonly closedJobs: KeptKeys;
 
   /** Without `input`, the library is in memory only. */
   constructor(input: LibraryInput = { files: imagesInMemory(), write: async () => undefined }) {
@@ -71,10 +71,11 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     const { files, write, room } = input;
     this.#devices = new ProvenImages({
       write,
-      changed: () => this.#change(),
+      changed: (device) => this.#change(device),
       left: (images) => this.#images.discardSoon(images),
     });
-    this.#exclusions = new Exclusions(write);
+    this.#excluded = new KeptKeys({ prefix: 'excluded ', limit: MAX_EXCLUDED, write });
+    this.closedJobs = new KeptKeys({ prefix: 'closed ', limit: MAX_CLOSED, write });
     this.#images = new KeptImages({
       files,
       write,
@@ -101,7 +102,8 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
       for (const each of gone) void this.#input.write(offerKey(each), undefined);
     }
     this.#devices.restore(all, (md5) => this.#images.has(md5));
-    this.#exclusions.restore(all);
+    this.#excluded.restore(all);
+    this.closedJobs.restore(all);
     this.#change();
     this.emit('restored');
   }
@@ -109,11 +111,6 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   /** Removes images that nothing uses, as a process that was killed may leave them. */
   discardUnused(): Promise<void> {
     return this.#images.discardUnused();
-  }
-
-  /** A number that changes whenever the offer for a device may have changed. */
-  get revision(): number {
-    return this.#revision;
   }
 
   /** Returns whether the file of an image is needed. */
@@ -196,7 +193,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
 
   /** Returns whether a user has excluded a device from updates. */
   isExcluded(key: string): boolean {
-    return this.#exclusions.has(key);
+    return this.#excluded.has(key);
   }
 
   /**
@@ -206,7 +203,7 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
    */
   async exclude(key: string, isExcluded: boolean): Promise<void> {
     await this.#input.files.inTurn(async () => {
-      if (await this.#exclusions.set(key, isExcluded)) this.#change();
+      if (await this.#excluded.set(key, isExcluded)) this.#change(key);
     });
   }
 
@@ -286,9 +283,8 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     };
   }
 
-  #change(): void {
-    this.#revision += 1;
+  #change(device?: string): void {
     this.#offered.clear();
-    this.emit('changed');
+    this.emit('changed', device);
   }
 }

@@ -4,7 +4,8 @@ import type { HomieBroker } from '../homie/broker';
 import { isPattern, matchAny } from '../homie/pattern';
 import { untilSettled } from '../homie/presence';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
-import type { Library, ImageOrigin } from '../library/library';
+import type { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { StoredImage } from '../library/stored-image';
 import { exclusionApplies } from './held-back';
 

@@ -1,7 +1,8 @@
 /** Why an image is not sent to a device that does not run it, although nothing is wrong with either. */
 import type { HomieBroker } from '../homie/broker';
 import { isNamed, type DeviceChoice } from '../homie/select';
-import type { Library, ImageOrigin } from '../library/library';
+import type { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { phrase, type Text } from '../texts/text';

@@ -15,7 +15,8 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
-import { Library, type ImageOrigin } from '../library/library';
+import { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
@@ -23,7 +24,8 @@ import { ExchangeTask } from './exchange-task';
 import { heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
 import { History } from './store/history';
 import type { Author } from './store/history-record';
-import { Job, type JobOptions } from './job';
+import { Job } from './job';
+import type { JobOptions } from './job-view';
 import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
