@@ -44,7 +44,7 @@ export class SidebarUpdates {
     const history = persists(settings) && store !== undefined ? store.history : new History();
     this.#around = { broker, history, store, author: { id: node, name: 'Homie sidebar' } };
     this.#queue = Queue.of(broker);
-    if (store !== undefined) this.#queue.library = store.library;
+    if (store !== undefined) this.#queue.use(store);
     this.#requester = new Requester({
       queue: this.#queue,
       node,

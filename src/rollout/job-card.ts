@@ -1,38 +1,7 @@
 /** A job as a person looks at it: plain data. */
 import type { Value } from '../texts/text';
 import type { FirmwareName, State, Summary } from '../update/update';
-
-/**
- * Why a job or a device waits, or what is observed. Times are in ms since 1970.
- *
- * - `slot`: waits for a free slot; `count` devices are in progress
- * - `window`: the time window opens at `until`
- * - `canary`: the canaries `devices` are not verified yet
- * - `observation`: the canaries `devices` are observed until `until`
- * - `offline`, `never_seen`: the device, or `count` devices of the job, are offline or were never seen
- * - `busy`: another job has the device; `change` says which kind
- * - `reboot`: the device may have something to boot
- * - `paused`; `stopped`: by `count` failures
- * - `looking`: the job looks for its devices
- */
-export interface Why {
-  readonly kind:
-    | 'slot'
-    | 'window'
-    | 'canary'
-    | 'observation'
-    | 'offline'
-    | 'never_seen'
-    | 'busy'
-    | 'reboot'
-    | 'paused'
-    | 'stopped'
-    | 'looking';
-  readonly until?: number;
-  readonly devices?: readonly string[];
-  readonly count?: number;
-  readonly change?: 'firmware' | 'configuration';
-}
+import type { Why } from '../update/why';
 
 /** What a user may do with a job. */
 export type JobAction = 'pause' | 'resume' | 'retry' | 'cancel' | 'close';
