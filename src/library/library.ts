@@ -125,6 +125,12 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
     return offered;
   }
 
+  /** Returns when an image was put on offer, in ms since 1970; undefined if it is not on offer. */
+  offeredAt(scope: string, md5: string): number | undefined {
+    const offer = this.#offers.get({ scope, md5 });
+    return offer && Date.parse(offer.at);
+  }
+
   /**
    * Puts an image on offer for the devices with its firmware name, chip and flash size, unless a higher version is on
    * offer for them.

@@ -29,7 +29,8 @@ export type CheckVerdict =
   | 'busy'
   | 'unknown';
 
-interface DeviceCheck {
+/** What an update would do to one device. */
+export interface DeviceCheck {
   readonly device: string;
   readonly verdict: CheckVerdict;
   /** Why, in one or more English sentences. */

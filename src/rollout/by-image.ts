@@ -10,7 +10,7 @@ import type { StoredImage } from '../library/stored-image';
 import { exclusionApplies } from './held-back';
 
 /** An image, and the devices that get it: as they were selected, so that a pattern stays a pattern. */
-interface ImageGroup {
+export interface ImageGroup {
   readonly image: StoredImage;
   readonly choice: DeviceChoice;
   /** The devices that are known to get it. */
