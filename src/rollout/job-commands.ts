@@ -81,7 +81,8 @@ function resume(queue: Queue, node: string | undefined, target: Target): Summary
   return answer(asked, asked.length > 0 ? ['Resumed.'] : [], true);
 }
 
-function wasStopped({ state, reason }: Update): boolean {
+/** Returns whether a device was skipped because failures had stopped an earlier rollout of the image. */
+export function wasStopped({ state, reason }: Update): boolean {
   return state === 'skipped' && reason === 'stopped';
 }
 
@@ -97,7 +98,7 @@ function retry(queue: Queue, node: string | undefined, target: Target): Summary 
 }
 
 /** Returns those of the devices for which this is the last job. */
-function again(
+export function again(
   queue: Queue,
   job: Job,
   devices: readonly string[] | undefined,
@@ -110,7 +111,12 @@ function again(
     .filter((device) => queue.isLastFor(job, device));
 }
 
-function meant(jobs: readonly Job[], { job: id, devices: names }: Target): Meant[] {
+/**
+ * Returns the jobs that a command applies to.
+ *
+ * @throws {HomieError} UNKNOWN_JOB, INVALID_DEVICE_ID
+ */
+export function meant(jobs: readonly Job[], { job: id, devices: names }: Target): Meant[] {
   const candidates = jobs.filter((job) => id === undefined || job.id === id);
   if (id !== undefined && candidates.length === 0) throw new HomieError('UNKNOWN_JOB');
   if (names === undefined) return candidates.map((job) => ({ job, devices: undefined }));
