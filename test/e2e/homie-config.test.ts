@@ -11,7 +11,15 @@ import { root, startNodeRed, type NodeRed } from '../support/node-red';
 
 /** Ids of the example. */
 const id = (number: number): string => `d2e8f4b17c39${number.toString(16).padStart(4, '0')}`;
-const ids = { tab: id(1), get: id(3), check: id(4), set: id(5), risky: id(6), config: id(8), broker: '5a0f3c7e9b1d2468' };
+const ids = {
+  tab: id(1),
+  get: id(3),
+  check: id(4),
+  set: id(5),
+  risky: id(6),
+  config: id(8),
+  broker: '5a0f3c7e9b1d2468',
+};
 
 /** It is in the environment of Node-RED only: what the flow sends to a device must appear nowhere else. */
 const planted = 'pl4nted-passw0rd';
