@@ -27,8 +27,9 @@ Broker    ${scene.mqttUrl}
 Devices   ${scene.devices.map(({ id }) => id).join(', ')}
 Firmware  ${firmware.new}
 
-In the tab "1 - Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout"
-press "update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
+Open the Homie sidebar, drop the firmware there, and update the devices. Or use a flow: in the tab
+"1 - Update one device" press "check", then "update", and look at the debug sidebar. In the tab "Steer a rollout" press
+"update" and then "status" now and then: attic-light sleeps, and is updated when it wakes. In the tab "Change a
 configuration" press "get", "check" and "set"; in the tab "List devices" press "list". The other two tabs answer these:
 
   curl --data-binary @${firmware.new} -H 'Content-Type: application/octet-stream' ${url}/firmware/garden-light

@@ -68,7 +68,8 @@ export async function setScene(
     const flows = await Promise.all(examples.map((name) => example(name, { port: broker.port, ota, folder })));
     const nodeRed = await startNodeRed({
       runtime: 'node-red',
-      flows: flows.flat(),
+      // All examples have the same homie-broker.
+      flows: [...new Map(flows.flat().map((node) => [node['id'], node])).values()],
       ...(port !== undefined && { port }),
     });
     opened.push(() => nodeRed.stop());

@@ -1,10 +1,13 @@
 import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { Fleet } from '../test/simulator/fleet';
+import { inc } from 'semver';
+import { buildImage, Fleet } from '../test/simulator/fleet';
 
 const USAGE = `Usage: npm run simulate -- [options]
 
-Runs simulated Homie devices until Ctrl-C, and prints what they do.
+Runs simulated Homie devices until Ctrl-C, and prints what they do. Writes a newer firmware for them into artifacts/.
 
   --count NUMBER         how many devices [1]
   --broker URL           mqtt:// or mqtts:// [mqtt://127.0.0.1:1883]
@@ -21,6 +24,9 @@ Runs simulated Homie devices until Ctrl-C, and prints what they do.
 
 /** Initial uptime of the devices in hours, as if they had been running before. */
 const UPTIME = 5;
+
+/** Where the newer firmware is written. */
+const folder = path.resolve(__dirname, '../artifacts');
 
 function oneOf<T extends string>(name: string, value: string, choices: readonly T[]): T {
   const choice = choices.find((known) => known === value);
@@ -75,6 +81,23 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
+  const { count, firmware, version, url, baseTopic } = options;
+  const newer = inc(version, 'minor') ?? `${version}-2`;
+  const file = path.join(folder, `${firmware}-${newer}.bin`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(file, buildImage({ ...options, version: newer }));
+  const devices = count === 1 ? '1 device' : `${count} devices`;
+  console.log(`
+Simulating ${devices} with ${firmware} ${version} at ${url}, base topic ${baseTopic}
+
+A firmware to send: ${file}
+
+1. In Node-RED, open the Homie sidebar. The devices are listed if a homie-broker is deployed for this broker.
+2. Drop the firmware in the sidebar, and press "Update ${devices}".
+3. Check what would happen to each device, and confirm.
+
+Ctrl-C ends all. What the devices do:
+`);
   const fleet = new Fleet(options);
   fleet.on('event', (id, text) => console.log(`${new Date().toISOString().slice(11, 19)}  ${id}  ${text}`));
   fleet.switchOn();

@@ -11,7 +11,15 @@ import { root, startNodeRed, type NodeRed } from '../support/node-red';
 
 /** Ids of the example. */
 const id = (number: number): string => `d2e8f4b17c39${number.toString(16).padStart(4, '0')}`;
-const ids = { tab: id(1), get: id(3), check: id(4), set: id(5), risky: id(6), config: id(8), broker: id(14) };
+const ids = {
+  tab: id(1),
+  get: id(3),
+  check: id(4),
+  set: id(5),
+  risky: id(6),
+  config: id(8),
+  broker: '5a0f3c7e9b1d2468',
+};
 
 /** It is in the environment of Node-RED only: what the flow sends to a device must appear nowhere else. */
 const planted = 'pl4nted-passw0rd';
@@ -200,7 +208,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
 
       await page.evaluate("RED.actions.invoke('core:show-debug-tab')");
       await editor.inject(ids.get);
-      await editor.debugged('result', 'ready');
+      await editor.debugged('result', 'kitchen-light: configuration read.');
       await editor.inject(ids.check);
       await editor.debugged('summary', 'The patch would be set in one message and one reboot.');
       assert.deepEqual(device.patches, []);
@@ -215,7 +223,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.status(ids.config, 'nothing to change');
       await editor.inject(ids.risky);
       await editor.status(ids.config, 'risk not allowed');
-      await editor.debugged('error', 'RISK_NOT_ALLOWED');
+      await editor.debugged('error', 'The patch changes settings that are needed to reach or update the device');
       assert.equal(device.patches.length, 1);
       await editor.screenshot(`${tag}-config-6-refused`);
     });

@@ -11,14 +11,23 @@ interface FleetOptions extends Omit<DeviceOptions, 'id' | 'image' | 'config'> {
   version: string;
 }
 
+/** Returns an image that the devices of a fleet could run. */
+export function buildImage({
+  firmware: name,
+  version,
+  implementation,
+}: Pick<FleetOptions, 'firmware' | 'version' | 'implementation'>): Buffer {
+  const build = implementation === 'esp32' ? buildEsp32Image : buildEsp8266Image;
+  return build({ name, version, size: 300_000 });
+}
+
 /** Many devices that run the same firmware: `<firmware>-1`, `<firmware>-2` … */
 export class Fleet extends EventEmitter<{ event: [id: string, text: string] }> {
   readonly devices: readonly SimulatedDevice[];
 
   constructor({ count, firmware: name, version, ...options }: FleetOptions) {
     super();
-    const build = options.implementation === 'esp32' ? buildEsp32Image : buildEsp8266Image;
-    const image = build({ name, version, size: 300_000 });
+    const image = buildImage({ firmware: name, version, ...options });
     this.devices = Array.from({ length: count }, (_, i) => this.#device({ ...options, id: `${name}-${i + 1}`, image }));
   }
 
