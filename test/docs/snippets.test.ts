@@ -11,6 +11,7 @@ const manifest: { name: string; version: string; scripts: Record<string, string>
 /** What every kind of block is tested by; paths from this folder. */
 const kinds: readonly { readonly is: RegExp; readonly by: string }[] = [
   { is: /^sh $/, by: 'snippets.test.ts' },
+  { is: /^sh admin$/, by: '../nodes/documented-admin-api.test.ts' },
   { is: /^json message to homie-(ota|config|devices|firmware)$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^json (summary|check) of homie-ota$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^(python|ini) platformio$/, by: '../nodes/documented-platformio.test.ts' },
@@ -73,7 +74,7 @@ describe('the blocks of code in the documentation', () => {
     }
   });
 
-  for (const block of blocks.filter(({ language }) => language === 'sh')) {
+  for (const block of blocks.filter(({ language, about }) => language === 'sh' && about === '')) {
     it(`are commands that exist (${at(block)})`, () => {
       const commands = commandsOf(block.text);
       assert.ok(commands.length > 0);
