@@ -259,7 +259,7 @@ export class Editor {
    * Waits until a dialog has opened. The dialog takes the focus some time later, is resized, and is then raised:
    * earlier clicks and key presses would be lost, and menus closed.
    */
-  private async opened(): Promise<void> {
+  async opened(): Promise<void> {
     await this.page.waitForFunction(
       "$('.red-ui-tray-body').last()[0].contains(document.activeElement) && $('#red-ui-editor-stack').css('zIndex') === '13'",
     );
