@@ -3,7 +3,7 @@ import type { JobAction, JobCard } from '../../../src/rollout/job-card';
 import type { TableRow } from '../../../src/devices/table';
 import type { PlanRequest } from '../answers';
 import { isFailure, whyText } from './row-status';
-import { ago, count, localNumber, t } from './texts';
+import { count, localNumber, t } from './texts';
 import type { View } from './views';
 
 type Rows = ReadonlyMap<string, TableRow>;
@@ -87,12 +87,7 @@ export function countsText(job: JobCard): string {
 
 /** Returns why a job waits or has stopped, if it does. @param now ms since 1970, on the clock of Node-RED */
 export function jobWhy({ why, device }: JobCard, rows: Rows, now: number): string {
-  if (why === undefined) return '';
-  const [id = device, ...others] = why.devices ?? [];
-  const row = id === undefined || others.length > 0 ? undefined : rows.get(id);
-  if (why.kind !== 'offline' || row?.seen === undefined) return whyText(why, now);
-  const state = row.state === 'sleeping' ? 'sleeping' : 'away';
-  return t(`job.${state}`, { device: row.id, ago: ago(row.seen, now) });
+  return why === undefined ? '' : whyText(why, now, device === undefined ? undefined : rows.get(device));
 }
 
 /** Returns the plan for an action that changes devices. */

@@ -11,46 +11,58 @@ import { UploadCard } from './upload-card';
 import { useUpload, type Uploads } from './use-upload';
 import { useSidebar, type View } from './views';
 
-/** Shows in one line what is on offer. */
+/** Shows in one line what is on offer, and opens that and the jobs. */
 export function OfferLine() {
   const { feed, mayWrite, show } = useSidebar();
-  const { offers } = feed;
-  if (!isDeployed(feed.state)) return null;
-  if (offers.length === 0) {
-    return (
-      <div class="homie-offerline">
-        <span class="homie-ellipsis" title={t('offer.none')}>
-          {t('offer.none')}
-        </span>
-        {mayWrite && <span class="homie-droptext">{t('offer.drop')}</span>}
-        {mayWrite && <FileButton id="add-firmware" onFile={(file) => show({ kind: 'offers', file })} />}
-      </div>
-    );
-  }
-  const all = t('offer.list', { images: offers.map(firmwareOf).join(', ') });
+  const { offers, jobs, state } = feed;
+  if (!isDeployed(state)) return null;
+  const all = offers.length === 0 ? t('offer.none') : t('offer.list', { images: offers.map(firmwareOf).join(', ') });
   return (
     <div class="homie-offerline">
-      <button
-        type="button"
-        class="homie-link homie-ellipsis"
-        data-key="offers"
-        title={all}
-        onClick={() => show({ kind: 'offers' })}
-      >
-        {all}
-      </button>
-      {mayWrite && (
-        <Button
-          id="add-firmware"
-          kind="plain"
-          icon="plus"
-          label={t('offer.add')}
+      {offers.length === 0 ? (
+        <span class="homie-ellipsis" title={all}>
+          {all}
+        </span>
+      ) : (
+        <button
+          type="button"
+          class="homie-link homie-ellipsis"
+          data-key="offers"
+          title={all}
           onClick={() => show({ kind: 'offers' })}
         >
-          <span>{t('offer.add')}</span>
-        </Button>
+          {all}
+        </button>
+      )}
+      {mayWrite && <AddFirmware />}
+      {jobs.length > 0 && (
+        <Button id="jobs" kind="plain" icon="tasks" label={t('jobs')} onClick={() => show({ kind: 'jobs' })} />
       )}
     </div>
+  );
+}
+
+/** Opens the view in which a file can be dropped, or at once the file chooser if nothing is on offer. */
+function AddFirmware() {
+  const { feed, show } = useSidebar();
+  if (feed.offers.length > 0) {
+    return (
+      <Button
+        id="add-firmware"
+        kind="plain"
+        icon="plus"
+        label={t('offer.add')}
+        onClick={() => show({ kind: 'offers' })}
+      >
+        <span>{t('offer.add')}</span>
+      </Button>
+    );
+  }
+  return (
+    <>
+      <span class="homie-droptext">{t('offer.drop')}</span>
+      <FileButton id="add-firmware" onFile={(file) => show({ kind: 'offers', file })} />
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
 import type { TableRow } from '../../../src/devices/table';
 import type { Why } from '../../../src/update/why';
 import { isEnded } from './arrange';
-import { clock, count, duration, sentences, t } from './texts';
+import { ago, clock, count, duration, sentences, t } from './texts';
 
 /** A status in words. */
 export interface RowStatus {
@@ -26,7 +26,7 @@ type RowUpdate = NonNullable<TableRow['update']>;
  */
 export function statusOf(row: TableRow, now: number): RowStatus {
   const { update } = row;
-  if (update !== undefined && !isEnded(update.state)) return openStatus(update, now);
+  if (update !== undefined && !isEnded(update.state)) return openStatus(update, row, now);
   if (update !== undefined && isFailure(update.state)) return endedStatus(update);
   return offerStatus(row) ?? (update === undefined ? { label: '' } : endedStatus(update));
 }
@@ -36,10 +36,11 @@ export function isFailure(state: string): boolean {
   return state === 'failed' || state === 'timed_out' || state === 'rejected';
 }
 
-function openStatus({ state, phase, progress = 0, remaining, why, reason }: RowUpdate, now: number): RowStatus {
+function openStatus(update: RowUpdate, row: TableRow, now: number): RowStatus {
+  const { state, phase, progress = 0, remaining, why, reason } = update;
   if (state !== 'running') {
     const label =
-      why !== undefined ? whyText(why, now) : reason !== undefined ? t(`reason.${reason}`) : t(`update.${state}`);
+      why !== undefined ? whyText(why, now, row) : reason !== undefined ? t(`reason.${reason}`) : t(`update.${state}`);
     return { label, symbol: 'clock-o' };
   }
   const doing = t(`phase.${phase ?? 'sending'}`);
@@ -80,17 +81,26 @@ function offerStatus({ offer, excluded, otaOff }: TableRow): RowStatus | undefin
   return { label, symbol: 'arrow-circle-up', tone: 'busy' };
 }
 
-/** Returns why a job or a device waits, in one line. Times are in ms since 1970. */
-export function whyText(why: Why, now: number): string {
-  const { kind, until, devices = [], count: number = devices.length, change } = why;
-  const list = devices.length > 2 ? count('all', devices.length) : devices.join(', ');
-  const variant =
-    kind === 'busy' ? change : kind === 'observation' ? (until === undefined ? 'open' : 'until') : undefined;
-  const values = {
-    devices: list,
-    left: until === undefined ? '' : duration(until - now),
-    at: until === undefined ? '' : clock(until, now),
-  };
-  if (['slot', 'stopped'].includes(kind)) return count(`why.${kind}`, number);
-  return t(variant === undefined ? `why.${kind}` : `why.${kind}.${variant}`, values);
+/**
+ * Returns why a job or a device waits, in one line. Times are in ms since 1970.
+ *
+ * @param row the device that waits, or the only device of the job
+ */
+export function whyText(why: Why, now: number, row?: TableRow): string {
+  const { kind, until, change } = why;
+  if (kind === 'offline' && row?.seen !== undefined) {
+    const values = { device: row.id, ago: ago(row.seen, now) };
+    return t(`why.${row.state === 'sleeping' ? 'sleeping' : 'away'}`, values);
+  }
+  if (kind === 'busy') return t(change === undefined ? 'reason.busy' : `why.busy.${change}`);
+  if (kind === 'slot' || kind === 'stopped') return count(`why.${kind}`, why.count ?? 0);
+  const variant = kind === 'observation' ? (until === undefined ? '.open' : '.until') : '';
+  const times = until === undefined ? {} : { left: duration(until - now), at: clock(until, now) };
+  return t(`why.${kind}${variant}`, { devices: named(why, row), ...times });
+}
+
+/** Returns the devices of a reason by their ids, or how many there are. */
+function named({ devices = [], count: number = devices.length }: Why, row: TableRow | undefined): string {
+  const ids = devices.length === 0 && row !== undefined ? [row.id] : devices;
+  return ids.length === 0 || ids.length > 2 ? count('all', number) : ids.join(', ');
 }
