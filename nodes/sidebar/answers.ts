@@ -82,10 +82,22 @@ export interface PlannedDevice {
   /** The firmware that the device would get. */
   readonly to?: FirmwareName;
   /** For `set`: what the patch would do. */
-  readonly config?: Pick<
-    ConfigCheck,
-    'problems' | 'risks' | 'warnings' | 'differences' | 'messages' | 'reboots' | 'sketch'
-  >;
+  readonly config?: PlannedChange;
+}
+
+/** What a patch would do to the configuration of a device. Secrets are masked. */
+export interface PlannedChange extends Pick<ConfigCheck, 'differences' | 'messages' | 'reboots' | 'sketch'> {
+  /** Why the patch is refused. */
+  readonly problems: readonly Remark[];
+  readonly risks: readonly Remark[];
+  readonly warnings: readonly Remark[];
+}
+
+/** What there is to say about a value of a configuration. */
+export interface Remark {
+  /** Empty if it is about the whole. */
+  readonly path: string;
+  readonly says: readonly Value[];
 }
 
 /** The answer to a plan. Nothing has been done yet: `POST brokers/:id/plans/:plan/start` does it. */
@@ -112,8 +124,7 @@ export interface DeviceDetails {
   readonly history: readonly HistoryRow[];
   /** The configuration as last published, secrets masked, or why there is none. */
   readonly config:
-    | { readonly content: JsonObject; readonly fields: readonly ConfigField[] }
-    | { readonly says: readonly Value[] };
+    { readonly content: JsonObject; readonly fields: readonly ConfigField[] } | { readonly says: readonly Value[] };
 }
 
 export interface DeviceFacts {

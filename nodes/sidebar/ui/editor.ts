@@ -14,6 +14,7 @@ interface Precise {
     setLocal(key: string, value: string): void;
   };
   readonly actions: { invoke(name: string): void };
+  readonly clipboard: { copyText(text: string): boolean };
 }
 
 declare global {

@@ -1,7 +1,7 @@
 /** What an action would do to each device, and the click that confirms it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PlanAnswer, PlannedDevice, StartAnswer } from '../answers';
-import { ask, Failure } from './api';
+import { ask, Failure, tried } from './api';
 import { Button, Icon, ViewHead } from './parts';
 import { count, known, sentences, t } from './texts';
 import { useSidebar, type View } from './views';
@@ -142,14 +142,4 @@ function Planned({ device, index, total, top }: PlannedInput) {
 
 function includedOf({ devices }: PlanAnswer): PlannedDevice[] {
   return devices.filter(({ included }) => included);
-}
-
-/** Returns the answer, or the failure to show. */
-async function tried<Answer>(asked: Promise<Answer>): Promise<Answer | Failure> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
 }
