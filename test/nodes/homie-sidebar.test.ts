@@ -21,12 +21,11 @@ function texts(language: string): Map<string, string> {
 
 describe('the texts of the sidebar', () => {
   const [english, german] = [texts('en-US'), texts('de')];
-  const scripts = readdirSync(path.join(root, 'resources')).filter((file) => /^sidebar(-[a-z]+)?\.js$/.test(file));
+  const folder = path.join(root, 'nodes/sidebar/ui');
+  const scripts = readdirSync(folder).filter((file) => /\.tsx?$/.test(file));
   const source = [
     readFileSync(path.join(root, editorFile('homie-sidebar')), 'utf8'),
-    ...scripts
-      .filter((file) => !['sidebar-firmware.js', 'sidebar-sentences.js'].includes(file))
-      .map((file) => readFileSync(path.join(root, 'resources', file), 'utf8')),
+    ...scripts.map((file) => readFileSync(path.join(folder, file), 'utf8')),
   ].join('\n');
 
   it('are the same in both languages, with the same values in them', () => {
@@ -39,13 +38,13 @@ describe('the texts of the sidebar', () => {
   });
 
   it('are there for all that the scripts ask for, and for nothing else', () => {
-    const asked = [...source.matchAll(/\bt\(\s*'([\w.]+)'/g)].map(([, key = '']) => key);
-    const counted = [...source.matchAll(/\bcount\('(\w+)'/g)].flatMap(([, key = '']) => [`${key}.one`, `${key}.other`]);
-    const chosen = [...source.matchAll(/\bt\(\w+ (?:\|\| .*?)?\? '(\w+)' : '(\w+)'\)/g)].flatMap(
-      ([, a = '', b = '']) => [a, b],
-    );
-    const groups = [...source.matchAll(/\bt\(`(\w+)\.\$\{/g)].map(([, group = '']) => group);
-    const exact = new Set([...asked, ...counted, ...chosen]);
+    const asked = [...source.matchAll(/\b(?:t|known)\(\s*'([\w.]+)'/g)].map(([, key = '']) => key);
+    const counted = [...source.matchAll(/\bcount\(\s*'([\w.]+)'/g)].flatMap(([, key = '']) => [
+      `${key}.one`,
+      `${key}.other`,
+    ]);
+    const groups = [...source.matchAll(/\b(?:t|known|count)\(\s*`([\w.]+)\.\$\{/g)].map(([, group = '']) => group);
+    const exact = new Set([...asked, ...counted]);
     assert.ok(exact.size > 40 && groups.length > 7);
     for (const key of exact) assert.ok(english.has(key), `${key} is missing`);
     for (const group of groups)
@@ -55,7 +54,7 @@ describe('the texts of the sidebar', () => {
       );
     // A key in a condition is found as a quoted text.
     const isUsed = (key: string): boolean =>
-      exact.has(key) || groups.includes(key.split('.')[0] ?? '') || source.includes(`'${key}'`);
+      exact.has(key) || groups.some((group) => key.startsWith(`${group}.`)) || source.includes(`'${key}'`);
     assert.deepEqual(
       [...english.keys()].filter((key) => !isUsed(key)),
       [],
@@ -111,6 +110,9 @@ describe('the texts of the sidebar', () => {
   });
 
   it('are never put in as HTML', () => {
-    assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|\.html\(|document\.write|\beval\b/);
+    assert.doesNotMatch(
+      source,
+      /innerHTML|outerHTML|insertAdjacentHTML|\.html\(|document\.write|\beval\b|dangerouslySet/,
+    );
   });
 });

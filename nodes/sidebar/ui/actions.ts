@@ -10,6 +10,9 @@ const names = ['update', 'cancel', 'retry', 'rollback', 'enableOta', 'exclude', 
 
 type ActionName = (typeof names)[number];
 
+/** The actions with a button of their own: the first that fits gets it, and the others are in the menu. */
+export const prominent: ReadonlySet<string> = new Set<ActionName>(['update', 'cancel', 'retry']);
+
 /** An action that fits at least one of the devices. */
 export interface DeviceAction {
   readonly name: ActionName;

@@ -53,6 +53,7 @@ export function App({ root }: { readonly root: HTMLElement }) {
     },
     tell: setTold,
   };
+  useEscape(root, views.length > 0 ? sidebar.back : undefined);
   useDrops(root, (file) => setViews([{ view: { kind: 'offers', file }, from: 'add-firmware' }]), sidebar.mayWrite);
   const view = views.at(-1)?.view;
   const note = noteOf(feed);
@@ -123,9 +124,10 @@ function useBrokers(feed: Feed): readonly BrokerNode[] {
   useEffect(() => {
     const list = (): void => {
       const found = brokerNodes();
-      const known = [feed.broker, RED.settings.getLocal(CHOSEN)].find((id) => found.some((node) => node.id === id));
+      const wanted = [feed.broker, RED.settings.getLocal(CHOSEN)];
+      const known = wanted.flatMap((id) => found.find((node) => node.id === id) ?? [])[0];
       setBrokers(found);
-      feed.follow(String(known ?? found[0]?.id ?? ''));
+      feed.follow((known ?? found[0])?.id ?? '');
     };
     let soon: ReturnType<typeof setTimeout> | undefined;
     const listSoon = (): void => {
@@ -166,6 +168,19 @@ function useFocus(root: HTMLElement, views: readonly Opened[]): { return: (key: 
       returnTo.current = key;
     },
   };
+}
+
+/** Calls back when Escape is pressed, unless that closes a menu. */
+function useEscape(root: HTMLElement, leave: (() => void) | undefined): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      if (event.key !== 'Escape' || leave === undefined || root.querySelector(':popover-open') !== null) return;
+      event.stopPropagation();
+      leave();
+    };
+    root.addEventListener('keydown', press);
+    return () => root.removeEventListener('keydown', press);
+  }, [root, leave]);
 }
 
 function keyOf(element: Element | null): string | undefined {

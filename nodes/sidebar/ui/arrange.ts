@@ -40,7 +40,8 @@ const ranks = ['running', 'failed', 'timed_out', 'rejected', 'waiting', 'queued'
 
 function rank(row: TableRow): number {
   const { update } = row;
-  if (update !== undefined && !isEnded(update.state)) return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
+  if (update !== undefined && !isEnded(update.state))
+    return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
   if (mayUpdate(row)) return 650;
   return update === undefined ? 2000 : 700 + ranks.indexOf(update.state) * 101;
 }

@@ -1,8 +1,8 @@
 /** A device in the table. */
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor } from './actions';
+import { actionsFor, prominent } from './actions';
 import { Button, Icon, ProgressBar } from './parts';
-import { statusOf } from './row-status';
+import { statusOf, type RowStatus } from './row-status';
 import { ago, exact, t } from './texts';
 import { useSidebar } from './views';
 
@@ -23,6 +23,7 @@ interface DeviceRowInput {
 export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu, onOpen }: DeviceRowInput) {
   const { feed, mayWrite } = useSidebar();
   const { id, name = id, state, firmware, version, seen } = row;
+  const status = statusOf(row, feed.now);
   const tabIndex = isActive ? 0 : -1;
   return (
     <div
@@ -34,6 +35,7 @@ export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu,
       aria-rowindex={index + 2}
       aria-selected={isTicked}
       data-active={isActive}
+      data-busy={status.label !== ''}
       onClick={onOpen}
     >
       {mayWrite && (
@@ -70,7 +72,7 @@ export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu,
           {seen === undefined ? '' : ago(seen, feed.now)}
         </div>
       </div>
-      <StatusCell row={row} />
+      <StatusCell status={status} name={name} />
       <div class="homie-cell homie-actions" role="gridcell">
         <RowButtons row={row} tabIndex={tabIndex} onMenu={onMenu} />
       </div>
@@ -78,16 +80,13 @@ export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu,
   );
 }
 
-function StatusCell({ row }: { readonly row: TableRow }) {
-  const { feed } = useSidebar();
-  const { label, title = label, symbol, tone, progress } = statusOf(row, feed.now);
+function StatusCell({ status, name }: { readonly status: RowStatus; readonly name: string }) {
+  const { label, title = label, symbol, tone, progress } = status;
   return (
     <div class="homie-cell homie-update" role="gridcell" title={title} data-tone={tone}>
       {symbol !== undefined && <Icon name={symbol} />}
       <span>{label}</span>
-      {progress !== undefined && (
-        <ProgressBar percent={progress} label={t('progress', { device: row.name ?? row.id })} />
-      )}
+      {progress !== undefined && <ProgressBar percent={progress} label={t('progress', { device: name })} />}
     </div>
   );
 }
@@ -133,6 +132,3 @@ function RowButtons({ row, tabIndex, onMenu }: RowButtonsInput) {
     </>
   );
 }
-
-/** The actions with a button in the row. The first that fits gets it; the others are in the menu. */
-const prominent: ReadonlySet<string> = new Set(['update', 'cancel', 'retry']);

@@ -38,7 +38,8 @@ export function isFailure(state: string): boolean {
 
 function openStatus({ state, phase, progress = 0, remaining, why, reason }: RowUpdate, now: number): RowStatus {
   if (state !== 'running') {
-    const label = why !== undefined ? whyText(why, now) : reason !== undefined ? t(`reason.${reason}`) : t(`update.${state}`);
+    const label =
+      why !== undefined ? whyText(why, now) : reason !== undefined ? t(`reason.${reason}`) : t(`update.${state}`);
     return { label, symbol: 'clock-o' };
   }
   const doing = t(`phase.${phase ?? 'sending'}`);
@@ -59,7 +60,8 @@ const symbols: Readonly<Record<string, string>> = {
 /** Returns how an update or a configuration change has ended. */
 export function endedStatus({ state, reason, error, proven, change }: RowUpdate): RowStatus {
   const done = change === 'configuration' ? 'changed' : proven === true ? 'proven' : state;
-  const label = state === 'succeeded' ? t(`update.${done}`) : reason === undefined ? t(`update.${state}`) : t(`reason.${reason}`);
+  const label =
+    state === 'succeeded' ? t(`update.${done}`) : reason === undefined ? t(`update.${state}`) : t(`reason.${reason}`);
   const tone = state === 'succeeded' ? 'good' : isFailure(state) ? 'bad' : undefined;
   const symbol = symbols[state];
   return {
@@ -83,7 +85,8 @@ function offerStatus({ offer, excluded, otaOff }: TableRow): RowStatus | undefin
 export function whyText(why: Why, now: number): string {
   const { kind, until, devices = [], count: number = devices.length, change } = why;
   const list = devices.length > 2 ? count('all', devices.length) : devices.join(', ');
-  const variant = { busy: change, observation: until === undefined ? 'open' : 'until' }[String(kind)];
+  const variant =
+    kind === 'busy' ? change : kind === 'observation' ? (until === undefined ? 'open' : 'until') : undefined;
   const values = {
     devices: list,
     left: until === undefined ? '' : duration(until - now),

@@ -1,7 +1,7 @@
 /** The selected devices, and what can be done with them. */
 import { useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor } from './actions';
+import { actionsFor, prominent } from './actions';
 import { mayUpdate } from './arrange';
 import { Menu } from './menu';
 import { Button, Icon } from './parts';
@@ -66,8 +66,11 @@ function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
   const { show } = useSidebar();
   const [anchor, setAnchor] = useState<HTMLElement>();
   const actions = actionsFor(chosen);
-  const [main, ...others] = actions;
-  const label = (action: (typeof actions)[number]): string => `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
+  // Excluding is never what somebody most likely wants.
+  const main = actions.find(({ name }) => prominent.has(name));
+  const others = actions.filter((action) => action !== main);
+  const label = (action: (typeof actions)[number]): string =>
+    `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
   return (
     <>
       <span class="homie-counted" role="status">

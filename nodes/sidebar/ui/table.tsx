@@ -1,4 +1,5 @@
 /** The table of devices, with its search, filter and selection. */
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import { actionsFor } from './actions';
@@ -8,103 +9,130 @@ import { Menu, type MenuItem } from './menu';
 import { useTick } from './parts';
 import { Selection } from './selection';
 import { t } from './texts';
+import { useTicks } from './ticks';
 import { Tools } from './tools';
 import { useSidebar } from './views';
 import { reveal, VirtualList } from './virtual-list';
 
-/** Minimum width, in px, at which each device fits in one line. */
+/** The height of a row, in px: with one line, with two, or with one where the sidebar is low. */
+const HEIGHTS = { wide: 34, narrow: 46, low: 28 } as const;
+
+type Shape = keyof typeof HEIGHTS;
+
+/** Minimum width, in px, at which everything about a device fits in one line. */
 const WIDE = 700;
 
-const HEIGHTS = { wide: 34, narrow: 46 };
+/** Maximum height of the sidebar, in px, at which it is low, as in Node-RED 5 with two panels. */
+const LOW = 420;
 
 /** Shows the devices of the feed. */
 export function DeviceTable({ isHidden }: { readonly isHidden: boolean }) {
-  const { feed, mayWrite, show } = useSidebar();
+  const { feed } = useSidebar();
   const [query, setQuery] = useState<Query>(firstQuery);
-  const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set());
-  const [active, setActive] = useState<string>();
-  const [menu, setMenu] = useState<{ anchor: HTMLElement; row: TableRow }>();
-  const lastTick = useRef<string | undefined>(undefined);
   const grid = useRef<HTMLDivElement>(null);
-  const isWide = useIsWide(grid);
+  const shape = useShape(grid);
   useTick(15_000);
   const { rows } = feed;
   const shown = useMemo(() => arrange(rows.values(), query), [rows, query]);
-  const height = isWide ? HEIGHTS.wide : HEIGHTS.narrow;
-  const above = isWide ? HEIGHTS.wide : 0;
+  const { ticked, toggle, set } = useTicks(shown);
   const chosen = [...ticked].flatMap((id) => rows.get(id) ?? []);
+  return (
+    <div class={`homie-table homie-${shape}`} hidden={isHidden}>
+      <Tools rows={rows} query={query} isWide={shape === 'wide'} onQuery={setQuery} />
+      <Selection shown={shown} total={rows.size} chosen={chosen} onTicked={set} />
+      <Grid element={grid} shown={shown} shape={shape} ticked={ticked} onTick={toggle}>
+        <Head query={query} onQuery={setQuery} />
+      </Grid>
+    </div>
+  );
+}
 
-  const tick = (id: string, isRange: boolean): void => {
-    const from = shown.findIndex((row) => row.id === lastTick.current);
-    const to = shown.findIndex((row) => row.id === id);
-    const range = isRange && from >= 0 ? shown.slice(Math.min(from, to), Math.max(from, to) + 1) : [shown[to]];
-    const isOn = !ticked.has(id);
-    const next = new Set(ticked);
-    for (const row of range) if (row !== undefined) isOn ? next.add(row.id) : next.delete(row.id);
-    lastTick.current = id;
-    setTicked(next);
+interface GridInput {
+  readonly element: RefObject<HTMLDivElement | null>;
+  readonly shown: readonly TableRow[];
+  readonly shape: Shape;
+  readonly ticked: ReadonlySet<string>;
+  readonly onTick: (id: string, isRange: boolean) => void;
+  /** The headers. */
+  readonly children: ComponentChildren;
+}
+
+function Grid({ element, shown, shape, ticked, onTick, children }: GridInput) {
+  const { mayWrite, show } = useSidebar();
+  const [active, setActive] = useState<string>();
+  const height = HEIGHTS[shape];
+  const above = shape === 'wide' ? height : 0;
+  const index = shown.findIndex(({ id }) => id === active);
+  const move = (to: number): void => {
+    const at = Math.min(Math.max(to, 0), shown.length - 1);
+    setActive(shown[at]?.id);
+    reveal(element.current, at, height, above);
   };
-
   const press = (event: KeyboardEvent): void => {
-    if (event.target !== grid.current) return;
-    const index = shown.findIndex(({ id }) => id === active);
-    const current = shown[index];
-    const next = target(event.key, index, grid.current, height);
-    if (event.key === 'Enter' && current !== undefined) show({ kind: 'device', id: current.id });
-    else if (event.key === ' ' && current !== undefined && mayWrite) tick(current.id, event.shiftKey);
-    else if (next !== undefined && shown.length > 0) {
-      const at = Math.min(Math.max(next, 0), shown.length - 1);
-      setActive(shown[at]?.id);
-      reveal(grid.current, at, height, above);
-    } else return;
+    if (event.target !== element.current || shown.length === 0) return;
+    const to = target(event.key, index, element.current, height);
+    if (to !== undefined) move(to);
+    else if (event.key === 'Enter' && active !== undefined) show({ kind: 'device', id: active });
+    else if (event.key === ' ' && active !== undefined && mayWrite) onTick(active, event.shiftKey);
+    else return;
     event.preventDefault();
     event.stopPropagation();
   };
-
-  const activeIndex = shown.findIndex(({ id }) => id === active);
   return (
-    <div class={`homie-table ${isWide ? 'homie-wide' : ''}`} hidden={isHidden}>
-      <Tools rows={rows} query={query} isWide={isWide} onQuery={setQuery} />
-      <Selection shown={shown} total={rows.size} chosen={chosen} onTicked={(ids) => setTicked(new Set(ids))} />
-      <div
-        ref={grid}
-        class="homie-grid"
-        role="grid"
-        tabIndex={0}
-        data-key="grid"
-        aria-label={t('devices')}
-        aria-rowcount={shown.length + 1}
-        aria-multiselectable={mayWrite}
-        aria-activedescendant={activeIndex < 0 ? undefined : `homie-row-${activeIndex}`}
-        onKeyDown={press}
-      >
-        <Head query={query} onQuery={setQuery} />
-        <VirtualList
-          viewport={grid}
-          items={shown}
-          height={height}
-          above={above}
-          role="rowgroup"
-          row={(row, index, top) => (
-            <DeviceRow
-              key={row.id}
-              row={row}
-              index={index}
-              top={top}
-              isActive={row.id === active}
-              isTicked={ticked.has(row.id)}
-              onTick={(isRange) => tick(row.id, isRange)}
-              onMenu={(anchor) => setMenu({ anchor, row })}
-              onOpen={() => {
-                setActive(row.id);
-                show({ kind: 'device', id: row.id });
-              }}
-            />
-          )}
-        />
-      </div>
-      {menu !== undefined && <RowMenu {...menu} onClose={() => setMenu(undefined)} />}
+    <div
+      ref={element}
+      class="homie-grid"
+      role="grid"
+      tabIndex={0}
+      data-key="grid"
+      aria-label={t('devices')}
+      aria-rowcount={shown.length + 1}
+      aria-multiselectable={mayWrite}
+      aria-activedescendant={index < 0 ? undefined : `homie-row-${index}`}
+      onKeyDown={press}
+    >
+      {children}
+      <Rows {...{ element, shown, height, above, ticked, onTick, active }} onActive={setActive} />
     </div>
+  );
+}
+
+interface RowsInput extends Pick<GridInput, 'element' | 'shown' | 'ticked' | 'onTick'> {
+  readonly height: number;
+  readonly above: number;
+  readonly active: string | undefined;
+  readonly onActive: (id: string) => void;
+}
+
+function Rows({ element, shown, height, above, ticked, onTick, active, onActive }: RowsInput) {
+  const { show } = useSidebar();
+  const [menu, setMenu] = useState<{ anchor: HTMLElement; row: TableRow }>();
+  const open = (id: string): void => {
+    onActive(id);
+    show({ kind: 'device', id });
+  };
+  return (
+    <>
+      <VirtualList
+        viewport={element}
+        items={shown}
+        height={height}
+        above={above}
+        role="rowgroup"
+        row={(row, index, top) => (
+          <DeviceRow
+            key={row.id}
+            {...{ row, index, top }}
+            isActive={row.id === active}
+            isTicked={ticked.has(row.id)}
+            onTick={(isRange) => onTick(row.id, isRange)}
+            onMenu={(anchor) => setMenu({ anchor, row })}
+            onOpen={() => open(row.id)}
+          />
+        )}
+      />
+      {menu !== undefined && <RowMenu {...menu} onClose={() => setMenu(undefined)} />}
+    </>
   );
 }
 
@@ -115,7 +143,7 @@ function RowMenu({ anchor, row, onClose }: { anchor: HTMLElement; row: TableRow;
     ...actions.map(({ name, view }) => ({ key: name, label: t(`action.${name}`), choose: () => show(view) })),
     ...(['facts', 'config', 'history'] as const).map((tab) => ({
       key: tab,
-      label: t(`tab.${tab}`),
+      label: t(`view.${tab}`),
       choose: () => show({ kind: 'device', id: row.id, tab }),
     })),
   ];
@@ -166,16 +194,17 @@ function target(key: string, index: number, element: HTMLElement | null, height:
   return targets[key];
 }
 
-function useIsWide(element: { readonly current: HTMLElement | null }): boolean {
-  const [isWide, setIsWide] = useState(false);
+function useShape(grid: RefObject<HTMLElement | null>): Shape {
+  const [shape, setShape] = useState<Shape>('narrow');
   useEffect(() => {
-    const { current } = element;
-    if (current === null) return undefined;
+    const sidebar = grid.current?.closest('.homie-sidebar');
+    if (sidebar === null || sidebar === undefined) return undefined;
     const resized = new ResizeObserver(() => {
-      if (current.clientWidth > 0) setIsWide(current.clientWidth >= WIDE);
+      const { clientWidth, clientHeight } = sidebar;
+      if (clientWidth > 0) setShape(clientWidth >= WIDE ? 'wide' : clientHeight <= LOW ? 'low' : 'narrow');
     });
-    resized.observe(current);
+    resized.observe(sidebar);
     return () => resized.disconnect();
-  }, [element]);
-  return isWide;
+  }, [grid]);
+  return shape;
 }

@@ -62,7 +62,10 @@ export function duration(ms: number): string {
 /** Formats a moment: only the time of day if it is less than a day away, or else with the date. Both in ms. */
 export function clock(at: number, now: number): string {
   const isNear = Math.abs(at - now) < 22 * 3_600_000;
-  return new Date(at).toLocaleString(language(), isNear ? { timeStyle: 'short' } : { dateStyle: 'short', timeStyle: 'short' });
+  return new Date(at).toLocaleString(
+    language(),
+    isNear ? { timeStyle: 'short' } : { dateStyle: 'short', timeStyle: 'short' },
+  );
 }
 
 /** Formats a moment exactly. */

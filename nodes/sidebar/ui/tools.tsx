@@ -70,8 +70,7 @@ function Order({ query, onQuery }: Pick<ToolsInput, 'query' | 'onQuery'>) {
     const column = columns.find((each) => each === name);
     if (column !== undefined) onQuery({ ...query, column, descending: direction === 'down' });
   };
-  const label = (column: Column, descending: boolean): string =>
-    `${t(`column.${column}`)} ${descending ? '↓' : '↑'}`;
+  const label = (column: Column, descending: boolean): string => `${t(`column.${column}`)} ${descending ? '↓' : '↑'}`;
   return (
     <select
       aria-label={t('order')}

@@ -35,9 +35,10 @@ function useVisible(viewport: RefObject<HTMLElement | null>, length: number, hei
   const [visible, setVisible] = useState<Visible>({ first: 0, last: Math.min(length, 20) });
   const look = (): void => {
     const { clientHeight = 0, scrollTop = 0 } = viewport.current ?? {};
-    const room = Math.max(0, clientHeight - above);
+    // A hidden list keeps its rows, so that the focus can return to one of them.
+    if (clientHeight === 0) return;
     const first = Math.max(0, Math.floor(scrollTop / height) - 2);
-    const last = room === 0 ? first : Math.min(length, first + Math.ceil(room / height) + 5);
+    const last = Math.min(length, first + Math.ceil((clientHeight - above) / height) + 5);
     setVisible((before) => (before.first === first && before.last === last ? before : { first, last }));
   };
   useLayoutEffect(look);
