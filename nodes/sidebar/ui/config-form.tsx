@@ -75,7 +75,7 @@ function Field({ field, edit, refused, onEdit }: FieldInput) {
   return (
     <div class="homie-field" data-path={field.path} data-edited={isEdited}>
       {field.type === 'flag' ? (
-        <label class="homie-choice" title={field.path}>
+        <label class="homie-check" title={field.path}>
           <input
             {...described}
             type="checkbox"

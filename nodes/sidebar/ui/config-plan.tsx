@@ -37,7 +37,7 @@ export function ConfigPlan({ plan, fields, isStarting, onConfirm, onBack }: Conf
         {config !== undefined && <Change config={config} fields={fields} isIncluded={included} />}
         {included && <p class="homie-said">{sentences(says)}</p>}
         {isRisky && (
-          <label class="homie-choice homie-acknowledge">
+          <label class="homie-check homie-acknowledge">
             <input
               type="checkbox"
               data-key="risks"

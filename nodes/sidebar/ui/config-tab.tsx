@@ -70,7 +70,7 @@ function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: Editor
       }}
     >
       <div class="homie-scroller">
-        <label class="homie-choice homie-json-switch">
+        <label class="homie-check homie-json-switch">
           <input type="checkbox" role="switch" data-key="json" checked={json !== undefined} onClick={toggle} />
           {t('config.json')}
         </label>

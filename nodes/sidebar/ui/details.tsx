@@ -1,5 +1,5 @@
 /** All that is known of a device: facts, configuration, history. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import type { DeviceDetails } from '../answers';
 import { actionsFor } from './actions';
@@ -15,33 +15,40 @@ import { t } from './texts';
 import { deviceTabs, useSidebar, type DeviceTab, type View } from './views';
 
 export function Details({ id, tab: first = 'facts' }: Extract<View, { kind: 'device' }>) {
-  const { feed, back } = useSidebar();
+  const { feed, guard, back } = useSidebar();
   const [tab, setTab] = useState<DeviceTab>(first);
   const [draft, setDraft] = useState<Draft>(noDraft);
   const [leaving, setLeaving] = useState<() => void>();
   const row = feed.rows.get(id);
-  const details = useDetails(id, row);
-  const name = row?.name ?? id;
-  const { config } = details instanceof Failure ? {} : (details ?? {});
-  const isUnsaved = config !== undefined && 'fields' in config && isDirty(config.fields, draft);
-  const leave = (go: () => void): void => (isUnsaved ? setLeaving(() => go) : go());
+  const { details, failure } = useDetails(id, row);
+  const name = row?.name ?? details?.facts.name ?? id;
+  const isUnsaved = details !== undefined && 'fields' in details.config && isDirty(details.config.fields, draft);
+  useLayoutEffect(() => {
+    guard.current = isUnsaved ? (leave) => setLeaving(() => leave) : undefined;
+    return () => {
+      guard.current = undefined;
+    };
+  }, [isUnsaved]);
   return (
     <section class="homie-view homie-device" aria-label={name}>
-      <ViewHead title={name} back={t('back')} onBack={() => leave(back)} />
+      <ViewHead title={name} back={t('back')} onBack={back} />
       {leaving !== undefined && <LeaveQuestion onLeave={leaving} onStay={() => setLeaving(undefined)} />}
-      {row !== undefined && <Now row={row} leave={leave} />}
+      {row !== undefined && <Now row={row} />}
       <Tabs tab={tab} name={name} onTab={setTab} />
       <div class="homie-tabpanel" role="tabpanel" id="homie-tabpanel" aria-labelledby={`homie-tab-${tab}`}>
-        {details === undefined && <p class="homie-note">{t('connection.loading')}</p>}
-        {details instanceof Failure && <Refused text={details.message} />}
-        {details !== undefined && !(details instanceof Failure) && (
+        {failure !== undefined && (
+          <p class="homie-notice" role="alert" data-verdict="bad">
+            <Icon name="exclamation-circle" /> {failure.message}
+          </p>
+        )}
+        {details === undefined && failure === undefined && <p class="homie-note">{t('connection.loading')}</p>}
+        {details !== undefined && (
           <TabContent
             tab={tab}
             details={details}
             row={row}
             draft={draft}
             onDraft={setDraft}
-            leave={leave}
             onStarted={() => {
               setDraft(noDraft);
               setTab('facts');
@@ -53,29 +60,19 @@ export function Details({ id, tab: first = 'facts' }: Extract<View, { kind: 'dev
   );
 }
 
-/** A refusal by Node-RED. */
-export function Refused({ text }: { readonly text: string }) {
-  return (
-    <p class="homie-verdict" role="alert" data-verdict="bad">
-      <Icon name="exclamation-circle" /> {text}
-    </p>
-  );
-}
-
 interface TabInput {
   readonly tab: DeviceTab;
   readonly details: DeviceDetails;
   readonly row: TableRow | undefined;
   readonly draft: Draft;
   readonly onDraft: (draft: Draft) => void;
-  readonly leave: (go: () => void) => void;
   readonly onStarted: () => void;
 }
 
-function TabContent({ tab, details, row, draft, onDraft, leave, onStarted }: TabInput) {
+function TabContent({ tab, details, row, draft, onDraft, onStarted }: TabInput) {
   switch (tab) {
     case 'facts':
-      return <Facts facts={details.facts} row={row} leave={leave} />;
+      return <Facts facts={details.facts} row={row} />;
     case 'config':
       return (
         <ConfigTab
@@ -91,14 +88,8 @@ function TabContent({ tab, details, row, draft, onDraft, leave, onStarted }: Tab
   }
 }
 
-interface NowInput {
-  readonly row: TableRow;
-  /** Goes elsewhere, unless the user first has to be asked. */
-  readonly leave: (go: () => void) => void;
-}
-
 /** The state of the device, what is going on with it, and what can be done. */
-function Now({ row, leave }: NowInput) {
+function Now({ row }: { readonly row: TableRow }) {
   const { feed, mayWrite } = useSidebar();
   useTick(1000);
   const { label, title, symbol, tone, progress } = statusOf(row, feed.now);
@@ -111,7 +102,7 @@ function Now({ row, leave }: NowInput) {
       <p class="homie-nowstatus" data-tone={tone} data-state={row.update?.state}>
         {symbol !== undefined && <Icon name={symbol} />} {label}
       </p>
-      {mayWrite && <Actions row={row} leave={leave} />}
+      {mayWrite && <Actions row={row} />}
       {progress !== undefined && (
         <ProgressBar percent={progress} label={t('progress', { device: row.name ?? row.id })} />
       )}
@@ -121,16 +112,15 @@ function Now({ row, leave }: NowInput) {
 }
 
 /** The first action that fits has a button, and the others are in a menu. */
-function Actions({ row, leave }: NowInput) {
+function Actions({ row }: { readonly row: TableRow }) {
   const { show } = useSidebar();
   const [anchor, setAnchor] = useState<HTMLElement>();
   const { id, name: device = id } = row;
   const [main, ...others] = actionsFor([row]);
-  const choose = (view: View): void => leave(() => show(view));
   if (main === undefined) return null;
   return (
     <div class="homie-nowactions">
-      <Button id="device-main" kind={main.name === 'update' ? 'primary' : undefined} onClick={() => choose(main.view)}>
+      <Button id="device-main" kind={main.name === 'update' ? 'primary' : undefined} onClick={() => show(main.view)}>
         {t(`action.${main.name}`)}
       </Button>
       {others.length > 0 && (
@@ -152,7 +142,7 @@ function Actions({ row, leave }: NowInput) {
           items={others.map(({ name, view }) => ({
             key: name,
             label: t(`action.${name}`),
-            choose: () => choose(view),
+            choose: () => show(view),
           }))}
           onClose={() => setAnchor(undefined)}
         />
@@ -205,7 +195,7 @@ function LeaveQuestion({ onLeave, onStay }: { readonly onLeave: () => void; read
   const question = useRef<HTMLDivElement>(null);
   useEffect(() => question.current?.querySelector('button')?.focus(), []);
   return (
-    <div ref={question} class="homie-confirm" role="alertdialog" aria-labelledby="homie-leave">
+    <div ref={question} class="homie-leave" role="alertdialog" aria-labelledby="homie-leave">
       <p id="homie-leave">{t('config.unsaved')}</p>
       <div class="homie-buttons">
         <Button id="stay" onClick={onStay}>
@@ -219,10 +209,17 @@ function LeaveQuestion({ onLeave, onStay }: { readonly onLeave: () => void; read
   );
 }
 
+interface Loaded {
+  /** As they were loaded last. */
+  readonly details?: DeviceDetails;
+  /** Why they could not be loaded again. */
+  readonly failure?: Failure;
+}
+
 /** Loads the details of a device, and again when its row changes. */
-function useDetails(id: string, row: TableRow | undefined): DeviceDetails | Failure | undefined {
+function useDetails(id: string, row: TableRow | undefined): Loaded {
   const { broker } = useSidebar().feed;
-  const [details, setDetails] = useState<DeviceDetails | Failure>();
+  const [loaded, setLoaded] = useState<Loaded>({});
   const asked = useRef({ isAsking: false, isStale: false, isOpen: true });
   const look = async (): Promise<void> => {
     const { current } = asked;
@@ -232,7 +229,8 @@ function useDetails(id: string, row: TableRow | undefined): DeviceDetails | Fail
     while (current.isStale && current.isOpen) {
       current.isStale = false;
       const found = await tried(ask<DeviceDetails>('GET', broker, ['devices', id]));
-      if (current.isOpen) setDetails(found);
+      const isFailed = found instanceof Failure;
+      if (current.isOpen) setLoaded((before) => (isFailed ? { ...before, failure: found } : { details: found }));
     }
     current.isAsking = false;
   };
@@ -243,5 +241,5 @@ function useDetails(id: string, row: TableRow | undefined): DeviceDetails | Fail
     },
     [],
   );
-  return details;
+  return loaded;
 }

@@ -10,7 +10,6 @@ import { useSidebar } from './views';
 interface FactsInput {
   readonly facts: DeviceFacts;
   readonly row: TableRow | undefined;
-  readonly leave: (go: () => void) => void;
 }
 
 /** Shows each fact that is known. */
@@ -26,7 +25,7 @@ export function Facts(input: FactsInput) {
   );
 }
 
-function FirmwareFacts({ facts, row, leave }: FactsInput) {
+function FirmwareFacts({ facts, row }: FactsInput) {
   const { firmware, version, checksum, ota, previous } = facts;
   const implementation = [facts.implementation, facts.implementationVersion].filter(Boolean).join(' ');
   return (
@@ -35,7 +34,7 @@ function FirmwareFacts({ facts, row, leave }: FactsInput) {
       <Fact name="version">{version}</Fact>
       <Fact name="checksum">{checksum !== undefined && <Checksum checksum={checksum} />}</Fact>
       <Fact name="previous">{previous && (previous.version ?? previous.checksum)}</Fact>
-      <Fact name="ota">{ota !== undefined && <Ota isOn={ota} row={row} leave={leave} />}</Fact>
+      <Fact name="ota">{ota !== undefined && <Ota isOn={ota} row={row} />}</Fact>
       <Fact name="updates">{t(facts.excluded === true ? 'device.excluded' : 'device.included')}</Fact>
       <Fact name="implementation">{implementation}</Fact>
       <Fact name="homie">{facts.homie}</Fact>
@@ -94,14 +93,14 @@ function Checksum({ checksum }: { readonly checksum: string }) {
   );
 }
 
-function Ota({ isOn, row, leave }: { readonly isOn: boolean } & Pick<FactsInput, 'row' | 'leave'>) {
+function Ota({ isOn, row }: { readonly isOn: boolean } & Pick<FactsInput, 'row'>) {
   const { mayWrite, show } = useSidebar();
   const enable = mayWrite && row ? actionsFor([row]).find(({ name }) => name === 'enableOta') : undefined;
   return (
     <>
       {t(isOn ? 'device.otaOn' : 'device.otaOff')}{' '}
       {enable !== undefined && (
-        <Button id="enable-ota" onClick={() => leave(() => show(enable.view))}>
+        <Button id="enable-ota" onClick={() => show(enable.view)}>
           {t('action.enableOta')}
         </Button>
       )}

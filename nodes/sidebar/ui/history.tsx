@@ -30,7 +30,7 @@ function Entry({ row }: { readonly row: HistoryRow }) {
   ].filter(Boolean);
   return (
     <li>
-      <p class="homie-title">
+      <p>
         <strong>{change === 'configuration' ? t('view.config') : fromTo(from, to)}</strong>
         <time title={exact(at)} dateTime={new Date(at).toISOString()}>
           {ago(at, feed.now)}
@@ -40,7 +40,7 @@ function Entry({ row }: { readonly row: HistoryRow }) {
         {symbol !== undefined && <Icon name={symbol} />} <span>{label}</span>
       </p>
       {error !== undefined && <p class="homie-said">{sentences(error)}</p>}
-      <p class="homie-other">{more.join(' · ')}</p>
+      <p class="homie-by">{more.join(' · ')}</p>
     </li>
   );
 }
