@@ -15,6 +15,9 @@ export interface Refusal {
   readonly others: readonly string[];
 }
 
+/** The form shows risks and restarts before the user confirms. */
+const change = { action: 'set', allowRisky: true, split: true };
+
 export const noRefusal: Refusal = { byField: new Map(), others: [] };
 
 /** Returns a refusal that is not about a field. */
@@ -54,7 +57,7 @@ export function useChange(id: string, fields: readonly ConfigField[], onStarted:
   };
   /** @param isForm whether the fields are shown */
   const check = async (patch: JsonObject, isForm: boolean): Promise<Refusal> => {
-    const found = await send<PlanAnswer>(['plans'], { action: 'set', devices: [id], patch });
+    const found = await send<PlanAnswer>(['plans'], { ...change, devices: [id], patch });
     if (found instanceof Failure) return refusal(found.message);
     const problems = found.devices[0]?.config?.problems ?? [];
     if (problems.length > 0) return refusalOf(problems, fields, isForm);

@@ -1,6 +1,7 @@
 /** What an action would do to each device, and the click that confirms it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PlanAnswer, PlannedDevice, StartAnswer } from '../answers';
+import { planOf } from './actions';
 import { ask, Failure, tried } from './api';
 import { Button, Icon, ViewHead } from './parts';
 import { count, known, sentences, t } from './texts';
@@ -48,6 +49,7 @@ export function Plan({ title, request }: PlanView) {
       <ViewHead title={title} back={t('back')} onBack={back} />
       <PlanBody plan={plan} />
       <div class="homie-buttons">
+        <EnableOta plan={plan} />
         <Button id="again" onClick={() => void look()}>
           {t('again')}
         </Button>
@@ -63,6 +65,19 @@ export function Plan({ title, request }: PlanView) {
         )}
       </div>
     </section>
+  );
+}
+
+/** Offers to enable OTA on the devices that an update leaves out because it is disabled. */
+function EnableOta({ plan }: { readonly plan: PlanAnswer | Failure | undefined }) {
+  const { show } = useSidebar();
+  if (plan === undefined || plan instanceof Failure) return null;
+  const disabled = plan.devices.filter(({ verdict }) => verdict === 'ota_disabled');
+  if (disabled.length === 0) return null;
+  return (
+    <Button id="enable-ota" onClick={() => show(planOf('enableOta', disabled))}>
+      {count('plan.enableOta', disabled.length)}
+    </Button>
   );
 }
 
