@@ -4,7 +4,7 @@
  */
 import type { RowChanges } from '../../src/devices/rows';
 import type { TableRow } from '../../src/devices/table';
-import type { ConfigCheck } from '../../src/config/check-device';
+import type { ConfigCheck, Remark } from '../../src/config/check-device';
 import type { ConfigField } from '../../src/config/form';
 import type { JsonObject } from '../../src/config/json';
 import type { JobCard } from '../../src/rollout/job-card';
@@ -91,13 +91,6 @@ export interface PlannedChange extends Pick<ConfigCheck, 'differences' | 'messag
   readonly problems: readonly Remark[];
   readonly risks: readonly Remark[];
   readonly warnings: readonly Remark[];
-}
-
-/** What there is to say about a value of a configuration. */
-export interface Remark {
-  /** Empty if it is about the whole. */
-  readonly path: string;
-  readonly says: readonly Value[];
 }
 
 /** The answer to a plan. Nothing has been done yet: `POST brokers/:id/plans/:plan/start` does it. */

@@ -2,7 +2,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConfigField } from '../../../src/config/form';
 import type { JsonObject } from '../../../src/config/json';
-import type { PlanAnswer, Remark, StartAnswer } from '../answers';
+import type { Remark } from '../../../src/config/check-device';
+import type { PlanAnswer, StartAnswer } from '../answers';
 import { ask, Failure, tried } from './api';
 import { pathLabel } from './config-labels';
 import { count, sentences } from './texts';

@@ -1,7 +1,8 @@
 /** What a change of the configuration would do, and the click that confirms it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConfigField } from '../../../src/config/form';
-import type { PlanAnswer, PlannedChange, Remark } from '../answers';
+import type { Remark } from '../../../src/config/check-device';
+import type { PlanAnswer, PlannedChange, PlannedDevice } from '../answers';
 import { MASK } from './config-draft';
 import { pathLabel, valueText } from './config-labels';
 import { Button, Icon } from './parts';
@@ -35,7 +36,7 @@ export function ConfigPlan({ plan, fields, isStarting, onConfirm, onBack }: Conf
           </p>
         )}
         {config !== undefined && <Change config={config} fields={fields} isIncluded={included} />}
-        {included && <p class="homie-said">{sentences(says)}</p>}
+        {included && !isNow(device) && <p class="homie-said">{sentences(says)}</p>}
         {isRisky && (
           <label class="homie-check homie-acknowledge">
             <input
@@ -60,6 +61,11 @@ export function ConfigPlan({ plan, fields, isStarting, onConfirm, onBack }: Conf
       </div>
     </section>
   );
+}
+
+/** Returns whether the change is sent as soon as it is confirmed. */
+function isNow(device: PlannedDevice | undefined): boolean {
+  return device?.verdict === 'set' || device?.verdict === 'unknown';
 }
 
 interface ChangeInput {
