@@ -88,7 +88,7 @@ export const tasks = serve({
   },
 });
 
-/** Returns the 14 retained topics of a device, with their texts. */
+/** Returns the 17 retained topics of a device, with their texts. */
 function retainedBy(index: number): [topic: string, text: string][] {
   const mac = index.toString(16).padStart(12, '0');
   const config = { name: `lamp-${index}`, wifi: { ssid: 'home' }, settings: { greeting: 'y'.repeat(200) } };
@@ -105,6 +105,9 @@ function retainedBy(index: number): [topic: string, text: string][] {
     ['$implementation/config/set', '{}'],
     ['$implementation/ota/enabled', 'true'],
     ['$implementation/ota/status', '200'],
+    ['$localip', `10.0.${index >> 8}.${index & 255}`],
+    ['$stats/signal', '80'],
+    ['$stats/interval', '65'],
     ['$stats/uptime', String(index)],
     ['$state', 'ready'],
   ];

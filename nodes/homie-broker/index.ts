@@ -10,7 +10,7 @@ import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
 import { environmentOf } from '../shared/environment';
 import { useStore } from '../shared/job-files';
-import { SidebarUpdates } from '../shared/sidebar-updates';
+import { SidebarJobs } from '../shared/sidebar-jobs';
 import { typedFields } from '../shared/typed-fields';
 import { readUpdateSettings } from '../shared/update-settings';
 
@@ -45,20 +45,20 @@ export = (RED: NodeAPI): void => {
     const use = useStore(RED);
     void use?.store.open();
     broker.start();
-    const updates = new SidebarUpdates({
+    const sidebar = new SidebarJobs({
       broker,
       node: this.id,
       settings: readUpdateSettings(RED, this, definition),
       store: use?.store,
       warn: (text) => this.warn(text),
     });
-    this.updates = updates;
-    updates.start();
+    this.sidebar = sidebar;
+    sidebar.start();
     this.on('close', (removed: boolean, done: () => void) => void close(removed, done));
     const close = async (removed: boolean, done: () => void): Promise<void> => {
       endLog();
       try {
-        await updates.close(removed);
+        await sidebar.close(removed);
         await broker.close();
         await use?.leave();
       } catch (error) {

@@ -3,17 +3,7 @@ import type { HomieBroker } from '../../src/homie/broker';
 import type { Library, Offered } from '../../src/library/library';
 import type { StoredImage } from '../../src/library/stored-image';
 import { plainText } from '../../src/plain-text';
-
-/** An image of the library in a message. Sizes in bytes. */
-interface OfferedFirmware {
-  readonly name: string;
-  readonly version?: string;
-  readonly chip: string;
-  readonly flashSize?: number;
-  readonly size: number;
-  /** MD5. */
-  readonly checksum: string;
-}
+import { offeredFirmware, type OfferedFirmware } from '../shared/offered-firmware';
 
 /** The answer to `offer` and `withdraw`. */
 interface LibraryAnswer {
@@ -25,7 +15,7 @@ interface LibraryAnswer {
 
 /** Returns the answer to `offer`. */
 export function offerAnswer(broker: HomieBroker, library: Library, { image, instead }: Offered): LibraryAnswer {
-  const firmware = describe(image);
+  const firmware = offeredFirmware(image);
   if (instead !== undefined) {
     const text = `${nameOf(instead)} stays on offer, because its version is higher than ${versionOf(image)}. Set options.replace to offer ${versionOf(image)} anyway.`;
     return { offered: false, firmware, text };
@@ -41,18 +31,7 @@ export function offerAnswer(broker: HomieBroker, library: Library, { image, inst
 
 /** Returns the answer to `withdraw`. */
 export function withdrawAnswer(image: StoredImage): LibraryAnswer {
-  return { offered: false, firmware: describe(image), text: `${nameOf(image)} is no longer on offer.` };
-}
-
-function describe({ name, version, chip, flashSize, size, md5: checksum }: StoredImage): OfferedFirmware {
-  return {
-    name,
-    ...(version !== undefined && { version }),
-    chip,
-    ...(flashSize !== undefined && { flashSize }),
-    size,
-    checksum,
-  };
+  return { offered: false, firmware: offeredFirmware(image), text: `${nameOf(image)} is no longer on offer.` };
 }
 
 function nameOf(image: StoredImage): string {

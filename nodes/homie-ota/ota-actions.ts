@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { Firmware } from '../../src/firmware/firmware';
 import { asHomieError, HomieError } from '../../src/errors';
-import { EXCLUDED } from '../../src/homie/checks';
 import { namedDevices } from '../../src/homie/select';
-import type { Library, ImageOrigin } from '../../src/library/library';
+import type { Library } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/choose';
 import type { CheckSummary } from '../../src/ota/check';
 import { readSettings, settingNames } from '../../src/ota/settings';
-import { divideByImage, type ByImage, type DeviceWithout } from '../../src/rollout/by-image';
+import { divideByImage, type ByImage } from '../../src/rollout/by-image';
+import { checkImages } from '../../src/rollout/check-images';
 import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { tally } from '../../src/tally';
-import { inEnglish } from '../../src/texts/text';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Errand } from '../shared/actions';
@@ -73,17 +73,8 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
       outbox.send('summary', checkAnswer(withoutTexts(check)));
       return undefined;
     }
-    const { groups, without } = await this.#divide('offer', wish);
-    const checks = groups.map(async ({ image, choice, devices }) => {
-      if (devices.length === 0) return [];
-      const firmware = await this.#library.read(image.md5);
-      const check = await checkOta(firmware, { ...wish, choice, origin: 'offer' }, given, closing);
-      const { devices: found, to } = withoutTexts(check);
-      const own = new Set(devices);
-      return found.filter(({ device }) => own.has(device)).map((each) => ({ ...each, to }));
-    });
-    const nothing = without.map(({ device, outcome }) => ({ device, ...verdictOf(outcome), from: {} }));
-    const devices = [...(await Promise.all(checks)).flat(), ...nothing];
+    const divided = await this.#divide('offer', wish);
+    const devices = (await checkImages(divided, { ...wish, origin: 'offer' }, given, closing)).map(withoutSays);
     outbox.send('summary', checkAnswer({ counts: tally(devices.map(({ verdict }) => verdict)), devices }));
     return undefined;
   }
@@ -183,20 +174,12 @@ function withWayOut(reason: unknown): never {
   throw new HomieError(error.key, error.values, { hint });
 }
 
-function verdictOf(outcome: DeviceWithout['outcome']): {
-  readonly verdict: 'excluded' | 'nothing_on_offer';
-  readonly reason: string;
-} {
-  if (outcome.state === 'skipped') return { verdict: 'excluded', reason: inEnglish(EXCLUDED) };
-  const { message, hint } = outcome.error;
-  return { verdict: 'nothing_on_offer', reason: `${message} ${hint}` };
-}
-
 /** Returns a check without its texts for other languages, which are for the editor. */
 function withoutTexts({ devices, ...checked }: CheckSummary) {
-  const answers = devices.map((each) => {
-    const { says: _, ...answer } = each;
-    return answer;
-  });
-  return { ...checked, devices: answers };
+  return { ...checked, devices: devices.map(withoutSays) };
+}
+
+function withoutSays<Each extends { readonly says: unknown }>(checked: Each): Omit<Each, 'says'> {
+  const { says: _, ...answer } = checked;
+  return answer;
 }

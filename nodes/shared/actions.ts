@@ -76,7 +76,7 @@ export abstract class Actions<Action extends string, Settings> {
       store,
       remake: (work, image) => this.remake(work, image),
       goOn: (answer, msg) => this.#goOn(answer, around.reply({ ...msg })),
-      decided: () => jobs.steered(),
+      decided: () => jobs.refresh(),
     });
   }
 
@@ -201,7 +201,7 @@ export abstract class Actions<Action extends string, Settings> {
       return failureOf(summary);
     } catch (error) {
       if (job.isKept) return KEPT;
-      this.#jobs.steered();
+      this.#jobs.refresh();
       if (!isAbort(error)) return this.#refuse(job.id, devices, error, outbox);
       outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
       return undefined;
@@ -243,7 +243,6 @@ export abstract class Actions<Action extends string, Settings> {
     if (!isCommand(action)) return this.perform(action, errand);
     const target = readTarget(msg);
     outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
-    this.#jobs.steered();
     return undefined;
   }
 

@@ -3,7 +3,7 @@ import { HomieError } from '../../src/errors';
 import type { BrokerOptions, HomieBroker } from '../../src/homie/broker';
 import type { ConnectionStatus } from '../../src/mqtt/connection';
 import type { Value } from '../../src/texts/text';
-import type { SidebarUpdates } from './sidebar-updates';
+import type { SidebarJobs } from './sidebar-jobs';
 
 /** What the nodes of a flow get from their `homie-broker`: the broker, or why there is none. */
 export type BrokerLink = { readonly broker: HomieBroker } | { readonly error: HomieError };
@@ -18,8 +18,8 @@ export interface BrokerNode extends Node<BrokerCredentials> {
   link: BrokerLink;
   /** The settings of the connection; undefined if something is wrong with them. */
   settings?: BrokerOptions;
-  /** The updates from the sidebar; undefined if something is wrong with the settings. */
-  updates?: SidebarUpdates;
+  /** The jobs of the sidebar; undefined if something is wrong with the settings. */
+  sidebar?: SidebarJobs;
 }
 
 /** Returns the broker of the `homie-broker` with this id, or why there is none. Never throws. */

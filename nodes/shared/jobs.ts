@@ -51,8 +51,8 @@ export class Jobs {
     return open.length > 0 && open.every((halted) => halted === 'paused') ? 'paused' : undefined;
   }
 
-  /** Updates the status after jobs may have been paused or resumed. */
-  steered(): void {
+  /** Updates the status, since jobs may have come or gone. */
+  refresh(): void {
     this.#changed();
   }
 
@@ -65,6 +65,7 @@ export class Jobs {
       if (update.late === true && isOfThis) this.#remember(update.device, update);
       this.#changed();
     });
+    job.on('steered', this.#changed);
     job.on('idle', () => {
       if (job.isEnded) for (const update of job.devices) this.#remember(update.device, update);
       this.#changed();

@@ -11,6 +11,7 @@ import type { JobCard } from '../../src/rollout/job-card';
 import type { FirmwareName, State } from '../../src/update/update';
 import type { Value } from '../../src/texts/text';
 import type { LinkState } from '../shared/broker-node';
+import type { OfferedFirmware } from '../shared/offered-firmware';
 
 /** `GET brokers/:id/table`: what has changed since a cursor, or everything. */
 export interface TableAnswer extends LinkState, RowChanges<TableRow> {
@@ -23,16 +24,7 @@ export interface TableAnswer extends LinkState, RowChanges<TableRow> {
 }
 
 /** An image on offer. */
-export interface OfferCard {
-  /** MD5. */
-  readonly checksum: string;
-  readonly name: string;
-  readonly version?: string;
-  readonly chip: string;
-  /** Bytes. */
-  readonly flashSize?: number;
-  /** Bytes. */
-  readonly size: number;
+export interface OfferCard extends OfferedFirmware {
   /** When it was put on offer, in ms since 1970. */
   readonly at: number;
   /** Devices for which it is on offer: how many can be updated, and all. */
@@ -44,12 +36,16 @@ export interface OfferCard {
 export interface OfferAnswer {
   /** Whether it is on offer now. If not, a higher version stays on offer, unless `replace` is set. */
   readonly offered: boolean;
-  readonly offer: Omit<OfferCard, 'at' | 'available' | 'devices'>;
+  readonly offer: OfferedFirmware;
   /** The version that stays on offer, if `offered` is false. */
   readonly instead?: string;
 }
 
-/** What a plan does. All of these may change a device, so each is shown before it is confirmed. */
+/**
+ * What a plan does. All of these may change a device, so each is shown before it is confirmed. Not so
+ * `DELETE brokers/:id/offers/:md5`, `POST brokers/:id/jobs/:job/pause` and `POST brokers/:id/jobs/:job/close`, which
+ * answer with the status 204.
+ */
 export const planActions = ['update', 'rollback', 'set', 'cancel', 'retry', 'resume', 'exclude', 'include'] as const;
 
 export type PlanAction = (typeof planActions)[number];
@@ -65,6 +61,10 @@ export interface PlanRequest {
   readonly checksum?: string;
   /** For `set`: the patch. */
   readonly patch?: JsonObject;
+  /** For `set`: allow changes that could make a device unreachable. Without it, they are rejected. */
+  readonly allowRisky?: boolean;
+  /** For `set`: split a patch that is too large for a device into several, with a reboot after each. */
+  readonly split?: boolean;
 }
 
 /** A device in a plan. */
@@ -73,7 +73,10 @@ export interface PlannedDevice {
   readonly name?: string;
   /** Whether the action includes the device, at once or when the device is there. */
   readonly included: boolean;
-  /** The verdict of the check, or what the action does with the device. */
+  /**
+   * The verdict of the check, or what the action does with the device: see docs/admin-api.md. `other_image`: another
+   * image than that of the request is on offer for it; `none`: the command is not for it.
+   */
   readonly verdict: string;
   /** The reasons, as sentences. */
   readonly says: readonly Value[];

@@ -1,36 +1,57 @@
 import type { NodeAPI } from 'node-red';
-import { Firmware } from '../../src/firmware/firmware';
-import type { DeviceChoice } from '../../src/homie/select';
-import { checkDeviceId } from '../../src/homie/topics';
-import { readUpload, UploadSlots, type Upload } from './firmware-upload';
-import { UploadStore, type Staged } from './upload-store';
+import type { SidebarJobs } from '../shared/sidebar-jobs';
 import { ownPagesOnly, type Reply } from '../shared/same-origin';
-import { membersOf, readDevices, type Request } from '../shared/request';
+import { detailsOf } from './device-details';
+import { findJobs } from './find-jobs';
+import { readUpload, UploadSlots, type Upload } from './firmware-upload';
+import { steerJob } from './job-steps';
+import { offer, withdraw } from './offers';
+import { readPlanRequest, readText } from './plan-request';
+import { Plans } from './plans';
 import { Feeds } from './sidebar-feed';
-import { planUpdate, startUpdate } from './sidebar-plan';
 import { SidebarRefusal, refusalOf } from './sidebar-refusal';
+import { userOf, UserRate, type Asker } from './user-rate';
+
+/** A request whose body Node-RED has read, if it is JSON. */
+interface Asked extends Asker {
+  is(type: string): unknown;
+  readonly body: unknown;
+  readonly params: Readonly<Record<string, unknown>>;
+}
 
 /**
- * Registers the routes of the sidebar. Viewing requires the permission `homie-ota.read`; uploading firmware and
- * starting an update require `homie-ota.write`.
+ * Registers the routes of the sidebar: see docs/admin-api.md. Viewing requires the permission `homie-ota.read`; whatever
+ * changes something, or plans a change, requires `homie-ota.write`.
  */
 export = (RED: NodeAPI): void => {
   const feeds = new Feeds(RED);
-  const stage = new UploadStore();
   const slots = new UploadSlots();
+  const rate = new UserRate();
   const read = RED.auth.needsPermission('homie-ota.read');
   const write = RED.auth.needsPermission('homie-ota.write');
+  const jobsOf = ({ params }: Pick<Asked, 'params'>): SidebarJobs => findJobs(RED, String(params['id']));
+  /** Responds with what a user's request does, unless the user has sent too many. */
+  const limited = (
+    request: Asked,
+    response: Response,
+    work: (jobs: SidebarJobs) => Promise<object | undefined>,
+  ): void => answer(response, () => rate.run(userOf(request), async () => work(jobsOf(request))));
 
   RED.httpAdmin.get('/homie-ota/brokers/:id/table', ownPagesOnly, read, (request, response) => {
     const { since } = request.query;
     answer(response, async () => feeds.read(String(request.params.id), typeof since === 'string' ? since : undefined));
   });
 
-  RED.httpAdmin.post('/homie-ota/firmware', ownPagesOnly, write, (request, response) => {
-    answer(response, async () => {
-      if (!request.is('application/octet-stream')) throw new SidebarRefusal('malformed');
-      const { id, firmware } = stage.add(await Firmware.from(await upload(request)));
-      return { id, firmware: firmware.info };
+  RED.httpAdmin.get('/homie-ota/brokers/:id/devices/:device', ownPagesOnly, read, (request, response) => {
+    answer(response, async () => detailsOf(jobsOf(request), String(request.params.device)));
+  });
+
+  RED.httpAdmin.post('/homie-ota/brokers/:id/offers', ownPagesOnly, write, (request, response) => {
+    const { replace = 'false' } = request.query;
+    limited(request, response, async (jobs) => {
+      const isFlag = replace === 'true' || replace === 'false';
+      if (!isFlag || !request.is('application/octet-stream')) throw new SidebarRefusal('malformed');
+      return offer(jobs, await upload(request), replace === 'true');
     });
   });
   const upload = async (request: Upload & Asker): Promise<Buffer> => {
@@ -42,81 +63,48 @@ export = (RED: NodeAPI): void => {
     }
   };
 
-  RED.httpAdmin.post('/homie-ota/firmware/:id/plan', ownPagesOnly, write, (request, response) => {
-    answer(response, async () => {
-      const { broker, devices } = fieldsOf(request);
-      return planUpdate(RED, staged(request.params.id), text(broker), choiceOf(devices));
-    });
+  RED.httpAdmin.delete('/homie-ota/brokers/:id/offers/:md5', ownPagesOnly, write, (request, response) => {
+    limited(request, response, async (jobs) => withdraw(jobs, readText(request.params.md5)));
   });
 
-  RED.httpAdmin.post('/homie-ota/firmware/:id/start', ownPagesOnly, write, (request, response) => {
-    answer(response, async () => {
-      const { broker, plan } = fieldsOf(request);
-      const found = staged(request.params.id);
-      const devices = await startUpdate(RED, found, text(broker), text(plan));
-      stage.remove(found.id);
-      return { devices };
-    });
+  RED.httpAdmin.post('/homie-ota/brokers/:id/plans', ownPagesOnly, write, (request, response) => {
+    limited(request, response, async (jobs) => Plans.of(jobs).make(readPlanRequest(json(request))));
   });
 
-  RED.httpAdmin.delete('/homie-ota/firmware/:id', ownPagesOnly, write, (request, response) => {
-    stage.remove(String(request.params.id));
-    response.status(204).end();
+  RED.httpAdmin.post('/homie-ota/brokers/:id/plans/:plan/start', ownPagesOnly, write, (request, response) => {
+    limited(request, response, async (jobs) => Plans.of(jobs).start(String(request.params.plan)));
   });
 
-  const staged = (id: unknown): Staged => {
-    const found = stage.get(String(id));
-    if (found === undefined) throw new SidebarRefusal('unstaged');
-    return found;
-  };
+  RED.httpAdmin.post('/homie-ota/brokers/:id/jobs/:job/pause', ownPagesOnly, write, (request, response) => {
+    limited(request, response, async (jobs) => steerJob(jobs, 'pause', String(request.params.job)));
+  });
+
+  RED.httpAdmin.post('/homie-ota/brokers/:id/jobs/:job/close', ownPagesOnly, write, (request, response) => {
+    limited(request, response, async (jobs) => steerJob(jobs, 'close', String(request.params.job)));
+  });
 };
 
-/** The sender of a request. */
-interface Asker {
-  /** Set if users have to log in. */
-  readonly user?: unknown;
-  readonly socket: { readonly remoteAddress?: string | undefined };
+interface Response extends Reply {
+  end(): unknown;
 }
 
-/** Returns a key for the user who sends the request, or else for the address. */
-function userOf({ user, socket }: Asker): string {
-  const username: unknown = Reflect.get(Object(user), 'username');
-  return typeof username === 'string' ? `user ${username}` : `address ${socket.remoteAddress ?? ''}`;
-}
-
-/** Responds with the result of `work`, or with why it was refused. */
-function answer(response: Reply, work: () => Promise<object>): void {
+/** Responds with the result of `work` (204 if there is none), or with why it was refused. */
+function answer(response: Response, work: () => Promise<object | undefined>): void {
+  const reply = (body: object | undefined): unknown =>
+    body === undefined ? response.status(204).end() : response.json(body);
   const failed = (error: unknown): void => {
     const { status, body } = refusalOf(error);
     response.status(status).json(body);
   };
-  work().then((body) => response.json(body), failed);
+  work().then(reply, failed);
 }
-
-/** @throws {SidebarRefusal} */
-function fieldsOf(request: { is(type: string): unknown; readonly body: unknown }): Request {
-  const fields = request.is('application/json') ? membersOf(request.body) : undefined;
-  if (fields === undefined) throw new SidebarRefusal('malformed');
-  return fields;
-}
-
-/** @throws {SidebarRefusal} */
-function text(value: unknown): string {
-  if (typeof value !== 'string' || value.length > 100) throw new SidebarRefusal('malformed');
-  return value;
-}
-
-/** Maximum number of devices in a request: no more are known at the same time. */
-const MAX_DEVICES = 20_000;
 
 /**
- * Selects all devices that run the firmware, or those with these ids.
+ * Returns the body of a request, which only JSON may be: a form of another site cannot send it.
  *
  * @throws {SidebarRefusal} malformed
- * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID
  */
-function choiceOf(devices: unknown): DeviceChoice {
-  if (devices === 'firmware') return { runningThisFirmware: true };
-  if (!Array.isArray(devices) || devices.length > MAX_DEVICES) throw new SidebarRefusal('malformed');
-  return { devices: readDevices(devices).map(checkDeviceId) };
+function json(request: Asked): unknown {
+  if (!request.is('application/json')) throw new SidebarRefusal('malformed');
+  return request.body;
 }

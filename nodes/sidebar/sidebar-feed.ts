@@ -1,19 +1,20 @@
 import type { NodeAPI } from 'node-red';
-import { DeviceTable, type TableChanges } from '../../src/devices/table';
+import { DeviceTable } from '../../src/devices/table';
 import { Queue } from '../../src/rollout/queue';
-import { linkTo, stateOf, type BrokerLink, type LinkState } from '../shared/broker-node';
-
-/** The answer about the devices of a `homie-broker`. */
-export interface TableAnswer extends LinkState, TableChanges {
-  /** The clock of Node-RED, in ms since 1970. That of a browser may differ. */
-  readonly now: number;
-}
+import { linkTo, stateOf, type BrokerLink } from '../shared/broker-node';
+import type { OfferCard, TableAnswer } from './answers';
+import { offerCards } from './offers';
 
 /** How long a table is kept up to date after the last request for it, in ms. */
 const WATCHED = 90_000;
 
+/** How soon a change of the firmware on offer is told, in ms. A rollout changes the library with each device. */
+const OFFERS = 500;
+
 interface Feed {
-  readonly table: DeviceTable | undefined;
+  readonly table: DeviceTable;
+  /** Returns the images on offer, as they were after the last change of the table. */
+  readonly offers: () => readonly OfferCard[];
   readonly end: () => void;
   askedAt: number;
 }
@@ -37,36 +38,54 @@ export class Feeds {
   /** @param cursor that of the last answer, if there was one */
   read(id: string, cursor: string | undefined): TableAnswer {
     const link = linkTo(this.#RED, id);
-    const table = this.#watch(id, link);
-    const changes = table?.read(cursor) ?? { cursor: '', full: true, rows: [], gone: [] };
-    return { ...stateOf(link), now: Date.now(), ...changes };
+    const feed = this.#watch(id, link);
+    const changes = feed?.table.read(cursor) ?? { cursor: '', full: true, rows: [], gone: [] };
+    const jobs = feed === undefined ? [] : Queue.of(feed.table.broker).cards();
+    return { ...stateOf(link), now: Date.now(), ...changes, jobs, offers: feed?.offers() ?? [] };
   }
 
-  #watch(id: string, link: BrokerLink): DeviceTable | undefined {
+  #watch(id: string, link: BrokerLink): Feed | undefined {
     const now = performance.now();
     const known = this.#feeds.get(id);
     const broker = 'broker' in link ? link.broker : undefined;
-    if (known !== undefined && known.table?.broker === broker) {
+    if (known !== undefined && known.table.broker === broker) {
       known.askedAt = now;
-      return known.table;
+      return known;
     }
     known?.end();
     if (broker === undefined) {
       this.#feeds.delete(id);
       return undefined;
     }
-    const table = new DeviceTable(broker, Queue.of(broker).updates);
+    const { updates, library } = Queue.of(broker);
+    const table = new DeviceTable(broker, updates);
+    let cards: readonly OfferCard[] | undefined;
     const tell = (): void => this.#tell(id);
-    table.on('changed', tell);
+    const change = (): void => {
+      cards = undefined;
+      tell();
+    };
+    let soon: NodeJS.Timeout | undefined;
+    const changeSoon = (): void => {
+      soon ??= setTimeout(() => {
+        soon = undefined;
+        change();
+      }, OFFERS).unref();
+    };
+    table.on('changed', change);
+    library.on('changed', changeSoon);
     broker.on('status', tell);
     table.start();
     const end = (): void => {
       table.close();
+      library.off('changed', changeSoon);
+      clearTimeout(soon);
       broker.off('status', tell);
     };
-    this.#feeds.set(id, { table, end, askedAt: now });
+    const feed = { table, offers: () => (cards ??= offerCards(broker)), end, askedAt: now };
+    this.#feeds.set(id, feed);
     this.#timer ??= setInterval(() => this.#endUnwatched(), WATCHED / 3).unref();
-    return table;
+    return feed;
   }
 
   #tell(id: string): void {

@@ -1,9 +1,9 @@
-import { asHomieError, saysOf, type HomieError } from '../../src/errors';
+import { asHomieError, saysOf, type ErrorCode } from '../../src/errors';
 import { inEnglish, phrase, type Value } from '../../src/texts/text';
 import { isAbort } from '../../src/unless-aborted';
 
 /** Reasons to refuse a request that have nothing to do with firmware or devices, with their HTTP status. */
-const reasons = { malformed: 400, unstaged: 404, undeployed: 404, changed: 409, nothing: 409, busy: 429 } as const;
+const reasons = { malformed: 400, undeployed: 404, changed: 409, nothing: 409, busy: 429 } as const;
 
 /** A refused request of the sidebar. */
 export class SidebarRefusal extends Error {
@@ -36,14 +36,18 @@ export function refusalOf(error: unknown): Refusal {
     return refusal(reasons[error.reason], error.reason, [phrase(`sidebar.${error.reason}`)]);
   }
   const known = asHomieError(error);
-  return refusal(statusOf(known.code), known.code, saysOf(known));
+  return refusal(statuses[known.code] ?? 400, known.code, saysOf(known));
 }
 
 function refusal(status: number, code: string, says: readonly Value[]): Refusal {
   return { status, body: { code, message: says.map(inEnglish).join(' '), says } };
 }
 
-function statusOf(code: HomieError['code']): number {
-  if (code === 'FIRMWARE_TOO_LARGE') return 413;
-  return code === 'UNEXPECTED' ? 500 : 400;
-}
+/** The HTTP statuses of errors; 400 for all others. */
+const statuses: Partial<Record<ErrorCode, number>> = {
+  DEVICE_UNKNOWN: 404,
+  NOT_ON_OFFER: 404,
+  UNKNOWN_JOB: 404,
+  FIRMWARE_TOO_LARGE: 413,
+  UNEXPECTED: 500,
+};

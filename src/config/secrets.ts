@@ -8,10 +8,10 @@ import { defaultSettings } from './settings';
 export const SECRET_NAMES = defaultSettings.secretNames;
 
 /**
- * Whether a value must be masked: a stripped secret, or a value at or below a key with a secret-like name in `settings`
+ * Returns whether a value must be masked: a stripped secret, or a value at or below a key with a secret-like name in `settings`
  * or beneath a key that Homie does not know.
  */
-function isSecret(keys: Keys, names: readonly string[] = SECRET_NAMES): boolean {
+export function isSecret(keys: Keys, names: readonly string[] = SECRET_NAMES): boolean {
   if (keyAt(keys)?.stripped) return true;
   const root = keyAt(keys.slice(0, 1));
   if (root !== undefined && root.type !== 'settings') return false;

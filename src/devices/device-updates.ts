@@ -4,10 +4,11 @@ import type { Device } from '../homie/device';
 import { isOlder } from '../firmware/version';
 import type { Library } from '../library/library';
 import { isRunBy, type StoredImage } from '../library/stored-image';
-import { byDevice, isFinal, type Reason, type Update } from '../update/update';
+import { byDevice, type Reason, type Update } from '../update/update';
+import { isUnderWay, lastUpdates, type DeviceJob, type DeviceJobUpdate } from './job-updates';
 
 /** How the image on offer for a device relates to what the device runs. */
-type OfferState = 'up_to_date' | 'available' | 'newer_installed' | 'held';
+type OfferState = 'up_to_date' | 'available' | 'newer_installed' | 'held' | 'excluded';
 
 /** The image on offer for a device. */
 interface OfferOfDevice {
@@ -23,7 +24,7 @@ export interface DeviceUpdate {
   readonly offered: string | undefined;
   /**
    * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the
-   * image on offer; `scheduled`: a job waits for the device, or for its turn.
+   * image on offer; `excluded`: a newer image is on offer, but the user has excluded the device; `scheduled`: a job waits for the device, or for its turn.
    */
   readonly state: OfferState | 'scheduled' | 'updating';
   /** Why the update waits, unless it waits only for a free slot. */
@@ -34,27 +35,20 @@ export interface DeviceUpdate {
   readonly remaining?: number;
 }
 
-/** A job that updates devices. */
-interface UpdateJob {
-  readonly devices: readonly Update[];
-  readonly isEnded: boolean;
-  /** `stopped`: it goes on only when somebody resumes it. */
-  readonly halted: 'paused' | 'stopped' | undefined;
-}
-
 interface DeviceUpdatesInput {
   readonly library: () => Library;
   /** Where the ids of the devices are unique: see `DeviceLocks`. */
   readonly scope: string;
-  /** The jobs that update devices, from old to new. */
-  readonly jobs: () => readonly UpdateJob[];
+  /** The jobs of the broker, from old to new. */
+  readonly jobs: () => readonly DeviceJob[];
 }
 
 /**
  * What is on offer for each device of a broker, and how far its update is. Emits `succeeded` when a job has proven that
- * a device runs its image, also when that was shown only after the job had ended.
+ * a device runs its image, also when that was shown only after the job had ended. Emits `changed` when a job has
+ * changed, with the ids of the devices that it shows otherwise than before.
  */
-export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
+export class DeviceUpdates extends EventEmitter<{ succeeded: [Update]; changed: [devices: readonly string[]] }> {
   readonly #input: DeviceUpdatesInput;
 
   constructor(input: DeviceUpdatesInput) {
@@ -68,23 +62,34 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return this.#input.library();
   }
 
-  /** A number that changes whenever the offer for a device may have changed. */
-  get revision(): number {
-    return this.library.revision;
-  }
-
   /**
    * Returns the image on offer for a device, whatever jobs do; undefined if there is none, or nothing shows what runs.
    */
   offerOf(device: Device): OfferOfDevice | undefined {
-    const { scope } = this.#input;
     const { id, checksum, fwVersion } = device;
-    const choice = this.library.offerFor(scope, device);
+    const choice = this.library.offerFor(this.#input.scope, device);
     if ('error' in choice || checksum === undefined) return undefined;
     const { image } = choice;
     if (isRunBy(image, checksum.value)) return { image, state: 'up_to_date' };
     if (isOlder(image.version, fwVersion?.value)) return { image, state: 'newer_installed' };
-    return { image, state: this.library.isHeld(`${scope}${id}`, image.md5) ? 'held' : 'available' };
+    if (this.library.isHeld(this.#keyOf(id), image.md5)) return { image, state: 'held' };
+    return { image, state: this.isExcluded(id) ? 'excluded' : 'available' };
+  }
+
+  /** Returns whether the user has excluded a device from updates. */
+  isExcluded(device: string): boolean {
+    return this.library.isExcluded(this.#keyOf(device));
+  }
+
+  /** Returns whether there is an image to which a device can be rolled back. */
+  canRollBack(device: Device): boolean {
+    return 'image' in this.library.choose('previous', this.#input.scope, device);
+  }
+
+  /** Returns the id of a device by the key under which the library knows it; undefined if it belongs to another broker. */
+  idOf(key: string): string | undefined {
+    const { scope } = this.#input;
+    return key.startsWith(scope) ? key.slice(scope.length) : undefined;
   }
 
   /** Returns the updates by device id, without devices for which nothing is on offer and that no job has. */
@@ -102,32 +107,20 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update] }> {
     return updates;
   }
 
-  /**
-   * Returns the update of each device in its last job, even if the job has ended. A running update comes before others.
-   */
-  lastUpdates(): ReadonlyMap<string, Update> {
-    const last = new Map<string, Update>();
-    for (const update of this.#input.jobs().flatMap(({ devices }) => devices)) {
-      const other = last.get(update.device);
-      const isBehind = other !== undefined && isFinal(update.state) && update.startedAt < other.startedAt;
-      if (other?.state !== 'running' && !isBehind) last.set(update.device, update);
-    }
-    return last;
-  }
-
-  /** Whether a job is open. */
-  get isBusy(): boolean {
-    return this.#input.jobs().some(({ isEnded }) => !isEnded);
+  /** Returns the last update or configuration change of each of these devices: see `lastUpdates`. */
+  lastUpdates(ids: ReadonlySet<string>): ReadonlyMap<string, DeviceJobUpdate> {
+    return lastUpdates(this.#input.jobs(), ids);
   }
 
   /** Returns the update of each device in an open job, without devices that wait in a stopped job. */
   #openJobs(): Map<string, Update> {
-    const open = this.#input.jobs().filter(({ isEnded }) => !isEnded);
-    return byDevice(
-      open.flatMap(({ devices, halted }) =>
-        devices.filter(({ state }) => state === 'running' || (!isFinal(state) && halted !== 'stopped')),
-      ),
-    );
+    const open = this.#input.jobs().filter(({ change, isEnded }) => change === 'firmware' && !isEnded);
+    const all = open.flatMap((job) => [...job.ids].map((id) => ({ job, update: job.updateOf(id) })));
+    return byDevice(all.flatMap(({ job, update }) => (update && isUnderWay({ job, update }) ? [update] : [])));
+  }
+
+  #keyOf(device: string): string {
+    return `${this.#input.scope}${device}`;
   }
 }
 

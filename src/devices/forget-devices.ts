@@ -1,4 +1,4 @@
-/** Clears the retained topics of several devices, and forgets their images. */
+/** Clears the retained topics of several devices, and forgets their images and exclusions. */
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { forgetDevice, type Forgetting } from './forget';
@@ -15,7 +15,7 @@ interface Places {
 }
 
 /**
- * Forgets devices one after the other, each with the images that were proven on it. A device named by its id is always
+ * Forgets devices one after the other, each with the images that were proven on it and its exclusion. A device named by its id is always
  * included. A pattern includes the devices that it matches and that also meet the other criteria of the query.
  *
  * @param firmware if given, patterns include only devices that are outdated compared to this image
@@ -38,7 +38,9 @@ export async function forgetDevices(
   const forgotten: Forgetting[] = [];
   for (const id of new Set(ids)) {
     const result = await forgetDevice(broker, id, signal);
-    if (result.error === undefined) await library.forget(`${broker.locks.scope}${id}`);
+    // Nothing is retained of an unknown device, but its images may be kept.
+    if (result.error === undefined || result.error.code === 'DEVICE_UNKNOWN')
+      await library.forget(`${broker.locks.scope}${id}`);
     forgotten.push(result);
   }
   return forgotten;

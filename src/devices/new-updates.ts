@@ -19,9 +19,9 @@ export class NewUpdates {
     const { state, image } = offer;
     const { md5: checksum, name, version } = image;
     const isNew = this.#told.get(device) !== checksum;
-    // An update that the user went back from is known to the user, even when it is allowed again.
-    if (state === 'available' || state === 'held') this.#told.set(device, checksum);
-    else this.#told.delete(device);
+    // An update that the user went back from, or did not want, is known to the user, even when it is allowed again.
+    if (state === 'up_to_date' || state === 'newer_installed') this.#told.delete(device);
+    else this.#told.set(device, checksum);
     if (state !== 'available' || !isNew) return [];
     const installed = device.fwVersion?.value;
     const offered = { name, checksum, ...(version !== undefined && { version }) };

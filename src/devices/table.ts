@@ -5,9 +5,11 @@ import type { Attribute, Device, DeviceEvent, DeviceState } from '../homie/devic
 import { isFinal, type Update } from '../update/update';
 import { saysOf } from '../errors';
 import { plainText } from '../plain-text';
-import type { Why } from '../update/why';
 import type { Value } from '../texts/text';
-import type { DeviceUpdate, DeviceUpdates } from './device-updates';
+import type { Library } from '../library/library';
+import type { Why } from '../update/why';
+import type { DeviceUpdates } from './device-updates';
+import type { DeviceJobUpdate } from './job-updates';
 import { Rows, type RowChanges } from './rows';
 
 /** A device in the table. Its texts are untrusted: anyone who may publish on the broker may have written them. */
@@ -21,31 +23,48 @@ export interface TableRow {
   readonly checksum?: string;
   /** When the last live message came, in ms since 1970, rounded to the second. */
   readonly seen?: number;
+  /** The image on offer for the device, unless the device runs it. */
+  readonly offer?: RowOffer;
+  /** The last update or configuration change of the device. */
   readonly update?: RowUpdate;
-  readonly offer?: { readonly state: 'available' | 'newer_installed' | 'held'; readonly version?: string; readonly checksum: string };
+  /** The user has excluded the device from updates. */
   readonly excluded?: true;
+  /** The device accepts no firmware. */
   readonly otaOff?: true;
+  /** There is an image to which the device can be rolled back. */
   readonly canRollBack?: true;
 }
 
-/** The update of a device: that of a job, or what is on offer for the device unless it runs that. */
+/** `newer_installed`: the device runs a higher version; `held`: it was rolled back from the image. */
+interface RowOffer {
+  readonly state: 'available' | 'newer_installed' | 'held';
+  readonly version?: string;
+  /** MD5. */
+  readonly checksum: string;
+}
+
+/** An update or configuration change of a device in a job. */
 interface RowUpdate {
-  readonly job?: string;
-  readonly change?: 'firmware' | 'configuration';
-  readonly remaining?: number;
-  readonly why?: Why;
-  readonly mayRetry?: true;
-  readonly state: Update['state'] | 'available' | 'newer_installed' | 'held';
+  /** The id of the job. */
+  readonly job: string;
+  readonly change: 'firmware' | 'configuration';
+  readonly state: Update['state'];
   readonly phase?: string;
   /** Percent, 0 to 100, until the update has ended. */
   readonly progress?: number;
-  /** The version that is being installed, or that is on offer. */
+  /** Seconds until the end of the transfer, if known. */
+  readonly remaining?: number;
+  /** The version that is being installed. */
   readonly version?: string;
+  /** MD5. */
   readonly checksum?: string;
   readonly reason?: string;
+  /** Why the device waits, or until when it is observed. */
+  readonly why?: Why;
   /** What went wrong and what to do about it, as sentences. */
   readonly error?: readonly Value[];
   readonly proven?: true;
+  readonly mayRetry?: true;
 }
 
 /** The changes since a cursor, or the whole table where `full` is true. */
@@ -61,21 +80,21 @@ const shown: ReadonlySet<Attribute> = new Set<Attribute>([
   'fwVersion',
   'checksum',
   'uptime',
+  'otaEnabled',
   'otaStatus',
 ]);
 
 /**
- * The table of the devices of a broker. Emits `changed` at most twice a second, from `start` to `close`. While there is
- * no connection, the table keeps its last content, until the retained messages have been received again.
+ * The table of the devices of a broker. Emits `changed` at most twice a second, from `start` to `close`, when a row or a
+ * job has changed. While there is no connection, the table keeps its last content, until the retained messages have been received again.
  */
 export class DeviceTable extends EventEmitter<{ changed: [] }> {
   readonly broker: HomieBroker;
   readonly #deviceUpdates: DeviceUpdates;
   readonly #rows = new Rows<TableRow>();
   readonly #dirty = new Set<string>();
-  #updates: ReadonlyMap<string, Update> = new Map();
-  #wasBusy = false;
-  #release = -1;
+  #haveJobsChanged = false;
+  #library: Library | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(broker: HomieBroker, updates: DeviceUpdates) {
@@ -90,6 +109,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     registry.on('gone', this.#miss);
     registry.on('forgotten', this.#lose);
     this.broker.on('settled', this.#settle);
+    this.#deviceUpdates.on('changed', this.#hearJobs);
     this.#settle();
     this.#timer = setInterval(() => this.#look(), INTERVAL);
     this.#timer.unref();
@@ -101,6 +121,8 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     registry.off('gone', this.#miss);
     registry.off('forgotten', this.#lose);
     this.broker.off('settled', this.#settle);
+    this.#deviceUpdates.off('changed', this.#hearJobs);
+    this.#library?.off('changed', this.#hearLibrary);
     clearInterval(this.#timer);
   }
 
@@ -126,46 +148,66 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     this.#dirty.add(id);
   };
 
+  readonly #hearJobs = (devices: readonly string[]): void => {
+    this.#haveJobsChanged = true;
+    for (const id of devices) this.#dirty.add(id);
+  };
+
+  /** @param key that of the only device that is concerned; otherwise a new offer may concern any device */
+  readonly #hearLibrary = (key?: string): void => {
+    if (key === undefined) return this.#settle();
+    const id = this.#deviceUpdates.idOf(key);
+    if (id !== undefined) this.#dirty.add(id);
+  };
+
   readonly #settle = (): void => {
     for (const id of [...this.broker.registry.devices.keys(), ...this.#rows.ids]) this.#dirty.add(id);
   };
 
   /** Updates the table to what is known now. */
   #look(): void {
-    const { isBusy, revision: release } = this.#deviceUpdates;
-    const isQuiet = this.#dirty.size === 0 && !isBusy && !this.#wasBusy && release === this.#release;
-    if (!this.broker.isSettled || isQuiet) return;
-    this.#wasBusy = isBusy;
-    this.#readUpdates();
-    const ids = [...this.#dirty];
-    this.#dirty.clear();
-    const { registry } = this.broker;
-    const devices = ids.flatMap((id) => registry.get(id) ?? []);
-    const offers = this.#deviceUpdates.of(devices);
+    this.#followLibrary();
+    if (!this.broker.isSettled || (this.#dirty.size === 0 && !this.#haveJobsChanged)) return;
+    const updates = this.#deviceUpdates.lastUpdates(this.#dirty);
     const epoch = Date.now() - performance.now();
-    const rows = ids.map((id) => {
-      const device = registry.get(id);
-      const row = device && rowOf(device, updateOf(this.#updates.get(id), offers.get(id)), epoch);
-      return [id, row] as const;
+    const rows = [...this.#dirty].map((id) => {
+      const device = this.broker.registry.get(id);
+      return [id, device && this.#rowOf(device, updates.get(id), epoch)] as const;
     });
-    if (this.#rows.replace(rows)) this.emit('changed');
+    const wasChanged = this.#rows.replace(rows) || this.#haveJobsChanged;
+    this.#dirty.clear();
+    this.#haveJobsChanged = false;
+    if (wasChanged) this.emit('changed');
   }
 
-  /** Marks the devices whose updates in jobs have changed. */
-  #readUpdates(): void {
-    const updates = this.#deviceUpdates.lastUpdates();
-    for (const [id, update] of updates) if (!isSame(this.#updates.get(id), update)) this.#dirty.add(id);
-    for (const id of this.#updates.keys()) if (!updates.has(id)) this.#dirty.add(id);
-    this.#updates = updates;
-    // A new offer may concern any device.
-    if (this.#deviceUpdates.revision === this.#release) return;
-    this.#release = this.#deviceUpdates.revision;
+  /** A stored library may replace the one in memory. */
+  #followLibrary(): void {
+    const { library } = this.#deviceUpdates;
+    if (library === this.#library) return;
+    this.#library?.off('changed', this.#hearLibrary);
+    this.#library = library.on('changed', this.#hearLibrary);
     this.#settle();
+  }
+
+  #rowOf(device: Device, last: DeviceJobUpdate | undefined, epoch: number): TableRow | undefined {
+    const row = rowOf(device, epoch);
+    const updates = this.#deviceUpdates;
+    const offer = offerOf(updates.offerOf(device));
+    return (
+      row && {
+        ...row,
+        ...(offer && { offer }),
+        ...(last && { update: rowUpdate(last) }),
+        ...(updates.isExcluded(device.id) && { excluded: true }),
+        ...(device.otaEnabled?.value === false && { otaOff: true }),
+        ...(updates.canRollBack(device) && { canRollBack: true }),
+      }
+    );
   }
 }
 
 /** @param epoch the time at which `performance.now()` was 0, in ms since 1970 */
-function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): TableRow | undefined {
+function rowOf(device: Device, epoch: number): TableRow | undefined {
   const { id, name, state, fwName, fwVersion, checksum, seenAt } = device;
   if (state === undefined) return undefined;
   return {
@@ -176,52 +218,32 @@ function rowOf(device: Device, update: RowUpdate | undefined, epoch: number): Ta
     ...(fwVersion && { version: plainText(fwVersion.value) }),
     ...(checksum && { checksum: checksum.value }),
     ...(seenAt !== undefined && { seen: Math.round((epoch + seenAt) / 1000) * 1000 }),
-    ...(update && { update }),
   };
 }
 
-/** Final states after which the image on offer is shown again. */
-const endedWell: ReadonlySet<Update['state']> = new Set<Update['state']>(['succeeded', 'skipped', 'canceled']);
-
-/**
- * Returns the update of the last job. An image on offer replaces it once it has succeeded, or, if the versions differ,
- * also once it was skipped or canceled.
- */
-function updateOf(update: Update | undefined, offer: DeviceUpdate | undefined): RowUpdate | undefined {
-  const offered = offerUpdate(offer);
-  if (update === undefined) return offered;
-  const { state, to } = update;
-  const isOther = state === 'succeeded' || offered?.version !== to?.version;
-  return offered !== undefined && endedWell.has(state) && isOther ? offered : jobUpdate(update);
+function offerOf(offer: ReturnType<DeviceUpdates['offerOf']>): RowOffer | undefined {
+  if (offer === undefined || offer.state === 'up_to_date') return undefined;
+  const { state, image } = offer;
+  const { version, md5: checksum } = image;
+  return { state: state === 'excluded' ? 'available' : state, ...(version !== undefined && { version }), checksum };
 }
 
-function offerUpdate(offer: DeviceUpdate | undefined): RowUpdate | undefined {
-  if (offer?.state !== 'available' && offer?.state !== 'newer_installed' && offer?.state !== 'held') return undefined;
-  const { state, offered: version } = offer;
-  return { state, ...(version !== undefined && { version }) };
-}
-
-function jobUpdate({ state, phase, progress, to, reason, error, reboot }: Update): RowUpdate {
+function rowUpdate({ update, job }: DeviceJobUpdate): RowUpdate {
+  const { state, phase, progress, remaining, to, reason, error, reboot, device } = update;
+  const why = job.whyOf(update);
   return {
+    job: update.job,
+    change: job.change,
     state,
     ...(phase !== undefined && { phase }),
     ...(!isFinal(state) && { progress: Math.floor(progress) }),
+    ...(remaining !== undefined && { remaining }),
     ...(to?.version !== undefined && { version: to.version }),
     ...(to?.checksum !== undefined && { checksum: to.checksum }),
     ...(reason !== undefined && { reason }),
+    ...(why !== undefined && { why }),
     ...(error !== undefined && { error: saysOf(error) }),
     ...(state === 'succeeded' && reboot === 'proven' && { proven: true }),
+    ...(job.mayRetry(device) && { mayRetry: true }),
   };
-}
-
-function isSame(a: Update | undefined, b: Update): boolean {
-  return (
-    a !== undefined &&
-    a.job === b.job &&
-    a.state === b.state &&
-    a.phase === b.phase &&
-    a.reason === b.reason &&
-    Math.floor(a.progress) === Math.floor(b.progress) &&
-    a.late === b.late
-  );
 }

@@ -50,6 +50,12 @@ export interface Attributes {
   otaEnabled: boolean;
   /** `$implementation/ota/status`: the text as received. */
   otaStatus: string;
+  /** `$localip`. */
+  ip: string;
+  /** `$stats/signal`: Wi-Fi signal in percent. */
+  signal: number;
+  /** `$stats/interval`: seconds between two statistics. */
+  interval: number;
   /** `$stats/uptime` in s since boot. */
   uptime: number;
 }

@@ -8,7 +8,7 @@ import { untilQuiet, type Burst } from './until-quiet';
 /**
  * How many devices are asked for at a time: their topics fit into one SUBSCRIBE. RabbitMQ takes about 0.3 s for these.
  */
-export const AT_ONCE = 20;
+export const AT_ONCE = 16;
 
 interface ExactTopicsInput {
   readonly connection: Connection;

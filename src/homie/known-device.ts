@@ -23,6 +23,9 @@ export class KnownDevice implements Device, Facts {
   configSet: Facts['configSet'];
   otaEnabled: Facts['otaEnabled'];
   otaStatus: Facts['otaStatus'];
+  ip: Facts['ip'];
+  signal: Facts['signal'];
+  interval: Facts['interval'];
   uptime: Facts['uptime'];
 
   constructor(id: string) {

@@ -6,8 +6,12 @@ import { isPattern, matchAny, readPattern } from './pattern';
 import { untilSettled } from './presence';
 import { checkDeviceId } from './topics';
 
-/** Which devices are selected: these ids and patterns, or all whose `$fw/name` is that of the image. */
-export type DeviceChoice = { readonly devices: readonly string[] } | { readonly runningThisFirmware: true };
+/**
+ * Which devices are selected: these ids and patterns, or all whose `$fw/name` is that of the image. `together`: the ids
+ * were selected together, as by a pattern, so that stops and exclusions apply to them.
+ */
+export type DeviceChoice =
+  { readonly devices: readonly string[]; readonly together?: true } | { readonly runningThisFirmware: true };
 
 /**
  * Returns the ids of the selected devices, each once: in the given order, and sorted by id where a pattern or the
@@ -73,6 +77,11 @@ export function isMeant(choice: DeviceChoice, device: Device, firmwareName: stri
 /** Returns the devices that are selected by id, not by a pattern. */
 export function namedDevices(choice: DeviceChoice): string[] {
   return 'devices' in choice ? choice.devices.filter((device) => !isPattern(device)) : [];
+}
+
+/** Returns whether a device is selected by its full id, so that stops and exclusions do not apply to it. */
+export function isNamed(choice: DeviceChoice, device: string): boolean {
+  return 'devices' in choice && choice.together !== true && choice.devices.includes(device);
 }
 
 async function selectNamed(

@@ -10,7 +10,7 @@ const QUIET_BEFORE_MORE = 2000;
  * The longest wait, in ms: enough for the retained messages of 20,000 devices at 1000 messages a second, the rate of
  * EMQX.
  */
-export const AT_MOST = 300_000;
+export const AT_MOST = 400_000;
 
 export interface Burst {
   /** When the last retained message arrived, in ms of `performance.now()`. */

@@ -51,7 +51,10 @@ const readers: readonly TopicReader[] = [
   reader('$implementation/config/set', 'configSet', (payload) => (payload.length > 0 ? REDACTED : '')),
   reader('$implementation/ota/enabled', 'otaEnabled', readBoolean),
   reader('$implementation/ota/status', 'otaStatus', readSharedText),
-  reader('$stats/uptime', 'uptime', readSeconds),
+  reader('$localip', 'ip', readText),
+  reader('$stats/signal', 'signal', readPercent),
+  reader('$stats/interval', 'interval', readNumber),
+  reader('$stats/uptime', 'uptime', readNumber),
   reader('$state', 'state', (payload) => states.get(readText(payload) ?? '')),
   // Homie 2.
   reader('$online', 'state', readOnline),
@@ -120,10 +123,15 @@ function readOnline(payload: Buffer): DeviceState | undefined {
   return online === undefined ? undefined : online ? 'ready' : 'lost';
 }
 
-function readSeconds(payload: Buffer): number | undefined {
+function readNumber(payload: Buffer): number | undefined {
   const text = readText(payload);
-  const seconds = text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isFinite(seconds) ? seconds : undefined;
+  const number = text !== undefined && /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(number) ? number : undefined;
+}
+
+function readPercent(payload: Buffer): number | undefined {
+  const percent = readNumber(payload);
+  return percent !== undefined && percent <= 100 ? percent : undefined;
 }
 
 function share(text: string): string {

@@ -4,6 +4,14 @@ import type { Device } from '../homie/device';
 import type { ErrorKey, Value, Values } from '../texts/text';
 import { flash, isBuiltFor, named, type StoredImage } from './stored-image';
 
+/** The source of an image that no message contains: the offers, or the image proven before the present one. */
+export type ImageOrigin = 'offer' | 'previous';
+
+/** Returns whether a stored value is an origin. */
+export function isImageOrigin(value: unknown): value is ImageOrigin {
+  return value === 'offer' || value === 'previous';
+}
+
 /**
  * The image for a device, or the reason for having none. The error is created when it is read: most are never shown.
  */

@@ -1,4 +1,5 @@
 /** The images that were proven on a device, and those that are held back from it. */
+import type { Image } from '../ota/image';
 import { isMd5 } from './stored-image';
 
 /** Maximum number of images held back from a device; the oldest is forgotten first. */
@@ -23,6 +24,14 @@ export interface ProvenImage {
   readonly reported?: string;
   /** The checksum that the device reported before. */
   readonly from?: string;
+}
+
+/** The proof that a device runs an image. */
+export interface Proof extends ProvenImage {
+  /** Reads the image if it is not kept yet. */
+  readonly load: () => Promise<Image>;
+  /** Whether the device was rolled back to the image. */
+  readonly isRollback: boolean;
 }
 
 /** Returns the images of a device after an image was proven on it. */

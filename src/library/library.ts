@@ -3,7 +3,7 @@ import { asHomieError, HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { Device } from '../homie/device';
 import type { Image } from '../ota/image';
-import { chooseOffer, list, noImage, type Choice } from './choose';
+import { chooseOffer, list, noImage, type Choice, type ImageOrigin } from './choose';
 import {
   afterProof,
   afterRollback,
@@ -11,34 +11,25 @@ import {
   without,
   withoutHold,
   type DeviceImages,
-  type ProvenImage,
+  type Proof,
 } from './device-images';
 import { imagesInMemory, type ImageFiles } from './image-files';
 import { imageKey, KeptImages, type Uses } from './kept-images';
+import { KeptKeys } from './kept-keys';
 import { isOffer, offerKey, Offers, replaces, type Offer } from './offers';
 import { ProvenImages } from './proven-images';
 import { describeImage, isRunBy, isStoredImage, type StoredImage } from './stored-image';
 
-/** The source of an image that no message contains: the offers, or the image proven before the present one. */
-export type ImageOrigin = 'offer' | 'previous';
+/** Maximum number of excluded devices: as many as a registry remembers. */
+const MAX_EXCLUDED = 20_000;
 
-/** Returns whether a stored value is an origin. */
-export function isImageOrigin(value: unknown): value is ImageOrigin {
-  return value === 'offer' || value === 'previous';
-}
+/** Maximum number of closed jobs. Only those of the last day matter. */
+const MAX_CLOSED = 200;
 
 /** The result of an offer. `instead`: the higher version that stays on offer. */
 export interface Offered {
   readonly image: StoredImage;
   readonly instead?: StoredImage;
-}
-
-/** The proof that a device runs an image. */
-export interface Proof extends ProvenImage {
-  /** Reads the image if it is not kept yet. */
-  readonly load: () => Promise<Image>;
-  /** Whether the device was rolled back to the image. */
-  readonly isRollback: boolean;
 }
 
 /** The environment of the library. */
@@ -55,19 +46,22 @@ export interface LibraryInput {
 }
 
 /**
- * The firmware on offer, and the images that were proven on each device. A device is identified by broker, base topic
+ * The firmware on offer, the images that were proven on each device, and the devices that are excluded from updates. A device is identified by broker, base topic
  * and id, the offers of a broker by its `locks.scope`.
  *
- * Emits `changed` when the offer for a device may have changed, and then `restored` if the library was read.
+ * Emits `changed` when the offer for devices may have changed, with the key of the device if it is only one, and then
+ * `restored` if the library was read.
  */
-export class Library extends EventEmitter<{ changed: []; restored: [] }> {
+export class Library extends EventEmitter<{ changed: [device?: string]; restored: [] }> {
   readonly #input: LibraryInput;
   readonly #images: KeptImages;
   readonly #offers = new Offers((md5) => this.#images.get(md5));
   /** What `offers` returns for each broker until the next change: it is asked about every device. */
   readonly #offered = new Map<string, readonly StoredImage[]>();
   readonly #devices: ProvenImages;
-  #revision = 0;
+  readonly #excluded: KeptKeys;
+  /** The ids of jobs that a user has closed, so that they are shown no more. */
+  readonly closedJobs: KeptKeys;
 
   /** Without `input`, the library is in memory only. */
   constructor(input: LibraryInput = { files: imagesInMemory(), write: async () => undefined }) {
@@ -77,9 +71,11 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     const { files, write, room } = input;
     this.#devices = new ProvenImages({
       write,
-      changed: () => this.#change(),
+      changed: (device) => this.#change(device),
       left: (images) => this.#images.discardSoon(images),
     });
+    this.#excluded = new KeptKeys({ prefix: 'excluded ', limit: MAX_EXCLUDED, write });
+    this.closedJobs = new KeptKeys({ prefix: 'closed ', limit: MAX_CLOSED, write });
     this.#images = new KeptImages({
       files,
       write,
@@ -106,6 +102,8 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
       for (const each of gone) void this.#input.write(offerKey(each), undefined);
     }
     this.#devices.restore(all, (md5) => this.#images.has(md5));
+    this.#excluded.restore(all);
+    this.closedJobs.restore(all);
     this.#change();
     this.emit('restored');
   }
@@ -113,11 +111,6 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
   /** Removes images that nothing uses, as a process that was killed may leave them. */
   discardUnused(): Promise<void> {
     return this.#images.discardUnused();
-  }
-
-  /** A number that changes whenever the offer for a device may have changed. */
-  get revision(): number {
-    return this.#revision;
   }
 
   /** Returns whether the file of an image is needed. */
@@ -130,6 +123,12 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     const offered = this.#offered.get(scope) ?? this.#offers.of(scope).map(({ image }) => image);
     this.#offered.set(scope, offered);
     return offered;
+  }
+
+  /** Returns when an image was put on offer, in ms since 1970; undefined if it is not on offer. */
+  offeredAt(scope: string, md5: string): number | undefined {
+    const offer = this.#offers.get({ scope, md5 });
+    return offer && Date.parse(offer.at);
   }
 
   /**
@@ -198,6 +197,22 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     if (this.isHeld(key, md5)) await this.#devices.set(key, withoutHold(this.#devices.of(key), md5));
   }
 
+  /** Returns whether a user has excluded a device from updates. */
+  isExcluded(key: string): boolean {
+    return this.#excluded.has(key);
+  }
+
+  /**
+   * Excludes a device from all updates that do not name it by its full id, or includes it again.
+   *
+   * @throws {HomieError} JOB_NOT_SAVED: it cannot be stored, and nothing changes
+   */
+  async exclude(key: string, isExcluded: boolean): Promise<void> {
+    await this.#input.files.inTurn(async () => {
+      if (await this.#excluded.set(key, isExcluded)) this.#change(key);
+    });
+  }
+
   /** Reads an image. @throws {HomieError} FIRMWARE_NOT_KEPT: its file is missing or damaged */
   async read(md5: string): Promise<Firmware> {
     return Firmware.from(await this.#input.files.read(md5));
@@ -225,9 +240,10 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     });
   }
 
-  /** Forgets a device. */
+  /** Forgets a device. Never rejects. */
   async forget(key: string): Promise<void> {
     await this.#devices.set(key, undefined);
+    await this.exclude(key, false).catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
   }
 
   /** Stores an offer of an image that is kept, and then puts it on offer. */
@@ -273,9 +289,8 @@ export class Library extends EventEmitter<{ changed: []; restored: [] }> {
     };
   }
 
-  #change(): void {
-    this.#revision += 1;
+  #change(device?: string): void {
     this.#offered.clear();
-    this.emit('changed');
+    this.emit('changed', device);
   }
 }

@@ -59,6 +59,10 @@ export class Offers {
     return this.of(scope).find((offer) => isForSame(offer.image, image));
   }
 
+  get(offer: Pick<Offer, 'scope' | 'md5'>): Offer | undefined {
+    return this.#offers.get(offerKey(offer));
+  }
+
   /** Adds an offer. @returns the offers that it removed: the one for the same devices, or the oldest of too many */
   set(offer: Offer, image: StoredImage): Offer[] {
     const before = this.like(offer.scope, image);

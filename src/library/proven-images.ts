@@ -13,7 +13,7 @@ interface ProvenImagesInput {
   /** Stores a value under a key; undefined removes it. */
   readonly write: (key: string, value: unknown) => Promise<HomieError | undefined>;
   /** Called when the images of a device have changed. */
-  readonly changed: () => void;
+  readonly changed: (device: string) => void;
   /** Called with images that the device no longer refers to, once that is stored. */
   readonly left: (images: readonly string[]) => void;
 }
@@ -59,7 +59,7 @@ export class ProvenImages {
     if (JSON.stringify(before) === JSON.stringify(images)) return;
     if (images === undefined) this.#devices.delete(device);
     const forgotten = images && setNewest(this.#devices, device, images, MAX_DEVICES);
-    changed();
+    changed(device);
     await write(`${DEVICE}${device}`, images);
     if (forgotten !== undefined) await write(`${DEVICE}${forgotten[0]}`, undefined);
     const kept = new Set(referredTo(images));

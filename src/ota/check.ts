@@ -29,7 +29,8 @@ export type CheckVerdict =
   | 'busy'
   | 'unknown';
 
-interface DeviceCheck {
+/** What an update would do to one device. */
+export interface DeviceCheck {
   readonly device: string;
   readonly verdict: CheckVerdict;
   /** Why, in one or more English sentences. */
@@ -54,6 +55,8 @@ type Barred = (device: string) => Pick<DeviceCheck, 'verdict' | 'says'> | undefi
 
 interface OtaCheckOptions extends CheckOptions {
   readonly barred?: Barred;
+  /** Returns whether a user has excluded a device from this update. */
+  readonly isExcluded?: (device: string) => boolean;
 }
 
 /** How many named devices are searched for retained firmware messages at most: each message is received whole. */
@@ -72,11 +75,11 @@ export async function check(
   firmware: Image,
   choice: DeviceChoice,
   settings: OtaSettings,
-  { signal, barred = () => undefined, exclude = [] }: OtaCheckOptions = {},
+  { signal, barred = () => undefined, isExcluded = () => false, exclude = [] }: OtaCheckOptions = {},
 ): Promise<CheckSummary> {
   const ids = await selectKnown(broker, choice, firmware.info.name, signal);
-  const { counts, devices: checked } = await checkEach(ids, exclude, (id, isExcluded) =>
-    isExcluded ? excluded(broker, id) : checkDevice(broker, firmware, id, settings, barred),
+  const { counts, devices: checked } = await checkEach(ids, exclude, (id, isInList) =>
+    isInList || isExcluded(id) ? excluded(broker, id) : checkDevice(broker, firmware, id, settings, barred),
   );
   const isNamed = new Set(namedDevices(choice)).size === ids.length && ids.length <= SEARCHED_DEVICES;
   const devices = isNamed ? await withRetainedFirmware(broker, checked, signal) : checked;

@@ -4,11 +4,13 @@ import type { HomieBroker } from '../homie/broker';
 import { isPattern, matchAny } from '../homie/pattern';
 import { untilSettled } from '../homie/presence';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
-import type { Library, ImageOrigin } from '../library/library';
+import type { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { StoredImage } from '../library/stored-image';
+import { exclusionApplies } from './held-back';
 
 /** An image, and the devices that get it: as they were selected, so that a pattern stays a pattern. */
-interface ImageGroup {
+export interface ImageGroup {
   readonly image: StoredImage;
   readonly choice: DeviceChoice;
   /** The devices that are known to get it. */
@@ -56,7 +58,8 @@ export async function divideByImage(input: ByImageInput): Promise<ByImage> {
   const patterns = 'devices' in choice ? choice.devices.filter(isPattern) : [];
   const named = new Set(namedDevices(choice));
   const devices = new Map<StoredImage, string[]>();
-  const isExcluded = matchAny(exclude);
+  const isInSettings = matchAny(exclude);
+  const isExcluded = (id: string): boolean => isInSettings(id) || exclusionApplies(input, id);
   const without: DeviceWithout[] = [];
   if (continuous && origin === 'offer') for (const image of library.offers(locks.scope)) devices.set(image, []);
   for (const id of ids) {
@@ -69,7 +72,7 @@ export async function divideByImage(input: ByImageInput): Promise<ByImage> {
 
   function choiceOf(own: readonly string[]): DeviceChoice {
     if (!('devices' in choice)) return choice;
-    return { devices: [...own.filter((id) => named.has(id)), ...patterns] };
+    return { ...choice, devices: [...own.filter((id) => named.has(id)), ...patterns] };
   }
 }
 

@@ -9,6 +9,8 @@ export class Canaries {
   readonly #soak: number;
   /** Ends the observation of each canary as a failure. */
   readonly #failures = new Map<string, AbortController>();
+  /** When each observation ends, in ms since 1970. */
+  readonly #until = new Map<string, number>();
   #over = new AbortController();
 
   /** @param soak observation time of a canary, in ms on the clock */
@@ -29,6 +31,11 @@ export class Canaries {
       else plan.holds.dozed(device);
     });
     void save();
+  }
+
+  /** Returns when the observation of a canary ends, in ms since 1970; undefined while it is not ready. */
+  untilOf(device: string): number | undefined {
+    return this.#until.get(device);
   }
 
   /** Ends the observation of a canary as a failure, because it is rolled back. */
@@ -59,14 +66,27 @@ export class Canaries {
     }
     this.#failures.set(device, failed);
     try {
-      return await soakDevice({ broker, device, clock: this.#clock }, this.#soak, signal);
+      return await soakDevice(
+        { broker, device, clock: this.#clock, ends: (at) => this.#ends(device, at) },
+        this.#soak,
+        signal,
+      );
     } catch {
       if (lifetime.abandoned.aborted) return undefined;
       // Unless it has failed: if the job is retried, another device becomes the canary.
       return failed.signal.aborted ? 'spoiled' : 'dozed';
     } finally {
       this.#failures.delete(device);
+      this.#ends(device, undefined);
       broker.locks.release(device, job);
     }
+  }
+
+  /** @param at ms on the clock */
+  #ends(device: string, at: number | undefined): void {
+    if (at === undefined) this.#until.delete(device);
+    // To the second, so that it stays the same as long as nothing has changed.
+    else this.#until.set(device, Math.round((this.#clock.date().getTime() + at - this.#clock.now()) / 1000) * 1000);
+    this.#context.changed();
   }
 }

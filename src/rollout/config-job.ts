@@ -19,7 +19,8 @@ import type { Outcome, Update } from '../update/update';
 import { ExchangeTask } from './exchange-task';
 import type { History } from './store/history';
 import type { Author } from './store/history-record';
-import { Job, type JobOptions } from './job';
+import { Job } from './job';
+import type { JobOptions } from './job-view';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
 

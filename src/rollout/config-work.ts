@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { JsonObject } from '../config/json';
+import { leaves, pathText, type JsonObject } from '../config/json';
 import { maskedIn, readObject } from '../config/patch';
 import { maskObject } from '../config/secrets';
 import { defaultSettings, type ConfigSettings } from '../config/settings';
 import { canonical } from '../plain-object';
 import { ConfigJob } from './config-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
-import type { Work, WorkAround } from './work';
+import { nameOf, type Work, type WorkAround } from './work';
 
 /** A request to send one patch to devices, as plain data. */
 export interface ConfigWish {
@@ -26,6 +26,8 @@ export function configWork(work: ConfigWish, { broker, history, author }: WorkAr
     // A patch without its secret values cannot be compared, so it equals no other.
     identity: incomplete ? randomUUID() : canonical(patch),
     forAll: false,
+    paths: leaves(patch).map(pathText),
+    ...(author && { by: nameOf(author) }),
     wish: { devices, settings, rollout },
     make: (options) =>
       new ConfigJob({ broker, patch, devices, settings, history, author, incomplete }, rollout, options),

@@ -1,7 +1,8 @@
 /** Why an image is not sent to a device that does not run it, although nothing is wrong with either. */
 import type { HomieBroker } from '../homie/broker';
-import { namedDevices, type DeviceChoice } from '../homie/select';
-import type { Library, ImageOrigin } from '../library/library';
+import { isNamed, type DeviceChoice } from '../homie/select';
+import type { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { phrase, type Text } from '../texts/text';
@@ -38,13 +39,21 @@ export function heldBecause(
   return phrase('held', { why: phrase(reasons[held]) });
 }
 
+/** Returns whether a user has excluded a device from updates, and this update does not name it by its full id. */
+export function exclusionApplies(
+  { broker, choice, library }: Pick<Known, 'broker' | 'choice' | 'library'>,
+  device: string,
+): boolean {
+  return library.isExcluded(`${broker.locks.scope}${device}`) && !isNamed(choice, device);
+}
+
 /**
  * Returns why an image is not sent to a device after failures stopped a rollout of it; undefined when no stop applies,
  * as for a device that is named by its full id.
  */
 export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
   const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
-  if (stop === undefined || namedDevices(choice).includes(device)) return undefined;
+  if (stop === undefined || isNamed(choice, device)) return undefined;
   return phrase('rolloutStopped', { at: stop.at });
 }
 

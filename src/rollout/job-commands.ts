@@ -21,7 +21,8 @@ interface Meant {
 }
 
 /**
- * The commands of a node for its jobs. Each returns a summary of the jobs after the command.
+ * The commands of a node for its jobs, or, without a node, for all jobs of the broker. Each returns a summary of the
+ * jobs after the command.
  *
  * They throw UNKNOWN_JOB when there is no job with the id, and INVALID_DEVICE_ID for an invalid pattern.
  */
@@ -30,12 +31,12 @@ export const jobCommands = { cancel, pause, resume, retry, status } as const;
 export type JobCommand = keyof typeof jobCommands;
 
 /** Returns the state of open jobs; a job that has ended only if it is given by its id. */
-function status(queue: Queue, node: string, target: Target): Summary | Idle {
+function status(queue: Queue, node: string | undefined, target: Target): Summary | Idle {
   return answer(meant(target.job === undefined ? queue.open(node) : queue.jobs(node), target));
 }
 
 /** Cancels jobs or devices, and says to which devices something was already sent. */
-async function cancel(queue: Queue, node: string, target: Target): Promise<Summary | Idle> {
+async function cancel(queue: Queue, node: string | undefined, target: Target): Promise<Summary | Idle> {
   const asked = meant(queue.open(node), target);
   const results = asked.map(({ job, devices }) => job.cancel(devices));
   for (const { job } of asked) {
@@ -58,17 +59,18 @@ async function cancel(queue: Queue, node: string, target: Target): Promise<Summa
   return answer(asked, texts.length > 0 ? texts : ['There was nothing to cancel.']);
 }
 
-function pause(queue: Queue, node: string, target: Target): Summary | Idle {
+function pause(queue: Queue, node: string | undefined, target: Target): Summary | Idle {
   const asked = meant(queue.open(node), target);
   for (const { job } of asked) job.pause();
   return answer(
     asked,
     asked.length > 0 ? ['Paused: devices in progress finish, and no more devices are started.'] : [],
+    true,
   );
 }
 
 /** Resumes jobs, and retries devices that were skipped because failures had stopped an earlier rollout of the image. */
-function resume(queue: Queue, node: string, target: Target): Summary | Idle {
+function resume(queue: Queue, node: string | undefined, target: Target): Summary | Idle {
   const asked = meant(queue.jobs(node), target)
     .map(({ job, devices }) => ({ job, devices, again: again(queue, job, devices, wasStopped) }))
     .filter((each) => !each.job.isEnded || each.again.length > 0);
@@ -76,17 +78,18 @@ function resume(queue: Queue, node: string, target: Target): Summary | Idle {
     if (!each.job.isEnded) each.job.resume();
     each.job.retry(each.again);
   }
-  return answer(asked, asked.length > 0 ? ['Resumed.'] : []);
+  return answer(asked, asked.length > 0 ? ['Resumed.'] : [], true);
 }
 
-function wasStopped({ state, reason }: Update): boolean {
+/** Returns whether a device was skipped because failures had stopped an earlier rollout of the image. */
+export function wasStopped({ state, reason }: Update): boolean {
   return state === 'skipped' && reason === 'stopped';
 }
 
 /**
  * Retries devices that ended without success, even in jobs that have ended. For each device, only its last job counts.
  */
-function retry(queue: Queue, node: string, target: Target): Summary | Idle {
+function retry(queue: Queue, node: string | undefined, target: Target): Summary | Idle {
   const asked = meant(queue.jobs(node), target)
     .map(({ job, devices }) => ({ job, devices: job.retry(again(queue, job, devices)) }))
     .filter(({ devices }) => devices.length > 0);
@@ -95,7 +98,7 @@ function retry(queue: Queue, node: string, target: Target): Summary | Idle {
 }
 
 /** Returns those of the devices for which this is the last job. */
-function again(
+export function again(
   queue: Queue,
   job: Job,
   devices: readonly string[] | undefined,
@@ -108,7 +111,12 @@ function again(
     .filter((device) => queue.isLastFor(job, device));
 }
 
-function meant(jobs: readonly Job[], { job: id, devices: names }: Target): Meant[] {
+/**
+ * Returns the jobs that a command applies to.
+ *
+ * @throws {HomieError} UNKNOWN_JOB, INVALID_DEVICE_ID
+ */
+export function meant(jobs: readonly Job[], { job: id, devices: names }: Target): Meant[] {
   const candidates = jobs.filter((job) => id === undefined || job.id === id);
   if (id !== undefined && candidates.length === 0) throw new HomieError('UNKNOWN_JOB');
   if (names === undefined) return candidates.map((job) => ({ job, devices: undefined }));
@@ -118,18 +126,20 @@ function meant(jobs: readonly Job[], { job: id, devices: names }: Target): Meant
     .filter(({ devices }) => devices.length > 0);
 }
 
-function answer(asked: readonly Meant[], texts: readonly string[] = []): Summary | Idle {
+/** @param isOfJobs whether the command applies to jobs as a whole, so that their state is the answer */
+function answer(asked: readonly Meant[], texts: readonly string[] = [], isOfJobs = false): Summary | Idle {
   return combine(
-    asked.map(({ job, devices }) => (devices === undefined ? job.summary() : part(job.summary(), devices))),
+    asked.map(({ job, devices }) => (devices === undefined ? job.summary() : part(job.summary(), devices, isOfJobs))),
     texts,
   );
 }
 
-function part(summary: Summary, devices: readonly string[]): Summary {
+function part(summary: Summary, devices: readonly string[], isOfJob: boolean): Summary {
   if (devices.length === summary.devices.length) return summary;
   const wanted = new Set(devices);
   const chosen = summary.devices.filter(({ device }) => wanted.has(device));
   const some = summarize(summary.job, chosen, summary.duration);
   // The state of the job, such as paused, applies to all of its devices that have not ended.
-  return some.state === 'running' ? { ...summary, counts: some.counts, devices: chosen, text: some.text } : some;
+  const takesState = isOfJob || some.state === 'running';
+  return takesState ? { ...summary, counts: some.counts, devices: chosen, text: some.text } : some;
 }

@@ -25,6 +25,8 @@ export interface JobContext {
   /** Stores the job. Resolves when it is stored or cannot be; does not reject. */
   readonly save: () => Promise<void>;
   readonly emit: (event: 'progress' | 'result', update: Update) => void;
+  /** Called when the job shows these devices otherwise than before; all devices by default. */
+  readonly changed: (devices?: readonly string[]) => void;
   /** Observes a canary. */
   readonly observe: (device: string) => Promise<void>;
 }
@@ -106,6 +108,7 @@ export class JobDevice {
   /** Marks the device to be stored again. */
   touch(): void {
     this.#context.touched.add(this);
+    this.#context.changed([this.id]);
   }
 
   /** Waits for the device, and serves it. */

@@ -40,6 +40,14 @@ export class JobDevices {
     return [...this.#devices.values()];
   }
 
+  get ids(): Iterable<string> {
+    return this.#devices.keys();
+  }
+
+  get size(): number {
+    return this.#devices.size;
+  }
+
   /** The devices that have not ended. */
   get open(): JobDevice[] {
     return this.all.filter(({ hasEnded }) => !hasEnded);
@@ -95,7 +103,8 @@ export class JobDevices {
   }
 
   /** Restarts devices that have ended. */
-  again(devices: readonly JobDevice[]): void {
+  again(ended: readonly JobDevice[]): void {
+    const devices = ended.filter(({ id }) => !this.#isExcluded(id));
     for (const device of devices) device.renew();
     this.#context.schedule.apply((plan, now) => plan.again(idsOf(devices), now));
     for (const device of devices) device.begin();
@@ -162,10 +171,11 @@ export class JobDevices {
 
   /** Reports each waiting device when the hold that keeps it from starting changes. */
   #reportHold(): void {
-    const { schedule, emit } = this.#context;
+    const { schedule, emit, changed } = this.#context;
     const { hold } = schedule;
     if (hold === this.#hold) return;
     this.#hold = hold;
+    changed();
     const updates = this.open.map(({ update }) => update);
     for (const update of updates) if (update.reason === hold && update.state !== 'running') emit('progress', update);
   }

@@ -9,7 +9,7 @@ const MAX_STALE = 10;
 const MAX_ENDED = 200;
 
 /** The part of the work that is kept as long as the job: without the image and everything that refers to it. */
-export type KnownWork = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll' | 'isRollback'>;
+export type KnownWork = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll' | 'isRollback' | 'to' | 'paths' | 'by'>;
 
 /** A job and its origin. */
 export interface KnownJob {
@@ -33,6 +33,13 @@ export class KnownJobs {
   #jobs = new Map<string, KnownJob>();
   /** Work that continues after a job was forgotten, by origin. */
   readonly #endings = new Map<string, Set<Promise<void>>>();
+
+  readonly #left: (job: Job) => void;
+
+  /** @param left called when a job was forgotten */
+  constructor(left: (job: Job) => void) {
+    this.#left = left;
+  }
 
   /** Returns the jobs of an origin, or all jobs, oldest first. */
   of(node?: string): KnownJob[] {
@@ -60,6 +67,25 @@ export class KnownJobs {
     this.#jobs = new Map([...this.#jobs].sort(([, one], [, other]) => one.at - other.at));
   }
 
+  /** Returns whether no later job of the same origin, or for the same firmware name, has a device. */
+  isLastFor(job: Job, device: string): boolean {
+    const own = this.get(job.id);
+    const { subject } = own?.work ?? {};
+    const counts = ({ node, work }: KnownJob): boolean =>
+      node === own?.node || (subject !== undefined && work.subject === subject);
+    return this.of().findLast((known) => counts(known) && known.job.has(device)) === own;
+  }
+
+  /** Returns the jobs with another image for the same firmware name. */
+  others(own: KnownJob): { readonly older: readonly KnownJob[]; readonly newer: readonly KnownJob[] } {
+    const { identity, subject } = own.work;
+    const all = this.of();
+    const at = all.indexOf(own);
+    const isOther = ({ work }: KnownJob): boolean =>
+      subject !== undefined && work.subject === subject && work.identity !== identity;
+    return { older: all.slice(0, Math.max(at, 0)).filter(isOther), newer: all.slice(at + 1).filter(isOther) };
+  }
+
   /** Forgets a job and deletes its file. */
   forget(known: KnownJob): void {
     this.leave(known);
@@ -80,6 +106,7 @@ export class KnownJobs {
    */
   leave({ job, node }: KnownJob, ending?: Promise<void>): void {
     this.#jobs.delete(job.id);
+    this.#left(job);
     if (ending !== undefined) this.#await(node, ending);
   }
 

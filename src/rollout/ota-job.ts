@@ -15,15 +15,17 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
-import { Library, type ImageOrigin } from '../library/library';
+import { Library } from '../library/library';
+import type { ImageOrigin } from '../library/choose';
 import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
 import { ExchangeTask } from './exchange-task';
-import { heldBecause, stoppedBecause, type Known } from './held-back';
+import { heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
 import { History } from './store/history';
 import type { Author } from './store/history-record';
-import { Job, type JobOptions } from './job';
+import { Job } from './job';
+import type { JobOptions } from './job-view';
 import { JobImage, type ReadAgain } from './job-image';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
@@ -74,6 +76,8 @@ export class OtaJob extends Job {
   }
 }
 
+const excluded = { state: 'skipped', reason: 'excluded' } as const satisfies Outcome;
+
 class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<ImageInFlight> {
   readonly stages = 'image';
   readonly initial: Initial;
@@ -110,6 +114,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 
   refuse(device: string): Outcome | undefined {
     const { broker } = this;
+    if (exclusionApplies(this.#known, device)) return excluded;
     const error = refuse({ broker, device, firmware: this.#known.firmware, settings: this.input.settings });
     if (error !== undefined) return { state: 'rejected', error };
     // A device that is available is checked first, since it may already run the image.
@@ -123,6 +128,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 
   async look(id: string, asked: boolean): Promise<Outcome | undefined> {
     const { broker, firmware, history } = this.#known;
+    if (exclusionApplies(this.#known, id)) return excluded;
     const device = broker.registry.get(id);
     if (device === undefined) return undefined;
     const lack = incomplete(broker, id) ?? (await firmware.load().then(() => undefined, asHomieError));
@@ -152,7 +158,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     let isReached = wasSent;
     const outcome = await bringFirmware({
       ...hooks,
-      // Another rollout of the image may have been stopped since the decision, or its offer withdrawn.
+      // Another rollout of the image may have been stopped since the decision, its offer withdrawn, or the device excluded.
       mayBegin: () => hooks.mayBegin() && (isReached || this.#maySend(device)),
       handedOver: () => {
         isReached = true;
@@ -187,6 +193,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     const known = this.broker.registry.get(device);
     if (state === 'timed_out' || lacking.has(error?.code)) return isReady(this.broker, device);
     if (reason === 'stopped') return this.#stoppedBefore(device) === undefined;
+    if (reason === 'excluded') return !exclusionApplies(this.#known, device);
     if (reason === 'ota_disabled') return known?.otaEnabled?.value === true;
     if (state !== 'succeeded' && reason !== 'up_to_date') return false;
     return known?.checksum !== undefined && !this.#meaning.has(known.checksum.value);
@@ -262,7 +269,8 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 
   #maySend(device: string): boolean {
-    return this.#stoppedBefore(device) === undefined && this.#isStillOffered(device);
+    const isBarred = this.#stoppedBefore(device) !== undefined || exclusionApplies(this.#known, device);
+    return !isBarred && this.#isStillOffered(device);
   }
 
   #stoppedBefore(device: string): Outcome | undefined {

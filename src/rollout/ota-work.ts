@@ -2,15 +2,15 @@ import { Firmware } from '../firmware/firmware';
 import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
 import { defaultSettings, type OtaSettings } from '../ota/settings';
-import { isImageOrigin, type ImageOrigin } from '../library/library';
+import { isImageOrigin, type ImageOrigin } from '../library/choose';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
-import { heldBecause, stoppedBecause } from './held-back';
+import { heldBecause, exclusionApplies, stoppedBecause } from './held-back';
 import { OtaJob } from './ota-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
 import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
-import type { Work, WorkAround } from './work';
+import { nameOf, type Work, type WorkAround } from './work';
 
 /** A request to update devices, without the image. Plain data. */
 export interface OtaWish {
@@ -32,7 +32,7 @@ export interface OtaWorkAround extends WorkAround {
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
   const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
-  const { md5, name } = firmware.info;
+  const { md5, name, version, size } = firmware.info;
   const readAgain = rollout.persist ? reader(md5, store) : undefined;
   const { library } = Queue.of(broker);
   const input = {
@@ -51,6 +51,8 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
     identity: md5,
     ...(name !== undefined && { subject: name }),
     forAll: 'runningThisFirmware' in choice,
+    to: { checksum: md5, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
+    ...(author && { by: nameOf(author) }),
     isRollback: origin === 'previous',
     wish,
     make: (options) => new OtaJob(input, rollout, { ...(clock && { clock }), ...options }),
@@ -100,6 +102,7 @@ export async function checkOta(
       const stopped = stoppedBecause(input, device);
       return stopped === undefined ? undefined : { verdict: 'stopped', says: [stopped] };
     },
+    isExcluded: (device) => exclusionApplies(input, device),
     exclude,
   });
   const devices = found.devices.map((each) => {

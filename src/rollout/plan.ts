@@ -52,7 +52,7 @@ export class Plan {
   readonly #settings: PlanSettings;
   readonly #devices = new Map<string, Entry>();
   readonly #asking = new Set<string>();
-  #running = 0;
+  readonly #running = new Set<string>();
   #left = 0;
   #lastStart = Number.NEGATIVE_INFINITY;
   /** When the window closed, in ms. */
@@ -95,7 +95,11 @@ export class Plan {
     return this.#waiting(id) !== undefined;
   }
 
-  /** Whether every device has ended. */
+  /** The devices that are being served. */
+  get running(): ReadonlySet<string> {
+    return this.#running;
+  }
+
   get isDone(): boolean {
     return this.#left === 0;
   }
@@ -170,7 +174,7 @@ export class Plan {
   notSent(id: string): void {
     const entry = this.#devices.get(id);
     if (entry?.stage !== 'running') return;
-    this.#running -= 1;
+    this.#running.delete(id);
     entry.stage = 'away';
   }
 
@@ -183,7 +187,7 @@ export class Plan {
   ended(id: string, end: FinalState): boolean {
     const entry = this.#devices.get(id);
     if (entry === undefined || isFinal(entry.stage)) return false;
-    if (entry.stage === 'running') this.#running -= 1;
+    this.#running.delete(id);
     this.#leave(entry, end);
     this.#asking.delete(id);
     if (end === 'failed') this.holds.fail('failures');
@@ -244,8 +248,8 @@ export class Plan {
 
   /** How many more devices may start: until all canaries are proven, only as many as are still needed. */
   get #free(): number {
-    const places = this.#settings.concurrency - this.#running;
-    return this.holds.inCanary ? Math.min(places, this.holds.missing - this.#running) : places;
+    const places = this.#settings.concurrency - this.#running.size;
+    return this.holds.inCanary ? Math.min(places, this.holds.missing - this.#running.size) : places;
   }
 
   /**
@@ -269,13 +273,13 @@ export class Plan {
 
   /** Stops the plan after too many failures, unless no device is left to start and none can be added later. */
   #stopIfFailed(): void {
-    if (this.holds.hasFailed && (this.#left > this.#running || this.#settings.continuous)) this.holds.stop();
+    if (this.holds.hasFailed && (this.#left > this.#running.size || this.#settings.continuous)) this.holds.stop();
   }
 
   #run(id: string, entry: Entry): void {
     this.#asking.delete(id);
     entry.stage = 'running';
-    this.#running += 1;
+    this.#running.add(id);
   }
 
   #leave(entry: Entry, end: FinalState): void {

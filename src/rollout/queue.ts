@@ -1,12 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
 import { DeviceUpdates } from '../devices/device-updates';
 import type { HomieBroker } from '../homie/broker';
 import { Library } from '../library/library';
-import type { Summary, Update } from '../update/update';
+import type { Summary } from '../update/update';
 import { canonical } from '../plain-object';
+import type { DeviceJob } from '../devices/job-updates';
+import { JobCards } from './cards';
+import { deviceJob, followJob } from './device-job';
+import { again, answerOnce } from './answer-again';
 import type { Job, Select } from './job';
+import type { JobCard } from './job-card';
+import { History } from './store/history';
+import type { JobStore } from './store/job-store';
 import type { JobFile, StoredJob } from './store/job-file';
 import { KnownJobs, type KnownJob, type KnownWork } from './known-jobs';
 import { readRecord, type Work } from './work';
@@ -24,14 +30,19 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   readonly #broker: HomieBroker;
   /** The firmware on offer for the devices of the broker: in memory until a stored library replaces it. */
   library = new Library();
+  /** The results of the devices of the broker: none until a stored history replaces it. */
+  history = new History();
   readonly updates: DeviceUpdates;
-  readonly #known = new KnownJobs();
+  readonly #known = new KnownJobs(({ ids }) => this.updates.emit('changed', [...ids]));
+  readonly #cards: JobCards;
 
   private constructor(broker: HomieBroker) {
     super();
     this.#broker = broker;
-    const { scope } = broker.locks;
-    this.updates = new DeviceUpdates({ library: () => this.library, scope, jobs: () => this.#updating });
+    const { locks } = broker;
+    const jobs = (): DeviceJob[] => this.#known.of().map((each) => deviceJob(each, this.#known, locks));
+    this.updates = new DeviceUpdates({ library: () => this.library, scope: locks.scope, jobs });
+    this.#cards = new JobCards({ known: this.#known, records: () => this, locks });
   }
 
   /** Returns the queue of a broker, which lives as long as the broker. */
@@ -39,6 +50,12 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     const queue = queues.get(broker) ?? new Queue(broker);
     queues.set(broker, queue);
     return queue;
+  }
+
+  /** Uses what is stored from now on. */
+  use({ library, history }: Pick<JobStore, 'library' | 'history'>): void {
+    this.library = library;
+    this.history = history;
   }
 
   /** Returns the jobs of an origin, or all jobs, oldest first, including ended jobs that are not forgotten yet. */
@@ -49,6 +66,22 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   /** Returns the jobs that have not ended. */
   open(node?: string): Job[] {
     return this.jobs(node).filter(({ isEnded }) => !isEnded);
+  }
+
+  /** Returns the open jobs and those that ended lately, newest first. */
+  cards(): JobCard[] {
+    return this.#cards.all();
+  }
+
+  /**
+   * Stops showing a job that has ended or was stopped by failures. Cancels the devices of a stopped job to which nothing
+   * was sent.
+   *
+   * @throws {HomieError} UNKNOWN_JOB: there is no such job, or it is still open; JOB_NOT_SAVED
+   */
+  async close(job: string): Promise<void> {
+    await this.#cards.close(job);
+    this.updates.emit('changed', []);
   }
 
   /** The jobs that send images. */
@@ -63,11 +96,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 
   /** Returns whether no later job of the same origin, or for the same firmware name, has a device. */
   isLastFor(job: Job, device: string): boolean {
-    const own = this.#known.get(job.id);
-    const { subject } = own?.work ?? {};
-    const counts = ({ node, work }: KnownJob): boolean =>
-      node === own?.node || (subject !== undefined && work.subject === subject);
-    return this.#known.of().findLast((known) => counts(known) && known.job.has(device)) === own;
+    return this.#known.isLastFor(job, device);
   }
 
   /**
@@ -83,7 +112,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     const isSame = ({ job, key: other }: KnownJob): boolean => other === key && !job.isEnded && !job.isCanceled;
     const same = this.#known.of(node).findLast(isSame);
     // A newer job with another image has taken its devices, or will.
-    const isOutdated = same !== undefined && this.#others(same).newer.length > 0;
+    const isOutdated = same !== undefined && this.#known.others(same).newer.length > 0;
     if (same !== undefined && !isOutdated) return again(same, msg);
     this.#known.forgetStale(node);
     let file: JobFile | undefined;
@@ -181,17 +210,8 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 
   #add(own: KnownJob): void {
     this.#known.add(own);
-    if (own.work.brings === 'image') this.#tellSuccesses(own.job);
+    followJob(own, this.updates);
     this.emit('job', own.job, own.work);
-  }
-
-  #tellSuccesses(job: Job): void {
-    const tell = (update: Update): void =>
-      void (update.state === 'succeeded' && this.updates.emit('succeeded', update));
-    job.on('result', tell);
-    job.on('progress', (update) => {
-      if (update.late === true) tell(update);
-    });
   }
 
   async #run(own: KnownJob, start: Job['run']): Promise<Summary> {
@@ -208,7 +228,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     return async (signal) => {
       const devices = await select(signal);
       own.found = new Set(devices);
-      for (const { job, work } of this.#others(own).older) {
+      for (const { job, work } of this.#known.others(own).older) {
         await job.handOver(devices);
         // Both jobs accept devices that appear later; from now on, only the new one does.
         if (own.work.forAll && work.forAll) job.close();
@@ -231,41 +251,13 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 
   /** Returns whether a newer job with another image of the same name has a device or accepts it. */
   #isLeft(own: KnownJob, device: string): boolean {
-    return this.#others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
-  }
-
-  /** Returns the jobs with another image for the same firmware name. */
-  #others(own: KnownJob): { readonly older: readonly KnownJob[]; readonly newer: readonly KnownJob[] } {
-    const { identity, subject } = own.work;
-    const all = this.#known.of();
-    const at = all.indexOf(own);
-    const isOther = ({ work }: KnownJob): boolean =>
-      subject !== undefined && work.subject === subject && work.identity !== identity;
-    return { older: all.slice(0, Math.max(at, 0)).filter(isOther), newer: all.slice(at + 1).filter(isOther) };
+    return this.#known.others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
   }
 }
 
-/** Returns the answer of an open job to a message that requests the same. A paused job answers at once. */
-function again(known: KnownJob, msg: object): Answer {
-  const { job, file } = known;
-  const run = async (): Promise<Summary> => {
-    if (job.halted === 'paused') return job.summary();
-    const note = randomUUID();
-    void file?.note(note, { msg });
-    return answerOnce(known, note);
-  };
-  return { job, isAgain: true, run };
-}
-
-/** @param note the key under which the message is stored until it is answered */
-async function answerOnce({ job, file }: KnownJob, note: string): Promise<Summary> {
-  const summary = await job.untilIdle();
-  void file?.note(note, undefined);
-  return summary;
-}
-
-function knownOf({ brings, identity, subject, forAll, isRollback = false }: Work): KnownWork {
-  return { brings, identity, ...(subject !== undefined && { subject }), forAll, isRollback };
+/** Leaves out everything that refers to an image. */
+function knownOf({ make: _make, record: _record, wish: _wish, ...known }: Work): KnownWork {
+  return known;
 }
 
 function keyOf(node: string, { identity, wish }: Work): string {

@@ -42,6 +42,11 @@ export class Schedule {
     return this.plan.waits(device) ? this.hold : undefined;
   }
 
+  /** When the time window opens next; now if it is open. */
+  get opensAt(): Date {
+    return this.#opening.next;
+  }
+
   /** What a job that has not ended is doing or waiting for. */
   get standing(): Pick<Summary, 'stage' | 'opensAt' | 'error'> & { readonly state?: 'paused' | 'stopped' } {
     const { mode, stopReason, soaking, inCanary } = this.plan.holds;
@@ -50,7 +55,7 @@ export class Schedule {
       return { state: 'stopped', error: reportError(error) };
     }
     if (mode === 'paused') return { state: 'paused' };
-    if (!this.isOpen) return { stage: 'window', opensAt: this.#opening.next.toISOString() };
+    if (!this.isOpen) return { stage: 'window', opensAt: this.opensAt.toISOString() };
     return { stage: soaking.length > 0 ? 'soaking' : inCanary ? 'canary' : 'rollout' };
   }
 

@@ -13,6 +13,14 @@ const AWAY_LIMIT = 180_000;
  */
 export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
 
+interface SoakInput {
+  readonly broker: HomieBroker;
+  readonly device: string;
+  readonly clock: Clock;
+  /** Called with the time on the clock when the observation ends, whenever that changes; undefined while it is not known. */
+  readonly ends?: (at: number | undefined) => void;
+}
+
 /**
  * Observes whether a device stays ready without another boot.
  *
@@ -23,14 +31,18 @@ export type SoakEnd = 'stayed' | 'spoiled' | 'dozed';
  * @throws the reason of the signal
  */
 export async function soakDevice(
-  { broker, device, clock }: { broker: HomieBroker; device: string; clock: Clock },
+  { broker, device, clock, ends = () => undefined }: SoakInput,
   soak: number,
   signal: AbortSignal,
 ): Promise<SoakEnd> {
   const watch = broker.watch(device);
   const since = performance.now();
   const canary = new Canary(broker.registry.get(device), since);
-  const limitOf = (isWell: boolean): number => clock.now() + (isWell ? soak : AWAY_LIMIT);
+  const limitOf = (isWell: boolean): number => {
+    const limit = clock.now() + (isWell ? soak : AWAY_LIMIT);
+    ends(isWell ? limit : undefined);
+    return limit;
+  };
   let limit = limitOf(canary.isWell);
   try {
     for (;;) {

@@ -10,6 +10,8 @@ const LOOK_AGAIN = MINUTE;
 export class Opening {
   readonly #window: Window | undefined;
   readonly #clock: Clock;
+  /** The next opening as found in a minute of the wall clock: thousands of devices may ask. */
+  #found: { readonly minute: number; readonly opening: Date } | undefined;
 
   constructor(window: Window | undefined, clock: Clock) {
     this.#window = window;
@@ -23,7 +25,10 @@ export class Opening {
   /** When the window opens next; now if it is open. */
   get next(): Date {
     const date = this.#clock.date();
-    return this.#window === undefined ? date : nextOpening(this.#window, date);
+    if (this.#window === undefined || this.isOpen) return date;
+    const minute = Math.floor(date.getTime() / MINUTE);
+    if (this.#found?.minute !== minute) this.#found = { minute, opening: nextOpening(this.#window, date) };
+    return this.#found.opening;
   }
 
   /** When to look again, in ms from now: at the next opening, and at least once a minute. */

@@ -1,8 +1,10 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
+import type { FirmwareName } from '../update/update';
 import type { History } from './store/history';
 import type { Author } from './store/history-record';
-import type { Job, JobOptions } from './job';
+import type { Job } from './job';
+import type { JobOptions } from './job-view';
 
 /** What a job does: the image or patch, the devices and the settings. */
 export interface Work {
@@ -17,6 +19,12 @@ export interface Work {
   readonly isRollback?: boolean;
   /** The devices and settings as requested. Plain data. Requests that differ in it are different jobs. */
   readonly wish: object;
+  /** The firmware that it installs. */
+  readonly to?: FirmwareName;
+  /** The paths that a patch sets. */
+  readonly paths?: readonly string[];
+  /** The name of the node that started it, or its id. */
+  readonly by?: string;
   readonly make: (options: JobOptions) => Job;
   /** What is stored, if the job must survive a restart. */
   readonly record?: WorkRecord;
@@ -28,6 +36,11 @@ export interface WorkAround {
   /** The history of devices and images, which outlives a job. */
   readonly history: History;
   readonly author?: Author | undefined;
+}
+
+/** Returns the name of an author, or its id. */
+export function nameOf(author: Author): string {
+  return author.name ?? author.id;
 }
 
 /** Work as stored. Plain data without secrets. */

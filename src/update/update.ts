@@ -254,7 +254,11 @@ export function reportError(error: HomieError, phase?: Phase): ErrorReport {
 /** Returns the summary of a job from its devices. `duration` is in ms. */
 export function summarize(job: string, devices: readonly Update[], duration: number): Summary {
   const counts = tally(devices.map(({ state }) => state));
-  const ended = devices.every(({ state }) => isFinal(state));
-  const state = ended ? (finalStates.find((candidate) => counts[candidate] !== undefined) ?? 'skipped') : 'running';
-  return { job, state, counts, devices, duration, text: textOf(devices) };
+  return { job, state: stateOf(counts), counts, devices, duration, text: textOf(devices) };
+}
+
+/** Returns the state of a job by how many of its devices are in each state. */
+export function stateOf(counts: Partial<Record<State, number>>): State {
+  const isOpen = Object.keys(counts).some((state) => !isFinal(state));
+  return isOpen ? 'running' : (finalStates.find((state) => counts[state] !== undefined) ?? 'skipped');
 }

@@ -83,7 +83,7 @@ export class Deployment {
     const listeners = count(broker);
     broker.on('settled', () => this.isAlive && moments.tell('settled'));
     const queue = Queue.of(broker);
-    queue.library = store.library;
+    queue.use(store);
     queue.on('job', (job, { identity }) => this.#hear(job, identity));
     const around = { broker, history: store.history, store };
     const suffix = index === 0 ? '' : ` ${index + 1}`;

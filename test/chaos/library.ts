@@ -15,7 +15,7 @@ import type { Proxy } from '../support/proxy';
 import { Deployment } from './deployment';
 import { listen } from './listen';
 import { Home } from './home';
-import type { ImageOrigin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/choose';
 import { libraryWorks, meantBy, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';

@@ -6,7 +6,7 @@ import { configWork } from '../../src/rollout/config-work';
 import { divideByImage } from '../../src/rollout/by-image';
 import { otaWork, type OtaWish, type OtaWorkAround } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import type { ImageOrigin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/choose';
 import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Home } from './home';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageOrigin } from '../../src/library/library';
+import type { ImageOrigin } from '../../src/library/choose';
 
 /** The `nth` occurrence of a protocol event, at one device or at any. Never a point in time. */
 export interface Moment {

@@ -4,6 +4,9 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
 import fc from 'fast-check';
 import { forgetDevice, type Forgetting } from '../../src/devices/forget';
+import { forgetDevices } from '../../src/devices/forget-devices';
+import { everyDevice } from '../../src/devices/query';
+import { Library } from '../../src/library/library';
 import { ownTopics, retainedBelow } from '../../src/homie/retained';
 import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
@@ -180,6 +183,15 @@ describeWithBrokers('Forgetting a device', (start) => {
       assert.deepEqual(await retainedTopics(broker.url), before);
     });
   }
+
+  it('forgets the images and the exclusion of a device of which nothing is retained', async () => {
+    const library = new Library();
+    const key = `${homie.locks.scope}forget-bare`;
+    await library.exclude(key, true);
+    const query = { ...everyDevice, device: ['forget-bare'] };
+    const [forgetting] = await forgetDevices({ broker: homie, library }, query, undefined, never);
+    assert.deepEqual([forgetting?.error?.code, library.isExcluded(key)], ['DEVICE_UNKNOWN', false]);
+  });
 
   it('refuses a device that was never seen, that has a job, or whose reboot is pending', async () => {
     assert.equal(codeOf(await forgetDevice(homie, 'forget-never', never)), 'DEVICE_UNKNOWN');

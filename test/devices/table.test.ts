@@ -4,6 +4,8 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { History } from '../../src/rollout/store/history';
+import { defaultSettings as defaultConfig } from '../../src/config/settings';
+import { configWork } from '../../src/rollout/config-work';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { defaultSettings } from '../../src/rollout/settings';
@@ -170,18 +172,68 @@ describeWithBrokers('The table of devices', (start) => {
     const firmware = await Firmware.from(fresh);
     const { library } = Queue.of(broker);
     await library.offer(broker.locks.scope, firmware);
-    await rowOf('table-back', ({ update }) => update?.state === 'available');
+    const offer = { version: '1.1.0', checksum: firmware.info.md5 };
+    const first = await rowOf('table-back', (row) => row.offer !== undefined);
+    assert.deepEqual(first.offer, { state: 'available', ...offer });
+    assert.equal(first.canRollBack, undefined);
     const { md5 } = (await Firmware.from(old)).info;
     const key = `${broker.locks.scope}table-back`;
     const load = (): Promise<Firmware> => Firmware.from(old);
     await library.proven(key, { md5, from: firmware.info.md5, load, isRollback: true });
-    const back = await rowOf('table-back', ({ update }) => update?.state !== 'available');
-    assert.deepEqual(back.update, { state: 'held', version: '1.1.0' });
-    const { update } = await rowOf('table-newer', () => true);
-    assert.deepEqual(update, { state: 'newer_installed', version: '1.1.0' });
-    assert.equal((await rowOf('table-same', () => true)).update, undefined);
+    const back = await rowOf('table-back', (row) => row.offer?.state !== 'available');
+    assert.deepEqual(back.offer, { state: 'held', ...offer });
+    const newerRow = await rowOf('table-newer', () => true);
+    assert.deepEqual([newerRow.offer, newerRow.update], [{ state: 'newer_installed', ...offer }, undefined]);
+    assert.equal((await rowOf('table-same', () => true)).offer, undefined);
     await library.allowAgain(key, firmware.info.md5);
-    await rowOf('table-back', (row) => row.update?.state === 'available');
+    await rowOf('table-back', (row) => row.offer?.state === 'available');
+    await library.exclude(key, true);
+    const excluded = await rowOf('table-back', (row) => row.excluded === true);
+    assert.equal(excluded.offer?.state, 'available');
+    await library.exclude(key, false);
+    await rowOf('table-back', (row) => row.excluded === undefined);
+  });
+
+  it('shows a configuration change beside what is on offer, and a device that accepts no firmware', async () => {
+    const device = await add('table-config', { config: { ota: { enabled: false } } });
+    broker.start();
+    await broker.settled();
+    await Queue.of(broker).library.offer(broker.locks.scope, await Firmware.from(fresh));
+    assert.equal((await rowOf('table-config', ({ offer }) => offer?.state === 'available')).otaOff, true);
+    const wish = {
+      patch: { ota: { enabled: true } },
+      devices: [device.id],
+      settings: defaultConfig,
+      rollout: { ...defaultSettings, canary: 0, soak: 0 },
+    };
+    const work = configWork(wish, { broker, history: new History() });
+    const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
+    await run();
+    const changed = await rowOf(
+      'table-config',
+      ({ otaOff, update }) => otaOff === undefined && update?.state === 'succeeded',
+    );
+    assert.deepEqual([changed.update?.job, changed.update?.change], [job.id, 'configuration']);
+    assert.equal(changed.offer?.state, 'available');
+  });
+
+  it('says that a job was paused, though no device shows it', async () => {
+    await add('table-paused');
+    broker.start();
+    await broker.settled();
+    const work = otaWork(
+      await Firmware.from(fresh),
+      { choice: { devices: ['table-absent'] }, settings: patient, rollout: defaultSettings },
+      { broker, history: new History() },
+    );
+    const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
+    void run();
+    await changes('', () => job.devices[0]?.state === 'waiting');
+    const changed = once(table, 'changed');
+    job.pause();
+    await changed;
+    job.cancel();
+    await job.untilIdle();
   });
 
   it('shows how far the update of each device is, to its proven end', async () => {
@@ -193,8 +245,7 @@ describeWithBrokers('The table of devices', (start) => {
     while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
     const firmware = await Firmware.from(fresh);
     await Queue.of(broker).library.offer(broker.locks.scope, firmware);
-    const available = await rowOf('table-update', ({ update }) => update !== undefined);
-    assert.deepEqual(available.update, { state: 'available', version: '1.1.0' });
+    await rowOf('table-update', ({ offer }) => offer?.state === 'available');
 
     const wish = {
       choice: { devices: ['table-update', 'table-queued'] },
@@ -202,18 +253,32 @@ describeWithBrokers('The table of devices', (start) => {
       rollout: { ...defaultSettings, canary: 0, soak: 0 },
     };
     const work = otaWork(firmware, wish, { broker, history: new History() });
-    const ran = (await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {})).run();
+    const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
+    const ran = run();
     const queued = await rowOf(
       'table-queued',
       ({ update }) => update?.state === 'queued' || update?.state === 'waiting',
     );
     assert.equal(queued.update?.version, '1.1.0');
+    assert.deepEqual([queued.update.job, queued.update.change], [job.id, 'firmware']);
+    const waits = await rowOf('table-queued', ({ update }) => update?.why?.kind === 'slot');
+    assert.equal(waits.update?.why?.count, 1);
     const flashing = await rowOf('table-update', ({ update }) => update?.phase === 'flashing');
     assert.equal(flashing.update?.state, 'running');
     assert.ok((flashing.update?.progress ?? 0) > 0);
     await ran;
-    const { update, checksum, version } = await rowOf('table-update', (row) => row.update?.state === 'succeeded');
-    assert.deepEqual(update, { state: 'succeeded', version: '1.1.0', checksum: firmware.info.md5, proven: true });
-    assert.deepEqual([checksum, version], [device.checksum, '1.1.0']);
+    const { update, checksum, version, canRollBack, offer } = await rowOf(
+      'table-update',
+      (row) => row.update?.state === 'succeeded' && row.offer === undefined,
+    );
+    assert.deepEqual(update, {
+      job: job.id,
+      change: 'firmware',
+      state: 'succeeded',
+      version: '1.1.0',
+      checksum: firmware.info.md5,
+      proven: true,
+    });
+    assert.deepEqual([checksum, version, canRollBack, offer], [device.checksum, '1.1.0', undefined, undefined]);
   });
 });

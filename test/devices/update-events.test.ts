@@ -137,6 +137,21 @@ describeWithBrokers('The events of updates', (start) => {
     assert.deepEqual(available(), ['light 1.0.0 1.1.0', 'light 1.0.0 1.2.0']);
   });
 
+  it('say nothing of a device that is excluded, and the list shows it as such', async () => {
+    await add('light');
+    await connect();
+    const { updates } = Queue.of(broker);
+    const light = broker.registry.get('light') ?? assert.fail();
+    await library.exclude(`${broker.locks.scope}light`, true);
+    await offer(second);
+    await passed('other');
+    assert.equal(updates.of([light]).get('light')?.state, 'excluded');
+    await library.exclude(`${broker.locks.scope}light`, false);
+    await passed('another');
+    assert.equal(updates.of([light]).get('light')?.state, 'available');
+    assert.deepEqual(available(), []);
+  });
+
   it('say it when a device appears, or comes with another firmware, that is behind', async () => {
     await connect();
     await offer(second);

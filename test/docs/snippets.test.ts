@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { planActions } from '../../nodes/sidebar/answers';
+import { readPlanRequest } from '../../nodes/sidebar/plan-request';
+import { adminRoutes, nameOf, type AdminRoute } from '../support/admin-routes';
 import { root } from '../support/node-red';
-import { blocks, codesIn, pages, prose, type Block } from './markdown';
+import { blocks, codesIn, pages, prose, rowsOf, type Block } from './markdown';
 
 const manifest: { name: string; version: string; scripts: Record<string, string> } = JSON.parse(
   readFileSync(path.join(root, 'package.json'), 'utf8'),
@@ -10,7 +13,7 @@ const manifest: { name: string; version: string; scripts: Record<string, string>
 
 /** What every kind of block is tested by; paths from this folder. */
 const kinds: readonly { readonly is: RegExp; readonly by: string }[] = [
-  { is: /^sh $/, by: 'snippets.test.ts' },
+  { is: /^sh (admin)?$/, by: 'snippets.test.ts' },
   { is: /^json message to homie-(ota|config|devices|firmware)$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^json (summary|check) of homie-ota$/, by: '../nodes/documented-messages.test.ts' },
   { is: /^(python|ini) platformio$/, by: '../nodes/documented-platformio.test.ts' },
@@ -63,6 +66,19 @@ function checkCurl(command: string): void {
     assert.match(command, /-H 'Content-Type: application\/(octet-stream|json)'/);
 }
 
+/** Asserts that a curl command asks a route of the admin API as the route is asked. */
+function checkAdminCurl(command: string): void {
+  const { pathname, port } = new URL(/http:\S+/.exec(command)?.[0] ?? 'none:');
+  assert.equal(port, '1880');
+  if (pathname === '/auth/token') return;
+  const body = / (-d|--data-binary) (?:'([^']+)'|\S+)/.exec(command)?.[2];
+  const method = / -X (\w+)/.exec(command)?.[1] ?? (/ (-d|--data-binary) /.test(command) ? 'POST' : 'GET');
+  const isAsked = (route: AdminRoute): boolean =>
+    route.method === method && new RegExp(`^/homie-ota/${route.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(pathname);
+  assert.equal(adminRoutes.filter(isAsked).length, 1, `${method} ${pathname}`);
+  if (body !== undefined) readPlanRequest(JSON.parse(body));
+}
+
 describe('the blocks of code in the documentation', () => {
   it('are each of a kind that a test uses', () => {
     assert.ok(blocks.length > 15);
@@ -75,11 +91,12 @@ describe('the blocks of code in the documentation', () => {
 
   for (const block of blocks.filter(({ language }) => language === 'sh')) {
     it(`are commands that exist (${at(block)})`, () => {
-      const commands = commandsOf(block.text);
+      const { about, text } = block;
+      const commands = commandsOf(text);
       assert.ok(commands.length > 0);
       for (const command of commands) {
         if (command.startsWith('npm ')) checkNpm(command);
-        else if (command.startsWith('curl ')) checkCurl(command);
+        else if (command.startsWith('curl ')) (about === 'admin' ? checkAdminCurl : checkCurl)(command);
         else assert.match(command, /^(cd ~\/\.node-red|mosquitto_passwd (-c )?\/etc\/mosquitto\/passwords [\w-]+)$/);
       }
     });
@@ -117,5 +134,22 @@ describe('the examples in the documentation', () => {
         assert.ok(names.includes(name), `${page}: ${name}`);
       }
     }
+  });
+});
+
+describe('the page of the admin API', () => {
+  it('describes each route of the sidebar', () => {
+    const page = prose('docs/admin-api.md');
+    for (const route of adminRoutes.filter(({ path: route }) => route.startsWith('brokers/'))) {
+      const told = nameOf(route)
+        .replace('brokers/:id', '/homie-ota/brokers/BROKER')
+        .replaceAll(/:\w+/g, (name) => name.slice(1).toUpperCase());
+      assert.ok(page.includes(`\`${told}\``), told);
+    }
+  });
+
+  it('names each action of a plan', () => {
+    const actions = rowsOf('docs/admin-api.md').flatMap(([cell = '']) => codesIn(cell));
+    for (const action of planActions) assert.ok(actions.includes(action), action);
   });
 });

@@ -6,10 +6,12 @@ import { ADMIN, fresh, LoggedIn, OCTETS } from '../support/logged-in';
 
 /** All that the writer is answered. */
 const allowed: Readonly<Record<string, number>> = {
-  'POST firmware': 200,
-  'POST firmware/:id/plan': 200,
-  'POST firmware/:id/start': 200,
-  'DELETE firmware/:id': 204,
+  'POST brokers/:id/offers': 200,
+  'DELETE brokers/:id/offers/:md5': 204,
+  'POST brokers/:id/plans': 200,
+  'POST brokers/:id/plans/:plan/start': 200,
+  'POST brokers/:id/jobs/:job/pause': 204,
+  'POST brokers/:id/jobs/:job/close': 204,
 };
 
 describe('a user with only homie-ota.write', () => {
@@ -49,9 +51,8 @@ describe('a user with only homie-ota.write', () => {
 
   it('can neither see nor deploy flows, and so has only the brokers that are deployed', async () => {
     for (const [route, status] of await site.tryFlows('writer')) assert.equal(status, 401, route);
-    const id = String((await site.upload('writer')).body['id']);
     for (const broker of ['flow', 'none', '__proto__']) {
-      const { status, body } = await site.json('writer', `firmware/${id}/plan`, { broker, devices: 'firmware' });
+      const { status, body } = await site.json('writer', `brokers/${broker}/plans`, { action: 'update' });
       assert.deepEqual([status, body['code']], [404, 'undeployed'], broker);
     }
   });
@@ -65,11 +66,15 @@ describe('a user with only homie-ota.write', () => {
           'Content-Type': OCTETS,
           'Content-Length': fresh.length,
         };
-        const stalled = request(`${site.nodeRed.url}/homie-ota/firmware`, { method: 'POST', headers }, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-          stalled.destroy();
-        });
+        const stalled = request(
+          `${site.nodeRed.url}/homie-ota/brokers/broker/offers`,
+          { method: 'POST', headers },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode);
+            stalled.destroy();
+          },
+        );
         stalled.on('error', reject);
         stalled.write(fresh.subarray(0, 20_000));
       });

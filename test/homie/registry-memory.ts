@@ -4,7 +4,7 @@ import { usedHeap } from '../support/garbage';
 
 const DEVICES = 10_000;
 
-/** What a device publishes: 14 topics. */
+/** What a device publishes: 17 topics. */
 function topicsOf(index: number): [string, string][] {
   const mac = index.toString(16).padStart(12, '0');
   return [
@@ -23,6 +23,9 @@ function topicsOf(index: number): [string, string][] {
     ['$implementation/config/set', '{}'],
     ['$implementation/ota/enabled', 'true'],
     ['$implementation/ota/status', `206 ${index}/400000`],
+    ['$localip', `10.0.${index >> 8}.${index & 255}`],
+    ['$stats/signal', '80'],
+    ['$stats/interval', '65'],
     ['$stats/uptime', String(index)],
     ['$state', 'ready'],
   ];

@@ -40,6 +40,9 @@ describe('The registry', () => {
     retained('lamp/$implementation/config', '{"name":"Lamp"}');
     retained('lamp/$implementation/ota/enabled', 'true');
     retained('lamp/$implementation/ota/status', '206 1/2');
+    retained('lamp/$localip', '10.0.0.9');
+    retained('lamp/$stats/signal', '72');
+    retained('lamp/$stats/interval', '65');
     retained('lamp/$stats/uptime', '10');
     retained('lamp/$state', 'ready');
     live('lamp/$implementation/ota/status', '200');
@@ -57,6 +60,7 @@ describe('The registry', () => {
     assert.equal(lamp.config?.value, '{"name":"Lamp"}');
     assert.equal(lamp.otaEnabled?.value, true);
     assert.deepEqual([lamp.otaStatus?.value, lamp.otaStatus?.live], ['200', true]);
+    assert.deepEqual([lamp.ip?.value, lamp.signal?.value, lamp.interval?.value], ['10.0.0.9', 72, 65]);
     assert.deepEqual([lamp.uptime?.value, lamp.uptime?.live], [12.5, true]);
     assert.deepEqual([lamp.state?.value, lamp.state?.live], ['ready', false]);
   });
@@ -292,6 +296,9 @@ describe('The registry does not mind', () => {
     ['lamp/$stats/uptime', 'Infinity'],
     ['lamp/$stats/uptime', '9'.repeat(400)],
     ['lamp/$stats/uptime', ' '],
+    ['lamp/$stats/signal', '101'],
+    ['lamp/$stats/interval', 'often'],
+    ['lamp/$localip', 'x'.repeat(257)],
     ['lamp/$name', 'x'.repeat(257)],
     ['lamp/$implementation/config', 'x'.repeat(4097)],
     ['la mp/$state', 'ready'],

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { HomieError } from '../../src/errors';
 import type { Device } from '../../src/homie/device';
 import type { ImageFiles } from '../../src/library/image-files';
-import { Library, type Proof } from '../../src/library/library';
+import type { Proof } from '../../src/library/device-images';
+import { Library } from '../../src/library/library';
 import type { Image } from '../../src/ota/image';
 
 export const MEGABYTE = 1024 * 1024;

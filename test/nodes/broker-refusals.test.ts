@@ -97,6 +97,6 @@ describe('A broker that refuses subscriptions', () => {
     await flow.showedError('SUBSCRIBE_REFUSED');
     const { refused }: { refused?: unknown } = await flow.test(settings());
     assert.ok(Array.isArray(refused));
-    assert.equal(refused.length, 15);
+    assert.equal(refused.length, 18);
   });
 });

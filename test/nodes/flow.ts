@@ -8,7 +8,7 @@ import homieDevices from '../../nodes/homie-devices';
 import homieFirmware from '../../nodes/homie-firmware';
 import homieOta from '../../nodes/homie-ota';
 import { errorStatus } from '../../nodes/shared/job-status';
-import { SidebarUpdates } from '../../nodes/shared/sidebar-updates';
+import { SidebarJobs } from '../../nodes/shared/sidebar-jobs';
 import type { ErrorCode } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 
@@ -163,10 +163,10 @@ export class TestFlow {
     throw new Error('there is no broker');
   }
 
-  /** The updates of the `homie-broker` that the sidebar starts. */
-  get updates(): SidebarUpdates {
-    const updates: unknown = Reflect.get(Object(helper.getNode('broker')), 'updates');
-    if (updates instanceof SidebarUpdates) return updates;
+  /** The jobs of the `homie-broker` that the sidebar starts. */
+  get sidebar(): SidebarJobs {
+    const sidebar: unknown = Reflect.get(Object(helper.getNode('broker')), 'sidebar');
+    if (sidebar instanceof SidebarJobs) return sidebar;
     throw new Error('there is no broker');
   }
 

@@ -98,6 +98,9 @@ describe('the firmware on offer in a user directory', () => {
       await (how === 'damaged' ? writeFile(file, running) : rm(file));
 
       const flow = await start({ device: 'light,outlet', deviceType: 'str' });
+      const checked = await ask(flow, { action: 'check' });
+      assert.deepEqual(payload(checked, 'counts'), { nothing_on_offer: 1, update: 1 });
+      assert.match(String(payload(checked, 'devices.0.reason')), /Send the firmware again\.$/);
       await ask(flow, {}, { summaries: 2 });
       const refused = await flow.summary.first(state('rejected'));
       assert.deepEqual(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
+import { jobCommands } from '../../src/rollout/job-commands';
+import { Queue } from '../../src/rollout/queue';
 import { buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
 import { caughtCode, closedWindow, next, payload, running, Scene, state } from './scene';
@@ -190,6 +192,18 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     assert.equal(flow.progress.messages.filter(of('b', state('running'))).length, 0);
     flow.send({ action: 'resume', asked: 'resume' });
     await flow.result.first(of('b', state('succeeded')));
+  });
+
+  it('shows in its status that something else has paused its job, or lets it go on', async () => {
+    const flow = await scene.flow({ device: 'a' });
+    flow.send({ payload: next });
+    await flow.progress.first(of('a', state('waiting')));
+    const queue = Queue.of(flow.broker);
+    jobCommands.pause(queue, undefined, {});
+    await flow.showed('homie-ota.status.paused');
+    jobCommands.resume(queue, undefined, {});
+    await scene.device('a');
+    await flow.result.first(of('a', state('succeeded')));
   });
 
   it('cancels the devices that a pattern means', async () => {

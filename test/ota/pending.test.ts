@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { HomieError } from '../../src/errors';
@@ -18,8 +18,8 @@ const isPending = ({ broker, device }: Lab): boolean => broker.locks.isRebootPen
 
 /** Waits for the next live value of an attribute of the device. */
 async function live(lab: Lab, attribute: string): Promise<unknown> {
-  for (;;) {
-    const [id, event] = await once(lab.broker.registry, 'event');
+  // Several events may arrive at once.
+  for await (const [id, event] of on(lab.broker.registry, 'event')) {
     if (id === lab.device.id && event.attribute === attribute && event.live) return event.value;
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import type { Job } from '../../src/rollout/job';
+import type { JobView } from '../../src/rollout/job-view';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { next, patient, sequential } from '../ota/lab';
 
@@ -12,7 +12,7 @@ describe('a job that is abandoned', () => {
     it(`first reports that nothing is left to do, ${keep ? 'when it is kept' : 'when it ends with its node'}`, async () => {
       let written = (): void => undefined;
       const slow = new Promise<void>((resolve) => (written = resolve));
-      const save = async (job: Job): Promise<void> => (job.state().idle === 'done' ? slow : undefined);
+      const save = async (job: JobView): Promise<void> => (job.state().idle === 'done' ? slow : undefined);
       const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
       const input = { broker, firmware: await Firmware.from(next), choice: { devices: ['lamp'] }, settings: patient };
       const job = new OtaJob(input, { ...sequential, expires: 0 }, { save });

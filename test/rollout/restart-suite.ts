@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
@@ -11,6 +11,7 @@ import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
+import type { JobView } from '../../src/rollout/job-view';
 import type { StoredDevice, JobState } from '../../src/rollout/job-state';
 import { OtaJob } from '../../src/rollout/ota-job';
 import { next, patient, running, sequential } from '../ota/lab';
@@ -69,8 +70,8 @@ export const restarts: BrokerSuite = (start) => {
   };
   /** Waits for a live attribute of the device. */
   const untilSeen = async (attribute: Attribute, value?: unknown): Promise<void> => {
-    for (;;) {
-      const [id, event] = await once(broker.registry, 'event');
+    // Several events may arrive at once.
+    for await (const [id, event] of on(broker.registry, 'event')) {
       if (id !== device.id || event.attribute !== attribute || !event.live) continue;
       if (value === undefined || event.value === value) return;
     }
@@ -93,7 +94,7 @@ export const restarts: BrokerSuite = (start) => {
     await untilSeen('uptime');
   };
   /** Stores a job as a file would, which receives only the changes. */
-  const save = async (job: Job): Promise<void> => {
+  const save = async (job: JobView): Promise<void> => {
     const { devices, ...others } = job.changes();
     for (const each of devices) filed.set(each.entry.device, each);
     assert.deepEqual([...filed.values()], job.state().devices);

@@ -8,7 +8,8 @@ import { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
-import type { Job, JobOptions } from '../../src/rollout/job';
+import type { Job } from '../../src/rollout/job';
+import type { JobOptions } from '../../src/rollout/job-view';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { readWindow } from '../../src/settings/times';
@@ -189,7 +190,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
       save: async (saved) => {
         if (isCanceled || !saved.state().devices.some(({ flight }) => flight !== undefined)) return;
         isCanceled = true;
-        saved.cancel();
+        job.cancel();
       },
     });
     jobs.push(job);
@@ -204,7 +205,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const job = configJob(device, {
       save: async (saved) => {
         if (saved.summary().state === 'running' && saved.state().devices.some(({ flight }) => flight !== undefined)) {
-          saved.pause();
+          job.pause();
         }
       },
     });

@@ -14,6 +14,9 @@ const PASSWORD = 'for-tests-only';
 /** The image that the tests send to the devices. */
 export const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
 
+/** An image for no device. */
+const other = buildEsp8266Image({ name: 'my-plug', version: '1.1.0', size: 60_000, seed: 4 });
+
 export const OCTETS = 'application/octet-stream';
 
 /** A user with all permissions, who exists in every `LoggedIn`. */
@@ -143,8 +146,10 @@ export class LoggedIn {
     return { status: response.status, body: isJson ? Object(JSON.parse(text)) : {} };
   }
 
+  /** Puts an image on offer. */
   upload(who: string | undefined, image: Buffer | string = fresh, type = OCTETS): Promise<Answer> {
-    return this.ask(who, 'firmware', { body: typeof image === 'string' ? image : new Uint8Array(image), type });
+    const body = typeof image === 'string' ? image : new Uint8Array(image);
+    return this.ask(who, 'brokers/broker/offers', { body, type });
   }
 
   json(who: string | undefined, path: string, body: unknown): Promise<Answer> {
@@ -158,24 +163,59 @@ export class LoggedIn {
     if (status !== 204) throw new Error(`the deploy was answered with ${status}`);
   }
 
-  /** Calls a route with a valid request. The administrator uploads the image and makes the plan that it needs. */
+  /** Asks for a plan. @returns its id */
+  async plan(who: string | undefined, request: object): Promise<string> {
+    return String((await this.json(who, 'brokers/broker/plans', request)).body['id']);
+  }
+
+  /** Does what a plan shows, as the administrator. @returns the id of its first job */
+  async start(request: object): Promise<string> {
+    const { body } = await this.json(ADMIN, `brokers/broker/plans/${await this.plan(ADMIN, request)}/start`, {});
+    return String(Reflect.get(Object(body['jobs']), 0));
+  }
+
+  /** Waits until a job can be closed. */
+  async ended(job: string): Promise<void> {
+    const hasEnded = (card: unknown): boolean => {
+      const { id, may } = Object(card);
+      return id === job && may.includes('close');
+    };
+    for (;;) {
+      const { body } = await this.ask(ADMIN, 'brokers/broker/table', { method: 'GET' });
+      if (Array.isArray(body['jobs']) && body['jobs'].some(hasEnded)) return;
+    }
+  }
+
+  /** Calls a route with a valid request. The administrator makes what it needs. */
   async try(who: string | undefined, route: AdminRoute): Promise<Answer> {
-    const staged = route.path.startsWith('firmware/:id') ? String((await this.upload(ADMIN)).body['id']) : '';
-    const path = route.path.replace('brokers/:id', 'brokers/broker').replace(':id', staged);
     const { method } = route;
+    const path = route.path.replace('brokers/:id', 'brokers/broker').replace(':device', 'kitchen-light');
+    const rename = (device: string): object => ({ action: 'set', devices: [device], patch: { name: 'New' } });
     switch (nameOf(route)) {
       case 'GET brokers/:id/devices':
+      case 'GET brokers/:id/devices/:device':
       case 'GET brokers/:id/table':
-      case 'DELETE firmware/:id':
         return this.ask(who, path, { method });
-      case 'POST firmware':
+      case 'POST brokers/:id/offers':
         return this.upload(who);
-      case 'POST firmware/:id/plan':
-        return this.json(who, path, { broker: 'broker', devices: ['kitchen-light'] });
-      case 'POST firmware/:id/start': {
-        const question = { broker: 'broker', devices: ['kitchen-light'] };
-        const plan = await this.json(ADMIN, `firmware/${staged}/plan`, question);
-        return this.json(who, path, { broker: 'broker', plan: plan.body['id'] });
+      case 'DELETE brokers/:id/offers/:md5': {
+        const { body } = await this.upload(ADMIN, other);
+        return this.ask(who, path.replace(':md5', Object(body['offer']).checksum), { method });
+      }
+      case 'POST brokers/:id/plans':
+        return this.json(who, path, { action: 'exclude', devices: ['kitchen-light'] });
+      case 'POST brokers/:id/plans/:plan/start': {
+        await this.upload(ADMIN);
+        const plan = await this.plan(ADMIN, { action: 'update', devices: ['kitchen-light'] });
+        return this.json(who, path.replace(':plan', plan), {});
+      }
+      case 'POST brokers/:id/jobs/:job/pause':
+        return this.json(who, path.replace(':job', await this.start(rename('never-seen'))), {});
+      case 'POST brokers/:id/jobs/:job/close': {
+        const job = await this.start(rename('never-heard'));
+        await this.start({ action: 'cancel', job });
+        await this.ended(job);
+        return this.json(who, path.replace(':job', job), {});
       }
       case 'POST test':
         return this.json(who, path, { host: '127.0.0.1', port: String(this.broker.port), baseTopic: 'homie/' });

@@ -1,7 +1,7 @@
 import { HomieError } from '../../errors';
 import { isDeviceId } from '../../homie/device-id';
 import { isState } from '../../update/update';
-import type { Job } from '../job';
+import type { JobView } from '../job-view';
 import type { StoredDevice, JobState } from '../job-state';
 import type { Journal } from './journal';
 
@@ -55,7 +55,7 @@ export class JobFile {
    * Stores what has changed. Resolves when that is done or has failed. Changes during a write are written together
    * after it.
    */
-  save(job: Job): Promise<void> {
+  save(job: JobView): Promise<void> {
     this.#next ??= this.#writing.then(() => {
       this.#next = undefined;
       this.#writing = this.#write(job);
@@ -64,7 +64,7 @@ export class JobFile {
     return this.#next;
   }
 
-  async #write(job: Job): Promise<void> {
+  async #write(job: JobView): Promise<void> {
     const { devices, ...others } = job.changes();
     await Promise.all([
       ...devices.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),

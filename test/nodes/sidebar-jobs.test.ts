@@ -1,12 +1,16 @@
-/** Updates that were started in the sidebar, which are jobs of the homie-broker. */
+/** Updates and configuration changes that were started in the sidebar, which are jobs of the homie-broker. */
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import type { JsonObject } from '../../src/config/json';
+import { defaultSettings } from '../../src/config/settings';
 import { Firmware } from '../../src/firmware/firmware';
 import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
+import { configWork } from '../../src/rollout/config-work';
+import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { buildEsp8266Image } from '../support/images';
 import { endOf } from '../support/jobs';
@@ -45,7 +49,7 @@ async function waits(job: Job, device: string, reason: string): Promise<void> {
   while (!isWaiting()) await once(job, 'progress');
 }
 
-describe('an update from the sidebar', () => {
+describe('a job from the sidebar', () => {
   let scene: Scene;
   let userDir: string;
   let broker: object;
@@ -62,8 +66,17 @@ describe('an update from the sidebar', () => {
 
   const open = (settings: object = {}, ota: object = {}): Promise<TestFlow> =>
     scene.flow({ canary: '0', ...ota }, { userDir, broker: { ...broker, ...settings } });
-  const start = async (flow: TestFlow, devices: readonly string[], image = next): Promise<void> =>
-    flow.updates.update(await Firmware.from(image), devices);
+  const start = async (flow: TestFlow, devices: readonly string[], image = next): Promise<string> => {
+    const { sidebar } = flow;
+    const { ota: settings, rollout } = sidebar.settings;
+    return sidebar.begin(
+      otaWork(await Firmware.from(image), { choice: { devices }, settings, rollout }, sidebar.around),
+    );
+  };
+  const change = async ({ sidebar }: TestFlow, devices: readonly string[], patch: JsonObject): Promise<string> => {
+    const { rollout } = sidebar.settings;
+    return sidebar.begin(configWork({ patch, devices, settings: defaultSettings, rollout }, sidebar.around));
+  };
   const images = (device: SimulatedDevice): number => device.received.filter(isImage).length;
 
   it('needs no homie-ota node, and is in the history as one of the sidebar', async () => {
@@ -156,11 +169,6 @@ describe('an update from the sidebar', () => {
   it('uses the settings of the homie-broker', async () => {
     await Promise.all(['a', 'b', 'c'].map((id) => scene.device(id)));
     const flow = await open({ exclude: 'c', canary: '1', soak: '3600' });
-    const { devices } = await flow.updates.check(await Firmware.from(next), { runningThisFirmware: true });
-    assert.deepEqual(
-      devices.map(({ device, verdict }) => `${device} ${verdict}`),
-      ['a update', 'b update', 'c excluded'],
-    );
     await start(flow, ['a', 'b', 'c']);
     const job = await jobOf(flow);
     await waits(job, 'b', 'canary');
@@ -171,9 +179,6 @@ describe('an update from the sidebar', () => {
   it('is refused while something is wrong with the settings, which do not keep the homie-broker from connecting', async () => {
     const flow = await open({ attempts: '0' });
     await assert.rejects(start(flow, ['lamp']), { code: 'INVALID_SETTING' });
-    await assert.rejects(flow.updates.check(await Firmware.from(next), { devices: ['lamp'] }), {
-      code: 'INVALID_SETTING',
-    });
     assert.match(flow.log(), /attempts must be a whole number/);
   });
 
@@ -228,26 +233,72 @@ describe('an update from the sidebar', () => {
     assert.deepEqual(lines, [`Update from the sidebar: ${text}`]);
   });
 
-  it('can be started again after failures have stopped it', async () => {
-    await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+  it('leaves an update that failures have stopped to the user, who can retry it', async () => {
+    const bad = await scene.device('bad', { misbehaviour: { comesBackWith: running } });
     const other = await scene.device('other');
     const flow = await open();
     await start(flow, ['bad', 'other']);
     const stopped = await jobOf(flow);
     assert.equal((await stopped.untilIdle()).state, 'stopped');
-    assert.equal(images(other), 0);
+    await start(flow, ['never-seen']);
+    assert.deepEqual([stopped.isEnded, images(other)], [false, 0]);
 
-    await start(flow, ['bad', 'other']);
-    const job = await jobOf(flow);
-    assert.notEqual(job, stopped);
-    const { devices } = await job.untilIdle();
-    assert.deepEqual(
-      devices.map(({ state: ended, reason }) => [ended, reason]),
-      [
-        ['skipped', 'held'],
-        ['succeeded', undefined],
-      ],
+    bad.misbehaviour = {};
+    await flow.sidebar.command('retry', { job: stopped.id });
+    const { counts } = await stopped.untilIdle();
+    assert.deepEqual(counts, { succeeded: 2 });
+  });
+
+  it('steers the jobs of nodes, too', async () => {
+    const flow = await open();
+    flow.send({ payload: next, device: 'late' });
+    await flow.progress.first(state('waiting'));
+    await flow.sidebar.command('cancel', { devices: ['late'] });
+    assert.equal(payload(await flow.result.first(), 'state'), 'canceled');
+  });
+
+  it('changes a configuration, and goes on after a full deploy and a restart', async () => {
+    const flow = await open();
+    const id = await change(flow, ['late', 'later'], { name: 'Hall' });
+    const deployed = await flow.deploy(broker, { name: 'changed' });
+    const late = await scene.device('late');
+    assert.equal(await endOf(await jobOf(deployed), 'late'), 'succeeded');
+
+    await stopFlow();
+    const restarted = await TestFlow.start(broker, {}, { userDir });
+    await restarted.showed(connected);
+    const lateToo = await scene.device('later');
+    const summary = await summaryOf(restarted);
+    assert.deepEqual([summary.job, summary.counts], [id, { succeeded: 2 }]);
+    assert.deepEqual([late.patches.length, lateToo.patches.length], [1, 1]);
+    const [result] = restarted.sidebar.resultsOf('later');
+    assert.deepEqual([result?.job, result?.to, result?.node?.name], [id, undefined, 'Homie sidebar']);
+  });
+
+  it('writes no secret to the disk, and sends no patch without it after a restart', async () => {
+    const secret = 'pl4nted-secret';
+    const flow = await open();
+    await change(flow, ['late'], { wifi: { password: secret } });
+    await stopFlow();
+    const folder = path.join(userDir, 'homie-ota');
+    const files = await readdir(folder, { recursive: true, withFileTypes: true });
+    const texts = await Promise.all(
+      files.filter((each) => each.isFile()).map((each) => readFile(path.join(each.parentPath, each.name), 'utf8')),
     );
-    assert.deepEqual([stopped.isEnded, images(other)], [true, 1]);
+    assert.ok(texts.some((text) => text.includes('"password"')));
+    assert.ok(!texts.join('').includes(secret));
+    const restarted = await TestFlow.start(broker, {}, { userDir });
+    await restarted.showed(connected);
+    const late = await scene.device('late');
+    assert.equal(await endOf(await jobOf(restarted), 'late'), 'SECRET_NOT_KEPT');
+    assert.deepEqual(late.patches, []);
+  });
+
+  it('names a configuration change in the log when it has failed', async () => {
+    const flow = await open();
+    await scene.device('lamp');
+    await change(flow, ['lamp'], { wifi: { ssid: 'other' } });
+    const { text } = await summaryOf(flow);
+    assert.ok(flow.log().includes(`Configuration change from the sidebar: ${text}`), flow.log());
   });
 });
