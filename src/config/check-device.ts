@@ -18,6 +18,8 @@ import { reportRisk, reportWarning, type RiskReport, type WarningReport } from '
 export interface Remark {
   /** Empty if it is about the whole. */
   readonly path: string;
+  /** The code of a problem or a warning. */
+  readonly code?: string;
   readonly says: readonly Value[];
 }
 
@@ -109,9 +111,9 @@ function checkDevice(
     warnings: check.warnings.map(reportWarning),
     says: {
       reason,
-      problems: check.problems.map(({ path, error }) => ({ path, says: saysOf(error) })),
+      problems: check.problems.map(({ path, code, error }) => ({ path, code, says: saysOf(error) })),
       risks: check.risks.map(({ path, text }) => ({ path, says: [text] })),
-      warnings: check.warnings.map(({ path, text, advice }) => ({ path, says: [text, advice] })),
+      warnings: check.warnings.map(({ path, code, text, advice }) => ({ path, code, says: [text, advice] })),
     },
     messages: steps.length,
     steps: steps.map((step) => ({ patch: step.patch, paths: step.paths })),
