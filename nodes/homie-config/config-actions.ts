@@ -16,7 +16,7 @@ import {
 import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Errand } from '../shared/actions';
 import type { Done } from '../shared/done';
-import { checkAnswer, failureAmong } from '../shared/message-summaries';
+import { checkAnswer, failureAmong, withoutSays } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
 import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';
 
@@ -56,7 +56,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
           signal: this.closing,
           exclude: rollout.exclude,
         });
-        errand.outbox.send('summary', checkAnswer(answer));
+        errand.outbox.send('summary', checkAnswer({ ...answer, devices: answer.devices.map(withoutSays) }));
         const incomplete = answer.devices.filter(setsUnknownKey);
         this.around.jobs.checked(incomplete.map((config) => ({ state: 'skipped', progress: 0, config })));
         return undefined;

@@ -77,6 +77,12 @@ export function checkAnswer<Entry extends Verdict>(
   return { ...checked, devices, text: `${devices.length} devices: ${parts.join(', ')}.${hint}${warning}${ignored}` };
 }
 
+/** Returns a check without its texts for other languages, which are for the editor. */
+export function withoutSays<Each extends { readonly says: unknown }>(checked: Each): Omit<Each, 'says'> {
+  const { says: _, ...answer } = checked;
+  return answer;
+}
+
 /** Returns which devices could not be rolled back, to be put behind a sentence. */
 function oneWay(devices: readonly Verdict[]): string {
   const ids = devices.filter(({ canRollBack }) => canRollBack === false).map(({ device }) => device);

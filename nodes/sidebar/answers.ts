@@ -4,7 +4,7 @@
  */
 import type { RowChanges } from '../../src/devices/rows';
 import type { TableRow } from '../../src/devices/table';
-import type { ConfigCheck } from '../../src/config/check-device';
+import type { ConfigCheck, Remark } from '../../src/config/check-device';
 import type { ConfigField } from '../../src/config/form';
 import type { JsonObject } from '../../src/config/json';
 import type { JobCard } from '../../src/rollout/job-card';
@@ -85,10 +85,15 @@ export interface PlannedDevice {
   /** The firmware that the device would get. */
   readonly to?: FirmwareName;
   /** For `set`: what the patch would do. */
-  readonly config?: Pick<
-    ConfigCheck,
-    'problems' | 'risks' | 'warnings' | 'differences' | 'messages' | 'reboots' | 'sketch'
-  >;
+  readonly config?: PlannedChange;
+}
+
+/** What a patch would do to the configuration of a device. Secrets are masked. */
+export interface PlannedChange extends Pick<ConfigCheck, 'differences' | 'messages' | 'reboots' | 'sketch'> {
+  /** Why the patch is refused. */
+  readonly problems: readonly Remark[];
+  readonly risks: readonly Remark[];
+  readonly warnings: readonly Remark[];
 }
 
 /** The answer to a plan. Nothing has been done yet: `POST brokers/:id/plans/:plan/start` does it. */

@@ -1,4 +1,5 @@
 /** Checks a patch against what is known of one or several devices, before anything is sent. */
+import { saysOf } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
 import type { Device } from '../homie/device';
@@ -6,23 +7,42 @@ import { completeAt, decidableAt, incomplete, isReady, neverSeen } from '../homi
 import { selectKnown } from '../homie/select';
 import { showableAt } from '../homie/uptime';
 import { refuseLarge } from '../mqtt/publish-packet';
-import { inEnglish, phrase } from '../texts/text';
+import { inEnglish, phrase, type Value } from '../texts/text';
 import { checkPatch, type Check } from './check';
 import type { JsonObject } from './json';
 import { problem, problemError, problemOf, reportProblem, type Problem, type ProblemReport } from './problem';
 import type { ConfigSettings } from './settings';
+import { reportRisk, reportWarning, type RiskReport, type WarningReport } from './warnings';
+
+/** What there is to say about a value of a configuration, for any language. */
+export interface Remark {
+  /** Empty if it is about the whole. */
+  readonly path: string;
+  /** The code of a problem or a warning. */
+  readonly code?: string;
+  readonly says: readonly Value[];
+}
 
 /** What a patch would do to one device: plain data, secrets masked. */
-export interface ConfigCheck extends Omit<Check, 'verdict' | 'problems' | 'steps'> {
+export interface ConfigCheck extends Omit<Check, 'verdict' | 'problems' | 'risks' | 'warnings' | 'steps'> {
   readonly device: string;
   readonly problems: readonly ProblemReport[];
+  readonly risks: readonly RiskReport[];
+  readonly warnings: readonly WarningReport[];
   /**
    * The verdict of a {@link Check}, or why nothing would be sent now. `offline`: the device is not ready, and was
    * checked against its last published configuration. `unseen`: nothing is known of the device.
    */
   readonly verdict: Check['verdict'] | 'offline' | 'busy' | 'unseen' | 'excluded';
-  /** The reason, as a sentence. */
+  /** The reason, in English. */
   readonly reason: string;
+  /** The same texts for any language. */
+  readonly says: {
+    readonly reason: readonly Value[];
+    readonly problems: readonly Remark[];
+    readonly risks: readonly Remark[];
+    readonly warnings: readonly Remark[];
+  };
   /** Number of messages. A reboot follows each. */
   readonly messages: number;
   /** What each message would contain, secrets masked. */
@@ -61,14 +81,14 @@ function checkDevice(
 ): ConfigCheck {
   const device = broker.registry.get(id);
   const { steps, ...check } = checkDevicePatch(broker, device, patch, settings);
-  const [verdict, reason] = ((): [ConfigCheck['verdict'], string] => {
-    if (isExcluded) return ['excluded', inEnglish(EXCLUDED)];
-    if (device?.state === undefined) return ['unseen', inEnglish(phrase('deviceWas', { seen: neverSeen(broker, id) }))];
+  const [verdict, ...reason] = ((): [ConfigCheck['verdict'], ...Value[]] => {
+    if (isExcluded) return ['excluded', EXCLUDED];
+    if (device?.state === undefined) return ['unseen', phrase('deviceWas', { seen: neverSeen(broker, id) })];
     // A patch whose reboot may be pending does not block a corrected one.
     const busy = busyBecause(broker, id, 'patch');
-    if (busy !== undefined) return ['busy', inEnglish(busy)];
-    if (device.state.value !== 'ready')
-      return ['offline', `The device is not ready; last seen as ${device.state.value}.`];
+    if (busy !== undefined) return ['busy', busy];
+    const { value: state } = device.state;
+    if (state !== 'ready') return ['offline', phrase('deviceNotReady', { state })];
     const tooLarge = steps
       .map((step) =>
         refuseLarge(
@@ -78,15 +98,23 @@ function checkDevice(
         ),
       )
       .find((error) => error !== undefined);
-    if (tooLarge !== undefined) return ['rejected', `${tooLarge.message} ${tooLarge.hint}`];
+    if (tooLarge !== undefined) return ['rejected', ...saysOf(tooLarge)];
     return [check.verdict, reasonOf(check)];
   })();
   return {
     ...check,
     device: id,
     verdict,
-    reason,
+    reason: reason.map(inEnglish).join(' '),
     problems: check.problems.map(reportProblem),
+    risks: check.risks.map(reportRisk),
+    warnings: check.warnings.map(reportWarning),
+    says: {
+      reason,
+      problems: check.problems.map(({ path, code, error }) => ({ path, code, says: saysOf(error) })),
+      risks: check.risks.map(({ path, text }) => ({ path, says: [text] })),
+      warnings: check.warnings.map(({ path, code, text, advice }) => ({ path, code, says: [text, advice] })),
+    },
     messages: steps.length,
     steps: steps.map((step) => ({ patch: step.patch, paths: step.paths })),
   };
@@ -97,18 +125,18 @@ function reasonOf({
   problems,
   sketch,
   reboots,
-}: Pick<Check, 'verdict' | 'problems' | 'sketch' | 'reboots'>): string {
+}: Pick<Check, 'verdict' | 'problems' | 'sketch' | 'reboots'>): Value {
   const [first] = problems;
-  const often = reboots === 1 ? 'one message and one reboot' : `${reboots} messages and ${reboots} reboots`;
+  const steps = reboots === 1 ? phrase('oneStep') : phrase('manySteps', { count: reboots });
   switch (verdict) {
     case 'no_change':
-      return 'The device already has all of these values.';
+      return phrase('hasAllValues');
     case 'rejected':
-      return first === undefined ? '' : problemError(first, problems.length - 1).message;
+      return first === undefined ? '' : problemError(first, problems.length - 1).text;
     case 'unknown':
-      return `The patch would be set in ${often}, if the sketch accepts ${sketch.join(', ')}.`;
+      return phrase('wouldSetIf', { steps, paths: sketch });
     case 'set':
-      return `The patch would be set in ${often}.`;
+      return phrase('wouldSet', { steps });
   }
 }
 

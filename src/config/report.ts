@@ -4,6 +4,7 @@ import type { Check } from './check';
 import type { LostValue } from './compare';
 import type { PatchStep } from './patch-step';
 import { problemError, reportProblem } from './problem';
+import { reportRisk, reportWarning } from './warnings';
 
 /** The results of the steps of a change. */
 interface Results {
@@ -80,8 +81,8 @@ export function reportOf(check: Check, { done, taken, lost, moved }: Results): C
   return {
     differences,
     problems: problems.map(reportProblem),
-    risks,
-    warnings,
+    risks: risks.map(reportRisk),
+    warnings: warnings.map(reportWarning),
     unverified,
     sketch,
     messages: steps.length,

@@ -2,9 +2,13 @@
  * Describes the keys of config.json: what the device accepts, what it does not publish, and what can make it
  * unreachable (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). To add a key, add a row.
  */
+import type english from '../texts/en-US.json';
 import type { ErrorKey } from '../texts/text';
 import { isObject, sameKeys, type Json, type Keys } from './json';
 import { isHost, isHostAddress, isIpv4, isNetmask } from './network';
+
+/** The name of the sentence that says what could happen. */
+export type RiskName = keyof (typeof english)['phrases']['risk'];
 
 type Harm = Extract<ErrorKey, `CONFIG_HARM.${string}`>;
 
@@ -26,7 +30,7 @@ export interface ConfigKey {
   /** A secret that the device strips before it publishes its configuration. */
   readonly stripped?: true;
   /** What a change of the key can cause. A text also applies to every key below that has no risk of its own. */
-  readonly risk?: string | ((to: Json, from: Json) => string | undefined);
+  readonly risk?: RiskName | ((to: Json, from: Json) => RiskName | undefined);
   /** Returns the error for a value that the device accepts but does not work with; undefined if the value is safe. */
   readonly unsafe?: (value: Json) => Harm | undefined;
   /**
@@ -35,11 +39,6 @@ export interface ConfigKey {
    */
   readonly alone?: true;
 }
-
-const OUT_OF_REACH = 'Only someone on site can then recover it.';
-const WRONG_NETWORK = `If the value does not match the network, the device never connects again. ${OUT_OF_REACH}`;
-const WRONG_BROKER = `If the value does not match a broker, or matches a different one, the device disappears. ${OUT_OF_REACH}`;
-const NO_OTA = 'The device accepts no firmware over MQTT until OTA is enabled again.';
 
 const noAddress = text(isIpv4, 'CONFIG_HARM.address');
 const noHost = address(isHostAddress, 'CONFIG_HARM.hostAddress');
@@ -54,10 +53,7 @@ export const schema: readonly ConfigKey[] = [
     keys: ['device_id'],
     type: 'text',
     max: 32,
-    risk: moves(
-      'All topics of the device move to the new id; flows and rules that use the old id lose the device.',
-      'The device falls back to its MAC address as its id, and all its topics move there.',
-    ),
+    risk: (to) => (to === null ? 'idRemoved' : 'idChanged'),
     unsafe: text(/^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId'),
     alone: true,
   },
@@ -67,7 +63,7 @@ export const schema: readonly ConfigKey[] = [
     unsafe: outside(1, 994, 'CONFIG_HARM.statsInterval'),
   },
 
-  { keys: ['wifi'], type: 'object', required: true, risk: WRONG_NETWORK, alone: true },
+  { keys: ['wifi'], type: 'object', required: true, risk: 'network', alone: true },
   { keys: ['wifi', 'ssid'], type: 'text', min: 1, max: 32, required: true },
   { keys: ['wifi', 'password'], type: 'text', max: 64, stripped: true, risk: riskOfPassword },
   {
@@ -88,7 +84,7 @@ export const schema: readonly ConfigKey[] = [
   { keys: ['wifi', 'dns1'], type: 'ipv4', unsafe: noAddress },
   { keys: ['wifi', 'dns2'], type: 'ipv4', needs: 'dns1', unsafe: noAddress },
 
-  { keys: ['mqtt'], type: 'object', required: true, risk: WRONG_BROKER, alone: true },
+  { keys: ['mqtt'], type: 'object', required: true, risk: 'broker', alone: true },
   {
     keys: ['mqtt', 'host'],
     type: 'text',
@@ -109,10 +105,7 @@ export const schema: readonly ConfigKey[] = [
     keys: ['mqtt', 'base_topic'],
     type: 'text',
     max: 48,
-    risk: moves(
-      'All topics of the device move to the new base topic; subscribers to the old base topic lose the device.',
-      'The device falls back to the base topic homie/, and all its topics move there.',
-    ),
+    risk: (to) => (to === null ? 'baseTopicRemoved' : 'baseTopicChanged'),
     unsafe: text(/^[^$+#][^+#]*\/$/, 'CONFIG_HARM.baseTopic'),
   },
   { keys: ['mqtt', 'auth'], type: 'flag' },
@@ -120,8 +113,16 @@ export const schema: readonly ConfigKey[] = [
   { keys: ['mqtt', 'password'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
 
   // OTA is off if `ota` or `ota.enabled` is missing.
-  { keys: ['ota'], type: 'object', risk: (to, from) => (isEnabled(from) && !isEnabled(to) ? NO_OTA : undefined) },
-  { keys: ['ota', 'enabled'], type: 'flag', risk: (to, from) => (from === true && to !== true ? NO_OTA : undefined) },
+  {
+    keys: ['ota'],
+    type: 'object',
+    risk: (to, from) => (isEnabled(from) && !isEnabled(to) ? 'otaDisabled' : undefined),
+  },
+  {
+    keys: ['ota', 'enabled'],
+    type: 'flag',
+    risk: (to, from) => (from === true && to !== true ? 'otaDisabled' : undefined),
+  },
 
   {
     keys: ['settings'],
@@ -152,23 +153,15 @@ function outside(least: number, most: number, harm: Harm) {
   return (value: Json) => (typeof value === 'number' && (value < least || value > most) ? harm : undefined);
 }
 
-function moves(changed: string, removed: string) {
-  return (to: Json) => (to === null ? removed : changed);
-}
-
 function isEnabled(ota: Json): boolean {
   return isObject(ota) && ota['enabled'] === true;
 }
 
 /** WPA requires 8 to 63 bytes or 64 hexadecimal digits. An empty password is for an open network. */
-function riskOfPassword(to: Json): string {
-  if (to === null) {
-    return `The device connects without a password; if the network requires one, the device never comes back. ${OUT_OF_REACH}`;
-  }
+function riskOfPassword(to: Json): RiskName {
+  if (to === null) return 'noPassword';
   const password = typeof to === 'string' ? to : '';
   const bytes = Buffer.byteLength(password);
   const isPassphrase = bytes === 0 || (bytes >= 8 && bytes <= 63) || /^[\da-f]{64}$/i.test(password);
-  return isPassphrase
-    ? WRONG_NETWORK
-    : `No WPA network accepts such a password: it must have 8 to 63 characters, or be 64 hexadecimal digits. ${OUT_OF_REACH}`;
+  return isPassphrase ? 'network' : 'badPassword';
 }

@@ -4,19 +4,43 @@ import type { Change } from './compare';
 import type { DeviceFile } from './file';
 import { at, isObject, member, pathText, type Json, type Keys } from './json';
 import { keyAt, schema } from './schema';
+import { inEnglish, phrase, type Text } from '../texts/text';
 import { MAX_TOPIC_PREFIX, topicPrefixBytes } from './budget';
 
 export interface Risk {
   readonly path: string;
   /** What could happen. */
-  readonly message: string;
+  readonly text: Text;
 }
 
 export interface Warning {
   readonly code: 'UNKNOWN_KEY' | 'SETTING_TYPE' | 'NO_OTA';
   readonly path: string;
+  readonly text: Text;
+  /** What to do about it. */
+  readonly advice: Text;
+}
+
+/** A risk as reported in a message, in English. */
+export interface RiskReport {
+  readonly path: string;
   readonly message: string;
+}
+
+/** A warning as reported in a message, in English. */
+export interface WarningReport extends RiskReport {
+  readonly code: Warning['code'];
   readonly hint: string;
+}
+
+/** Returns a risk as reported in a message. */
+export function reportRisk({ path, text }: Risk): RiskReport {
+  return { path, message: inEnglish(text) };
+}
+
+/** Returns a warning as reported in a message. */
+export function reportWarning({ code, path, text, advice }: Warning): WarningReport {
+  return { code, path, message: inEnglish(text), hint: inEnglish(advice) };
 }
 
 /** Returns the risks of changes. */
@@ -24,8 +48,8 @@ export function risksOf(changed: readonly Change[]): Risk[] {
   return changed.flatMap(({ keys, from = null, to = null }) => {
     const [root, row] = [keyAt(keys.slice(0, 1)), keyAt(keys.slice(0, 2))];
     const risk = row?.risk ?? (typeof root?.risk === 'string' ? root.risk : undefined);
-    const message = typeof risk === 'function' ? risk(to, from) : risk;
-    return message === undefined ? [] : [{ path: pathText(keys), message }];
+    const name = typeof risk === 'function' ? risk(to, from) : risk;
+    return name === undefined ? [] : [{ path: pathText(keys), text: phrase(`risk.${name}`) }];
   });
 }
 
@@ -46,38 +70,28 @@ export function warningsOf(
     warnings.push({
       code: 'SETTING_TYPE',
       path: pathText(keys),
-      message: 'The new value of the setting has a different type than the current value.',
-      hint: 'Check the type: if the sketch declares the setting, it refuses a value of another type, and with it the whole patch.',
+      text: phrase('warning.type'),
+      advice: phrase('warning.typeAdvice'),
     });
   }
   if (topicPrefixBytes(after, mac) > MAX_TOPIC_PREFIX && topicPrefixBytes(before, mac) <= MAX_TOPIC_PREFIX) {
     warnings.push({
       code: 'NO_OTA',
       path: '',
-      message:
-        'The firmware topic would be longer than a device can receive, so the device could no longer be updated.',
-      hint: `Shorten the base topic or the device id; together they may have at most ${MAX_TOPIC_PREFIX} bytes.`,
+      text: phrase('warning.topicLength'),
+      advice: phrase('warning.topicLengthAdvice', { max: MAX_TOPIC_PREFIX }),
     });
   }
   return warnings;
 }
 
-function unknownKey(keys: Keys, meant: Keys | undefined): Warning {
+function unknownKey(keys: Keys, meantKeys: Keys | undefined): Warning {
   const path = pathText(keys);
-  const isUnknown = `Homie does not know ${path} and ignores it`;
-  return meant === undefined
-    ? {
-        code: 'UNKNOWN_KEY',
-        path,
-        message: keys.length > 1 ? `${isUnknown}.` : `${isUnknown}; values of the sketch belong in settings.`,
-        hint: 'Check the spelling, and whether the key belongs in settings.',
-      }
-    : {
-        code: 'UNKNOWN_KEY',
-        path,
-        message: `${isUnknown}; did you mean ${pathText(meant)}?`,
-        hint: `Set ${pathText(meant)} instead, and set ${path} to null to remove it.`,
-      };
+  const text = (name: 'unknown' | 'unknownRoot' | 'unknownMeant' | 'unknownAdvice' | 'meantAdvice'): Text =>
+    phrase(`warning.${name}`, { path, meant: pathText(meantKeys ?? []) });
+  const variant = meantKeys !== undefined ? 'unknownMeant' : keys.length > 1 ? 'unknown' : 'unknownRoot';
+  const advice = text(meantKeys === undefined ? 'unknownAdvice' : 'meantAdvice');
+  return { code: 'UNKNOWN_KEY', path, text: text(variant), advice };
 }
 
 /** Returns new members outside `settings` that Homie does not know, most likely typing errors. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { checkPatch, type Check, type CheckInput } from '../../src/config/check';
 import type { Json } from '../../src/config/json';
+import { inEnglish } from '../../src/texts/text';
 import { file, patch } from './arbitraries';
 import { codes, publishedText } from './recordings';
 
@@ -62,7 +63,7 @@ describe('checking a patch', () => {
     it(`says of ${JSON.stringify(change)}: ${message}`, () => {
       const { warnings } = check(change, { allowRisky: true });
       assert.deepEqual(
-        warnings.map((warning) => warning.message),
+        warnings.map(({ text }) => inEnglish(text)),
         [message],
       );
     });

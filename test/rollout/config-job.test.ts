@@ -4,11 +4,12 @@ import { inspect } from 'node:util';
 import mqtt from 'mqtt';
 import { readDeviceConfig } from '../../src/config/read-config';
 import { readPatch } from '../../src/config/patch';
-import { checkConfig } from '../../src/config/check-device';
+import { checkConfig, type Remark } from '../../src/config/check-device';
 import { withDeadline } from '../../src/deadline';
 import type { ConfigSettings } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
+import { inEnglish } from '../../src/texts/text';
 import type { Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
@@ -269,5 +270,30 @@ describeWithBrokers('a job that changes configurations', (start) => {
     assert.deepEqual(checks[0]?.differences, [{ path: 'name', from: device.id, to: 'New' }]);
     assert.deepEqual([checks[0].messages, checks[0].reboots], [1, 1]);
     assert.deepEqual(device.patches, []);
+  });
+
+  it('says the same of a check in English and in the texts for other languages', async () => {
+    const device = await add({ config: { settings: { percentage: 7 } } });
+    const patch = readPatch({ wifi: { ssid: 'other', channel: 99 }, settings: { percentage: 'x' }, nmae: 'x' });
+    const [checked] = (await checkConfig(broker, patch, [device.id], patient)).devices;
+    assert.ok(checked);
+    const { says, reason, problems, risks, warnings } = checked;
+    assert.match(reason, /wifi\.bssid/);
+    assert.equal(says.reason.map(inEnglish).join(' '), reason);
+    assert.ok(problems.length > 1 && risks.length > 1 && warnings.length > 1);
+    const read = (remarks: readonly Remark[]) =>
+      remarks.map(({ path, says: texts }) => [path, ...texts.map(inEnglish)]);
+    assert.deepEqual(
+      read(says.problems),
+      problems.map(({ path, message, hint }) => [path, message, hint]),
+    );
+    assert.deepEqual(
+      read(says.risks),
+      risks.map(({ path, message }) => [path, message]),
+    );
+    assert.deepEqual(
+      read(says.warnings),
+      warnings.map(({ path, message, hint }) => [path, message, hint]),
+    );
   });
 });

@@ -13,6 +13,8 @@ type ActionName = (typeof names)[number];
 /** The actions with a button of their own: the first that fits gets it, and the others are in the menu. */
 export const prominent: ReadonlySet<string> = new Set<ActionName>(['update', 'cancel', 'retry']);
 
+type Named = Pick<TableRow, 'id' | 'name'>;
+
 /** An action that fits at least one of the devices. */
 export interface DeviceAction {
   readonly name: ActionName;
@@ -33,13 +35,17 @@ const fits: Readonly<Record<ActionName, (row: TableRow) => boolean>> = {
 
 /** Returns the actions for devices. Each plan includes all of them, so that it says why it leaves some out. */
 export function actionsFor(rows: readonly TableRow[]): DeviceAction[] {
-  const devices = rows.map(({ id }) => id);
   return names.flatMap((name) => {
     const number = rows.filter(fits[name]).length;
     if (number === 0) return [];
-    const view = { kind: 'plan', title: titleOf(name, rows), request: requestOf(name, devices) } as const;
-    return [{ name, fits: number, view }];
+    return [{ name, fits: number, view: planOf(name, rows) }];
   });
+}
+
+/** Returns the plan of an action for devices. */
+export function planOf(action: ActionName, devices: readonly Named[]): View {
+  const ids = devices.map(({ id }) => id);
+  return { kind: 'plan', title: titleOf(action, devices), request: requestOf(action, ids) };
 }
 
 function requestOf(name: ActionName, devices: readonly string[]): PlanRequest {
@@ -47,7 +53,7 @@ function requestOf(name: ActionName, devices: readonly string[]): PlanRequest {
   return { action: name, devices };
 }
 
-function titleOf(name: ActionName, rows: readonly TableRow[]): string {
+function titleOf(name: ActionName, rows: readonly Named[]): string {
   const [only, ...more] = rows;
   const what = only !== undefined && more.length === 0 ? (only.name ?? only.id) : count('all', rows.length);
   return `${t(`action.${name}`)}: ${what}`;

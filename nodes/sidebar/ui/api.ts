@@ -81,6 +81,16 @@ export async function upload<Answer>(
   }
 }
 
+/** Returns the answer, or the failure to show. */
+export async function tried<Answer>(asked: Promise<Answer>): Promise<Answer | Failure> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}
+
 function urlOf(broker: string, path: Path): string {
   const [last = '', ...others] = path.toReversed();
   const [name = '', query] = last.split('?');

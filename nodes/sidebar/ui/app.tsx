@@ -1,5 +1,5 @@
 /** The sidebar: the brokers, the table of their devices, and the views that cover it. */
-import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { brokerNodes, mayWrite, type BrokerNode } from './editor';
 import { Details } from './details';
 import { Feed } from './feed';
@@ -10,6 +10,7 @@ import { Icon } from './parts';
 import { Plan } from './plan';
 import { DeviceTable } from './table';
 import { sentences, t, localNumber } from './texts';
+import { useViews } from './view-stack';
 import { SidebarContext, type Sidebar, type View } from './views';
 
 /** Storage key of the last selected broker in this browser. */
@@ -18,48 +19,32 @@ const CHOSEN = 'homie-ota-broker';
 /** How long a message is shown, in ms. */
 const TOLD = 8000;
 
-interface Opened {
-  readonly view: View;
-  /** The key of what had the focus before. */
-  readonly from: string | undefined;
-}
-
 /** @param root the element that the sidebar fills */
 export function App({ root }: { readonly root: HTMLElement }) {
   const [, changed] = useReducer((changes: number) => changes + 1, 0);
   const isWatched = (): boolean => root.checkVisibility() && document.visibilityState === 'visible';
   const feed = useMemo(() => new Feed(() => changed(undefined), isWatched), []);
   const brokers = useBrokers(feed);
-  const [views, setViews] = useState<readonly Opened[]>([]);
+  const { views, setViews, leave, ...ways } = useViews(root);
   const [told, setTold] = useTold();
-  const focus = useFocus(root, views);
 
   useEffect(() => {
     const shown = new IntersectionObserver(() => feed.look());
     shown.observe(root);
     document.addEventListener('visibilitychange', feed.look);
   }, []);
-  const sidebar: Sidebar = {
-    feed,
-    mayWrite: mayWrite(),
-    show: (view) => setViews((before) => [...before, { view, from: keyOf(root.ownerDocument.activeElement) }]),
-    back: () => {
-      focus.return(views.at(-1)?.from);
-      setViews((before) => before.slice(0, -1));
-    },
-    home: () => {
-      focus.return(views[0]?.from);
-      setViews([]);
-    },
-    tell: setTold,
-  };
-  useEscape(root, views.length > 0 ? sidebar.back : undefined);
-  useDrops(root, (file) => setViews([{ view: { kind: 'offers', file }, from: 'add-firmware' }]), sidebar.mayWrite);
+  const sidebar: Sidebar = { feed, mayWrite: mayWrite(), ...ways, tell: setTold };
+  const take = (file: File): void => leave(() => setViews([{ view: { kind: 'offers', file }, from: 'add-firmware' }]));
+  useDrops(root, take, sidebar.mayWrite);
   const view = views.at(-1)?.view;
   const note = noteOf(feed);
   return (
     <SidebarContext.Provider value={sidebar}>
-      <Brokers brokers={brokers} broker={feed.broker} onChoose={(id) => choose(feed, id, () => setViews([]))} />
+      <Brokers
+        brokers={brokers}
+        broker={feed.broker}
+        onChoose={(id) => leave(() => choose(feed, id, () => setViews([])))}
+      />
       {note !== '' && (
         <p class="homie-note homie-connection" role="status">
           {note}
@@ -151,40 +136,6 @@ function useTold(): [string, (text: string) => void] {
     timer.current = setTimeout(() => setTold(''), TOLD);
   };
   return [told, tell];
-}
-
-/** Focuses the title of a view that opens, and what had the focus before when it is left. */
-function useFocus(root: HTMLElement, views: readonly Opened[]): { return: (key: string | undefined) => void } {
-  const returnTo = useRef<string | undefined>(undefined);
-  const before = useRef(0);
-  useLayoutEffect(() => {
-    const find = (key: string): HTMLElement | null => root.querySelector(`[data-key="${CSS.escape(key)}"]`);
-    if (views.length > before.current) find('title')?.focus();
-    else if (views.length < before.current) (find(returnTo.current ?? '') ?? find('title') ?? find('grid'))?.focus();
-    before.current = views.length;
-  }, [views]);
-  return {
-    return: (key) => {
-      returnTo.current = key;
-    },
-  };
-}
-
-/** Calls back when Escape is pressed, unless that closes a menu. */
-function useEscape(root: HTMLElement, leave: (() => void) | undefined): void {
-  useEffect(() => {
-    const press = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape' || leave === undefined || root.querySelector(':popover-open') !== null) return;
-      event.stopPropagation();
-      leave();
-    };
-    root.addEventListener('keydown', press);
-    return () => root.removeEventListener('keydown', press);
-  }, [root, leave]);
-}
-
-function keyOf(element: Element | null): string | undefined {
-  return element instanceof HTMLElement ? element.dataset['key'] : undefined;
 }
 
 /** Returns the text above the table. */

@@ -24,6 +24,7 @@ interface Precise {
   };
   readonly actions: { invoke(name: string): void };
   readonly editor: { editConfig(property: string, type: string, id: string): void };
+  readonly clipboard: { copyText(text: string): boolean };
 }
 
 declare global {

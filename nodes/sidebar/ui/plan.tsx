@@ -1,7 +1,8 @@
 /** What an action would do to each device, and the click that confirms it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PlanAnswer, PlannedDevice, StartAnswer } from '../answers';
-import { ask, Failure } from './api';
+import { planOf } from './actions';
+import { ask, Failure, tried } from './api';
 import { Button, Icon, ViewHead } from './parts';
 import { count, known, sentences, t } from './texts';
 import { useSidebar, type View } from './views';
@@ -49,6 +50,7 @@ export function Plan({ title, request }: PlanView) {
       {RED.nodes.node(broker)?.changed === true && <p class="homie-note">{t('undeployedChanges')}</p>}
       <PlanBody plan={plan} />
       <div class="homie-buttons">
+        <EnableOta plan={plan} />
         <Button id="again" onClick={() => void look()}>
           {t('again')}
         </Button>
@@ -64,6 +66,19 @@ export function Plan({ title, request }: PlanView) {
         )}
       </div>
     </section>
+  );
+}
+
+/** Offers to enable OTA on the devices that an update leaves out because it is disabled. */
+function EnableOta({ plan }: { readonly plan: PlanAnswer | Failure | undefined }) {
+  const { show } = useSidebar();
+  if (plan === undefined || plan instanceof Failure) return null;
+  const disabled = plan.devices.filter(({ verdict }) => verdict === 'ota_disabled');
+  if (disabled.length === 0) return null;
+  return (
+    <Button id="enable-ota" onClick={() => show(planOf('enableOta', disabled))}>
+      {count('plan.enableOta', disabled.length)}
+    </Button>
   );
 }
 
@@ -143,14 +158,4 @@ function Planned({ device, index, total, top }: PlannedInput) {
 
 function includedOf({ devices }: PlanAnswer): PlannedDevice[] {
   return devices.filter(({ included }) => included);
-}
-
-/** Returns the answer, or the failure to show. */
-async function tried<Answer>(asked: Promise<Answer>): Promise<Answer | Failure> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
 }

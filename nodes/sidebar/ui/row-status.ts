@@ -58,7 +58,8 @@ const symbols: Readonly<Record<string, string>> = {
   skipped: 'minus-circle',
 };
 
-function endedStatus({ state, reason, error, proven, change }: RowUpdate): RowStatus {
+/** Returns how an update or a configuration change has ended. */
+export function endedStatus({ state, reason, error, proven, change }: RowUpdate): RowStatus {
   const done = change === 'configuration' ? 'changed' : proven === true ? 'proven' : state;
   const label =
     state === 'succeeded' ? t(`update.${done}`) : reason === undefined ? t(`update.${state}`) : t(`reason.${reason}`);

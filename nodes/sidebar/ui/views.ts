@@ -26,6 +26,8 @@ export interface Sidebar {
   readonly back: () => void;
   /** Returns to the table of devices. */
   readonly home: () => void;
+  /** Set by a view that has to ask before it is left: gets what leaves it. */
+  readonly guard: { current: ((leave: () => void) => void) | undefined };
   /** Shows a message for some seconds, which a screen reader reads out. */
   readonly tell: (text: string) => void;
 }
