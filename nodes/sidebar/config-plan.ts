@@ -24,13 +24,14 @@ export async function planConfig(
   const { exclude } = rollout;
   const { devices: checked } = await checkConfig(broker, patch, ids, settings, { signal: closing, exclude });
   const devices = checked.map((check): PlannedDevice => {
-    const { device, verdict, reason, problems, risks, warnings, differences, messages, reboots, sketch } = check;
+    const { device, verdict, says, differences, messages, reboots, sketch } = check;
+    const { reason, problems, risks, warnings } = says;
     return {
       id: device,
       ...nameOf(broker, device),
       included: isIncluded(check),
       verdict,
-      says: [reason],
+      says: reason,
       config: { problems, risks, warnings, differences, messages, reboots, sketch },
     };
   });
