@@ -125,7 +125,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       }
       await shows(strange, 'Attic', 'Coffee', 'Kitchen');
       const kitchen = await page.locator(row, { hasText: 'Kitchen' }).innerText();
-      assert.deepEqual(kitchen.split(/\s+/), ['Kitchen', 'kitchen-light', 'ready', 'my-light', '1.0.0', 'now']);
+      assert.deepEqual(kitchen.split(/\s+/), ['Kitchen', 'kitchen-light', 'ready', 'my-light', '1.0.0']);
       assert.equal(await page.locator(`${sidebar} img`).count(), 0);
       assert.equal(await page.locator(`${sidebar} .homie-counted`).textContent(), '4 devices');
       await looksWell('1-devices');
@@ -138,20 +138,22 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await shows('Kitchen');
       assert.equal(await page.locator(`${sidebar} .homie-counted`).textContent(), '1 of 4 devices');
       await search.fill('');
-      const filter = page.getByRole('combobox', { name: 'Filter devices' });
-      await filter.selectOption('my-plug');
+      const choose = async (menu: string, item: string): Promise<void> => {
+        await page.getByRole('button', { name: menu }).click();
+        await page.getByRole('menuitemradio', { name: item }).click();
+      };
+      await choose('Filter devices', 'Firmware: my-plug');
       await shows('Coffee');
-      await filter.selectOption('ready');
+      await choose('Filter devices', 'State: ready');
       await shows(strange, 'Attic', 'Coffee', 'Kitchen');
-      await filter.selectOption('Update available');
+      await choose('Filter devices', 'Update available');
       await shows();
-      await filter.selectOption('All devices');
-      const order = page.getByRole('combobox', { name: 'Sort by' });
-      await order.selectOption('Firmware ↑');
+      await choose('Filter devices: Update available', 'All devices');
+      await choose('Sort by', 'Firmware');
       await shows('Attic', strange, 'Kitchen', 'Coffee');
-      await order.selectOption('Firmware ↓');
+      await choose('Sort by', 'Firmware');
       await shows('Coffee', 'Attic', strange, 'Kitchen');
-      await order.selectOption('Name ↑');
+      await choose('Sort by', 'Name');
     });
 
     it('ticks devices one by one, as a range, all, and all with an update', async () => {
@@ -203,9 +205,9 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
         [
           ['Attic (attic-light)', '1.0.0 → 1.1.0'],
           ['Kitchen (kitchen-light)', '1.0.0 → 1.1.0'],
-          ['Coffee (coffee-plug)', '2.0.0'],
           [`${strange} (hall-light)`, '1.0.0'],
-        ].sort(),
+          ['Coffee (coffee-plug)', '2.0.0'],
+        ],
       );
       await page.getByText('2 devices will be updated. 2 devices are left out.').waitFor();
       await looksWell('3-plan');

@@ -35,7 +35,7 @@ export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu,
       aria-rowindex={index + 2}
       aria-selected={isTicked}
       data-active={isActive}
-      data-busy={status.label !== ''}
+      data-busy={status.label !== '' && status.tone !== 'good'}
       onClick={onOpen}
     >
       {mayWrite && (
@@ -55,8 +55,7 @@ export function DeviceRow({ row, index, top, isActive, isTicked, onTick, onMenu,
       )}
       <div class="homie-cell homie-name" role="rowheader" title={name === id ? id : `${name} ${id}`}>
         <span class="homie-dot" data-state={state} aria-hidden="true" />
-        <span>{name}</span>
-        {name !== id && <span class="homie-other">{id}</span>}
+        <span>{name}</span> {name !== id && <span class="homie-other">{id}</span>}
       </div>
       <div class="homie-facts" role="presentation">
         <div class="homie-cell homie-state" role="gridcell">

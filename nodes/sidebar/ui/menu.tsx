@@ -5,18 +5,21 @@ import { t } from './texts';
 export interface MenuItem {
   readonly key: string;
   readonly label: string;
+  /** For a choice: whether it is the present one. */
+  readonly isChosen?: boolean;
   readonly choose: () => void;
 }
 
 interface MenuInput {
   /** The button. */
   readonly anchor: HTMLElement;
+  readonly label?: string;
   readonly items: readonly MenuItem[];
   readonly onClose: () => void;
 }
 
 /** Shows a menu until an item is chosen, Escape is pressed, or something else is clicked. */
-export function Menu({ anchor, items, onClose }: MenuInput) {
+export function Menu({ anchor, label = t('more'), items, onClose }: MenuInput) {
   const list = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const { current } = list;
@@ -44,24 +47,27 @@ export function Menu({ anchor, items, onClose }: MenuInput) {
       popover="auto"
       class="homie-menu"
       role="menu"
-      aria-label={t('more')}
+      aria-label={label}
       onKeyDown={move}
       onToggle={(event) => {
         if (event.newState === 'closed') onClose();
       }}
     >
-      {items.map(({ key, label, choose }) => (
+      {items.map(({ key, label: text, isChosen, choose }) => (
         <button
           key={key}
           type="button"
-          role="menuitem"
+          role={isChosen === undefined ? 'menuitem' : 'menuitemradio'}
+          aria-checked={isChosen}
           data-key={`menu-${key}`}
           onClick={() => {
             onClose();
+            // The view that opens returns the focus to the button.
+            anchor.focus();
             choose();
           }}
         >
-          {label}
+          {text}
         </button>
       ))}
     </div>

@@ -38,10 +38,10 @@ export function DeviceTable({ isHidden }: { readonly isHidden: boolean }) {
   const chosen = [...ticked].flatMap((id) => rows.get(id) ?? []);
   return (
     <div class={`homie-table homie-${shape}`} hidden={isHidden}>
-      <Tools rows={rows} query={query} isWide={shape === 'wide'} onQuery={setQuery} />
+      <Tools rows={rows} query={query} hasHeaders={shape === 'wide'} onQuery={setQuery} />
       <Selection shown={shown} total={rows.size} chosen={chosen} onTicked={set} />
       <Grid element={grid} shown={shown} shape={shape} ticked={ticked} onTick={toggle}>
-        <Head query={query} onQuery={setQuery} />
+        {shape === 'wide' && <Head query={query} onQuery={setQuery} />}
       </Grid>
     </div>
   );

@@ -1,17 +1,22 @@
 /** Search, filter and order of the table. */
+import { useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
-import { columns, marks, type Column, type Query } from './arrange';
-import { t } from './texts';
+import { columns, marks, type Query } from './arrange';
+import { Menu, type MenuItem } from './menu';
+import { Icon } from './parts';
+import { known, t } from './texts';
 
 interface ToolsInput {
   readonly rows: ReadonlyMap<string, TableRow>;
   readonly query: Query;
-  readonly isWide: boolean;
+  /** Whether the table has headers for the order. */
+  readonly hasHeaders: boolean;
   readonly onQuery: (query: Query) => void;
 }
 
 /** Shows the search and the filter, and the order where the table has no headers. */
-export function Tools({ rows, query, isWide, onQuery }: ToolsInput) {
+export function Tools({ rows, query, hasHeaders, onQuery }: ToolsInput) {
+  const filter = filterText(query.filter);
   return (
     <div class="homie-tools">
       <input
@@ -22,68 +27,86 @@ export function Tools({ rows, query, isWide, onQuery }: ToolsInput) {
         value={query.text}
         onInput={({ currentTarget }) => onQuery({ ...query, text: currentTarget.value })}
       />
-      <Filter rows={rows} query={query} onQuery={onQuery} />
-      {!isWide && <Order query={query} onQuery={onQuery} />}
+      <Choice
+        name="filter"
+        icon="filter"
+        chosen={filter}
+        isActive={query.filter !== ''}
+        items={() =>
+          filters(rows, query).map((item) => itemOf(item, query.filter, () => onQuery({ ...query, filter: item })))
+        }
+      />
+      {!hasHeaders && (
+        <Choice
+          name="order"
+          icon={query.descending ? 'sort-amount-desc' : 'sort-amount-asc'}
+          chosen={t(`column.${query.column}`)}
+          items={() =>
+            columns.map((column) => ({
+              key: column,
+              label: t(`column.${column}`),
+              isChosen: column === query.column,
+              choose: () => onQuery({ ...query, column, descending: column === query.column && !query.descending }),
+            }))
+          }
+        />
+      )}
     </div>
   );
 }
 
-function Filter({ rows, query, onQuery }: Omit<ToolsInput, 'isWide'>) {
-  const values = (name: 'state' | 'firmware'): string[] => {
-    const chosen = query.filter.startsWith(`${name}:`) ? [query.filter.slice(name.length + 1)] : [];
-    const all = [...rows.values()].map((row) => row[name]);
-    return [...new Set([...all, ...chosen])].flatMap((value) => value ?? []).sort((a, b) => a.localeCompare(b));
-  };
+interface ChoiceInput {
+  readonly name: 'filter' | 'order';
+  readonly icon: string;
+  /** What is chosen now, in words. */
+  readonly chosen: string;
+  readonly isActive?: boolean;
+  readonly items: () => readonly MenuItem[];
+}
+
+/** A button that opens a menu. It says what is chosen to a screen reader and in its title. */
+function Choice({ name, icon, chosen, isActive = false, items }: ChoiceInput) {
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  const label = `${t(`tool.${name}`)}: ${chosen}`;
   return (
-    <select
-      aria-label={t('filter.label')}
-      value={query.filter}
-      onChange={({ currentTarget }) => onQuery({ ...query, filter: currentTarget.value })}
-    >
-      <option value="">{t('filter.any')}</option>
-      {Object.keys(marks).map((mark) => (
-        <option key={mark} value={mark}>
-          {t(`filter.${mark}`)}
-        </option>
-      ))}
-      <optgroup label={t('column.state')}>
-        {values('state').map((state) => (
-          <option key={state} value={`state:${state}`}>
-            {t(`state.${state}`)}
-          </option>
-        ))}
-      </optgroup>
-      <optgroup label={t('column.firmware')}>
-        {values('firmware').map((firmware) => (
-          <option key={firmware} value={`firmware:${firmware}`}>
-            {firmware}
-          </option>
-        ))}
-      </optgroup>
-    </select>
+    <>
+      <button
+        type="button"
+        class="homie-button homie-more"
+        data-key={name}
+        data-active={isActive}
+        aria-haspopup="menu"
+        aria-label={label}
+        title={label}
+        onClick={({ currentTarget }) => setAnchor(currentTarget)}
+      >
+        <Icon name={icon} />
+      </button>
+      {anchor !== undefined && (
+        <Menu anchor={anchor} label={label} items={items()} onClose={() => setAnchor(undefined)} />
+      )}
+    </>
   );
 }
 
-function Order({ query, onQuery }: Pick<ToolsInput, 'query' | 'onQuery'>) {
-  const choose = (value: string): void => {
-    const [name, direction] = value.split(' ');
-    const column = columns.find((each) => each === name);
-    if (column !== undefined) onQuery({ ...query, column, descending: direction === 'down' });
+/** Returns all filters: the marks, and the present states and firmware names. */
+function filters(rows: ReadonlyMap<string, TableRow>, { filter }: Query): string[] {
+  const values = (name: 'state' | 'firmware'): string[] => {
+    const all = [...rows.values()].flatMap((row) => (row[name] === undefined ? [] : [`${name}:${row[name]}`]));
+    const chosen = filter.startsWith(`${name}:`) ? [filter] : [];
+    return [...new Set([...all, ...chosen])].sort((a, b) => a.localeCompare(b));
   };
-  const label = (column: Column, descending: boolean): string => `${t(`column.${column}`)} ${descending ? '↓' : '↑'}`;
-  return (
-    <select
-      aria-label={t('order')}
-      value={`${query.column} ${query.descending ? 'down' : 'up'}`}
-      onChange={({ currentTarget }) => choose(currentTarget.value)}
-    >
-      {columns.flatMap((column) =>
-        [false, true].map((descending) => (
-          <option key={`${column}${descending}`} value={`${column} ${descending ? 'down' : 'up'}`}>
-            {label(column, descending)}
-          </option>
-        )),
-      )}
-    </select>
-  );
+  return ['', ...Object.keys(marks), ...values('state'), ...values('firmware')];
+}
+
+function itemOf(filter: string, chosen: string, choose: () => void): MenuItem {
+  return { key: filter, label: filterText(filter), isChosen: filter === chosen, choose };
+}
+
+function filterText(filter: string): string {
+  const at = filter.indexOf(':');
+  if (at < 0) return t(`filter.${filter === '' ? 'any' : filter}`);
+  const value = filter.slice(at + 1);
+  const [name, text] = filter.startsWith('state:') ? ['state', known(`state.${value}`)] : ['firmware', value];
+  return `${t(`column.${name}`)}: ${text ?? value}`;
 }
