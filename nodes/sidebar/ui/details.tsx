@@ -193,7 +193,13 @@ function Tabs({ tab, name, onTab }: TabsInput) {
 /** Asks whether to discard what was entered. */
 function LeaveQuestion({ onLeave, onStay }: { readonly onLeave: () => void; readonly onStay: () => void }) {
   const question = useRef<HTMLDivElement>(null);
-  useEffect(() => question.current?.querySelector('button')?.focus(), []);
+  useEffect(() => {
+    const { activeElement } = document;
+    question.current?.querySelector('button')?.focus();
+    return () => {
+      if (activeElement instanceof HTMLElement) activeElement.focus();
+    };
+  }, []);
   return (
     <div ref={question} class="homie-leave" role="alertdialog" aria-labelledby="homie-leave">
       <p id="homie-leave">{t('config.unsaved')}</p>
