@@ -8,6 +8,7 @@ import { inventory } from './figures/inventory';
 import { loading } from './figures/loading';
 import { proof } from './figures/proof';
 import { footprint, growth, throughput } from './figures/rollout';
+import { sidebar } from './figures/sidebar';
 import { transfer } from './figures/transfer';
 import { machine, rowsOf, textOf, type Bench, type Figure, type Report, type Row } from './report';
 
@@ -23,7 +24,17 @@ tells only whether the benchmark ran to its end.
   --python PATH      a Python with paho-mqtt for it [python3]
   --help             this text`;
 
-const figures: readonly Figure[] = [transfer, proof, throughput, footprint, inventory, inspection, growth, loading];
+const figures: readonly Figure[] = [
+  transfer,
+  proof,
+  throughput,
+  footprint,
+  inventory,
+  inspection,
+  growth,
+  loading,
+  sidebar,
+];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -74,7 +74,8 @@ export class Feed {
 
   async #ask(): Promise<void> {
     this.#isAsking = true;
-    while (this.#isStale && this.#broker !== '' && this.#isWatched()) {
+    // The first answer is requested at once, so that the rows are there when the sidebar is opened.
+    while (this.#isStale && this.#broker !== '' && (this.#cursor === '' || this.#isWatched())) {
       this.#isStale = false;
       const broker = this.#broker;
       try {
