@@ -34,7 +34,7 @@ interface EditorInput extends ConfigInput {
 
 function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: EditorInput) {
   const { plan, isBusy, check, start, drop } = useChange(id, fields, onStarted);
-  const { view, refused, refuse } = useRefusal();
+  const { view, refused, refuse, forget } = useRefusal();
   const { edits, json } = draft;
   if (plan !== undefined) {
     const confirm = async (): Promise<void> => refuse(await start());
@@ -55,20 +55,15 @@ function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: Editor
     if (next !== undefined) onDraft(next);
   };
   const edit = (path: string, to: Edit | undefined): void => {
-    refuse({ byField: new Map([...refused.byField].filter(([other]) => other !== path)), others: [] }, false);
+    forget(path);
     onDraft({ edits: withEdit(edits, path, to) });
   };
+  const type = (text: string): void => {
+    forget('');
+    onDraft({ edits, json: text });
+  };
   return (
-    <form
-      ref={view}
-      class="homie-config"
-      noValidate
-      autocomplete="off"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (isDirty(fields, draft)) void submit();
-      }}
-    >
+    <form ref={view} class="homie-config" noValidate autocomplete="off" onSubmit={(event) => event.preventDefault()}>
       <div class="homie-scroller">
         <label class="homie-check homie-json-switch">
           <input type="checkbox" role="switch" data-key="json" checked={json !== undefined} onClick={toggle} />
@@ -77,10 +72,10 @@ function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: Editor
         {json === undefined ? (
           <ConfigForm content={content} fields={fields} edits={edits} refused={refused.byField} onEdit={edit} />
         ) : (
-          <ConfigJson content={content} text={json} onText={(text) => onDraft({ edits, json: text })} />
+          <ConfigJson content={content} text={json} onText={type} />
         )}
-        <Problems texts={refused.others} />
       </div>
+      <Problems texts={refused.others} />
       <FormButtons
         isDirty={isDirty(fields, draft)}
         isBusy={isBusy}
@@ -95,14 +90,16 @@ function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: Editor
 function useRefusal() {
   const view = useRef<HTMLFormElement>(null);
   const [refused, setRefused] = useState(noRefusal);
-  const refuse = (next: Refusal, isFocused = true): void => {
+  const refuse = (next: Refusal): void => {
     setRefused(next);
     // The fields show it only after the next rendering.
-    if (isFocused) {
-      requestAnimationFrame(() => view.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
-    }
+    requestAnimationFrame(() => view.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus());
   };
-  return { view, refused, refuse };
+  /** @param path of what has changed since */
+  const forget = (path: string): void => {
+    setRefused({ byField: new Map([...refused.byField].filter(([other]) => other !== path)), others: [] });
+  };
+  return { view, refused, refuse, forget };
 }
 
 interface ButtonsInput {
@@ -130,7 +127,7 @@ function FormButtons({ isDirty: isChanged, isBusy, onDiscard, onCheck }: Buttons
 function Problems({ texts }: { readonly texts: readonly string[] }) {
   if (texts.length === 0) return null;
   return (
-    <div role="alert">
+    <div class="homie-problems" role="alert">
       {texts.map((text) => (
         <p key={text} class="homie-verdict" data-verdict="bad">
           <Icon name="exclamation-circle" /> {text}

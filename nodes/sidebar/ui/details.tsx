@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import type { DeviceDetails } from '../answers';
-import { actionsFor } from './actions';
+import { actionsFor, prominent } from './actions';
 import { ask, Failure, tried } from './api';
 import { ConfigTab } from './config-tab';
 import { isDirty, noDraft, type Draft } from './config-draft';
@@ -116,13 +116,16 @@ function Actions({ row }: { readonly row: TableRow }) {
   const { show } = useSidebar();
   const [anchor, setAnchor] = useState<HTMLElement>();
   const { id, name: device = id } = row;
-  const [main, ...others] = actionsFor([row]);
-  if (main === undefined) return null;
+  const actions = actionsFor([row]);
+  const main = actions.find(({ name }) => prominent.has(name));
+  const others = actions.filter((action) => action !== main);
   return (
     <div class="homie-nowactions">
-      <Button id="device-main" kind={main.name === 'update' ? 'primary' : undefined} onClick={() => show(main.view)}>
-        {t(`action.${main.name}`)}
-      </Button>
+      {main !== undefined && (
+        <Button id="device-main" kind={main.name === 'update' ? 'primary' : undefined} onClick={() => show(main.view)}>
+          {t(`action.${main.name}`)}
+        </Button>
+      )}
       {others.length > 0 && (
         <button
           type="button"
@@ -193,7 +196,13 @@ function Tabs({ tab, name, onTab }: TabsInput) {
 /** Asks whether to discard what was entered. */
 function LeaveQuestion({ onLeave, onStay }: { readonly onLeave: () => void; readonly onStay: () => void }) {
   const question = useRef<HTMLDivElement>(null);
-  useEffect(() => question.current?.querySelector('button')?.focus(), []);
+  useEffect(() => {
+    const { activeElement } = document;
+    question.current?.querySelector('button')?.focus();
+    return () => {
+      if (activeElement instanceof HTMLElement) activeElement.focus();
+    };
+  }, []);
   return (
     <div ref={question} class="homie-leave" role="alertdialog" aria-labelledby="homie-leave">
       <p id="homie-leave">{t('config.unsaved')}</p>
