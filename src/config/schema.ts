@@ -8,7 +8,7 @@ import { isObject, sameKeys, type Json, type Keys } from './json';
 import { isHost, isHostAddress, isIpv4, isNetmask } from './network';
 
 /** The name of the sentence that says what could happen. */
-export type RiskName = keyof (typeof english)['phrases']['risk'];
+type RiskName = keyof (typeof english)['phrases']['risk'];
 
 type Harm = Extract<ErrorKey, `CONFIG_HARM.${string}`>;
 

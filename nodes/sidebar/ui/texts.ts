@@ -17,7 +17,7 @@ export function count(key: string, number: number, values: Readonly<Record<strin
   return t(`${key}.${number === 1 ? 'one' : 'other'}`, { ...values, number: localNumber(number) });
 }
 
-export function language(): string {
+function language(): string {
   return RED.i18n.lang();
 }
 
