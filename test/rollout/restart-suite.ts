@@ -197,7 +197,7 @@ export const restarts: BrokerSuite = (start) => {
     const openSeldom = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
       await connect();
       const id = `restart-${(count += 1)}`;
-    openedAt = performance.now();
+      openedAt = performance.now();
       const interval = { uptime: 3600, statsInterval: 3600 };
       device = new SimulatedDevice({ url: server.url, id, image: running, segment: 536, ...interval, ...options });
       await device.start();
