@@ -136,8 +136,9 @@ function Planned({ device, index, total, top }: PlannedInput) {
   const { id, name = id, included, verdict, says, from, to } = device;
   const versions = [from?.version, included ? to?.version : undefined].filter(Boolean).join(' → ');
   const why = sentences(says);
-  // A refusal says more than its verdict.
-  const text = [known(`verdict.${verdict}`), !included && why].filter(Boolean).join(': ');
+  // A reason to leave the device out says more than its verdict.
+  const verdictText = known(`verdict.${verdict}`) ?? why;
+  const text = included || why === '' ? verdictText : why;
   return (
     <div
       class="homie-planned"
@@ -151,7 +152,7 @@ function Planned({ device, index, total, top }: PlannedInput) {
       <Icon name={included ? 'check' : 'minus'} />
       <span class="homie-plan-name">{name === id ? id : `${name} (${id})`}</span>
       <span class="homie-plan-change">{versions}</span>
-      <span class="homie-plan-verdict">{text === '' ? why : text}</span>
+      <span class="homie-plan-verdict">{text}</span>
     </div>
   );
 }

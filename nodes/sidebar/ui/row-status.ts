@@ -45,8 +45,8 @@ function openStatus(update: RowUpdate, row: TableRow, now: number): RowStatus {
   }
   const doing = t(`phase.${phase ?? 'sending'}`);
   const left = remaining === undefined ? undefined : t('left', { time: duration(remaining * 1000) });
-  const label = [`${doing} ${progress} %`, left].filter(Boolean).join(' · ');
-  return { label, tone: 'busy', progress };
+  const label = [phase === 'flashing' ? `${progress} %` : doing, left].filter(Boolean).join(' · ');
+  return { label, title: [`${doing} ${progress} %`, left].filter(Boolean).join(' · '), tone: 'busy', progress };
 }
 
 const symbols: Readonly<Record<string, string>> = {
