@@ -205,6 +205,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.getByText('The changes to the configuration have not been sent.').waitFor();
       await looksWell('5-leave');
       await page.getByRole('button', { name: 'Keep editing' }).click();
+      await page.waitForFunction("document.activeElement.dataset.key === 'back'");
       await page.keyboard.press('Escape');
       await page.getByRole('alertdialog').getByRole('button', { name: 'Discard changes' }).click();
       await open('Küche', 'Configuration');

@@ -196,7 +196,7 @@ function Tabs({ tab, name, onTab }: TabsInput) {
 /** Asks whether to discard what was entered. */
 function LeaveQuestion({ onLeave, onStay }: { readonly onLeave: () => void; readonly onStay: () => void }) {
   const question = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { activeElement } = document;
     question.current?.querySelector('button')?.focus();
     return () => {
