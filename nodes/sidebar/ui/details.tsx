@@ -33,28 +33,30 @@ export function Details({ id, tab: first = 'facts' }: Extract<View, { kind: 'dev
     <section class="homie-view homie-device" aria-label={name}>
       <ViewHead title={name} back={t('back')} onBack={back} />
       {leaving !== undefined && <LeaveQuestion onLeave={leaving} onStay={() => setLeaving(undefined)} />}
-      {row !== undefined && <Now row={row} />}
-      <Tabs tab={tab} name={name} onTab={setTab} />
-      <div class="homie-tabpanel" role="tabpanel" id="homie-tabpanel" aria-labelledby={`homie-tab-${tab}`}>
-        {failure !== undefined && (
-          <p class="homie-notice" role="alert" data-verdict="bad">
-            <Icon name="exclamation-circle" /> {failure.message}
-          </p>
-        )}
-        {details === undefined && failure === undefined && <p class="homie-note">{t('connection.loading')}</p>}
-        {details !== undefined && (
-          <TabContent
-            tab={tab}
-            details={details}
-            row={row}
-            draft={draft}
-            onDraft={setDraft}
-            onStarted={() => {
-              setDraft(noDraft);
-              setTab('facts');
-            }}
-          />
-        )}
+      <div class="homie-asked" hidden={leaving !== undefined}>
+        {row !== undefined && <Now row={row} />}
+        <Tabs tab={tab} name={name} onTab={setTab} />
+        <div class="homie-tabpanel" role="tabpanel" id="homie-tabpanel" aria-labelledby={`homie-tab-${tab}`}>
+          {failure !== undefined && (
+            <p class="homie-notice" role="alert" data-verdict="bad">
+              <Icon name="exclamation-circle" /> {failure.message}
+            </p>
+          )}
+          {details === undefined && failure === undefined && <p class="homie-note">{t('connection.loading')}</p>}
+          {details !== undefined && (
+            <TabContent
+              tab={tab}
+              details={details}
+              row={row}
+              draft={draft}
+              onDraft={setDraft}
+              onStarted={() => {
+                setDraft(noDraft);
+                setTab('facts');
+              }}
+            />
+          )}
+        </div>
       </div>
     </section>
   );
