@@ -95,7 +95,7 @@ function Checksum({ checksum }: { readonly checksum: string }) {
 
 function Ota({ isOn, row }: { readonly isOn: boolean } & Pick<FactsInput, 'row'>) {
   const { mayWrite, show } = useSidebar();
-  const enable = mayWrite && row ? actionsFor([row]).find(({ name }) => name === 'enableOta') : undefined;
+  const enable = mayWrite && !isOn && row ? actionsFor([row]).find(({ name }) => name === 'enableOta') : undefined;
   return (
     <>
       {t(isOn ? 'device.otaOn' : 'device.otaOff')}{' '}
