@@ -67,8 +67,10 @@ export function percentOf({ progress }: JobCard): string {
 
 /** Returns the word for a state of a job or of its devices. */
 function wordOf({ change }: JobCard, state: JobCard['state']): string {
-  if (state === 'running' || state === 'paused' || state === 'stopped') return t(`job.state.${state}`);
-  return t(`update.${state === 'succeeded' && change === 'configuration' ? 'changed' : state}`);
+  if (state === 'succeeded' && change === 'configuration') return t('job.state.changed');
+  return state === 'running' || state === 'paused' || state === 'stopped'
+    ? t(`job.state.${state}`)
+    : t(`update.${state}`);
 }
 
 /** The order in which the states are counted. A queued device waits, too. */
