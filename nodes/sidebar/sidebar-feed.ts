@@ -31,7 +31,12 @@ export class Feeds {
   constructor(RED: NodeAPI) {
     this.#RED = RED;
     RED.events.on('flows:started', () => {
-      for (const id of this.#feeds.keys()) this.#tell(id);
+      // Also the homie-brokers for which an editor has asked before their first deploy.
+      const ids = new Set(this.#feeds.keys());
+      RED.nodes.eachNode(({ id, type }) => {
+        if (type === 'homie-broker') ids.add(id);
+      });
+      for (const id of ids) this.#tell(id);
     });
   }
 
