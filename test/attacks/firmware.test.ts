@@ -47,7 +47,7 @@ describe('A firmware that somebody has made to do harm', () => {
       clearInterval(look);
     }
     assert.ok(most < 250 * MIB, `${Math.round(most / MIB)} MiB`);
-    assert.ok(performance.now() - begin < 10_000);
+    assert.ok(performance.now() - begin < 60_000);
   });
 
   it('is unpacked once only', async () => {

@@ -71,7 +71,7 @@ for (const [name, start] of Object.entries(brokers)) {
           const { outcome, changes, late } = await bring(
             lab,
             { settings: { percentage: 7 } },
-            { received: 2_000, reboot: 4_000 },
+            { received: 2_000, reboot: 15_000 },
             {
               abandon: abandon.signal,
               onChange: (change) => {

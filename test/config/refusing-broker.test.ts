@@ -116,7 +116,7 @@ describe('A broker that does not take the patch', () => {
       const server = await startAnswering(mosquitto.port, () => Buffer.of(0xe0, 2, code, 0), true);
       ends.push(() => server.close());
       const lab = await open(urlOf(server));
-      const { outcome } = await bring(lab, { name: 'New' }, { received: 400, reboot: 600 });
+      const { outcome } = await bring(lab, { name: 'New' }, { received: 2000, reboot: 4000 });
       assert.ok('error' in outcome);
       assert.equal(outcome.error.code, 'NOT_RECEIVED');
       assert.match(outcome.error.message, message);

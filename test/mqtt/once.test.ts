@@ -128,7 +128,7 @@ for (const [name, protocolVersion, isMosquitto, start] of kinds) {
 
     it('when it is given up and the connection is cut after that', async () => {
       proxy.mute();
-      await assert.rejects(publish(200), { code: 'PUBLISH_TIMEOUT' });
+      await assert.rejects(publish(2000), { code: 'PUBLISH_TIMEOUT' });
       await broker.got();
       proxy.cut();
       await once(connection, 'subscribed');

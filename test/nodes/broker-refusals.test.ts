@@ -77,6 +77,7 @@ describe('A broker that refuses subscriptions', () => {
       connected: true,
       baseTopic: 'homie/',
       devices: 0,
+      list: [],
       ready: 0,
       elsewhere: [],
       searched: true,

@@ -200,7 +200,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     await flow.progress.first(of('a', state('waiting')));
     const queue = Queue.of(flow.broker);
     jobCommands.pause(queue, undefined, {});
-    await flow.showed('homie-ota.status.paused');
+    await flow.showed('paused');
     jobCommands.resume(queue, undefined, {});
     await scene.device('a');
     await flow.result.first(of('a', state('succeeded')));

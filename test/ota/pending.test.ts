@@ -130,7 +130,7 @@ describe('a reboot that may be pending', () => {
       async (lab, proxy) => {
         const { outcome } = await lab.bring(
           await raw(next),
-          { reboot: 2500 },
+          { reboot: 6500 },
           {
             onChange: ({ phase }) => {
               if (phase !== 'rebooting') return;
@@ -142,7 +142,7 @@ describe('a reboot that may be pending', () => {
         assert.deepEqual(outcome, { state: 'succeeded', reboot: 'proven' });
         assert.equal(isPending(lab), false);
       },
-      { keepalive: 2 },
+      { keepalive: 6 },
     ));
 
   it('is not taken for the old firmware when a device without statistics reconnects', () =>

@@ -30,7 +30,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
       assert.match(await scene.sees(/^\$state/), / sleeping$/);
       assert.match(await scene.sees(/^\$state/), / init$/);
       await scene.sees('$state ready');
-      await scene.sees('$stats/uptime 0');
+      await scene.sees(/^\$stats\/uptime \d$/);
     }
   });
 
@@ -42,7 +42,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
     await scene.device.wake();
     assert.match(await scene.sees(/^\$state/), / init$/);
     await scene.sees('$state ready');
-    await scene.sees('$stats/uptime 0');
+    await scene.sees(/^\$stats\/uptime \d$/);
     await assert.rejects(scene.device.wake(), /not asleep/);
   });
 
@@ -74,7 +74,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
     await asleep();
     assert.match(await scene.sees(/^\$state/), / lost$/);
     await scene.device.wake();
-    await scene.sees('$stats/uptime 0');
+    await scene.sees(/^\$stats\/uptime \d$/);
   });
 
   it('has $online false instead of $state sleeping in Homie 2', async () => {
