@@ -1,5 +1,5 @@
 /** The firmware on offer. */
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { brokerNodes } from './editor';
 import { FirstSteps } from './first-steps';
 import { OfferedCard } from './offer-card';
@@ -94,7 +94,10 @@ function Cards({ upload }: { readonly upload: Uploads }) {
   const { feed, mayWrite } = useSidebar();
   const { current } = upload;
   const fresh = current?.answer?.offered === true ? current.answer.offer.checksum : undefined;
-  const isListed = feed.offers.some(({ checksum }) => checksum === fresh);
+  // The card of the upload gives way to that of the image on offer. It does not come back when that is withdrawn.
+  const listed = useRef<string | undefined>(undefined);
+  if (feed.offers.some(({ checksum }) => checksum === fresh)) listed.current = fresh;
+  const uploading = fresh !== undefined && listed.current === fresh ? undefined : current;
   return (
     <div class="homie-cards">
       {mayWrite && (
@@ -104,7 +107,7 @@ function Cards({ upload }: { readonly upload: Uploads }) {
           <FileButton id="choose" onFile={(chosen) => upload.take(chosen)} />
         </div>
       )}
-      {current !== undefined && !isListed && <UploadCard upload={upload} uploading={current} />}
+      {uploading !== undefined && <UploadCard upload={upload} uploading={uploading} />}
       {feed.offers.map((offer) => (
         <OfferedCard
           key={offer.checksum}
@@ -112,7 +115,7 @@ function Cards({ upload }: { readonly upload: Uploads }) {
           fileName={offer.checksum === fresh ? current?.file.name : undefined}
         />
       ))}
-      {feed.offers.length === 0 && current === undefined && <p class="homie-note">{t('offer.none')}</p>}
+      {feed.offers.length === 0 && uploading === undefined && <p class="homie-note">{t('offer.none')}</p>}
     </div>
   );
 }
