@@ -164,7 +164,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await confirm('Cancel', second);
       for (const each of [editor, second]) await cardOf('my-light 1.1.0', each).waitFor({ state: 'detached' });
       const received = [...devices.values()].map((device) => device.received.length);
-      assert.deepEqual(received.sort((a, b) => a - b), [0, 0, 1]);
+      assert.equal(received.filter((number) => number > 0).length, 1, String(received));
     });
 
     it('lists the jobs that have ended until they are closed', async () => {

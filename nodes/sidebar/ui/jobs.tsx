@@ -142,7 +142,8 @@ function FullCard({ job }: { readonly job: JobCard }) {
       )}
       {job.error !== undefined && (
         <p class="homie-verdict" data-verdict="bad">
-          <Icon name="exclamation-circle" /> {sentences(job.error)}
+          {/* Without the hint, which is for flows: here are buttons. */}
+          <Icon name="exclamation-circle" /> {sentences(job.error.slice(0, 1))}
         </p>
       )}
       <Origin job={job} />

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { OfferCard } from '../answers';
 import { ask, Failure } from './api';
 import { firmwareOf } from './job-texts';
-import { Button, Icon } from './parts';
+import { Button, Icon, useReveal } from './parts';
 import { ago, count, exact, size, t } from './texts';
 import { useSidebar } from './views';
 
@@ -16,10 +16,11 @@ interface OfferedCardInput {
 /** Shows an image on offer: what it is, for whom, and what can be done with it. */
 export function OfferedCard({ offer, fileName }: OfferedCardInput) {
   const { feed, mayWrite } = useSidebar();
+  const card = useReveal(fileName);
   const name = firmwareOf(offer);
   const { at, chip, size: bytes, checksum } = offer;
   return (
-    <div class="homie-card homie-offer-card" role="group" aria-label={name} data-offer={checksum}>
+    <div ref={card} class="homie-card homie-offer-card" role="group" aria-label={name} data-offer={checksum}>
       <div class="homie-title">
         <strong title={name}>{name}</strong>
         <span class="homie-muted" title={exact(at)}>

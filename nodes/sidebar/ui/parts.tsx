@@ -1,6 +1,6 @@
 /** Small parts that all views use. */
-import type { ComponentChildren } from 'preact';
-import { useEffect, useReducer } from 'preact/hooks';
+import type { ComponentChildren, RefObject } from 'preact';
+import { useEffect, useReducer, useRef } from 'preact/hooks';
 
 export function Icon({ name }: { readonly name: string }) {
   return <i class={`fa fa-${name}`} aria-hidden="true" />;
@@ -57,6 +57,15 @@ export function ProgressBar({ percent, label }: { readonly percent: number; read
       <div class="homie-bar" style={{ width: `${percent}%` }} />
     </div>
   );
+}
+
+/** Scrolls an element into view when there is news for it: no longer undefined, or another value. */
+export function useReveal(news: unknown): RefObject<HTMLDivElement | null> {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (news !== undefined) element.current?.scrollIntoView({ block: 'nearest' });
+  }, [news]);
+  return element;
 }
 
 /** Renders again after each interval, in ms, so that relative times stay current. */

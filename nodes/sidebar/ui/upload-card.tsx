@@ -2,7 +2,7 @@
 import type { Glance } from '../../../src/firmware/browser-info';
 import { firmwareOf } from './job-texts';
 import { FirmwareFacts } from './offer-card';
-import { Button, Icon, ProgressBar } from './parts';
+import { Button, Icon, ProgressBar, useReveal } from './parts';
 import { t } from './texts';
 import type { Uploading, Uploads } from './use-upload';
 
@@ -16,9 +16,10 @@ export function UploadCard({ upload, uploading }: UploadCardInput) {
   const { file, answer, failure, percent } = uploading;
   const { name, version, chip, size, md5 } = factsOf(uploading);
   const title = name === undefined ? file.name : firmwareOf({ name, version });
+  const card = useReveal(answer ?? failure);
   const isComing = answer === undefined && failure === undefined;
   return (
-    <div class="homie-card homie-upload" role="group" aria-label={title}>
+    <div ref={card} class="homie-card homie-upload" role="group" aria-label={title}>
       <div class="homie-title">
         <strong title={title}>{title}</strong>
         <Button id="discard" kind="plain" icon="times" label={t('upload.discard')} onClick={upload.discard} />
