@@ -83,13 +83,17 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     const expectRefusals = (): void => {
       for (const complaint of editor.record.complaints.splice(0)) assert.match(complaint, /status of 400/);
     };
-    /** Fills fields in the dialog of the homie-broker, and closes it. */
-    const fill = async (fields: Readonly<Record<string, string>>): Promise<void> => {
+    /** Fills fields in the dialog of the homie-broker, presses Test connection if asked, and closes the dialog. */
+    const fill = async (fields: Readonly<Record<string, string>>, found?: string): Promise<void> => {
       await editor.page.locator('#node-config-dialog-ok').waitFor();
       await editor.opened();
       await editor.unfold('#node-config-dialog-edit-form');
       for (const [name, value] of Object.entries(fields)) {
         await editor.page.locator(`#node-config-input-${name}`).fill(value);
+      }
+      if (found !== undefined) {
+        await editor.page.getByRole('button', { name: 'Test connection' }).click();
+        await editor.page.locator('#homie-broker-answer', { hasText: found }).waitFor();
       }
       await editor.ok();
     };
@@ -102,10 +106,13 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await drop(lower, 'my-light-1.0.5.bin');
       await page.getByRole('heading', { name: 'Firmware on offer' }).waitFor();
       await page.getByRole('button', { name: 'Add a homie-broker' }).click();
-      await fill({ name: 'at home', host: '127.0.0.1', port: String(await freePort()), baseTopic: 'attic/' });
-      await step('undeployed').getByText('at home').waitFor();
+      await fill({ name: 'at home', host: '127.0.0.1', port: String(broker.port) }, 'Found 2 devices');
+      await step('undeployed').getByText('Test found 2 devices:').waitFor();
+      for (const name of ['Kitchen', 'Hall']) await step('undeployed').getByText(name, { exact: true }).waitFor();
       await page.getByRole('button', { name: 'Back' }).click();
       await looksWell('2-undeployed');
+      await step('undeployed').getByRole('button', { name: 'Open settings' }).click();
+      await fill({ port: String(await freePort()), baseTopic: 'attic/' });
       await drop(lower, 'my-light-1.0.5.bin');
       await step('undeployed').getByRole('button', { name: 'Deploy' }).click();
       await card(lower).getByText('The image is valid and on offer.').waitFor();
