@@ -48,14 +48,16 @@ function Counted({ shown, total, onTicked }: Omit<SelectionInput, 'chosen'>) {
   const { mayWrite } = useSidebar();
   const available = shown.filter(mayUpdate);
   const all = localNumber(total);
+  const text = shown.length === total ? count('all', total) : count('some', shown.length, { all });
+  const choice = count('available', available.length);
   return (
     <>
-      <span class="homie-counted" role="status">
-        {shown.length === total ? count('all', total) : count('some', shown.length, { all })}
+      <span class="homie-counted" role="status" title={text}>
+        {text}
       </span>
       {available.length > 0 && mayWrite && (
-        <Button id="tick-available" kind="plain" onClick={() => onTicked(available.map(({ id }) => id))}>
-          {count('available', available.length)}
+        <Button id="tick-available" kind="plain" title={choice} onClick={() => onTicked(available.map(({ id }) => id))}>
+          {choice}
         </Button>
       )}
     </>
