@@ -92,17 +92,20 @@ async function connectionTest(editor: Editor): Promise<void> {
   await editor.cancel();
 }
 
-/** Shows the sidebar with a chosen image. */
+/** Shows the sidebar with firmware on offer and selected devices. */
 async function sidebar({ page }: Editor): Promise<void> {
   const tab = page.locator('.homie-sidebar');
-  await page.setViewportSize({ width: 1420, height: 1080 });
+  await page.setViewportSize({ width: 1420, height: 700 });
   await page.evaluate("RED.actions.invoke('homie-ota:show-devices')");
-  await tab.locator('.homie-broker select').selectOption({ index: 0 });
   await tab.locator('.homie-row').nth(2).waitFor();
+  await tab.locator('[data-key=offers], [data-key=add-firmware]').first().click();
   const chooser = page.waitForEvent('filechooser');
-  await tab.locator('[data-key=choose]').click();
+  await tab.getByRole('button', { name: 'Choose file …' }).click();
   await (await chooser).setFiles(firmware.new);
-  await tab.locator('[data-key=start]').waitFor();
+  await tab.getByText('The image is valid and on offer.').waitFor();
+  await tab.locator('[data-key=back]').click();
+  await tab.locator('[data-key=tick-available]').click();
+  await tab.getByRole('button', { name: /^Update \(/ }).waitFor();
   await tab.screenshot({ path: file('sidebar') });
 }
 
