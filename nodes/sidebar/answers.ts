@@ -118,7 +118,7 @@ export interface DeviceDetails {
   readonly facts: DeviceFacts;
   /** Newest first. */
   readonly history: readonly HistoryRow[];
-  /** The configuration as last published, secrets masked, or why there is none. */
+  /** The configuration as last published, secrets masked, or why it is unknown. */
   readonly config:
     { readonly content: JsonObject; readonly fields: readonly ConfigField[] } | { readonly says: readonly Value[] };
 }

@@ -88,7 +88,7 @@ interface Response extends Reply {
   end(): unknown;
 }
 
-/** Responds with the result of `work` (204 if there is none), or with why it was refused. */
+/** Responds with the result of `work` (204 without one), or with why it was refused. */
 function answer(response: Response, work: () => Promise<object | undefined>): void {
   const reply = (body: object | undefined): unknown =>
     body === undefined ? response.status(204).end() : response.json(body);

@@ -1,7 +1,7 @@
 /** What a user can do with devices: each action is planned and shown before it starts. */
 import type { TableRow } from '../../../src/devices/table';
 import type { PlanRequest } from '../answers';
-import { isEnded, mayUpdate } from './arrange';
+import { isOpen, mayUpdate } from './arrange';
 import { count, t } from './texts';
 import type { View } from './views';
 
@@ -57,8 +57,4 @@ function titleOf(name: ActionName, rows: readonly Named[]): string {
   const [only, ...more] = rows;
   const what = only !== undefined && more.length === 0 ? (only.name ?? only.id) : count('all', rows.length);
   return `${t(`action.${name}`)}: ${what}`;
-}
-
-function isOpen({ update }: TableRow): boolean {
-  return update !== undefined && !isEnded(update.state);
 }

@@ -1,5 +1,6 @@
 /** Searching, filtering and sorting the devices of the table. */
 import type { TableRow } from '../../../src/devices/table';
+import { isFinal } from '../../../src/update/update';
 import { t } from './texts';
 
 export const columns = ['name', 'state', 'firmware', 'version', 'seen', 'update'] as const;
@@ -20,19 +21,24 @@ export const firstQuery: Query = { text: '', filter: '', column: 'name', descend
 /** Filters that are neither a state nor a firmware. */
 export const marks: Readonly<Record<string, (row: TableRow) => boolean>> = {
   available: (row) => mayUpdate(row),
-  busy: ({ update }) => update !== undefined && !isEnded(update.state),
-  failed: ({ update }) => update !== undefined && ['failed', 'timed_out', 'rejected'].includes(update.state),
+  busy: isOpen,
+  failed: ({ update }) => update !== undefined && isFailure(update.state),
   excluded: ({ excluded }) => excluded === true,
 };
 
 /** Returns whether the update on offer for a device can be started. */
-export function mayUpdate({ offer, excluded, update }: TableRow): boolean {
-  return offer?.state === 'available' && excluded !== true && (update === undefined || isEnded(update.state));
+export function mayUpdate(row: TableRow): boolean {
+  return row.offer?.state === 'available' && row.excluded !== true && !isOpen(row);
 }
 
-/** Returns whether the update of a device has ended. */
-export function isEnded(state: string): boolean {
-  return !['queued', 'waiting', 'running'].includes(state);
+/** Returns whether an update or a configuration change of a device has not ended. */
+export function isOpen({ update }: TableRow): boolean {
+  return update !== undefined && !isFinal(update.state);
+}
+
+/** Returns whether a final state calls for attention. */
+export function isFailure(state: string): boolean {
+  return state === 'failed' || state === 'timed_out' || state === 'rejected';
 }
 
 /** Ranks updates for sorting: what needs attention comes first. */
@@ -40,8 +46,7 @@ const ranks = ['running', 'failed', 'timed_out', 'rejected', 'waiting', 'queued'
 
 function rank(row: TableRow): number {
   const { update } = row;
-  if (update !== undefined && !isEnded(update.state))
-    return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
+  if (update !== undefined && isOpen(row)) return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
   if (mayUpdate(row)) return 650;
   return update === undefined ? 2000 : 700 + ranks.indexOf(update.state) * 101;
 }

@@ -30,7 +30,7 @@ export function isOffered(
   return secret === true && (keys[0] !== 'mqtt' || auth === true);
 }
 
-/** Returns the published value as a text to edit; empty if there is none. */
+/** Returns the published value as a text to edit; empty if it is missing. */
 export function textOf({ value }: ConfigField): string {
   return value === undefined || value === null || typeof value === 'object' ? '' : String(value);
 }

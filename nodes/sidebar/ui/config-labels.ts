@@ -10,7 +10,7 @@ export function labelOf({ keys, path }: ConfigField): string {
   return keys[0] === 'settings' ? keys.slice(1).join('.') : t(`config.field.${path}`);
 }
 
-/** Returns the group and the label of the field at a path, or the path itself if there is none. */
+/** Returns the group and the label of the field at a path, or the path itself if no field has it. */
 export function pathLabel(fields: readonly ConfigField[], path: string): string {
   const field = fields.find((each) => each.path === path);
   return field === undefined ? path : `${t(`config.group.${groupOf(field)}`)}: ${labelOf(field)}`;

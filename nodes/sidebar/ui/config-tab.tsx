@@ -21,7 +21,7 @@ interface ConfigInput {
   readonly onStarted: () => void;
 }
 
-/** Shows the configuration, or why there is none. */
+/** Shows the configuration, or why it is unknown. */
 export function ConfigTab({ config, ...input }: ConfigInput & { readonly config: DeviceDetails['config'] }) {
   if ('says' in config) return <p class="homie-note">{sentences(config.says)}</p>;
   return <ConfigEditor {...input} {...config} />;

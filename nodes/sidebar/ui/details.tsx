@@ -8,7 +8,7 @@ import { ConfigTab } from './config-tab';
 import { isDirty, noDraft, type Draft } from './config-draft';
 import { Facts } from './facts';
 import { History } from './history';
-import { Menu } from './menu';
+import { MenuButton } from './menu';
 import { Button, Icon, ProgressBar, useTick, ViewHead } from './parts';
 import { statusOf } from './row-status';
 import { t } from './texts';
@@ -116,7 +116,6 @@ function Now({ row }: { readonly row: TableRow }) {
 /** The first action that fits has a button, and the others are in a menu. */
 function Actions({ row }: { readonly row: TableRow }) {
   const { show } = useSidebar();
-  const [anchor, setAnchor] = useState<HTMLElement>();
   const { id, name: device = id } = row;
   const actions = actionsFor([row]);
   const main = actions.find(({ name }) => prominent.has(name));
@@ -129,27 +128,13 @@ function Actions({ row }: { readonly row: TableRow }) {
         </Button>
       )}
       {others.length > 0 && (
-        <button
-          type="button"
-          class="homie-button homie-more"
-          data-key="device-more"
-          aria-haspopup="menu"
-          aria-label={t('moreFor', { device })}
+        <MenuButton
+          id="device-more"
+          label={t('moreFor', { device })}
           title={t('more')}
-          onClick={({ currentTarget }) => setAnchor(currentTarget)}
-        >
-          <Icon name="ellipsis-v" />
-        </button>
-      )}
-      {anchor !== undefined && (
-        <Menu
-          anchor={anchor}
-          items={others.map(({ name, view }) => ({
-            key: name,
-            label: t(`action.${name}`),
-            choose: () => show(view),
-          }))}
-          onClose={() => setAnchor(undefined)}
+          items={() =>
+            others.map(({ name, view }) => ({ key: name, label: t(`action.${name}`), choose: () => show(view) }))
+          }
         />
       )}
     </div>

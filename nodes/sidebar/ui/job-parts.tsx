@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 import type { JobAction, JobCard } from '../../../src/rollout/job-card';
 import { ask, Failure } from './api';
-import { planOf, stateOf, titleOf } from './job-texts';
+import { jobPlanOf, stateOf, titleOf } from './job-texts';
 import { Button, Icon, ProgressBar } from './parts';
 import { t } from './texts';
 import { useSidebar } from './views';
@@ -29,7 +29,7 @@ export function JobButtons({ job, compact = false }: JobButtonsInput) {
   const [isBusy, setBusy] = useState(false);
   const actions = Object.keys(icons).flatMap((action) => job.may.filter((may) => may === action));
   const act = async (action: JobAction): Promise<void> => {
-    const plan = planOf(action, job, feed.rows);
+    const plan = jobPlanOf(action, job, feed.rows);
     if (plan !== undefined) {
       show(plan);
       return;

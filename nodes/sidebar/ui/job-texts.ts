@@ -2,7 +2,8 @@
 import type { JobAction, JobCard } from '../../../src/rollout/job-card';
 import type { TableRow } from '../../../src/devices/table';
 import type { PlanRequest } from '../answers';
-import { isFailure, whyText } from './row-status';
+import { isFailure } from './arrange';
+import { whyText } from './row-status';
 import { count, localNumber, t } from './texts';
 import type { View } from './views';
 
@@ -93,7 +94,7 @@ export function jobWhy({ why, device }: JobCard, rows: Rows, now: number): strin
 }
 
 /** Returns the plan for an action that changes devices. */
-export function planOf(action: JobAction, job: JobCard, rows: Rows): View | undefined {
+export function jobPlanOf(action: JobAction, job: JobCard, rows: Rows): View | undefined {
   if (action === 'pause' || action === 'close') return undefined;
   const request: PlanRequest = { action, job: job.id };
   return { kind: 'plan', title: `${t(`job.${action}`)}: ${titleOf(job, rows)}`, request };

@@ -1,5 +1,6 @@
 /** A menu beside the button that opens it. */
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Icon } from './parts';
 import { t } from './texts';
 
 export interface MenuItem {
@@ -8,6 +9,43 @@ export interface MenuItem {
   /** For a choice: whether it is the present one. */
   readonly isChosen?: boolean;
   readonly choose: () => void;
+}
+
+interface MenuButtonInput {
+  /** Identifies the button, so that the focus can return to it. */
+  readonly id: string;
+  readonly icon?: string;
+  /** What the menu is for, for a screen reader. */
+  readonly label: string;
+  readonly title?: string;
+  /** Whether what was chosen in the menu is in effect. */
+  readonly isActive?: boolean;
+  /** Returns the items when the menu opens. */
+  readonly items: () => readonly MenuItem[];
+}
+
+/** A button with an icon that opens a menu. */
+export function MenuButton({ id, icon = 'ellipsis-v', label, title = label, isActive, items }: MenuButtonInput) {
+  const [anchor, setAnchor] = useState<HTMLElement>();
+  return (
+    <>
+      <button
+        type="button"
+        class="homie-button homie-more"
+        data-key={id}
+        data-active={isActive}
+        aria-haspopup="menu"
+        aria-label={label}
+        title={title}
+        onClick={({ currentTarget }) => setAnchor(currentTarget)}
+      >
+        <Icon name={icon} />
+      </button>
+      {anchor !== undefined && (
+        <Menu anchor={anchor} label={title} items={items()} onClose={() => setAnchor(undefined)} />
+      )}
+    </>
+  );
 }
 
 interface MenuInput {

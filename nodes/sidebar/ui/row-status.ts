@@ -1,7 +1,7 @@
 /** What the table says about the update of a device. */
 import type { TableRow } from '../../../src/devices/table';
 import type { Why } from '../../../src/update/why';
-import { isEnded } from './arrange';
+import { isFailure, isOpen } from './arrange';
 import { ago, clock, count, duration, sentences, t } from './texts';
 
 /** A status in words. */
@@ -26,14 +26,9 @@ type RowUpdate = NonNullable<TableRow['update']>;
  */
 export function statusOf(row: TableRow, now: number): RowStatus {
   const { update } = row;
-  if (update !== undefined && !isEnded(update.state)) return openStatus(update, row, now);
+  if (update !== undefined && isOpen(row)) return openStatus(update, row, now);
   if (update !== undefined && isFailure(update.state)) return endedStatus(update);
   return offerStatus(row) ?? (update === undefined ? { label: '' } : endedStatus(update));
-}
-
-/** Returns whether a final state calls for attention. */
-export function isFailure(state: string): boolean {
-  return state === 'failed' || state === 'timed_out' || state === 'rejected';
 }
 
 function openStatus(update: RowUpdate, row: TableRow, now: number): RowStatus {

@@ -1,10 +1,9 @@
 /** The selected devices, and what can be done with them. */
-import { useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import { actionsFor, prominent } from './actions';
 import { mayUpdate } from './arrange';
-import { Menu } from './menu';
-import { Button, Icon } from './parts';
+import { MenuButton } from './menu';
+import { Button } from './parts';
 import { count, localNumber, t } from './texts';
 import { useSidebar } from './views';
 
@@ -66,7 +65,6 @@ function Counted({ shown, total, onTicked }: Omit<SelectionInput, 'chosen'>) {
 
 function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
   const { show } = useSidebar();
-  const [anchor, setAnchor] = useState<HTMLElement>();
   const actions = actionsFor(chosen);
   // Excluding is never what somebody most likely wants.
   const main = actions.find(({ name }) => prominent.has(name));
@@ -84,23 +82,10 @@ function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
         </Button>
       )}
       {others.length > 0 && (
-        <button
-          type="button"
-          class="homie-button homie-more"
-          data-key="selected-more"
-          aria-haspopup="menu"
-          aria-label={t('moreSelected')}
-          title={t('moreSelected')}
-          onClick={({ currentTarget }) => setAnchor(currentTarget)}
-        >
-          <Icon name="ellipsis-v" />
-        </button>
-      )}
-      {anchor !== undefined && (
-        <Menu
-          anchor={anchor}
-          items={others.map((each) => ({ key: each.name, label: label(each), choose: () => show(each.view) }))}
-          onClose={() => setAnchor(undefined)}
+        <MenuButton
+          id="selected-more"
+          label={t('moreSelected')}
+          items={() => others.map((each) => ({ key: each.name, label: label(each), choose: () => show(each.view) }))}
         />
       )}
     </>

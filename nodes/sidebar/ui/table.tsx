@@ -11,7 +11,7 @@ import { Selection } from './selection';
 import { t } from './texts';
 import { useTicks } from './ticks';
 import { Tools } from './tools';
-import { useSidebar } from './views';
+import { deviceTabs, useSidebar } from './views';
 import { reveal, VirtualList } from './virtual-list';
 
 /** The height of a row, in px: with one line, with two, or with one where the sidebar is low. */
@@ -141,7 +141,7 @@ function RowMenu({ anchor, row, onClose }: { anchor: HTMLElement; row: TableRow;
   const actions = mayWrite ? actionsFor([row]) : [];
   const items: MenuItem[] = [
     ...actions.map(({ name, view }) => ({ key: name, label: t(`action.${name}`), choose: () => show(view) })),
-    ...(['facts', 'config', 'history'] as const).map((tab) => ({
+    ...deviceTabs.map((tab) => ({
       key: tab,
       label: t(`view.${tab}`),
       choose: () => show({ kind: 'device', id: row.id, tab }),

@@ -6,7 +6,7 @@ export function t(key: string, values?: Readonly<Record<string, string | number>
   return RED._(`@homie-ota/node-red-homie-ota/homie-sidebar:homie-sidebar.${key}`, values);
 }
 
-/** Returns the text of a key, or undefined if there is none. */
+/** Returns the text of a key, or undefined if the key is not there. */
 export function known(key: string): string | undefined {
   const text = t(key);
   return text.endsWith(key) ? undefined : text;

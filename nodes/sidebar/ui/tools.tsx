@@ -1,9 +1,7 @@
 /** Search, filter and order of the table. */
-import { useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import { columns, marks, type Query } from './arrange';
-import { Menu, type MenuItem } from './menu';
-import { Icon } from './parts';
+import { MenuButton, type MenuItem } from './menu';
 import { known, t } from './texts';
 
 interface ToolsInput {
@@ -66,26 +64,8 @@ interface ChoiceInput {
 
 /** A button that opens a menu. It says what is chosen to a screen reader and in its title. */
 function Choice({ name, icon, chosen, isActive = false, items }: ChoiceInput) {
-  const [anchor, setAnchor] = useState<HTMLElement>();
-  const label = `${t(`tool.${name}`)}: ${chosen}`;
   return (
-    <>
-      <button
-        type="button"
-        class="homie-button homie-more"
-        data-key={name}
-        data-active={isActive}
-        aria-haspopup="menu"
-        aria-label={label}
-        title={label}
-        onClick={({ currentTarget }) => setAnchor(currentTarget)}
-      >
-        <Icon name={icon} />
-      </button>
-      {anchor !== undefined && (
-        <Menu anchor={anchor} label={label} items={items()} onClose={() => setAnchor(undefined)} />
-      )}
-    </>
+    <MenuButton id={name} icon={icon} label={`${t(`tool.${name}`)}: ${chosen}`} isActive={isActive} items={items} />
   );
 }
 
