@@ -159,10 +159,12 @@ describeWithBrokers('A connection', (start) => {
     const cleared = mock.method(globalThis, 'clearTimeout');
     const settled: string[] = [];
     try {
-      await Promise.all([
-        writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout }).then(() => settled.push('acknowledged')),
-        writer.publish('l/2', 'second', { qos: 0, timeout }).then(() => settled.push('written')),
-      ]);
+      proxy.stall();
+      const first = writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout });
+      const acknowledged = first.then(() => settled.push('acknowledged'));
+      await writer.publish('l/2', 'second', { qos: 0, timeout }).then(() => settled.push('written'));
+      proxy.flow();
+      await acknowledged;
     } finally {
       mock.restoreAll();
     }
