@@ -164,7 +164,6 @@ export interface HistoryRow {
   readonly error?: readonly Value[];
   readonly from: FirmwareName;
   readonly to?: FirmwareName;
-  readonly proven?: true;
   /** ms. */
   readonly duration: number;
   /** The node that did it, or the sidebar. */

@@ -79,7 +79,7 @@ function firmwareOf({ name, version, md5: checksum, size }: StoredImage): Firmwa
 }
 
 function historyRow(result: Remembered): HistoryRow {
-  const { job, state, reason, error, from, to, reboot, duration, node } = result;
+  const { job, state, reason, error, from, to, duration, node } = result;
   const by = node && plainText(node.name ?? node.id);
   return {
     job,
@@ -90,7 +90,6 @@ function historyRow(result: Remembered): HistoryRow {
     ...(error !== undefined && { error: saysOf(error) }),
     from: plainFirmware(from),
     ...(to !== undefined && { to: plainFirmware(to) }),
-    ...(state === 'succeeded' && reboot === 'proven' && { proven: true }),
     duration,
     ...(by !== undefined && { by }),
   };

@@ -63,7 +63,6 @@ interface RowUpdate {
   readonly why?: Why;
   /** What went wrong and what to do about it, as sentences. */
   readonly error?: readonly Value[];
-  readonly proven?: true;
   readonly mayRetry?: true;
 }
 
@@ -229,7 +228,7 @@ function offerOf(offer: ReturnType<DeviceUpdates['offerOf']>): RowOffer | undefi
 }
 
 function rowUpdate({ update, job }: DeviceJobUpdate): RowUpdate {
-  const { state, phase, progress, remaining, to, reason, error, reboot, device } = update;
+  const { state, phase, progress, remaining, to, reason, error, device } = update;
   const why = job.whyOf(update);
   return {
     job: update.job,
@@ -243,7 +242,6 @@ function rowUpdate({ update, job }: DeviceJobUpdate): RowUpdate {
     ...(reason !== undefined && { reason }),
     ...(why !== undefined && { why }),
     ...(error !== undefined && { error: saysOf(error) }),
-    ...(state === 'succeeded' && reboot === 'proven' && { proven: true }),
     ...(job.mayRetry(device) && { mayRetry: true }),
   };
 }

@@ -277,7 +277,6 @@ describeWithBrokers('The table of devices', (start) => {
       state: 'succeeded',
       version: '1.1.0',
       checksum: firmware.info.md5,
-      proven: true,
     });
     assert.deepEqual([checksum, version, canRollBack, offer], [device.checksum, '1.1.0', undefined, undefined]);
   });

@@ -171,7 +171,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await openJobs();
       await openJobs(second);
       const card = fullCardOf('my-light 1.1.0 → 3 devices');
-      await card.getByText('1 updated, 2 canceled').waitFor();
+      await card.getByText('1 verified, 2 canceled').waitFor();
       assert.match(await card.innerText(), /by Homie sidebar[^]*started [^]*ended /);
       await looksWell('2-ended');
       await press(card, 'Close');

@@ -77,7 +77,7 @@ function wordOf({ change }: JobCard, state: JobCard['state']): string {
 /** The order in which the states are counted. A queued device waits, too. */
 const counted = ['succeeded', 'failed', 'timed_out', 'rejected', 'running', 'waiting', 'skipped', 'canceled'] as const;
 
-/** Returns how many devices are in each state, for instance `9 updated, 2 failed, 1 waiting`. */
+/** Returns how many devices are in each state, for instance `9 verified, 2 failed, 1 waiting`. */
 export function countsText(job: JobCard): string {
   const { counts } = job;
   const waiting = (counts.waiting ?? 0) + (counts.queued ?? 0);

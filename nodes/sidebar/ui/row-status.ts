@@ -54,10 +54,9 @@ const symbols: Readonly<Record<string, string>> = {
 };
 
 /** Returns how an update or a configuration change has ended. */
-export function endedStatus({ state, reason, error, proven, change }: RowUpdate): RowStatus {
-  const done = change === 'configuration' ? 'changed' : proven === true ? 'proven' : state;
-  const label =
-    state === 'succeeded' ? t(`update.${done}`) : reason === undefined ? t(`update.${state}`) : t(`reason.${reason}`);
+export function endedStatus({ state, reason, error, change }: RowUpdate): RowStatus {
+  const done = state === 'succeeded' && change === 'configuration' ? 'changed' : state;
+  const label = reason === undefined ? t(`update.${done}`) : t(`reason.${reason}`);
   const tone = state === 'succeeded' ? 'good' : isFailure(state) ? 'bad' : undefined;
   const symbol = symbols[state];
   return {
