@@ -1,6 +1,5 @@
 /** A device that its owner, or a firmware of somebody else, turns against the others. It may write only its own topics. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { HomieBroker } from '../../src/homie/broker';
@@ -19,6 +18,7 @@ import { buildEsp8266Image } from '../support/images';
 import { endOf } from '../support/jobs';
 import { describeWithOwnTrees, NODE_RED } from '../support/own-trees';
 import { codeOf, Lab, next, patient, raw, running, sequential } from '../ota/lab';
+import { untilTrue } from '../support/until-true';
 
 const STATUS = '$implementation/ota/status';
 const user = (username: string): IClientOptions => ({ username, protocolVersion: 4, reconnectPeriod: 0 });
@@ -198,7 +198,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
     const opened = await lab({ id: 'z-lamp', username: 'z-lamp', misbehaviour });
     const { broker, device: lamp } = opened;
     rollout = { broker, queue: Queue.of(broker) };
-    while (broker.registry.get('thief')?.state?.value !== 'ready') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get('thief')?.state?.value === 'ready');
     const wish: OtaWish = {
       choice: { runningThisFirmware: true },
       settings: { ...patient, accepted: 1000, stall: 1000, attempts: 1, recoverReboot: false },
@@ -325,7 +325,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
         say('$state', 'init');
         say('$state', 'ready');
         say('$stats/uptime', String(seconds));
-        while (broker.registry.get('thief')?.uptime?.value !== seconds) await once(broker.registry, 'event');
+        await untilTrue(broker.registry, 'event', () => broker.registry.get('thief')?.uptime?.value === seconds);
       }
     };
     await restarted();
@@ -341,7 +341,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
     const opened = await lab();
     pretend({ $mac: opened.device.mac });
     const { broker } = opened;
-    while (broker.registry.get('thief')?.state?.value !== 'ready') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get('thief')?.state?.value === 'ready');
     broker.locks.acquire('thief', 'its job');
     await broker.locks.expectReboot('thief', 'image');
     assert.equal(codeOf((await opened.bring(await raw(next))).outcome), 'succeeded');

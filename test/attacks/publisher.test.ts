@@ -13,6 +13,7 @@ import { codeOf, Lab, next, raw, running } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { untilTrue } from '../support/until-true';
 
 describe('On a broker where anybody may publish,', () => {
   let server: Mosquitto;
@@ -150,7 +151,7 @@ describeWithBrokers('Where anybody may publish, somebody', (start) => {
       ['$state', 'ready'],
     ] as const)
       await say(topic, text);
-    while (broker.registry.get('lamp')?.fwVersion?.value !== '0.0.1') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get('lamp')?.fwVersion?.value === '0.0.1');
     await attacker.publishAsync('end', '', { qos: 1 });
     await ended;
     assert.deepEqual([sent, device.received, device.patches], [0, [], []]);

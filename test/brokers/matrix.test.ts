@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
@@ -22,6 +21,7 @@ import { BROKER_HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { natsAvailable, startNats } from '../support/nats';
 import { rabbitMqAvailable, startRabbitMq } from '../support/rabbitmq';
+import { untilTrue } from '../support/until-true';
 
 /** A broker of the matrix. */
 interface Broker {
@@ -223,7 +223,7 @@ for (const [name, { available, start, version, needsExactTopics = false }] of Ob
         await ours.settled();
         await Promise.all(devices.map((device) => device.start()));
         const uptimes = (): boolean => devices.every(({ id }) => ours.registry.get(id)?.uptime?.live === true);
-        while (!uptimes()) await once(ours.registry, 'event');
+        await untilTrue(ours.registry, 'event', () => uptimes());
         const ids = devices.map(({ id }) => id);
         const input = {
           broker: ours,

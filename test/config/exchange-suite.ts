@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import type { Change } from '../../src/update/update';
 import type { ConfigSettings } from '../../src/config/settings';
@@ -7,6 +6,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { codeOf, running } from '../ota/lab';
 import type { BrokerSuite, TestBroker } from '../support/brokers';
 import { bring, quick, until, withLab } from './lab';
+import { untilTrue } from '../support/until-true';
 
 /** One row: which patch goes to which device, and what is to come of it. */
 interface Row {
@@ -340,7 +340,7 @@ export const patches: BrokerSuite = (start) => {
       const nap = async (): Promise<void> => {
         const asleep = until(lab, () => state() === 'sleeping');
         lab.device.prepareToSleep();
-        while (lab.device.phase !== 'asleep') await once(lab.device, 'phase');
+        await untilTrue(lab.device, 'phase', () => lab.device.phase === 'asleep');
         await asleep;
         await lab.device.wake();
       };
@@ -412,7 +412,7 @@ export const patches: BrokerSuite = (start) => {
       assert.equal(codeOf(outcome), 'ABANDONED');
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
       lab.device.setIdle(true);
-      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(lab.device.id));
       await until(lab, () => lab.broker.registry.get(lab.device.id)?.state?.value === 'ready');
       assert.equal((await bring(lab, { name: 'Next' })).outcome.state, 'succeeded');
     }));

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { bringPatch } from '../../src/config/exchange';
 import { readyAt } from '../../src/config/check-device';
 import { readPatch } from '../../src/config/patch';
@@ -9,6 +8,7 @@ import type { Lab } from '../ota/lab';
 import { HANG_LIMIT } from '../support/limits';
 
 export { withLab } from '../ota/lab';
+import { untilTrue } from '../support/until-true';
 
 /** Deadlines for tests in which what the exchange waits for comes. */
 export const patient: ConfigSettings = {
@@ -80,5 +80,5 @@ export async function bring(
 
 /** Resolves when the registry holds what is looked for. */
 export async function until(lab: Lab, condition: () => boolean): Promise<void> {
-  while (!condition()) await once(lab.broker.registry, 'event');
+  await untilTrue(lab.broker.registry, 'event', () => condition());
 }

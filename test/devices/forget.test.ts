@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { HomieBroker } from '../../src/homie/broker';
 import fc from 'fast-check';
@@ -16,6 +15,7 @@ import { longestHold } from '../support/longest-hold';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { retainedTopics, untilRetained } from '../support/retained';
+import { untilTrue } from '../support/until-true';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
 const never = new AbortController().signal;
@@ -29,7 +29,7 @@ const follow = async (url: string, baseTopic = 'homie/'): Promise<HomieBroker> =
 
 /** Resolves when the registry holds what is looked for. */
 const until = async (homie: HomieBroker, condition: () => boolean): Promise<void> => {
-  while (!condition()) await once(homie.registry, 'event');
+  await untilTrue(homie.registry, 'event', () => condition());
 };
 
 /** Calls something when the first topic is cleared. */

@@ -10,6 +10,7 @@ import { SimulatedDevice } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { running as image, next } from '../support/images';
 import { startProxy, type Proxy } from '../support/proxy';
+import { untilTrue } from '../support/until-true';
 
 type Told = DeviceChange | StockReport;
 
@@ -66,7 +67,7 @@ describeWithBrokers('The inventory', (start) => {
     }).then(() => say(id, { $state: state }));
   /** The events so far and to come, until one of them fits. */
   const until = async (fits: (event: Told) => boolean): Promise<Told[]> => {
-    while (!told.some(fits)) await once(inventory, 'event');
+    await untilTrue(inventory, 'event', () => told.some(fits));
     return told;
   };
   const connect = async (): Promise<void> => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
@@ -14,6 +13,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { freePort } from '../support/mosquitto';
+import { untilTrue } from '../support/until-true';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
 const later = buildEsp8266Image({ name: 'my-light', version: '2.0.0', size: 60_000, seed: 3 });
@@ -57,7 +57,7 @@ describeWithBrokers('The list of devices', (start) => {
   const list = (query: Partial<DeviceQuery> = {}, firmware?: Firmware): Promise<ListedDevice[]> =>
     listDevices({ broker, updates: Queue.of(broker).updates }, { ...everyDevice, ...query }, firmware, never);
   const until = async (condition: () => boolean): Promise<void> => {
-    while (!condition()) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => condition());
   };
 
   it('has what each device has published, once what is retained has settled', async () => {

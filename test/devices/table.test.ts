@@ -14,6 +14,7 @@ import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old } from '../support/images';
+import { untilTrue } from '../support/until-true';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
 
@@ -242,7 +243,7 @@ describeWithBrokers('The table of devices', (start) => {
     broker.start();
     await broker.settled();
     // A reboot is proven by an uptime that fell.
-    while (broker.registry.get('table-update')?.uptime?.live !== true) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get('table-update')?.uptime?.live === true);
     const firmware = await Firmware.from(fresh);
     await Queue.of(broker).library.offer(broker.locks.scope, firmware);
     await rowOf('table-update', ({ offer }) => offer?.state === 'available');

@@ -18,6 +18,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { startProxy, type Proxy } from '../support/proxy';
+import { untilTrue } from '../support/until-true';
 
 type Told = DeviceChange | StockReport;
 
@@ -83,7 +84,7 @@ describeWithBrokers('The events of updates', (start) => {
   };
   /** Waits for the uptime of a device: a reboot is proven by one that fell. */
   const heard = async (id: string): Promise<void> => {
-    while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(id)?.uptime?.live === true);
   };
   const offer = async (image: Buffer): Promise<void> => {
     await library.offer(broker.locks.scope, await Firmware.from(image));

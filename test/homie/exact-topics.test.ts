@@ -9,6 +9,7 @@ import { forgetDevices } from '../../src/devices/forget-devices';
 import { everyDevice } from '../../src/devices/query';
 import { Library } from '../../src/library/library';
 import { startAedes, startExactAedes, type AedesBroker } from '../support/aedes';
+import { untilTrue } from '../support/until-true';
 
 const md5 = 'd41d8cd98f00b204e9800998ecf8427e';
 const never = new AbortController().signal;
@@ -105,7 +106,7 @@ describe('A broker that delivers what is retained for exact topics only', () => 
     homie.start();
     await homie.settled();
     await device.publishAsync('homie/light-1/$stats/uptime', '60', { qos: 1, retain: true });
-    while (homie.registry.get('light-1')?.state === undefined) await once(homie.registry, 'event');
+    await untilTrue(homie.registry, 'event', () => homie.registry.get('light-1')?.state !== undefined);
     assert.equal(homie.registry.get('light-1')?.uptime?.live, true);
     assert.deepEqual(askedFor(), ['light-1']);
   });

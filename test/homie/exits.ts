@@ -1,7 +1,7 @@
 /** Run as a process of its own, which must end by itself: connects to the URLs, and closes once all have got so far. */
-import { once } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
 import { HANG_LIMIT } from '../support/limits';
+import { untilTrue } from '../support/until-true';
 
 async function run([state, ...urls]: string[]): Promise<void> {
   const brokers = urls.map((url) => new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' }));
@@ -19,7 +19,7 @@ async function run([state, ...urls]: string[]): Promise<void> {
 }
 
 async function reached(broker: HomieBroker, state: string | undefined): Promise<void> {
-  while (broker.status.state !== state) await once(broker, 'status');
+  await untilTrue(broker, 'status', () => broker.status.state === state);
 }
 
 void run(process.argv.slice(2));

@@ -10,6 +10,7 @@ import { HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { connected, disconnected } from '../support/statuses';
+import { untilTrue } from '../support/until-true';
 
 const reconnect = { min: 10, max: 50 };
 
@@ -141,12 +142,12 @@ describeWithBrokers('A connection', (start) => {
       assert.rejects(publish('second'), { code: 'CONNECTION_LOST' }),
       assert.rejects(publish('third'), { code: 'NOT_CONNECTED' }),
     ]);
-    while (reader.messages.at(-1) !== 'j/1 second') await once(reader, 'message');
+    await untilTrue(reader, 'message', () => reader.messages.at(-1) === 'j/1 second');
     proxy.cut();
     await lost;
     await once(writer, 'subscribed');
     await publish('fourth');
-    while (reader.messages.at(-1) !== 'j/1 fourth') await once(reader, 'message');
+    await untilTrue(reader, 'message', () => reader.messages.at(-1) === 'j/1 fourth');
     assert.deepEqual(reader.messages.slice(-4), ['j/1 before', 'j/1 first', 'j/1 second', 'j/1 fourth']);
   });
 
@@ -192,7 +193,7 @@ describeWithBrokers('A connection', (start) => {
     await writer.subscribe(['g/+']);
     const numbers = Array.from({ length: 20 }, (_, i) => String(i));
     await Promise.all(numbers.map((text) => writer.publish('g/1', text, { qos: 1, timeout: HANG_LIMIT })));
-    while (writer.messages.length < numbers.length) await once(writer, 'message');
+    await untilTrue(writer, 'message', () => writer.messages.length >= numbers.length);
     assert.deepEqual(
       writer.messages,
       numbers.map((text) => `g/1 ${text}`),
@@ -209,7 +210,7 @@ describeWithBrokers('A connection', (start) => {
     const third = writer.publish('h/1', 'third', options);
     sensible = false;
     await Promise.all([first, assert.rejects(second, { code: 'NOT_CONNECTED' }), third]);
-    while (writer.messages.length < 2) await once(writer, 'message');
+    await untilTrue(writer, 'message', () => writer.messages.length >= 2);
     assert.deepEqual(writer.messages, ['h/1 first', 'h/1 third']);
   });
 

@@ -7,6 +7,7 @@ import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes, startExactAedes } from '../support/aedes';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
+import { untilTrue } from '../support/until-true';
 
 /** A secret that a user who may only test connections must not learn. */
 const SECRET = 'correct-horse-battery';
@@ -261,7 +262,7 @@ describe('the test of a connection', () => {
     const before = await tryOut(flow, typed);
     assert.deepEqual([Reflect.get(before, 'devices'), Reflect.get(before, 'lacks')], [0, []]);
     await device.publishAsync('homie/light-1/$stats/uptime', '60', { qos: 1 });
-    while (!flow.broker.needsExactTopics) await once(flow.broker, 'status');
+    await untilTrue(flow.broker, 'status', () => flow.broker.needsExactTopics);
     assert.match(flow.log(), /exact topics only/);
     const answer = await tryOut(flow, typed);
     assert.deepEqual(
@@ -320,7 +321,7 @@ describe('the test of a connection', () => {
     return String(address.port);
   };
   const connections = async (count: number): Promise<void> => {
-    while (sockets.length < count) await once(server, 'connected');
+    await untilTrue(server, 'connected', () => sockets.length >= count);
   };
   const release = (): void => {
     isReleased = true;

@@ -21,6 +21,7 @@ import { core, listeners } from './examples-core';
 import { nameOf, readExample, variables } from './example-files';
 import { Inbox, setFlows } from './flow';
 import { running, untilHeard } from './scene';
+import { untilTrue } from '../support/until-true';
 
 interface Play {
   /** Values of the environment variables of the flow, including credentials. */
@@ -229,7 +230,7 @@ export class Stage {
   }
 
   async #reaches(fits: (update: Update) => boolean): Promise<void> {
-    while (!this.#updates.some(fits)) await once(this.#progress, 'update');
+    await untilTrue(this.#progress, 'update', () => this.#updates.some(fits));
   }
 
   #follow(broker: HomieBroker): void {

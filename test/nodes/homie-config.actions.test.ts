@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import fc from 'fast-check';
 import helper from 'node-red-node-test-helper';
 import { TestFlow } from './flow';
 import { caughtCode, configNode, connected, payload, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 const patch = { settings: { percentage: 7 } };
 
@@ -111,7 +111,7 @@ describe('homie-config, asked to', () => {
       assert.deepEqual([status.fill, status.shape], ['yellow', 'dot']);
       flow.send({ action: 'check', payload: { settings: { percentage: 5 } } });
       await flow.summary.nth(2);
-      while (flow.statuses.at(-1)?.text !== connected) await once(helper.getNode('ota'), 'call:status');
+      await untilTrue(helper.getNode('ota'), 'call:status', () => flow.statuses.at(-1)?.text === connected);
       assert.deepEqual(device.patches, []);
     });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import helper from 'node-red-node-test-helper';
 import { isImage } from '../simulator/transfers';
 import { stopFlow } from './flow';
 import { caughtCode, configNode, next, payload, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 const patch = { settings: { percentage: 7 } };
 const texts = { a: 'a'.repeat(100), b: 'b'.repeat(100), c: 'c'.repeat(100) };
@@ -201,12 +201,12 @@ describe('homie-config, when it changes a configuration', () => {
   it('sends a patch to a device that is awake for a moment only at its next wake', async () => {
     const sleep = { awake: 1_000, asleep: Infinity };
     const device = await scene.device('sleeper', { sleep });
-    while (device.phase !== 'asleep') await once(device, 'phase');
+    await untilTrue(device, 'phase', () => device.phase === 'asleep');
     const flow = await scene.config({ device: device.id });
     flow.send({ payload: patch });
     await flow.progress.first(state('waiting'));
     await device.wake();
-    while (device.phase !== 'asleep') await once(device, 'phase');
+    await untilTrue(device, 'phase', () => device.phase === 'asleep');
     assert.equal(device.patches.length, 1);
     const result = await flow.result.first();
     assert.deepEqual([payload(result, 'state'), payload(result, 'reboot')], ['succeeded', 'unproven']);

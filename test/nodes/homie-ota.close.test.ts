@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { stopFlow, TestFlow } from './flow';
 import { caughtCode, connected, next, payload, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 describe('homie-ota, when it is deployed again', () => {
   let scene: Scene;
@@ -43,7 +43,7 @@ describe('homie-ota, when it is deployed again', () => {
 
     device.setIdle(true);
     const { locks, registry } = after.broker;
-    while (locks.isRebootPending(device.id)) await once(registry, 'event');
+    await untilTrue(registry, 'event', () => !locks.isRebootPending(device.id));
     after.send({ payload: next });
     const second = await after.result.nth(2);
     assert.equal(payload(second, 'reason'), 'up_to_date');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { md5 } from '../../src/firmware/checksum';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import type { NodeMessage } from 'node-red';
 import type { Inbox, TestFlow } from './flow';
 import { caughtCode, next, payload, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 /** A flash size as the header of an image has it. */
 const ONE_MEGABYTE = 2;
@@ -214,7 +214,7 @@ describe('homie-ota, with firmware on offer,', () => {
     await ask(flow, { payload: next, action: 'offer' });
     await device.stop();
     const { registry } = flow.broker;
-    while (registry.get('light')?.state?.value !== 'lost') await once(registry, 'event');
+    await untilTrue(registry, 'event', () => registry.get('light')?.state?.value === 'lost');
     const update = ask(flow, {});
     await flow.progress.first(state('waiting'));
     flow.send({ action: 'withdraw', checksum: await md5(next) });

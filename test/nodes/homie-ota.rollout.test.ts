@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { Queue } from '../../src/rollout/queue';
 import { buildEsp8266Image } from '../support/images';
 import { TestFlow } from './flow';
 import { caughtCode, closedWindow, next, payload, running, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 /** Returns a predicate for messages about this device. */
 function of(device: string, fits: (msg: NodeMessage) => boolean = () => true): (msg: NodeMessage) => boolean {
@@ -223,7 +223,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     await scene.device('c');
     const flow = await scene.flow({ reboot: '1', maxFailures: '1' });
     flow.send({ payload: next, asked: 'a', device: 'a' });
-    while (gone.received.length === 0) await once(gone, 'status');
+    await untilTrue(gone, 'status', () => gone.received.length !== 0);
     flow.send({ payload: next, asked: 'b', device: 'b', options: { maxFailures: 0 } });
     flow.send({ payload: next, asked: 'c', device: 'c' });
     const states = new Map<string, unknown>();

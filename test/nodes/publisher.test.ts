@@ -1,6 +1,5 @@
 /** An attacker who may publish anything, because the broker has no ACL. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
@@ -13,6 +12,7 @@ import { hostileMessages, pollutes } from '../attacks/hostile';
 import type { SimulatedDevice } from '../simulator/device';
 import { Inbox, type TestFlow } from './flow';
 import { configNode, next, payload, running, Scene } from './scene';
+import { untilTrue } from '../support/until-true';
 
 /** Messages in a burst, and ms between two bursts. */
 const BURST = 40;
@@ -126,7 +126,7 @@ describe('Nodes at work, while somebody publishes all that is subscribed,', () =
     for (const [index, device] of updated.entries()) {
       const { state, error }: { state?: unknown; error?: { code?: string } } = Object(updates[index]);
       // The device runs one of the images once it has booted.
-      while (device.phase === 'connecting') await once(device, 'phase');
+      await untilTrue(device, 'phase', () => device.phase !== 'connecting');
       assert.ok(images.includes(device.checksum), 'it runs an image that was meant for it');
       if (state === 'succeeded') assert.equal(device.checksum, images[1]);
       if (state === 'failed') assert.ok(Object.hasOwn(errors, error?.code ?? ''), error?.code);

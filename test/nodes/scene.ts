@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { NodeMessage } from 'node-red';
 import type { HomieBroker } from '../../src/homie/broker';
 import { DeviceLocks } from '../../src/homie/lock';
@@ -9,6 +8,7 @@ import { HANG_LIMIT_SECONDS } from '../support/limits';
 import { stopFlow, TestFlow, type FlowOptions } from './flow';
 
 export { next, running } from '../support/images';
+import { untilTrue } from '../support/until-true';
 
 export const connected = 'connected';
 
@@ -112,7 +112,7 @@ export async function untilHeard(broker: HomieBroker, devices: readonly Simulate
     if (phase !== 'ready' || known?.state?.value !== 'ready') return true;
     return known.uptime?.live === true && known.uptime.at >= known.state.at;
   };
-  while (!lively.every(isHeard)) await once(registry, 'event');
+  await untilTrue(registry, 'event', () => lively.every(isHeard));
 }
 
 /** Returns a window that is closed for the next hours. */

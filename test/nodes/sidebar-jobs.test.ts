@@ -18,6 +18,7 @@ import { stopFlow, TestFlow } from './flow';
 import { connected, next, payload, running, Scene, state } from './scene';
 import type { SimulatedDevice } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
+import { untilTrue } from '../support/until-true';
 
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 3 });
 
@@ -46,7 +47,7 @@ async function accepted(job: Job): Promise<void> {
 /** Waits until a device of a job waits for this reason. */
 async function waits(job: Job, device: string, reason: string): Promise<void> {
   const isWaiting = (): boolean => job.devices.some((each) => each.device === device && each.reason === reason);
-  while (!isWaiting()) await once(job, 'progress');
+  await untilTrue(job, 'progress', () => isWaiting());
 }
 
 describe('a job from the sidebar', () => {

@@ -1,6 +1,5 @@
 /** What the sidebar shows before something is done, and does then. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { PlanAnswer, PlanRequest, StartAnswer } from '../../nodes/sidebar/answers';
 import { offer, withdraw } from '../../nodes/sidebar/offers';
 import { Plans } from '../../nodes/sidebar/plans';
@@ -11,6 +10,7 @@ import { buildEsp8266Image } from '../support/images';
 import { endOf } from '../support/jobs';
 import type { TestFlow } from './flow';
 import { next, payload, running, Scene, state } from './scene';
+import { untilTrue } from '../support/until-true';
 
 const newest = buildEsp8266Image({ name: 'my-light', version: '1.2.0', seed: 3 });
 const plug = buildEsp8266Image({ name: 'my-plug', version: '2.1.0', seed: 4 });
@@ -47,7 +47,7 @@ describe('a plan of the sidebar', () => {
   const lost = async (flow: TestFlow, id: string): Promise<() => Promise<void>> => {
     const device = await scene.device(id);
     await device.stop();
-    while (flow.broker.registry.get(id)?.state?.value !== 'lost') await once(flow.broker.registry, 'event');
+    await untilTrue(flow.broker.registry, 'event', () => flow.broker.registry.get(id)?.state?.value === 'lost');
     return () => device.start();
   };
 
@@ -154,7 +154,7 @@ describe('a plan of the sidebar', () => {
       const { jobs } = await begin(flow, answer);
       const job = jobOf(flow, jobs[0]);
       const waits = (): boolean => job.devices.some(({ device, reason }) => device === 'b' && reason === 'canary');
-      while (!waits()) await once(job, 'progress');
+      await untilTrue(job, 'progress', () => waits());
       assert.deepEqual(
         job.devices.map(({ device }) => device),
         ['a', 'b'],

@@ -7,6 +7,7 @@ import { HANG_LIMIT } from '../support/limits';
 import { codeOf, type Lab, large, next, raw, running, withLab as withLabAt } from './lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
+import { untilTrue } from '../support/until-true';
 
 /** Counter for ids, with five digits so that the ids have 18 characters. */
 let unfits = 10_000;
@@ -91,7 +92,7 @@ describeWithBrokers('while an update runs', (start) => {
       assert.equal(codeOf(outcome), 'ABANDONED');
       const { id } = lab.device;
       assert.throws(() => lab.broker.locks.acquire(id, 'next'), { code: 'REBOOT_PENDING' });
-      while (lab.broker.locks.isRebootPending(id)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(id));
       lab.broker.locks.acquire(id, 'next');
       lab.broker.locks.release(id, 'next');
     }));
@@ -129,7 +130,7 @@ describeWithBrokers('while an update runs', (start) => {
       const { id } = lab.device;
       let impostor: Promise<SimulatedDevice> | undefined;
       const replace = async (): Promise<SimulatedDevice> => {
-        while (lab.broker.registry.get(id)?.state?.value !== 'lost') await once(lab.broker.registry, 'event');
+        await untilTrue(lab.broker.registry, 'event', () => lab.broker.registry.get(id)?.state?.value === 'lost');
         const other = new SimulatedDevice({ url: broker.url, id, image: next, mac: '5C:CF:7F:00:00:99' });
         await other.start();
         return other;
@@ -235,7 +236,7 @@ describeWithBrokers('while an update runs', (start) => {
       assert.deepEqual([lab.device.patches, lab.device.received.length - sent], [['{}'], 1]);
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
       lab.device.setIdle(true);
-      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(lab.device.id));
     }));
 
   // Each row has a device whose segment size does not fit base64.

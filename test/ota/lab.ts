@@ -14,6 +14,7 @@ import { buildEsp8266Image, running } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 
 export { next, running } from '../support/images';
+import { untilTrue } from '../support/until-true';
 
 /** An image whose transfer takes long enough for something to happen meanwhile. */
 export const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
@@ -127,7 +128,11 @@ export class Lab {
   /** Stops the device, and waits until we know that the device is lost. */
   async lose(): Promise<void> {
     await this.device.stop();
-    while (this.broker.registry.get(this.device.id)?.state?.value !== 'lost') await once(this.broker.registry, 'event');
+    await untilTrue(
+      this.broker.registry,
+      'event',
+      () => this.broker.registry.get(this.device.id)?.state?.value === 'lost',
+    );
   }
 
   /**

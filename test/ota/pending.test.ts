@@ -11,6 +11,7 @@ import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { codeOf, expiring, Lab, large, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { isImage } from '../simulator/transfers';
+import { untilTrue } from '../support/until-true';
 
 /** Returns the number of images that reached the device. */
 const images = ({ device }: Lab): number => device.received.filter(isImage).length;
@@ -91,7 +92,7 @@ describe('a reboot that may be pending', () => {
       await assert.rejects(lab.bring(await raw(large)), { code: 'REBOOT_PENDING' });
 
       lab.device.setIdle(true);
-      while (isPending(lab)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !isPending(lab));
       assert.ok(lab.device.image.equals(next));
       assert.equal(images(lab), 1);
     }));
@@ -292,7 +293,7 @@ describe('a reboot that may be pending', () => {
         { abandon: abandon.signal, onChange: ({ phase }) => phase === 'verifying' && abandon.abort() },
       );
       assert.equal(codeOf(outcome), 'ABANDONED');
-      while (isPending(lab)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !isPending(lab));
       assert.ok(lab.device.image.equals(next));
     }));
 

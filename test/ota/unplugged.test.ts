@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import type { Change } from '../../src/update/update';
 import { History } from '../../src/rollout/store/history';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, Lab, large, next, raw } from './lab';
+import { untilTrue } from '../support/until-true';
 
 describeWithBrokers('a device that is unplugged in the middle of a transfer', (start) => {
   let broker: TestBroker;
@@ -40,7 +40,7 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
       assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true, 'nothing proves that nothing is staged');
 
       await lab.device.restart();
-      while (lab.broker.locks.isRebootPending(lab.device.id)) await once(lab.broker.registry, 'event');
+      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(lab.device.id));
       const again = await lab.bring(await raw(large));
       assert.equal(codeOf(again.outcome), 'succeeded');
     } finally {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { Firmware } from '../../src/firmware/firmware';
 import { defaultSettings as defaultConfig } from '../../src/config/settings';
 import { DeviceLocks } from '../../src/homie/lock';
@@ -15,6 +14,7 @@ import { TestClock } from '../support/clock';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
+import { untilTrue } from '../support/until-true';
 
 const [old, first, second] = [image(1), image(2), image(3)];
 const MINUTE = 60_000;
@@ -49,7 +49,7 @@ describe('the card of a job', () => {
 
   /** Waits until another job, or a pending reboot, keeps a job from its device. */
   const busy = async (job: Job): Promise<void> => {
-    while (job.devices[0]?.reason !== 'busy') await once(job, 'progress');
+    await untilTrue(job, 'progress', () => job.devices[0]?.reason === 'busy');
   };
 
   it('says what it does, for whom, how far it is, and what may be done with it', async () => {
@@ -111,7 +111,7 @@ describe('the card of a job', () => {
     await home.pass(4 * MINUTE);
     assert.equal(left(), 6);
     home.devices.get('lamp')?.dropConnection();
-    while (queue.cards()[0]?.why?.until === undefined || left() !== 10) await once(job, 'change');
+    await untilTrue(job, 'change', () => queue.cards()[0]?.why?.until !== undefined && left() === 10);
     const row = queue.updates.lastUpdates(new Set(['lamp', 'plug']));
     const [lamp, plug] = ['lamp', 'plug'].map((id) => row.get(id));
     assert.equal(lamp?.job.whyOf(lamp.update)?.until, until());

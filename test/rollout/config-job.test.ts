@@ -18,6 +18,7 @@ import { running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { lateOf } from './late';
+import { untilTrue } from '../support/until-true';
 
 /** Counter for device ids: the process has one table of locks, so no id is used twice. */
 let count = 0;
@@ -115,7 +116,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     const addAsleep = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
       await broker.close();
       const device = await add({ sleep: { awake: 1_000, asleep: Infinity }, ...options });
-      while (device.phase !== 'asleep') await once(device, 'phase');
+      await untilTrue(device, 'phase', () => device.phase === 'asleep');
       broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
       broker.start();
       await broker.settled();
@@ -123,7 +124,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     };
     const wakeOnce = async (device: SimulatedDevice): Promise<void> => {
       await device.wake();
-      while (device.phase !== 'asleep') await once(device, 'phase');
+      await untilTrue(device, 'phase', () => device.phase === 'asleep');
     };
 
     it('sends the patch at its next wake, and does not claim to have seen the reboot', async () => {
@@ -259,7 +260,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     const device = await add();
     const offline = await add();
     await offline.stop();
-    while (broker.registry.get(offline.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(offline.id)?.state?.value === 'lost');
     const ids = [device.id, offline.id, 'nobody'];
     const { devices: checks, counts } = await checkConfig(broker, readPatch({ name: 'New' }), ids, patient);
     assert.deepEqual(

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { History } from '../../src/rollout/store/history';
@@ -9,6 +8,7 @@ import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { next, patient, sequential } from '../ota/lab';
+import { untilTrue } from '../support/until-true';
 
 /** Counts how often `work` iterates over all devices of a job. */
 async function walks(work: () => Promise<unknown>): Promise<number> {
@@ -36,7 +36,7 @@ describe('a job with hundreds of devices', () => {
     const broker = new HomieBroker({ url: 'mqtt://nowhere', protocolVersion: 'auto', baseTopic: 'homie/' });
     const { queue, job, run } = await ask(broker, devices, 60_000);
     const ended = run();
-    while (job.summary().counts.waiting !== devices.length) await once(job, 'progress');
+    await untilTrue(job, 'progress', () => job.summary().counts.waiting === devices.length);
     assert.ok((await walks(async () => jobCommands.cancel(queue, 'node', { devices: ['lamp-*'] }))) < 10);
     assert.deepEqual((await ended).counts, { canceled: devices.length });
   });

@@ -15,6 +15,7 @@ import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old, next as fresh } from '../support/images';
 import { lateOf } from './late';
+import { untilTrue } from '../support/until-true';
 
 const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
 
@@ -188,7 +189,7 @@ describeWithBrokers('a job of several devices', (start) => {
     const [away, there] = [await add(), await add()];
     await broker.settled();
     await away.stop();
-    while (broker.registry.get(away.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(away.id)?.state?.value === 'lost');
     const job = new OtaJob(
       { broker, firmware, choice: { devices: [away.id, there.id] }, settings: patient },
       { ...sequential, expires: 60_000 },
@@ -210,7 +211,7 @@ describeWithBrokers('a job of several devices', (start) => {
       new OtaJob({ broker, firmware, choice: { devices: ids }, settings: patient }, settings);
     const first = job([shared.id], sequential);
     const ended = first.run();
-    while (first.devices[0]?.state !== 'running') await once(first, 'progress');
+    await untilTrue(first, 'progress', () => first.devices[0]?.state === 'running');
     const { results, progress } = await run(job([shared.id, free.id], { ...sequential, concurrency: 1 }));
     assert.deepEqual(
       results.map(({ device, state, reason }) => [device, state, reason]),
@@ -253,7 +254,7 @@ describeWithBrokers('a job of several devices', (start) => {
     const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
     const first = new OtaJob(input, sequential);
     const ended = first.run();
-    while (first.devices[0]?.state !== 'running') await once(first, 'progress');
+    await untilTrue(first, 'progress', () => first.devices[0]?.state === 'running');
     const { results } = await run(new OtaJob(input, { ...sequential, expires: 0 }));
     assert.deepEqual([results[0]?.state, results[0]?.error?.code], ['timed_out', 'DEVICE_BUSY']);
     assert.deepEqual(results[0]?.from, { name: 'my-light', version: '1.0.0', checksum: await md5(device.image) });
@@ -289,13 +290,16 @@ describeWithBrokers('a job of several devices', (start) => {
     const [a, b] = [await add({ flashDelay: 20, statsInterval: 1 }), await add()];
     await broker.settled();
     // Only an uptime lower than the previous one shows a restart.
-    while (broker.registry.get(a.id)?.uptime?.live !== true) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(a.id)?.uptime?.live === true);
     const job = new OtaJob({ broker, firmware, choice: { devices: [a.id, b.id] }, settings: patient }, sequential);
-    const ended = job.run();
-    while (!['accepted', 'flashing'].includes(job.devices[0]?.phase ?? '')) await once(job, 'progress');
-    assert.deepEqual(job.cancel(), { unsent: [b.id], sent: [a.id] });
-    assert.equal(broker.locks.isRebootPending(a.id), true);
-    const { counts, devices: updates } = await ended;
+    // At once: several statuses may arrive together.
+    const canceled = new Promise((resolve) => {
+      job.on('progress', ({ phase }) => {
+        if (phase === 'accepted' || phase === 'flashing') resolve([job.cancel(), broker.locks.isRebootPending(a.id)]);
+      });
+    });
+    const { counts, devices: updates } = await job.run();
+    assert.deepEqual(await canceled, [{ unsent: [b.id], sent: [a.id] }, true]);
     assert.deepEqual(counts, { canceled: 2 });
     assert.deepEqual(
       updates.map(({ reason }) => reason),
@@ -303,7 +307,7 @@ describeWithBrokers('a job of several devices', (start) => {
     );
     assert.match(String(updates[0]?.hint), /may still take effect/);
     assert.deepEqual(b.received, []);
-    while (broker.locks.isRebootPending(a.id)) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => !broker.locks.isRebootPending(a.id));
     assert.ok(a.image.equals(fresh));
   });
 
@@ -338,7 +342,7 @@ describeWithBrokers('a job of several devices', (start) => {
     const busy = await add();
     await broker.settled();
     await away.stop();
-    while (broker.registry.get(away.id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(away.id)?.state?.value === 'lost');
     broker.locks.acquire(busy.id, 'somebody');
 
     const ids = [light, plug, current, closed, ahead, away, busy].map(({ id }) => id);

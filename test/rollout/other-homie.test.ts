@@ -13,6 +13,7 @@ import { patient as patientConfig } from '../config/lab';
 import { next, patient, sequential } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { HANG_LIMIT } from '../support/limits';
+import { untilTrue } from '../support/until-true';
 
 const checksum = 'd41d8cd98f00b204e9800998ecf8427e';
 const sentence =
@@ -74,7 +75,7 @@ describeWithBrokers('a device that is ready, but publishes no $fw/checksum', (st
     assert.match(result.error.message, sentence);
     const last = 'homie/other-1/$implementation/version';
     await publish({ 'other-1/$implementation/version': '3.0.0' });
-    while (!seen.includes(last)) await once(publisher.connection, 'message');
+    await untilTrue(publisher.connection, 'message', () => seen.includes(last));
     assert.deepEqual(
       seen.filter((topic) => /ota\/firmware|config\/set|reset/.test(topic)),
       [],

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,6 +14,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { isImage } from '../simulator/transfers';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
+import { untilTrue } from '../support/until-true';
 
 const another = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 5 });
 
@@ -55,7 +55,7 @@ describe('a device that may have something to boot when the process ends', () =>
     DeviceLocks.reset();
   };
   const heard = async (attribute: 'uptime' | 'state'): Promise<void> => {
-    while (broker.registry.get(device.id)?.[attribute]?.live !== true) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(device.id)?.[attribute]?.live === true);
   };
   const add = async (options: Partial<DeviceOptions> = {}): Promise<void> => {
     device = new SimulatedDevice({
@@ -95,7 +95,7 @@ describe('a device that may have something to boot when the process ends', () =>
     assert.equal(images(), 1);
 
     device.setIdle(true);
-    while (broker.locks.isRebootPending(device.id)) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => !broker.locks.isRebootPending(device.id));
     assert.ok(device.image.equals(next));
     assert.equal(codeOf(await bring(another)), 'succeeded');
     await end();

@@ -21,6 +21,7 @@ import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 import { isImage } from '../simulator/transfers';
 import { lateOf } from './late';
+import { untilTrue } from '../support/until-true';
 
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const configSettings = { ...configDefaults, reboot: HANG_LIMIT, ready: HANG_LIMIT, allowRisky: true };
@@ -201,7 +202,7 @@ export const restarts: BrokerSuite = (start) => {
       const interval = { uptime: 3600, statsInterval: 3600 };
       device = new SimulatedDevice({ url: server.url, id, image: running, segment: 536, ...interval, ...options });
       await device.start();
-      while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
+      await untilTrue(broker.registry, 'event', () => broker.registry.get(id)?.uptime?.live === true);
       reconnected = once(device, 'ready').then(() => undefined);
     };
     /** Publishes the next uptime in place of the device, which would send it in an hour. */
@@ -556,7 +557,7 @@ export const restarts: BrokerSuite = (start) => {
     await open();
     const id = device.id;
     await device.stop();
-    while (broker.registry.get(id)?.state?.value !== 'lost') await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(id)?.state?.value === 'lost');
     const result = await interrupt(
       ({ state }) => state === 'waiting',
       () => device.start(),

@@ -20,6 +20,7 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { buildEsp8266Image } from '../support/images';
 import { startProxy, type Proxy } from '../support/proxy';
+import { untilTrue } from '../support/until-true';
 
 const another = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 5 });
 
@@ -60,7 +61,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const device = new SimulatedDevice({ url: server.url, id, image: running, uptime: 3600, ...options });
     devices.push(device);
     await device.start();
-    while (broker.registry.get(id)?.uptime?.live !== true) await once(broker.registry, 'event');
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(id)?.uptime?.live === true);
     return device;
   };
   const otaJob = (settings: Partial<RolloutSettings>, options: JobOptions = {}): OtaJob => {
@@ -175,7 +176,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const back = once(device, 'ready');
     const ended = job.run();
     await Promise.all([waits, back]);
-    while (job.devices[0]?.state === 'running') await once(job, 'progress');
+    await untilTrue(job, 'progress', () => job.devices[0]?.state !== 'running');
     assert.equal(job.summary().stage, 'window');
     assert.equal(images(device), 1);
     await clock.to(clock.now() + 24 * 3_600_000 - 80 * 60_000);
@@ -213,7 +214,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const runs = told(job, ({ state }) => state === 'running');
     const ended = job.run();
     await runs;
-    while (job.devices[0]?.state !== 'waiting') await once(job, 'progress');
+    await untilTrue(job, 'progress', () => job.devices[0]?.state === 'waiting');
     assert.deepEqual(device.patches, []);
     job.cancel();
     assert.equal((await ended).state, 'canceled');

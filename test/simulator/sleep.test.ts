@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import type { DeviceOptions } from './device';
 import { md5, next, Scene } from './scene';
+import { untilTrue } from '../support/until-true';
 
 /** The device falls asleep and wakes only when the test makes it. */
 const told = { awake: Infinity, asleep: Infinity };
@@ -13,7 +13,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
 
   const open = async (options: Partial<DeviceOptions>) => (scene = await Scene.open(broker.url, options));
   const asleep = async () => {
-    while (scene.device.phase !== 'asleep') await once(scene.device, 'phase');
+    await untilTrue(scene.device, 'phase', () => scene.device.phase === 'asleep');
   };
 
   beforeEach(async () => {
