@@ -3,6 +3,7 @@ import { untilSettled } from '../../src/homie/presence';
 import type { DeviceChoice } from '../../src/homie/select';
 import { divideByImage, type ByImage } from '../../src/rollout/by-image';
 import { checkImages, type ImageCheck } from '../../src/rollout/check-images';
+import { allowAgain } from '../../src/rollout/held-back';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
 import { phrase } from '../../src/texts/text';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
@@ -24,7 +25,8 @@ const leftAlone: ReadonlySet<ImageCheck['verdict']> = new Set<ImageCheck['verdic
 ]);
 
 /**
- * Plans an update with the images on offer, or a rollback to the images before.
+ * Plans an update with the images on offer, or a rollback to the images before. Only an update of a single device includes
+ * an image that is held back from it: the user has read why, and confirms.
  *
  * @throws {HomieError} NOTHING_ON_OFFER, NOT_ON_OFFER, INVALID_SETTING; the errors of `divideByImage` and `checkImages`
  */
@@ -40,17 +42,19 @@ export async function planUpdate(
   const ids = devices ?? withOffer(jobs, checksum);
   if (ids.length === 0) return { devices: [], begin: undefined };
   // Only a single device counts as named by its id.
-  const choice: DeviceChoice = devices?.length === 1 ? { devices } : { devices: ids, together: true };
+  const isSingle = devices?.length === 1;
+  const choice: DeviceChoice = isSingle ? { devices } : { devices: ids, together: true };
   const settings = origin === 'previous' ? { ...ota, allowDowngrade: true } : ota;
   const wish: OtaWish = { choice, settings, rollout, origin };
   const { exclude } = rollout;
   const all = await divideByImage({ broker, library, origin, choice, exclude, continuous: false, signal: closing });
   const groups = all.groups.filter(({ image }) => checksum === undefined || image.md5 === checksum);
   const checked = await checkImages({ ...all, groups }, wish, around, closing);
-  const planned = [...checked.map((each) => plannedOf(jobs, each)), ...withOther(jobs, all, checksum)];
+  const planned = [...checked.map((each) => plannedOf(jobs, each, isSingle)), ...withOther(jobs, all, checksum)];
   const places = new Map(ids.map((id, index) => [id, index]));
   planned.sort((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
 
+  const held = new Set(checked.flatMap(({ device, verdict }) => (verdict === 'held' ? [device] : [])));
   const included = new Set(planned.flatMap(({ id, included: isIncluded }) => (isIncluded ? [id] : [])));
   const parts = groups
     .map(({ image, devices: own }) => ({ image, devices: own.filter((id) => included.has(id)) }))
@@ -63,6 +67,7 @@ export async function planUpdate(
   const begin = async (): Promise<string[]> => {
     if (parts.some(isOther)) throw new SidebarRefusal('changed');
     const works = parts.map(async ({ image: { md5 }, devices: own }) => {
+      for (const id of own.filter((each) => held.has(each))) allowAgain({ ...around, library }, id, md5);
       const firmware = await library.read(md5);
       return otaWork(firmware, { ...wish, choice: { ...choice, devices: own } }, around);
     });
@@ -109,14 +114,19 @@ function withOther(jobs: SidebarJobs, { groups }: ByImage, checksum: string | un
     );
 }
 
-function plannedOf(jobs: SidebarJobs, { device, verdict, says, from, to, canRollBack }: ImageCheck): PlannedDevice {
-  const isOneWay = canRollBack === false;
+function plannedOf(
+  jobs: SidebarJobs,
+  { device, verdict, says, from, to, canRollBack }: ImageCheck,
+  isSingle: boolean,
+): PlannedDevice {
+  const isHeld = verdict === 'held' && isSingle;
+  const more = isHeld ? [...says.slice(0, 1), phrase('plan.heldAnyway')] : says;
   return {
     id: device,
     ...nameOf(jobs.broker, device),
-    included: !leftAlone.has(verdict),
+    included: isHeld || !leftAlone.has(verdict),
     verdict,
-    says: isOneWay ? [...says, phrase('plan.noWayBack')] : says,
+    says: canRollBack === false ? [...more, phrase('plan.noWayBack')] : more,
     from: plainFirmware(from),
     ...(to && { to: plainFirmware(to) }),
   };

@@ -22,7 +22,8 @@ export interface Known {
 }
 
 /**
- * Returns why an image is held back from a device until the user allows it again; undefined when it may be sent.
+ * Returns why an image is held back from a device until the user allows it again, and how to allow it; undefined when it
+ * may be sent.
  *
  * @param asked whether the user requested this device
  */
@@ -30,13 +31,24 @@ export function heldBecause(
   { broker, firmware, settings, origin, history, library }: Known,
   device: string,
   asked = true,
-): Text | undefined {
+): readonly [why: Text, how: Text] | undefined {
   const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
-  if (library.isHeld(key, md5)) return phrase('held', { why: phrase('heldRolledBack') });
+  if (library.isHeld(key, md5)) return [phrase('heldRolledBack'), phrase('held')];
   const held = history.heldBecause(key, md5, settings.attempts, asked);
   // Going back brings an image that was replaced.
   if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
-  return phrase('held', { why: phrase(reasons[held]) });
+  return [phrase(reasons[held]), phrase('held')];
+}
+
+/** Allows an image that is held back from a device to be sent again. */
+export function allowAgain(
+  { broker, history, library }: Pick<Known, 'broker' | 'history' | 'library'>,
+  device: string,
+  md5: string,
+): void {
+  const key = `${broker.locks.scope}${device}`;
+  history.allowAgain(key, md5);
+  void library.allowAgain(key, md5);
 }
 
 /** Returns whether a user has excluded a device from updates, and this update does not name it by its full id. */

@@ -21,7 +21,7 @@ import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
 import { ExchangeTask } from './exchange-task';
-import { heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
+import { allowAgain, heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
 import { History } from './store/history';
 import type { Author } from './store/history-record';
 import { Job } from './job';
@@ -146,7 +146,9 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       return { state: 'skipped', reason: 'withdrawn', hint: inEnglish(phrase('notOffered')) };
     }
     const held = heldBecause(this.#known, id, asked);
-    return held === undefined ? this.#stoppedBefore(id) : { state: 'skipped', reason: 'held', hint: inEnglish(held) };
+    return held === undefined
+      ? this.#stoppedBefore(id)
+      : { state: 'skipped', reason: 'held', hint: held.map(inEnglish).join(' ') };
   }
 
   async exchange(device: string, { begin, asked, ...hooks }: Hooks<ImageInFlight>): Promise<Outcome | undefined> {
@@ -200,9 +202,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 
   allowAgain(device: string): void {
-    const key = this.keyOf(device);
-    this.#known.history.allowAgain(key, this.#checksum);
-    void this.#known.library.allowAgain(key, this.#checksum);
+    allowAgain(this.#known, device, this.#checksum);
   }
 
   stopped(): void {

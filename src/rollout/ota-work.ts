@@ -98,7 +98,7 @@ export async function checkOta(
     signal,
     barred: (device) => {
       const held = heldBecause(input, device);
-      if (held !== undefined) return { verdict: 'held', says: [held] };
+      if (held !== undefined) return { verdict: 'held', says: held };
       const stopped = stoppedBecause(input, device);
       return stopped === undefined ? undefined : { verdict: 'stopped', says: [stopped] };
     },

@@ -10,8 +10,8 @@ const names = ['update', 'cancel', 'retry', 'rollback', 'enableOta', 'exclude', 
 
 type ActionName = (typeof names)[number];
 
-/** The actions with a button of their own: the first that fits gets it, and the others are in the menu. */
-export const prominent: ReadonlySet<string> = new Set<ActionName>(['update', 'cancel', 'retry']);
+/** The actions that may get a button of their own. */
+const prominent: ReadonlySet<ActionName> = new Set<ActionName>(['update', 'cancel', 'retry']);
 
 type Named = Pick<TableRow, 'id' | 'name'>;
 
@@ -20,6 +20,8 @@ export interface DeviceAction {
   readonly name: ActionName;
   /** How many of the devices it fits. */
   readonly fits: number;
+  /** Whether it may get a button of its own: the first such action gets it, and the others are in the menu. */
+  readonly isProminent: boolean;
   readonly view: View;
 }
 
@@ -36,10 +38,16 @@ const fits: Readonly<Record<ActionName, (row: TableRow) => boolean>> = {
 /** Returns the actions for devices. Each plan includes all of them, so that it says why it leaves some out. */
 export function actionsFor(rows: readonly TableRow[]): DeviceAction[] {
   return names.flatMap((name) => {
-    const number = rows.filter(fits[name]).length;
+    const isHeld = name === 'update' && isHeldBack(rows);
+    const number = isHeld ? 1 : rows.filter(fits[name]).length;
     if (number === 0) return [];
-    return [{ name, fits: number, view: planOf(name, rows) }];
+    return [{ name, fits: number, isProminent: prominent.has(name) && !isHeld, view: planOf(name, rows) }];
   });
+}
+
+/** Returns whether there is only an update that is held back, which can be sent to a single device. */
+function isHeldBack([row, ...more]: readonly TableRow[]): boolean {
+  return row?.offer?.state === 'held' && !isOpen(row) && more.length === 0;
 }
 
 /** Returns the plan of an action for devices. */

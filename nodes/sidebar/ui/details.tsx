@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import type { DeviceDetails } from '../answers';
-import { actionsFor, prominent } from './actions';
+import { actionsFor } from './actions';
 import { ask, Failure, tried } from './api';
 import { ConfigTab } from './config-tab';
 import { isDirty, noDraft, type Draft } from './config-draft';
@@ -118,7 +118,7 @@ function Actions({ row }: { readonly row: TableRow }) {
   const { show } = useSidebar();
   const { id, name: device = id } = row;
   const actions = actionsFor([row]);
-  const main = actions.find(({ name }) => prominent.has(name));
+  const main = actions.find(({ isProminent }) => isProminent);
   const others = actions.filter((action) => action !== main);
   return (
     <div class="homie-nowactions">

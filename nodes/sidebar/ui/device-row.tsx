@@ -1,6 +1,6 @@
 /** A device in the table. */
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor, prominent } from './actions';
+import { actionsFor } from './actions';
 import { Button, Icon, ProgressBar } from './parts';
 import { statusOf, type RowStatus } from './row-status';
 import { ago, exact, t } from './texts';
@@ -99,7 +99,7 @@ interface RowButtonsInput {
 function RowButtons({ row, tabIndex, onMenu }: RowButtonsInput) {
   const { mayWrite, show } = useSidebar();
   const { id, name = id } = row;
-  const main = mayWrite ? actionsFor([row]).find(({ name: action }) => prominent.has(action)) : undefined;
+  const main = mayWrite ? actionsFor([row]).find(({ isProminent }) => isProminent) : undefined;
   return (
     <>
       {main !== undefined && (

@@ -18,6 +18,7 @@ interface Precise {
     eachConfig(visit: (node: EditorNode) => boolean): void;
     node(id: string): EditorNode | undefined;
   };
+  readonly comms: EditorRED['comms'] & { on(event: 'connect', heed: () => void): void };
   readonly settings: {
     getLocal(key: string): unknown;
     setLocal(key: string, value: string): void;

@@ -5,8 +5,11 @@ import type { Value } from '../../../src/texts/render';
 import type { OfferCard, TableAnswer } from '../answers';
 import { ask, Failure } from './api';
 
-/** Interval of requests without a notification, in ms: Node-RED drops the table of a client that stops asking. */
-const AGAIN = 25_000;
+/**
+ * Interval of requests without a notification, in ms. Node-RED drops the table of a client that stops asking, and a user
+ * is to see soon that Node-RED is away.
+ */
+const AGAIN = 10_000;
 
 /** Minimum time between two requests, in ms. */
 const PAUSE = 400;
@@ -39,6 +42,7 @@ export class Feed {
   constructor(changed: () => void, isWatched: () => boolean) {
     this.#changed = changed;
     this.#isWatched = isWatched;
+    RED.comms.on('connect', this.look);
   }
 
   get broker(): string {

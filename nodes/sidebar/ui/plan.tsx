@@ -136,9 +136,9 @@ function Planned({ device, index, total, top }: PlannedInput) {
   const { id, name = id, included, verdict, says, from, to } = device;
   const versions = [from?.version, included ? to?.version : undefined].filter(Boolean).join(' → ');
   const why = sentences(says);
-  // A reason to leave the device out says more than its verdict.
-  const verdictText = known(`verdict.${verdict}`) ?? why;
-  const text = included || why === '' ? verdictText : why;
+  // A reason to leave the device out, or not to send an image again, says more than its verdict.
+  const isPlain = included && verdict !== 'held';
+  const text = isPlain || why === '' ? (known(`verdict.${verdict}`) ?? why) : why;
   return (
     <div
       class="homie-planned"

@@ -1,6 +1,6 @@
 /** The selected devices, and what can be done with them. */
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor, prominent } from './actions';
+import { actionsFor } from './actions';
 import { mayUpdate } from './arrange';
 import { MenuButton } from './menu';
 import { Button } from './parts';
@@ -67,7 +67,7 @@ function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
   const { show } = useSidebar();
   const actions = actionsFor(chosen);
   // Excluding is never what somebody most likely wants.
-  const main = actions.find(({ name }) => prominent.has(name));
+  const main = actions.find(({ isProminent }) => isProminent);
   const others = actions.filter((action) => action !== main);
   const label = (action: (typeof actions)[number]): string =>
     `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;

@@ -60,6 +60,7 @@ interface GridInput {
 function Grid({ element, shown, shape, ticked, onTick, children }: GridInput) {
   const { mayWrite, show } = useSidebar();
   const [active, setActive] = useState<string>();
+  const [menu, setMenu] = useState<Opened>();
   const height = HEIGHTS[shape];
   const above = shape === 'wide' ? height : 0;
   const index = shown.findIndex(({ id }) => id === active);
@@ -79,22 +80,32 @@ function Grid({ element, shown, shape, ticked, onTick, children }: GridInput) {
     event.stopPropagation();
   };
   return (
-    <div
-      ref={element}
-      class="homie-grid"
-      role="grid"
-      tabIndex={0}
-      data-key="grid"
-      aria-label={t('devices')}
-      aria-rowcount={shown.length + 1}
-      aria-multiselectable={mayWrite}
-      aria-activedescendant={index < 0 ? undefined : `homie-row-${index}`}
-      onKeyDown={press}
-    >
-      {children}
-      <Rows {...{ element, shown, height, above, ticked, onTick, active }} onActive={setActive} />
-    </div>
+    <>
+      <div
+        ref={element}
+        class="homie-grid"
+        role="grid"
+        tabIndex={0}
+        data-key="grid"
+        aria-label={t('devices')}
+        aria-rowcount={shown.length + 1}
+        aria-multiselectable={mayWrite}
+        aria-activedescendant={index < 0 ? undefined : `homie-row-${index}`}
+        onKeyDown={press}
+      >
+        {children}
+        <Rows {...{ element, shown, height, above, ticked, onTick, active }} onActive={setActive} onMenu={setMenu} />
+      </div>
+      {/* Outside the grid, which may contain only rows. */}
+      {menu !== undefined && <RowMenu {...menu} onClose={() => setMenu(undefined)} />}
+    </>
   );
+}
+
+/** The menu of a row that is open. */
+interface Opened {
+  readonly anchor: HTMLElement;
+  readonly row: TableRow;
 }
 
 interface RowsInput extends Pick<GridInput, 'element' | 'shown' | 'ticked' | 'onTick'> {
@@ -102,41 +113,38 @@ interface RowsInput extends Pick<GridInput, 'element' | 'shown' | 'ticked' | 'on
   readonly above: number;
   readonly active: string | undefined;
   readonly onActive: (id: string) => void;
+  readonly onMenu: (menu: Opened) => void;
 }
 
-function Rows({ element, shown, height, above, ticked, onTick, active, onActive }: RowsInput) {
+function Rows({ element, shown, height, above, ticked, onTick, active, onActive, onMenu }: RowsInput) {
   const { show } = useSidebar();
-  const [menu, setMenu] = useState<{ anchor: HTMLElement; row: TableRow }>();
   const open = (id: string): void => {
     onActive(id);
     show({ kind: 'device', id });
   };
   return (
-    <>
-      <VirtualList
-        viewport={element}
-        items={shown}
-        height={height}
-        above={above}
-        role="rowgroup"
-        row={(row, index, top) => (
-          <DeviceRow
-            key={row.id}
-            {...{ row, index, top }}
-            isActive={row.id === active}
-            isTicked={ticked.has(row.id)}
-            onTick={(isRange) => onTick(row.id, isRange)}
-            onMenu={(anchor) => setMenu({ anchor, row })}
-            onOpen={() => open(row.id)}
-          />
-        )}
-      />
-      {menu !== undefined && <RowMenu {...menu} onClose={() => setMenu(undefined)} />}
-    </>
+    <VirtualList
+      viewport={element}
+      items={shown}
+      height={height}
+      above={above}
+      role="rowgroup"
+      row={(row, index, top) => (
+        <DeviceRow
+          key={row.id}
+          {...{ row, index, top }}
+          isActive={row.id === active}
+          isTicked={ticked.has(row.id)}
+          onTick={(isRange) => onTick(row.id, isRange)}
+          onMenu={(anchor) => onMenu({ anchor, row })}
+          onOpen={() => open(row.id)}
+        />
+      )}
+    />
   );
 }
 
-function RowMenu({ anchor, row, onClose }: { anchor: HTMLElement; row: TableRow; onClose: () => void }) {
+function RowMenu({ anchor, row, onClose }: Opened & { readonly onClose: () => void }) {
   const { mayWrite, show } = useSidebar();
   const actions = mayWrite ? actionsFor([row]) : [];
   const items: MenuItem[] = [

@@ -44,11 +44,11 @@ const units = [
   ['minute', 60],
 ] as const;
 
-/** Formats a time relative to now, for instance `3 min ago`. Both in ms. */
+/** Formats a time relative to now, for instance `3 min. ago`. Both in ms. */
 export function ago(then: number, now: number): string {
   const seconds = Math.max(0, Math.round((now - then) / 1000));
   const [unit, length] = units.find(([, each]) => seconds >= each) ?? (['second', seconds + 1] as const);
-  const format = new Intl.RelativeTimeFormat(language(), { style: 'narrow', numeric: 'auto' });
+  const format = new Intl.RelativeTimeFormat(language(), { style: 'short', numeric: 'auto' });
   return format.format(-Math.floor(seconds / length), unit);
 }
 
