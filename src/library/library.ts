@@ -46,8 +46,8 @@ export interface LibraryInput {
 }
 
 /**
- * The firmware on offer, the images that were proven on each device, and the devices that are excluded from updates. A device is identified by broker, base topic
- * and id, the offers of a broker by its `locks.scope`.
+ * The firmware on offer, the images that were proven on each device, and the devices that are excluded from updates. A
+ * device is identified by broker, base topic and id, the offers of a broker by its `locks.scope`.
  *
  * Emits `changed` when the offer for devices may have changed, with the key of the device if it is only one, and then
  * `restored` if the library was read.

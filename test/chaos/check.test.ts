@@ -34,6 +34,9 @@ const image =
   (at) => ({ kind: 'image', at, device, md5: NEW, pending });
 const whole: Step = (at) => ({ kind: 'whole image', at, device, md5: NEW });
 const other: Step = (at) => ({ kind: 'other', at, device });
+const excluded =
+  (isExcluded = true): Step =>
+  (at) => ({ kind: 'excluded', at, device, isExcluded });
 const allowed: Step = (at) => ({ kind: 'allowed', at, device });
 const verdict =
   (state: Verdict['state'], more: Partial<Verdict> = {}): Step =>
@@ -286,6 +289,15 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
       'a device that is not named': run([stopped, askedForAll, sending, begun]),
       'a device that is not named, after another stop': run([stopped, resumed, stopped, askedForAll, sending, begun]),
     },
+  },
+  EXCLUDED: {
+    right: {
+      'a device that the message names': run([excluded(), asked(), sending, begun]),
+      'a device that is included again': run([excluded(), excluded(false), askedForAll, sending, begun]),
+      'what was sent before': run([askedForAll, sending, begun, excluded()]),
+      'what the gate holds back': run([excluded(), askedForAll, sending]),
+    },
+    wrong: { 'a device that no message names': run([excluded(), askedForAll, sending, begun]) },
   },
   SETTINGS: {
     right: {

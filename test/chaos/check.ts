@@ -13,6 +13,7 @@ export const statements = {
   CANCELED: 'nothing of a job is on the wire after it was told to be canceled',
   STOPPED: 'an image that failures have stopped is sent to no further device but by its full id, resume or retry',
   HELD: 'an image that a device was rolled back from is not sent to it again before a retry',
+  EXCLUDED: 'no update is sent to an excluded device but by a message that names it',
   SETTINGS: 'a job sends only to devices, and as often, as its own messages allow',
   LOST: 'no patch leaves a device with a file that it cannot start with, or without the password of its network',
   HALF_DEAD: 'no device is left half dead',
@@ -44,6 +45,7 @@ export function check(record: RunRecord): Violation[] {
     ...all('CANCELED', afterCancel(seen)),
     ...all('STOPPED', despiteStop(seen)),
     ...all('HELD', despiteRollback(seen)),
+    ...all('EXCLUDED', despiteExclusion(seen)),
     ...all('SETTINGS', againstSettings(seen)),
     ...devices.flatMap((device) => all('LOST', lost(seen, device))),
     ...all(
@@ -251,6 +253,25 @@ function despiteRollback(seen: readonly Seen[]): string[] {
       .slice(0, end < 0 ? undefined : end)
       .filter((each): each is Of<'published'> => each.kind === 'published' && meaningOf(each.what).includes(before))
       .map(({ what }) => `${what} to ${device}, which was rolled back from it`);
+  });
+}
+
+/**
+ * Finds images that were sent to a device while it was excluded from updates. What was decided just before may still be
+ * sent. A `sending` reaches the wire (`begun`) only if it passes the gate.
+ */
+function despiteExclusion(seen: readonly Seen[]): string[] {
+  return seen.flatMap((each, index) => {
+    if (each.kind !== 'sending' || each.what === 'patch') return [];
+    const { device, job, what, at } = each;
+    const last = ofDevice(seen.slice(0, index), 'excluded', device).at(-1);
+    if (last?.isExcluded !== true || at < last.at + ON_ITS_WAY) return [];
+    const messages = seen.filter((other) => other.kind === 'asked').filter((other) => other.job === job);
+    if (messages.length === 0 || messages.some(({ named }) => named.includes(device))) return [];
+    return ofDevice(seen.slice(index), 'begun', device)
+      .filter((other) => other.what === what)
+      .slice(0, 1)
+      .map(() => `${what} to ${device}, which is excluded`);
   });
 }
 

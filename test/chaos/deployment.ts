@@ -57,6 +57,10 @@ export class Deployment {
     return this.#sides.flatMap(({ requesters }) => [requesters.update, requesters.set]);
   }
 
+  get brokers(): readonly HomieBroker[] {
+    return this.#sides.map(({ broker }) => broker);
+  }
+
   get open(): Job[] {
     return this.#sides.flatMap(({ broker }) => Queue.of(broker).open());
   }

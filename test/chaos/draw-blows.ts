@@ -10,7 +10,7 @@ import {
 } from './plan';
 
 /** Faults of a run with a real Node-RED. */
-export const ours = ['killed', 'killed', 'restarted', 'redeployed', 'second process'] as const;
+export const ours = ['killed', 'killed', 'restarted', 'redeployed', 'second process', 'excluded', 'included'] as const;
 
 export const faults = [
   'broker killed',
@@ -45,6 +45,8 @@ export const faults = [
   'retried',
   'retried one',
   'joined',
+  'excluded',
+  'included',
 ] as const;
 
 export function drawBlow(
@@ -119,6 +121,8 @@ export function drawFault(dice: Random, what: Fault['what'], device: number, cou
     case 'other patch':
     case 'canceled one':
     case 'retried one':
+    case 'excluded':
+    case 'included':
       return { what, device };
     default:
       return { what };

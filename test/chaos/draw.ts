@@ -1,7 +1,7 @@
 import { random, type Random } from '../support/random';
 import { drawBlow, faults, moment, ours } from './draw-blows';
 import { drawErrands } from './draw-errands';
-import type { DevicePlan, Plan } from './plan';
+import type { DevicePlan, ErrandPlan, Plan } from './plan';
 import { withTheme } from './themes';
 
 /** Number of runs for each one with a real Node-RED, which takes seconds to start. */
@@ -18,7 +18,8 @@ export function draw(seed: number, run: number): Plan {
   const devices = Array.from({ length: count }, () => drawDevice(dice, size, count));
   const kinds = host === 'node-red' ? ours : faults;
   const nodes = host === 'library' && dice.int(5) === 0 ? 2 : 1;
-  const errands = drawErrands(dice, devices, nodes);
+  const drawn = drawErrands(dice, devices, nodes);
+  const errands = host === 'node-red' ? drawn.map((errand) => bySidebar(dice, errand)) : drawn;
   const plan: Plan = {
     seed,
     run,
@@ -39,6 +40,12 @@ export function draw(seed: number, run: number): Plan {
     ),
   };
   return host === 'library' && dice.int(3) === 0 ? withTheme(dice, plan) : plan;
+}
+
+/** Replaces some messages by what a person does in the sidebar. */
+function bySidebar(dice: Random, errand: ErrandPlan): ErrandPlan {
+  const isPossible = errand.what === 'update' && typeof errand.devices !== 'string' && !errand.allowIncompatible;
+  return isPossible && dice.int(3) === 0 ? { ...errand, exclude: [], bySidebar: true } : errand;
 }
 
 function drawDevice(dice: Random, size: number, count: number): DevicePlan {

@@ -111,6 +111,9 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
       return ours.steer('cancel', fault.device);
     case 'retried one':
       return ours.steer('retry', fault.device);
+    case 'excluded':
+    case 'included':
+      return ours.exclude(fault.device, fault.what === 'excluded');
     case 'joined': {
       const [first] = home.plan.errands;
       return first && ours.ask(first);

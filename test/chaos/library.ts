@@ -9,6 +9,7 @@ import { HomieError } from '../../src/errors';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { Job } from '../../src/rollout/job';
 import type { JobCommand } from '../../src/rollout/job-commands';
+import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
 import type { Proxy } from '../support/proxy';
@@ -106,6 +107,20 @@ export class Library implements Ours {
     await Promise.all(
       this.#deployment.requesters.map((requester) => this.#answer(command, () => requester.command(command, target))),
     );
+  }
+
+  async exclude(device: number, isExcluded: boolean): Promise<void> {
+    const { home, see } = this.#around;
+    const deployment = this.#deployment;
+    const id = home.id(device);
+    await this.#answer(isExcluded ? 'exclude' : 'include', async () => {
+      const { brokers } = deployment;
+      await this.#store.openOrThrow();
+      await Promise.all(
+        brokers.map((broker) => Queue.of(broker).library.exclude(`${broker.locks.scope}${id}`, isExcluded)),
+      );
+      if (deployment.isAlive) see({ kind: 'excluded', at: performance.now(), device: id, isExcluded });
+    });
   }
 
   redeploy(): Promise<void> {

@@ -13,8 +13,8 @@ import { Home } from './home';
 import { image, isOfFamily, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 
-/** Seconds. They are short because most of them run out. */
-const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
+/** Deadlines, in s. They are short because most of them run out. */
+export const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
 
 /**
  * The patches by version. The sketch refuses the third; the fourth corrects it. The fifth makes files grow, and the

@@ -10,10 +10,13 @@ import { freePort } from '../support/mosquitto';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import type { Proxy } from '../support/proxy';
 import { listen } from './listen';
-import { meantBy, messageOf, patches, whatOf } from './messages';
+import { deadlines, meantBy, messageOf, patches, whatOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 import { verdictOf } from './witness';
+
+/** How often the sidebar sends an image to a device, at most. */
+const SIDEBAR_ATTEMPTS = 2;
 
 /** Our side in a real Node-RED with its own process. */
 export class RealNodeRed implements Ours {
@@ -68,14 +71,26 @@ export class RealNodeRed implements Ours {
     const devices = meantBy(home.plan, errand).map((index) => home.id(index));
     const what = whatOf(home.plan, errand);
     const named = typeof errand.devices === 'string' ? [] : devices;
-    see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, named, attempts: errand.attempts });
-    if (errand.what === 'update') await this.#post('ota', message, payload);
+    const attempts = errand.bySidebar ? SIDEBAR_ATTEMPTS : errand.attempts;
+    see({ kind: 'asked', at: performance.now(), device: '', job, what, devices, named, attempts });
+    if (errand.bySidebar) await this.#askSidebar(payload, devices);
+    else if (errand.what === 'update') await this.#post('ota', message, payload);
     else await this.#post('config', { ...message, version: errand.version }, payload);
   }
 
   async steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void> {
     const named = device === undefined ? {} : { device: this.#around.home.id(device) };
     await Promise.all((['ota', 'config'] as const).map((node) => this.#post(node, { action, ...named }, '')));
+  }
+
+  /** Puts an image on offer, and updates devices with it. */
+  async #askSidebar(image: object, devices: readonly string[]): Promise<void> {
+    if (image instanceof Buffer) await this.#admin('offers', image);
+    await this.#plan({ action: 'update', devices });
+  }
+
+  async exclude(device: number, isExcluded: boolean): Promise<void> {
+    await this.#plan({ action: isExcluded ? 'exclude' : 'include', devices: [this.#around.home.id(device)] });
   }
 
   redeploy(): Promise<void> {
@@ -119,6 +134,8 @@ export class RealNodeRed implements Ours {
 
   async finish(): Promise<string[]> {
     await this.steer('cancel');
+    const sidebarJobs = await this.#sidebarJobs();
+    for (const { id: job } of sidebarJobs) await this.#plan({ action: 'cancel', job });
     for (let tries = 0; tries < 50; tries += 1) {
       const states = await this.#states();
       this.#unfinished = states.filter((state) => ['running', 'stopped', 'paused'].includes(state));
@@ -158,11 +175,41 @@ export class RealNodeRed implements Ours {
     const answers = await Promise.all(
       (['ota', 'config'] as const).map((node) => this.#post(node, { action: 'status' }, '')),
     );
-    return answers.map((answer) => {
+    return [...answers, ...(await this.#sidebarJobs())].map((answer) => {
       const { state, counts }: { state?: unknown; counts?: object } = Object(answer);
       const isRunning = typeof state !== 'string' || Object.hasOwn(counts ?? {}, 'running');
       return isRunning ? 'running' : state;
     });
+  }
+
+  /** Returns the open jobs that the sidebar shows. */
+  async #sidebarJobs(): Promise<readonly { readonly id?: unknown; readonly endedAt?: unknown }[]> {
+    const { jobs }: { jobs?: unknown } = Object(await this.#admin('table'));
+    return (Array.isArray(jobs) ? jobs : [{}]).filter(({ endedAt }) => endedAt === undefined);
+  }
+
+  /** Does in the sidebar what a plan shows, if there is anything to do. */
+  async #plan(request: object): Promise<void> {
+    const { id }: { id?: unknown } = Object(await this.#admin('plans', request));
+    if (typeof id === 'string') await this.#admin(`plans/${id}/start`, {});
+  }
+
+  /** Sends a request as the sidebar does. @returns the answer; undefined if Node-RED is not available */
+  async #admin(path: string, body?: object): Promise<unknown> {
+    const isFile = body instanceof Buffer;
+    try {
+      return await withDeadline(HANG_LIMIT, undefined, async (signal) => {
+        const response = await fetch(`${this.#nodeRed.url}/homie-ota/brokers/broker/${path}`, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: { 'Content-Type': isFile ? 'application/octet-stream' : 'application/json' },
+          ...(body !== undefined && { body: isFile ? new Uint8Array(body) : JSON.stringify(body) }),
+          signal,
+        });
+        return response.json();
+      });
+    } catch {
+      return undefined;
+    }
   }
 
   /** Sends a message to a node. @returns the first answer; undefined if Node-RED is not available */
@@ -211,7 +258,11 @@ function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
  */
 function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): object[] {
   const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
-  const broker = { host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/', keepalive: '1' };
+  const place = { host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/', keepalive: '1' };
+  /** Settings of the jobs of the sidebar. */
+  const settings = { ...deadlines, accepted: 1.5, stall: 1.5, attempts: SIDEBAR_ATTEMPTS, concurrency: 3, canary: 0 };
+  const texts = Object.entries(settings).map(([name, value]) => [name, String(value)]);
+  const broker = { ...place, ...Object.fromEntries(texts) };
   const device = { broker: 'broker', device: 'device', deviceType: 'msg' };
   const read = 'Object.assign(msg, JSON.parse(msg.req.query.message)); return msg;';
   const text = 'msg.payload = msg.payload.toString(); return msg;';

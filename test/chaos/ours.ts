@@ -17,6 +17,8 @@ export interface Ours {
   /** Sends a message. Resolves when the answer has arrived, or can no longer arrive. */
   ask(errand: ErrandPlan): Promise<void>;
   steer(action: 'cancel' | 'pause' | 'resume' | 'retry', device?: number): Promise<void>;
+  /** Excludes a device from updates, or includes it again. */
+  exclude(device: number, isExcluded: boolean): Promise<void>;
   /** Recreates the nodes. */
   redeploy(): Promise<void>;
   /** Ends the process in an orderly way, and starts it again. */

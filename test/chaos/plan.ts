@@ -80,7 +80,9 @@ export type Fault =
   /** Commands and messages of people. */
   | { readonly what: 'paused'; readonly until: Moment }
   | { readonly what: 'canceled' | 'resumed' | 'retried' | 'joined' }
-  | { readonly what: 'canceled one' | 'retried one'; readonly device: number };
+  | { readonly what: 'canceled one' | 'retried one'; readonly device: number }
+  /** A person excludes a device from updates, or includes it again. */
+  | { readonly what: 'excluded' | 'included'; readonly device: number };
 
 export interface Blow {
   readonly at: Moment;
@@ -134,6 +136,8 @@ export interface ErrandPlan {
    * the image that was proven before. Default: the message contains the image. Only without a Node-RED.
    */
   readonly origin?: ImageOrigin;
+  /** A person uses the sidebar instead of a message. Only with a Node-RED, and for named devices. */
+  readonly bySidebar?: true;
   /** Default: at the start. */
   readonly at?: Moment;
   /** Indices of devices named by their full ids; all devices that run the firmware; or all devices by a pattern. */

@@ -65,6 +65,8 @@ export type Seen =
       readonly job: string;
       readonly what: string;
     }
+  /** A person has excluded the device from updates, or included it again. This is on disk. */
+  | { readonly kind: 'excluded'; readonly at: number; readonly device: string; readonly isExcluded: boolean }
   /** A person has requested a retry for the device. */
   | { readonly kind: 'allowed'; readonly at: number; readonly device: string }
   | Verdict;

@@ -165,6 +165,31 @@ const thereAndBack: Theme = (dice, plan) => {
   };
 };
 
+/** Devices are excluded from updates, and included again, while updates for all of them come and our side goes. */
+const excluded: Theme = (dice, plan) => {
+  const to = (): Partial<ErrandPlan> => ({ devices: dice.pick(['all', 'pattern'] as const), exclude: [] });
+  const count = plan.devices.length;
+  const blow = (at: Moment): Blow => ({
+    at,
+    fault: drawFault(dice, dice.pick(['excluded', 'excluded', 'included'] as const), dice.int(count), count),
+  });
+  return {
+    ...plan,
+    errands: [
+      ...first(plan, { what: 'update', version: 1, ...to(), maxFailures: 0, concurrency: 1 + dice.int(2) }),
+      { ...again(dice, plan), ...to(), version: 2, maxFailures: 0, at: { event: 'result', nth: 1 + dice.int(count) } },
+      { ...again(dice, plan), version: 2, at: { event: 'result', nth: 1 + dice.int(2 * count) } },
+    ],
+    blows: [
+      blow({ event: 'settled', nth: 1 }),
+      ...Array.from({ length: 1 + dice.int(4) }, () =>
+        blow(moment(dice, ['our sending', 'result', 'ready', '202'], 4)),
+      ),
+      ...(dice.int(2) === 0 ? comingAndGoing(dice) : []),
+    ],
+  };
+};
+
 const afterStop = ['redeployed', 'restarted', 'killed', 'killed', 'resumed', 'retried', 'retried one'] as const;
 
 function failing(dice: Random, plan: Plan): NonNullable<DevicePlan['mishap']> {
@@ -189,6 +214,7 @@ export function withTheme(dice: Random, plan: Plan): Plan {
     stopped,
     thereAndBack,
     thereAndBack,
+    excluded,
   ])(dice, plan);
 }
 

@@ -71,7 +71,6 @@ describe('the texts of the sidebar', () => {
         'queued',
         'waiting',
         'succeeded',
-        'proven',
         'skipped',
         'failed',
         'timed_out',
