@@ -66,17 +66,7 @@ describe('the texts of the sidebar', () => {
     const known: Record<string, readonly string[]> = {
       state: deviceStates,
       connection: ['none', 'loading', 'undeployed', 'connecting', 'disconnected', 'forbidden', 'failed'],
-      update: [
-        'available',
-        'queued',
-        'waiting',
-        'succeeded',
-        'skipped',
-        'failed',
-        'timed_out',
-        'rejected',
-        'canceled',
-      ],
+      update: ['available', 'queued', 'waiting', 'succeeded', 'skipped', 'failed', 'timed_out', 'rejected', 'canceled'],
       phase: ['sending', 'accepted', 'flashing', 'received', 'rebooting', 'verifying'],
       reason: [
         'up_to_date',
