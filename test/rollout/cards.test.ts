@@ -171,7 +171,9 @@ describe('the card of a job', () => {
     await home.broker.locks.expectReboot('lamp', 'image');
     const { job: later } = await errands.ask(second, ['lamp']);
     await busy(later);
-    assert.deepEqual(card().why, { kind: 'reboot', count: 1 });
+    // A configuration change has a clock of its own, so its card may come first.
+    const { why } = queue.cards().find(({ id }) => id === later.id) ?? {};
+    assert.deepEqual(why, { kind: 'reboot', count: 1 });
   });
 
   it('of a job that failures have stopped offers to go on, and goes with what was not sent', async () => {
