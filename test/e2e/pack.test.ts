@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { publint } from 'publint';
 import { languages } from '../../scripts/node-files';
 import { promisify } from 'node:util';
 import manifest from '../../package.json';
@@ -56,6 +57,12 @@ describe('the package', () => {
     ];
     assert.deepEqual(new Set(packed), new Set(expected));
     assert.equal(packed.length, expected.length);
+  });
+
+  it('has a manifest that fits its files', async () => {
+    const { buffer } = new Uint8Array(await readFile(tarball));
+    const { messages } = await publint({ pack: { tarball: buffer }, strict: true });
+    assert.deepEqual(messages, []);
   });
 
   it('carries the licence of each package whose code is in it', async () => {

@@ -19,13 +19,20 @@ describe('the package', () => {
   };
 
   it('is published only with a repository, to which the links of the README then lead', () => {
-    const url = 'https://example.org/homie-ota';
-    assert.equal(publishable({ name: 'a', repository: url, bugs: `${url}/issues` }), 0);
+    const url = 'https://github.com/owner/name';
+    const bugs = `${url}/issues`;
+    for (const repository of [url, { type: 'git', url: `git+${url}.git` }])
+      assert.equal(publishable({ name: 'a', repository, bugs }), 0);
     assert.equal(publishable({ name: 'a', repository: url }), 1);
-    assert.equal(publishable({ name: 'a', bugs: `${url}/issues` }), 1);
+    assert.equal(publishable({ name: 'a', bugs }), 1);
+    assert.equal(publishable({ name: 'a', repository: 'https://example.org/name', bugs }), 1);
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(
       readFileSync(path.join(root, 'package.json'), 'utf8'),
     );
     assert.equal(scripts['prepublishOnly'], 'node scripts/publishable.mjs');
+    assert.deepEqual(
+      [scripts['prepack'], scripts['postpack']],
+      ['tsx scripts/packed-readme.ts', 'tsx scripts/packed-readme.ts --restore'],
+    );
   });
 });
