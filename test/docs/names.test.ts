@@ -170,7 +170,7 @@ describe('the states, reasons and codes in the documentation', () => {
       for (const code of codesIn(prose(page)).filter((name) => /^[A-Z][A-Z0-9]*_[A-Z0-9_]+$/.test(name))) {
         assert.ok(
           known.has(code) ||
-            /^(NODE_RED|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|TEST_\w+|MQTT_HOST|BUILD_TOKEN|FIRMWARE_FOLDER|DISCOVERY_PREFIX|DEVICE_IDENTIFIER)$/.test(
+            /^(NODE_RED|NODE_EXTRA_CA_CERTS|NODE_USE_ENV_PROXY|TEST_\w+|NPM_TOKEN|MQTT_HOST|BUILD_TOKEN|FIRMWARE_FOLDER|DISCOVERY_PREFIX|DEVICE_IDENTIFIER)$/.test(
               code,
             ),
           `${page}: ${code}`,

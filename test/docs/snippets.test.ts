@@ -98,7 +98,7 @@ describe('the commands in the text of the documentation', () => {
   it('are those of package.json, each of which is told of somewhere', () => {
     const told = pages.flatMap((page) => [...codesIn(prose(page)), ...blocks.map(({ text }) => text)]).join('\n');
     for (const name of Object.keys(manifest.scripts)) {
-      if (['build', 'prepare', 'prepublishOnly', 'types'].includes(name)) continue;
+      if (['build', 'prepare', 'prepublishOnly', 'prepack', 'postpack', 'types'].includes(name)) continue;
       assert.match(told, new RegExp(`npm (run )?${name}\\b`), name);
     }
   });
