@@ -95,8 +95,6 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     };
     /** Asserts that all is readable, also for a screen reader, and keeps a picture. */
     const looksWell = async (name: string): Promise<void> => {
-      // A message covers the last row for some seconds.
-      await editor.page.locator(`${sidebar} .homie-told`).waitFor({ state: 'hidden' });
       await editor.settled();
       await editor.fits(sidebar);
       await editor.accessible(sidebar);
