@@ -54,7 +54,7 @@ export async function planUpdate(
   const places = new Map(ids.map((id, index) => [id, index]));
   planned.sort((a, b) => (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0));
 
-  const held = new Set(checked.flatMap(({ device, verdict }) => (verdict === 'held' ? [device] : [])));
+  const isHeld = isSingle && checked.some(({ verdict }) => verdict === 'held');
   const included = new Set(planned.flatMap(({ id, included: isIncluded }) => (isIncluded ? [id] : [])));
   const parts = groups
     .map(({ image, devices: own }) => ({ image, devices: own.filter((id) => included.has(id)) }))
@@ -67,8 +67,8 @@ export async function planUpdate(
   const begin = async (): Promise<string[]> => {
     if (parts.some(isOther)) throw new SidebarRefusal('changed');
     const works = parts.map(async ({ image: { md5 }, devices: own }) => {
-      for (const id of own.filter((each) => held.has(each))) allowAgain({ ...around, library }, id, md5);
       const firmware = await library.read(md5);
+      if (isHeld) for (const id of own) allowAgain({ ...around, library }, id, md5);
       return otaWork(firmware, { ...wish, choice: { ...choice, devices: own } }, around);
     });
     const ready = await Promise.all(works);

@@ -15,6 +15,8 @@ import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 import { verdictOf } from './witness';
 
+const OCTETS = 'application/octet-stream';
+
 /** How often the sidebar sends an image to a device, at most. */
 const SIDEBAR_ATTEMPTS = 2;
 
@@ -195,34 +197,29 @@ export class RealNodeRed implements Ours {
   }
 
   /** Sends a request as the sidebar does. @returns the answer; undefined if Node-RED is not available */
-  async #admin(path: string, body?: object): Promise<unknown> {
-    const isFile = body instanceof Buffer;
-    try {
-      return await withDeadline(HANG_LIMIT, undefined, async (signal) => {
-        const response = await fetch(`${this.#nodeRed.url}/homie-ota/brokers/broker/${path}`, {
-          method: body === undefined ? 'GET' : 'POST',
-          headers: { 'Content-Type': isFile ? 'application/octet-stream' : 'application/json' },
-          ...(body !== undefined && { body: isFile ? new Uint8Array(body) : JSON.stringify(body) }),
-          signal,
-        });
-        return response.json();
-      });
-    } catch {
-      return undefined;
-    }
+  #admin(path: string, body?: object): Promise<unknown> {
+    return this.#request(
+      `homie-ota/brokers/broker/${path}`,
+      body,
+      body instanceof Buffer ? OCTETS : 'application/json',
+    );
   }
 
   /** Sends a message to a node. @returns the first answer; undefined if Node-RED is not available */
-  async #post(node: 'ota' | 'config', message: object, body: unknown): Promise<unknown> {
+  #post(node: 'ota' | 'config', message: object, body: object | string): Promise<unknown> {
     const query = new URLSearchParams({ message: JSON.stringify(message) });
-    const headers = { 'Content-Type': 'application/octet-stream' };
+    return this.#request(`${node}?${query}`, body, OCTETS);
+  }
+
+  /** @param body a Buffer, or what is sent as JSON; without it, the request only reads */
+  async #request(path: string, body: object | string | undefined, type: string): Promise<unknown> {
     const bytes = body instanceof Buffer ? new Uint8Array(body) : JSON.stringify(body);
     try {
       return await withDeadline(HANG_LIMIT, undefined, async (signal) => {
-        const response = await fetch(`${this.#nodeRed.url}/${node}?${query}`, {
-          method: 'POST',
-          headers,
-          body: bytes,
+        const response = await fetch(`${this.#nodeRed.url}/${path}`, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: { 'Content-Type': type },
+          ...(body !== undefined && { body: bytes }),
           signal,
         });
         return response.json();

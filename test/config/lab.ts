@@ -80,5 +80,5 @@ export async function bring(
 
 /** Resolves when the registry holds what is looked for. */
 export async function until(lab: Lab, condition: () => boolean): Promise<void> {
-  await untilTrue(lab.broker.registry, 'event', () => condition());
+  await untilTrue(lab.broker.registry, 'event', condition);
 }

@@ -29,7 +29,7 @@ const follow = async (url: string, baseTopic = 'homie/'): Promise<HomieBroker> =
 
 /** Resolves when the registry holds what is looked for. */
 const until = async (homie: HomieBroker, condition: () => boolean): Promise<void> => {
-  await untilTrue(homie.registry, 'event', () => condition());
+  await untilTrue(homie.registry, 'event', condition);
 };
 
 /** Calls something when the first topic is cleared. */

@@ -57,7 +57,7 @@ describeWithBrokers('The list of devices', (start) => {
   const list = (query: Partial<DeviceQuery> = {}, firmware?: Firmware): Promise<ListedDevice[]> =>
     listDevices({ broker, updates: Queue.of(broker).updates }, { ...everyDevice, ...query }, firmware, never);
   const until = async (condition: () => boolean): Promise<void> => {
-    await untilTrue(broker.registry, 'event', () => condition());
+    await untilTrue(broker.registry, 'event', condition);
   };
 
   it('has what each device has published, once what is retained has settled', async () => {

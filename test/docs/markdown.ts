@@ -54,12 +54,21 @@ export const blocks: readonly Block[] = pages.flatMap(blocksOf);
 
 /** A page without its blocks of code. */
 export function prose(page: string): string {
-  return read(page).replaceAll(/^( *)```[\s\S]*?^\1```$/gm, '');
+  return withoutBlocks(read(page));
+}
+
+function withoutBlocks(text: string): string {
+  return text.replaceAll(/^( *)```[\s\S]*?^\1```$/gm, '');
 }
 
 /** The links of a page, none of which stands in code. */
 export function linksOf(page: string): Link[] {
-  const text = prose(page).replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]]/g, ' '));
+  return linksIn(read(page));
+}
+
+/** The links of a text, none of which stands in code. */
+export function linksIn(markdown: string): Link[] {
+  const text = withoutBlocks(markdown).replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]]/g, ' '));
   return [...text.matchAll(/(!?)\[([^\]]*)\]\(([^)\s]+)\)/g)].map(([, mark, label = '', target = '']) => ({
     text: label,
     target,

@@ -47,7 +47,7 @@ async function accepted(job: Job): Promise<void> {
 /** Waits until a device of a job waits for this reason. */
 async function waits(job: Job, device: string, reason: string): Promise<void> {
   const isWaiting = (): boolean => job.devices.some((each) => each.device === device && each.reason === reason);
-  await untilTrue(job, 'progress', () => isWaiting());
+  await untilTrue(job, 'progress', isWaiting);
 }
 
 describe('a job from the sidebar', () => {

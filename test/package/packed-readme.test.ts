@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { withAbsoluteLinks } from '../../scripts/packed-readme';
-import { read } from '../docs/markdown';
+import { linksIn, read } from '../docs/markdown';
 import { root } from '../support/node-red';
 
 const REPOSITORY = 'https://github.com/owner/name';
@@ -13,9 +13,7 @@ const PICTURES = 'https://raw.githubusercontent.com/owner/name/v1.2.3/';
 
 /** The links of a README as a page of the Flow Library has them: it leads relative ones to `master` of the repository. */
 function shownLinks(readme: string): { readonly target: string; readonly isPicture: boolean }[] {
-  const links = [...readme.matchAll(/(!?)\[[^\]]*\]\(([^)\s]+)\)/g)];
-  return links.map(([, mark, target = '']) => {
-    const isPicture = mark === '!';
+  return linksIn(readme).map(({ target, isPicture }) => {
     if (/^[a-z]+:/i.test(target)) return { target, isPicture };
     return { target: `${REPOSITORY}/${isPicture ? 'raw' : 'blob'}/master/${target}`, isPicture };
   });

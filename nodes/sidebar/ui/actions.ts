@@ -1,7 +1,7 @@
 /** What a user can do with devices: each action is planned and shown before it starts. */
 import type { TableRow } from '../../../src/devices/table';
 import type { PlanRequest } from '../answers';
-import { isOpen, mayUpdate } from './arrange';
+import { isBusy, mayUpdate } from './arrange';
 import { count, t } from './texts';
 import type { View } from './views';
 
@@ -27,9 +27,9 @@ export interface DeviceAction {
 
 const fits: Readonly<Record<ActionName, (row: TableRow) => boolean>> = {
   update: mayUpdate,
-  cancel: isOpen,
+  cancel: isBusy,
   retry: ({ update }) => update?.mayRetry === true,
-  rollback: (row) => row.canRollBack === true && !isOpen(row),
+  rollback: (row) => row.canRollBack === true && !isBusy(row),
   enableOta: ({ otaOff }) => otaOff === true,
   exclude: ({ excluded }) => excluded !== true,
   include: ({ excluded }) => excluded === true,
@@ -47,7 +47,7 @@ export function actionsFor(rows: readonly TableRow[]): DeviceAction[] {
 
 /** Returns whether there is only an update that is held back, which can be sent to a single device. */
 function isHeldBack([row, ...more]: readonly TableRow[]): boolean {
-  return row?.offer?.state === 'held' && !isOpen(row) && more.length === 0;
+  return row?.offer?.state === 'held' && !isBusy(row) && more.length === 0;
 }
 
 /** Returns the plan of an action for devices. */

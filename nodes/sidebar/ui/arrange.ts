@@ -21,18 +21,18 @@ export const firstQuery: Query = { text: '', filter: '', column: 'name', descend
 /** Filters that are neither a state nor a firmware. */
 export const marks: Readonly<Record<string, (row: TableRow) => boolean>> = {
   available: (row) => mayUpdate(row),
-  busy: isOpen,
+  busy: isBusy,
   failed: ({ update }) => update !== undefined && isFailure(update.state),
   excluded: ({ excluded }) => excluded === true,
 };
 
 /** Returns whether the update on offer for a device can be started. */
 export function mayUpdate(row: TableRow): boolean {
-  return row.offer?.state === 'available' && row.excluded !== true && !isOpen(row);
+  return row.offer?.state === 'available' && row.excluded !== true && !isBusy(row);
 }
 
 /** Returns whether an update or a configuration change of a device has not ended. */
-export function isOpen({ update }: TableRow): boolean {
+export function isBusy({ update }: TableRow): boolean {
   return update !== undefined && !isFinal(update.state);
 }
 
@@ -46,7 +46,7 @@ const ranks = ['running', 'failed', 'timed_out', 'rejected', 'waiting', 'queued'
 
 function rank(row: TableRow): number {
   const { update } = row;
-  if (update !== undefined && isOpen(row)) return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
+  if (update !== undefined && isBusy(row)) return ranks.indexOf(update.state) * 101 + 100 - (update.progress ?? 0);
   if (mayUpdate(row)) return 650;
   return update === undefined ? 2000 : 700 + ranks.indexOf(update.state) * 101;
 }

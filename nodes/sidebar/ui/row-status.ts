@@ -1,7 +1,7 @@
 /** What the table says about the update of a device. */
 import type { TableRow } from '../../../src/devices/table';
 import type { Why } from '../../../src/update/why';
-import { isFailure, isOpen } from './arrange';
+import { isFailure, isBusy } from './arrange';
 import { ago, clock, count, duration, sentences, t } from './texts';
 
 /** A status in words. */
@@ -26,7 +26,7 @@ type RowUpdate = NonNullable<TableRow['update']>;
  */
 export function statusOf(row: TableRow, now: number): RowStatus {
   const { update } = row;
-  if (update !== undefined && isOpen(row)) return openStatus(update, row, now);
+  if (update !== undefined && isBusy(row)) return openStatus(update, row, now);
   if (update !== undefined && isFailure(update.state)) return endedStatus(update);
   return offerStatus(row) ?? (update === undefined ? { label: '' } : endedStatus(update));
 }
