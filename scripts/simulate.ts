@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { inc } from 'semver';
+import { accepts, DIALECTS, rootOf } from '../test/simulator/dialects';
 import { buildImage, Fleet } from '../test/simulator/fleet';
 
 const USAGE = `Usage: npm run simulate -- [options]
@@ -17,7 +18,10 @@ Runs simulated Homie devices until Ctrl-C, and prints what they do. Writes a new
   --name NAME            of the firmware; the devices are NAME-1, NAME-2 … [my-light]
   --version VERSION      of the firmware [1.0.0]
   --chip CHIP            esp8266 or esp32 [esp8266]
-  --homie GENERATION     2 or 3 [3]
+  --homie GENERATION     of the original, 2 or 3 [3]
+  --dialect VERSION      of Homie for ESP8266: 3 is the original, 3.7 and 4 are the fork labodj/homie-esp8266
+                         [3, or 4 with --convention 5]
+  --convention NUMBER    3 or 5, which only the fork has [3]
   --core GENERATION      of the Arduino core, 2 or 3 [2]
   --flash-delay MS       for each 4 KiB that is written to the flash [45]
   --help                 this text`;
@@ -40,6 +44,27 @@ function number(name: string, value: string, least: number): number {
   return parsed;
 }
 
+/** Returns the dialect and the convention. @throws {Error} if the firmware does not exist, or would not start */
+function readFirmware(values: {
+  dialect?: string | undefined;
+  convention: string;
+  homie: 2 | 3;
+  name: string;
+  baseTopic: string;
+}) {
+  const convention = oneOf('convention', values.convention, ['3', '5']) === '5' ? (5 as const) : (3 as const);
+  const dialect = oneOf('dialect', values.dialect ?? (convention === 5 ? '4' : '3'), ['3', '3.7', '4']);
+  if (dialect === '3' && convention === 5) throw new Error('--convention 5 needs --dialect 3.7 or 4');
+  if (dialect !== '3' && values.homie === 2) throw new Error('--homie 2 needs --dialect 3');
+  const ids = { baseTopic: values.baseTopic, deviceId: values.name, firmware: values.name };
+  if (DIALECTS[dialect].strictIds && !accepts(ids, convention)) {
+    throw new Error(
+      `Dialect ${dialect} starts only with a base topic of one level, and names of small letters, digits and hyphens`,
+    );
+  }
+  return { dialect, convention };
+}
+
 function readArguments() {
   const { values } = parseArgs({
     options: {
@@ -52,20 +77,25 @@ function readArguments() {
       version: { type: 'string', default: '1.0.0' },
       chip: { type: 'string', default: 'esp8266' },
       homie: { type: 'string', default: '3' },
+      dialect: { type: 'string' },
+      convention: { type: 'string', default: '3' },
       core: { type: 'string', default: '2' },
       'flash-delay': { type: 'string', default: '45' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
+  const baseTopic = values['base-topic'].replace(/\/*$/, '/');
+  const homie = oneOf('homie', values.homie, ['2', '3']) === '2' ? (2 as const) : (3 as const);
   return {
     url: values.broker,
     count: number('count', values.count, 1),
-    baseTopic: values['base-topic'].replace(/\/*$/, '/'),
+    baseTopic,
     firmware: values.name,
     version: values.version,
     implementation: oneOf('chip', values.chip, ['esp8266', 'esp32']),
-    homie: oneOf('homie', values.homie, ['2', '3']) === '2' ? (2 as const) : (3 as const),
+    homie,
+    ...readFirmware({ ...values, baseTopic, homie }),
     core: oneOf('core', values.core, ['2', '3']) === '2' ? (2 as const) : (3 as const),
     flashDelay: number('flash-delay', values['flash-delay'], 0),
     uptime: UPTIME * 3600,
@@ -81,14 +111,14 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const { count, firmware, version, url, baseTopic } = options;
+  const { count, firmware, version, url, baseTopic, convention } = options;
   const newer = inc(version, 'minor') ?? `${version}-2`;
   const file = path.join(folder, `${firmware}-${newer}.bin`);
   await mkdir(folder, { recursive: true });
   await writeFile(file, buildImage({ ...options, version: newer }));
   const devices = count === 1 ? '1 device' : `${count} devices`;
   console.log(`
-Simulating ${devices} with ${firmware} ${version} at ${url}, base topic ${baseTopic}
+Simulating ${devices} with ${firmware} ${version} at ${url}, base topic ${rootOf(baseTopic, convention)}
 
 A firmware to send: ${file}
 

@@ -1,7 +1,5 @@
-/**
- * JSON as ArduinoJson 6.11 reads, stores and writes it: in a pool of fixed size, and more lenient than the standard.
- */
-import { parseNumber, writeFloat } from './arduino-numbers';
+/** JSON as ArduinoJson reads, stores and writes it: in a pool of fixed size, and more lenient than the standard. */
+import { DOUBLE, parseNumber, type Precision, SINGLE, writeFloat } from './arduino-numbers';
 import { byteLength } from './bytes';
 
 /** Bytes of a member or an array element on a 32-bit chip. */
@@ -9,15 +7,34 @@ const SLOT = 16;
 /** ARDUINOJSON_DEFAULT_NESTING_LIMIT. */
 const NESTING = 10;
 
-export type Value = null | boolean | string | Whole | Single | ObjectValue | ArrayValue;
-
-/** A number without fraction and exponent that has at most 32 bits plus its sign, including -0. */
-export class Whole {
-  constructor(readonly value: number) {}
+/** What a version of ArduinoJson reads and writes. */
+export interface Json {
+  readonly numbers: Precision;
+  readonly comments: boolean;
+  /** Whether escapes of the form \u are read, or refused. */
+  readonly unicode: boolean;
+  /** Whether any other letter after a backslash stands for itself, or is refused. */
+  readonly anyEscape: boolean;
 }
 
-/** Any other number, in single precision. */
-export class Single {
+/** ArduinoJson 6.11, as the original firmware has it. */
+export const JSON_6_11: Json = { numbers: SINGLE, comments: true, unicode: false, anyEscape: true };
+/** ArduinoJson 6.21, as version 4 of the maintained fork has it. */
+export const JSON_6_21: Json = { numbers: DOUBLE, comments: false, unicode: true, anyEscape: false };
+
+export type Value = null | boolean | string | Whole | Real | ObjectValue | ArrayValue;
+
+/** A number without fraction and exponent that its version of ArduinoJson stores as an integer. */
+export class Whole {
+  /** @param text as it is written; the value of more than 53 bits is not exact */
+  constructor(
+    readonly value: number,
+    readonly text: string,
+  ) {}
+}
+
+/** Any other number. */
+export class Real {
   constructor(readonly value: number) {}
 }
 
@@ -113,15 +130,14 @@ function copy(pool: Pool, value: Value, set: (copied: Value) => void): boolean {
 }
 
 /**
- * Reads JSON as deserializeJson() does. It accepts comments, single quotes, keys without quotes, and anything behind
- * the value; it refuses escapes of the form \u, trailing commas and a byte order mark. Any other letter after a
- * backslash stands for itself.
+ * Reads JSON as deserializeJson() does. It accepts single quotes, keys without quotes, and anything behind the value;
+ * it refuses trailing commas and a byte order mark.
  *
  * @param inPlace whether the text is writable, as a `char[]` is: texts then use no memory of the pool
  * @returns undefined if the text is refused for any reason
  */
-export function deserialize(text: string, pool: Pool, inPlace: boolean): Value | undefined {
-  const reader = new Reader(text, pool, inPlace);
+export function deserialize(text: string, pool: Pool, inPlace: boolean, json = JSON_6_11): Value | undefined {
+  const reader = new Reader(text, pool, inPlace, json);
   try {
     return reader.value(NESTING);
   } catch (error) {
@@ -131,6 +147,9 @@ export function deserialize(text: string, pool: Pool, inPlace: boolean): Value |
 }
 
 class Refused extends Error {}
+
+const BLANK = /[ \t\r\n]*/y;
+const BLANK_OR_COMMENT = /(?:[ \t\r\n]|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
@@ -147,13 +166,15 @@ class Reader {
   readonly #text: string;
   readonly #pool: Pool;
   readonly #inPlace: boolean;
+  readonly #json: Json;
   #at = 0;
 
-  constructor(text: string, pool: Pool, inPlace: boolean) {
+  constructor(text: string, pool: Pool, inPlace: boolean, json: Json) {
     // A C string ends at its first NUL.
     this.#text = text.split('\0', 1)[0] ?? '';
     this.#pool = pool;
     this.#inPlace = inPlace;
+    this.#json = json;
   }
 
   value(nesting: number): Value {
@@ -209,15 +230,27 @@ class Reader {
       if (this.#current === '') throw new Refused();
       if (this.#current === '\\') {
         this.#at += 1;
-        const letter = this.#text[this.#at] ?? '';
-        if (letter === '' || letter === 'u') throw new Refused();
-        result += ESCAPES[letter] ?? letter;
+        result += this.#escape(this.#text[this.#at] ?? '');
       } else {
         result += this.#current;
       }
     }
     this.#at += 1;
     return result;
+  }
+
+  /** @param letter behind the backslash */
+  #escape(letter: string): string {
+    const { unicode, anyEscape } = this.#json;
+    if (letter === 'u') {
+      const digits = this.#text.slice(this.#at + 1, this.#at + 5);
+      if (!unicode || !/^[\da-f]{4}$/i.test(digits)) throw new Refused();
+      this.#at += 4;
+      return String.fromCharCode(Number.parseInt(digits, 16));
+    }
+    const meant = ESCAPES[letter] ?? (anyEscape ? letter : '');
+    if (meant === '') throw new Refused();
+    return meant;
   }
 
   #unquoted(most: number): string {
@@ -231,9 +264,9 @@ class Reader {
     if (word === 'true') return true;
     if (word === 'false') return false;
     if (word === 'null') return null;
-    const number = parseNumber(word);
+    const number = parseNumber(word, this.#json.numbers);
     if (number === undefined) throw new Refused();
-    return number.whole ? new Whole(number.value) : new Single(number.value);
+    return number.whole ? new Whole(number.value, number.text) : new Real(number.value);
   }
 
   #owned(text: string): string {
@@ -253,21 +286,21 @@ class Reader {
   }
 
   #skip(): void {
-    const blank = /(?:[ \t\r\n]|\/\*[^]*?\*\/|\/\/[^\n]*)*/y;
+    const blank = this.#json.comments ? BLANK_OR_COMMENT : BLANK;
     blank.lastIndex = this.#at;
     this.#at += blank.exec(this.#text)?.[0].length ?? 0;
   }
 }
 
 /** Writes compact JSON as serializeJson() does. */
-export function serialize(value: Value): string {
+export function serialize(value: Value, json = JSON_6_11): string {
   if (value instanceof ObjectValue) {
-    const members = value.members.map(({ key, value: item }) => `${quote(key)}:${serialize(item)}`);
+    const members = value.members.map(({ key, value: item }) => `${quote(key)}:${serialize(item, json)}`);
     return `{${members.join(',')}}`;
   }
-  if (value instanceof ArrayValue) return `[${value.items.map(serialize).join(',')}]`;
-  if (value instanceof Whole) return Object.is(value.value, -0) ? '-0' : String(value.value);
-  if (value instanceof Single) return writeFloat(value.value);
+  if (value instanceof ArrayValue) return `[${value.items.map((item) => serialize(item, json)).join(',')}]`;
+  if (value instanceof Whole) return value.text;
+  if (value instanceof Real) return writeFloat(value.value, json.numbers);
   return typeof value === 'string' ? quote(value) : String(value);
 }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Identity } from './advertisement';
 import { Configuration } from './configuration';
+import { accepts, type Convention, type Dialect, DIALECTS, rootOf } from './dialects';
 import { Esp32Updater } from './esp32-updater';
 import { Flash, type FlashFaults, SECTOR } from './flash';
 import { Homie, type World } from './homie';
 import { type DeviceOptions, fileOf, macOf } from './options';
-import { readMarks, sketchOf } from './sketch';
+import { firmwareOf, readMarks, sketchOf } from './sketch';
 import { type Chip, Esp8266Updater } from './updater';
 
 /** End of the sketch area in a flash of 4 MiB with a file system of 1 MiB. */
@@ -25,6 +26,8 @@ export class Board implements Chip {
   /** The configuration that fits the network and the broker around the device. */
   readonly #home: Configuration;
   #image: Buffer;
+  /** What the running image says of its firmware. */
+  #firmware: ReturnType<typeof firmwareOf>;
   #checksum = '';
   #flashMode = 0;
   #flashConfig = 0;
@@ -33,10 +36,11 @@ export class Board implements Chip {
     this.#options = options;
     this.mac = macOf(options);
     this.file = fileOf(options);
+    this.#image = options.image;
+    this.#firmware = firmwareOf(options.image);
     this.#configuration = this.#home = this.#read();
     this.flash = new Flash(faults);
     this.chipSize = options.chipSize ?? 4 << 20;
-    this.#image = options.image;
     const sketch = Math.ceil(options.image.length / SECTOR);
     this.updateEnd =
       options.freeSpace === undefined ? END_OF_SKETCHES : (sketch + Math.floor(options.freeSpace / SECTOR)) * SECTOR;
@@ -46,6 +50,24 @@ export class Board implements Chip {
   /** The configuration that this boot has read. */
   get configuration(): Configuration {
     return this.#configuration;
+  }
+  /** The firmware of the running image. */
+  get dialect(): Dialect {
+    const { convention, dialect = convention === 5 ? '4' : '3' } = this.#options;
+    return DIALECTS[this.#firmware?.dialect ?? dialect];
+  }
+  get convention(): Convention {
+    return this.#firmware?.convention ?? this.#options.convention ?? 3;
+  }
+  /** What stands before the id in each topic. */
+  get root(): string {
+    return rootOf(this.#configuration.baseTopic, this.convention);
+  }
+  /** Whether the firmware can start with its configuration. */
+  get starts(): boolean {
+    const { baseTopic, deviceId, loadable } = this.#configuration;
+    if (!this.dialect.strictIds) return loadable;
+    return loadable && accepts({ baseTopic, deviceId, firmware: readMarks(this.#image).name }, this.convention);
   }
   /** Whether the configuration has the right network, and the address of the broker. */
   get finds(): boolean {
@@ -81,24 +103,28 @@ export class Board implements Chip {
     if (staged) this.#run(instead ?? staged);
     this.#configuration = this.#read();
     const { implementation = 'esp8266', homie = 3, core = 2 } = this.#options;
+    const { convention, dialect } = this;
     const identity: Identity = {
       configuration: this.#configuration,
       mac: this.mac,
       implementation,
       homie: typeof homie === 'function' ? homie(this.#image) : homie,
+      dialect,
+      convention,
       firmware: { ...readMarks(this.#image), checksum: this.#checksum },
     };
     const updater = implementation === 'esp32' ? new Esp32Updater(this, core) : new Esp8266Updater(this, core);
-    return new Homie(identity, updater, world);
+    return new Homie(identity, updater, world, this.#options);
   }
 
   #read(): Configuration {
-    return new Configuration(this.file, this.#options.settings, this.mac);
+    return new Configuration(this.file, this.#options.settings, this.mac, this.dialect);
   }
 
   /** Makes an image the running one. An image of less than four bytes leaves the other header bytes as they were. */
   #run(image: Buffer): void {
     this.#image = image;
+    this.#firmware = firmwareOf(image);
     const sketch = this.#options.implementation === 'esp32' ? image : sketchOf(image);
     this.#checksum = createHash('md5').update(sketch).digest('hex');
     this.#flashMode = image[2] ?? this.#flashMode;

@@ -40,8 +40,6 @@ interface DeviceEvents {
 /** Milliseconds. In the recordings of AsyncMqttClient 0.9.0, each statistic after the first waits for 0.5 s. */
 const SETTLING = 1400;
 const STATUS = '$implementation/ota/status';
-/** Last topic of the statistics by generation of Homie. */
-const LAST_STATISTIC = { 2: '$stats/uptime', 3: '$stats/freeheap' } as const;
 
 /** A simulated Homie device on a real broker. It takes time only where the firmware does. */
 export class SimulatedDevice extends EventEmitter<DeviceEvents> {
@@ -51,6 +49,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   readonly #uplink: Uplink;
   readonly #sleep: SleepTimer;
   #session: Session | undefined;
+  #rebootTimer: NodeJS.Timeout | undefined;
   #bootedAt: number;
   #phase: Phase = 'off';
   #misbehaviour: Misbehaviour;
@@ -78,8 +77,9 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   get id(): string {
     return this.#board.configuration.deviceId;
   }
+  /** What stands before the id in each topic: the base topic, in convention 5 with `5/` behind it. */
   get baseTopic(): string {
-    return this.#board.configuration.baseTopic;
+    return this.#board.root;
   }
   /** `$mac`. */
   get mac(): string {
@@ -157,8 +157,9 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   switchOn(): void {
     this.emit('boot', this.checksum);
     this.#enter('connecting');
-    // With a config.json that it cannot read, the firmware starts in configuration mode, without Wi-Fi.
-    if (!this.#board.configuration.loadable) this.#enter('off');
+    // With a config.json that it cannot read, the firmware starts in configuration mode, without Wi-Fi. With ids that it
+    // does not accept, the fork aborts and boots again, for ever.
+    if (!this.#board.starts) this.#enter('off');
     else if (this.#board.finds) this.#uplink.start(this.#options.bootDelay ?? 50);
   }
 
@@ -228,6 +229,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
         readFile: () => this.#board.file,
         hears: () => !this.#misbehaviour.deaf,
         patchFile: (patch) => this.#patchFile(patch),
+        delays: (status) => this.#misbehaviour.delaysStatus?.(status) === true,
       },
       this.#misbehaviour.comesBackWith,
     );
@@ -237,7 +239,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.patches.push(patch);
     const { forgets } = this.#misbehaviour;
     const kept = forgets === undefined ? patch : without(patch, forgets);
-    const file = patchedFile(this.#board.file, kept, this.#options.settings);
+    const { convention, dialect } = this.#board;
+    const file = patchedFile(this.#board.file, kept, this.#options.settings, dialect, convention);
     if (file !== undefined) this.#board.file = file;
     return file !== undefined;
   }
@@ -250,6 +253,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /** Ends everything that belongs to this boot. */
   #halt(): void {
+    clearTimeout(this.#rebootTimer);
     this.#sleep.stop();
     this.#uplink.stop();
     this.#session?.end();
@@ -331,7 +335,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     const { noStatistics, loseFirstStatistics } = this.#misbehaviour;
     // A statistic before `ready` belongs to the advertisement.
     const isFirst = this.#phase === 'ready' && this.#awaitsStatistics;
-    if (isFirst && topic === LAST_STATISTIC[this.#homie.generation]) this.#awaitsStatistics = false;
+    if (isFirst && topic === this.#homie.lastStatistic) this.#awaitsStatistics = false;
     return (noStatistics === true && topic === '$stats/uptime') || (loseFirstStatistics === true && isFirst);
   }
 
@@ -361,21 +365,34 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
       link.destroy();
       return;
     }
+    if (mishap === 'stall') {
+      link.stall();
+      return;
+    }
     link.freeze();
     if (mishap === 'crash') this.#reboot();
     else this.#switchOff();
   }
 
-  #rebootIfDue(link: Link): void {
-    if (!link.alive || !this.rebootIsDue) return;
-    if ((this.#misbehaviour.reboot ?? 'fin') === 'fin') link.end();
-    else link.freeze();
+  #rebootIfDue(link: Link | undefined): void {
+    if (link?.alive === false || !this.#isToReboot) return;
+    if (!this.rebootIsDue) {
+      clearTimeout(this.#rebootTimer);
+      this.#rebootTimer = setTimeout(() => this.#rebootIfDue(this.#uplink.current), this.#homie.rebootDelay);
+      return;
+    }
+    if ((this.#misbehaviour.reboot ?? 'fin') === 'fin') link?.end();
+    else link?.freeze();
     this.#rebootOrDie();
+  }
+
+  get #isToReboot(): boolean {
+    return this.#misbehaviour.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
   }
 
   /** Whether the device reboots in its next loop. */
   get rebootIsDue(): boolean {
-    return this.#misbehaviour.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
+    return this.#isToReboot && this.#homie.rebootDelay <= 0;
   }
 
   #rebootOrDie(): void {

@@ -16,9 +16,11 @@ export function buildImage({
   firmware: name,
   version,
   implementation,
-}: Pick<FleetOptions, 'firmware' | 'version' | 'implementation'>): Buffer {
+  dialect,
+  convention,
+}: Pick<FleetOptions, 'firmware' | 'version' | 'implementation' | 'dialect' | 'convention'>): Buffer {
   const build = implementation === 'esp32' ? buildEsp32Image : buildEsp8266Image;
-  return build({ name, version, size: 300_000 });
+  return build({ name, version, size: 300_000, ...(dialect && { dialect }), ...(convention && { convention }) });
 }
 
 /** Many devices that run the same firmware: `<firmware>-1`, `<firmware>-2` … */

@@ -165,6 +165,12 @@ export class Link extends EventEmitter<LinkEvents> {
     this.#socket.pause();
   }
 
+  /** Reads nothing any more, so that the broker's bytes do not arrive. */
+  stall(): void {
+    this.#segments.clear();
+    this.#socket.pause();
+  }
+
   #die(): void {
     this.#alive = false;
     this.#waiting = undefined;

@@ -8,10 +8,17 @@ export interface Misbehaviour extends FlashFaults {
   hangAt?: number;
   /** The device crashes at this byte of an image, and boots again without telling the broker. */
   crashAt?: number;
-  /** Number of transfers that `dropAt`, `hangAt`, `crashAt` and `dropBefore` affect. Default 1. */
+  /** Nothing arrives any more when this byte of an image has arrived. The connection stays open. */
+  stallAt?: number;
+  /** Number of transfers that `dropAt`, `hangAt`, `crashAt`, `stallAt` and `dropBefore` affect. Default 1. */
   times?: number;
   /** Returns true for a status that gets lost, as can happen at QoS 0. */
   loseStatuses?: (status: string) => boolean;
+  /**
+   * Returns true for a status that the loop does not send in time: the next one replaces it, or it is lost with the
+   * reboot. Only the maintained fork lets a status wait for the loop.
+   */
+  delaysStatus?: (status: string) => boolean;
   /** After the next reboot the device never connects again. */
   neverBack?: boolean;
   /** After the next update the device runs this image instead. */
@@ -39,9 +46,10 @@ export interface Misbehaviour extends FlashFaults {
 }
 
 /** Returns what happens to the device when this many bytes of an image have arrived. */
-export function mishapAt(misbehaviour: Misbehaviour, bytes: number): 'drop' | 'hang' | 'crash' | undefined {
-  const { dropAt = Infinity, hangAt = Infinity, crashAt = Infinity } = misbehaviour;
+export function mishapAt(misbehaviour: Misbehaviour, bytes: number): 'drop' | 'hang' | 'crash' | 'stall' | undefined {
+  const { dropAt = Infinity, hangAt = Infinity, crashAt = Infinity, stallAt = Infinity } = misbehaviour;
   if (bytes >= dropAt) return 'drop';
   if (bytes >= crashAt) return 'crash';
-  return bytes >= hangAt ? 'hang' : undefined;
+  if (bytes >= hangAt) return 'hang';
+  return bytes >= stallAt ? 'stall' : undefined;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import type { Convention, DialectName } from './dialects';
 import type { Misbehaviour } from './misbehaviour';
 import type { SleepOptions } from './sleep';
 import type { Settings } from './validation';
@@ -18,6 +19,13 @@ export interface DeviceOptions {
   implementation?: 'esp8266' | 'esp32';
   /** Generation of Homie, or a function that returns it for an image. Default 3. */
   homie?: 2 | 3 | ((image: Buffer) => 2 | 3);
+  /**
+   * Firmware of the images that do not say which one they hold: `3` is the original, `3.7` and `4` are versions of the
+   * maintained fork. Default 3, or 4 for convention 5.
+   */
+  dialect?: DialectName;
+  /** Convention of the images that do not say which firmware they hold. 5 only exists in the fork. Default 3. */
+  convention?: Convention;
   /** The running image. */
   image: Buffer;
   /** Text of config.json, or members that replace the ones from the other options. */
@@ -57,6 +65,10 @@ export interface DeviceOptions {
    * 1400.
    */
   settling?: number;
+  /** Milliseconds from an OTA status to the reboot, with the fork. Default 1000. */
+  statusGrace?: number;
+  /** Milliseconds without a byte after which version 4 of the fork ends an update. Default 60,000. */
+  otaTimeout?: number;
   misbehaviour?: Misbehaviour;
   /** The sketch saves the battery: it puts the device to sleep when it has been ready for a while. */
   sleep?: SleepOptions;

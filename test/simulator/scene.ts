@@ -19,8 +19,9 @@ export class Scene extends EventEmitter<{ message: [] }> {
     super();
     this.device = device;
     this.#client = client;
+    const root = `${device.baseTopic}${device.id}/`;
     client.on('message', (topic, payload) => {
-      this.seen.push(`${topic.slice(`homie/${device.id}/`.length)} ${payload.toString()}`);
+      this.seen.push(`${topic.slice(root.length)} ${payload.toString()}`);
       this.emit('message');
     });
   }
@@ -32,13 +33,14 @@ export class Scene extends EventEmitter<{ message: [] }> {
       '$state',
       '$online',
       '$mac',
+      '$description',
       '$fw/+',
       '$stats/uptime',
       'light/on',
       '$implementation/+',
       '+/ota/status',
     ])
-      await client.subscribeAsync(`homie/lamp/${filter}`, { qos: 1 });
+      await client.subscribeAsync(`${scene.device.baseTopic}${scene.device.id}/${filter}`, { qos: 1 });
     await scene.device.start();
     if (!options.misbehaviour?.noStatistics) await scene.sees(/^\$stats\/uptime /);
     return scene;
@@ -55,7 +57,7 @@ export class Scene extends EventEmitter<{ message: [] }> {
   }
 
   async publish(topic: string, payload: Buffer | string): Promise<void> {
-    await this.#client.publishAsync(`homie/${this.device.id}/${topic}`, payload, { qos: 1 });
+    await this.#client.publishAsync(`${this.device.baseTopic}${this.device.id}/${topic}`, payload, { qos: 1 });
   }
 
   update(image = next): Promise<void> {

@@ -3,7 +3,7 @@ import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import type { AdvertisementStep } from './advertisement';
 import { byteLength } from './bytes';
 import type { Flash } from './flash';
-import { type Homie, MAX_TOPIC_LENGTH } from './homie';
+import type { Homie } from './homie';
 import type { Link } from './link';
 import type { Piece } from './segments';
 
@@ -53,6 +53,7 @@ export class Session extends EventEmitter<SessionEvents> {
   #parting = false;
   #statisticsTimer: NodeJS.Timeout | undefined;
   #firstStatistics: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
   #segments = 0;
   #midMessage = false;
 
@@ -79,6 +80,7 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Runs the loop once (BootNormal.cpp, loop). */
   loop(): void {
     const { link, homie, uptime } = this.#options;
+    if (link.alive) homie.service();
     this.emit('loop');
     if (!link.alive || !this.#advertised || homie.ota.ongoing) return;
     if (!homie.ready) {
@@ -94,6 +96,7 @@ export class Session extends EventEmitter<SessionEvents> {
   end(): void {
     this.#advertised = false;
     clearTimeout(this.#firstStatistics);
+    clearTimeout(this.#silence);
     clearInterval(this.#statisticsTimer);
   }
 
@@ -124,6 +127,7 @@ export class Session extends EventEmitter<SessionEvents> {
     // ready.
     await Promise.all(subscribed);
     await this.#quiet();
+    if (link.alive) homie.service();
     this.emit('loop');
     if (!link.alive || !ready || 'subscribe' in ready) return;
     this.#readyAt = performance.now();
@@ -147,7 +151,7 @@ export class Session extends EventEmitter<SessionEvents> {
   /** AsyncMqttClient 0.8.2 sends a packet only if all of it fits into lwIP's send buffer of two segments. */
   #fits({ publish, payload }: Extract<AdvertisementStep, { publish: string }>): boolean {
     const { homie, segment, mqttClient } = this.#options;
-    if (mqttClient === '0.9.0') return true;
+    if (mqttClient === '0.9.0' || !homie.usesAsyncMqttClient) return true;
     const length = PUBLISH_HEADER + Buffer.byteLength(`${homie.root}/${publish}`) + byteLength(payload);
     return length <= 2 * segment;
   }
@@ -168,7 +172,15 @@ export class Session extends EventEmitter<SessionEvents> {
     } while (await this.#moreCame());
     this.#segments = 0;
     if (link.alive) this.loop();
+    this.#watchSilence();
     if (!this.#midMessage || link.endedByBroker) link.release();
+  }
+
+  /** Runs the loop when no byte of an image has come for as long as the firmware waits. */
+  #watchSilence(): void {
+    const { link, homie } = this.#options;
+    clearTimeout(this.#silence);
+    if (link.alive && homie.ota.ongoing) this.#silence = setTimeout(() => this.loop(), homie.otaTimeout + 5);
   }
 
   /**
@@ -179,20 +191,20 @@ export class Session extends EventEmitter<SessionEvents> {
    */
   #holdBack(topic: string): void {
     const { link, homie, mqttClient, settling } = this.#options;
-    if (mqttClient !== '0.9.0' || !homie.isFirmware(topic)) return;
+    if (mqttClient !== '0.9.0' || !homie.usesAsyncMqttClient || !homie.isFirmware(topic)) return;
     if (performance.now() - this.#readyAt < settling) link.holdBack();
   }
 
   #take({ header, payload, index }: Extract<Piece, { kind: 'publish' }>): void {
     const { link, homie } = this.#options;
-    const { topic, qos, total, messageId = 0 } = header;
+    const { topic, qos, retain: retained, total, messageId = 0 } = header;
     const bytes = index + payload.length;
     this.#midMessage = bytes < total;
-    const known = Buffer.byteLength(topic) <= MAX_TOPIC_LENGTH;
+    const delivered = homie.delivered(topic);
     if (index === 0) this.#holdBack(topic);
-    if (known) homie.receive(topic, { payload, index, total });
+    if (delivered !== undefined) homie.receive(delivered, { payload, index, total, retained });
     this.emit('part', topic, bytes, total);
-    if (!known || bytes < total || qos === 0) return;
+    if (delivered === undefined || bytes < total || qos === 0) return;
     link.send({ cmd: qos === 1 ? 'puback' : 'pubrec', messageId });
   }
 

@@ -1,4 +1,5 @@
-/** What the firmware determines about its own image. */
+/** What the firmware determines about its own image, and what the image says of its firmware. */
+import type { Convention, DialectName } from './dialects';
 
 const APPLICATION = 0x1000;
 const NAME = ['bf84e41354', '93446ba775'] as const;
@@ -33,4 +34,20 @@ export function sketchOf(image: Buffer): Buffer {
     end += 8 + image.readUInt32LE(end + 4);
   }
   return image.subarray(0, Math.ceil((end + 1) / 16) * 16);
+}
+
+/** Texts in the data of images, from the sources of their firmware (BootNormal.cpp, Validation.cpp, Constants.hpp). */
+const BAD_ID = 'is not Homie ID-compliant';
+/** Versions 3.3 to 3.6 go on after this warning. They are not simulated. */
+const BAD_ID_KEPT = `${BAD_ID}; keeping it for backward compatibility`;
+const NO_TLS = 'is not supported by espMqttClientAsync';
+const RUNTIME_EXTENSION = 'io.github.labodj.esp-runtime';
+/** Text of the original, and of the fork up to 3.7. */
+const OTA_OFF = 'Aborting, OTA not enabled';
+
+/** Returns the firmware that an image holds, if one of its texts says so. */
+export function firmwareOf(image: Buffer): { dialect: DialectName; convention: Convention } | undefined {
+  if (!image.includes(BAD_ID)) return image.includes(OTA_OFF) ? { dialect: '3', convention: 3 } : undefined;
+  if (image.includes(BAD_ID_KEPT)) return undefined;
+  return { dialect: image.includes(NO_TLS) ? '4' : '3.7', convention: image.includes(RUNTIME_EXTENSION) ? 5 : 3 };
 }

@@ -1,4 +1,4 @@
-import { ObjectValue, Single, Whole, type Value } from './arduino-json';
+import { ObjectValue, Real, Whole, type Value } from './arduino-json';
 import { byteLength } from './bytes';
 
 /** A setting that the sketch declares (HomieSetting). */
@@ -19,9 +19,19 @@ export const RECORDED_SKETCH: Settings = {
 const MAX_SETTINGS = 10;
 const UINT16 = 65_535;
 
-/** Returns whether the firmware accepts this file (homie-esp8266 Validation.cpp, validateConfig). */
-export function isValid(file: ObjectValue, settings: Settings): boolean {
-  return rootIsValid(file) && wifiIsValid(file) && mqttIsValid(file) && otaIsValid(file) && settingsAre(file, settings);
+/**
+ * Returns whether the firmware accepts this file (homie-esp8266 Validation.cpp, validateConfig).
+ * @param tls whether the firmware knows `mqtt.ssl`; otherwise it accepts it only if it is off
+ */
+export function isValid(file: ObjectValue, settings: Settings, tls = true): boolean {
+  return (
+    rootIsValid(file) &&
+    wifiIsValid(file) &&
+    mqttIsValid(file) &&
+    (tls || isWithoutTls(file)) &&
+    otaIsValid(file) &&
+    settingsAre(file, settings)
+  );
 }
 
 const isThere = (value: Value | undefined): value is Exclude<Value, null> => value !== undefined && value !== null;
@@ -72,6 +82,12 @@ function mqttIsValid(file: ObjectValue): boolean {
   );
 }
 
+function isWithoutTls(file: ObjectValue): boolean {
+  const mqtt = file.get('mqtt');
+  if (!(mqtt instanceof ObjectValue)) return false;
+  return mqtt.get('ssl') !== true && optional(mqtt.get('ssl_fingerprint'), (print) => print === '');
+}
+
 function otaIsValid(file: ObjectValue): boolean {
   return optional(
     file.get('ota'),
@@ -98,7 +114,7 @@ function isSetting(value: Value, setting: Setting): boolean {
     case 'long':
       return isLong(value) && (setting.validate?.(value.value) ?? true);
     case 'double':
-      return (value instanceof Whole || value instanceof Single) && (setting.validate?.(value.value) ?? true);
+      return (value instanceof Whole || value instanceof Real) && (setting.validate?.(value.value) ?? true);
   }
 }
 

@@ -13,7 +13,21 @@ interface ImageOptions {
   flashMode?: number;
   /** Images with different seeds have different bytes. */
   seed?: number;
+  /** Version of Homie for ESP8266 whose texts are in the image; 3 is the original. Default: no texts of any version. */
+  dialect?: keyof typeof TEXTS;
+  /** Convention that an image of the maintained fork was built for. Default 3. */
+  convention?: 3 | 5;
 }
+
+/** Texts of Homie for ESP8266 in the data of an image, by version, from its sources and those of the maintained fork. */
+const TEXTS = {
+  '3': ['✖ Aborting, OTA not enabled'],
+  '3.6': ['✖ Aborting, OTA not enabled', '" is not Homie ID-compliant; keeping it for backward compatibility'],
+  '3.7': ['✖ Aborting, OTA not enabled', '" is not Homie ID-compliant'],
+  '4': ['" is not Homie ID-compliant', 'mqtt.ssl is not supported by espMqttClientAsync'],
+} as const;
+/** Is in images of the maintained fork for convention 5 only. */
+const RUNTIME_EXTENSION = 'io.github.labodj.esp-runtime';
 
 interface Esp8266ImageOptions extends ImageOptions {
   /** The upper half of byte 3: 0 512 kB, 1 256 kB, 2 1 MB, 3 2 MB, 4 4 MB, 8 8 MB, 9 16 MB. */
@@ -78,7 +92,7 @@ function room(size: number, besides: number, segments: readonly Segment[]): numb
 }
 
 /** Returns the marks that Homie_setFirmware and Homie_setBrand put into an image (Homie.hpp), among other text. */
-function marks({ name = 'my-light', version = '1.0.0', brand, homie = true }: ImageOptions): Buffer {
+function marks({ name = 'my-light', version = '1.0.0', brand, homie = true, ...options }: ImageOptions): Buffer {
   const parts = ['Hello from a test image.\0'];
   if (homie) {
     parts.push('%HOMIE_ESP8266_FW%\0');
@@ -86,6 +100,8 @@ function marks({ name = 'my-light', version = '1.0.0', brand, homie = true }: Im
     if (version !== '') parts.push(`\x6a\x3f\x3e\x0e\xe1${utf8(version)}\xb0\x30\x48\xd4\x1a\0`);
     if (brand !== undefined) parts.push(`\xfb\x2a\xf5\x68\xc0${utf8(brand)}\x6e\x2f\x0f\xeb\x2d\0`);
   }
+  if (options.dialect !== undefined) parts.push(...TEXTS[options.dialect].map((line) => `${utf8(line)}\0`));
+  if (options.convention === 5) parts.push(`${RUNTIME_EXTENSION}\0`);
   const text = Buffer.from(parts.join(''), 'latin1');
   return Buffer.concat([text, Buffer.alloc(4 - (text.length % 4))]);
 }
