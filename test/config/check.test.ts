@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { checkPatch, type Check, type CheckInput } from '../../src/config/check';
+import { dialects } from '../support/dialects';
 import type { Json } from '../../src/config/json';
 import { inEnglish } from '../../src/texts/text';
 import { file, patch } from './arbitraries';
@@ -16,7 +17,7 @@ const CONFIG = JSON.stringify({
 });
 
 function check(change: Json, more: Partial<CheckInput> = {}): Check {
-  return checkPatch({ config: CONFIG, patch: change, ...more });
+  return checkPatch({ config: CONFIG, patch: change, dialect: dialects.original, ...more });
 }
 
 describe('checking a patch', () => {

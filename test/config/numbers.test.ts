@@ -47,7 +47,7 @@ function exchange(file: string, settings: JsonObject) {
   const [step] = check(publishedFile(file), settings).steps;
   assert.ok(step, 'the patch was refused');
   const after = patchedFile(file, step.text(), SKETCH) ?? assert.fail('the device refused the patch');
-  return { step, after, ...compareConfig(step.before(), step.expected(), publishedFile(after)) };
+  return { step, after, ...compareConfig(step.before(), step.expected(), publishedFile(after), 'single') };
 }
 
 describe('the numbers of a device', () => {
@@ -56,7 +56,7 @@ describe('the numbers of a device', () => {
       fc.property(numberText, (text) => {
         const file = fileOf(text);
         // publishedFile reads and writes all of the file once.
-        assert.equal(rewriteNumbers(file), publishedFile(file));
+        assert.equal(rewriteNumbers(file, 'single'), publishedFile(file));
       }),
       { numRuns: 3000 },
     );
@@ -101,7 +101,7 @@ describe('the numbers of a device', () => {
         for (const text of [String(wrong), 'null']) {
           const [step] = check(fileOf('7'), { ratio: value }).steps;
           assert.ok(step);
-          const { lost } = compareConfig(step.before(), step.expected(), publishedFile(fileOf(text)));
+          const { lost } = compareConfig(step.before(), step.expected(), publishedFile(fileOf(text)), 'single');
           assert.deepEqual(
             lost.map(({ path }) => path),
             ['settings.ratio'],
@@ -115,7 +115,7 @@ describe('the numbers of a device', () => {
   it('are not lost on a device that keeps more digits', () => {
     const [step] = check(fileOf('893.289'), { other: 8.68 }).steps;
     assert.ok(step);
-    assert.deepEqual(compareConfig(step.before(), step.expected(), fileOf('893.289', '8.68')).lost, []);
+    assert.deepEqual(compareConfig(step.before(), step.expected(), fileOf('893.289', '8.68'), 'single').lost, []);
   });
 
   it('change nothing when the device has what it makes of them', () => {

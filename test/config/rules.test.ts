@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { checkPatch, type Check } from '../../src/config/check';
 import type { Json } from '../../src/config/json';
 import { inEnglish } from '../../src/texts/text';
+import { dialects } from '../support/dialects';
 
 const CONFIG = JSON.stringify({
   name: 'Lamp',
@@ -13,7 +14,7 @@ const CONFIG = JSON.stringify({
 });
 
 function check(patch: Json, more: Partial<Parameters<typeof checkPatch>[0]> = {}): Check {
-  return checkPatch({ config: CONFIG, patch, allowRisky: true, ...more });
+  return checkPatch({ config: CONFIG, patch, allowRisky: true, dialect: dialects.original, ...more });
 }
 
 function found(patch: Json): string[] {

@@ -14,13 +14,20 @@ const lamp: Device = {
   otaEnabled: fact(true),
 };
 
+const broker = { baseTopic: 'homie/', shown: (topic: string) => topic };
+
 /** Returns the decision in a word. */
 async function decided(
   changes: Parameters<typeof raw>[1],
   settings: Partial<OtaSettings> = {},
   device: Partial<Device> = {},
 ): Promise<string> {
-  const decision = await decide({ ...lamp, ...device }, await raw(next, changes), { ...defaultSettings, ...settings });
+  const decision = await decide(
+    { ...lamp, ...device },
+    await raw(next, changes),
+    { ...defaultSettings, ...settings },
+    broker,
+  );
   if (decision.kind === 'reject') return decision.error.code;
   return decision.kind === 'skip' ? decision.reason : decision.kind;
 }
@@ -86,11 +93,11 @@ describe('what is decided about a device that is ready', () => {
     const running = (checksum: string | undefined): Device => ({ ...lamp, checksum: fact(checksum ?? '') });
     const force = { ...defaultSettings, force: true };
     for (const checksum of [info.md5, patched]) {
-      const decision = await decide(running(checksum), image, defaultSettings);
+      const decision = await decide(running(checksum), image, defaultSettings, broker);
       assert.deepEqual(decision, { kind: 'skip', reason: 'up_to_date' });
     }
-    assert.deepEqual(await decide(running(info.md5), image, force), { kind: 'update', reinstall: true });
-    assert.deepEqual(await decide(running(patched), image, force), { kind: 'update', reinstall: false });
+    assert.deepEqual(await decide(running(info.md5), image, force, broker), { kind: 'update', reinstall: true });
+    assert.deepEqual(await decide(running(patched), image, force, broker), { kind: 'update', reinstall: false });
   });
 
   it('hashes the image with other flash modes only where the plain one does not run already', async () => {
@@ -103,9 +110,9 @@ describe('what is decided about a device that is ready', () => {
         return alternativeChecksums();
       },
     };
-    await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, defaultSettings);
+    await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, defaultSettings, broker);
     assert.equal(hashed, 0);
-    await decide(lamp, counting, defaultSettings);
+    await decide(lamp, counting, defaultSettings, broker);
     assert.equal(hashed, 1);
   });
 });

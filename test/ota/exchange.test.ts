@@ -1,29 +1,7 @@
-import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
-import type { Image } from '../../src/ota/image';
-import type { OtaSettings } from '../../src/ota/settings';
-import type { DeviceOptions } from '../simulator/device';
-import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
-import { codeOf, Lab, next, raw, running } from './lab';
-import { isImage } from '../simulator/transfers';
-
-/** A row: the image, the device, and the expected result. */
-interface Row {
-  readonly title: string;
-  readonly device?: Partial<DeviceOptions>;
-  readonly image?: () => Promise<Image>;
-  readonly settings?: Partial<OtaSettings>;
-  readonly expected: string;
-  /** A result that is also right if the device took longer. The device does not stay locked then. */
-  readonly late?: string;
-  /** What the device runs at the end: the old firmware, the image as it was sent, or something else. */
-  readonly runs?: 'old' | 'new' | 'other';
-  /** Number of firmware publishes that reached the device, without the one-byte ones. */
-  readonly transfers?: number;
-  /** Whether the device stays locked. */
-  readonly locked?: boolean;
-}
+import { describeExchanges, type Row } from './exchange-rows';
+import { next, raw, running } from './lab';
 
 const SOME_MD5 = '0123456789abcdef0123456789abcdef';
 const empty = Buffer.alloc(0);
@@ -312,36 +290,4 @@ const rows: Row[] = [
   },
 ];
 
-describeWithBrokers('the exchange with one device', (start) => {
-  let broker: TestBroker;
-
-  before(async () => {
-    broker = await start();
-  });
-  after(() => broker.stop());
-
-  for (const row of rows) {
-    const { title, device, image, settings, expected, late, runs, transfers, locked = false } = row;
-    it(`${title}: ${expected}`, async () => {
-      const lab = await Lab.open(broker.url, device);
-      try {
-        const sent = await (image?.() ?? raw(next));
-        const before = lab.device.checksum;
-        const { outcome } = await lab.bring(sent, settings);
-        const isLate = late !== undefined && codeOf(outcome) === late;
-        if (!isLate) assert.equal(codeOf(outcome), expected);
-        if (runs !== undefined) {
-          const now = lab.device.image;
-          const actual = now.equals(sent.image) ? 'new' : lab.device.checksum === before ? 'old' : 'other';
-          assert.equal(actual, runs);
-        }
-        if (transfers !== undefined) {
-          assert.equal(lab.device.received.filter(isImage).length, transfers);
-        }
-        assert.equal(lab.broker.locks.isRebootPending(lab.device.id), locked && !isLate);
-      } finally {
-        await lab.close();
-      }
-    });
-  }
-});
+describeExchanges('the exchange with one device', rows);
