@@ -5,6 +5,7 @@
  * The memory is two pools of 512 bytes of ArduinoJson 6.11 on a 32-bit chip (homie-esp8266 Limits.hpp,
  * MAX_JSON_CONFIG_ARDUINOJSON_BUFFER_SIZE). Confirmed to the byte on homie-esp8266 ba452ea.
  */
+import { dialectOf } from '../homie/dialect';
 import { phrase, textOf, type Text } from '../texts/text';
 import {
   baseTopicOf,
@@ -61,11 +62,20 @@ export function isWithinBudget(file: DeviceFile, patch: JsonObject): boolean {
  *
  * @param steps the split that would fit; empty if there is none; undefined if none was searched for
  */
-export function overBudget(file: DeviceFile, patch: JsonObject, steps: readonly PatchStep[] | undefined): Problem[] {
+export function overBudget(
+  file: DeviceFile,
+  patch: JsonObject,
+  steps: readonly PatchStep[] | undefined,
+  { dialect = dialectOf(undefined) }: PatchContext,
+): Problem[] {
   const problems: Problem[] = [];
   const split = steps && splitHint(steps);
   const [read, merge, pool] = [patchMemory(patch), mergeMemory(file, patch), mergePool(file)];
-  if (read > POOL) {
+  const [bytes, limit] = [jsonBytes(patch), dialect.config.maxPatch];
+  if (bytes > limit) {
+    const hint = split ?? textOf('PATCH_TOO_LARGE', 'hint', {});
+    problems.push(problem('PATCH_TOO_LARGE.dropped', [], { bytes, limit, hint }));
+  } else if (read > POOL) {
     const hint = split ?? textOf('PATCH_TOO_LARGE', 'hint', {});
     problems.push(problem('PATCH_TOO_LARGE.bytes', [], { used: read, limit: POOL, hint }));
   }
@@ -105,10 +115,12 @@ export function unsafeSize(before: DeviceFile, after: DeviceFile, { mac, segment
 }
 
 /**
- * Maximum length of base topic and device id together, in bytes: with more, the firmware topic with its MD5 is too long
+ * Returns the maximum length of base topic and device id together, in bytes: with more, the firmware topic with its MD5 is too long
  * for a device to receive.
  */
-export const MAX_TOPIC_PREFIX = 67;
+export function maxTopicPrefix({ dialect = dialectOf(undefined) }: PatchContext): number {
+  return dialect.maxTopic - '/$implementation/ota/firmware/'.length - 32;
+}
 
 /** Returns the length of base topic and device id together, in bytes. */
 export function topicPrefixBytes({ content }: DeviceFile, mac: string | undefined): number {

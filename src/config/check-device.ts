@@ -3,6 +3,7 @@ import { saysOf } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import { busyBecause, checkEach, EXCLUDED, type CheckOptions } from '../homie/checks';
 import type { Device } from '../homie/device';
+import { dialectOf } from '../homie/dialect';
 import { completeAt, decidableAt, incomplete, isReady, neverSeen } from '../homie/presence';
 import { selectKnown } from '../homie/select';
 import { showableAt } from '../homie/uptime';
@@ -155,6 +156,7 @@ export function checkDevicePatch(
     config: device?.config?.value,
     patch,
     mac: device?.mac?.value,
+    dialect: dialectOf(device),
     unconfirmed: device === undefined ? [] : unconfirmedPatches(broker, device.id),
     otherDeviceIds: others.map(({ id }) => id),
   });

@@ -1,5 +1,6 @@
 /** Checks what a patch would do to a device before anything is sent. */
 import { HomieError } from '../errors';
+import { dialectOf } from '../homie/dialect';
 import { budgetOf, unsafeSize, isWithinBudget, overBudget, type Budget } from './budget';
 import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
 import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
@@ -71,8 +72,8 @@ export interface Check {
  * methods of the steps return secrets.
  */
 export function checkPatch(input: CheckInput): Check {
-  const { config, secretBytes, secretNames } = input;
-  const file = config === undefined ? undefined : readFile(config, secretBytes);
+  const { config, secretBytes, secretNames, dialect = dialectOf(undefined) } = input;
+  const file = config === undefined ? undefined : readFile(config, secretBytes, dialect.config.precision);
   const read = tryReadPatch(input.patch);
   const before = file && maskObject(file.content, secretNames);
   if ('problem' in read) return rejected(read.problem, before);
@@ -140,7 +141,7 @@ function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Chec
   const isSplittable = problems.length === 0 && !skipped;
   const steps = isSplittable ? stepsOf(file, partsOf(file, patch, input), secretNames) : [];
   if (!skipped && !(input.split === true && steps.length > 0)) {
-    problems.push(...overBudget(file, patch, isSplittable ? steps : undefined));
+    problems.push(...overBudget(file, patch, isSplittable ? steps : undefined, input));
   }
   if (risks.length > 0 && input.allowRisky !== true) {
     problems.push(problem('RISK_NOT_ALLOWED.paths', [], { paths: risks.map(({ path }) => path) }));
@@ -152,7 +153,7 @@ function checkFile(file: DeviceFile, patch: JsonObject, input: CheckInput): Chec
     after: maskObject(after.content, secretNames),
     differences: changed.map((change) => difference(change, secretNames)),
     problems,
-    warnings: warningsOf(file, after, changed, input.mac),
+    warnings: warningsOf(file, after, changed, input),
     risks,
     unverified,
     sketch,
@@ -190,7 +191,7 @@ function rejected(reason: Problem, before: JsonObject | undefined): Check {
  * changes.
  */
 function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Change[] {
-  const visible = changes(before.content, after.content, sameWhenSent);
+  const visible = changes(before.content, after.content, sameWhenSent(before.precision));
   const isListed = (keys: Keys): boolean => visible.some((change) => sameKeys(change.keys, keys));
   const touched = touchedSecrets(patch).filter((keys) => !isListed(keys));
   return [...visible, ...touched.map((keys) => ({ keys, from: MASK, to: at(after.content, keys) }))].map((change) =>

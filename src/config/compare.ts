@@ -1,5 +1,6 @@
 /** Compares configurations: finds their differences, and values that did not come back as expected. */
 import { HomieError } from '../errors';
+import type { Precision } from '../homie/dialect';
 import { phrase, type Values } from '../texts/text';
 import { readFile } from './file';
 import { isObject, member, pathText, type Json, type JsonObject, type Keys } from './json';
@@ -30,8 +31,10 @@ export interface LostValue {
 
 /**
  * Returns the differences between two configurations. Descends into objects that both have; compares arrays as a whole.
+ *
+ * @param same whether two numbers count as the same
  */
-export function changes(before: JsonObject, after: JsonObject, same = sameNumber, keys: Keys = []): Change[] {
+export function changes(before: JsonObject, after: JsonObject, same: Same, keys: Keys = []): Change[] {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): Change[] => {
     const [from, to, path] = [member(before, key), member(after, key), [...keys, key]];
     if (isObject(from) && isObject(to)) return changes(from, to, same, path);
@@ -39,8 +42,8 @@ export function changes(before: JsonObject, after: JsonObject, same = sameNumber
   });
 }
 
-/** Returns whether two values are the same to a device: 32-bit whole numbers exactly, others in single precision. */
-export function sameValue(a: Json | undefined, b: Json | undefined, same = sameNumber): boolean {
+/** Returns whether two values are the same, with numbers compared by `same`. */
+export function sameValue(a: Json | undefined, b: Json | undefined, same: Same): boolean {
   if (typeof a === 'number' && typeof b === 'number') return same(a, b);
   if (Array.isArray(a) && Array.isArray(b)) {
     const others: readonly Json[] = b;
@@ -59,6 +62,7 @@ export function difference({ keys, from, to }: Change, secretNames?: readonly st
 /**
  * Compares the configuration that a device publishes after its reboot with the expected one.
  *
+ * @param precision how the device keeps numbers
  * @param before the configuration published before the patch
  * @param expected the configuration expected to be published after it; like the others, without the stripped secrets
  * @param text the configuration published now
@@ -69,15 +73,16 @@ export function compareConfig(
   before: JsonObject,
   expected: JsonObject,
   text: string,
+  precision: Precision,
   secretNames?: readonly string[],
 ): { readonly taken: string[]; readonly lost: LostValue[] } {
   const file = readFile(text);
   if (file === undefined) throw new HomieError('CONFIG_UNREADABLE');
-  const lost = changes(expected, file.content, sameAfterRewriting);
+  const lost = changes(expected, file.content, sameAfterRewriting(precision));
   const isLost = (keys: Keys): boolean =>
     lost.some((change) => isWithin(keys, change.keys) || isWithin(change.keys, keys));
   return {
-    taken: shownChanges(before, expected)
+    taken: shownChanges(before, expected, precision)
       .filter(({ keys }) => !isLost(keys))
       .map(({ keys }) => pathText(keys)),
     lost: lost.map((change) => {
@@ -110,25 +115,34 @@ function brief(value: Json): Values[string] {
  * Returns the changes of a step that a device shows. Digits that other numbers lose because the device rewrites its
  * file do not count.
  */
-export function shownChanges(before: JsonObject, expected: JsonObject): Change[] {
-  return changes(before, expected, (from, to) => sameNumber(from, to) || rewrittenNumber(from) === to);
+export function shownChanges(before: JsonObject, expected: JsonObject, precision: Precision): Change[] {
+  const same = sameNumber(precision);
+  return changes(before, expected, (from, to) => same(from, to) || rewrittenNumber(from, precision) === to);
 }
 
-/** Returns whether a device that publishes `shown` would publish it again if `sent` were sent to it. */
-export function sameWhenSent(shown: number, sent: number): boolean {
-  return sameNumber(shown, sent) || (!areWhole(shown, sent) && publishedNumber(sent) === shown);
+type Same = (a: number, b: number) => boolean;
+
+/** Returns whether a device that publishes the first number would publish it again if the second were sent to it. */
+export function sameWhenSent(precision: Precision): Same {
+  const same = sameNumber(precision);
+  return (shown, sent) => same(shown, sent) || (!areWhole(shown, sent) && publishedNumber(sent, precision) === shown);
 }
 
-function sameNumber(a: number, b: number): boolean {
-  return a === b || (!areWhole(a, b) && Math.fround(a) === Math.fround(b));
+/** Returns whether two numbers are the same to a device. */
+export function sameNumber(precision: Precision): Same {
+  if (precision === 'double') return (a, b) => a === b;
+  return (a, b) => a === b || (!areWhole(a, b) && Math.fround(a) === Math.fround(b));
 }
 
 /** Allows for firmware that keeps more digits than the modeled one, or rounds the last digit differently. */
-function sameAfterRewriting(expected: number, got: number): boolean {
-  if (sameNumber(expected, got)) return true;
-  if (areWhole(expected, got)) return false;
-  if (rewrittenNumber(got) === expected || publishedNumber(got) === expected) return true;
-  return Math.abs(expected - got) <= 1e-6 * Math.max(Math.abs(expected), Math.abs(got));
+function sameAfterRewriting(precision: Precision): Same {
+  const same = sameNumber(precision);
+  return (expected, got) => {
+    if (same(expected, got)) return true;
+    if (areWhole(expected, got)) return false;
+    if (rewrittenNumber(got, precision) === expected || publishedNumber(got, precision) === expected) return true;
+    return Math.abs(expected - got) <= 1e-6 * Math.max(Math.abs(expected), Math.abs(got));
+  };
 }
 
 function areWhole(a: number, b: number): boolean {

@@ -2,10 +2,11 @@
  * The config.json of a device as far as it is known from outside. The device publishes it without three secrets
  * (homie-esp8266 Config.cpp, getSafeConfigFile), so some of its members and bytes are hidden.
  */
+import type { Precision } from '../homie/dialect';
 import { at, isObject, jsonBytes, member, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
 import { rewriteNumbers } from './numbers';
 import { mergePatch, readObject, tryReadObject, writePatch } from './patch';
-import { keyAt, STRIPPED } from './schema';
+import { DERIVED, keyAt, STRIPPED } from './schema';
 
 export interface DeviceFile {
   /** All known members, including secrets that our patches have set, with numbers as they were sent. */
@@ -22,6 +23,8 @@ export interface DeviceFile {
   /** The hidden secrets that are certain to be in the file. */
   readonly certain: readonly Keys[];
   readonly room: SecretRoom;
+  /** How the device keeps numbers with a fraction. */
+  readonly precision: Precision;
 }
 
 /**
@@ -55,11 +58,11 @@ export const MAX_MEMBERS = 32;
  * `wifi.password` then still counts as an empty text, and so do the credentials that `mqtt.auth` requires
  * @returns undefined if the text is not a JSON object as a device writes it
  */
-export function readFile(text: string, secretBytes?: number): DeviceFile | undefined {
+export function readFile(text: string, secretBytes?: number, precision: Precision = 'single'): DeviceFile | undefined {
   // What a device cannot read in a patch, it cannot read in its file either.
   const read = tryReadObject(text);
   if ('problem' in read) return undefined;
-  const content = read.patch;
+  const content = withoutDerived(read.patch);
   const hidden = STRIPPED.filter((keys) => at(content, keys) === undefined);
   const bytes = Math.min(jsonBytes(content), Buffer.byteLength(text));
   const file: DeviceFile = {
@@ -76,6 +79,7 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
       bytes: Math.max(0, MAX_FILE - bytes),
       values: secretBytes !== undefined && secretBytes >= 0 ? secretBytes : Infinity,
     },
+    precision,
   };
   return secretBytes === 0 ? withoutUncertain(file) : file;
 }
@@ -84,14 +88,16 @@ export function readFile(text: string, secretBytes?: number): DeviceFile | undef
 export function patchFile(file: DeviceFile, patch: JsonObject): DeviceFile {
   const untouched = (keys: Keys): boolean => !touches(patch, keys);
   // When a device rewrites its file, it writes what it published before.
-  const written = [...file.layers, rewriteNumbers(writePatch(patch))];
+  const rewrite = (json: string): string => rewriteNumbers(json, file.precision);
+  const written = [...file.layers, rewrite(writePatch(patch))];
   return {
     content: mergePatch(file.content, patch),
-    layers: written.map(rewriteNumbers),
+    layers: written.map(rewrite),
     bytes: jsonBytes(mergeLayers(written)),
     hidden: file.hidden.filter(untouched),
     certain: file.certain.filter(untouched),
     room: file.room,
+    precision: file.precision,
   };
 }
 
@@ -126,7 +132,21 @@ export function published({ layers }: DeviceFile): JsonObject {
 
 function mergeLayers(layers: readonly string[]): JsonObject {
   const [first = {}, ...patches] = layers.map(readObject);
-  return patches.reduce(mergePatch, first);
+  return patches.reduce(mergePatch, withoutDerived(first));
+}
+
+/** Returns a published configuration without what is not in the file. */
+function withoutDerived(content: JsonObject): JsonObject {
+  return objectOf(
+    Object.entries(content).map(([root, value]): [string, Json] => [
+      root,
+      isObject(value) ? objectOf(Object.entries(value).filter(([key]) => !isDerived([root, key]))) : value,
+    ]),
+  );
+}
+
+function isDerived(keys: Keys): boolean {
+  return DERIVED.some((derived) => sameKeys(derived, keys));
 }
 
 /** Returns the maximum size of the file, in bytes. */

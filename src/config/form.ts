@@ -28,8 +28,8 @@ export interface ConfigField {
  * @param secretNames words that mark a setting as secret if its name contains one of them
  */
 export function formFields(content: JsonObject, secretNames: readonly string[]): ConfigField[] {
-  return schema.flatMap(({ keys, type, ...row }) => {
-    if (type === 'object') return [];
+  return schema.flatMap(({ keys, type, derived, ...row }) => {
+    if (type === 'object' || derived === true) return [];
     if (type === 'settings') return settingFields(at(content, keys), keys, secretNames);
     return [fieldOf(keys, type, at(content, keys), secretNames, row)];
   });

@@ -1,13 +1,14 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import { dialectOf } from '../homie/dialect';
 import { departureOf, givenTo, isOtherDevice, rebootSince, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock-table';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import type { Change, ConfigReport, Outcome } from '../update/update';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Check } from './check';
-import { changes, compareConfig, shownChanges } from './compare';
+import { changes, compareConfig, sameNumber, shownChanges } from './compare';
 import { readFile } from './file';
 import { at, type JsonObject } from './json';
 import { reportOf } from './report';
@@ -136,12 +137,14 @@ function read(input: JudgePatchInput, known: Device): PatchInFlightEnd | undefin
   const now = readFile(config.value)?.content;
   if (now === undefined) return failed(input, new HomieError('CONFIG_UNREADABLE'));
   const masked = maskObject(now, settings.secretNames);
-  const visible = shownChanges(flight.before, flight.expected).length > 0;
-  if (!flight.received && changes(flight.before, masked).length === 0) {
+  const { precision } = dialectOf(known).config;
+  const visible = shownChanges(flight.before, flight.expected, precision).length > 0;
+  if (!flight.received && changes(flight.before, masked, sameNumber(precision)).length === 0) {
     const key = visible ? 'NOT_RECEIVED.previousConfigUnwatched' : 'NOT_RECEIVED.noneShownUnwatched';
     return failed(input, new HomieError(key));
   }
-  const { taken, lost } = compareConfig(flight.before, flight.expected, JSON.stringify(masked), settings.secretNames);
+  const text = JSON.stringify(masked);
+  const { taken, lost } = compareConfig(flight.before, flight.expected, text, precision, settings.secretNames);
   if (lost.length > 0) {
     return failed(input, new HomieError('VALUE_LOST'), undefined, { taken: [...flight.report.taken, ...taken], lost });
   }

@@ -1,58 +1,84 @@
 /**
  * Models how a device changes a number each time it reads and writes it: whole numbers stay; all others are kept in
  * single precision, and lose digits both when read and when written (ArduinoJson 6.11, parseNumber.hpp, FloatTraits.hpp
- * and TextFormatter.hpp).
+ * and TextFormatter.hpp). ArduinoJson 6.21 does the same in double precision.
  */
+import type { Precision } from '../homie/dialect';
 
-const single = Math.fround;
-const POWERS = [1e1, 1e2, 1e4, 1e8, 1e16, 1e32].map(single);
-const NEGATIVE_POWERS = [1e-1, 1e-2, 1e-4, 1e-8, 1e-16, 1e-32].map(single);
-/** Numbers below one of these are multiplied by the power at the same index. */
-const NEGATIVE_POWERS_PLUS_ONE = [1, 1e-1, 1e-3, 1e-7, 1e-15, 1e-31].map(single);
+interface Format {
+  /** Rounds to the precision. */
+  readonly round: (value: number) => number;
+  readonly powers: readonly number[];
+  readonly negativePowers: readonly number[];
+  /** Numbers below one of these are multiplied by the power at the same index. */
+  readonly negativePowersPlusOne: readonly number[];
+  /** The largest mantissa that is read of a number with a fraction or an exponent. */
+  readonly maxMantissa: number;
+  /** The largest exponent. Beyond it, a number is infinite, or 0 if the exponent is negative. */
+  readonly maxExponent: number;
+  /** The most decimals that are written. */
+  readonly decimals: number;
+}
+
+type Limits = Pick<Format, 'maxMantissa' | 'maxExponent' | 'decimals'>;
+
+/** @param count number of powers that the precision can hold */
+function formatOf(round: Format['round'], count: number, limits: Limits): Format {
+  const indexes = Array.from({ length: count }, (_none, index) => 2 ** index);
+  return {
+    round,
+    powers: indexes.map((power) => round(Number(`1e${power}`))),
+    negativePowers: indexes.map((power) => round(Number(`1e-${power}`))),
+    negativePowersPlusOne: indexes.map((power) => round(Number(`1e${1 - power}`))),
+    ...limits,
+  };
+}
+
+const formats: Readonly<Record<Precision, Format>> = {
+  single: formatOf(Math.fround, 6, { maxMantissa: 2 ** 23 - 1, maxExponent: 38, decimals: 6 }),
+  double: formatOf((value) => value, 9, { maxMantissa: 2 ** 52 - 1, maxExponent: 308, decimals: 9 }),
+};
 
 /** The largest whole number: its sign is stored apart from the 32 bits. */
 const MAX_WHOLE = 2 ** 32 - 1;
-/** The largest mantissa that is read of a number with a fraction or an exponent. */
-const MAX_MANTISSA = 2 ** 23 - 1;
-/** The largest exponent. Beyond it, a number is infinite, or 0 if the exponent is negative. */
-const MAX_EXPONENT = 38;
 
 /**
  * Returns a JSON text as a device writes it after reading it. A number of a patch is rewritten twice before it is
  * published, once into the file and once from the file, and again with each later rewriting of the file.
  */
-export function rewriteNumbers(json: string): string {
+export function rewriteNumbers(json: string, precision: Precision): string {
   let isText = false;
   return json.replace(/\\.|"|-?\d[\d.eE+-]*/g, (token) => {
     if (token === '"') isText = !isText;
-    return isText || !/^-?\d/.test(token) ? token : rewriteNumber(token);
+    return isText || !/^-?\d/.test(token) ? token : rewriteNumber(token, formats[precision]);
   });
 }
 
 /** Returns the number that a device publishes after taking this one with a patch; undefined if it publishes null. */
-export function publishedNumber(value: number): number | undefined {
-  return numberOf(rewriteNumber(rewriteNumber(String(value))));
+export function publishedNumber(value: number, precision: Precision): number | undefined {
+  const format = formats[precision];
+  return numberOf(rewriteNumber(rewriteNumber(String(value), format), format));
 }
 
 /**
  * Returns the number that a device publishes in place of this one after its file was written once more; undefined if it
  * publishes null.
  */
-export function rewrittenNumber(value: number): number | undefined {
-  return numberOf(rewriteNumber(String(value)));
+export function rewrittenNumber(value: number, precision: Precision): number | undefined {
+  return numberOf(rewriteNumber(String(value), formats[precision]));
 }
 
 function numberOf(text: string): number | undefined {
   return text === 'null' ? undefined : Number(text);
 }
 
-function rewriteNumber(text: string): string {
+function rewriteNumber(text: string, format: Format): string {
   const [, sign = '', whole = '', fraction, exponentSign, exponent] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?)(\d+))?$/.exec(text) ?? [];
   const read = readWhole(whole);
   if (read.rest === 0 && fraction === undefined && exponent === undefined) return text;
-  const size = readSingle(read, fraction ?? '', Number(exponent ?? 0) * (exponentSign === '-' ? -1 : 1));
-  return size === Infinity ? 'null' : `${size > 0 ? sign : ''}${write(size)}`;
+  const size = readFraction(read, fraction ?? '', Number(exponent ?? 0) * (exponentSign === '-' ? -1 : 1), format);
+  return size === Infinity ? 'null' : `${size > 0 ? sign : ''}${write(size, format)}`;
 }
 
 interface Digits {
@@ -76,38 +102,40 @@ function readWhole(digits: string): Digits {
   return { mantissa, rest: 0 };
 }
 
-function readSingle({ mantissa: whole, rest }: Digits, fraction: string, written: number): number {
+function readFraction({ mantissa: whole, rest }: Digits, fraction: string, written: number, format: Format): number {
+  const { maxMantissa, maxExponent, round } = format;
   let mantissa = whole;
   let exponent = rest;
-  for (; mantissa > MAX_MANTISSA; exponent += 1) mantissa = Math.floor(mantissa / 10);
+  for (; mantissa > maxMantissa; exponent += 1) mantissa = Math.floor(mantissa / 10);
   for (const digit of fraction) {
-    if (mantissa >= Math.floor(MAX_MANTISSA / 10)) break;
+    if (mantissa >= Math.floor(maxMantissa / 10)) break;
     mantissa = mantissa * 10 + Number(digit);
     exponent -= 1;
   }
-  if (written !== 0 && Math.abs(written) + exponent > MAX_EXPONENT) return written < 0 ? 0 : Infinity;
-  return scale(single(mantissa), exponent + written);
+  if (written !== 0 && Math.abs(written) + exponent > maxExponent) return written < 0 ? 0 : Infinity;
+  return scale(round(mantissa), exponent + written, format);
 }
 
-function scale(mantissa: number, exponent: number): number {
-  const powers = exponent > 0 ? POWERS : NEGATIVE_POWERS;
+function scale(mantissa: number, exponent: number, { round, ...format }: Format): number {
+  const powers = exponent > 0 ? format.powers : format.negativePowers;
   let value = mantissa;
   for (let index = 0, left = Math.abs(exponent); left > 0; index += 1, left >>= 1) {
-    if (left & 1) value = single(value * (powers[index] ?? (exponent > 0 ? Infinity : 0)));
+    if (left & 1) value = round(value * (powers[index] ?? (exponent > 0 ? Infinity : 0)));
   }
   return value;
 }
 
-/** Writes up to seven digits: six decimals, less one for each digit before the point after the first. */
-function write(number: number): string {
-  const { value, exponent } = normalize(number);
+/** Writes all decimals, less one for each digit before the point after the first. */
+function write(number: number, format: Format): string {
+  const { round, decimals: most } = format;
+  const { value, exponent } = normalize(number, format);
   let power = exponent;
   let whole = Math.trunc(value);
-  let places = 7 - String(whole).length;
+  let places = most + 1 - String(whole).length;
   const unit = 10 ** places;
-  const remainder = single(single(value - single(whole)) * single(unit));
+  const remainder = round(round(value - round(whole)) * round(unit));
   let decimal = Math.trunc(remainder);
-  decimal += Math.trunc(single(single(remainder - single(decimal)) * 2));
+  decimal += Math.trunc(round(round(remainder - round(decimal)) * 2));
   if (decimal >= unit) {
     decimal = 0;
     whole += 1;
@@ -122,19 +150,19 @@ function write(number: number): string {
 }
 
 /** Scales numbers of 10,000,000 and more, and of 0.00001 and less, to between 1 and 10. */
-function normalize(number: number): { value: number; exponent: number } {
+function normalize(number: number, { round, ...format }: Format): { value: number; exponent: number } {
   let value = number;
   let exponent = 0;
   const large = value >= 1e7;
-  if (!large && (value === 0 || value > single(1e-5))) return { value, exponent };
-  for (let index = POWERS.length - 1; index >= 0; index -= 1) {
+  if (!large && (value === 0 || value > round(1e-5))) return { value, exponent };
+  for (let index = format.powers.length - 1; index >= 0; index -= 1) {
     const [power = 1, inverse = 1, limit = 0] = [
-      POWERS[index],
-      NEGATIVE_POWERS[index],
-      NEGATIVE_POWERS_PLUS_ONE[index],
+      format.powers[index],
+      format.negativePowers[index],
+      format.negativePowersPlusOne[index],
     ];
     if (large ? value < power : value >= limit) continue;
-    value = single(value * (large ? inverse : power));
+    value = round(value * (large ? inverse : power));
     exponent += (large ? 1 : -1) * 2 ** index;
   }
   return { value, exponent };

@@ -2,7 +2,7 @@
  * Divides a patch into messages to a device, one or several if it is too large, and finds what the device shows of
  * each.
  */
-import { changes, compareConfig, sameValue, sameWhenSent, shownChanges } from './compare';
+import { changes, compareConfig, sameNumber, sameValue, sameWhenSent, shownChanges } from './compare';
 import { isHidden, patchFile, published, readFile, touchedSecrets, type DeviceFile } from './file';
 import { isObject, jsonBytes, leaves, member, objectOf, pathText, type Json, type JsonObject, type Keys } from './json';
 import { writePatch } from './patch';
@@ -81,7 +81,8 @@ export class PatchStep {
 
   /** Returns whether the device shows any change of the step, whichever file it has. */
   isVisible(): boolean {
-    return this.ways().every((way) => shownChanges(way.#before, way.#expected).length > 0);
+    const { precision } = this.#file;
+    return this.ways().every((way) => shownChanges(way.#before, way.#expected, precision).length > 0);
   }
 
   /**
@@ -94,10 +95,11 @@ export class PatchStep {
   shownBy(config: string): Shown | undefined {
     const file = readFile(config);
     if (file === undefined) return undefined;
-    const compare = (way: PatchStep) => compareConfig(way.#before, way.#expected, config, this.#secretNames);
+    const { precision } = this.#file;
+    const compare = (way: PatchStep) => compareConfig(way.#before, way.#expected, config, precision, this.#secretNames);
     return {
       visible: this.isVisible(),
-      isAsBefore: this.ways().some((way) => changes(way.#before, file.content).length === 0),
+      isAsBefore: this.ways().some((way) => changes(way.#before, file.content, sameNumber(precision)).length === 0),
       ...(this.ways()
         .map(compare)
         .find(({ lost }) => lost.length === 0) ?? compare(this)),
@@ -163,7 +165,7 @@ function assignments(file: DeviceFile, target: JsonObject, patch: JsonObject, ke
     if (isObject(value) && isObject(old)) return assignments(file, old, value, path);
     if (isObject(value) && isDivisible(value)) return assignments(file, {}, value, path);
     const isThere = old !== undefined || isHidden(file, path);
-    if (value === null ? !isThere : sameValue(old, value, sameWhenSent)) return [];
+    if (value === null ? !isThere : sameValue(old, value, sameWhenSent(file.precision))) return [];
     const growth = (value === null ? 0 : jsonBytes(value)) - (old === undefined ? 0 : jsonBytes(old));
     return [{ keys: path, value, growth }];
   });

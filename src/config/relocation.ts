@@ -4,6 +4,7 @@ import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceState } from '../homie/device';
 import { hasDisconnected } from '../homie/device-observer';
+import { effectiveBaseTopic, isConvention5 } from '../homie/own-config';
 import { settle, untilReady } from '../homie/presence';
 import { clearRetained, isStateTopic, knownRoots, ownTopics, retainedBelow } from '../homie/retained';
 import type { MoveReport } from '../update/update';
@@ -138,7 +139,8 @@ export class Relocation {
   }
 
   #target(step: PatchStep): { baseTopic: string; device: string } | undefined {
-    const mac = this.start.broker.registry.get(this.start.device)?.mac?.value;
+    const known = this.start.broker.registry.get(this.start.device);
+    const mac = known?.mac?.value;
     const [before, expected] = [step.before(), step.expected()];
     const { broker, device } = this.end;
     const id = deviceIdOf(expected, mac);
@@ -148,8 +150,10 @@ export class Relocation {
     const isRenamed = id !== deviceIdOf(before, mac);
     const isRebased = baseTopicOf(expected) !== baseTopicOf(before);
     if (!isRenamed && !isRebased) return undefined;
+    const isFive = isConvention5(known, this.start.broker.baseTopic);
+    const own = isRebased ? baseTopicOf(expected) : undefined;
     return {
-      baseTopic: isRebased ? (baseTopicOf(expected) ?? broker.baseTopic) : broker.baseTopic,
+      baseTopic: own === undefined ? broker.baseTopic : effectiveBaseTopic(own, isFive),
       device: isRenamed ? id : device,
     };
   }

@@ -2,6 +2,7 @@
  * Finds values for which a device refuses a configuration (homie-esp8266 Validation.cpp), and values that it accepts
  * silently but that would break it.
  */
+import { dialectOf, type Dialect, type Precision } from '../homie/dialect';
 import { phrase, type ErrorKey, type Text, type Values } from '../texts/text';
 import { changes, sameWhenSent } from './compare';
 import { deviceIdOf, isCertain, type DeviceFile } from './file';
@@ -102,6 +103,8 @@ export interface PatchContext {
   /** `$mac` of the device, from which its id is derived if none is set. */
   readonly mac?: string | undefined;
   readonly otherDeviceIds?: Iterable<string> | undefined;
+  /** What is special about its firmware; if not known, the most careful one. */
+  readonly dialect?: Dialect | undefined;
   /** Size of the TCP segments that the device was built with, in bytes; 536, the smaller one, if not known. */
   readonly segment?: number | undefined;
 }
@@ -110,16 +113,17 @@ export interface PatchContext {
 export function unsafeValues(
   before: DeviceFile,
   after: DeviceFile,
-  { mac, otherDeviceIds = [] }: PatchContext,
+  { mac, otherDeviceIds = [], dialect = dialectOf(undefined) }: PatchContext,
 ): Problem[] {
   const [id, oldId] = [deviceIdOf(after.content, mac), deviceIdOf(before.content, mac)];
   const isTaken = id !== undefined && id !== oldId && new Set(otherDeviceIds).has(id);
   const isNew = (keys: Keys): boolean => at(after.content, keys) !== at(before.content, keys);
   const problems = schema.flatMap(({ keys, unsafe }): Problem[] => {
     const value = at(after.content, keys) ?? null;
-    const harm = value !== null && isNew(keys) ? unsafe?.(value) : undefined;
+    const harm = value !== null && isNew(keys) ? unsafe?.(value, dialect) : undefined;
+    const [key, values] = typeof harm === 'string' ? [harm] : (harm ?? []);
     return [
-      ...(harm === undefined ? [] : [problem(harm, keys)]),
+      ...(key === undefined ? [] : [problem(key, keys, values)]),
       ...(isTaken && keys[0] === 'device_id' ? [problem('DEVICE_ID_TAKEN', keys)] : []),
     ];
   });
@@ -139,20 +143,23 @@ const [WIFI_IP, WIFI_MASK] = [
 /**
  * Returns a problem for each new number that the device would not keep as it is. The device keeps 32-bit whole numbers.
  * It keeps others in single precision, which is certain for six digits, and writes six decimals between 0.00001 and 1
- * (ArduinoJson 6.11).
+ * (ArduinoJson 6.11). In double precision, it is nine of each (ArduinoJson 6.21).
  */
 export function impreciseNumbers(before: DeviceFile, after: DeviceFile): Problem[] {
+  const { precision } = before;
+  const imprecise = precision === 'double' ? 'NUMBER_PRECISION.double' : 'NUMBER_PRECISION';
   const walk = (value: Json | undefined, keys: Keys): Problem[] => {
-    if (typeof value === 'number') return isKept(value) ? [] : [problem('NUMBER_PRECISION', keys)];
+    if (typeof value === 'number') return isKept(value, precision) ? [] : [problem(imprecise, keys)];
     if (typeof value !== 'object' || value === null) return [];
     return Object.entries(value).flatMap(([key, nested]: [string, Json]) => walk(nested, [...keys, key]));
   };
-  return changes(before.content, after.content, sameWhenSent).flatMap(({ keys, to }) => walk(to, keys));
+  return changes(before.content, after.content, sameWhenSent(precision)).flatMap(({ keys, to }) => walk(to, keys));
 }
 
-function isKept(value: number): boolean {
+function isKept(value: number, precision: Precision): boolean {
+  const digits = precision === 'double' ? 9 : 6;
   if (Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32) return true;
   const size = Math.abs(value);
-  if (size > 3e38 || size < 1e-37 || Number(value.toPrecision(6)) !== value) return false;
-  return size <= 1e-5 || size >= 1 || Number(value.toFixed(6)) === value;
+  if (size > 3e38 || size < 1e-37 || Number(value.toPrecision(digits)) !== value) return false;
+  return size <= 1e-5 || size >= 1 || Number(value.toFixed(digits)) === value;
 }

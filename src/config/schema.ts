@@ -3,14 +3,15 @@
  * unreachable (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). To add a key, add a row.
  */
 import type english from '../texts/en-US.json';
-import type { ErrorKey } from '../texts/text';
+import type { Dialect } from '../homie/dialect';
+import type { ErrorKey, Values } from '../texts/text';
 import { isObject, sameKeys, type Json, type Keys } from './json';
 import { isHost, isHostAddress, isIpv4, isNetmask } from './network';
 
 /** The name of the sentence that says what could happen. */
 type RiskName = keyof (typeof english)['phrases']['risk'];
 
-type Harm = Extract<ErrorKey, `CONFIG_HARM.${string}`>;
+type Harm = Extract<ErrorKey, `CONFIG_HARM.${string}` | 'CONFIG_RULE.noTls' | 'CONFIG_RULE.readOnly'>;
 
 export interface ConfigKey {
   readonly keys: Keys;
@@ -31,8 +32,13 @@ export interface ConfigKey {
   readonly stripped?: true;
   /** What a change of the key can cause. A text also applies to every key below that has no risk of its own. */
   readonly risk?: RiskName | ((to: Json, from: Json) => RiskName | undefined);
-  /** Returns the error for a value that the device accepts but does not work with; undefined if the value is safe. */
-  readonly unsafe?: (value: Json) => Harm | undefined;
+  /** The device publishes the key, but derives it: it is not in the file. */
+  readonly derived?: true;
+  /**
+   * Returns the error for a new value that the device accepts but does not work with, or that its dialect refuses;
+   * undefined if the value is safe.
+   */
+  readonly unsafe?: (value: Json, dialect: Dialect) => Harm | readonly [Harm, Values] | undefined;
   /**
    * If a patch is split, the key is sent as a whole in a message of its own, after the other keys and in the order of
    * the rows.
@@ -43,6 +49,8 @@ export interface ConfigKey {
 const noAddress = text(isIpv4, 'CONFIG_HARM.address');
 const noHost = address(isHostAddress, 'CONFIG_HARM.hostAddress');
 const noMask = address(isNetmask, 'CONFIG_HARM.netmask');
+/** A level of a topic that firmware with strict names accepts when it boots. */
+const LEVEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const POINT = ['bssid', 'channel'];
 const NETWORK = ['ip', 'mask', 'gw'];
 
@@ -54,13 +62,14 @@ export const schema: readonly ConfigKey[] = [
     type: 'text',
     max: 32,
     risk: (to) => (to === null ? 'idRemoved' : 'idChanged'),
-    unsafe: text(/^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId'),
+    unsafe: (value, { strictNames }) => text(strictNames ? LEVEL : /^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId')(value),
     alone: true,
   },
   {
     keys: ['device_stats_interval'],
     type: 'whole',
-    unsafe: outside(1, 994, 'CONFIG_HARM.statsInterval'),
+    unsafe: (seconds, { config: { maxStatsInterval: max } }) =>
+      outside(1, max, 'CONFIG_HARM.statsInterval')(seconds) && ['CONFIG_HARM.statsInterval', { max }],
   },
 
   { keys: ['wifi'], type: 'object', required: true, risk: 'network', alone: true },
@@ -94,20 +103,25 @@ export const schema: readonly ConfigKey[] = [
     unsafe: text(isHost, 'CONFIG_HARM.host'),
   },
   { keys: ['mqtt', 'port'], type: 'whole', unsafe: (port) => (port === 0 ? 'CONFIG_HARM.port' : undefined) },
-  { keys: ['mqtt', 'ssl'], type: 'flag' },
+  { keys: ['mqtt', 'ssl'], type: 'flag', unsafe: refusedTls },
   {
     keys: ['mqtt', 'ssl_fingerprint'],
     type: 'text',
     max: 40,
-    unsafe: text(/^(?:[\da-f]{40})?$/i, 'CONFIG_HARM.fingerprint'),
+    unsafe: (value, dialect) =>
+      refusedTls(value, dialect) ?? text(/^(?:[\da-f]{40})?$/i, 'CONFIG_HARM.fingerprint')(value),
   },
   {
     keys: ['mqtt', 'base_topic'],
     type: 'text',
     max: 48,
     risk: (to) => (to === null ? 'baseTopicRemoved' : 'baseTopicChanged'),
-    unsafe: text(/^[^$+#][^+#]*\/$/, 'CONFIG_HARM.baseTopic'),
+    unsafe: (value, { strictNames }) =>
+      text(/^[^$+#][^+#]*\/$/, 'CONFIG_HARM.baseTopic')(value) ??
+      (strictNames ? text((topic) => LEVEL.test(topic.slice(0, -1)), 'CONFIG_HARM.baseTopicLevels')(value) : undefined),
   },
+  // What convention 5 makes of the base topic (labodj/homie-esp8266 4.0.0, seen on a host build).
+  { keys: ['mqtt', 'effective_base_topic'], type: 'text', derived: true, unsafe: () => 'CONFIG_RULE.readOnly' },
   { keys: ['mqtt', 'auth'], type: 'flag' },
   { keys: ['mqtt', 'username'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
   { keys: ['mqtt', 'password'], type: 'text', max: 32, when: ['mqtt', 'auth'], stripped: true },
@@ -137,6 +151,9 @@ export function keyAt(keys: Keys): ConfigKey | undefined {
   return schema.find((row) => sameKeys(row.keys, keys));
 }
 
+/** The keys that the device publishes although they are not in its file. */
+export const DERIVED = schema.filter(({ derived }) => derived).map(({ keys }) => keys);
+
 /** The secrets that the device strips before it publishes its configuration. */
 export const STRIPPED = schema.filter(({ stripped }) => stripped).map(({ keys }) => keys);
 
@@ -151,6 +168,10 @@ function address(isSafe: (address: string) => boolean, harm: Harm) {
 
 function outside(least: number, most: number, harm: Harm) {
   return (value: Json) => (typeof value === 'number' && (value < least || value > most) ? harm : undefined);
+}
+
+function refusedTls(value: Json, { config: { takesTls } }: Dialect): Harm | undefined {
+  return takesTls || value === false || value === '' ? undefined : 'CONFIG_RULE.noTls';
 }
 
 function isEnabled(ota: Json): boolean {

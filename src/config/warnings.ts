@@ -5,7 +5,8 @@ import type { DeviceFile } from './file';
 import { at, isObject, member, pathText, type Json, type Keys } from './json';
 import { keyAt, schema } from './schema';
 import { inEnglish, phrase, type Text } from '../texts/text';
-import { MAX_TOPIC_PREFIX, topicPrefixBytes } from './budget';
+import { maxTopicPrefix, topicPrefixBytes } from './budget';
+import type { PatchContext } from './rules';
 
 export interface Risk {
   readonly path: string;
@@ -55,14 +56,12 @@ export function risksOf(changed: readonly Change[]): Risk[] {
 
 /**
  * Returns warnings about new unknown keys, settings that change their type, and a firmware topic that becomes too long.
- *
- * @param mac `$mac` of the device, from which its id is derived if none is set
  */
 export function warningsOf(
   before: DeviceFile,
   after: DeviceFile,
   changed: readonly Change[],
-  mac: string | undefined,
+  context: PatchContext,
 ): Warning[] {
   const warnings = unknownKeys(before, after).map((keys) => unknownKey(keys, probablyMeant(keys, before)));
   for (const { keys, from, to } of changed) {
@@ -74,12 +73,13 @@ export function warningsOf(
       advice: phrase('warning.typeAdvice'),
     });
   }
-  if (topicPrefixBytes(after, mac) > MAX_TOPIC_PREFIX && topicPrefixBytes(before, mac) <= MAX_TOPIC_PREFIX) {
+  const max = maxTopicPrefix(context);
+  if (topicPrefixBytes(after, context.mac) > max && topicPrefixBytes(before, context.mac) <= max) {
     warnings.push({
       code: 'NO_OTA',
       path: '',
       text: phrase('warning.topicLength'),
-      advice: phrase('warning.topicLengthAdvice', { max: MAX_TOPIC_PREFIX }),
+      advice: phrase('warning.topicLengthAdvice', { max }),
     });
   }
   return warnings;

@@ -29,6 +29,10 @@ export interface FirmwareInfo {
   readonly name?: string;
   readonly version?: string;
   readonly brand?: string;
+  /** As in {@link Marks}. */
+  readonly checksNames?: true;
+  readonly refusesTls?: true;
+  readonly convention5?: true;
 }
 
 /** Flash modes by byte 2 of an image, for the ESP8266 and the ESP32 (esptool, FLASH_MODES). */

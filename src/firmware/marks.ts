@@ -19,11 +19,30 @@ export interface Marks {
   readonly name?: string;
   readonly version?: string;
   readonly brand?: string;
+  /** Whether the firmware checks its base topic, id and name when it boots, and does not start if one does not fit. */
+  readonly checksNames?: true;
+  /** Whether the firmware does not start with a configuration that has TLS. */
+  readonly refusesTls?: true;
+  /** Whether the firmware publishes by convention 5, so that its topics have one more level. */
+  readonly convention5?: true;
 }
 
 const NAME = bytesOf(MARKS.name);
 const VERSION = bytesOf(MARKS.version);
 const BRAND = bytesOf(MARKS.brand);
+
+/**
+ * What labodj/homie-esp8266 prints before it refuses to start, and what follows in the versions that only warn (read in
+ * its sources).
+ */
+const NAMES_REFUSED = new TextEncoder().encode('is not Homie ID-compliant');
+const NAMES_KEPT = new TextEncoder().encode('keeping it for backward compatibility');
+
+/** What version 4 of the fork says of `mqtt.ssl` (read in its sources). */
+const TLS_REFUSED = new TextEncoder().encode('is not supported by espMqttClientAsync');
+
+/** The extension that the fork describes with convention 5. */
+const RUNTIME_EXTENSION = new TextEncoder().encode('io.github.labodj.esp-runtime');
 
 /** homie-esp8266 Homie.cpp, __HOMIE_SIGNATURE. */
 const SIGNATURE = new TextEncoder().encode('%HOMIE_ESP8266_FW%');
@@ -39,7 +58,11 @@ export function readMarks(image: Uint8Array, find: Find, segments?: Loaded): Mar
   const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) =>
     reported(textsBetween(image, mark, find), segments),
   );
+  const checksNames = find(image, NAMES_REFUSED, 0) >= 0 && find(image, NAMES_KEPT, 0) < 0;
   return {
+    ...(checksNames && { checksNames }),
+    ...(find(image, TLS_REFUSED, 0) >= 0 && { refusesTls: true }),
+    ...(find(image, RUNTIME_EXTENSION, 0) >= 0 && { convention5: true }),
     homie: find(image, SIGNATURE, 0) >= 0,
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),

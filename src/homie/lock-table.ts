@@ -1,6 +1,7 @@
 /** The table of the device locks: one per process, even if this package is loaded more than once. */
 import type { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
+import { dialectOf } from './dialect';
 import { moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
 import { restartShown } from './uptime';
 
@@ -155,12 +156,15 @@ export async function setPending(hold: Hold, pending: PendingReboot | undefined)
 /**
  * Returns whether a live event shows that a device has nothing to boot any more.
  *
- * @param connectedAt when its current connection started, in ms of `performance.now()`; undefined if that was not seen
+ * @param device what is known of it
  */
-export function showsIdle(pending: PendingReboot, event: DeviceEvent, connectedAt: number | undefined): boolean {
+export function showsIdle(pending: PendingReboot, event: DeviceEvent, device: Device | undefined): boolean {
   // If a device sends no uptime, a restart cannot be told from a mere reconnect.
   if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
+  if (event.attribute === 'otaStatus')
+    return pending.what === 'image' && dialectOf(device).discarded?.test(event.value) === true;
   if (event.attribute !== 'uptime') return false;
+  const connectedAt = device?.connectedAt;
   const now = { moment: moment(), ms: performance.now() };
   return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt });
 }

@@ -245,12 +245,11 @@ export class DeviceLocks {
 
   /** Frees a device without a job if a live event shows that it has nothing to boot any more. */
   observe(id: string, event: DeviceEvent): void {
-    if (event.attribute !== 'uptime' && event.attribute !== 'state') return;
-    if (!event.live) return;
+    if (event.attribute === 'connection' || !event.live) return;
     const hold = this.#find(id);
     if (hold?.pending === undefined || hold.job !== undefined || hold.orphan !== undefined) return;
     const { pending, since } = hold;
-    if (event.at >= since && showsIdle(pending, event, this.#known(id)?.connectedAt)) void setPending(hold, undefined);
+    if (event.at >= since && showsIdle(pending, event, this.#known(id))) void setPending(hold, undefined);
   }
 
   /** Returns the hold of a job, even if another device has answered under the id since. */

@@ -17,8 +17,18 @@ export function readMqtt(config: string | undefined): Readonly<Record<string, un
  *
  * @param base where the device was found: the base topic with its trailing slash
  */
-export function ownBaseTopic({ config, homie }: Device, base: string): string {
-  const own = config && (readMqtt(config.value)['base_topic'] ?? 'homie/');
+export function ownBaseTopic(device: Device, base: string): string {
+  const own = device.config && (readMqtt(device.config.value)['base_topic'] ?? 'homie/');
   if (typeof own === 'string') return own;
-  return homie === undefined && base.endsWith(`/${CONVENTION_5}`) ? base.slice(0, -CONVENTION_5.length) : base;
+  return isConvention5(device, base) ? base.slice(0, -CONVENTION_5.length) : base;
+}
+
+/** Returns the base topic of the topics of a device with this base topic in its configuration. */
+export function effectiveBaseTopic(own: string, convention5: boolean): string {
+  return convention5 ? own.replace(/(?:(?<=\/)5\/)?$/, CONVENTION_5) : own;
+}
+
+/** Returns whether a device that was found below `base` publishes by convention 5, which has no `$homie`. */
+export function isConvention5(device: Device | undefined, base: string): boolean {
+  return device?.homie === undefined && base.endsWith(`/${CONVENTION_5}`);
 }

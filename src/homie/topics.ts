@@ -5,6 +5,9 @@ import { topicReaders } from './values';
 /** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer topics never reach it). */
 const MAX_TOPIC = 129;
 
+/** The length of an MD5 in hexadecimal digits. */
+const MD5 = 32;
+
 /**
  * Returns the base topic as a prefix of device ids: without surrounding white space, and with a trailing slash.
  *
@@ -37,14 +40,19 @@ export function checkDeviceId(id: string): string {
  * `__handleOTAUpdates`).
  *
  * @param base the base topic with its trailing slash
+ * @param limit the longest topic that the device receives, in bytes
  * @throws {HomieError} TOPIC_TOO_LONG: the device could not receive it
  */
-export function firmwareTopic(base: string, id: string, md5: string): string {
+export function firmwareTopic(base: string, id: string, md5: string, limit = MAX_TOPIC): string {
   const topic = `${base}${id}/$implementation/ota/firmware/${md5}`;
   const length = Buffer.byteLength(topic);
-  if (length <= MAX_TOPIC) return topic;
-  throw new HomieError('TOPIC_TOO_LONG.length', { id, length, limit: MAX_TOPIC });
+  if (length <= limit) return topic;
+  const most = limit - Buffer.byteLength('/$implementation/ota/firmware/') - MD5;
+  throw new HomieError('TOPIC_TOO_LONG.length', { id, length, limit, most });
 }
+
+/** The last level of the base topics of convention 5, which the fork puts behind the base topic of its configuration. */
+export const CONVENTION_5 = '5/';
 
 /**
  * Returns the topic filters for all devices under a base topic, or for one of them.

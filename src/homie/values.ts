@@ -8,6 +8,9 @@ const REDACTED = '•••';
 const MAX_CONFIG = 4096;
 const MAX_VALUE = 256;
 
+/** The longest description of a device that is read, in bytes. Only its name is kept. */
+const MAX_DESCRIPTION = 65_536;
+
 /** How many texts that are likely to be the same for many devices are kept only once. */
 const MAX_SHARED = 4096;
 
@@ -42,6 +45,8 @@ const readers: readonly TopicReader[] = [
   reader('$fw/checksum', 'checksum', readChecksum),
   reader('$homie', 'homie', readSharedText),
   reader('$name', 'name', readText),
+  // Convention 5.
+  reader('$description', 'name', (payload) => nameIn(payload)),
   reader('$mac', 'mac', readText),
   reader('$fw/name', 'fwName', readSharedText),
   reader('$fw/version', 'fwVersion', readSharedText),
@@ -106,6 +111,21 @@ const NOT_UTF8 = '\uFFFD';
 function readConfig(payload: Buffer): string | undefined {
   if (payload.length > MAX_CONFIG) return undefined;
   return isUtf8(payload) ? payload.toString() : NOT_UTF8;
+}
+
+function nameIn(payload: Buffer): string | undefined {
+  const name: unknown = Reflect.get(Object(readDescription(payload)), 'name');
+  return typeof name === 'string' && Buffer.byteLength(name) <= MAX_VALUE ? name : undefined;
+}
+
+/** Returns the `$description` of a device of convention 5, whatever is in it; undefined if it is not JSON. */
+export function readDescription(payload: Buffer): unknown {
+  if (payload.length > MAX_DESCRIPTION) return undefined;
+  try {
+    return JSON.parse(payload.toString());
+  } catch {
+    return undefined;
+  }
 }
 
 function readChecksum(payload: Buffer): string | undefined {

@@ -1,9 +1,11 @@
 /** Decides what follows a transfer: the end, another turn, or another attempt on a device with nothing staged. */
 import type { HomieError } from '../errors';
+import { lifeSign } from '../homie/await-reconnect';
 import type { Outcome } from '../update/update';
 import { maybeStaged } from './exchange-errors';
 import { abortStaleUpdate, restart, type StaleUpdate, type StuckDevice } from './recovery';
-import { judgeBack, openEnd, type SentEnd, type TransferInput } from './transfer';
+import { judgeBack, type TransferInput } from './transfer';
+import { openEnd, type SentEnd } from './transfer-end';
 
 /**
  * - `ended`: the exchange ends with this outcome
@@ -64,15 +66,12 @@ async function settleStaged(
   answer: StaleUpdate | 'changed',
 ): Promise<AfterTransfer> {
   const { broker, device, settings, observer } = stuck;
-  if (answer === 'cut_off') {
+  if (answer === 'idle') {
     await broker.locks.left(device, undefined);
     return free(error, true);
   }
-  if (answer === 'changed') {
-    const end = await judgeBack(sent);
-    if (end.kind !== 'ended') return failed(error);
-    await broker.locks.left(device, openEnd(end));
-    return end;
+  if (answer === 'changed' || answer === 'flashed' || answer === 'reboot_pending') {
+    return awaitBoot(stuck, sent, answer, error);
   }
   const isRestarted = answer === 'idle_or_staged' && settings.recoverReboot && (await restart(stuck));
   if (!isRestarted) return failed(maybeStaged(error));
@@ -81,6 +80,21 @@ async function settleStaged(
     return { kind: 'ended', outcome: { state: 'succeeded', reboot: 'proven' } };
   }
   return free(error, again);
+}
+
+/** Waits for the reboot of a device that reports that it is to come, or judges one that has come. */
+async function awaitBoot(
+  { broker, device, observer }: StuckDevice,
+  sent: TransferInput,
+  answer: 'changed' | 'flashed' | 'reboot_pending',
+  error: HomieError,
+): Promise<AfterTransfer> {
+  const last = lifeSign(observer);
+  if (answer !== 'changed') observer.expectAnother();
+  const end = await judgeBack(sent, answer === 'changed' ? {} : { flashed: answer === 'flashed', last });
+  await broker.locks.left(device, openEnd(end));
+  if (end.kind === 'ended') return end;
+  return end.kind === 'interrupted' && end.free ? free(end.error, end.again) : failed(maybeStaged(error));
 }
 
 /** Returns the device's answer to the question whether its update was cut off. Asks if no answer has come through. */

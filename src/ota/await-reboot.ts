@@ -5,6 +5,8 @@ import type { DeviceEvent } from '../homie/device';
 import type { Advertisement } from '../homie/device-observer';
 import { dialectOf } from '../homie/dialect';
 import { isOtherDevice } from '../homie/elapsed';
+import { isConvention5 } from '../homie/own-config';
+import { CONVENTION_5 } from '../homie/topics';
 import type { Outcome } from '../update/update';
 import type { Sent } from './reception';
 import { concernsImage } from './status';
@@ -101,10 +103,25 @@ class Reboot {
     if (flashed !== true) {
       return failed(last === undefined || gone ? 'NOT_BACK.inTransfer' : 'DEVICE_REBOOT_PENDING', 'unknown');
     }
-    if (gone) return failed('NOT_BACK', 'flashed');
+    if (gone) return this.#isMoved ? this.#moved() : failed('NOT_BACK', 'flashed');
     // After our own connection was lost, the device was seen neither present nor away.
     if (this.#isAmbiguous || advertisement !== undefined) return failed('REBOOT_UNPROVEN.flashed', 'flashed');
     return ended({ state: 'failed', error: notRebooted(this.#isAnotherSent) }, 'flashed');
+  }
+
+  /** Whether the image publishes by another convention than the firmware before it, so under another base topic. */
+  get #isMoved(): boolean {
+    const { broker, device, firmware } = this.#input;
+    const wasConvention5 = isConvention5(broker.registry.get(device), broker.baseTopic);
+    return (firmware.info.convention5 === true) !== wasConvention5;
+  }
+
+  #moved(): SentEnd {
+    const { broker, firmware } = this.#input;
+    const { baseTopic } = broker;
+    const now =
+      firmware.info.convention5 === true ? baseTopic + CONVENTION_5 : baseTopic.slice(0, -CONVENTION_5.length);
+    return failed('NOT_BACK.otherConvention', 'flashed', { baseTopic: now });
   }
 
   /** Returns undefined if the reboot is still to come. */

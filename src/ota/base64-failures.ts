@@ -1,7 +1,7 @@
 /** Devices on which base64 has failed in this process. It can leave an updater stuck, so they never get it again. */
 import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
-import type { SentEnd } from './transfer';
+import type { SentEnd } from './transfer-end';
 
 const failures = new Set<string>();
 

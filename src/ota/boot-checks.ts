@@ -25,7 +25,9 @@ export function wouldNotStart(
   if (info.refusesTls === true && usesTls(device)) return new HomieError('WOULD_NOT_START.tls', { id });
   if (info.checksNames !== true) return undefined;
   const baseTopic = ownBaseTopic(device, broker.baseTopic);
-  if (!LEVEL.test(baseTopic.slice(0, -1))) {
+  // Convention 5 may stand in the configuration, too.
+  const level = baseTopic.replace(info.convention5 === true ? /(?:\/5)?\/?$/ : /\/?$/, '');
+  if (!LEVEL.test(level)) {
     return new HomieError('WOULD_NOT_START.baseTopic', { id, baseTopic: broker.shown(baseTopic) });
   }
   if (!LEVEL.test(id)) return new HomieError('WOULD_NOT_START.deviceId', { id });

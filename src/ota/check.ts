@@ -150,7 +150,7 @@ async function checkDevice(
   if (lack !== undefined) return say('incompatible', lack.text);
   if (!isReady(broker, id)) return say('offline', phrase('deviceNotReady', { state: describe(device) }));
 
-  const decision = await decide(device, firmware, settings);
+  const decision = await decide(device, firmware, settings, broker);
   switch (decision.kind) {
     case 'reject':
       return say('incompatible', decision.error.text);

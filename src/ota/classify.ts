@@ -1,4 +1,5 @@
 import type { Device, DeviceEvent } from '../homie/device';
+import { dialectOf } from '../homie/dialect';
 import { hasDisconnected, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
@@ -24,7 +25,7 @@ export interface Context {
   readonly blinked: boolean;
   readonly advertisement: Advertisement | undefined;
   /** The device as known now. */
-  readonly device: Pick<Device, 'state' | 'checksum' | 'implementation'> | undefined;
+  readonly device: Pick<Device, 'state' | 'checksum' | 'implementation' | 'implementationVersion'> | undefined;
   /** `$fw/checksum` before the publish. */
   readonly before: string | undefined;
   /** Every checksum that a device running the image may report. */
@@ -44,14 +45,16 @@ export interface Context {
  *   the transfer
  * - `works_again`: the device sends statistics, so the update that it had started has ended unseen
  * - `not_begun`: the device sends statistics, although it should have started to receive the image by now
+ * - `discarded`: the device has discarded the update that it was receiving, as the `status` says
+ * - `reboot_pending`: a reboot of the device is pending, probably for the image
  * - `accepted`, `progress`, `flashed`, `refused`, `another_updater`: a status of the device; `written` in bytes
  */
 export type Sign =
   | { readonly kind: 'nothing' | 'connection' | 'asleep' | 'works_again' | 'not_begun' | 'accepted' }
-  | { readonly kind: 'missed' | 'flashed' | 'another_updater' }
+  | { readonly kind: 'missed' | 'flashed' | 'another_updater' | 'reboot_pending' }
   | { readonly kind: 'gone'; readonly tooSlow?: number | undefined }
   | { readonly kind: 'progress'; readonly written: number }
-  | { readonly kind: 'refused'; readonly status: OtaStatus };
+  | { readonly kind: 'refused' | 'discarded'; readonly status: OtaStatus };
 
 const nothing: Sign = { kind: 'nothing' };
 
@@ -85,12 +88,12 @@ function returnedUnseen({ advertisement, before }: Context): boolean {
 type StateEvent = DeviceEvent & { readonly attribute: 'state' };
 
 function classifyState(event: StateEvent, context: Context): Sign {
-  const { begun, noSubscribers, sentAt, blinked, sendings } = context;
+  const { begun, noSubscribers, sentAt, blinked, sendings, device } = context;
   if (isAsleep(event, context)) return { kind: 'asleep' };
   if (!hasLeft(event)) return nothing;
   if (!begun && (noSubscribers || context.asleep)) return { kind: 'missed' };
   if (!begun && event.at < sentAt) return nothing;
-  const isInSight = event.value === 'init' && !blinked;
+  const isInSight = event.value === 'init' && !blinked && dialectOf(device).endsSlowTransfers;
   return { kind: 'gone', tooSlow: isInSight ? sendings && endedByClient(sendings, event.at) : undefined };
 }
 
@@ -116,6 +119,7 @@ function classifyStatus(text: string, context: Context): Sign {
       // This 304 answers another image, which somebody else has sent.
       return runsAnother(context) ? nothing : { kind: 'refused', status };
     case 'refused':
+      return classifyRefusal(status, context);
     case 'disabled':
       return { kind: 'refused', status };
     case 'progress': {
@@ -126,6 +130,14 @@ function classifyStatus(text: string, context: Context): Sign {
     case 'other':
       return { kind: 'accepted' };
   }
+}
+
+function classifyRefusal(status: OtaStatus & { readonly kind: 'refused' }, { device, begun }: Context): Sign {
+  // Answers a message that the broker has retained, which the device receives before the image.
+  if (status.code === 'RETAINED_FIRMWARE' && !begun) return nothing;
+  if (status.code === 'DEVICE_REBOOT_PENDING') return { kind: 'reboot_pending' };
+  const isDiscarded = dialectOf(device).discarded?.test(status.text) === true;
+  return { kind: isDiscarded ? 'discarded' : 'refused', status };
 }
 
 /** Whether a device reports that it runs something other than the image. */

@@ -1,7 +1,11 @@
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import { isOlder } from '../firmware/version';
+import { wouldNotStart } from './boot-checks';
 import type { ImageFacts } from './image';
+import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import { dialectOf } from '../homie/dialect';
+import { firmwareTopic } from '../homie/topics';
 import type { OtaSettings } from './settings';
 
 /** What to do with a device that is ready. `reinstall`: the device runs this very MD5, and `force` is set. */
@@ -13,9 +17,19 @@ export type Decision =
 /**
  * Decides from what a device reports whether to send it the image. Valid only while the device is ready: before that,
  * its topics describe the past.
+ *
+ * @param broker where the device is
  */
-export async function decide(device: Device, firmware: ImageFacts, settings: OtaSettings): Promise<Decision> {
-  const misfit = settings.allowIncompatible ? fatal(device, firmware) : incompatibility(device, firmware);
+export async function decide(
+  device: Device,
+  firmware: ImageFacts,
+  settings: OtaSettings,
+  broker: Pick<HomieBroker, 'baseTopic' | 'shown'>,
+): Promise<Decision> {
+  const misfit =
+    (settings.allowIncompatible ? fatal(device, firmware) : incompatibility(device, firmware)) ??
+    wouldNotStart(device, firmware, broker) ??
+    longTopic(device, firmware, broker.baseTopic);
   if (misfit !== undefined) return { kind: 'reject', error: misfit };
 
   const running = device.checksum?.value;
@@ -43,6 +57,15 @@ export async function runs(checksum: string, firmware: ImageFacts): Promise<bool
  */
 function fatal(device: Device, image: ImageFacts): HomieError | undefined {
   return device.implementation?.value === 'esp8266' ? wrongChip(device, image) : undefined;
+}
+
+function longTopic(device: Device, { info }: ImageFacts, baseTopic: string): HomieError | undefined {
+  try {
+    firmwareTopic(baseTopic, device.id, info.md5, dialectOf(device).maxTopic);
+    return undefined;
+  } catch (error) {
+    return asHomieError(error);
+  }
 }
 
 function wrongChip(device: Device, { info }: ImageFacts): HomieError | undefined {

@@ -66,7 +66,7 @@ export function maybeStaged(error: HomieError): HomieError {
 
 /** Returns why nothing is sent to a device that may be in the middle of an update, from its answer to the question. */
 export function inTheMiddle(answer: StaleUpdate): HomieError {
-  if (answer === 'flashed') return new HomieError('REBOOT_PENDING');
+  if (answer === 'flashed' || answer === 'reboot_pending') return new HomieError('REBOOT_PENDING');
   return new HomieError(answer === 'silence' ? 'NOT_ACCEPTED.nothingSent' : 'ANOTHER_UPDATER');
 }
 

@@ -16,7 +16,8 @@ import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
 import { sightingOf, type Sighting } from '../homie/gate';
 import { DeviceObserver } from '../homie/device-observer';
-import { openEnd, transfer, type SentEnd, type TransferInput } from './transfer';
+import { transfer, type TransferInput } from './transfer';
+import { openEnd, type SentEnd } from './transfer-end';
 import type { Change, Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
 import { anotherUpdate, inTheMiddle, leftInTheMiddle, refuse } from './exchange-errors';
@@ -151,7 +152,7 @@ class OtaExchange {
     const from = runningFirmware(known);
     report({ from });
 
-    const decision = await decide(known, firmware, settings);
+    const decision = await decide(known, firmware, settings, broker);
     if (decision.kind === 'skip') {
       // The device has booted the image of an earlier attempt of this job.
       if (this.#failure !== undefined && decision.reason === 'up_to_date')
@@ -173,7 +174,7 @@ class OtaExchange {
     // Do not ask again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, this.#input.abandon);
     // Much may have changed meanwhile, so decide again.
-    if (answer === 'cut_off' || answer === 'idle_or_staged' || answer === 'gone') return again;
+    if (answer === 'idle' || answer === 'idle_or_staged' || answer === 'gone') return again;
     return ended({ state: 'rejected', error: inTheMiddle(answer) });
   }
 
@@ -256,6 +257,7 @@ class OtaExchange {
     const before = reachedUptime(known, performance.now());
     return {
       ...this.#sender,
+      md5: this.#input.firmware.info.md5,
       settings,
       observer: new DeviceObserver({ broker, watch: this.#watch, signal: abandon, before }),
     };

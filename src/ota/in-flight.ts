@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
+import { dialectOf } from '../homie/dialect';
 import { departureOf, givenTo, isOtherDevice, type Departure } from '../homie/elapsed';
 import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
@@ -109,6 +110,8 @@ class FlightJudge {
   #silentUntil = 0;
   /** The device was sent another image after it had flashed this one. */
   #isAnotherSent = false;
+  /** The device has reported that it has discarded the update. */
+  #isDiscarded = false;
   /** The device has reconnected. Its session is clean, so it gets only other messages, such as a retained firmware. */
   #isReconnected = false;
 
@@ -129,7 +132,7 @@ class FlightJudge {
       const known = broker.registry.get(device);
       const sign = readSign(known, this.#flight, this.#expected, observer);
       if (sign.kind === 'ended') return sign;
-      if (sign.kind === 'as_before' && sign.restarted) return { kind: 'again' };
+      if (sign.kind === 'as_before' && (sign.restarted || this.#isDiscarded)) return { kind: 'again' };
       let pause = this.#underWay(known);
       if (sign.kind === 'as_before' && pause <= 0 && !this.#isAsked) {
         const next = await this.#ask();
@@ -184,11 +187,16 @@ class FlightJudge {
    */
   async #ask(): Promise<ImageInFlightEnd | { readonly kind: 'look' } | { readonly kind: 'unasked' }> {
     const { broker, device, job, settings, abandon } = this.#input;
-    const stuck = { broker, device, job, settings, observer: this.#observer, abandon };
+    const { md5 } = this.#input.firmware.info;
+    const stuck = { broker, device, job, md5, settings, observer: this.#observer, abandon };
     const answer = await askStaleUpdate(stuck);
     switch (answer) {
-      case 'cut_off':
+      case 'idle':
         return { kind: 'again' };
+      case 'reboot_pending':
+        // The reboot decides.
+        this.#silentUntil = this.#until;
+        break;
       case 'silence':
         // The device may be receiving without a status, and its update may be cut off when its connection ends.
         this.#silentUntil = this.#until;
@@ -215,6 +223,8 @@ class FlightJudge {
       if (event.value === 'init') this.#isReconnected = true;
     }
     if (event.attribute !== 'otaStatus' || !event.live) return;
+    const { broker, device } = this.#input;
+    if (dialectOf(broker.registry.get(device)).discarded?.test(event.value) === true) this.#isDiscarded = true;
     if (concernsImage(event.value)) {
       if (this.#flight.flashed) this.#isAnotherSent = true;
       // With a retained firmware message, the device reports at every connect: the deadline would never pass.

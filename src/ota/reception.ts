@@ -60,7 +60,7 @@ export interface Sent {
 
 /** What ended the wait for the device's answer to the image. */
 export type Answer =
-  | { readonly kind: 'flashed' | 'another_updater' | 'missed' }
+  | { readonly kind: 'flashed' | 'reboot_pending' | 'another_updater' | 'missed' }
   /**
    * `partial`: the device cannot have received the whole image; it had reported this many percent. `tooSlow`: its MQTT
    * client ended the connection this many s into the transfer.
@@ -86,7 +86,7 @@ export type Answer =
       readonly worksAgain: boolean;
       readonly answer?: StaleUpdate;
     }
-  | { readonly kind: 'refused'; readonly status: OtaStatus };
+  | { readonly kind: 'refused' | 'discarded'; readonly status: OtaStatus };
 
 /** Follows 202, 206 and 200. Infers a lost status from what follows it. */
 export class Reception {
@@ -172,15 +172,13 @@ export class Reception {
         this.#heard(event.at, sign.written);
         report({ phase: 'flashing', progress: this.#meter.report(sign.written, observer.clock()) });
         return undefined;
-      case 'flashed':
-      case 'another_updater':
-      case 'refused':
-        this.#heard(event.at);
-        return sign;
       case 'missed':
         return sign;
       case 'gone':
         return this.#gone(sign.tooSlow);
+      default:
+        this.#heard(event.at);
+        return sign;
     }
   }
 
@@ -219,8 +217,8 @@ export class Reception {
 
   async #askBack(): Promise<Answer | undefined> {
     const answer = await this.#input.ask();
-    if (answer === 'flashed') return { kind: 'flashed' };
-    if (answer === 'cut_off' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'cut_off' };
+    if (answer === 'flashed' || answer === 'reboot_pending') return { kind: answer };
+    if (answer === 'idle' || answer === 'idle_or_staged') return { kind: 'cut_off', free: answer === 'idle' };
     if (this.#hasLeft) return this.#gone();
     if (answer === 'progress') this.#deadline.set(this.#input.settings.stall);
     // Our connection was lost again.
@@ -237,7 +235,7 @@ export class Reception {
     if (worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun))
       return { kind: 'silent', begun, worksAgain };
     const answer = await this.#input.ask();
-    if (answer === 'flashed') return { kind: 'flashed' };
+    if (answer === 'flashed' || answer === 'reboot_pending') return { kind: answer };
     if (this.#hasLeft) return this.#gone();
     const written = answer === 'progress' ? reported(this.#input) : -1;
     if (written <= this.#furthest) return this.#stillSilent(answer);

@@ -1,11 +1,12 @@
 import type { HomieBroker } from '../homie/broker';
-import type { DeviceEvent } from '../homie/device';
+import type { Device, DeviceEvent } from '../homie/device';
+import { dialectOf, type Dialect } from '../homie/dialect';
 import { publishToDevice, sightingOf } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
-import { isBusy, parseStatus } from './status';
+import { isBusy, parseStatus, type OtaStatus } from './status';
 
 /** A device whose update may have been cut off. */
 export interface StuckDevice {
@@ -13,6 +14,8 @@ export interface StuckDevice {
   readonly device: string;
   /** The job that holds the lock of the device. */
   readonly job: string;
+  /** The MD5 of the image that may be staged. */
+  readonly md5: string;
   readonly settings: OtaSettings;
   readonly observer: DeviceObserver;
   /** Aborted when the device can no longer be watched. */
@@ -22,33 +25,26 @@ export interface StuckDevice {
 /** How long the broker may take to acknowledge a question or an empty patch, in ms. */
 const SMALL_PUBLISH = 10_000;
 
-/**
- * The payload of the question. It must fill more than one TCP segment, and must not begin with 0xE9 or its base64: if
- * the device runs another image by now, it then answers `202`, `400 BAD_FIRMWARE`, and writes nothing.
- */
-const QUESTION = Buffer.alloc(4096);
-
-/** How long to wait for the second half of the answer after the `304`, in ms. */
+/** How long to wait for the second half of an answer, in ms. */
 const SECOND_HALF = 2_000;
 
 /**
  * A device's answer to the question whether an update was cut off:
  *
- * - `cut_off`: an update was cut off, and the device is free of it now; nothing is staged
+ * - `idle`: nothing is staged, and the device is free of an update that was cut off
  * - `idle_or_staged`: no update was cut off. The device is idle, or has an image to boot
- * - `progress`: an update is in progress; `flashed`: an update has just ended
- * - `busy`: the device reports that it has something else to finish, such as a reboot
+ * - `progress`: an update is in progress; `flashed`: the image in question waits for the reboot
+ * - `reboot_pending`: a reboot is pending, for an image or a configuration
+ * - `busy`: the device reports that it has something else to finish
  * - `gone`: the device, or our connection, was lost meanwhile
  * - `silence`: no answer, or none that says anything
  */
-export type StaleUpdate = 'cut_off' | 'idle_or_staged' | 'progress' | 'flashed' | 'busy' | 'gone' | 'silence';
+export type StaleUpdate =
+  'idle' | 'idle_or_staged' | 'progress' | 'flashed' | 'reboot_pending' | 'busy' | 'gone' | 'silence';
 
 /**
- * Asks a device whether an update was cut off, and frees the device of such an update, by sending zeros to the firmware
- * topic of the *running* image. In the middle of a dead update, the device answers `304` and then
- * `500 INTERNAL_ERROR 0`, and its updater is free again. An idle device and one with a staged image both answer `304`
- * alone (homie-esp8266 BootNormal.cpp `__handleOTAUpdates`, seen on ba452ea). A device in the middle of a live update
- * answers after that update.
+ * Asks a device whether an update was cut off, and frees the device of such an update, with the question of its dialect.
+ * A device in the middle of a live update answers after that update.
  */
 export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
   const answer = await ask(stuck);
@@ -57,39 +53,55 @@ export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
 
 async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
   const { broker, device, settings, observer } = stuck;
-  const checksum = broker.registry.get(device)?.checksum?.value;
-  if (checksum === undefined) return 'silence';
-  const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${checksum}`;
-  if (!(await sendSmall(stuck, topic, QUESTION))) return 'unsent';
+  const known = broker.registry.get(device);
+  const dialect = dialectOf(known);
+  const level = levelOf(dialect, known, stuck.md5);
+  if (level === undefined) return 'silence';
+  const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${level}`;
+  if (!(await sendSmall(stuck, topic, dialect.question.payload))) return 'unsent';
   let until = observer.clock() + settings.accepted;
-  let isRunning = false;
+  let isFirstHere = false;
   for (;;) {
     const event = await observer.next(until);
-    if (event === undefined) return isRunning ? 'idle_or_staged' : 'silence';
-    const answer = answerIn(event, isRunning);
+    if (event === undefined) return isFirstHere ? 'idle_or_staged' : 'silence';
+    const answer = answerIn(event, dialect, isFirstHere);
     if (answer === 'first_half') {
-      isRunning = true;
+      isFirstHere = true;
       until = Math.min(until, observer.clock() + SECOND_HALF);
     } else if (answer !== undefined) return answer;
   }
 }
 
+/** Returns the last level of the topic of the question: an MD5, or one that no device takes for an MD5. */
+function levelOf({ question }: Dialect, known: Device | undefined, md5: string): string | undefined {
+  return { running: known?.checksum?.value, image: md5, none: 'x' }[question.to];
+}
+
 /**
- * Returns what an event means as an answer to the question; `first_half` for the `304`, undefined if it is no answer.
+ * Returns what an event means as an answer to the question of the dialect; undefined if it is no answer.
  *
- * @param isSecond whether the `304` has come
+ * @param isFirstHere whether the first half of the answer has come
  */
-function answerIn(event: DeviceEvent, isSecond: boolean): StaleUpdate | 'first_half' | undefined {
+function answerIn(event: DeviceEvent, dialect: Dialect, isFirstHere: boolean): StaleUpdate | 'first_half' | undefined {
   if (event.attribute === 'connection' || !event.live) return undefined;
   if (event.attribute === 'state' && (event.value === 'init' || hasDisconnected(event.value))) return 'gone';
   const status = event.attribute === 'otaStatus' ? parseStatus(event.value) : undefined;
-  switch (status?.kind) {
-    case 'unchanged':
-      return 'first_half';
-    case 'refused':
-      if (isBusy(status.code)) return 'busy';
-      // Without the 304, this answers something else.
-      return isSecond ? 'cut_off' : undefined;
+  return status && answerBy(status, dialect, isFirstHere);
+}
+
+function answerBy(
+  status: OtaStatus,
+  { question, discarded }: Dialect,
+  isFirstHere: boolean,
+): StaleUpdate | 'first_half' | undefined {
+  if (status.kind === 'refused' && isBusy(status.code)) {
+    return status.code === 'DEVICE_REBOOT_PENDING' ? 'reboot_pending' : 'busy';
+  }
+  if (!isFirstHere && question.first?.test(status.text) === true) return 'first_half';
+  // Without its first half, it answers something else.
+  const isAnswer = (isFirstHere || question.needsFirst !== true) && question.idle.test(status.text);
+  if (isAnswer || discarded?.test(status.text) === true) return 'idle';
+  switch (status.kind) {
     case 'flashed':
       return 'flashed';
     case 'accepted':

@@ -74,7 +74,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
  */
 export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus | undefined {
   const text = raw.slice(0, MAX_TEXT).trim();
-  const [, number, word = '', detail] = /^(\d{3})(?: ([^ ]+))?(?: ([^ ]+))?/.exec(text) ?? [];
+  const [, number, word = '', detail, phase] = /^(\d{3})(?: ([^ ]+))?(?: ([^ ]+))?(?: ([^ ]+))?/.exec(text) ?? [];
   switch (number) {
     case undefined:
       return undefined;
@@ -93,7 +93,9 @@ export function parseStatus(raw: string, implementation = 'esp8266'): OtaStatus 
     case '403':
       return { kind: 'disabled', text };
     default:
-      return Number(number) < 400 ? { kind: 'other', text } : refusal(text, number, word, detail, implementation);
+      return Number(number) < 400
+        ? { kind: 'other', text }
+        : refusal(text, number, word, detail, phase, implementation);
   }
 }
 
@@ -107,12 +109,21 @@ function refusal(
   number: string,
   word: string,
   detail: string | undefined,
+  phase: string | undefined,
   implementation: string,
 ): OtaStatus {
   if (word === 'INTERNAL_ERROR') {
     const key = own(internalErrors[implementation === 'esp32' ? 'esp32' : 'esp8266'], detail ?? '');
-    const stuck = detail === '0' || (detail === '15' && implementation !== 'esp32');
-    return { kind: 'refused', text, code: 'INTERNAL_ERROR', stuck, ...(key !== undefined && { key }) };
+    // With a phase behind the number, it is the fork, whose updater is never stuck.
+    const isStuck = phase === undefined && key === 'INTERNAL_ERROR.stuck';
+    const known = key === 'INTERNAL_ERROR.stuck' && !isStuck ? undefined : key;
+    return {
+      kind: 'refused',
+      text,
+      code: 'INTERNAL_ERROR',
+      stuck: isStuck,
+      ...(known !== undefined && { key: known }),
+    };
   }
   const code =
     own(codes, word) ??

@@ -1,6 +1,7 @@
 /** The errors that say why the transfer of an image failed. */
 import { HomieError } from '../errors';
 import type { Sent } from './reception';
+import type { OtaStatus } from './status';
 import type { TransferInput } from './transfer';
 
 /** @param lost its cause is the reason that the broker gave, if any */
@@ -27,6 +28,12 @@ export function unanswered({ broker }: TransferInput, sent: Sent): HomieError {
 export function lostInTransfer({ observer }: TransferInput, tooSlow?: number): HomieError {
   if (tooSlow !== undefined) return new HomieError('LOST_IN_TRANSFER.tooSlow', { seconds: tooSlow });
   return new HomieError(observer.blinked ? 'LOST_IN_TRANSFER.connectionLost' : 'LOST_IN_TRANSFER');
+}
+
+/** Returns the error for an update that the device itself has discarded. */
+export function discarded(input: TransferInput, { text, ...status }: OtaStatus): HomieError {
+  const isTimeout = status.kind === 'refused' && status.code === 'DEVICE_TIMEOUT';
+  return isTimeout ? new HomieError('DEVICE_TIMEOUT', {}, { status: text }) : lostInTransfer(input);
 }
 
 export function stalled({ observer }: TransferInput): HomieError {

@@ -133,7 +133,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     if (device === undefined) return undefined;
     const lack = incomplete(broker, id) ?? (await firmware.load().then(() => undefined, asHomieError));
     if (lack !== undefined) return { state: 'rejected', error: lack };
-    const decision = await decide(device, firmware, this.settingsFor(id, asked));
+    const decision = await decide(device, firmware, this.settingsFor(id, asked), broker);
     if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
     if (device.checksum !== undefined) {
       history.shows(this.keyOf(id), this.#checksum, await this.#means(device.checksum.value));

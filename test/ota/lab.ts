@@ -97,7 +97,7 @@ export class Lab {
     const broker = new HomieBroker({
       url,
       protocolVersion: 'auto',
-      baseTopic: options.baseTopic ?? 'homie/',
+      baseTopic: device.baseTopic,
       reconnect: { min: 20, max: 100 },
       ...connection,
     });
