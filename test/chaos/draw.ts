@@ -2,6 +2,7 @@ import { random, type Random } from '../support/random';
 import { drawBlow, faults, moment, ours } from './draw-blows';
 import { drawErrands } from './draw-errands';
 import type { DevicePlan, ErrandPlan, Plan } from './plan';
+import { MIXED } from './images';
 import { withTheme } from './themes';
 
 /** Number of runs for each one with a real Node-RED, which takes seconds to start. */
@@ -14,7 +15,7 @@ export function draw(seed: number, run: number): Plan {
   for (let turn = 0; turn < 8; turn += 1) dice.int(2);
   const host = run % NODE_RED_EVERY === NODE_RED_EVERY - 1 ? 'node-red' : 'library';
   const count = dice.int(8) === 0 ? 10 + dice.int(21) : 1 + dice.int(8);
-  const size = dice.pick([24_000, 40_000, 64_000, 120_000]);
+  const size = dice.pick([24_000, 40_000, MIXED, 64_000, 120_000]);
   const devices = Array.from({ length: count }, () => drawDevice(dice, size, count));
   const kinds = host === 'node-red' ? ours : faults;
   const nodes = host === 'library' && dice.int(5) === 0 ? 2 : 1;
@@ -50,10 +51,13 @@ function bySidebar(dice: Random, errand: ErrandPlan): ErrandPlan {
 
 function drawDevice(dice: Random, size: number, count: number): DevicePlan {
   const isOdd = dice.int(3) === 0;
+  const homie = dice.int(8) === 0 ? 2 : 3;
   return {
     implementation: dice.pick(['esp8266', 'esp8266', 'esp32']),
     core: dice.pick([2, 3]),
-    homie: dice.int(8) === 0 ? 2 : 3,
+    homie,
+    dialect: homie === 2 ? '3' : dice.pick(['3', '3', '3.7', '4']),
+    statusGrace: dice.pick([0, 50, 1000]),
     segment: dice.pick([536, 1460]),
     uptime: dice.pick([0, 3, 3600, 100_000]),
     bootDelay: 1 + dice.int(20),
@@ -81,6 +85,7 @@ function drawMishap(dice: Random, size: number, count: number): NonNullable<Devi
     'crash',
     'crash',
     'hang',
+    'stall',
     'bad flash',
     'loses',
     'loses',
@@ -101,6 +106,7 @@ function drawMishap(dice: Random, size: number, count: number): NonNullable<Devi
     case 'drop':
     case 'crash':
     case 'hang':
+    case 'stall':
     case 'bad flash':
       return { what, at: 1 + dice.int(size), times: 1 + dice.int(2) };
     case 'loses':
@@ -115,6 +121,12 @@ function drawMishap(dice: Random, size: number, count: number): NonNullable<Devi
 /** Retained messages that the device's past, or a malicious client, may have left on the broker. */
 const left: readonly (readonly [topic: string, payloads: readonly string[]])[] = [
   ['$implementation/ota/status', ['200', '202', '206 1000/24000', '206 99/1', '400 BAD_CHECKSUM', '304', 'nonsense']],
+  [
+    '$implementation/ota/status',
+    ['500 DISCONNECTED', '408 TIMEOUT', '503 REBOOT_PENDING', '400 BAD_CHECKSUM 7 VALIDATE'],
+  ],
+  ['$implementation/version', ['3.0.0', '3.7.1', '4.0.0', 'x', '']],
+  ['$description', ['{', '[]', '{"name":1,"extensions":[{"toString":1}]}']],
   ['$state', ['ready', 'lost', 'init', 'sleeping', '__proto__']],
   ['$fw/checksum', ['0'.repeat(32), 'NEXT', '']],
   ['$fw/name', ['other', '<b>']],

@@ -14,6 +14,8 @@ import type { Left, Seen } from './record';
 const QUESTION = 4096;
 /** MAC of a device that replaces another one. */
 const ANOTHER_MAC = 'A0:20:A6:00:00:01';
+/** ms without a byte after which version 4 of the fork ends an update. */
+const OTA_TIMEOUT = 2000;
 /** ms for each 4 KiB. With a keepalive of 1 s, the MQTT client of the device gives up on an image of 64 kB. */
 const SLOW_FLASH = 250;
 /** ms after each `ready` in which a silent device reports nothing about an image. */
@@ -177,6 +179,9 @@ export class Home {
       implementation,
       core: plan.core,
       homie: plan.homie,
+      dialect: plan.dialect,
+      statusGrace: plan.statusGrace,
+      otaTimeout: OTA_TIMEOUT,
       segment: plan.segment,
       uptime: plan.uptime,
       bootDelay: plan.bootDelay,
@@ -211,6 +216,8 @@ export class Home {
         return { crashAt: mishap.at, times: mishap.times };
       case 'hang':
         return { hangAt: mishap.at };
+      case 'stall':
+        return { stallAt: mishap.at, times: mishap.times };
       case 'bad flash':
         return { failWriteAt: mishap.at };
       case 'loses': {

@@ -10,6 +10,11 @@ export type Family = 'esp8266' | 'esp32';
 const roles = ['previous', 'running', 'next', 'newest', 'other', 'strange'] as const;
 type Role = (typeof roles)[number];
 
+/** Bytes. Images of this size say which firmware they hold, so that updates lead from the original to the fork and back. */
+export const MIXED = 48_000;
+
+const dialects = { previous: '3', running: '3', next: '4', newest: '3.7', other: '3', strange: '4' } as const;
+
 const built = new Map<string, Buffer>();
 const meanings = new Map<string, readonly string[]>();
 
@@ -20,7 +25,13 @@ export function image(role: Role, family: Family, size: number): Buffer {
   if (known !== undefined) return known;
   const index = roles.indexOf(role);
   const build = family === 'esp32' ? buildEsp32Image : buildEsp8266Image;
-  const bytes = build({ name: `chaos-${family}`, version: `1.${index}.0`, size: size + index * 1600, seed: index + 1 });
+  const bytes = build({
+    name: `chaos-${family}`,
+    version: `1.${index}.0`,
+    size: size + index * 1600,
+    seed: index + 1,
+    ...(size === MIXED && { dialect: dialects[role] }),
+  });
   built.set(name, bytes);
   meanings.set(md5(bytes), checksums(bytes));
   return bytes;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageOrigin } from '../../src/library/choose';
+import type { DialectName } from '../simulator/dialects';
 
 /** The `nth` occurrence of a protocol event, at one device or at any. Never a point in time. */
 export interface Moment {
@@ -94,6 +95,10 @@ export interface DevicePlan {
   readonly implementation: 'esp8266' | 'esp32';
   readonly core: 2 | 3;
   readonly homie: 2 | 3;
+  /** Firmware of the images that do not say which one they hold. */
+  readonly dialect: DialectName;
+  /** ms from an OTA status to the reboot, with the fork. */
+  readonly statusGrace: number;
   readonly segment: 536 | 1460;
   /** Seconds since its boot. */
   readonly uptime: number;
@@ -114,7 +119,7 @@ export interface DevicePlan {
   /** The device is off until this moment. */
   readonly absentUntil?: Moment;
   readonly mishap?:
-    | { readonly what: 'drop' | 'hang' | 'crash' | 'bad flash'; readonly at: number; readonly times: number }
+    | { readonly what: 'drop' | 'hang' | 'crash' | 'stall' | 'bad flash'; readonly at: number; readonly times: number }
     | { readonly what: 'loses'; readonly statuses: readonly string[] }
     | { readonly what: 'never back' | 'comes back with another' | 'comes back as before' | 'silent reboot' | 'deaf' }
     /** `never idle`: a flashed image waits indefinitely. `200 lost`: the connection is lost, too. */
