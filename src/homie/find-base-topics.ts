@@ -2,7 +2,7 @@ import type { Connection } from '../mqtt/connection';
 import { plainText } from '../plain-text';
 import { isDeviceId } from './device-id';
 import { CONVENTION_5, normalizeBaseTopic } from './topics';
-import { readDescription } from './values';
+import { DESCRIPTION, readDescription } from './values';
 import { untilQuiet } from './until-quiet';
 
 /** The most levels of a base topic that are searched. */
@@ -58,8 +58,6 @@ export async function findBaseTopics(
     .map(([base]) => base);
   return { found, isComplete };
 }
-
-const DESCRIPTION = '$description';
 
 /** The extension of the fork, which adds what an update needs to convention 5 (labodj/homie-esp8266 4.0.0). */
 const EXTENSION = 'io.github.labodj.esp-runtime';

@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import { isDeviceId, MAX_ID } from './device-id';
-import { topicReaders } from './values';
+import { DESCRIPTION, topicReaders } from './values';
 
 /** The longest topic that a device receives, in bytes (seen on homie-esp8266 ba452ea: longer topics never reach it). */
 const MAX_TOPIC = 129;
@@ -55,10 +55,12 @@ export function firmwareTopic(base: string, id: string, md5: string, limit = MAX
 export const CONVENTION_5 = '5/';
 
 /**
- * Returns the topic filters for all devices under a base topic, or for one of them.
+ * Returns the topic filters for all devices under a base topic, or for one of them. An ACL for other conventions need not
+ * know the topic of convention 5.
  *
  * @param base the base topic with its trailing slash
  */
 export function subscriptions(base: string, id = '+'): string[] {
-  return [...topicReaders.keys()].map((topic) => `${base}${id}/${topic}`);
+  const names = [...topicReaders.keys()].filter((name) => name !== DESCRIPTION || base.endsWith(`/${CONVENTION_5}`));
+  return names.map((name) => `${base}${id}/${name}`);
 }

@@ -8,6 +8,9 @@ const REDACTED = '•••';
 const MAX_CONFIG = 4096;
 const MAX_VALUE = 256;
 
+/** Describes a device of convention 5. */
+export const DESCRIPTION = '$description';
+
 /** The longest description of a device that is read, in bytes. Only its name is kept. */
 const MAX_DESCRIPTION = 65_536;
 
@@ -45,8 +48,7 @@ const readers: readonly TopicReader[] = [
   reader('$fw/checksum', 'checksum', readChecksum),
   reader('$homie', 'homie', readSharedText),
   reader('$name', 'name', readText),
-  // Convention 5.
-  reader('$description', 'name', (payload) => nameIn(payload)),
+  reader(DESCRIPTION, 'name', (payload) => nameIn(payload)),
   reader('$mac', 'mac', readText),
   reader('$fw/name', 'fwName', readSharedText),
   reader('$fw/version', 'fwVersion', readSharedText),

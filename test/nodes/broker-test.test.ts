@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { FlowNode } from 'node-red-node-test-helper';
+import { SimulatedDevice } from '../simulator/device';
 import { startAedes, startExactAedes } from '../support/aedes';
+import { running } from '../support/images';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
 import { untilTrue } from '../support/until-true';
@@ -219,6 +221,23 @@ describe('the test of a connection', () => {
     assert.deepEqual(
       ['devices', 'ready', 'elsewhere'].map((name) => Reflect.get(answer, name)),
       [1, 0, []],
+    );
+  });
+
+  it('names the base topic of devices of convention 5 beside other devices', async () => {
+    const broker = await startAedes();
+    ends.push(() => broker.close());
+    const devices = [
+      new SimulatedDevice({ url: broker.url, id: 'lamp', image: running }),
+      new SimulatedDevice({ url: broker.url, id: 'lamp', image: running, convention: 5 }),
+    ];
+    await Promise.all(devices.map((device) => device.start()));
+    const flow = await lonely();
+    const answer = { ...(await tryOut(flow, { port: String(broker.port) })) };
+    await Promise.all(devices.map((device) => device.stop()));
+    assert.deepEqual(
+      ['devices', 'elsewhere'].map((name) => Reflect.get(answer, name)),
+      [1, ['homie/5/']],
     );
   });
 
