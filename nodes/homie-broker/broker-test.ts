@@ -27,7 +27,7 @@ type TestAnswer =
       readonly ready: number;
       /** The first devices, which the dialogs offer until the broker is deployed. */
       readonly list: readonly OfferedDevice[];
-      /** If there are no devices: other base topics that have some. */
+      /** Other base topics that have devices: if there are devices here, only that of convention 5. */
       readonly elsewhere: readonly string[];
       /** Whether the search for other base topics was complete. */
       readonly searched: boolean;
@@ -114,10 +114,9 @@ async function test({ clientId, ...settings }: BrokerOptions, known: readonly st
     if (!receiving && !broker.isSettled) throw new HomieError('NOT_CONNECTED');
     await withDeadline(PATIENCE, undefined, (patience) => broker.seek(known, patience)).catch(() => undefined);
     const { registry } = broker;
-    const { found, isComplete } =
-      registry.devices.size > 0 || receiving
-        ? { found: [], isComplete: false }
-        : await findBaseTopics(broker.connection);
+    const { found, isComplete } = receiving
+      ? { found: [], isComplete: false }
+      : await findBaseTopics(broker.connection, registry.devices.size > 0 ? broker.baseTopic : undefined);
     // The search may have found devices under the base topic itself that had sent nothing else.
     const devices = [...registry.devices.values()];
     return {

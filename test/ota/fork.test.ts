@@ -1,11 +1,13 @@
 /** Updates of devices with the maintained fork, labodj/homie-esp8266. */
 import assert from 'node:assert/strict';
 import { connectAsync } from 'mqtt';
+import { once } from 'node:events';
 import { Firmware } from '../../src/firmware/firmware';
+import { flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { describeExchanges, type Row } from './exchange-rows';
-import { codeOf, Lab, next, raw } from './lab';
+import { codeOf, Lab, next, patient, raw } from './lab';
 
 const original = buildEsp8266Image({ name: 'my-light', version: '1.0.0', dialect: '3', seed: 11 });
 const fork = buildEsp8266Image({ name: 'my-light', version: '1.1.0', dialect: '4', seed: 12 });
@@ -259,6 +261,37 @@ describeWithBrokers('a device of version 4 of the maintained fork', (start) => {
       await seen('500 DISCONNECTED');
       assert.equal(locks.isRebootPending(lab.device.id), false);
     } finally {
+      await lab.close();
+    }
+  });
+
+  it('may be sent an image again that it has discarded while this process was restarted', async () => {
+    const lab = await Lab.open(broker.url, { dialect: '4', misbehaviour: { dropAt: 30_000 } });
+    const other = await connectAsync(broker.url);
+    try {
+      const { id } = lab.device;
+      const known = lab.broker.registry.get(id);
+      assert.ok(known);
+      const firmware = await raw(next);
+      const flight = flightOf(known);
+      const isBack = once(lab.device, 'disconnected');
+      await other.publishAsync(`homie/${id}/$implementation/ota/firmware/${firmware.info.md5}`, next, { qos: 1 });
+      await isBack;
+      lab.broker.locks.takeUp(id, 'test');
+      const end = await judgeImageInFlight({
+        broker: lab.broker,
+        device: id,
+        job: 'test',
+        firmware,
+        flight,
+        settings: { ...patient, stall: 300 },
+        abandon: new AbortController().signal,
+        report: () => undefined,
+        watchOn: () => undefined,
+      });
+      assert.deepEqual(end, { kind: 'again' });
+    } finally {
+      await other.endAsync();
       await lab.close();
     }
   });
