@@ -13,8 +13,8 @@ import type { HomieBroker } from '../../src/homie/broker';
  */
 export function bugReport(RED: NodeAPI, broker: HomieBroker, subject: Subject): string {
   const versions = {
-    [name]: version,
-    'Node-RED': String(Reflect.get(RED.settings, 'version')),
+    Package: `${name} ${version}`,
+    'Node-RED': String(Reflect.get(RED.settings, 'version') ?? 'unknown'),
     'Node.js': process.version,
     'Operating system': `${os.type()} ${os.release()} ${process.arch}`,
     'MQTT.js': MqttClient.VERSION,

@@ -35,7 +35,7 @@ export function writeBugReport({ at, versions, broker, devices, jobs, history }:
     const all = lines.flatMap((each) => linesOf(each, ''));
     return all.length === 0 ? [] : [`#### ${title}`, all.join('\n')];
   });
-  const head = `### Report of node-red-homie-ota\n\n${at}. ${MASK} stands for what is left out: addresses, names and values.`;
+  const head = `### Report of node-red-homie-ota\n\n${at}. ${MASK} stands for what is left out, such as addresses and values.`;
   return `${maskMacs([head, ...written].join('\n\n'))}\n`;
 }
 
@@ -126,7 +126,7 @@ function jobLines({ change, to, paths, startedAt, summary, settings }: JobFacts,
     ...(error ? [errorLine('Stopped by', error)] : []),
     line('Started', startedAt),
     line('Duration', seconds(duration)),
-    line('Settings that are not the default', ...(settings?.length === 0 ? ['none'] : (settings ?? []))),
+    line('Settings that are not the default (times in ms)', ...(settings?.length === 0 ? ['none'] : (settings ?? []))),
     line('Devices', devices.length, ...Object.entries(counts).map(([each, count]) => `${count} ${each}`)),
     ...shown.map((result) => resultLine(result, false)),
     line('More devices', devices.length > shown.length && devices.length - shown.length),

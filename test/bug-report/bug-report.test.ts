@@ -121,7 +121,7 @@ describe('a bug report', () => {
       `#### Job \`${job.id.slice(0, 8)}\``,
       '- Change: `configuration`',
       '- Paths: `wifi.ssid`, `wifi.password`, `settings.•••`',
-      '- Settings that are not the default: `allowRisky: true`, `secretBytes: •••`, `concurrency: 3`, `exclude: 1 in the list`',
+      '- Settings that are not the default (times in ms): `allowRisky: true`, `secretBytes: •••`, `concurrency: 3`, `exclude: 1 in the list`',
     ]) {
       assert.ok(text.split('\n').includes(line), `${line} in\n${text}`);
     }
