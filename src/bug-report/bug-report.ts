@@ -1,5 +1,6 @@
 /** Writes a bug report, in Markdown for an issue on GitHub. */
 import { MASK } from '../config/patch';
+import type { Fact } from '../homie/device';
 import { plainText } from '../plain-text';
 import type { Remembered } from '../rollout/store/history-record';
 import type { FirmwareName } from '../update/update';
@@ -62,56 +63,84 @@ function short(id: string): string {
 
 function brokerLines({ address, status, lastFailure, baseTopic, isSettled, counts, isFull }: BrokerFacts): Line[] {
   const { scheme, port } = address;
-  const url = `${scheme}://${MASK}${port === undefined ? '' : `:${port}`}`;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const isOn = status.state === 'connected';
-  const states = Object.entries(counts).map(([state, count]) => `${count} ${state}`);
+  const isReceiving = status.state === 'connected' && !isSettled;
   return [
-    line('Address', url),
-    line('State', status.state, isOn && !isSettled && 'retained messages are still arriving'),
-    line('MQTT version', isOn && (status.protocolVersion === 5 ? '5' : '3.1.1')),
-    line('TLS', scheme === 'mqtts' || scheme === 'wss' ? 'yes' : 'no'),
-    line('WebSocket', scheme === 'ws' || scheme === 'wss' ? 'yes' : 'no'),
-    line('Maximum packet size of the broker', isOn && (status.maximumPacketSize ?? 'not stated')),
-    line('Not supported by the broker', ...((isOn && status.lacks) || [])),
-    ...(isOn && status.refusal ? [errorLine('Refused subscriptions', status.refusal)] : []),
+    line('Address', `${scheme}://${MASK}${port === undefined ? '' : `:${port}`}`),
+    line('State', status.state, isReceiving && 'retained messages are still arriving'),
+    line('TLS', yesOrNo(scheme === 'mqtts' || scheme === 'wss')),
+    line('WebSocket', yesOrNo(scheme === 'ws' || scheme === 'wss')),
+    ...connectionLines(status),
     ...(lastFailure ? [errorLine('Last failed connection', lastFailure.error, time(lastFailure.at))] : []),
     line('Base topic', baseTopic),
-    line('Devices', total, ...states, isFull && 'limit reached'),
+    line('Devices', total, ...countsOf(counts), isFull && 'limit reached'),
+  ];
+}
+
+function connectionLines(status: BrokerFacts['status']): Line[] {
+  if (status.state !== 'connected') return [];
+  const { protocolVersion, maximumPacketSize = 'not stated', lacks = [], refusal } = status;
+  return [
+    line('MQTT version', protocolVersion === 5 ? '5' : '3.1.1'),
+    line('Maximum packet size of the broker', maximumPacketSize),
+    line('Not supported by the broker', ...lacks),
+    ...(refusal ? [errorLine('Refused subscriptions', refusal)] : []),
   ];
 }
 
 function deviceLines(device: DeviceFacts): Line[] {
-  const { state, published, firmware, offer, pending, holder, seen, images } = device;
+  const { state, published, firmware, holder, pending, sleeps, seen = 'not since Node-RED connected' } = device;
   const { homie, implementation, implementationVersion, otaStatus, signal, uptime, interval } = published;
   return [
-    line('State', state?.value ?? 'unknown', state && (state.live ? 'live' : 'retained'), device.sleeps && 'sleeps'),
-    line('Last seen', seen ?? 'not since Node-RED connected'),
+    line('State', state?.value ?? 'unknown', arrival(state), sleeps && 'sleeps'),
+    line('Last seen', seen),
     line('Firmware', ...namesOf(firmware)),
     line('Implementation', implementation?.value, implementationVersion?.value),
     line('Homie convention', homie?.value),
-    line('OTA', device.otaEnabled === undefined ? 'unknown' : device.otaEnabled ? 'enabled' : 'disabled'),
-    line('Last OTA status', otaStatus?.value, otaStatus && (otaStatus.live ? 'live' : 'retained')),
-    line('Uptime', uptime && `${uptime.value} s`, uptime && (uptime.live ? 'live' : 'retained')),
-    line('Statistics interval', interval && `${interval.value} s`),
-    line('Wi-Fi signal', signal && `${signal.value} %`),
-    line('In a job', holder !== undefined && short(holder)),
+    line('OTA enabled', device.otaEnabled === undefined ? 'unknown' : yesOrNo(device.otaEnabled)),
+    line('Last OTA status', otaStatus?.value, arrival(otaStatus)),
+    line('Uptime', inUnit(uptime, 's'), arrival(uptime)),
+    line('Statistics interval', inUnit(interval, 's')),
+    line('Wi-Fi signal', inUnit(signal, '%')),
+    line('In a job', holder && short(holder)),
     line('May still have to boot', pending),
-    line('Excluded from updates', device.isExcluded && 'yes'),
-    line('Can be rolled back', device.canRollBack ? 'yes' : 'no'),
-    line('On offer', ...(offer ? [...namesOf(offer), offer.state, offer.isStopped && 'stopped by failures'] : [])),
-    ...images.map(({ md5, transfers, had, held, replaced, wasRolledBack }) =>
-      line(
-        'Known image',
-        `MD5 ${md5}`,
-        `transfers: ${transfers}`,
-        had && 'has run',
-        held !== undefined && `held back: ${held}`,
-        replaced && 'replaced',
-        wasRolledBack && 'held back: rolled back',
-      ),
-    ),
+    line('Excluded from updates', yesOrNo(device.isExcluded)),
+    line('Can be rolled back', yesOrNo(device.canRollBack)),
+    ...imageLines(device),
   ];
+}
+
+function imageLines({ offer, images }: DeviceFacts): Line[] {
+  const known = images.map(({ md5, transfers, had, held, replaced, wasRolledBack }) =>
+    line(
+      'Known image',
+      `MD5 ${md5}`,
+      `transfers: ${transfers}`,
+      had && 'has run',
+      held && `held back: ${held}`,
+      replaced && 'replaced',
+      wasRolledBack && 'held back: rolled back',
+    ),
+  );
+  if (offer === undefined) return known;
+  return [line('On offer', ...namesOf(offer), offer.state, offer.isStopped && 'stopped by failures'), ...known];
+}
+
+/** Returns how a fact arrived. */
+function arrival(fact: Fact<unknown> | undefined): string | undefined {
+  return fact && (fact.live ? 'live' : 'retained');
+}
+
+function inUnit(fact: Fact<unknown> | undefined, unit: string): string | undefined {
+  return fact && `${String(fact.value)} ${unit}`;
+}
+
+function yesOrNo(is: boolean): string {
+  return is ? 'yes' : 'no';
+}
+
+function countsOf(counts: Readonly<Record<string, number | undefined>>): string[] {
+  return Object.entries(counts).map(([state, count]) => `${count} ${state}`);
 }
 
 function jobLines({ change, to, paths, startedAt, summary, settings }: JobFacts, asked: ReadonlySet<string>): Line[] {
@@ -127,7 +156,7 @@ function jobLines({ change, to, paths, startedAt, summary, settings }: JobFacts,
     line('Started', startedAt),
     line('Duration', seconds(duration)),
     line('Settings that are not the default (times in ms)', ...(settings?.length === 0 ? ['none'] : (settings ?? []))),
-    line('Devices', devices.length, ...Object.entries(counts).map(([each, count]) => `${count} ${each}`)),
+    line('Devices', devices.length, ...countsOf(counts)),
     ...shown.map((result) => resultLine(result, false)),
     line('More devices', devices.length > shown.length && devices.length - shown.length),
   ];

@@ -9,12 +9,13 @@ import { inEnglish, textOf, type ErrorCode, type ErrorKey, type Value, type Valu
  * The values in the texts of errors that a report shows. All others are masked: addresses, paths of files, reasons in
  * the words of the operating system, and values of settings and configurations.
  */
-const shown: ReadonlySet<string> = new Set([
-  ...['actual', 'at', 'baseTopic', 'bytes', 'checksum', 'chip', 'code', 'count', 'device', 'end', 'firmware', 'flash'],
-  ...['given', 'id', 'images', 'implementation', 'interval', 'length', 'limit', 'max', 'md5', 'megabytes', 'members'],
-  ...['min', 'name', 'number', 'offered', 'part', 'percent', 'position', 'running', 'runs', 'seconds', 'seen', 'shown'],
-  ...['similar', 'size', 'state', 'stated', 'status', 'stored', 'topic', 'topics', 'type', 'unit', 'used', 'version'],
-]);
+const shown: ReadonlySet<string> = new Set(
+  [
+    'actual at baseTopic bytes checksum chip code count device end firmware flash given id images implementation interval',
+    'length limit max md5 megabytes members min name number offered part percent position running runs seconds',
+    'seen shown similar size state stated status stored topic topics type unit used version',
+  ].flatMap((names) => names.split(' ')),
+);
 
 /** The values that are paths in a configuration. */
 const paths: ReadonlySet<string> = new Set(['key', 'keys', 'path', 'paths', 'settings']);

@@ -86,7 +86,7 @@ describe('a bug report', () => {
       '- State: `ready`, `retained`',
       `- Firmware: \`my-light\`, \`1.0.0\`, \`MD5 ${checksum}\``,
       '- Implementation: `esp8266`, `3.0.1`',
-      '- OTA: `enabled`',
+      '- OTA enabled: `yes`',
       '- Uptime: `3600 s`, `retained`',
       '- In a job: `fedcba98`',
       '- May still have to boot: `image`',
