@@ -6,30 +6,34 @@ import { forgetDevices } from '../../src/devices/forget-devices';
 import { listDevices } from '../../src/devices/list';
 import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
 import { Queue } from '../../src/rollout/queue';
+import type { HomieBroker } from '../../src/homie/broker';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
-import { readAction, readOptions, type Request } from '../shared/request';
+import { isAbsent, readAction, readDevices, readOptions, type Request } from '../shared/request';
 
 /** The settings that a message may have. */
 const optionNames = queryNames.filter((name) => name !== 'device');
 
+interface DeviceActionsInput {
+  readonly link: BrokerLink;
+  /** The filters of the node, used unless a message sets others, or the error in them. */
+  readonly query: DeviceQuery | HomieError;
+  /** Where the library of firmware is read from; undefined if there is no user directory. */
+  readonly store: JobStore | undefined;
+  /** Returns a bug report about a broker and some of its devices. */
+  readonly report: (broker: HomieBroker, devices: readonly string[]) => string;
+}
+
 /** The actions of a homie-devices node. */
 export class DeviceActions {
-  readonly #link: BrokerLink;
-  /** The filters of the node, used unless a message sets others, or the error in them. */
-  readonly #query: DeviceQuery | HomieError;
+  readonly #input: DeviceActionsInput;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  readonly #store: JobStore | undefined;
-
-  /** @param store where the library of firmware is read from; undefined if there is no user directory */
-  constructor(link: BrokerLink, query: DeviceQuery | HomieError, store: JobStore | undefined) {
-    this.#link = link;
-    this.#query = query;
-    this.#store = store;
+  constructor(input: DeviceActionsInput) {
+    this.#input = input;
   }
 
   /**
@@ -58,11 +62,19 @@ export class DeviceActions {
 
   async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
     const { signal } = this.#closing;
-    const action = readAction(msg['action'], ['list', 'forget']);
-    const options = orThrow(readOptions(msg['options'], optionNames));
-    const query = readQuery(orThrow(this.#query), { ...options, device: msg['device'] });
-    if ('error' in this.#link) throw this.#link.error;
-    const { broker } = this.#link;
+    const { link, query: own, store, report } = this.#input;
+    const action = readAction(msg['action'], ['list', 'forget', 'report']);
+    const { device, options: given } = msg;
+    const options = orThrow(readOptions(given, optionNames));
+    if (action === 'report') {
+      if ('error' in link) throw link.error;
+      // The filters of the node must not keep a device out of a report.
+      send(report(link.broker, isAbsent(device) || device === '' ? [] : readDevices(device)));
+      return undefined;
+    }
+    const query = readQuery(orThrow(own), { ...options, device });
+    if ('error' in link) throw link.error;
+    const { broker } = link;
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
     signal.throwIfAborted();
     if (action === 'list') {
@@ -70,7 +82,7 @@ export class DeviceActions {
       return undefined;
     }
     // The images of devices are known only then.
-    await this.#store?.open();
+    await store?.open();
     const { library } = Queue.of(broker);
     const forgotten = await forgetDevices({ broker, library }, query, firmware, signal);
     send(forgotten.map(answerOf));

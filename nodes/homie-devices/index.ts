@@ -6,6 +6,7 @@ import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
 import { Queue } from '../../src/rollout/queue';
 import { words } from '../../src/texts/en-US.json';
 import { linkTo, type BrokerLink } from '../shared/broker-node';
+import { bugReport } from '../shared/bug-report';
 import { DeviceActions } from './device-actions';
 import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
@@ -28,7 +29,8 @@ export = (RED: NodeAPI): void => {
     );
     // The library of firmware is read from there.
     const use = useStore(RED);
-    const actions = new DeviceActions(link, query, use?.store);
+    const report = (broker: HomieBroker, devices: readonly string[]): string => bugReport(RED, broker, { devices });
+    const actions = new DeviceActions({ link, query, store: use?.store, report });
 
     /** The last error, shown until a message succeeds or the connection changes. */
     let failed = query instanceof HomieError ? query : undefined;

@@ -123,6 +123,12 @@ export interface DeviceDetails {
     { readonly content: JsonObject; readonly fields: readonly ConfigField[] } | { readonly says: readonly Value[] };
 }
 
+/** `GET brokers/:id/report`. */
+export interface ReportAnswer {
+  /** A bug report in Markdown, in English. */
+  readonly text: string;
+}
+
 export interface DeviceFacts {
   readonly id: string;
   readonly baseTopic: string;

@@ -1,6 +1,9 @@
 import type { NodeAPI } from 'node-red';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
+import type { Subject } from '../../src/bug-report/facts';
+import { bugReport } from '../shared/bug-report';
 import { ownPagesOnly, type Reply } from '../shared/same-origin';
+import type { ReportAnswer } from './answers';
 import { detailsOf } from './device-details';
 import { findJobs } from './find-jobs';
 import { readUpload, UploadSlots, type Upload } from './firmware-upload';
@@ -46,6 +49,14 @@ export = (RED: NodeAPI): void => {
     answer(response, async () => detailsOf(jobsOf(request), String(request.params.device)));
   });
 
+  RED.httpAdmin.get('/homie-ota/brokers/:id/report', ownPagesOnly, read, (request, response) => {
+    const { device, job } = request.query;
+    answer(response, async (): Promise<ReportAnswer> => {
+      const { broker } = jobsOf(request);
+      return { text: bugReport(RED, broker, readSubject(device, job)) };
+    });
+  });
+
   RED.httpAdmin.post('/homie-ota/brokers/:id/offers', ownPagesOnly, write, (request, response) => {
     const { replace = 'false' } = request.query;
     limited(request, response, async (jobs) => {
@@ -83,6 +94,18 @@ export = (RED: NodeAPI): void => {
     limited(request, response, async (jobs) => steerJob(jobs, 'close', String(request.params.job)));
   });
 };
+
+/**
+ * Reads what a report is about.
+ *
+ * @throws {SidebarRefusal} malformed
+ */
+function readSubject(device: unknown, job: unknown): Subject {
+  return {
+    ...(device !== undefined && { devices: [readText(device)] }),
+    ...(job !== undefined && { job: readText(job) }),
+  };
+}
 
 interface Response extends Reply {
   end(): unknown;

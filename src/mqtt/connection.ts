@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
-import { clientOptions, type ConnectionOptions } from './options';
+import { addressOf, clientOptions, type Address, type ConnectionOptions } from './options';
 import { closedWithoutWord, explain, refusesVersion, type ConnectionEnd } from './reason';
 import type { Published, PublishOptions } from './publish-queue';
 import { Session, type Lack } from './session';
@@ -26,6 +26,13 @@ export type ConnectionStatus =
       readonly lacks?: readonly Lack[];
     }
   | { readonly state: 'disconnected'; readonly error: HomieError };
+
+/** Why there was no connection, or no longer one. */
+export interface ConnectionFailure {
+  readonly error: HomieError;
+  /** In ms since 1970. */
+  readonly at: number;
+}
 
 /** A connection that lasted this long, in ms, resets the pause before the next reconnect to its minimum. */
 const GOOD = 10_000;
@@ -55,6 +62,7 @@ export class Connection extends EventEmitter<{
    */
   #known: 4 | 5 | undefined;
   #failures = 0;
+  #lastFailure: ConnectionFailure | undefined;
   #heardAt = performance.now();
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -71,6 +79,16 @@ export class Connection extends EventEmitter<{
 
   get status(): ConnectionStatus {
     return this.#status;
+  }
+
+  /** The last failure, even if there is a connection again. */
+  get lastFailure(): ConnectionFailure | undefined {
+    return this.#lastFailure;
+  }
+
+  /** The part of the address that may be published. */
+  get address(): Address {
+    return addressOf(this.#options);
   }
 
   /** When the broker last sent something, in ms of `performance.now()`. */
@@ -193,7 +211,9 @@ export class Connection extends EventEmitter<{
         return;
       }
     }
-    this.#become({ state: 'disconnected', error: explain(end, this.#known !== undefined) });
+    const error = explain(end, this.#known !== undefined);
+    this.#lastFailure = { error, at: Date.now() };
+    this.#become({ state: 'disconnected', error });
     const { min, max } = this.#backoff;
     const pause = Math.min(max, min * 2 ** Math.min(this.#failures, 20));
     this.#failures += 1;

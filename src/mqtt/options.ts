@@ -100,6 +100,23 @@ export function shownUrl(text: string): string {
   return `${protocol}//${host}`;
 }
 
+/** The part of an address that names no host. */
+export interface Address {
+  readonly scheme: 'mqtt' | 'mqtts' | 'ws' | 'wss';
+  /** Undefined if it is the usual one, or comes from something that must not be shown. */
+  readonly port?: string;
+}
+
+/**
+ * Returns the part of the address of a broker that may be published.
+ *
+ * @throws {HomieError} BROKER_SETTINGS: the URL is not that of a broker
+ */
+export function addressOf({ url, shownUrl: shown = url }: ConnectionOptions): Address {
+  const port = /^\w+:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(shown)?.[1];
+  return { scheme: schemeOf(brokerUrl(url)), ...(port !== undefined && { port }) };
+}
+
 /** Returns whether the connection uses TLS. */
 export function isEncrypted(url: string): boolean {
   return /^(mqtts|wss):/i.test(url);

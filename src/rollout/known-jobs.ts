@@ -9,7 +9,7 @@ const MAX_STALE = 10;
 const MAX_ENDED = 200;
 
 /** The part of the work that is kept as long as the job: without the image and everything that refers to it. */
-export type KnownWork = Pick<Work, 'brings' | 'identity' | 'subject' | 'forAll' | 'isRollback' | 'to' | 'paths' | 'by'>;
+export type KnownWork = Omit<Work, 'make' | 'record'>;
 
 /** A job and its origin. */
 export interface KnownJob {

@@ -63,6 +63,11 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     return this.#known.of(node).map(({ job }) => job);
   }
 
+  /** Returns all jobs with what they do, oldest first. */
+  known(): readonly Pick<KnownJob, 'job' | 'work'>[] {
+    return this.#known.of();
+  }
+
   /** Returns the jobs that have not ended. */
   open(node?: string): Job[] {
     return this.jobs(node).filter(({ isEnded }) => !isEnded);
@@ -256,7 +261,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 }
 
 /** Leaves out everything that refers to an image. */
-function knownOf({ make: _make, record: _record, wish: _wish, ...known }: Work): KnownWork {
+function knownOf({ make: _make, record: _record, ...known }: Work): KnownWork {
   return known;
 }
 

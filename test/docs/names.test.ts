@@ -43,7 +43,7 @@ const nodes = [
     more: [],
     settings: [...queryNames],
     message: ['payload', 'options', 'action', 'checksum'],
-    actions: ['list', 'forget'],
+    actions: ['list', 'forget', 'report'],
   },
   {
     type: 'homie-firmware',

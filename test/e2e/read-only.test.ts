@@ -6,7 +6,12 @@ import { running } from '../support/images';
 import { LoggedIn } from '../support/logged-in';
 
 /** All that the reader is answered. */
-const allowed = ['GET brokers/:id/devices', 'GET brokers/:id/devices/:device', 'GET brokers/:id/table'];
+const allowed = [
+  'GET brokers/:id/devices',
+  'GET brokers/:id/devices/:device',
+  'GET brokers/:id/report',
+  'GET brokers/:id/table',
+];
 
 const secret = 'pl4nted-token';
 const devices = [

@@ -194,6 +194,7 @@ export class LoggedIn {
     switch (nameOf(route)) {
       case 'GET brokers/:id/devices':
       case 'GET brokers/:id/devices/:device':
+      case 'GET brokers/:id/report':
       case 'GET brokers/:id/table':
         return this.ask(who, path, { method });
       case 'POST brokers/:id/offers':

@@ -8,6 +8,7 @@ import { JobStrip, Jobs } from './jobs';
 import { Offers, OfferLine } from './offers';
 import { Icon } from './parts';
 import { Plan } from './plan';
+import { Report } from './report';
 import { DeviceTable } from './table';
 import { sentences, t, localNumber } from './texts';
 import { useViews } from './view-stack';
@@ -72,6 +73,8 @@ function Shown({ view }: { readonly view: View }) {
       return <Offers {...view} />;
     case 'jobs':
       return <Jobs />;
+    case 'report':
+      return <Report {...view} />;
   }
 }
 

@@ -10,6 +10,7 @@ import { Facts } from './facts';
 import { History } from './history';
 import { MenuButton } from './menu';
 import { Button, Icon, ProgressBar, useTick, ViewHead } from './parts';
+import { CopyReport } from './report';
 import { statusOf } from './row-status';
 import { t } from './texts';
 import { deviceTabs, useSidebar, type DeviceTab, type View } from './views';
@@ -31,7 +32,9 @@ export function Details({ id, tab: first = 'facts' }: Extract<View, { kind: 'dev
   }, [isUnsaved]);
   return (
     <section class="homie-view homie-device" aria-label={name}>
-      <ViewHead title={name} back={t('back')} onBack={back} />
+      <ViewHead title={name} back={t('back')} onBack={back}>
+        <CopyReport id="device-report" about={{ device: id }} name={name} />
+      </ViewHead>
       {leaving !== undefined && <LeaveQuestion onLeave={leaving} onStay={() => setLeaving(undefined)} />}
       <div class="homie-asked" hidden={leaving !== undefined}>
         {row !== undefined && <Now row={row} />}

@@ -2,6 +2,7 @@
 import { deploy, mayDeploy, openSettings, type BrokerNode, type TestedDevice } from './editor';
 import type { FeedState } from './feed';
 import { Button, Icon, useTick } from './parts';
+import { CopyReport } from './report';
 import { count, known, t } from './texts';
 import { useSidebar } from './views';
 
@@ -27,6 +28,7 @@ export function FirstSteps({ brokers }: { readonly brokers: readonly BrokerNode[
       <p>{t(`first.${state}.text`, { broker: label, baseTopic: node?.baseTopic ?? 'homie/' })}</p>
       {tested.length > 0 && <Tested devices={tested} />}
       {mayDeploy() && <StepButtons state={state} broker={broker} />}
+      {(state === 'disconnected' || state === 'connected') && <CopyReport id="copy-report" />}
     </section>
   );
 }

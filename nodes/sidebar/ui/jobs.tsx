@@ -4,6 +4,7 @@ import type { Feed } from './feed';
 import { JobButtons, JobProgress, StateIcon, useKeptFocus } from './job-parts';
 import { countsText, isCurrent, isOpen, jobWhy, percentOf, stateOf, summaryOf, titleOf } from './job-texts';
 import { Icon, useTick, ViewHead } from './parts';
+import { CopyReport } from './report';
 import { ago, count, exact, sentences, t } from './texts';
 import { useSidebar } from './views';
 
@@ -147,7 +148,10 @@ function FullCard({ job }: { readonly job: JobCard }) {
         </p>
       )}
       <Origin job={job} />
-      <JobButtons job={job} />
+      <div class="homie-jobfoot">
+        <JobButtons job={job} />
+        <CopyReport id={`copy-report-${job.id}`} about={{ job: job.id }} name={title} />
+      </div>
     </div>
   );
 }

@@ -2,6 +2,7 @@
 import type { TableRow } from '../../../src/devices/table';
 import { columns, marks, type Query } from './arrange';
 import { MenuButton, type MenuItem } from './menu';
+import { CopyReport } from './report';
 import { known, t } from './texts';
 
 interface ToolsInput {
@@ -49,6 +50,7 @@ export function Tools({ rows, query, hasHeaders, onQuery }: ToolsInput) {
           }
         />
       )}
+      <CopyReport id="copy-report" compact />
     </div>
   );
 }

@@ -9,7 +9,8 @@ export type View =
   | { readonly kind: 'plan'; readonly title: string; readonly request: PlanRequest }
   | { readonly kind: 'device'; readonly id: string; readonly tab?: DeviceTab }
   | { readonly kind: 'offers'; readonly file?: File }
-  | { readonly kind: 'jobs' };
+  | { readonly kind: 'jobs' }
+  | { readonly kind: 'report'; readonly text: string };
 
 export const deviceTabs = ['facts', 'config', 'history'] as const;
 

@@ -46,6 +46,11 @@ export class History {
     return this.#images.has(device) || this.#results.has(device);
   }
 
+  /** Returns what is remembered of the images that were sent to a device or seen on it. */
+  imagesOf(device: string): readonly (readonly [md5: string, ImageRecord])[] {
+    return [...(this.#images.get(device) ?? [])];
+  }
+
   /** Returns how many more transfers of an image to a device may be started. */
   mayTransfer(device: string, md5: string, attempts: number): number {
     return Math.max(0, attempts - this.#of(device, md5).transfers);
@@ -191,7 +196,7 @@ export class History {
   }
 
   #record(device: string): DeviceHistory | undefined {
-    const images = [...(this.#images.get(device) ?? [])];
+    const images = this.imagesOf(device);
     const results = this.lastResults(device);
     const stops = [...(this.#stops.get(device) ?? [])];
     if (images.length + results.length + stops.length === 0) return undefined;
