@@ -3,6 +3,7 @@
  */
 import type { BuildOptions } from 'esbuild';
 import { catalogueOf, nodes, type Section } from '../src/settings/table';
+import { SETTINGS_VERSION, withOldMessages } from '../src/settings/migrations';
 import type { Setting } from '../src/settings/setting';
 
 /** Options of esbuild for the script of the dialogs. */
@@ -13,13 +14,18 @@ export const dialogScript: BuildOptions = {
   banner: { js: '// Made by the build from nodes/shared/dialogs.js.' },
 };
 
-/** Inserts the common rows of dialogs, and the rows and defaults of the settings, into the HTML of a node. */
+/**
+ * Inserts the common rows of dialogs, the rows and defaults of the settings, and the version of the settings, into the
+ * HTML of a node.
+ */
 export function withSettings(type: string, html: string): string {
   const sections = Object.entries(nodes[type]?.sections ?? {});
   return html
+    .replace(/<div class="homie-form [^>]*>/, (form) => `${form}\n${version(type)}`)
     .replace('<!-- name and broker -->', () => nameAndBroker(type))
     .replace('<!-- devices -->', () => devices(type))
     .replace('<!-- settings -->', () => sections.map(([name, section]) => sectionHtml(type, name, section)).join('\n'))
+    .replace('// version', () => versionDefaults(type))
     .replace('// settings', () =>
       sections
         .flatMap(([, section]) => Object.entries(section).map(([name, each]) => defaultOf(name, each)))
@@ -31,6 +37,27 @@ export function withSettings(type: string, html: string): string {
 export function withShared(help: string, ofOta: string): string {
   const parts = ofOta.matchAll(/<!-- start of (\w+) -->([^]*?)<!-- end of \1 -->/g);
   return [...parts].reduce((text, [, name = '', part = '']) => text.replace(`<!-- ${name} -->`, () => part), help);
+}
+
+/**
+ * Returns the field that writes the version of the settings when a node is edited, and, for a node that was made with
+ * version 0.1.0, the setting of its messages.
+ */
+function version(type: string): string {
+  const prefix = type === 'homie-broker' ? 'node-config-input' : 'node-input';
+  const field = `<input type="hidden" id="${prefix}-settingsVersion" />`;
+  if (!withOldMessages.includes(type)) return field;
+  const shared = '@homie-ota/node-red-homie-ota/homie-broker:homie-broker';
+  return `${field}
+<div class="homie-check homie-old-messages"><input type="checkbox" id="${prefix}-oldMessages" />
+<div><label for="${prefix}-oldMessages" data-i18n="${shared}.label.oldMessages"></label>
+<div class="homie-hint" data-i18n="${shared}.hint.oldMessages"></div></div></div>`;
+}
+
+function versionDefaults(type: string): string {
+  const validate = `homieDialogs.validators('${type}').version`;
+  const field = `settingsVersion: { value: ${SETTINGS_VERSION}, validate: ${validate} },`;
+  return withOldMessages.includes(type) ? `${field}\noldMessages: { value: false },` : field;
 }
 
 function nameAndBroker(type: string): string {

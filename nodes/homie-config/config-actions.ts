@@ -18,7 +18,8 @@ import { Actions, orThrow, type Errand } from '../shared/actions';
 import type { Done } from '../shared/done';
 import { checkAnswer, failureAmong, withoutSays } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
-import { isAbsent, readDevices, readOptions, type Request } from '../shared/request';
+import { optionsOf } from '../shared/old-messages';
+import { isAbsent, readDevices, type Request } from '../shared/request';
 
 /** Maximum time that `get` waits for the connection, in ms. */
 const CONNECT_TIMEOUT = 10_000;
@@ -43,7 +44,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
     const { msg } = errand;
     const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
     if (action === 'set') errand.devices = namedDevices({ devices });
-    const options = orThrow(readOptions(msg['options'], optionNames));
+    const options = orThrow(optionsOf(msg, optionNames, this.around.oldMessages));
     const settings = readSettings(orThrow(this.settings.config), options);
     const rollout = readRollout(orThrow(this.settings.rollout), options);
     this.closing.throwIfAborted();

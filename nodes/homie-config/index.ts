@@ -12,8 +12,10 @@ import { ConfigActions, optionNames } from './config-actions';
 import { evaluateDevice, type DeviceField } from '../shared/device-field';
 import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings, runJobNode } from '../shared/job-node';
+import { migratedOf } from '../shared/migrated';
 import { takePatch } from './patch-message';
-import { readOptions, type Request } from '../shared/request';
+import { optionsOf } from '../shared/old-messages';
+import type { Request } from '../shared/request';
 import { persists } from '../shared/update-settings';
 
 interface ConfigDefinition extends NodeDef, DeviceField {
@@ -21,19 +23,21 @@ interface ConfigDefinition extends NodeDef, DeviceField {
 }
 
 export = (RED: NodeAPI): void => {
-  function HomieConfigNode(this: Node, definition: ConfigDefinition): void {
-    RED.nodes.createNode(this, definition);
+  function HomieConfigNode(this: Node, given: ConfigDefinition): void {
+    RED.nodes.createNode(this, given);
+    const { definition, newer, oldMessages } = migratedOf(this, given);
     const link = linkTo(RED, definition.broker);
     const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, this));
-    const config = ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
-    const rollout = ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
+    const config = newer ?? ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
+    const rollout = newer ?? ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
     runJobNode(RED, this, {
       link,
       settings: [config, rollout],
       persist: persists({ rollout }),
+      oldMessages,
       actions: (around) => new ConfigActions({ config, rollout, devices }, around),
-      take: (msg) => takePatch(msg, secretNames(config, msg)),
+      take: (msg) => takePatch(msg, secretNames(config, msg, oldMessages)),
     });
   }
 
@@ -41,10 +45,14 @@ export = (RED: NodeAPI): void => {
 };
 
 /** Returns the words that mark secret settings for a message; undefined if its settings are invalid. */
-function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
+function secretNames(
+  own: ConfigSettings | HomieError,
+  msg: NodeMessage,
+  oldMessages: boolean,
+): readonly string[] | undefined {
   if (own instanceof HomieError) return undefined;
   try {
-    return readSettings(own, orThrow(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
+    return readSettings(own, orThrow(optionsOf({ ...msg }, optionNames, oldMessages))).secretNames;
   } catch {
     return undefined;
   }

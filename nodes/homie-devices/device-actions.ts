@@ -10,10 +10,18 @@ import type { JobStore } from '../../src/rollout/store/job-store';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
-import { readAction, readOptions, type Request } from '../shared/request';
+import { optionsOf, withOldUpdates } from '../shared/old-messages';
+import { readAction, type Request } from '../shared/request';
 
 /** The settings that a message may have. */
 const optionNames = queryNames.filter((name) => name !== 'device');
+
+interface Around {
+  /** Where the library of firmware is read from; undefined if there is no user directory. */
+  readonly store: JobStore | undefined;
+  /** Whether messages have the form of version 0.1.0. */
+  readonly oldMessages: boolean;
+}
 
 /** The actions of a homie-devices node. */
 export class DeviceActions {
@@ -23,13 +31,12 @@ export class DeviceActions {
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  readonly #store: JobStore | undefined;
+  readonly #around: Around;
 
-  /** @param store where the library of firmware is read from; undefined if there is no user directory */
-  constructor(link: BrokerLink, query: DeviceQuery | HomieError, store: JobStore | undefined) {
+  constructor(link: BrokerLink, query: DeviceQuery | HomieError, around: Around) {
     this.#link = link;
     this.#query = query;
-    this.#store = store;
+    this.#around = around;
   }
 
   /**
@@ -58,19 +65,21 @@ export class DeviceActions {
 
   async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
     const { signal } = this.#closing;
+    const { store, oldMessages } = this.#around;
     const action = readAction(msg['action'], ['list', 'forget']);
-    const options = orThrow(readOptions(msg['options'], optionNames));
+    const options = orThrow(optionsOf(msg, optionNames, oldMessages));
     const query = readQuery(orThrow(this.#query), { ...options, device: msg['device'] });
     if ('error' in this.#link) throw this.#link.error;
     const { broker } = this.#link;
     const firmware = query.outdated ? await Firmware.from(msg['payload'], { checksum: msg['checksum'] }) : undefined;
     signal.throwIfAborted();
     if (action === 'list') {
-      send(await listDevices({ broker, updates: Queue.of(broker).updates }, query, firmware, signal));
+      const devices = await listDevices({ broker, updates: Queue.of(broker).updates }, query, firmware, signal);
+      send(oldMessages ? withOldUpdates(devices) : devices);
       return undefined;
     }
     // The images of devices are known only then.
-    await this.#store?.open();
+    await store?.open();
     const { library } = Queue.of(broker);
     const forgotten = await forgetDevices({ broker, library }, query, firmware, signal);
     send(forgotten.map(answerOf));

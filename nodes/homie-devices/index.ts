@@ -11,6 +11,8 @@ import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
 import { useStore, type StoreUse } from '../shared/job-files';
 import { connectionStatus, errorStatus } from '../shared/job-status';
+import { migratedOf } from '../shared/migrated';
+import { newEvents } from '../shared/old-messages';
 import { deviceOf, keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 
@@ -20,15 +22,16 @@ interface DevicesDefinition extends NodeDef {
 }
 
 export = (RED: NodeAPI): void => {
-  function HomieDevicesNode(this: Node, definition: DevicesDefinition): void {
-    RED.nodes.createNode(this, definition);
+  function HomieDevicesNode(this: Node, given: DevicesDefinition): void {
+    RED.nodes.createNode(this, given);
+    const { definition, newer, oldMessages } = migratedOf(this, given);
     const link = linkTo(RED, definition.broker);
-    const query = ownSettings(this, () =>
-      readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))),
-    );
+    const query =
+      newer ??
+      ownSettings(this, () => readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))));
     // The library of firmware is read from there.
     const use = useStore(RED);
-    const actions = new DeviceActions(link, query, use?.store);
+    const actions = new DeviceActions(link, query, { store: use?.store, oldMessages });
 
     /** The last error, shown until a message succeeds or the connection changes. */
     let failed = query instanceof HomieError ? query : undefined;
@@ -40,10 +43,11 @@ export = (RED: NodeAPI): void => {
       status.refresh();
     });
     status.refresh();
-    const silence = definition.events && 'broker' in link ? tellEvents(RED, this, { ...link, use }) : () => undefined;
+    const silence =
+      definition.events && 'broker' in link ? tellEvents(RED, this, { ...link, use, oldMessages }) : () => undefined;
 
     this.on('input', (msg, send, done) => {
-      const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
+      const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg, oldMessages));
       void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
     });
     const answer = async (
@@ -118,6 +122,8 @@ function follow(link: BrokerLink, changed: (connection: boolean) => void): () =>
 interface EventSource {
   readonly broker: HomieBroker;
   readonly use: StoreUse | undefined;
+  /** Whether to leave out the events that version 0.1.0 did not send. */
+  readonly oldMessages: boolean;
 }
 
 /**
@@ -126,9 +132,10 @@ interface EventSource {
  *
  * @returns a function that ends this
  */
-function tellEvents(RED: NodeAPI, node: Node, { broker, use }: EventSource): () => void {
+function tellEvents(RED: NodeAPI, node: Node, { broker, use, oldMessages }: EventSource): () => void {
   const inventory = new Inventory(broker, Queue.of(broker).updates);
   inventory.on('event', (event) => {
+    if (oldMessages && newEvents.has(event.event)) return;
     node.send([null, { topic: '', ...deviceOf(event), payload: structuredClone(event) }]);
   });
   let isClosed = false;

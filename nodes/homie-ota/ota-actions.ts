@@ -18,6 +18,7 @@ import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
 import { checkAnswer } from '../shared/message-summaries';
 import type { Part } from '../shared/replies';
+import { optionsOf } from '../shared/old-messages';
 import { isAbsent, readOptions, type Request } from '../shared/request';
 import type { UpdateSettings } from '../shared/update-settings';
 import { offerAnswer, withdrawAnswer } from './library-answers';
@@ -58,7 +59,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   }
 
   async #update(errand: Errand): Promise<Done> {
-    if (isAbsent(errand.msg['payload'])) return this.#fromLibrary('offer', errand);
+    if (this.#meansOffer(errand.msg)) return this.#fromLibrary('offer', errand);
     const wish = await this.#readWish(errand);
     const firmware = await this.#readFirmware(errand.msg);
     if ('runningThisFirmware' in wish.choice) await this.#offerToo(firmware);
@@ -69,7 +70,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     const wish = await this.#readWish({ msg, devices: [] });
     refuseUnread(msg);
     const { given, closing } = this;
-    if (!isAbsent(msg['payload'])) {
+    if (!this.#meansOffer(msg)) {
       const check = await checkOta(await this.#readFirmware(msg), wish, given, closing);
       outbox.send('summary', checkAnswer(withoutTexts(check)));
       return undefined;
@@ -132,7 +133,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   /** Reads a message. Sets the devices of the errand before it refuses anything else in the message. */
   async #readWish(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish> {
     const { msg } = errand;
-    const options = readOptions(msg['options'], optionNames);
+    const options = optionsOf(msg, optionNames, this.around.oldMessages);
     const matchFirmware = 'matchFirmware' in options ? options['matchFirmware'] : undefined;
     const choice = await readChoice({ device: msg['device'], matchFirmware }, this.settings.devices(msg));
     errand.devices = namedDevices(choice);
@@ -143,10 +144,17 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return { choice, settings, rollout };
   }
 
+  /** Returns whether a message asks for the firmware on offer. In version 0.1.0, it was an error to send no firmware. */
+  #meansOffer({ payload }: Request): boolean {
+    return isAbsent(payload) && !this.around.oldMessages;
+  }
+
   async #readFirmware(msg: Request): Promise<Firmware> {
     this.broker();
     refuseUnread(msg);
-    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] }).catch(withWayOut);
+    const firmware = await Firmware.from(msg['payload'], { checksum: msg['checksum'] }).catch((error: unknown) =>
+      withWayOut(error, this.around.oldMessages),
+    );
     this.closing.throwIfAborted();
     return firmware;
   }
@@ -170,10 +178,12 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
 }
 
 /** Adds to the hint: a payload that is empty or a timestamp may come from an inject node, to send what is on offer. */
-function withWayOut(reason: unknown): never {
+function withWayOut(reason: unknown, oldMessages: boolean): never {
   const error = asHomieError(reason);
-  if (error.code !== 'FIRMWARE_EMPTY' && error.key !== 'PAYLOAD_TYPE.otherType') throw error;
-  const hint = `${error.hint} To send the firmware on offer, remove msg.payload.`;
+  const isMissing = oldMessages && error.key === 'PAYLOAD_TYPE.notSet';
+  if (error.code !== 'FIRMWARE_EMPTY' && error.key !== 'PAYLOAD_TYPE.otherType' && !isMissing) throw error;
+  const way = isMissing ? 'switch off "Messages as in version 0.1.0" in the node' : 'remove msg.payload';
+  const hint = `${error.hint} To send the firmware on offer, ${way}.`;
   throw new HomieError(error.key, error.values, { hint });
 }
 

@@ -23,6 +23,7 @@ import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
 import type { Jobs } from './jobs';
+import { lastResults } from './old-messages';
 import type { Outbox } from './replies';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
@@ -38,6 +39,8 @@ export interface ActionsContext {
   /** Where jobs are stored; undefined if there is no user directory. */
   readonly store: JobStore | undefined;
   readonly history: History;
+  /** Whether messages have the form of version 0.1.0. */
+  readonly oldMessages: boolean;
   /** Returns the outbox for a message of which these properties were kept. */
   readonly reply: (kept: Request) => Outbox;
 }
@@ -242,7 +245,10 @@ export abstract class Actions<Action extends string, Settings> {
     }
     if (!isCommand(action)) return this.perform(action, errand);
     const target = readTarget(msg);
-    outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
+    const answer = (await this.#requester?.command(action, target)) ?? combine([]);
+    const hasLast = this.around.oldMessages && action === 'status' && target.devices !== undefined;
+    const last = hasLast && lastResults(this.broker(), this.around.history, target.devices);
+    outbox.send('summary', { ...answer, ...(last && { last }) });
     return undefined;
   }
 

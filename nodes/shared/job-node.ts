@@ -20,6 +20,8 @@ export interface JobNode {
   readonly settings: readonly object[];
   /** Whether jobs survive a restart, unless a message says otherwise. */
   readonly persist: boolean;
+  /** Whether messages have the form of version 0.1.0. */
+  readonly oldMessages: boolean;
   /** Creates the actions for its messages. */
   readonly actions: (around: ActionsContext) => Actions<string, unknown>;
   /** Removes from a message what the flow must no longer see, and returns the message as it was. */
@@ -30,7 +32,7 @@ export interface JobNode {
  * Runs a node until it is closed: does what messages request, calls `done` for each, and shows the status of the node.
  */
 export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
-  const { link, settings, persist, actions: actionsWith, take } = options;
+  const { link, settings, persist, oldMessages, actions: actionsWith, take } = options;
   const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
   const refresh = (): void => status.refresh();
   const jobs = new Jobs(queue, node.id, refresh);
@@ -45,7 +47,8 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
     author: { id: node.id, ...(node.name && { name: node.name }) },
     store,
     history,
-    reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
+    oldMessages,
+    reply: (kept) => new Outbox(kept, { clone, oldMessages, send: (messages) => node.send(messages) }),
   });
   const status = new ThrottledStatus(node, () => {
     const { shown } = jobs;
@@ -64,7 +67,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
 
   node.on('input', (msg: NodeMessage, send, done) => {
     const request = take?.(msg) ?? msg;
-    void answer(request, new Outbox(msg, clone, send), done);
+    void answer(request, new Outbox(msg, { clone, oldMessages, send }), done);
   });
   const answer = async (msg: Request, outbox: Outbox, done: (error?: Error) => void): Promise<void> => {
     try {

@@ -33,6 +33,14 @@ export interface Part {
 /** The property for the part in a stored message. */
 const PART = 'homie-ota part';
 
+/** How answers are sent. */
+interface Way {
+  readonly clone: (msg: NodeMessage) => NodeMessage;
+  readonly send: (messages: (NodeMessage | null)[]) => void;
+  /** Whether answers keep all properties of the message but its payload, as in version 0.1.0. */
+  readonly oldMessages: boolean;
+}
+
 /**
  * Sends the answers to one message. Each answer keeps the properties of the message, except for those that were
  * consumed, and for the firmware or patch, which is never copied or sent on. An answer about one device has its id as
@@ -43,33 +51,29 @@ export class Outbox {
   readonly kept: NodeMessage;
   readonly #message: NodeMessage;
   readonly #part: unknown;
-  readonly #clone: (msg: NodeMessage) => NodeMessage;
-  readonly #send: (messages: (NodeMessage | null)[]) => void;
+  readonly #way: Way;
 
-  constructor(
-    msg: NodeMessage,
-    clone: (msg: NodeMessage) => NodeMessage,
-    send: (messages: (NodeMessage | null)[]) => void,
-  ) {
-    this.kept = clone(keptProperties(msg));
+  constructor(msg: NodeMessage, way: Way) {
+    this.kept = way.clone(keptProperties(msg, way.oldMessages));
     const { [PART]: part, ...message }: Record<string, unknown> = { ...this.kept };
     this.#message = message;
     this.#part = part;
-    this.#clone = clone;
-    this.#send = send;
+    this.#way = way;
   }
 
   /** Returns an outbox that answers the same message with one of several summaries. */
   part(part: Part): Outbox {
-    return new Outbox({ ...this.#message, [PART]: part }, this.#clone, this.#send);
+    return new Outbox({ ...this.#message, [PART]: part }, this.#way);
   }
 
   /** @param payload plain data; the flow gets a copy, so that it may change it, with a sentence about each device */
   send(output: Output, payload: Told): void {
     const copy = structuredClone(inSentences(payload));
     const parts = output === 'summary' && this.#part !== undefined ? { parts: this.#part } : {};
-    const message = { ...this.#clone(this.#message), ...deviceOf(payload), ...parts, payload: copy };
-    this.#send(outputs.map((candidate) => (candidate === output ? message : null)));
+    const { clone, send, oldMessages } = this.#way;
+    const device = oldMessages ? {} : deviceOf(payload);
+    const message = { ...clone(this.#message), ...device, ...parts, payload: copy };
+    send(outputs.map((candidate) => (candidate === output ? message : null)));
   }
 }
 
@@ -92,11 +96,15 @@ export function deviceOf(payload: unknown): { device?: string; topic?: string } 
 /**
  * Returns the properties of a message that its answers keep: without those that were consumed, the payload, and any
  * other property with the same value as the payload.
+ *
+ * @param old whether to keep what version 0.1.0 kept: everything except `options`, which it did not have
  */
-export function keptProperties({ payload, ...rest }: NodeMessage): NodeMessage {
+export function keptProperties({ payload, ...rest }: NodeMessage, old = false): NodeMessage {
   const isPayload = (value: unknown): boolean =>
     value === payload && (typeof value === 'object' || (typeof value === 'string' && value.length > SHORT_TEXT));
   return Object.fromEntries(
-    Object.entries(rest).filter(([name, value]) => !consumed.has(name) && (value === null || !isPayload(value))),
+    Object.entries(rest).filter(
+      ([name, value]) => !(old ? name === 'options' : consumed.has(name)) && (value === null || !isPayload(value)),
+    ),
   );
 }

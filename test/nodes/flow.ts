@@ -11,6 +11,7 @@ import { errorStatus } from '../../nodes/shared/job-status';
 import { SidebarJobs } from '../../nodes/shared/sidebar-jobs';
 import type { ErrorCode } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
+import { SETTINGS_VERSION } from '../../src/settings/migrations';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
 helper.init(runtime);
@@ -245,6 +246,7 @@ function nodes(broker: object, ota: object): FlowNode[] {
       broker: 'broker',
       device: 'my-light',
       deviceType: 'str',
+      settingsVersion: SETTINGS_VERSION,
       ...place,
       ...ota,
       wires: [['result'], ['progress'], ['summary']],

@@ -78,6 +78,7 @@ class Node {
         node: 'node',
         store,
         history: store.history,
+        oldMessages: false,
         reply: () => this.outbox(),
       },
     );
@@ -103,7 +104,7 @@ class Node {
     const send = ([result]: (NodeMessage | null)[]): void => {
       if (result) this.results.push(result);
     };
-    return new Outbox({ _msgid: '' }, (msg) => structuredClone(msg), send);
+    return new Outbox({ _msgid: '' }, { clone: (msg) => structuredClone(msg), oldMessages: false, send });
   }
 
   async send(msg: Record<string, unknown>): Promise<string | undefined> {

@@ -23,7 +23,8 @@ const update: Update = {
 
 function open(msg: NodeMessage): { outbox: Outbox; sent: (NodeMessage | null)[][] } {
   const sent: (NodeMessage | null)[][] = [];
-  return { outbox: new Outbox(msg, structuredClone, (messages) => sent.push(messages)), sent };
+  const send = (messages: (NodeMessage | null)[]): void => void sent.push(messages);
+  return { outbox: new Outbox(msg, { clone: structuredClone, oldMessages: false, send }), sent };
 }
 
 describe('the answers to a message', () => {

@@ -1,0 +1,36 @@
+/**
+ * The version of the properties of a node in a flow, and how those of an older version are read. Also runs in the
+ * browser, so that the dialog of an older node shows what the node does.
+ *
+ * To change the meaning of a property, raise the version and add what turns the old properties into the new ones.
+ */
+
+/** The version that the editor writes. 1: version 0.1.0 of the package, which wrote none. 2: version 0.2.0. */
+export const SETTINGS_VERSION = 2;
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** The nodes whose messages have another form since version 2. */
+export const withOldMessages: readonly string[] = ['homie-ota', 'homie-config', 'homie-devices'];
+
+/** By version: returns the properties of the next version. */
+const migrations: Readonly<Record<number, (type: string, properties: Properties) => Properties>> = {
+  // 0.1.0 read settings from any property of a message.
+  1: (type, properties) => (withOldMessages.includes(type) ? { ...properties, oldMessages: true } : properties),
+};
+
+/**
+ * Returns the properties of a node as this version of the package has them; undefined if a newer version has made them,
+ * or nobody can say which.
+ */
+export function migrate(type: string, node: object): Properties | undefined {
+  const properties: Properties = { ...node };
+  const given = properties['settingsVersion'] ?? '';
+  const first = given === '' ? 1 : Number(given);
+  if (!Number.isInteger(first) || first < 1 || first > SETTINGS_VERSION) return undefined;
+  let migrated = properties;
+  for (let version = first; version < SETTINGS_VERSION; version += 1) {
+    migrated = migrations[version]?.(type, migrated) ?? migrated;
+  }
+  return { ...migrated, settingsVersion: SETTINGS_VERSION };
+}
