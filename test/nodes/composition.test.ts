@@ -9,7 +9,7 @@ const place = { z: 'flow', x: 0, y: 0 };
 
 /** Returns a homie-ota whose results, progress and summaries go to these nodes. */
 function updater(...wires: string[][]): FlowNode {
-  const settings = { settingsVersion: 2, canary: '0', device: 'my-light, other-light', deviceType: 'str' };
+  const settings = { canary: '0', device: 'my-light, other-light', deviceType: 'str' };
   return { id: 'updater', type: 'homie-ota', broker: 'broker', ...settings, ...place, wires };
 }
 

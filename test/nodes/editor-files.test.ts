@@ -190,7 +190,7 @@ describe('a new homie-devices in the editor', () => {
   it('asks for every device, as the package does by itself', () => {
     assert.deepEqual(
       new Set(Object.keys(values)),
-      new Set([...queryNames, ...['settingsVersion', 'oldMessages', 'name', 'broker', 'events']]),
+      new Set([...queryNames, 'settingsVersion', 'oldMessages', 'name', 'broker', 'events']),
     );
     assert.deepEqual(readQuery(everyDevice, values), everyDevice);
     assert.equal(values['events'], false);
