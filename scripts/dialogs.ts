@@ -3,6 +3,7 @@
  */
 import type { BuildOptions } from 'esbuild';
 import { catalogueOf, nodes, type Section } from '../src/settings/table';
+import { SETTINGS_VERSION } from '../src/settings/migrations';
 import type { Setting } from '../src/settings/setting';
 
 /** Options of esbuild for the script of the dialogs. */
@@ -13,13 +14,18 @@ export const dialogScript: BuildOptions = {
   banner: { js: '// Made by the build from nodes/shared/dialogs.js.' },
 };
 
-/** Inserts the common rows of dialogs, and the rows and defaults of the settings, into the HTML of a node. */
+/**
+ * Inserts the common rows of dialogs, the rows and defaults of the settings, and the version of the settings, into the
+ * HTML of a node.
+ */
 export function withSettings(type: string, html: string): string {
   const sections = Object.entries(nodes[type]?.sections ?? {});
   return html
+    .replace(/<div class="homie-form [^>]*>/, (form) => `${form}\n${version(type)}`)
     .replace('<!-- name and broker -->', () => nameAndBroker(type))
     .replace('<!-- devices -->', () => devices(type))
     .replace('<!-- settings -->', () => sections.map(([name, section]) => sectionHtml(type, name, section)).join('\n'))
+    .replace('// version', () => versionDefaults(type))
     .replace('// settings', () =>
       sections
         .flatMap(([, section]) => Object.entries(section).map(([name, each]) => defaultOf(name, each)))
@@ -31,6 +37,15 @@ export function withSettings(type: string, html: string): string {
 export function withShared(help: string, ofOta: string): string {
   const parts = ofOta.matchAll(/<!-- start of (\w+) -->([^]*?)<!-- end of \1 -->/g);
   return [...parts].reduce((text, [, name = '', part = '']) => text.replace(`<!-- ${name} -->`, () => part), help);
+}
+
+/** Returns the field that writes the version of the settings when a node is edited. */
+function version(type: string): string {
+  return `<input type="hidden" id="${type === 'homie-broker' ? 'node-config-input' : 'node-input'}-settingsVersion" />`;
+}
+
+function versionDefaults(type: string): string {
+  return `settingsVersion: { value: ${SETTINGS_VERSION}, validate: homieDialogs.validators('${type}').version },`;
 }
 
 function nameAndBroker(type: string): string {

@@ -10,16 +10,19 @@ import { offerTest } from './broker-test';
 import { offerDevices } from './device-endpoint';
 import { environmentOf } from '../shared/environment';
 import { useStore } from '../shared/job-files';
+import { migrated } from '../shared/migrated';
 import { SidebarJobs } from '../shared/sidebar-jobs';
 import { typedFields } from '../shared/typed-fields';
 import { readUpdateSettings } from '../shared/update-settings';
 
 export = (RED: NodeAPI): void => {
-  function HomieBrokerNode(this: BrokerNode, definition: NodeDef): void {
-    RED.nodes.createNode(this, definition);
+  function HomieBrokerNode(this: BrokerNode, given: NodeDef): void {
+    RED.nodes.createNode(this, given);
+    let definition: NodeDef;
     let broker: HomieBroker;
     let settings: BrokerOptions;
     try {
+      definition = migrated(this.type, given);
       settings = readBrokerSettings({
         fields: { ...definition },
         typed: typedFields(RED, definition),
@@ -48,7 +51,7 @@ export = (RED: NodeAPI): void => {
     const sidebar = new SidebarJobs({
       broker,
       node: this.id,
-      settings: readUpdateSettings(RED, this, definition),
+      settings: readUpdateSettings(RED, this, { definition }),
       store: use?.store,
       warn: (text) => this.warn(text),
     });

@@ -12,6 +12,7 @@ import { ConfigActions, optionNames } from './config-actions';
 import { evaluateDevice, type DeviceField } from '../shared/device-field';
 import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings, runJobNode } from '../shared/job-node';
+import { migratedOf, oldMessageWarning } from '../shared/migrated';
 import { takePatch } from './patch-message';
 import { readOptions, type Request } from '../shared/request';
 import { persists } from '../shared/update-settings';
@@ -21,17 +22,19 @@ interface ConfigDefinition extends NodeDef, DeviceField {
 }
 
 export = (RED: NodeAPI): void => {
-  function HomieConfigNode(this: Node, definition: ConfigDefinition): void {
-    RED.nodes.createNode(this, definition);
+  function HomieConfigNode(this: Node, given: ConfigDefinition): void {
+    RED.nodes.createNode(this, given);
+    const { definition, newer } = migratedOf(this, given);
     const link = linkTo(RED, definition.broker);
     const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, this));
-    const config = ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
-    const rollout = ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
+    const config = newer ?? ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
+    const rollout = newer ?? ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
     runJobNode(RED, this, {
       link,
       settings: [config, rollout],
       persist: persists({ rollout }),
+      warnOfOld: oldMessageWarning(this, given),
       actions: (around) => new ConfigActions({ config, rollout, devices }, around),
       take: (msg) => takePatch(msg, secretNames(config, msg)),
     });

@@ -12,6 +12,7 @@ import { environmentOf, expandFields } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
 import { useStore, type StoreUse } from '../shared/job-files';
 import { connectionStatus, errorStatus } from '../shared/job-status';
+import { migratedOf, oldMessageWarning } from '../shared/migrated';
 import { deviceOf, keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 
@@ -21,12 +22,13 @@ interface DevicesDefinition extends NodeDef {
 }
 
 export = (RED: NodeAPI): void => {
-  function HomieDevicesNode(this: Node, definition: DevicesDefinition): void {
-    RED.nodes.createNode(this, definition);
+  function HomieDevicesNode(this: Node, given: DevicesDefinition): void {
+    RED.nodes.createNode(this, given);
+    const { definition, newer } = migratedOf(this, given);
     const link = linkTo(RED, definition.broker);
-    const query = ownSettings(this, () =>
-      readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))),
-    );
+    const query =
+      newer ??
+      ownSettings(this, () => readQuery(everyDevice, expandFields(definition, queryNames, environmentOf(RED, this))));
     // The library of firmware is read from there.
     const use = useStore(RED);
     const report = (broker: HomieBroker, devices: readonly string[]): string => bugReport(RED, broker, { devices });
@@ -44,7 +46,9 @@ export = (RED: NodeAPI): void => {
     status.refresh();
     const silence = definition.events && 'broker' in link ? tellEvents(RED, this, { ...link, use }) : () => undefined;
 
+    const warnOfOld = oldMessageWarning(this, given);
     this.on('input', (msg, send, done) => {
+      warnOfOld(msg);
       const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
       void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
     });

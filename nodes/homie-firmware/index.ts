@@ -4,6 +4,7 @@ import type { Chosen } from '../../src/sources/look';
 import { foundImage } from '../../src/sources/report';
 import { environmentOf } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
+import { migrated } from '../shared/migrated';
 import { keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 import { typedFields } from '../shared/typed-fields';
@@ -22,7 +23,7 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, definition);
     const own = ownSettings(this, () =>
       readNodeSource({
-        fields: { ...definition },
+        fields: { ...migrated(this.type, definition) },
         typed: typedFields(RED, definition),
         credentials: this.credentials ?? {},
         environment: environmentOf(RED, this),

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { linkTo } from '../shared/broker-node';
 import { evaluateDevice, type DeviceField } from '../shared/device-field';
 import { runJobNode } from '../shared/job-node';
+import { migratedOf, oldMessageWarning } from '../shared/migrated';
 import { OtaActions } from './ota-actions';
 import type { DeviceSetting } from './ota-request';
 import type { Request } from '../shared/request';
@@ -12,10 +13,12 @@ interface OtaDefinition extends NodeDef, DeviceField {
 }
 
 export = (RED: NodeAPI): void => {
-  function HomieOtaNode(this: Node, definition: OtaDefinition): void {
-    RED.nodes.createNode(this, definition);
+  function HomieOtaNode(this: Node, given: OtaDefinition): void {
+    RED.nodes.createNode(this, given);
+    const own = migratedOf(this, given);
+    const { definition } = own;
     const link = linkTo(RED, definition.broker);
-    const settings = readUpdateSettings(RED, this, definition);
+    const settings = readUpdateSettings(RED, this, own);
     const devices = (msg: Request): DeviceSetting =>
       definition.deviceType === 'all'
         ? { runningThisFirmware: true }
@@ -24,6 +27,7 @@ export = (RED: NodeAPI): void => {
       link,
       settings: [settings.ota, settings.rollout],
       persist: persists(settings),
+      warnOfOld: oldMessageWarning(this, given),
       actions: (around) => new OtaActions({ ...settings, devices }, around),
     });
   }

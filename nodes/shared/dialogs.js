@@ -1,6 +1,7 @@
 // Code shared by the dialogs of the nodes. The build bundles it into resources/dialogs.js. Every dialog loads it, because
 // when a package is installed in a running editor, any of them may load first.
 import { isDeviceIdOrPattern } from '../../src/homie/device-id';
+import { migrate } from '../../src/settings/migrations';
 import { catalogueOf, nodes, rollout } from '../../src/settings/table';
 import { similarNames } from '../../src/similar';
 import { sentences } from './sentences';
@@ -45,6 +46,9 @@ function validators(type) {
         return own('label.' + name) + ': ' + t('validate.' + kind, { least, most, words: choices.join(', ') });
       };
     },
+    /** For the version of the settings. */
+    version: (settingsVersion, _options) =>
+      migrate(type, { settingsVersion }) !== undefined || t('validate.settingsVersion'),
     /** For the device field, in the open dialog or else as saved. `needed` returns the text for an empty field. */
     device: (needed) => {
       const own = texts(type);
@@ -114,13 +118,18 @@ function prefixOf(type) {
   return RED.nodes.getType(type).category === 'config' ? 'node-config-input-' : 'node-input-';
 }
 
-/** Shows the default of each property that a flow omits because it was not created in the editor. */
+/**
+ * Shows the properties of a node that an older version has made as the node reads them, and the default of each property
+ * that a flow omits because it was not created in the editor.
+ */
 function showUsual(node, type) {
+  const values = migrate(type, node) ?? node;
   for (const [name, { value, type: needed }] of Object.entries(RED.nodes.getType(type).defaults)) {
-    if (node[name] !== undefined || needed !== undefined) continue;
+    if (values[name] === node[name] && (node[name] !== undefined || needed !== undefined)) continue;
     const field = $('#' + prefixOf(type) + name);
-    if (field.is(':checkbox')) field.prop('checked', value);
-    else field.val(value);
+    const shown = values[name] ?? value;
+    if (field.is(':checkbox')) field.prop('checked', shown);
+    else field.val(shown);
   }
 }
 

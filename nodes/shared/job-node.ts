@@ -20,6 +20,8 @@ export interface JobNode {
   readonly settings: readonly object[];
   /** Whether jobs survive a restart, unless a message says otherwise. */
   readonly persist: boolean;
+  /** Called with each message, to warn of what is no longer read from it. */
+  readonly warnOfOld: (msg: object) => void;
   /** Creates the actions for its messages. */
   readonly actions: (around: ActionsContext) => Actions<string, unknown>;
   /** Removes from a message what the flow must no longer see, and returns the message as it was. */
@@ -30,7 +32,7 @@ export interface JobNode {
  * Runs a node until it is closed: does what messages request, calls `done` for each, and shows the status of the node.
  */
 export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
-  const { link, settings, persist, actions: actionsWith, take } = options;
+  const { link, settings, persist, warnOfOld, actions: actionsWith, take } = options;
   const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
   const refresh = (): void => status.refresh();
   const jobs = new Jobs(queue, node.id, refresh);
@@ -63,6 +65,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   store?.ownership.on('owned', refresh).on('lost', refresh);
 
   node.on('input', (msg: NodeMessage, send, done) => {
+    warnOfOld(msg);
     const request = take?.(msg) ?? msg;
     void answer(request, new Outbox(msg, clone, send), done);
   });

@@ -9,6 +9,7 @@ import {
 } from '../../src/rollout/settings';
 import { environmentOf, expandFields } from './environment';
 import { ownSettings } from './job-node';
+import type { Migrated } from './migrated';
 import type { Request } from './request';
 
 /** The update settings of a node, or the errors in them. */
@@ -18,7 +19,8 @@ export interface UpdateSettings {
 }
 
 /** Reads the settings for updates from the properties of a node. */
-export function readUpdateSettings(RED: NodeAPI, node: Node, definition: object): UpdateSettings {
+export function readUpdateSettings(RED: NodeAPI, node: Node, { definition, newer }: Migrated<object>): UpdateSettings {
+  if (newer !== undefined) return { ota: newer, rollout: newer };
   const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, node));
   return {
     ota: ownSettings(node, () => readSettings(defaultSettings, fields(settingNames))),

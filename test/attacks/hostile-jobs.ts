@@ -13,7 +13,7 @@ export const rest = {
 
 /** The file of a job, of these lines. */
 export function lines(...changes: readonly unknown[]): string {
-  const all = [{ version: 1 }, ...changes];
+  const all = [{ version: 2 }, ...changes];
   return all.map((change) => `${typeof change === 'string' ? change : JSON.stringify(change)}\n`).join('');
 }
 

@@ -273,7 +273,7 @@ function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): 
         outputs: 1,
         wires: [[name]],
       }),
-      node(name, `homie-${name}`, { ...device, wires: [['line'], ['once'], ['once']] }),
+      node(name, `homie-${name}`, { settingsVersion: 2, ...device, wires: [['line'], ['once'], ['once']] }),
     ]),
     node('line', 'function', {
       func: "return { payload: JSON.stringify({ update: msg.payload, version: msg.version }) + '\\n' };",

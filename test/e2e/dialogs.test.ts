@@ -65,7 +65,7 @@ async function fill(editor: Editor, type: Dialog, leftOut: readonly string[]): P
   const set: Record<string, unknown> = {};
   let number = 60;
   for (const [name, { value }] of Object.entries(defaults)) {
-    if (leftOut.includes(name)) continue;
+    if (name === 'settingsVersion' || leftOut.includes(name)) continue;
     const field = page.locator(prefix(type) + name);
     const kind = await field.evaluate((element) => `${element.tagName}:${String(element.getAttribute('type'))}`);
     if (kind === 'INPUT:checkbox') {

@@ -16,6 +16,7 @@ export function killedFlow(brokerPort: number, results: string): object[] {
     node('in', 'http in', { url: '/ask', method: 'post', wires: [['read']] }),
     node('read', 'function', { func: read, outputs: 1, wires: [['ota']] }),
     node('ota', 'homie-ota', {
+      settingsVersion: 2,
       broker: 'broker',
       device: 'device',
       deviceType: 'msg',

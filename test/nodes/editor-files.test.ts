@@ -36,7 +36,7 @@ for (const type of types) {
       const labels = [...html.matchAll(/<label for="([^"]+)"/g)].map(([, id]) => id);
       const fields = [...html.matchAll(/<(?:input|select)[^>]* id="([^"]+)"/g)].map(([, id = '']) => id);
       const plain = ['name', 'connection', 'user', 'port', 'deviceType'];
-      for (const id of fields.filter((field) => !field.endsWith('Type'))) {
+      for (const id of fields.filter((field) => !/(?:Type|-settingsVersion)$/.test(field))) {
         assert.ok(labels.includes(id), id);
         const property = id.replace(/^node-(config-)?input-/, '');
         if (plain.includes(property)) continue;
@@ -63,7 +63,7 @@ for (const [type, own, table] of [
 
   describe(`a new ${type} in the editor`, () => {
     it('has the settings that the package has by itself, and no others', () => {
-      const more = ['name', 'broker', 'device', 'deviceType'];
+      const more = ['settingsVersion', 'name', 'broker', 'device', 'deviceType'];
       assert.deepEqual(new Set(Object.keys(values)), new Set([...names, ...more]));
       const read = type === 'homie-ota' ? ota.readSettings(ota.defaultSettings, values) : undefined;
       if (read !== undefined) assert.deepEqual(read, ota.defaultSettings);
@@ -126,7 +126,7 @@ for (const [type, own, table] of [
     it('keeps an environment variable in every field', () => {
       const textual = Object.entries(defaults).flatMap(([name, property]) => (property.validate ? [name] : []));
       assert.ok(textual.length >= 10);
-      for (const name of textual) {
+      for (const name of textual.filter((each) => each !== 'settingsVersion')) {
         for (const value of ['${NAME}', 'a, ${NAME}']) assert.equal(validate(name, value), true, `${name} ${value}`);
       }
     });
@@ -188,7 +188,10 @@ describe('a new homie-devices in the editor', () => {
   const values = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
 
   it('asks for every device, as the package does by itself', () => {
-    assert.deepEqual(new Set(Object.keys(values)), new Set([...queryNames, 'name', 'broker', 'events']));
+    assert.deepEqual(
+      new Set(Object.keys(values)),
+      new Set([...queryNames, 'settingsVersion', 'name', 'broker', 'events']),
+    );
     assert.deepEqual(readQuery(everyDevice, values), everyDevice);
     assert.equal(values['events'], false);
   });

@@ -11,6 +11,7 @@ import { errorStatus } from '../../nodes/shared/job-status';
 import { SidebarJobs } from '../../nodes/shared/sidebar-jobs';
 import type { ErrorCode } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
+import { SETTINGS_VERSION } from '../../src/settings/migrations';
 
 const runtime = require.resolve(process.env['NODE_RED'] ?? 'node-red');
 helper.init(runtime);
@@ -106,7 +107,7 @@ export class TestFlow {
       const file = core[type];
       if (file !== undefined) modules.push(coreNode(file));
     }
-    const flow = [...more, ...nodes(broker, ota)];
+    const flow = [...more.map(withVersion), ...nodes(broker, ota)];
     await helper.load(modules, flow, credentials);
     return new TestFlow();
   }
@@ -118,7 +119,7 @@ export class TestFlow {
     more: FlowNode[] = [],
     type: 'full' | 'flows' | 'nodes' = 'full',
   ): Promise<TestFlow> {
-    await setFlows([...more, ...nodes(broker, ota)], type, {});
+    await setFlows([...more.map(withVersion), ...nodes(broker, ota)], type, {});
     return new TestFlow();
   }
 
@@ -230,6 +231,11 @@ export async function stopFlow(): Promise<void> {
 /** Coordinates on the canvas: a node without them counts as a config node. */
 const place = { x: 0, y: 0 };
 
+/** Returns a node as this version of the package has made it, unless the node has a version of its own. */
+function withVersion(node: FlowNode): FlowNode {
+  return node.type.startsWith('homie-') ? { settingsVersion: SETTINGS_VERSION, ...node } : node;
+}
+
 function inbox(id: string): FlowNode {
   return { id, type: 'helper', z: 'flow', ...place };
 }
@@ -245,6 +251,7 @@ function nodes(broker: object, ota: object): FlowNode[] {
       broker: 'broker',
       device: 'my-light',
       deviceType: 'str',
+      settingsVersion: SETTINGS_VERSION,
       ...place,
       ...ota,
       wires: [['result'], ['progress'], ['summary']],

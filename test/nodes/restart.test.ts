@@ -237,7 +237,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   it('leaves the file of a later version alone, and says so', async () => {
     const job = '3b241101-e2bb-4255-8caf-4136c566a962.jsonl';
     await mkdir(path.join(userDir, 'homie-ota', 'jobs'), { recursive: true });
-    await writeFile(path.join(userDir, 'homie-ota', 'jobs', job), '{"version":2}\n');
+    await writeFile(path.join(userDir, 'homie-ota', 'jobs', job), '{"version":3}\n');
     const flow = await open();
     flow.send({ action: 'status' });
     assert.equal(payload(await flow.summary.first(), 'state'), 'idle');

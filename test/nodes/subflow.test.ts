@@ -35,7 +35,7 @@ function variables(values: Readonly<Record<string, string>>): object[] {
 function subflow(node: object, instances: Readonly<Record<string, Readonly<Record<string, string>>>>): FlowNode[] {
   const port = (index: number): object => ({ ...place, wires: [{ id: 'inner', port: index }] });
   const outer: FlowNode = { id: 'template', type: 'subflow' };
-  const inner: FlowNode = { id: 'inner', type: 'homie-ota', ...node };
+  const inner: FlowNode = { id: 'inner', type: 'homie-ota', settingsVersion: 2, ...node };
   return [
     {
       ...outer,

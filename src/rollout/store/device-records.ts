@@ -1,11 +1,13 @@
 import path from 'node:path';
 import type { HomieError } from '../../errors';
 import { DeviceLocks } from '../../homie/lock';
+import type { PendingReboot, PendingWriter } from '../../homie/lock-table';
 import { Library } from '../../library/library';
 import type { ImageFiles } from '../../library/image-files';
 import { History } from './history';
-import { Journal } from './journal';
+import { Journal, type Reading } from './journal';
 import { readPending } from './pending-file';
+import { pendingAfter, pendingAt } from './version-1';
 
 interface DeviceRecordsInput {
   /** Called once with an error for what cannot be read or written. */
@@ -45,7 +47,8 @@ export class DeviceRecords {
    */
   async read(mayWrite: () => boolean): Promise<Set<string>> {
     const scopes = new Set<string>();
-    const { journal } = await Journal.openLeniently(this.#file('history.jsonl'), this.#tell, mayWrite);
+    const remembered = await Journal.openLeniently(this.#file('history.jsonl'), this.#tell, mayWrite);
+    const { journal } = remembered;
     this.#remembered = journal;
     for (const [device, record] of journal.entries()) {
       this.history.restore(device, record);
@@ -56,9 +59,27 @@ export class DeviceRecords {
     this.library.restore(offered.journal.entries());
     const pending = await Journal.openLeniently(this.#file('pending.jsonl'), this.#tell, mayWrite);
     this.#pending?.end();
-    const end = DeviceLocks.keep((device, what) => pending.journal.set(device, what), readPending(pending));
+    const old = remembered.isVersion1 === true ? this.#pendingInVersion1(remembered) : [];
+    const write: PendingWriter = (device, what) => pending.journal.set(device, what);
+    const end = DeviceLocks.keep(write, [...readPending(pending), ...old]);
     this.#pending = { journal: pending.journal, end };
+    if (remembered.isVersion1 === true) await this.#leaveVersion1();
     return scopes;
+  }
+
+  /** Returns the pending reboots that the history of version 0.1.0 implies. A damaged line counts as one. */
+  #pendingInVersion1({ journal, damage }: Reading): PendingReboot[] {
+    const known = [...journal.entries()].flatMap(
+      ([device]) => pendingAfter(device, this.history.lastResults(device)) ?? [],
+    );
+    return [...known, ...(damage?.keys ?? []).map((device) => pendingAt(device))];
+  }
+
+  /** Writes the history as one of this version, once the pending reboots are stored: they are not looked for again. */
+  async #leaveVersion1(): Promise<void> {
+    const { journal } = this.#pending ?? {};
+    await journal?.written();
+    if (journal?.failure === undefined) await this.#remembered.rewrite();
   }
 
   /** Resolves when everything is on the disk, or could not be written. */

@@ -4,6 +4,7 @@ import { isState } from '../../update/update';
 import type { JobView } from '../job-view';
 import type { StoredDevice, JobState } from '../job-state';
 import type { Journal } from './journal';
+import { jobStateOf } from './version-1';
 
 /** Prefixes of keys in the file. Its keys are `head`, `job`, one for each device, and one for each note. */
 const DEVICE = 'device ';
@@ -105,8 +106,9 @@ export class JobFile {
  * @throws {HomieError} JOB_FILE_DAMAGED: the head, the state or a device is invalid
  */
 export function readJob(journal: Journal): { head: JobHead; state: JobState } | undefined {
-  const [head, rest] = [journal.get('head'), journal.get('job')];
-  if (head === undefined || rest === undefined) return undefined;
+  const [head, stored] = [journal.get('head'), journal.get('job')];
+  if (head === undefined || stored === undefined) return undefined;
+  const rest = jobStateOf(fields(stored));
   const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
   if (isHead(head) && isJobState(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
   throw new HomieError('JOB_FILE_DAMAGED.file', { file: journal.file });

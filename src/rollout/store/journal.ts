@@ -3,8 +3,11 @@ import { asHomieError, HomieError } from '../../errors';
 import { JournalFile } from './journal-file';
 import { copyAside, isMissing, leniently, notWritten, readWhole } from './whole-file';
 
-/** The version in the first line of a file. A file of a later version is never changed. */
-const VERSION = 1;
+/**
+ * The version in the first line of a file. A file of version 1 becomes one of this version with its first change. A file
+ * of a later version is never changed.
+ */
+const VERSION = 2;
 
 /**
  * Limits of the file size in bytes, and of the nesting of its JSON. Nothing beyond them was written by this package.
@@ -16,6 +19,8 @@ const MAX_NESTING = 1000;
 export interface Reading {
   readonly journal: Journal;
   readonly damage?: Damage;
+  /** Whether version 0.1.0 wrote the file, or may have, because the first line is damaged. */
+  readonly isVersion1?: boolean;
 }
 
 /** The part of a file that could not be read. */
@@ -80,12 +85,13 @@ export class Journal {
     tell: (error: HomieError) => void,
     mayWrite?: () => boolean,
   ): Promise<Reading> {
-    const { journal, damage } = await Journal.read(file, tell, mayWrite);
-    if (damage === undefined) return { journal };
+    const reading = await Journal.read(file, tell, mayWrite);
+    const { journal, damage } = reading;
+    if (damage === undefined) return reading;
     if (damage.error.code === 'JOB_FILE_DAMAGED') await copyAside(file).catch(() => undefined);
     else journal.#detached = true;
     tell(leniently(file, damage.error));
-    return { journal, damage };
+    return reading;
   }
 
   /** Reads what can be read of a file, and changes nothing on the disk. Never rejects. */
@@ -103,7 +109,9 @@ export class Journal {
     // Text after the last line break was being written when the process ended. The first line is never written alone.
     lines.pop();
     const keys: string[] = [];
-    let error = wrongVersion(file, first);
+    const version: unknown = Reflect.get(Object(parse(first)), 'version');
+    let error = wrongVersion(file, version);
+    const isVersion1 = version !== VERSION && error?.code !== 'JOB_FILE_NEWER';
     for (const line of lines) {
       const change = readChange(line);
       if ('key' in change) journal.#take(change.key, change.line);
@@ -112,8 +120,8 @@ export class Journal {
         if (change.about !== undefined) keys.push(change.about);
       }
     }
-    journal.#file.wasRead(Buffer.byteLength(text), error === undefined && text.endsWith('\n'));
-    return error === undefined ? { journal } : { journal, damage: { error, keys } };
+    journal.#file.wasRead(Buffer.byteLength(text), error === undefined && !isVersion1 && text.endsWith('\n'));
+    return { journal, isVersion1, ...(error && { damage: { error, keys } }) };
   }
 
   get file(): string {
@@ -147,6 +155,12 @@ export class Journal {
       this.#take(key, value === undefined ? undefined : line);
       if (!this.#detached) this.#queue += line;
     }
+    await this.#write();
+  }
+
+  /** Writes the whole file again. Resolves when that is done or has failed. */
+  async rewrite(): Promise<void> {
+    if (!this.#detached) this.#queue += this.#text.slice(this.#text.indexOf('\n') + 1);
     await this.#write();
   }
 
@@ -205,10 +219,9 @@ export class Journal {
   }
 }
 
-/** Returns what is wrong with the version in the first line of a file, if anything. */
-function wrongVersion(file: string, first: string): HomieError | undefined {
-  const version = Reflect.get(Object(parse(first)), 'version');
-  if (version === VERSION) return undefined;
+/** Returns what is wrong with the version of a file, if anything. */
+function wrongVersion(file: string, version: unknown): HomieError | undefined {
+  if (version === VERSION || version === 1) return undefined;
   if (typeof version !== 'number' || version < VERSION) return damaged(file);
   return new HomieError('JOB_FILE_NEWER.file', { file });
 }

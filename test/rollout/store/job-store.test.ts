@@ -34,7 +34,7 @@ describe('the files of jobs', () => {
   const place = async (name: string, ...lines: readonly unknown[]): Promise<void> => {
     const file = path.join(folder, name);
     await mkdir(path.dirname(file), { recursive: true });
-    const all = [{ version: 1 }, ...lines].map((line) => (typeof line === 'string' ? line : JSON.stringify(line)));
+    const all = [{ version: 2 }, ...lines].map((line) => (typeof line === 'string' ? line : JSON.stringify(line)));
     await writeFile(file, all.map((line) => `${line}\n`).join(''));
   };
   /** Returns the locks of a broker that no other test uses. */
@@ -98,7 +98,7 @@ describe('the files of jobs', () => {
     await place(begun ?? '', ['head', headOf({ firmware: sums[1] ?? '' })]);
     await place(later ?? '', ['head', headOf({})], ['job', rest]);
     const newer = path.join(folder, later ?? '');
-    await writeFile(newer, (await readFile(newer, 'utf8')).replace('"version":1', '"version":2'));
+    await writeFile(newer, (await readFile(newer, 'utf8')).replace('"version":2', '"version":3'));
     for (const name of [old, young, half, 'history.jsonl.damaged', 'other.txt', 'jobs/other.damaged']) {
       await place(name ?? '', 'x');
     }
@@ -189,7 +189,7 @@ describe('the files of jobs', () => {
     const head = headOf({ scope: locks.scope, firmware });
     await place(`jobs/${id}.jsonl`, ['head', head], ['job', rest], device('sent', {}));
     const file = path.join(folder, 'jobs', `${id}.jsonl`);
-    await writeFile(file, (await readFile(file, 'utf8')).replace('"version":1', '"version":2'));
+    await writeFile(file, (await readFile(file, 'utf8')).replace('"version":2', '"version":3'));
     const store = open();
     assert.deepEqual(await store.jobsOf('node'), []);
     assert.ok(locks.isRebootPending('sent'));
@@ -200,15 +200,15 @@ describe('the files of jobs', () => {
   });
 
   for (const [title, version, code] of [
-    ['a later version has written it', 2, 'JOB_FILE_NEWER'],
-    ['one line of it is damaged', 1, 'JOB_FILE_DAMAGED'],
+    ['a later version has written it', 3, 'JOB_FILE_NEWER'],
+    ['one line of it is damaged', 2, 'JOB_FILE_DAMAGED'],
   ] as const) {
     it(`hold an image back as the history says, also when ${title}`, async () => {
       const md5Hex = 'a'.repeat(32);
       const held = { images: [[md5Hex, { transfers: 1, had: false, held: 'OLD_FIRMWARE' }]], results: [] };
-      await place('history.jsonl', ['broker/lamp', held], ...(version === 1 ? ['["broker/hall",{'] : []));
+      await place('history.jsonl', ['broker/lamp', held], ...(version === 2 ? ['["broker/hall",{'] : []));
       const file = path.join(folder, 'history.jsonl');
-      const content = (await readFile(file, 'utf8')).replace('"version":1', `"version":${version}`);
+      const content = (await readFile(file, 'utf8')).replace('"version":2', `"version":${version}`);
       await writeFile(file, content);
       const store = open();
       await store.open();
@@ -217,19 +217,19 @@ describe('the files of jobs', () => {
       await store.history.begun('broker/hall', md5Hex);
       assert.equal(store.history.mayTransfer('broker/hall', md5Hex, 3), 1);
       assert.deepEqual(told, [code]);
-      assert.equal(await readFile(version === 2 ? file : `${file}.damaged`, 'utf8'), content);
+      assert.equal(await readFile(version === 3 ? file : `${file}.damaged`, 'utf8'), content);
       await store.close();
       const again = open();
       await again.open();
       assert.equal(again.history.heldBecause('broker/lamp', md5Hex, 3), 'OLD_FIRMWARE');
-      assert.equal(again.history.mayTransfer('broker/hall', md5Hex, 3), version === 2 ? 3 : 1);
+      assert.equal(again.history.mayTransfer('broker/hall', md5Hex, 3), version === 3 ? 3 : 1);
     });
   }
 
   it('keep in memory what cannot be written, when the store is opened again', async () => {
     await place('history.jsonl');
     const file = path.join(folder, 'history.jsonl');
-    await writeFile(file, '{"version":2}\n["broker/lamp",{"images":[],"results":[]}]\n');
+    await writeFile(file, '{"version":3}\n["broker/lamp",{"images":[],"results":[]}]\n');
     const store = open();
     await store.open();
     await store.history.begun('broker/lamp', 'a'.repeat(32));

@@ -118,9 +118,9 @@ describe('a journal', () => {
   for (const [title, content, code] of [
     ['a damaged first line', 'no json\n["a",1]\n', 'JOB_FILE_DAMAGED'],
     ['another file', '{"some":"thing"}\n', 'JOB_FILE_DAMAGED'],
-    ['a damaged line in the middle', '{"version":1}\n["a",\n["b",2]\n', 'JOB_FILE_DAMAGED'],
-    ['a line that is no change', '{"version":1}\n{"a":1}\n', 'JOB_FILE_DAMAGED'],
-    ['a later version', '{"version":2}\n["a",1,2]\n', 'JOB_FILE_NEWER'],
+    ['a damaged line in the middle', '{"version":2}\n["a",\n["b",2]\n', 'JOB_FILE_DAMAGED'],
+    ['a line that is no change', '{"version":2}\n{"a":1}\n', 'JOB_FILE_DAMAGED'],
+    ['a later version', '{"version":3}\n["a",1,2]\n', 'JOB_FILE_NEWER'],
   ] as const) {
     it(`tells of ${title}, and leaves the file as it is`, async () => {
       await mkdir(path.dirname(file), { recursive: true });
@@ -138,11 +138,11 @@ describe('a journal', () => {
   };
 
   for (const [title, content, keys] of [
-    ['in the middle', '{"version":1}\n["a",1]\n["b",{"n":\n["c",3]\n', ['b']],
-    ['of which nothing can be read', '{"version":1}\n["a",1]\n\u0000\u0000\n["c",3]\n', []],
+    ['in the middle', '{"version":2}\n["a",1]\n["b",{"n":\n["c",3]\n', ['b']],
+    ['of which nothing can be read', '{"version":2}\n["a",1]\n\u0000\u0000\n["c",3]\n', []],
     ['at the start', '{"ver\n["a",1]\n["c",3]\n', []],
-    ['that is no change', '{"version":1}\n["a",1]\n{"b":2}\n["c",3]\n', []],
-    ['that is an unfinished key', '{"version":1}\n["a",1]\n["b\n["c",3]\n', []],
+    ['that is no change', '{"version":2}\n["a",1]\n{"b":2}\n["c",3]\n', []],
+    ['that is an unfinished key', '{"version":2}\n["a",1]\n["b\n["c",3]\n', []],
   ] as const) {
     it(`reads every other line when asked to, keeps a copy, and goes on: a damaged line ${title}`, async () => {
       const { journal, damage, told } = await openedLeniently(content);
@@ -165,7 +165,7 @@ describe('a journal', () => {
   }
 
   it('never writes over a file of a later version, tells of it once, and keeps in memory what is set', async () => {
-    const content = '{"version":2}\n["a",1]\n["b",1,"new"]\n';
+    const content = '{"version":3}\n["a",1]\n["b",1,"new"]\n';
     const { journal, told } = await openedLeniently(content);
     await journal.set('c', 3);
     await journal.set('a', undefined);
@@ -192,9 +192,9 @@ describe('a journal', () => {
     await writeFile(outside, 'untouched');
     await mkdir(path.dirname(file), { recursive: true });
     await symlink(outside, `${file}.damaged`);
-    await openedLeniently('{"version":1}\nx\n');
+    await openedLeniently('{"version":2}\nx\n');
     assert.equal(await readFile(outside, 'utf8'), 'untouched');
-    assert.equal(await readFile(`${file}.damaged`, 'utf8'), '{"version":1}\nx\n');
+    assert.equal(await readFile(`${file}.damaged`, 'utf8'), '{"version":2}\nx\n');
   });
 
   it('tells once that it cannot write, goes on, and writes all when it can again', async () => {

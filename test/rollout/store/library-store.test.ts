@@ -124,7 +124,7 @@ describe('the stored library', () => {
     const lines = [first, second, third].map(({ info: { md5, name = '', chip, family, size, version = '' } }) =>
       JSON.stringify([`image ${md5}`, { md5, name, chip, family, size, version, alternatives: [] }]),
     );
-    await writeFile(path.join(folder, 'library.jsonl'), ['{"version":1}', ...lines, ''].join('\n'));
+    await writeFile(path.join(folder, 'library.jsonl'), ['{"version":2}', ...lines, ''].join('\n'));
     for (const each of [first, second])
       await writeFile(path.join(folder, 'firmware', filesOf(each)[0] ?? ''), each.image);
     await reopen();
