@@ -225,6 +225,17 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(10, true).start, ['b']);
   });
 
+  it('takes back no turn of a device that has none', () => {
+    const plan = there({}, ['runs', 'asks', 'ended']);
+    plan.due(0, true);
+    plan.ended('ended', 'canceled');
+    for (const id of ['asks', 'ended', 'unknown']) plan.notSent(id);
+    assert.deepEqual(
+      [plan.stage('asks'), plan.stage('ended'), plan.stage('unknown')],
+      ['asking', 'canceled', undefined],
+    );
+  });
+
   it('lets nothing expire while it is paused or stopped, and starts counting again after that', () => {
     const plan = there({});
     plan.away('a', 0);
