@@ -46,6 +46,8 @@ describe('the memory to merge a patch', () => {
     ['a new value', { name: 'xy' }, 3],
     ['a new value below an object', { wifi: { ssid: 'xy' } }, 3],
     ['a removal', { name: null }, 0],
+    ['an object in place of a text', { name: { b: null } }, 16 + 2],
+    ['a text in place of an object', { wifi: 'xy' }, 3],
     ['a secret that may be in the file', { wifi: { password: 'xy' } }, 9 + 3],
     ['a secret that is in the file', { mqtt: { username: 'xy' } }, 3],
     ['a new member that has the name of a secret elsewhere', { username: 'xy' }, 16 + 9 + 3],
@@ -77,6 +79,10 @@ describe('the budget of a patch', () => {
     const patch = (length: number): JsonObject => ({ a: text(length), b: null });
     assert.deepEqual([patchMemory(patch(475)), mergeMemory(file, patch(475)), mergePool(file)], [512, 476, 480]);
     assert.deepEqual([isWithinBudget(file, patch(475)), isWithinBudget(file, patch(476))], [true, false]);
+    assert.deepEqual(
+      [479, 480].map((length) => isWithinBudget(file, { a: text(length) })),
+      [true, false],
+    );
   });
 
   /** The problems with a new text: of 440 bytes it would fit without secrets, of 470 bytes it would not. */
