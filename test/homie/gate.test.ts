@@ -203,10 +203,22 @@ describe('A message that can change a device', () => {
   });
 
   it('does not go out without a connection', async () => {
-    const from = careless();
     await broker.close();
-    assert.deepEqual(await publishToDevice(from, image), { notSent: 'changed' });
+    assert.deepEqual(await publishToDevice({ ...careless(), stages: 'image' }, image), { notSent: 'changed' });
     assert.deepEqual(stored, []);
+  });
+
+  it('does not go out to a device that was not ready when it was seen', async () => {
+    await heard('$state', 'lost');
+    assert.deepEqual(await publishToDevice(sender(), image), { notSent: 'changed' });
+  });
+
+  it('is for a device of which nothing need be known', () => {
+    const { connectionNumber: connection } = broker;
+    const nothing = { connection, mac: undefined, checksum: undefined, stateAt: undefined };
+    assert.deepEqual(sightingOf(broker, 'unknown'), nothing);
+    broker.registry.receive('homie/new/$name', Buffer.from('New'), true);
+    assert.deepEqual(sightingOf(broker, 'new'), nothing);
   });
 
   it('does not go out when the connection ends while it waits for its turn', async () => {
