@@ -47,6 +47,7 @@ const risks: [path: string, to: Json, from: Json, risk: string | undefined][] = 
   ['mqtt', {}, {}, 'broker'],
   ['wifi.password', null, '12345678', 'noPassword'],
   ['wifi.password', '', null, 'network'],
+  ['wifi.password', 5, null, 'network'],
   ['wifi.password', '1234567', null, 'badPassword'],
   ['wifi.password', '12345678', null, 'network'],
   ['wifi.password', 'x'.repeat(63), null, 'network'],
