@@ -140,7 +140,7 @@ export class Plan {
     for (const id of ids) {
       const entry = this.#devices.get(id);
       if (entry === undefined || !isFinal(entry.stage) || this.holds.isSoaking(id)) continue;
-      Object.assign(entry, { stage: 'new', woke: false, since: now, waited: 0 });
+      Object.assign(entry, { stage: 'new', since: now, waited: 0 });
       this.#left += 1;
     }
   }
@@ -148,7 +148,7 @@ export class Plan {
   /** Records that a device cannot be served: it is away, or another job has it. */
   away(id: string, now: number): void {
     const entry = this.#waiting(id);
-    if (entry === undefined || entry.stage === 'away') return;
+    if (entry === undefined) return;
     this.#asking.delete(id);
     // For a `new` device, `since` already counts, possibly from before a restart.
     if (entry.stage === 'asking') entry.since = now - entry.waited;
@@ -208,8 +208,7 @@ export class Plan {
     const wasActive = this.holds.mode === 'active';
     this.holds.resume();
     if (wasActive) return;
-    for (const entry of this.#devices.values())
-      if (!isFinal(entry.stage)) Object.assign(entry, { since: now, waited: 0 });
+    for (const entry of this.#devices.values()) Object.assign(entry, { since: now, waited: 0 });
   }
 
   /**

@@ -153,7 +153,11 @@ describeWithBrokers('A connection', (start) => {
 
   it('leaves no deadline running when a publish is settled before an earlier one', async () => {
     const writer = await connect();
-    await writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: HANG_LIMIT });
+    // Until the link counts as fast, nothing goes out before the acknowledgement of an earlier publish.
+    for (let startedAt = 0, isFast = false; !isFast; isFast = performance.now() - startedAt < 100) {
+      startedAt = performance.now();
+      await writer.publish('l/1', Buffer.alloc(200_000), { qos: 1, timeout: HANG_LIMIT });
+    }
     // No other timer of the process has this duration; those of earlier tests and of the broker come and go.
     const timeout = 59_999;
     const [running, started] = [new Set<unknown>(), mock.method(globalThis, 'setTimeout')];

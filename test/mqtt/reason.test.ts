@@ -59,6 +59,19 @@ describe('The reason of a connection that ended', () => {
     assert.match(reason.message, /CRL_HAS_EXPIRED/);
   });
 
+  for (const [code, key] of [
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'BROKER_TLS.clientCertificate'],
+    ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'BROKER_TLS.clientCertificate'],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'BROKER_TLS.clientCertificate'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'BROKER_TLS.notOnPort'],
+    ['EPROTO', 'BROKER_TLS.notOnPort'],
+    ['ERR_OSSL_PEM_NO_START_LINE', 'BROKER_TLS.unreadable'],
+    ['ERR_SSL_INTERNAL_ERROR', 'BROKER_TLS.failed'],
+    ['CERT_HAS_EXPIRED', 'BROKER_TLS.expired'],
+  ] as const) {
+    it(`is ${key} after ${code}`, () => assert.equal(explain(end(coded(code), { secure: true })).key, key));
+  }
+
   it('is that the broker was lost once the connection stood', () => {
     for (const error of [undefined, coded('ECONNRESET'), coded('ETIMEDOUT')]) {
       const reason = explain(end(error, { opened: true }));

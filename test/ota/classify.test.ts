@@ -33,12 +33,12 @@ function uptime(at: number, live = true): DeviceEvent {
 }
 
 /** An advertisement from retained topics, after our own connection was interrupted. */
-function retained(checksum: string, said: { uptime?: boolean; ready?: boolean } = {}): Partial<Context> {
+function retained(checksum: string | undefined, said: { uptime?: boolean; ready?: boolean } = {}): Partial<Context> {
   const { uptime: hasUptime = false, ready = true } = said;
   const advertisement = {
     live: false,
     beganAt: 110,
-    checksum,
+    ...(checksum !== undefined && { checksum }),
     ...(ready && { readyAt: 111 }),
     ...(hasUptime && { uptime: { value: 1, at: 112 } }),
   };
@@ -60,6 +60,7 @@ const rows: [title: string, event: DeviceEvent, given: Partial<Context>, sign: S
   ['a status that was retained', status('200', false), begun, 'nothing'],
   ['304 of a device that runs something else: it is for the image of somebody else', status('304'), {}, 'nothing'],
   ['304 of a device whose checksum is not known', status('304'), { device: undefined }, 'refused'],
+  ['304 of a device without a checksum', status('304'), { device: {} }, 'refused'],
   ['304 of a device that runs the image', status('304'), { expected: new Set(['old']) }, 'refused'],
 
   ['a device that is lost when it could have had the image', state('lost'), {}, 'gone'],
@@ -88,6 +89,15 @@ const rows: [title: string, event: DeviceEvent, given: Partial<Context>, sign: S
     { ...asleep, acknowledged: false },
     'gone',
   ],
+  ['a retained report of sleep', state('sleeping', 110, false), asleep, 'gone'],
+  [
+    'a device that is lost, not asleep',
+    state('lost'),
+    { device: { state: { value: 'lost', live: true, at: 110 } } },
+    'gone',
+  ],
+  ['a report of sleep from a device of which nothing is known', state('sleeping'), { device: undefined }, 'gone'],
+  ['a report of sleep from a device whose state is not known', state('sleeping'), { device: {} }, 'gone'],
   ['a device that reports sleep in the middle', state('sleeping'), { ...asleep, ...begun }, 'gone'],
 
   ['statistics before the device must have begun', uptime(129), {}, 'nothing'],
@@ -104,6 +114,7 @@ const rows: [title: string, event: DeviceEvent, given: Partial<Context>, sign: S
     retained('old', { uptime: true }),
     'gone',
   ],
+  ['a device that came back unseen without a checksum', restored, retained(undefined, { uptime: true }), 'connection'],
   ['another firmware of a device that is not ready', restored, retained('new', { ready: false }), 'connection'],
   [
     'a topic that says nothing of a transfer',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Device } from '../../src/homie/device';
 import { decide } from '../../src/ota/decide';
+import type { Image } from '../../src/ota/image';
 import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
 import { next, raw } from './lab';
 
@@ -44,6 +45,39 @@ describe('what is decided about a device that is ready', () => {
       assert.equal(await decided(changes, { allowIncompatible: true }), 'update');
     });
   }
+
+  it('says what the image is, and what the device runs or is', async () => {
+    const refusal = async (image: Image, facts: Partial<Device> = {}): Promise<string> => {
+      const decision = await decide({ ...lamp, ...facts }, image, defaultSettings);
+      return decision.kind === 'reject' ? decision.error.message : decision.kind;
+    };
+    const [image, other, nameless] = await Promise.all([raw(next), raw(next, { name: 'other' }), raw(next)]);
+    Reflect.deleteProperty(nameless.info, 'name');
+    assert.equal(await refusal(other), 'The image is "other", but lamp runs "my-light".');
+    assert.equal(await refusal(nameless), 'The image is a firmware without a name, but lamp runs "my-light".');
+    const esp32 = { implementation: fact('esp32') };
+    assert.equal(await refusal(image, esp32), 'The image is for esp8266, but lamp is an esp32.');
+  });
+
+  it('updates a device that has not said what it is and what it runs', async () => {
+    const silent: Device = { id: 'lamp' };
+    for (const allowIncompatible of [false, true]) {
+      assert.deepEqual(await decide(silent, await raw(next), { ...defaultSettings, allowIncompatible }), {
+        kind: 'update',
+        reinstall: false,
+      });
+    }
+  });
+
+  it('says how to update a device that it skips', async () => {
+    const hint = async (device: Device, changes: Parameters<typeof raw>[1] = {}): Promise<string | undefined> => {
+      const decision = await decide(device, await raw(next, changes), defaultSettings);
+      return decision.kind === 'skip' ? decision.hint : undefined;
+    };
+    assert.match((await hint(lamp, { version: '0.9.0' })) ?? '', /allowDowngrade/);
+    const disabled = (await hint({ ...lamp, otaEnabled: fact(false) })) ?? '';
+    assert.deepEqual(JSON.parse(/{.*}/.exec(disabled)?.[0] ?? ''), { ota: { enabled: true } });
+  });
 
   it('refuses an image for the ESP8266 on an ESP32, unless allowIncompatible', async () => {
     const esp32 = { implementation: fact('esp32') };

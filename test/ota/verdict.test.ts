@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { identify, judge, type Return } from '../../src/ota/verdict';
+import { HomieBroker } from '../../src/homie/broker';
+import { DeviceObserver } from '../../src/homie/device-observer';
+import { identify, judge, judgeReturn, notRebooted, type Return } from '../../src/ota/verdict';
 
 describe('identify', () => {
   it('knows the image, the firmware before, and anything else', () => {
@@ -68,6 +70,16 @@ describe('judge', () => {
       { firmware: 'old', flashed: false, reboot: 'unknown' },
       { kind: 'half_dead' },
     ],
+    [
+      'the old firmware, not flashed, after a reconnect',
+      { firmware: 'old', flashed: false, reboot: 'refuted' },
+      { kind: 'reconnected' },
+    ],
+    [
+      'the old firmware, flashed, retained and without statistics',
+      { firmware: 'old', live: false, reboot: 'unknown' },
+      { kind: 'reconnected' },
+    ],
     ['the image, retained and confirmed by an uptime', { live: false }, { kind: 'succeeded', reboot: 'proven' }],
     [
       'the image, retained and not confirmed',
@@ -78,4 +90,41 @@ describe('judge', () => {
   for (const [title, seen, expected] of rows) {
     it(`judges ${title}`, () => assert.deepEqual(judge({ ...base, ...seen }), expected));
   }
+});
+
+describe('judgeReturn', () => {
+  it('judges by the checksum, what ran before, and the uptime', async () => {
+    const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'homie/' });
+    const watch = broker.watch('lamp');
+    const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
+    const reports = [
+      ['$state', 'ready'],
+      ['$stats/uptime', '3600'],
+      ['$state', 'init'],
+      ['$state', 'ready'],
+      ['$stats/uptime', '2'],
+    ];
+    for (const [attribute, value = ''] of reports) {
+      broker.registry.receive(`homie/lamp/${attribute}`, Buffer.from(value), false);
+      while ((await observer.next(0)) !== undefined);
+      if (value === '3600') observer.received();
+    }
+    watch.close();
+    const { advertisement } = observer;
+    assert.ok(advertisement);
+
+    const judged = (checksum: string, before: string, flashed = true) =>
+      judgeReturn(checksum, advertisement, observer, { expected: new Set(['new']), before, flashed });
+    assert.deepEqual(judged('new', 'old'), { kind: 'succeeded', reboot: 'proven' });
+    assert.deepEqual(judged('new', 'old', false), { kind: 'succeeded', reboot: 'proven' });
+    assert.deepEqual(judged('new', 'new', false), { kind: 'rebooted' });
+    assert.deepEqual(judged('old', 'old'), { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' });
+    assert.deepEqual(judged('third', 'old'), { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: 'proven' });
+  });
+});
+
+describe('notRebooted', () => {
+  it('says whether another image may have replaced the flashed one', () => {
+    assert.deepEqual([notRebooted(false).key, notRebooted(true).key], ['NOT_REBOOTED', 'NOT_REBOOTED.anotherImage']);
+  });
 });

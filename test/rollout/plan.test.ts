@@ -225,6 +225,17 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(10, true).start, ['b']);
   });
 
+  it('takes back no turn of a device that has none', () => {
+    const plan = there({}, ['runs', 'asks', 'ended']);
+    plan.due(0, true);
+    plan.ended('ended', 'canceled');
+    for (const id of ['asks', 'ended', 'unknown']) plan.notSent(id);
+    assert.deepEqual(
+      [plan.stage('asks'), plan.stage('ended'), plan.stage('unknown')],
+      ['asking', 'canceled', undefined],
+    );
+  });
+
   it('lets nothing expire while it is paused or stopped, and starts counting again after that', () => {
     const plan = there({});
     plan.away('a', 0);
@@ -259,6 +270,69 @@ describe('a plan', () => {
     assert.deepEqual(plan.wait('b'), { waited: 600 });
     plan.away('b', 9000);
     assert.deepEqual(plan.wait('b'), { since: 8400 });
+  });
+
+  it('does not count twice that a device is there', () => {
+    const plan = new Plan(usual);
+    plan.add(['a'], 100);
+    plan.away('a', 100);
+    plan.asks('a', false, 500);
+    plan.asks('a', true, 9000);
+    assert.deepEqual(plan.wait('a'), { waited: 400 });
+  });
+
+  it('waits for no device that has ended, and for none that is not part of it', () => {
+    const plan = there({}, ['a']);
+    plan.ended('a', 'canceled');
+    assert.deepEqual([plan.wait('a'), plan.wait('z')], [undefined, undefined]);
+  });
+
+  it('says which devices wait to be started, and which are served', () => {
+    const plan = there({}, ['runs', 'asks', 'away', 'ended']);
+    plan.add(['new'], 0);
+    plan.due(0, true);
+    plan.away('away', 0);
+    plan.ended('ended', 'canceled');
+    const waiting = ['runs', 'asks', 'away', 'ended', 'new', 'unknown'].filter((id) => plan.waits(id));
+    assert.deepEqual(waiting, ['asks', 'away', 'new']);
+    assert.deepEqual([...plan.running], ['runs']);
+  });
+
+  it('says what keeps devices from starting', () => {
+    const plan = there({ concurrency: 2, canary: 1, maxFailures: 2 });
+    assert.equal(plan.hold(true), undefined, 'the canary may start');
+    assert.equal(plan.hold(false), 'window');
+    plan.due(0, true);
+    assert.equal(plan.hold(true), 'canary');
+    plan.ended('a', 'succeeded');
+    assert.equal(plan.hold(true), 'canary', 'it is under observation');
+    plan.holds.soaked('a');
+    plan.due(0, true);
+    assert.equal(plan.hold(true), undefined, 'only a slot is missing');
+    plan.holds.pause();
+    assert.deepEqual([plan.hold(true), plan.hold(false)], ['paused', 'paused']);
+    plan.ended('b', 'failed');
+    plan.ended('c', 'failed');
+    assert.equal(plan.hold(true), 'stopped');
+  });
+
+  it('says whether anything is left to do', () => {
+    const plan = there({ concurrency: 2 }, ['a', 'b', 'c']);
+    assert.equal(plan.idle, 'no');
+    plan.due(0, true);
+    plan.ended('a', 'failed');
+    assert.equal(plan.idle, 'stopped');
+    plan.ended('b', 'succeeded');
+    plan.ended('c', 'canceled');
+    assert.equal(plan.idle, 'done');
+  });
+
+  it('is done after a restart if all its devices had ended', () => {
+    const plan = new Plan(usual, undefined, [
+      { device: 'a', state: 'succeeded', since: 0 },
+      { device: 'b', state: 'timed_out', since: 0 },
+    ]);
+    assert.deepEqual([plan.isDone, plan.stage('a'), plan.stage('b')], [true, 'succeeded', 'timed_out']);
   });
 
   it('goes on after a restart as it was', () => {

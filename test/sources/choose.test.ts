@@ -114,6 +114,12 @@ describe('the choice of images', () => {
     assert.match(first?.error.message ?? '', /my-light for esp8266 cannot be compared: 1\.0\.0, no version\./);
   });
 
+  it('names four versions that cannot be compared, and counts the others', () => {
+    const all = ['1.0.0', '1.1.0', '1.2.0', '1.3.0', '1.4.0', 'nightly'].map((version, i) => image(`${i}`, version));
+    const [first] = choose(all).refused;
+    assert.match(first?.error.message ?? '', /: 1\.0\.0, 1\.1\.0, 1\.2\.0, 1\.3\.0 and 2 more\.$/);
+  });
+
   it('guesses nothing where version and time are the same, or no time is known', () => {
     for (const day of [3, 0]) {
       assert.deepEqual(short([image('a', '1.0.0', day), image('b', '1.0.0', day), image('c', '0.9.0', day)]), {

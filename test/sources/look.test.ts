@@ -80,4 +80,43 @@ describe('a look', () => {
     );
     assert.deepEqual([report.startedAt, report.duration], ['1970-01-01T00:00:00.000Z', 1]);
   });
+
+  /** The sentence of a look at these images. */
+  async function sentence(findings: Findings, isSent: boolean): Promise<string> {
+    const place = source(() => Promise.resolve(findings));
+    const look = await lookAt(place, new Map(), LONG, signal);
+    return reportOf(place, look, new Set(isSent ? look.chosen : []), { startedAt: new Date(0), duration: 0 }).text;
+  }
+
+  it('says whether anything is there, is new, and was refused', async () => {
+    const one = await candidate(running);
+    const refused = [{ filename: 'x.bin', source: 'somewhere', error: new HomieError('FIRMWARE_EMPTY') }];
+    const none: Findings = { candidates: [], refused };
+    const some: Findings = { candidates: [one], refused };
+    assert.equal(await sentence(found(), true), 'Found no firmware in somewhere.');
+    assert.equal(await sentence(none, true), 'Found no usable firmware in somewhere; refused: 1.');
+    assert.equal(await sentence(found(one), true), 'Found my-light 1.0.0 in somewhere.');
+    assert.equal(
+      await sentence(found(one), false),
+      'Found my-light 1.0.0 in somewhere, unchanged since the last look.',
+    );
+    assert.equal(
+      await sentence(some, false),
+      'Found my-light 1.0.0 in somewhere, unchanged since the last look; refused: 1.',
+    );
+  });
+
+  it('names three firmwares and counts the others, with the chip only where two have the same name', async () => {
+    const image = (name: string, version?: string): Promise<Candidate> =>
+      candidate(buildEsp8266Image({ name, size: 50_000, ...(version !== undefined && { version }) }));
+    const named = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => image(name, '1.0.0')));
+    assert.equal(await sentence(found(...named), true), 'Found a 1.0.0, b 1.0.0, c 1.0.0 and 2 more in somewhere.');
+    const [pump] = named;
+    assert.ok(pump);
+    const esp32: Candidate = { ...pump, info: { ...pump.info, chip: 'esp32', family: 'esp32' } };
+    assert.equal(await sentence(found(pump, esp32), true), 'Found a 1.0.0 (esp32), a 1.0.0 (esp8266) in somewhere.');
+    const unversioned: Candidate = { ...pump, info: { ...pump.info } };
+    Reflect.deleteProperty(unversioned.info, 'version');
+    assert.equal(await sentence(found(unversioned), true), 'Found a no version in somewhere.');
+  });
 });

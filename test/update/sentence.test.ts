@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
-import { sentenceOf, textOf } from '../../src/update/sentence';
+import { ignoredKeys, named, sentenceOf, textOf } from '../../src/update/sentence';
 import { reportError, summarize, type Update } from '../../src/update/update';
 
 const queued: Update = {
@@ -81,6 +81,18 @@ describe('the sentence about an update', () => {
     });
   }
 
+  it('names a firmware by its checksum where nothing else is known of it', () => {
+    const checksum = '0'.repeat(32);
+    assert.equal(named({ checksum }), `the image ${checksum}`);
+    assert.equal(named({}), 'the image');
+    assert.equal(named({ name: 'my-light', checksum }), 'my-light');
+  });
+
+  it('says what a device runs that is up to date, also where no image was meant for it', () => {
+    const upToDate: Update = { ...patch, state: 'skipped', reason: 'up_to_date' };
+    assert.equal(sentenceOf(upToDate), 'kitchen-light: up to date, runs my-light 1.1.0.');
+  });
+
   it('stays one line, whatever a device says that it runs', () => {
     const from = { name: 'my-light\r\n', version: '\u202e1' };
     const sentence = sentenceOf({ ...queued, from, state: 'succeeded' });
@@ -136,5 +148,24 @@ describe('the sentence about the devices of a job', () => {
         );
       }),
     );
+  });
+});
+
+describe('the sentence about unknown keys', () => {
+  const report = (...paths: string[]) => ({
+    warnings: paths.map((path) => ({ code: 'UNKNOWN_KEY', path, message: `Unknown: ${path}.`, hint: '' })),
+  });
+
+  it('names each key once, three of them at most', () => {
+    assert.equal(ignoredKeys([report('a'), report('a', 'b')]), ' Unknown: a. Unknown: b.');
+    assert.equal(ignoredKeys([report('a', 'b', 'c')]), ' Unknown: a. Unknown: b. Unknown: c.');
+    assert.equal(
+      ignoredKeys([report('a', 'b', 'c'), report('d', 'e')]),
+      ' Unknown: a. Unknown: b. Unknown: c. (And 2 more unknown keys.)',
+    );
+  });
+
+  it('says nothing of other warnings', () => {
+    assert.equal(ignoredKeys([{ warnings: [{ code: 'OTHER', path: 'a', message: 'Other.', hint: '' }] }]), '');
   });
 });
