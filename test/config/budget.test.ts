@@ -91,6 +91,7 @@ describe('the budget of a patch', () => {
       small,
       { x: text(length) },
       steps?.map((step) => new PatchStep(small, step)),
+      {},
     );
   const noSecrets = /^If the file of the device has no wifi\.password, .* set secretBytes to 0/;
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Json, Keys } from '../../src/config/json';
 import { keyAt, schema, STRIPPED } from '../../src/config/schema';
+import { dialects } from '../support/dialects';
 
 const HEX = '0123456789abcdefABCD0123456789abcdefABCD';
 
 /** Returns why the device would not work with a value that it accepts. */
 function harm(keys: Keys, value: Json): string | undefined {
-  return keyAt(keys)?.unsafe?.(value);
+  const found = keyAt(keys)?.unsafe?.(value, dialects.original);
+  return typeof found === 'object' ? found[0] : found;
 }
 
 function risk(keys: Keys, to: Json, from: Json = null): string | undefined {

@@ -48,7 +48,7 @@ describe('what is decided about a device that is ready', () => {
 
   it('says what the image is, and what the device runs or is', async () => {
     const refusal = async (image: Image, facts: Partial<Device> = {}): Promise<string> => {
-      const decision = await decide({ ...lamp, ...facts }, image, defaultSettings);
+      const decision = await decide({ ...lamp, ...facts }, image, defaultSettings, broker);
       return decision.kind === 'reject' ? decision.error.message : decision.kind;
     };
     const [image, other, nameless] = await Promise.all([raw(next), raw(next, { name: 'other' }), raw(next)]);
@@ -62,7 +62,7 @@ describe('what is decided about a device that is ready', () => {
   it('updates a device that has not said what it is and what it runs', async () => {
     const silent: Device = { id: 'lamp' };
     for (const allowIncompatible of [false, true]) {
-      assert.deepEqual(await decide(silent, await raw(next), { ...defaultSettings, allowIncompatible }), {
+      assert.deepEqual(await decide(silent, await raw(next), { ...defaultSettings, allowIncompatible }, broker), {
         kind: 'update',
         reinstall: false,
       });
@@ -71,7 +71,7 @@ describe('what is decided about a device that is ready', () => {
 
   it('says how to update a device that it skips', async () => {
     const hint = async (device: Device, changes: Parameters<typeof raw>[1] = {}): Promise<string | undefined> => {
-      const decision = await decide(device, await raw(next, changes), defaultSettings);
+      const decision = await decide(device, await raw(next, changes), defaultSettings, broker);
       return decision.kind === 'skip' ? decision.hint : undefined;
     };
     assert.match((await hint(lamp, { version: '0.9.0' })) ?? '', /allowDowngrade/);
