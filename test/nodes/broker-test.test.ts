@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, startExactAedes } from '../support/aedes';
-import { running } from '../support/images';
+import { running as image } from '../support/images';
 import { freePort } from '../support/mosquitto';
 import { stopFlow, TestFlow } from './flow';
 import { untilTrue } from '../support/until-true';
@@ -228,8 +228,8 @@ describe('the test of a connection', () => {
     const broker = await startAedes();
     ends.push(() => broker.close());
     const devices = [
-      new SimulatedDevice({ url: broker.url, id: 'lamp', image: running }),
-      new SimulatedDevice({ url: broker.url, id: 'lamp', image: running, convention: 5 }),
+      new SimulatedDevice({ url: broker.url, id: 'lamp', image }),
+      new SimulatedDevice({ url: broker.url, id: 'lamp', image, convention: 5 }),
     ];
     await Promise.all(devices.map((device) => device.start()));
     const flow = await lonely();
