@@ -41,7 +41,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         uptime: 3600,
       });
       await device.start();
-      nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' } });
+      // With the code editor that Node-RED has by default.
+      const editorTheme = { tours: false, palette: { catalogues: [] } };
+      nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' }, settings: { editorTheme } });
       editor = await Editor.open(nodeRed.url);
     });
 
