@@ -41,7 +41,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-broker-test-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-broker-test-failed`);
       editor.quiet();
     });
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import { chromiumAvailable, openBrowser, runtimes } from '../support/editor';
+import { chromiumAvailable, openBrowser, pictures, runtimes } from '../support/editor';
 import { buildEsp8266Image, running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
 import { assertQuiet, recordPage, type PageRecord } from '../support/page-checks';
@@ -87,13 +87,16 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       for (const each of [folder, userDir]) await rm(each, { recursive: true, force: true });
     });
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await picture('failed');
+      if (this.currentTest?.state === 'failed') await capture('failed');
       const complaints = record.complaints.splice(0).filter((complaint) => !ofTheirs.test(complaint));
       assertQuiet({ ...record, complaints });
     });
 
-    const picture = (name: string): Promise<Buffer> =>
+    const capture = (name: string): Promise<Buffer> =>
       page.screenshot({ path: path.join(root, 'artifacts', `${tag}-dashboard-${name}.png`) });
+    const picture = async (name: string): Promise<void> => {
+      if (pictures) await capture(name);
+    };
     const table = (column: string): Locator => page.locator('.nrdb-ui-table-wrapper', { hasText: column });
     const row = (id: string): Locator => table('Progress').locator('tbody tr', { hasText: id });
     const available = (id: string): Locator => table('Installed').locator('tbody tr', { hasText: id });

@@ -18,8 +18,8 @@ const seen = { ...filled, 'homie-broker': 'broker' };
 
 /** Where things are does not depend on the colours, nor these on the language. */
 const looks: readonly (Appearance & { readonly look: string })[] = [
-  { dark: false, language: 'en-US', look: 'en-light' },
   { dark: true, language: 'de', look: 'de-dark' },
+  { dark: false, language: 'en-US', look: 'en-light' },
 ];
 
 /** What a new node does not have, in the fields for free text and in those that are empty then. */
@@ -133,7 +133,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
           { id: 'devices', type: 'homie-devices', x: 200, y: 240, z: 'flow', broker: 'broker', wires: [[], []] },
         ],
       });
-      editor = await Editor.open(nodeRed.url);
+      editor = await Editor.open(nodeRed.url, looks[0]);
     });
 
     after(async () => {

@@ -41,7 +41,9 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         uptime: 3600,
       });
       await device.start();
-      nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' } });
+      // With the code editor that Node-RED has by default.
+      const editorTheme = { tours: false, palette: { catalogues: [] } };
+      nodeRed = await startNodeRed({ ...options, env: { SITE: 'site' }, settings: { editorTheme } });
       editor = await Editor.open(nodeRed.url);
     });
 
@@ -54,7 +56,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-failed`);
       editor.quiet();
     });
 
@@ -63,8 +65,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.page.evaluate(`RED.workspaces.show('${ids.tab}')`);
       assert.deepEqual(await editor.page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
       assert.equal(await editor.property(ids.ota, 'valid'), true);
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-1-example`);
+      await editor.clearScreenshot(`${tag}-1-example`);
     });
 
     it('shows what everybody sets, has the rest folded, and says for how long it waits', async () => {
@@ -256,8 +257,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.status(ids.ota, 'updated');
       await editor.debugged('summary', 'kitchen-light: updated from my-light 1.0.0 to 1.1.0');
       assert.equal(device.received.length, 1);
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-9-updated`);
+      await editor.clearScreenshot(`${tag}-9-updated`);
 
       await editor.inject(ids.update);
       await editor.status(ids.ota, 'up to date');

@@ -32,7 +32,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await rm(userDir, { recursive: true, force: true });
     });
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-examples-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-examples-failed`);
       editor.quiet();
     });
 

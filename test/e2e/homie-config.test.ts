@@ -90,7 +90,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-config-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-config-failed`);
       editor.quiet();
     });
 
@@ -99,8 +99,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.page.evaluate(`RED.workspaces.show('${ids.tab}')`);
       assert.deepEqual(await editor.page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
       assert.equal(await editor.property(ids.config, 'valid'), true);
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-config-1-example`);
+      await editor.clearScreenshot(`${tag}-config-1-example`);
     });
 
     it('keeps all that is set', async () => {
@@ -216,8 +215,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.status(ids.config, 'changed');
       await editor.debugged('summary', 'kitchen-light: configuration changed.');
       assert.equal(JSON.parse(device.file).device_stats_interval, 120);
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-config-5-changed`);
+      await editor.clearScreenshot(`${tag}-config-5-changed`);
 
       await editor.inject(ids.set);
       await editor.status(ids.config, 'nothing to change');

@@ -45,7 +45,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-devices-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-devices-failed`);
       editor.quiet();
     });
 
@@ -55,8 +55,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       assert.deepEqual(await editor.page.evaluate("RED.nodes.filterNodes({ type: 'unknown' }).length"), 0);
       assert.equal(await editor.property(ids.devices, 'valid'), true);
       await editor.page.evaluate("document.querySelector('#red-ui-palette-container-homie').scrollIntoView()");
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-devices-1-example`);
+      await editor.clearScreenshot(`${tag}-devices-1-example`);
     });
 
     it('keeps all that is set', async () => {
@@ -127,8 +126,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const all = page.locator('.red-ui-debug-msg', { hasText: 'old-lamp: ' });
       await all.filter({ hasText: 'hall-light' }).waitFor();
       await all.filter({ hasNotText: 'hall-light' }).waitFor();
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-devices-4-list`);
+      await editor.clearScreenshot(`${tag}-devices-4-list`);
 
       await editor.inject(ids.forget);
       await editor.status(ids.devices, '2/2');

@@ -13,8 +13,8 @@ const form = '.homie-firmware-form';
 const picture = '<img src=x onerror="window.broken=1">.bin';
 
 const looks: readonly (Appearance & { readonly look: string; readonly found: RegExp })[] = [
-  { dark: false, language: 'en-US', look: 'en-light', found: /^Found my-light 1\.1\.0 in .*; refused: 1\.$/ },
   { dark: true, language: 'de', look: 'de-dark', found: /^my-light 1\.1\.0 in .* gefunden; abgelehnt: 1\.$/ },
+  { dark: false, language: 'en-US', look: 'en-light', found: /^Found my-light 1\.1\.0 in .*; refused: 1\.$/ },
 ];
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
@@ -49,7 +49,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
           { ...node, source: 'folder', folder },
         ],
       });
-      editor = await Editor.open(nodeRed.url);
+      editor = await Editor.open(nodeRed.url, looks[0]);
     });
     after(async () => {
       await editor?.close();
@@ -58,7 +58,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       if (folder !== undefined) await rm(folder, { recursive: true });
     });
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-firmware-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-firmware-failed`);
       editor.quiet();
     });
 

@@ -69,7 +69,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-hostile-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-hostile-failed`);
       editor.quiet();
     });
 

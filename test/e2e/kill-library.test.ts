@@ -11,14 +11,13 @@ import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import { random } from '../support/random';
 import { askNodeRed, events, killedFlow } from './killed-flow';
 
-const OFFERS = 8;
-const ROLLBACKS = 8;
+/** KILLS=n kills n times in each of the two suites. The first moments of a seed are always the same. */
+const kills = Number(process.env['KILLS'] ?? 5);
 
 /** The default of the setting `attempts`. */
 const ATTEMPTS = 2;
 
 const seed = Number(process.env['SEED'] ?? 1);
-const choices = random(seed);
 
 const newest = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 3 });
 
@@ -52,9 +51,10 @@ describe(`Node-RED, when it is killed with firmware on offer (seed ${seed})`, ()
     askNodeRed(nodeRed, { ids: [device.id], action, body }).then(Object);
 
   describe('and is being offered another image,', () => {
+    const choices = random(seed);
     let onOffer = 0;
 
-    for (let kill = 1; kill <= OFFERS; kill += 1) {
+    for (let kill = 1; kill <= kills; kill += 1) {
       const moment = 1 + choices.int(8);
       it(`has one whole offer after a kill at change ${moment} of the files`, async () => {
         await add('offers', buildEsp8266Image({ name: 'offers', version: '1.0.0', seed: 99 }));
@@ -82,7 +82,8 @@ describe(`Node-RED, when it is killed with firmware on offer (seed ${seed})`, ()
   });
 
   describe('and brings a device back to its earlier image,', () => {
-    for (let kill = 1; kill <= ROLLBACKS; kill += 1) {
+    const choices = random(seed);
+    for (let kill = 1; kill <= kills; kill += 1) {
       const moment = 1 + choices.int(30);
       it(`ends as verified or with a clear error after a kill at event ${moment} of the device`, async () => {
         await add(`back-${kill}`, running);

@@ -66,7 +66,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-details-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-details-failed`);
       editor.quiet();
     });
 
@@ -75,8 +75,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await editor.settled();
       await editor.fits(sidebar);
       await editor.accessible(sidebar);
-      await editor.notificationsGone();
-      await editor.screenshot(`${tag}-details-${name}`);
+      await editor.clearScreenshot(`${tag}-details-${name}`);
     };
     const open = async (name: string, tab: 'Details' | 'Configuration' | 'History' = 'Details'): Promise<void> => {
       const { page } = editor;

@@ -82,7 +82,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-jobs-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-jobs-failed`);
       editor.quiet();
       second.quiet();
     });

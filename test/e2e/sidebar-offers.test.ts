@@ -45,7 +45,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     });
 
     afterEach(async function () {
-      if (this.currentTest?.state === 'failed') await editor.screenshot(`${tag}-offers-failed`);
+      if (this.currentTest?.state === 'failed') await editor.capture(`${tag}-offers-failed`);
       editor.quiet();
     });
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { chromium, type Browser, type Locator, type Page } from 'playwright-core';
 import { HANG_LIMIT } from './limits';
 import { root } from './node-red';
@@ -8,7 +9,13 @@ import { assertAccessible, assertLayout, assertQuiet, recordPage, type PageRecor
 
 const artifacts = path.join(root, 'artifacts');
 
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+/** The first one cannot show a window. It renders the same pages with about two thirds of the computing time. */
+const browsers = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'];
+
+const executablePath = process.env['CHROMIUM'] ?? browsers.find(existsSync) ?? '/usr/bin/chromium';
+
+/** Whether screenshots are saved for people to look at. No assertion needs them, and each takes up to a second. */
+export const pictures = process.env['PICTURES'] !== undefined;
 
 const darkTheme = path.join(__dirname, 'dark-theme.css');
 
@@ -49,6 +56,11 @@ export interface Appearance {
   readonly token?: string;
 }
 
+/** Returns an appearance with the defaults of what it leaves out. */
+function whole({ dark = false, language = 'en-US', token }: Appearance) {
+  return { dark, language, token };
+}
+
 /** The editor of Node-RED in a browser, operated as a person would. */
 export class Editor {
   /** The complaints of the page, and its requests to servers other than Node-RED. */
@@ -57,7 +69,7 @@ export class Editor {
   readonly told: string[] = [];
   readonly page: Page;
   readonly #browser: Browser;
-  #dark = false;
+  #appearance = whole({});
 
   private constructor(browser: Browser, page: Page, url: string) {
     this.#browser = browser;
@@ -87,14 +99,16 @@ export class Editor {
     }
   }
 
-  /** Reloads the editor with another appearance. */
+  /** Reloads the editor with another appearance, unless it already has this one. */
   async appear(appearance: Appearance): Promise<void> {
+    if (isDeepStrictEqual(whole(appearance), this.#appearance)) return;
     await this.#remember(appearance);
     await this.reload();
   }
 
-  async #remember({ dark = false, language = 'en-US', token }: Appearance): Promise<void> {
-    this.#dark = dark;
+  async #remember(appearance: Appearance): Promise<void> {
+    this.#appearance = whole(appearance);
+    const { dark, language, token } = this.#appearance;
     const stored = { 'view-dark-theme': dark ? 'dark' : 'light', 'editor-language': language };
     const login = token === undefined ? {} : { 'auth-tokens': JSON.stringify({ access_token: token }) };
     await this.page.evaluate(`Object.assign(localStorage, ${JSON.stringify({ ...stored, ...login })})`);
@@ -231,8 +245,20 @@ export class Editor {
     return this.page.evaluate(`RED.nodes.node(${JSON.stringify(id)})[${JSON.stringify(name)}]`);
   }
 
-  /** Saves a screenshot for people to look at. */
+  /** Saves a screenshot for people to look at, if PICTURES is set. */
   async screenshot(name: string): Promise<void> {
+    if (pictures) await this.capture(name);
+  }
+
+  /** Saves a screenshot for people to look at, if PICTURES is set, as soon as no notification covers the page. */
+  async clearScreenshot(name: string): Promise<void> {
+    if (!pictures) return;
+    await this.notificationsGone();
+    await this.capture(name);
+  }
+
+  /** Saves a screenshot, also if PICTURES is not set: of a failure. */
+  async capture(name: string): Promise<void> {
     await mkdir(artifacts, { recursive: true });
     await this.page.screenshot({ path: path.join(artifacts, `${name}.png`) });
   }
@@ -272,7 +298,7 @@ export class Editor {
       "window.RED && RED.nodes && RED.nodes.getType('homie-ota') && !document.querySelector('#red-ui-loading-progress:not([style*=none])')",
     );
     const darkAlready = "document.documentElement.classList.contains('nr-theme-dark')";
-    if (this.#dark && (await this.page.evaluate(darkAlready)) !== true)
+    if (this.#appearance.dark && (await this.page.evaluate(darkAlready)) !== true)
       await this.page.addStyleTag({ path: darkTheme });
   }
 }

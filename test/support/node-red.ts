@@ -154,7 +154,8 @@ function settings(flowFile: string): object {
     flowFile,
     credentialSecret: 'a secret for tests',
     telemetry: { enabled: false, updateNotification: false },
-    editorTheme: { tours: false, palette: { catalogues: [] } },
+    // The default, Monaco, takes as long to load as half of the editor.
+    editorTheme: { tours: false, palette: { catalogues: [] }, codeEditor: { lib: 'ace' } },
     logging: { console: { level: 'info', metrics: false, audit: false } },
   };
 }

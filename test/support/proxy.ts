@@ -15,7 +15,7 @@ export interface Proxy {
   /** Stops forwarding in both directions until `flow`. */
   stall(): void;
   flow(): void;
-  /** Drops everything that the broker sends from now on. */
+  /** Drops everything that the broker sends from now on, and keeps the connection to the client if the broker closes its own. */
   mute(): void;
   /** Limits the bytes per second that each connection forwards to the broker. */
   limit(bytesPerSecond: number): void;
@@ -102,7 +102,7 @@ class Link {
       clearTimeout(this.#timer);
       broker.destroy();
     });
-    broker.once('close', () => client.destroy());
+    broker.once('close', () => this.#muted || client.destroy());
   }
 
   cut(): void {
