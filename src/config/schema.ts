@@ -3,7 +3,7 @@
  * unreachable (homie-esp8266 Config.cpp, Validation.cpp and Limits.hpp). To add a key, add a row.
  */
 import type english from '../texts/en-US.json';
-import type { Dialect } from '../homie/dialect';
+import { STRICT_NAME, type Dialect } from '../homie/dialect';
 import type { ErrorKey, Values } from '../texts/text';
 import { isObject, sameKeys, type Json, type Keys } from './json';
 import { isHost, isHostAddress, isIpv4, isNetmask } from './network';
@@ -49,8 +49,6 @@ export interface ConfigKey {
 const noAddress = text(isIpv4, 'CONFIG_HARM.address');
 const noHost = address(isHostAddress, 'CONFIG_HARM.hostAddress');
 const noMask = address(isNetmask, 'CONFIG_HARM.netmask');
-/** A level of a topic that firmware with strict names accepts when it boots. */
-const LEVEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const POINT = ['bssid', 'channel'];
 const NETWORK = ['ip', 'mask', 'gw'];
 
@@ -62,7 +60,7 @@ export const schema: readonly ConfigKey[] = [
     type: 'text',
     max: 32,
     risk: (to) => (to === null ? 'idRemoved' : 'idChanged'),
-    unsafe: (value, { strictNames }) => text(strictNames ? LEVEL : /^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId')(value),
+    unsafe: (value, { strictNames }) => text(strictNames ? STRICT_NAME : /^[a-z0-9-]+$/, 'CONFIG_HARM.deviceId')(value),
     alone: true,
   },
   {
@@ -118,7 +116,9 @@ export const schema: readonly ConfigKey[] = [
     risk: (to) => (to === null ? 'baseTopicRemoved' : 'baseTopicChanged'),
     unsafe: (value, { strictNames }) =>
       text(/^[^$+#][^+#]*\/$/, 'CONFIG_HARM.baseTopic')(value) ??
-      (strictNames ? text((topic) => LEVEL.test(topic.slice(0, -1)), 'CONFIG_HARM.baseTopicLevels')(value) : undefined),
+      (strictNames
+        ? text((topic) => STRICT_NAME.test(topic.slice(0, -1)), 'CONFIG_HARM.baseTopicLevels')(value)
+        : undefined),
   },
   // What convention 5 makes of the base topic (labodj/homie-esp8266 4.0.0, seen on a host build).
   { keys: ['mqtt', 'effective_base_topic'], type: 'text', derived: true, unsafe: () => 'CONFIG_RULE.readOnly' },

@@ -21,6 +21,9 @@ interface Question {
   readonly idle: RegExp;
 }
 
+/** A name that firmware with strict names accepts: its base topic is one, and so are its id and its own name. */
+export const STRICT_NAME = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
 /** How numbers with a fraction are kept in the configuration, and written with how many digits at most. */
 export type Precision = 'single' | 'double';
 
@@ -34,8 +37,8 @@ export interface Dialect {
   /** The MQTT client of the device ends its connection if a transfer takes longer than about 40 s. */
   readonly endsSlowTransfers: boolean;
   /**
-   * The firmware starts only if its base topic has one level, and its id and firmware name consist of a-z, 0-9 and -. A
-   * patch is not checked for that, so a device could lose itself.
+   * The firmware starts only if base topic, id and firmware name are each a {@link STRICT_NAME}. A patch is not checked for
+   * that, so a device could lose itself.
    */
   readonly strictNames: boolean;
   /** What the configuration can hold. */

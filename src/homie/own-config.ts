@@ -1,14 +1,19 @@
-/** Reads from the published configuration of a device what concerns its topics. */
+/** Reads from the published configuration of a device what concerns its topics and messages. */
 import type { Device } from './device';
 import { CONVENTION_5 } from './topics';
 
-/** Returns `mqtt` of a published configuration; empty if the text is not a configuration. */
-export function readMqtt(config: string | undefined): Readonly<Record<string, unknown>> {
+/** Returns a value at the top level of a published configuration; undefined if the text is not a configuration. */
+export function readTop(config: string | undefined, key: string): unknown {
   try {
-    return Object.fromEntries(Object.entries(Object(Reflect.get(Object(JSON.parse(config ?? '{}')), 'mqtt'))));
+    return Reflect.get(Object(JSON.parse(config ?? '{}')), key);
   } catch {
-    return {};
+    return undefined;
   }
+}
+
+/** Returns a value of `mqtt` in a published configuration. */
+export function readMqtt(config: string | undefined, key: string): unknown {
+  return Reflect.get(Object(readTop(config, 'mqtt')), key);
 }
 
 /**
@@ -18,7 +23,7 @@ export function readMqtt(config: string | undefined): Readonly<Record<string, un
  * @param base where the device was found: the base topic with its trailing slash
  */
 export function ownBaseTopic(device: Device, base: string): string {
-  const own = device.config && (readMqtt(device.config.value)['base_topic'] ?? 'homie/');
+  const own = device.config && (readMqtt(device.config.value, 'base_topic') ?? 'homie/');
   if (typeof own === 'string') return own;
   return isConvention5(device, base) ? base.slice(0, -CONVENTION_5.length) : base;
 }

@@ -1,6 +1,7 @@
 import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from './broker';
 import type { Device } from './device';
+import { readTop } from './own-config';
 import { isConnectionGone, settledOrAbandoned, settleFor } from './presence';
 import { DeviceObserver } from './device-observer';
 import type { Outcome } from '../update/update';
@@ -91,10 +92,6 @@ export function unconfirmed({ config }: Device, waited: number): HomieError {
  * Returns how often a device sends its statistics, in s, from `$implementation/config`; undefined if that does not say.
  */
 function statisticsInterval(config: string): number | undefined {
-  try {
-    const interval: unknown = Reflect.get(Object(JSON.parse(config)), 'device_stats_interval');
-    return typeof interval === 'number' ? interval : undefined;
-  } catch {
-    return undefined;
-  }
+  const interval = readTop(config, 'device_stats_interval');
+  return typeof interval === 'number' ? interval : undefined;
 }

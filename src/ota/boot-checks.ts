@@ -2,11 +2,9 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
+import { STRICT_NAME } from '../homie/dialect';
 import { ownBaseTopic, readMqtt } from '../homie/own-config';
 import type { ImageFacts } from './image';
-
-/** A level of a topic in the conventions 3 and 4, which is stricter than that of convention 5. */
-const LEVEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 /**
  * Returns why a device would be lost with an image that checks what it finds when it boots (read in the sources of
@@ -27,17 +25,17 @@ export function wouldNotStart(
   const baseTopic = ownBaseTopic(device, broker.baseTopic);
   // Convention 5 may stand in the configuration, too.
   const level = baseTopic.replace(info.convention5 === true ? /(?:\/5)?\/?$/ : /\/?$/, '');
-  if (!LEVEL.test(level)) {
+  if (!STRICT_NAME.test(level)) {
     return new HomieError('WOULD_NOT_START.baseTopic', { id, baseTopic: broker.shown(baseTopic) });
   }
-  if (!LEVEL.test(id)) return new HomieError('WOULD_NOT_START.deviceId', { id });
-  if (info.name !== undefined && !LEVEL.test(info.name)) {
+  if (!STRICT_NAME.test(id)) return new HomieError('WOULD_NOT_START.deviceId', { id });
+  if (info.name !== undefined && !STRICT_NAME.test(info.name)) {
     return new HomieError('WOULD_NOT_START.firmwareName', { name: info.name });
   }
   return undefined;
 }
 
 function usesTls({ config }: Device): boolean {
-  const { ssl, ssl_fingerprint: fingerprint } = readMqtt(config?.value);
-  return (ssl ?? false) !== false || (fingerprint ?? '') !== '';
+  const isOn = (readMqtt(config?.value, 'ssl') ?? false) !== false;
+  return isOn || (readMqtt(config?.value, 'ssl_fingerprint') ?? '') !== '';
 }

@@ -158,7 +158,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     this.emit('boot', this.checksum);
     this.#enter('connecting');
     // With a config.json that it cannot read, the firmware starts in configuration mode, without Wi-Fi. With ids that it
-    // does not accept, the fork aborts and boots again, for ever.
+    // does not accept, the fork aborts and boots again without end.
     if (!this.#board.starts) this.#enter('off');
     else if (this.#board.finds) this.#uplink.start(this.#options.bootDelay ?? 50);
   }

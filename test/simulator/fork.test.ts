@@ -184,7 +184,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   for (const patch of [{ mqtt: { base_topic: 'home/iot/' } }, { device_id: 'My_Light' }]) {
-    it(`boots for ever and is lost after ${JSON.stringify(patch)} (read)`, async () => {
+    it(`boots without end and is lost after ${JSON.stringify(patch)} (read)`, async () => {
       await open();
       await scene.publish('$implementation/config/set', JSON.stringify(patch));
       await isLost();
