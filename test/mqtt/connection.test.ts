@@ -221,7 +221,7 @@ describeWithBrokers('A connection', (start) => {
   it('notices a broker that does not answer any more', async () => {
     const connection = await connect({ keepalive: 1 });
     const lost = disconnected(connection);
-    proxy.mute();
+    proxy.silence();
     const { code, message } = await lost;
     assert.equal(code, 'BROKER_UNREACHABLE');
     assert.match(message, /no longer responds/);
@@ -239,7 +239,7 @@ describeWithBrokers('A connection', (start) => {
   it('has no answer of a broker that does not answer any more, until the connection is lost', async () => {
     const connection = await connect({ keepalive: 1 });
     const lost = disconnected(connection);
-    proxy.mute();
+    proxy.silence();
     // What was on its way already is read in the next turn.
     await setImmediate();
     await setImmediate();

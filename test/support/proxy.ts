@@ -15,8 +15,10 @@ export interface Proxy {
   /** Stops forwarding in both directions until `flow`. */
   stall(): void;
   flow(): void;
-  /** Drops everything that the broker sends from now on, and keeps the connection to the client if the broker closes its own. */
+  /** Drops everything that the broker sends from now on. */
   mute(): void;
+  /** Like `mute`, but the client does not notice either if the broker closes the connection, as on a dead link. */
+  silence(): void;
   /** Limits the bytes per second that each connection forwards to the broker. */
   limit(bytesPerSecond: number): void;
   close(): Promise<void>;
@@ -64,6 +66,7 @@ export async function startProxy(
     stall: () => each((link) => link.stall()),
     flow: () => each((link) => link.flow()),
     mute: () => each((link) => link.mute()),
+    silence: () => each((link) => link.silence()),
     limit(bytesPerSecond) {
       rate = bytesPerSecond;
       each((link) => link.limit(rate));
@@ -85,6 +88,7 @@ class Link {
   #timer: NodeJS.Timeout | undefined;
   #stalled = false;
   #muted = false;
+  #silent = false;
 
   constructor(client: Socket, broker: Socket, rate: number, count: (bytes: number) => void) {
     this.client = client;
@@ -102,7 +106,7 @@ class Link {
       clearTimeout(this.#timer);
       broker.destroy();
     });
-    broker.once('close', () => this.#muted || client.destroy());
+    broker.once('close', () => this.#silent || client.destroy());
   }
 
   cut(): void {
@@ -128,6 +132,11 @@ class Link {
 
   mute(): void {
     this.#muted = true;
+  }
+
+  silence(): void {
+    this.#muted = true;
+    this.#silent = true;
   }
 
   limit(bytesPerSecond: number): void {
