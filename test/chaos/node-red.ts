@@ -32,6 +32,8 @@ export class RealNodeRed implements Ours {
   /** The previous change: changes of the process run one at a time. */
   #turn: Promise<void> = Promise.resolve();
   #unfinished: string[] = [];
+  /** Aborted when a deploy may have dropped the messages that were sent before. */
+  #asked = new AbortController();
   #count = 0;
   readonly #rivals = new Set<NodeRed>();
 
@@ -99,6 +101,9 @@ export class RealNodeRed implements Ours {
     return this.#next(async () => {
       const headers = { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'full' };
       await fetch(`${this.#nodeRed.url}/flows`, { method: 'POST', headers, body: JSON.stringify(this.#flows) });
+      // Node-RED drops messages on their way between nodes, and with them the answers.
+      this.#asked.abort();
+      this.#asked = new AbortController();
     });
   }
 
@@ -215,7 +220,7 @@ export class RealNodeRed implements Ours {
   async #request(path: string, body: object | string | undefined, type: string): Promise<unknown> {
     const bytes = body instanceof Buffer ? new Uint8Array(body) : JSON.stringify(body);
     try {
-      return await withDeadline(HANG_LIMIT, undefined, async (signal) => {
+      return await withDeadline(HANG_LIMIT, this.#asked.signal, async (signal) => {
         const response = await fetch(`${this.#nodeRed.url}/${path}`, {
           method: body === undefined ? 'GET' : 'POST',
           headers: { 'Content-Type': type },
