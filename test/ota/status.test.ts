@@ -65,6 +65,14 @@ describe('parseStatus', () => {
     assert.equal(stuck('500 INTERNAL_ERROR 8'), false);
   });
 
+  it('takes no internal error of the maintained fork, which names a phase, for a stuck updater', () => {
+    for (const text of ['500 INTERNAL_ERROR 0 BEGIN', '500 INTERNAL_ERROR 15 BEGIN']) {
+      const status = parseStatus(text);
+      assert.ok(status?.kind === 'refused');
+      assert.deepEqual([status.code, status.key, status.stuck], ['INTERNAL_ERROR', undefined, false]);
+    }
+  });
+
   it('says what the number of an internal error means on the chip at hand', () => {
     const hint = (implementation: string): string | undefined => {
       const status = parseStatus('500 INTERNAL_ERROR 11', implementation);
