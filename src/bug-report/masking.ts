@@ -72,10 +72,25 @@ export function maskSettings(settings: object, defaults: Readonly<Record<string,
 
 /** Numbers the MAC addresses in a text instead of showing them: without another one, a device has its MAC as id. */
 export function maskMacs(text: string): string {
+  const expression = /[\da-f]{2}(?:[:-]?[\da-f]{2}){5}/gi;
   const found: string[] = [];
-  return text.replaceAll(/\b[\da-f]{2}(?:[:-]?[\da-f]{2}){5}\b/gi, (written) => {
+  let masked = '';
+  let end = 0;
+  for (let match = expression.exec(text); match !== null; match = expression.exec(text)) {
+    const [written] = match;
+    if (isWord(text[match.index - 1]) || isWord(text[expression.lastIndex])) {
+      // Part of something longer, such as an MD5. A MAC may begin within it.
+      expression.lastIndex = match.index + 1;
+      continue;
+    }
     const mac = written.replaceAll(/[:-]/g, '').toLowerCase();
     if (!found.includes(mac)) found.push(mac);
-    return `${MASK}${found.indexOf(mac) + 1}`;
-  });
+    masked += `${text.slice(end, match.index)}${MASK}${found.indexOf(mac) + 1}`;
+    end = expression.lastIndex;
+  }
+  return masked + text.slice(end);
+}
+
+function isWord(character: string | undefined): boolean {
+  return /^\w$/.test(character ?? '');
 }

@@ -61,9 +61,9 @@ export interface Dialect {
 const zerosToRunning: Question = {
   to: 'running',
   payload: Buffer.alloc(4096),
-  first: /^304\b/,
+  first: /^304/,
   needsFirst: true,
-  idle: /^(?:4(?!03)|5)\d\d\b/,
+  idle: /^(?:40[^3]|4[^0]\d|5\d\d)/,
 };
 
 const original: Dialect = {
@@ -82,7 +82,7 @@ const original: Dialect = {
 const fork31: Dialect = {
   ...original,
   name: 'fork 3.1',
-  question: { to: 'image', payload: Buffer.from('0'), first: /^202\b/, idle: /^400 BAD_FIRMWARE\b/ },
+  question: { to: 'image', payload: Buffer.from('0'), first: /^202/, idle: /^400 BAD_FIRMWARE/ },
 };
 
 /** 3.7 to 3.x: checks its names when it boots (read). */
@@ -98,7 +98,7 @@ const fork4: Dialect = {
   name: 'fork 4',
   maxTopic: 128,
   question: { to: 'none', payload: Buffer.from('0'), idle: /^400 BAD_CHECKSUM \d+ VALIDATE$/ },
-  discarded: /^(?:500 DISCONNECTED|408)\b/,
+  discarded: /^(?:500 DISCONNECTED|408)/,
   endsSlowTransfers: false,
   config: { precision: 'double', maxStatsInterval: 65_535, takesTls: false, maxPatch: 4096 },
 };

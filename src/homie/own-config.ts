@@ -30,7 +30,7 @@ export function ownBaseTopic(device: Device, base: string): string {
 
 /** Returns the base topic of the topics of a device with this base topic in its configuration. */
 export function effectiveBaseTopic(own: string, convention5: boolean): string {
-  return convention5 ? own.replace(/(?:(?<=\/)5\/)?$/, CONVENTION_5) : own;
+  return convention5 && !own.endsWith(`/${CONVENTION_5}`) ? own + CONVENTION_5 : own;
 }
 
 /** Returns whether a device that was found below `base` publishes by convention 5, which has no `$homie`. */

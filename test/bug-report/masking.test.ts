@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { maskError } from '../../src/bug-report/masking';
+import { maskError, maskMacs } from '../../src/bug-report/masking';
 import { isErrorCode, type ErrorKey } from '../../src/texts/text';
 import { errors, variants } from '../../src/texts/en-US.json';
 
@@ -51,4 +51,14 @@ describe('the errors in a bug report', () => {
     assert.match(unreachable, /•••/);
     assert.notEqual(hint, '');
   });
+});
+
+describe('the MAC addresses in a bug report', () => {
+  for (const [text, masked] of [
+    ['5C:CF:7F:00:00:01, again 5ccf7f000001, and a0-20-a6-00-00-01', '•••1, again •••1, and •••2'],
+    ['lamp-ab-5ccf7f000001 is ready', 'lamp-ab-•••1 is ready'],
+    ['MD5 1cf0d2e3a4b5c6d7e8f901234567890a', 'MD5 1cf0d2e3a4b5c6d7e8f901234567890a'],
+  ] as const) {
+    it(`are numbered in: ${text}`, () => assert.equal(maskMacs(text), masked));
+  }
 });
