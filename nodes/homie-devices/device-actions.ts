@@ -7,11 +7,15 @@ import { listDevices } from '../../src/devices/list';
 import { queryNames, readQuery, type DeviceQuery } from '../../src/devices/query';
 import { Queue } from '../../src/rollout/queue';
 import type { HomieBroker } from '../../src/homie/broker';
+import { settle } from '../../src/homie/presence';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
 import { isAbsent, readAction, readDevices, readOptions, type Request } from '../shared/request';
+
+/** How long a report waits for retained messages, in ms. */
+const PATIENCE = 10_000;
 
 /** The settings that a message may have. */
 const optionNames = queryNames.filter((name) => name !== 'device');
@@ -68,6 +72,8 @@ export class DeviceActions {
     const options = orThrow(readOptions(given, optionNames));
     if (action === 'report') {
       if ('error' in link) throw link.error;
+      // A device is unknown until the retained messages have arrived.
+      await settle(link.broker, signal, PATIENCE);
       // The filters of the node must not keep a device out of a report.
       send(report(link.broker, isAbsent(device) || device === '' ? [] : readDevices(device)));
       return undefined;

@@ -238,7 +238,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
 
   it('boots the second image in version 3.7 (read)', async () => {
     const second = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 60_000, seed: 9 });
-    await open({ dialect: '3.7', flashDelay: 10 });
+    await open({ dialect: '3.7', flashDelay: 10, statusGrace: 4000 });
     await Promise.all([scene.update(), scene.update(second)]);
     await scene.sees(`$fw/checksum ${md5(second)}`);
   });
