@@ -96,7 +96,10 @@ describe('the user directory of version 0.1.0', () => {
     assert.equal(payload(summary, 'job'), jobs.open);
     for (const device of devices) assert.ok(device.image.equals(rollout));
     assert.deepEqual(
-      flow.result.messages.filter((msg) => msg['asked'] === 'rollout').map((msg) => msg['device']),
+      flow.result.messages
+        .filter((msg) => msg['asked'] === 'rollout')
+        .map((msg) => String(msg['device']))
+        .sort((a, b) => a.localeCompare(b)),
       ['hall-light', 'stairs-light'],
       'no device has a second result',
     );
