@@ -58,15 +58,22 @@ export function readMarks(image: Uint8Array, find: Find, segments?: Loaded): Mar
   const [name, version, brand] = [NAME, VERSION, BRAND].map((mark) =>
     reported(textsBetween(image, mark, find), segments),
   );
-  const checksNames = find(image, NAMES_REFUSED, 0) >= 0 && find(image, NAMES_KEPT, 0) < 0;
   return {
-    ...(checksNames && { checksNames }),
-    ...(find(image, TLS_REFUSED, 0) >= 0 && { refusesTls: true }),
-    ...(find(image, RUNTIME_EXTENSION, 0) >= 0 && { convention5: true }),
+    ...forkMarks(image, find),
     homie: find(image, SIGNATURE, 0) >= 0,
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
     ...(brand !== undefined && { brand }),
+  };
+}
+
+/** Returns what only images of the fork say. All of those that check anything when they boot check names. */
+function forkMarks(image: Uint8Array, find: Find): Pick<Marks, 'checksNames' | 'refusesTls' | 'convention5'> {
+  if (find(image, NAMES_REFUSED, 0) < 0) return {};
+  return {
+    ...(find(image, NAMES_KEPT, 0) < 0 && { checksNames: true }),
+    ...(find(image, TLS_REFUSED, 0) >= 0 && { refusesTls: true }),
+    ...(find(image, RUNTIME_EXTENSION, 0) >= 0 && { convention5: true }),
   };
 }
 
