@@ -128,3 +128,8 @@ export function dialectOf(device: Pick<Device, 'implementationVersion'> | undefi
     Number(major) > from || (Number(major) === from && Number(minor) >= minorFrom);
   return rows.find(([from, minorFrom]) => isSince(from, minorFrom))?.[2] ?? unknown;
 }
+
+/** Returns whether a status says that a device has discarded the update that it was receiving. */
+export function hasDiscarded(device: Pick<Device, 'implementationVersion'> | undefined, status: string): boolean {
+  return dialectOf(device).discarded?.test(status) === true;
+}

@@ -1,7 +1,7 @@
 /** The table of the device locks: one per process, even if this package is loaded more than once. */
 import type { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
-import { dialectOf } from './dialect';
+import { hasDiscarded } from './dialect';
 import { moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
 import { restartShown } from './uptime';
 
@@ -161,8 +161,7 @@ export async function setPending(hold: Hold, pending: PendingReboot | undefined)
 export function showsIdle(pending: PendingReboot, event: DeviceEvent, device: Device | undefined): boolean {
   // If a device sends no uptime, a restart cannot be told from a mere reconnect.
   if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
-  if (event.attribute === 'otaStatus')
-    return pending.what === 'image' && dialectOf(device).discarded?.test(event.value) === true;
+  if (event.attribute === 'otaStatus') return pending.what === 'image' && hasDiscarded(device, event.value);
   if (event.attribute !== 'uptime') return false;
   const connectedAt = device?.connectedAt;
   const now = { moment: moment(), ms: performance.now() };

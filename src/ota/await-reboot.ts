@@ -3,7 +3,7 @@ import { HomieError } from '../errors';
 import { awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import type { DeviceEvent } from '../homie/device';
 import type { Advertisement } from '../homie/device-observer';
-import { dialectOf } from '../homie/dialect';
+import { hasDiscarded } from '../homie/dialect';
 import { isOtherDevice } from '../homie/elapsed';
 import { isConvention5 } from '../homie/own-config';
 import { CONVENTION_5 } from '../homie/topics';
@@ -82,7 +82,7 @@ class Reboot {
     const { broker, device } = this.#input;
     if (event.attribute !== 'otaStatus' || !event.live) return;
     if (this.#course.flashed === true && concernsImage(event.value)) this.#isAnotherSent = true;
-    if (dialectOf(broker.registry.get(device)).discarded?.test(event.value) === true) this.#isDiscarded = true;
+    if (hasDiscarded(broker.registry.get(device), event.value)) this.#isDiscarded = true;
   };
 
   /** Tells, once, a device that died during the reboot from one whose sketch is busy. */
@@ -118,10 +118,11 @@ class Reboot {
 
   #moved(): SentEnd {
     const { broker, firmware } = this.#input;
-    const { baseTopic } = broker;
-    const now =
-      firmware.info.convention5 === true ? baseTopic + CONVENTION_5 : baseTopic.slice(0, -CONVENTION_5.length);
-    return failed('NOT_BACK.otherConvention', 'flashed', { baseTopic: now });
+    // An environment variable in place of the base topic does not show its last level.
+    const { shownBaseTopic: shown } = broker;
+    const without = shown.endsWith(`/${CONVENTION_5}`) ? shown.slice(0, -CONVENTION_5.length) : shown;
+    const baseTopic = firmware.info.convention5 === true ? shown + CONVENTION_5 : without;
+    return failed('NOT_BACK.otherConvention', 'flashed', { baseTopic });
   }
 
   /** Returns undefined if the reboot is still to come. */

@@ -1,5 +1,5 @@
 import type { Device, DeviceEvent } from '../homie/device';
-import { dialectOf } from '../homie/dialect';
+import { dialectOf, hasDiscarded } from '../homie/dialect';
 import { hasDisconnected, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
@@ -136,8 +136,7 @@ function classifyRefusal(status: OtaStatus & { readonly kind: 'refused' }, { dev
   // Answers a message that the broker has retained, which the device receives before the image.
   if (status.code === 'RETAINED_FIRMWARE' && !begun) return nothing;
   if (status.code === 'DEVICE_REBOOT_PENDING') return { kind: 'reboot_pending' };
-  const isDiscarded = dialectOf(device).discarded?.test(status.text) === true;
-  return { kind: isDiscarded ? 'discarded' : 'refused', status };
+  return { kind: hasDiscarded(device, status.text) ? 'discarded' : 'refused', status };
 }
 
 /** Whether a device reports that it runs something other than the image. */

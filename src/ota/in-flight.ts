@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
-import { dialectOf } from '../homie/dialect';
+import { hasDiscarded } from '../homie/dialect';
 import { departureOf, givenTo, isOtherDevice, type Departure } from '../homie/elapsed';
 import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
@@ -224,7 +224,7 @@ class FlightJudge {
     }
     if (event.attribute !== 'otaStatus' || !event.live) return;
     const { broker, device } = this.#input;
-    if (dialectOf(broker.registry.get(device)).discarded?.test(event.value) === true) this.#isDiscarded = true;
+    if (hasDiscarded(broker.registry.get(device), event.value)) this.#isDiscarded = true;
     if (concernsImage(event.value)) {
       if (this.#flight.flashed) this.#isAnotherSent = true;
       // With a retained firmware message, the device reports at every connect: the deadline would never pass.
