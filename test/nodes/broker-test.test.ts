@@ -229,7 +229,7 @@ describe('the test of a connection', () => {
     ends.push(() => broker.close());
     const devices = [
       new SimulatedDevice({ url: broker.url, id: 'lamp', image }),
-      new SimulatedDevice({ url: broker.url, id: 'lamp', image, convention: 5 }),
+      new SimulatedDevice({ url: broker.url, id: 'fan', image, convention: 5 }),
     ];
     await Promise.all(devices.map((device) => device.start()));
     const flow = await lonely();
