@@ -53,7 +53,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     }
   }
 
-  protected override remake(work: object, image: Buffer | undefined): Promise<Work> {
+  protected override remake(work: object, image: Firmware | undefined): Promise<Work> {
     return otaWorkAgain(work, image, this.given);
   }
 

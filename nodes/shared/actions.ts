@@ -13,6 +13,7 @@ import type { DeviceWithout } from '../../src/rollout/by-image';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
+import type { Firmware } from '../../src/firmware/firmware';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import { canceledBeforeFound, combine } from '../../src/rollout/summaries';
 import type { Work } from '../../src/rollout/work';
@@ -126,7 +127,7 @@ export abstract class Actions<Action extends string, Settings> {
    * @param firmware the stored image, if the work has one
    * @throws {HomieError} if the work cannot be restored
    */
-  protected abstract remake(work: object, firmware: Buffer | undefined): Promise<Work>;
+  protected abstract remake(work: object, firmware: Firmware | undefined): Promise<Work>;
 
   /** @throws {HomieError} when the node has no broker */
   protected broker(): HomieBroker {

@@ -64,7 +64,14 @@ export class KnownJobs {
 
   /** Sorts the jobs by the time of their request. */
   sort(): void {
-    this.#jobs = new Map([...this.#jobs].sort(([, one], [, other]) => one.at - other.at));
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const { at } of this.#jobs.values()) {
+      if (at < latest) {
+        this.#jobs = new Map([...this.#jobs].sort(([, one], [, other]) => one.at - other.at));
+        return;
+      }
+      latest = at;
+    }
   }
 
   /** Returns whether no later job of the same origin, or for the same firmware name, has a device. */

@@ -1,3 +1,4 @@
+import { HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
@@ -63,11 +64,11 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
 /**
  * Recreates the work from its stored data.
  *
- * @throws {HomieError} the errors of `Firmware.from`, when the image is missing or invalid
+ * @throws {HomieError} FIRMWARE_NOT_KEPT: there is no image
  */
 export async function otaWorkAgain(
   written: Partial<OtaWish>,
-  image: Buffer | undefined,
+  firmware: Firmware | undefined,
   around: OtaWorkAround,
 ): Promise<Work> {
   const { choice = { devices: [] }, settings, rollout, origin } = written;
@@ -77,7 +78,8 @@ export async function otaWorkAgain(
     settings: { ...defaultSettings, ...settings },
     rollout: { ...defaultRollout, ...rollout },
   };
-  return otaWork(await Firmware.from(image), wish, around);
+  if (firmware === undefined) throw new HomieError('FIRMWARE_NOT_KEPT.notSaved');
+  return otaWork(firmware, wish, around);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
+import { Firmware } from '../firmware/firmware';
 import { DeviceUpdates } from '../devices/device-updates';
 import type { HomieBroker } from '../homie/broker';
 import { Library } from '../library/library';
@@ -139,12 +140,13 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 
   /** Recreates the stored jobs of an origin that are not in the queue, oldest first. Sets aside those that fail. */
   async restore({ node, store }: Origin, remaking: Remaking): Promise<void> {
+    const image = lastOf(async (md5) => store && Firmware.from(await store.firmware.read(md5)));
     for (const stored of (await store?.jobsOf(node)) ?? []) {
       if (remaking.signal.aborted) return;
       // The job is already in the queue: it was started after an earlier reading.
       if (this.#known.get(stored.id) !== undefined) continue;
       try {
-        await this.#restore(node, stored, { remaking, image: (md5) => store?.firmware.read(md5) });
+        await this.#restore(node, stored, { remaking, image });
       } catch (error) {
         await store?.setAside(stored.id, asHomieError(error));
       }
@@ -189,12 +191,15 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   async #restore(
     node: string,
     { id, head, state, file }: StoredJob,
-    { remaking, image }: { readonly remaking: Remaking; readonly image: (md5: string) => Promise<Buffer> | undefined },
+    {
+      remaking,
+      image,
+    }: { readonly remaking: Remaking; readonly image: (md5: string) => Promise<Firmware | undefined> },
   ): Promise<void> {
     const { msg, work: record } = readRecord(head.work);
     if (head.scope !== this.#broker.locks.scope) throw new HomieError('JOB_ELSEWHERE');
-    const bytes = head.firmware === undefined ? undefined : await image(head.firmware);
-    const work = await remaking.remake(record, bytes);
+    const firmware = head.firmware === undefined ? undefined : await image(head.firmware);
+    const work = await remaking.remake(record, firmware);
     if (remaking.signal.aborted) return;
     const job = work.make({
       restored: { id, state },
@@ -258,6 +263,15 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
   #isLeft(own: KnownJob, device: string): boolean {
     return this.#known.others(own).newer.some(({ job, found }) => found.has(device) || job.claims(device));
   }
+}
+
+/** Makes a reading of images remember the last one: jobs that follow each other often have the same. */
+function lastOf<Image>(read: (md5: string) => Promise<Image>): (md5: string) => Promise<Image> {
+  let last: { readonly md5: string; readonly image: Promise<Image> } | undefined;
+  return (md5) => {
+    if (last?.md5 !== md5) last = { md5, image: read(md5) };
+    return last.image;
+  };
 }
 
 /** Leaves out everything that refers to an image. */

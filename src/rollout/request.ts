@@ -1,4 +1,5 @@
 /** Requests to the queue for jobs, and the answers. */
+import type { Firmware } from '../firmware/firmware';
 import type { Job } from './job';
 import type { Summary } from '../update/update';
 import type { JobStore } from './store/job-store';
@@ -29,7 +30,7 @@ export interface Answer {
 /** How stored jobs are continued. */
 export interface Remaking {
   /** Recreates work from its stored data and image. Rejects with a HomieError when that is not possible. */
-  readonly remake: (work: object, image: Buffer | undefined) => Promise<Work>;
+  readonly remake: (work: object, image: Firmware | undefined) => Promise<Work>;
   /**
    * Called for each job with the stored part of its message, then for each message that requested the same. Must call
    * `run`.

@@ -81,9 +81,7 @@ export class JobFile {
 
   /** Returns what was stored by `note`. */
   *notes(): Generator<[key: string, value: unknown]> {
-    for (const [key, value] of this.#journal.entries()) {
-      if (key.startsWith(NOTE)) yield [key.slice(NOTE.length), value];
-    }
+    for (const [key, value] of this.#journal.entries(NOTE)) yield [key.slice(NOTE.length), value];
   }
 
   /** Leaves the file to a later node: nothing is written any more. */
@@ -109,7 +107,7 @@ export function readJob(journal: Journal): { head: JobHead; state: JobState } | 
   const [head, stored] = [journal.get('head'), journal.get('job')];
   if (head === undefined || stored === undefined) return undefined;
   const rest = jobStateOf(fields(stored));
-  const devices = [...journal.entries()].flatMap(([key, value]) => (key.startsWith(DEVICE) ? [value] : []));
+  const devices = [...journal.entries(DEVICE)].map(([, value]) => value);
   if (isHead(head) && isJobState(rest) && devices.every(isDeviceState)) return { head, state: { ...rest, devices } };
   throw new HomieError('JOB_FILE_DAMAGED.file', { file: journal.file });
 }
@@ -125,7 +123,7 @@ export function suspectsOf(
   damagedKeys: readonly string[] = [],
 ): { readonly scope?: string; readonly devices: readonly string[] } {
   const { scope } = fields(journal.get('head'));
-  const inFlight = [...journal.entries()].flatMap(([key, value]) =>
+  const inFlight = [...journal.entries(DEVICE)].flatMap(([key, value]) =>
     fields(value)['flight'] === undefined ? [] : [key],
   );
   const devices = [...inFlight, ...damagedKeys].flatMap((key) =>

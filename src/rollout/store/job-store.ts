@@ -1,4 +1,4 @@
-import { lutimes, readdir, rename } from 'node:fs/promises';
+import { lutimes, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { asHomieError, HomieError } from '../../errors';
 import { moment } from '../../homie/elapsed';
@@ -10,11 +10,12 @@ import { FirmwareFiles } from './firmware-files';
 import type { FolderLock } from './folder-lock';
 import { FolderUse } from './folder-use';
 import type { History } from './history';
-import { firmwareOf, JobFile, readJob, suspectsOf, type JobHead, type StoredJob } from './job-file';
+import { firmwareOf, JobFile, suspectsOf, type JobHead, type StoredJob } from './job-file';
 import { JobIndex } from './job-index';
-import { Journal, type Reading } from './journal';
+import { idsIn, JobReadings, type Broken, type Readable } from './job-readings';
+import { Journal } from './journal';
 import { removeOldFiles, type Needs } from './old-files';
-import { closeToOthers, isMissing } from './whole-file';
+import { closeToOthers } from './whole-file';
 
 /** A time in which no other process owned the folder. `token` is that of our latest ownership in it. */
 interface Period {
@@ -24,13 +25,6 @@ interface Period {
 /** The period in which the file of a job was started; undefined until then. */
 interface BegunIn {
   period: Period | undefined;
-}
-
-/** The file of a job that cannot be continued. */
-interface Broken {
-  readonly id: string;
-  readonly reading: Reading;
-  readonly error: HomieError;
 }
 
 /**
@@ -53,6 +47,7 @@ export class JobStore {
   readonly #tell: (error: HomieError) => void;
   readonly #use: FolderUse;
   readonly #records: DeviceRecords;
+  readonly #readings: JobReadings;
   /** The period in which the folder was read. */
   #period: Period | undefined;
   #reading: Promise<void> = Promise.resolve();
@@ -72,6 +67,10 @@ export class JobStore {
       mayWrite: () => this.#mayWrite(),
     });
     this.#records = new DeviceRecords(folder, { tell, firmware: this.firmware });
+    this.#readings = new JobReadings((id) => {
+      const period = this.#period;
+      return Journal.read(this.#jobFile(id), tell, () => this.#mayWrite(period));
+    });
   }
 
   get history(): History {
@@ -135,8 +134,7 @@ export class JobStore {
   async jobsOf(node: string): Promise<StoredJob[]> {
     if (!(await this.open())) return [];
     const found: StoredJob[] = [];
-    for (const id of this.#index.of(node)) {
-      const reading = await this.#readJob(id);
+    for (const { id, reading } of await this.#readings.take(this.#index.of(node))) {
       if ('error' in reading) await this.#giveUp(reading);
       else if (reading.job !== undefined) found.push({ id, ...reading.job, file: this.#fileOf(id, reading.journal) });
     }
@@ -155,9 +153,12 @@ export class JobStore {
     const begun = this.firmware.inTurn(async () => {
       await this.open();
       begunIn.period = this.#period;
-      await journal.set('head', head);
-      if (image === undefined || head.firmware === undefined) return;
-      await this.firmware.keep(head.firmware, image).catch((error: unknown) => this.#tell(asHomieError(error)));
+      const { firmware } = head;
+      const kept = firmware !== undefined && image !== undefined && this.firmware.keep(firmware, image);
+      await Promise.all([
+        journal.set('head', head),
+        kept && kept.catch((error: unknown) => this.#tell(asHomieError(error))),
+      ]);
     });
     return this.#fileOf(id, journal, begun);
   }
@@ -200,14 +201,15 @@ export class JobStore {
     const mayWrite = (): boolean => this.#mayWrite(period);
     this.#use.tellOnce(await closeToOthers(['.', 'jobs', 'firmware'].map((name) => this.#file(name))));
     for (const scope of await this.#records.read(mayWrite)) this.#scopes.add(scope);
+    this.#readings.clear();
     const broken: Broken[] = [];
     const expired: JobFile[] = [];
     const begunOnly = new Set<string>();
-    for (const id of await idsIn(this.#file('jobs'), this.#tell)) {
-      const reading = await this.#readJob(id);
+    for (const { id, reading } of await this.#readings.take(await idsIn(this.#file('jobs'), this.#tell))) {
       if ('error' in reading) broken.push(reading);
       else if (reading.job === undefined) begunOnly.add(id);
       else if (this.#takeUp(id, reading.job)) expired.push(this.#fileOf(id, reading.journal));
+      else this.#readings.keep(id, reading);
     }
     for (const each of broken) await this.#giveUp(each);
     // `open` does not wait for the removals.
@@ -229,19 +231,6 @@ export class JobStore {
     await this.library.discardUnused();
     const firmware = (checksum: string): boolean => this.#index.needs(checksum) || this.library.needs(checksum);
     await this.firmware.inTurn(() => removeOldFiles(this.#folder, { ...needs, firmware }));
-  }
-
-  /** Reads a job. `job` is undefined when only its start was stored when the process ended. */
-  async #readJob(id: string): Promise<Broken | { readonly journal: Journal; readonly job: Readable | undefined }> {
-    const period = this.#period;
-    const reading = await Journal.read(this.#jobFile(id), this.#tell, () => this.#mayWrite(period));
-    const { journal, damage } = reading;
-    if (damage !== undefined) return { id, reading, error: damage.error };
-    try {
-      return { journal, job: readJob(journal) };
-    } catch (error) {
-      return { id, reading, error: asHomieError(error) };
-    }
   }
 
   /**
@@ -271,15 +260,6 @@ export class JobStore {
   }
 }
 
-/** Returns the ids of the jobs whose files are in a folder. */
-async function idsIn(folder: string, tell: (error: HomieError) => void): Promise<string[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (!isMissing(error)) tell(new HomieError('JOB_FILE_UNREADABLE', undefined, { cause: error }));
-    return [];
-  });
-  return names.flatMap((name) => /^([0-9a-f-]{36})\.jsonl$/.exec(name)?.[1] ?? []);
-}
-
 /** Returns the pending reboot of a device that was in flight when the process ended. */
 function inFlight(scope: string, device: string, flight?: unknown): PendingReboot {
   const { at, up, upAt, statistics }: Partial<Record<'at' | 'up' | 'upAt' | 'statistics', unknown>> = Object(flight);
@@ -291,8 +271,6 @@ function inFlight(scope: string, device: string, flight?: unknown): PendingReboo
     statistics: statistics !== false,
   };
 }
-
-type Readable = Pick<StoredJob, 'head' | 'state'>;
 
 function hasExpired({ head, state }: Readable): boolean {
   return state.idle !== 'no' && Date.now() - (Date.parse(state.startedAt) + state.elapsed) > head.keep;

@@ -133,9 +133,9 @@ export class Journal {
     return this.#failure;
   }
 
-  /** Returns all entries, in the order of their last change. */
-  *entries(): Generator<[key: string, value: unknown]> {
-    for (const [key, line] of this.#lines) yield [key, JSON.parse(line)[1]];
+  /** Returns the entries whose keys begin with `prefix`, in the order of their last change. */
+  *entries(prefix = ''): Generator<[key: string, value: unknown]> {
+    for (const [key, line] of this.#lines) if (key.startsWith(prefix)) yield [key, JSON.parse(line)[1]];
   }
 
   get(key: string): unknown {
