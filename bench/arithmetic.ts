@@ -13,6 +13,14 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
+/** Returns the smallest value that at least `percent` of 100 values do not exceed. @throws {RangeError} if there are none */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.ceil((sorted.length * percent) / 100) - 1];
+  if (value === undefined) throw new RangeError('There is no percentile of nothing.');
+  return value;
+}
+
 /** Returns the median of the package divided by that of the baseline. */
 export function ratio(package_: readonly number[], baseline: readonly number[]): number {
   return median(package_) / median(baseline);

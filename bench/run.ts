@@ -7,9 +7,11 @@ import { inspection } from './figures/inspection';
 import { inventory } from './figures/inventory';
 import { loading } from './figures/loading';
 import { proof } from './figures/proof';
+import { restart } from './figures/restart';
 import { footprint, growth, throughput } from './figures/rollout';
 import { sidebar } from './figures/sidebar';
 import { transfer } from './figures/transfer';
+import { wake } from './figures/wake';
 import { machine, rowsOf, textOf, type Bench, type Figure, type Report, type Row } from './report';
 
 const USAGE = `Usage: npm run bench -- [options]
@@ -34,6 +36,8 @@ const figures: readonly Figure[] = [
   growth,
   loading,
   sidebar,
+  wake,
+  restart,
 ];
 
 async function main(): Promise<void> {

@@ -45,7 +45,7 @@ export class Scene {
   }
 
   static async open({ folder, count, size = SIZE, reboot, images = 2 }: SceneOptions): Promise<Scene> {
-    const files = await Promise.all(Array.from({ length: images }, (_, seed) => write(folder, size, seed + 1)));
+    const files = await Promise.all(Array.from({ length: images }, (_, seed) => writeImage(folder, size, seed + 1)));
     // Otherwise, Nagle's algorithm and delayed acknowledgements of Linux delay some answers to a booting device by 40
     // ms. The recordings of real devices show 3 to 6 ms between advertisement and `ready`.
     const broker = await startMosquitto({ config: ['set_tcp_nodelay true'] });
@@ -89,10 +89,14 @@ export class Scene {
   }
 }
 
-/** Writes an image to a file. All images have the same name and version, and differ only in their bytes. */
-async function write(folder: string, size: number, seed: number): Promise<Image> {
-  const image = buildEsp8266Image({ name: 'bench', version: '1.0.0', size, seed });
-  const file = path.join(folder, `${size}-${seed}.bin`);
+/**
+ * Writes an image to a file. Images of the same firmware name have the same version, and differ only in their bytes.
+ *
+ * @param size bytes, a multiple of 16
+ */
+export async function writeImage(folder: string, size: number, seed: number, name = 'bench'): Promise<Image> {
+  const image = buildEsp8266Image({ name, version: '1.0.0', size, seed });
+  const file = path.join(folder, `${name}-${size}-${seed}.bin`);
   await writeFile(file, image);
   return { file, md5: createHash('md5').update(image).digest('hex') };
 }

@@ -1,3 +1,4 @@
+import { mkdtemp } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -37,7 +38,7 @@ export const transfer: Figure = {
     };
     const contestants = {
       ours: async (): Promise<number[]> => {
-        await ours.ask('open', { url, folder });
+        await ours.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
         const times = await repeat(() =>
           scene.update(
             1,

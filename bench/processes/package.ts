@@ -1,16 +1,17 @@
 /** A process with the package: a connection, and jobs that are stored on disk like those of a node. */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
 import { inspect } from '../../src/firmware/inspect';
 import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings } from '../../src/ota/settings';
-import { otaWork } from '../../src/rollout/ota-work';
+import type { Job } from '../../src/rollout/job';
+import { otaWork, otaWorkAgain } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
+import type { Answer } from '../../src/rollout/request';
 import { defaultSettings as defaultRollout } from '../../src/rollout/settings';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { usedHeap } from '../../test/support/garbage';
@@ -35,6 +36,9 @@ export interface Cost {
   readonly delay: { readonly p99: number; readonly longest: number };
 }
 
+/** The id of the node to which the jobs belong. */
+const NODE = 'bench';
+
 let broker: HomieBroker;
 let store: JobStore | undefined;
 
@@ -42,33 +46,78 @@ export const tasks = serve({
   /** Connects, and waits for the retained messages. @param folder for jobs */
   open: async ({ url, folder }: { url: string; folder: string }): Promise<void> => {
     broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
-    store ??= new JobStore(path.join(folder, randomUUID()), (error) => {
-      throw error;
-    });
+    store ??= storeIn(folder);
     await store.open();
     broker.start();
     await broker.settled();
   },
   /** Updates devices as a node does with the payload of a message. */
-  update: async ({ image, devices, concurrency }: Rollout): Promise<{ publishedAt: number; cost: Cost }> => {
-    if (store === undefined) throw new Error('There is no connection.');
-    // The devices have run other images since the last update with this one.
-    for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
+  update: async (rollout: Rollout): Promise<{ publishedAt: number; cost: Cost }> => {
     const end = measureCost();
-    const firmware = await Firmware.from(await readFile(image.file));
-    const rollout = { ...defaultRollout, concurrency, canary: 0 };
-    const wish = { choice: { devices }, settings: defaultSettings, rollout };
-    const work = otaWork(firmware, wish, { broker, history: store.history, store });
-    const { job, run } = await Queue.of(broker).ask({ node: 'bench', store }, work, {});
     let publishedAt = Number.NaN;
-    job.on('progress', ({ phase }) => {
-      // The event is emitted just before the call that publishes.
-      if (phase === 'sending' && Number.isNaN(publishedAt)) publishedAt = now();
+    await rollOut(rollout, (job) =>
+      job.on('progress', ({ phase }) => {
+        // The event is emitted just before the call that publishes.
+        if (phase === 'sending' && Number.isNaN(publishedAt)) publishedAt = now();
+      }),
+    );
+    return { publishedAt, cost: end() };
+  },
+  /**
+   * Updates devices that wake up now and then, while others are being updated, again and again.
+   *
+   * @param others rollouts that take turns until the sleeping devices have been updated
+   * @returns ms from the arrival of `ready` to the hand-over of the image to the socket, for each image that was sent to a
+   *   sleeping device
+   */
+  wakes: async ({ sleeping, others }: { sleeping: Rollout; others: readonly Rollout[] }): Promise<number[]> => {
+    const readyAt = new Map<string, number>();
+    broker.registry.on('event', (id, event) => {
+      if (event.attribute === 'state' && event.value === 'ready' && event.live) readyAt.set(id, now());
     });
-    const { state, text } = await run();
-    const cost = end();
-    if (state !== 'succeeded') throw new Error(text);
-    return { publishedAt, cost };
+    const latencies: number[] = [];
+    const over = new AbortController();
+    const reached = rollOut(sleeping, (job) =>
+      job.on('progress', ({ device, phase, progress }) => {
+        // The event is emitted just before the first byte is handed to the socket.
+        if (phase === 'sending' && progress === 0) latencies.push(now() - (readyAt.get(device) ?? Number.NaN));
+      }),
+    ).finally(() => over.abort());
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; !over.signal.aborted; turn += 1) {
+        const rollout = others[turn % others.length];
+        if (rollout !== undefined) await rollOut(rollout);
+      }
+    };
+    await Promise.all([reached, turns()]);
+    return latencies;
+  },
+  /** Stores a job. Returns its id. @param isRun whether to run it to its end, however that is */
+  store: async ({ isRun, ...rollout }: Rollout & { isRun: boolean }): Promise<string> => {
+    const { job, run } = await ask(rollout);
+    if (isRun) await run();
+    return job.id;
+  },
+  /** Continues the jobs in a folder as a node does when it starts. Returns their number, and the ms until all run. */
+  restart: async ({ folder }: { folder: string }): Promise<{ jobs: number; time: number }> => {
+    broker = new HomieBroker({ url: 'mqtt://127.0.0.1', protocolVersion: 'auto', baseTopic: 'homie/' });
+    const begunAt = now();
+    store = storeIn(folder);
+    await store.open();
+    const { history } = store;
+    let jobs = 0;
+    await Queue.of(broker).restore(
+      { node: NODE, store },
+      {
+        remake: (work, image) => otaWorkAgain(work, image, { broker, history, store }),
+        goOn: ({ run }) => {
+          jobs += 1;
+          void run();
+        },
+        signal: new AbortController().signal,
+      },
+    );
+    return { jobs, time: now() - begunAt };
   },
   close: (): Promise<void> => broker.close(),
 
@@ -111,6 +160,32 @@ export const tasks = serve({
     return { ...results, blocked: Math.max(0, delays.max / 1e6 - 1) };
   },
 });
+
+function storeIn(folder: string): JobStore {
+  return new JobStore(folder, (error) => {
+    throw error;
+  });
+}
+
+/** Runs a job to its success. @param begun called before it starts */
+async function rollOut(rollout: Rollout, begun: (job: Job) => unknown = () => undefined): Promise<void> {
+  const { job, run } = await ask(rollout);
+  begun(job);
+  const { state, text } = await run();
+  if (state !== 'succeeded') throw new Error(text);
+}
+
+/** Adds a job to the queue, and stores it. */
+async function ask({ image, devices, concurrency }: Rollout): Promise<Answer> {
+  if (store === undefined) throw new Error('There is no connection.');
+  // The devices have run other images since the last update with this one.
+  for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
+  const firmware = await Firmware.from(await readFile(image.file));
+  const rollout = { ...defaultRollout, concurrency, canary: 0 };
+  const wish = { choice: { devices }, settings: defaultSettings, rollout };
+  const work = otaWork(firmware, wish, { broker, history: store.history, store });
+  return Queue.of(broker).ask({ node: NODE, store }, work, {});
+}
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();

@@ -61,8 +61,8 @@ describe('npm run bench', () => {
   });
 
   it('refuses a figure that there is not', () => {
-    const { status, stderr } = run('--only', '10');
+    const { status, stderr } = run('--only', '99');
     assert.equal(status, 2);
-    assert.match(stderr, /There is no figure 10/);
+    assert.match(stderr, /There is no figure 99/);
   });
 });

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { alternate, median } from '../arithmetic';
+import { Participant } from '../process';
+import type { tasks as Package } from '../processes/package';
+import { ms, type Figure } from '../report';
+import { Scene, writeImage } from '../scene';
+
+/** Number of devices in each job that has ended. */
+const DEVICES = 10;
+
+/** Size of the image in bytes. */
+const SMALL = 40_000;
+
+/** The start of a node that has stored jobs. */
+export const restart: Figure = {
+  number: 11,
+  title: 'Start with 1,000 ended and 50 open jobs',
+  async measure({ quick, folder: work }) {
+    const [ended, open, rounds] = quick ? [20, 5, 1] : [1000, 50, 7];
+    const folder = path.join(work, 'jobs-of-a-year');
+    await fill(folder, work, { ended, open });
+    const start = (from: () => string, jobs: number) => async (): Promise<number> => {
+      await using ours = new Participant<typeof Package>('package');
+      const found = await ours.ask('restart', { folder: from() });
+      if (found.jobs !== jobs) throw new Error(`${found.jobs} of ${jobs} jobs were continued.`);
+      return found.time;
+    };
+    const contestants = {
+      stored: start(() => folder, ended + open),
+      empty: start(() => path.join(work, randomUUID()), 0),
+    };
+    const { stored, empty } = await alternate(rounds, contestants);
+    return [
+      {
+        what: 'time beyond that without jobs',
+        value: median(stored) - median(empty),
+        unit: 'ms',
+        limit: { atMost: 150 },
+        note: `${ms(median(stored))} / ${ms(median(empty))}`,
+      },
+    ];
+  },
+};
+
+/**
+ * Runs a job to its end, which no device accepts, so that it can be retried; stores another one, which waits for its
+ * devices; and copies their files under other ids.
+ */
+async function fill(folder: string, work: string, copies: { readonly ended: number; readonly open: number }) {
+  const jobs = path.join(folder, 'jobs');
+  await using scene = await Scene.open({ folder: work, count: DEVICES, size: SMALL, reboot: 5 });
+  await using ours = new Participant<typeof Package>('package');
+  await ours.ask('open', { url: scene.url, folder });
+  const image = await writeImage(work, SMALL, 1, 'other');
+  const { ids } = scene;
+  const ended = await ours.ask('store', { image, devices: ids, concurrency: DEVICES, isRun: true });
+  const away = ids.map((id) => `away-${id}`);
+  const open = await ours.ask('store', { image, devices: away, concurrency: DEVICES, isRun: false });
+  for (const [id, count] of [
+    [ended, copies.ended],
+    [open, copies.open],
+  ] as const) {
+    const text = await readFile(path.join(jobs, `${id}.jsonl`), 'utf8');
+    for (let copy = 1; copy < count; copy += 1) {
+      const other = randomUUID();
+      await writeFile(path.join(jobs, `${other}.jsonl`), text.replaceAll(id, other));
+    }
+  }
+}
