@@ -35,8 +35,8 @@ export interface PatchInput {
   readonly mayBegin?: () => boolean;
   /** Called when a patch is handed to the socket, so that it is too late to cancel. */
   readonly handedOver?: () => void;
-  /** Awaited before each publish. From then on, the device is judged by what it does. */
-  readonly begin?: (device: Device, check: Check, done: number) => Promise<void>;
+  /** Awaited before each publish. From then on, the device is judged by what it does. Returns `Sender.isStored`. */
+  readonly begin?: (device: Device, check: Check, done: number) => Promise<boolean>;
   /** Called if a step that was begun was not published after all. */
   readonly unsent?: () => void;
   /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
@@ -153,7 +153,7 @@ class PatchExchange {
     const from = this.#address;
     const { check, done } = this.#progress;
     const known = from.broker.registry.get(from.device);
-    if (known !== undefined) await begin?.(known, check, done);
+    const isStored = known && (await begin?.(known, check, done));
     report({ state: 'running', config: this.#progress.report() });
     const sketch = within(step.paths, check.sketch);
     return new PatchTransfer({
@@ -162,7 +162,7 @@ class PatchExchange {
       step,
       sketch,
       settings,
-      sender: this.#sender,
+      sender: { ...this.#sender, isStored },
       report: (phase) => report({ phase, percent: this.#progress.percentIn(phase) }),
       // With several steps, the exchange would have to wait for the next wake in the middle of the change.
       mayMiss: this.#input.missed !== undefined && check.steps.length === 1 && this.#sent < MOST_SENT - 1,

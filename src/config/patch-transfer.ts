@@ -29,7 +29,7 @@ export interface PatchTransferInput {
   readonly sketch: readonly string[];
   readonly settings: ConfigSettings;
   /** The job that holds the lock of the device, and the conditions for sending. */
-  readonly sender: Pick<Sender, 'job' | 'cancel' | 'abandon' | 'mayBegin' | 'handedOver'>;
+  readonly sender: Pick<Sender, 'job' | 'isStored' | 'cancel' | 'abandon' | 'mayBegin' | 'handedOver'>;
   readonly report: (phase: Phase) => void;
   /** Whether the device's next wake may decide if the device falls asleep without a sign of the patch. */
   readonly mayMiss: boolean;

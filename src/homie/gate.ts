@@ -33,6 +33,8 @@ export interface Sender {
   readonly job?: string;
   /** What the device may have to boot after the message. */
   readonly stages?: Staged;
+  /** Whether it is stored already that the device may have something to boot. Otherwise this is stored first. */
+  readonly isStored?: boolean | undefined;
   /** Left out if the device need not be ready. */
   readonly seen?: Sighting;
   /** Aborted when the user cancels: has an effect until the bytes are handed to the socket. */
@@ -79,7 +81,8 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   if (before !== undefined) return { notSent: before };
   refuseLocked(sender);
   const isPending = locks.isRebootPending(device);
-  if (stages !== undefined) await locks.expectReboot(device, stages);
+  const stored = stages === undefined ? undefined : locks.expectReboot(device, stages);
+  if (sender.isStored !== true) await stored;
   const { topic, payload, ...options } = message;
   let found: Obstacle = 'changed';
   let isHandedOver = false;
@@ -90,7 +93,9 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
     if (isHandedOver) sender.handedOver?.();
     return isHandedOver;
   };
-  const publish = connection.publish(topic, payload, { ...options, still });
+  // A device that sleeps may be awake for a moment only.
+  const urgent = broker.registry.get(device)?.sleeps === true;
+  const publish = connection.publish(topic, payload, { ...options, urgent, still });
   let interrupt = (): void => undefined;
   const interrupted = new Promise<NotSent>((resolve, reject) => {
     interrupt = () => {

@@ -8,6 +8,8 @@ export interface PublishOptions {
   readonly retain?: boolean;
   /** In ms. */
   readonly timeout: number;
+  /** Whether to send it before all messages that wait and are not urgent. */
+  readonly urgent?: boolean;
   /** Called when its turn comes: whether the message should still be sent. */
   readonly still?: () => boolean;
 }
@@ -41,7 +43,7 @@ const NO_SUBSCRIBERS = 16;
 
 /**
  * Everything that is published over one network connection. Messages go out one at a time, or two at a time on a fast
- * link, and the deadline of each starts when the one before is acknowledged. So the deadline of a small message does
+ * link, in their order but urgent ones first, and the deadline of each starts when the one before is acknowledged. So the deadline of a small message does
  * not expire behind a large one, and messages that have not gone out when the connection ends are known not to have
  * been sent.
  */
@@ -52,10 +54,9 @@ export class PublishQueue {
   readonly #pending = new Set<Pending>();
   /** Size in bytes that the link has delivered to the broker within `QUICK` ms. */
   #quick = 0;
-  /** Resolves when the next publish may go out. */
-  #turn: Promise<void> = Promise.resolve();
-  /** Called when there may be room for the next publish. */
-  #room: () => void = () => undefined;
+  /** Each sends a message that has not gone out. */
+  readonly #urgent: (() => void)[] = [];
+  readonly #others: (() => void)[] = [];
   /** Packet ids of messages without a subscriber. */
   readonly #unheard = new Set<number>();
   #ended = false;
@@ -77,14 +78,16 @@ export class PublishQueue {
 
   /** Adds a message to the queue. See `Connection.publish`. */
   add(topic: string, payload: Buffer | string, options: PublishOptions): Promise<Published> {
-    const published = this.#turn.then(() => this.#send(topic, payload, options));
-    this.#turn = this.#turn.then(() => this.#untilRoom());
-    return published;
+    return new Promise((resolve, reject) => {
+      const waiting = options.urgent === true ? this.#urgent : this.#others;
+      waiting.push(() => void this.#send(topic, payload, options).then(resolve, reject));
+      queueMicrotask(() => this.#sendNext());
+    });
   }
 
   /** Continues when the socket accepts more data. */
   drained(): void {
-    this.#room();
+    this.#sendNext();
   }
 
   /**
@@ -111,11 +114,15 @@ export class PublishQueue {
     for (const { size, settle } of this.#pending) {
       settle(new HomieError(size === tooLarge ? 'PACKET_TOO_LARGE' : 'CONNECTION_LOST', undefined, { cause }));
     }
-    this.#room();
+    this.#sendNext();
   }
 
-  async #untilRoom(): Promise<void> {
-    while (!this.#ended && this.#isFull) await new Promise<void>((resolve) => (this.#room = resolve));
+  #sendNext(): void {
+    while (this.#ended || !this.#isFull) {
+      const send = this.#urgent.shift() ?? this.#others.shift();
+      if (send === undefined) return;
+      send();
+    }
   }
 
   get #isFull(): boolean {
@@ -152,7 +159,7 @@ export class PublishQueue {
           else if (qos === 1) this.#quick = Math.max(this.#quick, payload.length);
           const [next] = this.#pending;
           next?.start();
-          this.#room();
+          queueMicrotask(() => this.#sendNext());
           if (outcome instanceof HomieError) reject(outcome);
           else resolve(outcome);
         },

@@ -39,8 +39,8 @@ export interface ExchangeInput {
   readonly mayBegin?: () => boolean;
   /** Called when the image is handed to the socket: it is too late to cancel. */
   readonly handedOver?: () => void;
-  /** Awaited before each publish. From then on, the device is judged by what it does. */
-  readonly begin?: (device: Device) => Promise<void>;
+  /** Awaited before each publish. From then on, the device is judged by what it does. Returns `Sender.isStored`. */
+  readonly begin?: (device: Device) => Promise<boolean>;
   /**
    * Called when the image, after `begin`, did not reach the device after all.
    *
@@ -181,7 +181,7 @@ class OtaExchange {
   async #transfer(known: Device, seen: Sighting, expected: ReadonlySet<string>, reinstall: boolean): Promise<Next> {
     const { broker, device, firmware, settings, cancel, abandon, report } = this.#input;
     const { md5 } = firmware.info;
-    await this.#input.begin?.(known);
+    const isStored = await this.#input.begin?.(known);
     report({ state: 'running' });
     const stuck = this.#look(known);
     let isHandedOver = false;
@@ -193,6 +193,7 @@ class OtaExchange {
       sender: {
         ...this.#sender,
         stages: 'image',
+        isStored,
         seen,
         cancel,
         mayBegin: this.#input.mayBegin,

@@ -68,6 +68,26 @@ export function endedLate({ error: _error, duration: _duration, ...entry }: Entr
   return { ...ended(entry, outcome), late: true };
 }
 
+/**
+ * Adds to the outcome of a canceled device that what was sent to it may still take effect.
+ *
+ * @param wasLeft whether the device was no longer observed after something had been sent
+ * @param isOpen whether the device may have taken what was sent to it before
+ */
+export function canceledLate(
+  outcome: Outcome,
+  { wasLeft, isOpen }: { readonly wasLeft: boolean; readonly isOpen: boolean },
+): Outcome {
+  const { config } = outcome;
+  const isAbandoned = wasLeft && outcome.state === 'failed' && outcome.error.code === 'ABANDONED';
+  if (!isAbandoned && !isOpen) return outcome;
+  const hint = isOpen ? ALREADY_SENT : `${ALREADY_SENT} ${LOCKED}`;
+  return { state: 'canceled', reason: 'already_sent', hint, ...(config && { config }) };
+}
+
+const ALREADY_SENT = 'The image or patch was sent before the cancellation, so it may still take effect on the device.';
+const LOCKED = 'The device gets no other job until a restart is seen.';
+
 /** Returns the hint for a success or a skip, including keys of a patch that were ignored. */
 function hintOf(outcome: Outcome): { readonly hint?: string } {
   const given = 'hint' in outcome ? outcome.hint : undefined;

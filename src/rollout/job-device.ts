@@ -2,9 +2,10 @@ import { runningFirmware } from '../homie/device';
 import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { DeviceTurn } from './device-turn';
-import { changed, ended, endedLate, queued, restored, type Entry } from './entry';
+import { canceledLate, changed, ended, endedLate, queued, restored, type Entry } from './entry';
 import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
+import { Preparation } from './preparation';
 import type { Schedule } from './schedule';
 import { judge, serveDevice, Stop, stopped } from './serve';
 import type { Hooks, Task } from './task';
@@ -22,8 +23,8 @@ export interface JobContext {
   readonly pace: () => Promise<void>;
   /** Resolves when no other job must finish the device first: with true if another job keeps the device. */
   readonly before: (device: string) => Promise<boolean>;
-  /** Stores the job. Resolves when it is stored or cannot be; does not reject. */
-  readonly save: () => Promise<void>;
+  /** Stores the job. Resolves when it is stored or cannot be: with whether it is on the disk. Does not reject. */
+  readonly save: () => Promise<boolean>;
   readonly emit: (event: 'progress' | 'result', update: Update) => void;
   /** Called when the job shows these devices otherwise than before; all devices by default. */
   readonly changed: (devices?: readonly string[]) => void;
@@ -39,6 +40,7 @@ export class JobDevice {
   #entry: Entry;
   /** What was published and has no result yet. */
   #flight: unknown;
+  readonly #preparation: Preparation;
   /** Whether something was handed to the socket. */
   #isSent = false;
   /** Whether the user requested this device; false when the job found it later or tries it again. */
@@ -57,6 +59,10 @@ export class JobDevice {
     this.id = id;
     this.#context = context;
     this.#turn = new DeviceTurn(id, context.schedule, () => this.touch());
+    this.#preparation = new Preparation(() => {
+      this.touch();
+      return context.save();
+    });
     this.#flight = state?.flight;
     this.#isSent = this.#flight !== undefined;
     this.#isAsked = state?.unasked !== true;
@@ -95,6 +101,8 @@ export class JobDevice {
     return {
       entry: this.#entry,
       ...(this.#flight !== undefined && { flight: this.#flight }),
+      // When the job is left to a later process in order, nothing more is sent.
+      ...(this.#preparation.isMade && !lifetime.kept.aborted && { prepared: true }),
       ...(!this.#isAsked && { unasked: true }),
       ...(wait !== undefined && ('since' in wait ? { since: lifetime.offsetOf(wait.since) } : wait)),
     };
@@ -150,6 +158,11 @@ export class JobDevice {
     else this.#signals?.stop.abort(new Stop(outcome));
   }
 
+  /** Marks the device to be stored for a later process. */
+  keep(): void {
+    if (this.#preparation.isMade) this.touch();
+  }
+
   /** Stops observing the device, even if something was sent to it. */
   leave(): void {
     this.#signals?.leave.abort();
@@ -171,7 +184,8 @@ export class JobDevice {
           ? stopped(stop.signal)
           : await this.#bring(stop.signal, AbortSignal.any([leave.signal, abandoned]));
       this.#signals = undefined;
-      await this.#end(this.#withWhatWasSent(outcome, leave.signal.aborted));
+      const isOpen = outcome.state === 'canceled' && task.mayHaveTaken?.(this.id) === true;
+      await this.#end(canceledLate(outcome, { wasLeft: leave.signal.aborted, isOpen }));
     } finally {
       task.broker.locks.release(this.id, job);
     }
@@ -193,7 +207,7 @@ export class JobDevice {
   }
 
   #hooks(cancel: AbortSignal, abandon: AbortSignal): Hooks<unknown> {
-    const { job, schedule, lifetime, save, emit } = this.#context;
+    const { job, task, schedule, lifetime, save, emit } = this.#context;
     return {
       job,
       mayBegin: () => schedule.maySend,
@@ -204,10 +218,16 @@ export class JobDevice {
       abandon,
       asked: this.#isAsked,
       report: (change) => emit('progress', this.#set(changed(this.#entry, change))),
+      prepare: () => {
+        if (task.broker.registry.get(this.id)?.state?.value === 'sleeping') void this.#preparation.make();
+      },
       begin: async (flight) => {
+        const isPrepared = this.#preparation.end();
         this.#flight = flight;
         this.touch();
-        await save();
+        const saved = save();
+        if (!isPrepared) await saved;
+        return isPrepared;
       },
       unsent: () => {
         this.#land();
@@ -239,17 +259,6 @@ export class JobDevice {
     if (isCanary) await observe(this.id);
   }
 
-  /** Adds to the outcome of a canceled device that what was sent to it may still take effect. */
-  #withWhatWasSent(outcome: Outcome, wasLeft: boolean): Outcome {
-    const { config } = outcome;
-    const { task } = this.#context;
-    const isAbandoned = wasLeft && outcome.state === 'failed' && outcome.error.code === 'ABANDONED';
-    const isOpen = outcome.state === 'canceled' && task.mayHaveTaken?.(this.id) === true;
-    if (!isAbandoned && !isOpen) return outcome;
-    const hint = isOpen ? ALREADY_SENT : `${ALREADY_SENT} ${LOCKED}`;
-    return { state: 'canceled', reason: 'already_sent', hint, ...(config && { config }) };
-  }
-
   async #reportLate(late: Promise<Outcome | undefined>): Promise<void> {
     const { task, emit } = this.#context;
     const outcome = await late;
@@ -264,6 +273,7 @@ export class JobDevice {
   #land(): void {
     this.#isSent = false;
     this.#flight = undefined;
+    this.#preparation.end();
     this.touch();
   }
 
@@ -285,6 +295,3 @@ export class JobDevice {
     return reason === undefined ? { ...entry, duration } : { ...entry, state: 'waiting', reason, duration };
   }
 }
-
-const ALREADY_SENT = 'The image or patch was sent before the cancellation, so it may still take effect on the device.';
-const LOCKED = 'The device gets no other job until a restart is seen.';

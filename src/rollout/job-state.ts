@@ -7,6 +7,8 @@ export interface StoredDevice {
   readonly entry: Entry;
   /** What was published and has no result yet. */
   readonly flight?: unknown;
+  /** The device sleeps. Something may have been sent to it since, so it is locked until it is shown to have booted. */
+  readonly prepared?: true;
   /** The job found the device later or tries it again. */
   readonly unasked?: true;
   /** When the wait for the device began, in ms since the start of the job. */

@@ -22,7 +22,7 @@ const AT_ONCE = 4;
 export interface JobOptions {
   readonly clock?: Clock;
   /** Stores the job, and resolves when that is done. It must not reject. */
-  readonly save?: (job: JobView) => Promise<void>;
+  readonly save?: (job: JobView) => Promise<unknown>;
   /**
    * Awaited before a device is served, since another job may have to finish it first. Resolves with true if the device
    * must be left to that job. It must not reject.
@@ -78,7 +78,7 @@ export abstract class JobView extends EventEmitter<JobEvents> {
       touched: new Set(),
       pace: pace(AT_ONCE),
       before: async (device) => before?.(device) ?? false,
-      save: async () => save?.(this),
+      save: async () => (await save?.(this)) === true,
       emit: (event, update) => {
         this.emit(event, update);
         this.emit('change', [update.device]);

@@ -146,6 +146,7 @@ export class Job extends JobView {
    */
   async abandon(keep = false): Promise<void> {
     this.parts.lifetime.abandon(keep);
+    for (const device of this.parts.devices.all) device.keep();
     this.parts.context.schedule.callOff();
     await Promise.all(this.parts.devices.all.map((device) => device.served()));
     await this.parts.lifetime.allReported();

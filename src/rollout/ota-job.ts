@@ -173,7 +173,11 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       begin: async (known) => {
         flight = flightOf(known);
         sent.add(device);
-        await Promise.all([history.begun(key, this.#checksum), begin(flight)]);
+        // A device that wakes for a moment must not wait for the disk.
+        const counted = history.begun(key, this.#checksum);
+        const isPrepared = await begin(flight);
+        if (!isPrepared) await counted;
+        return isPrepared;
       },
       unsent: (missed) => {
         // A transfer that missed the device counts as an attempt: otherwise every wake would trigger another transfer.

@@ -149,6 +149,7 @@ async function untilThere(
       const what = `${why.reason} ${why.hint ?? ''}`;
       if (what !== told) hooks.report({ state: 'waiting', ...why });
       [woke, told] = [true, what];
+      hooks.prepare();
     }
     await watch.next(at ?? Number.POSITIVE_INFINITY, signal);
   }

@@ -20,8 +20,14 @@ export interface Hooks<Flight> {
   /** Aborted when the device can no longer be observed. */
   readonly abandon: AbortSignal;
   readonly report: (change: Change) => void;
-  /** Stores the flight. Must be awaited before something is published: then the device is judged by what it does. */
-  readonly begin: (flight: Flight) => Promise<void>;
+  /** Called while the device is away: stores ahead that something may be sent to it if it sleeps. */
+  readonly prepare: () => void;
+  /**
+   * Stores the flight. Must be awaited before something is published: then the device is judged by what it does.
+   *
+   * @returns whether `prepare` has stored enough, so that nothing else must be stored before the publish
+   */
+  readonly begin: (flight: Flight) => Promise<boolean>;
   /** Called when what `begin` announced did not reach the device. */
   readonly unsent: () => void;
   /** Called to keep observing after the end of the exchange. A late outcome does not change the result. */

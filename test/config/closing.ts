@@ -22,6 +22,7 @@ async function giveUp(): Promise<void> {
       report: () => undefined,
       begin: async (_device, _check, done) => {
         if (done === 1) abandon.abort();
+        return false;
       },
       watchOn: () => undefined,
     });

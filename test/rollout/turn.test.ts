@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readPatch } from '../../src/config/patch';
 import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
@@ -92,8 +92,10 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   const whileSecondWaits = async (
     first: SimulatedDevice,
     second: SimulatedDevice,
+    onProgress: (update: Update) => void = () => undefined,
   ): Promise<{ readonly job: OtaJob; readonly ended: ReturnType<OtaJob['run']> }> => {
     const job = otaJob({});
+    job.on('progress', onProgress);
     link.limit(60_000);
     const waits = told(job, ({ device, state }) => device === second.id && state === 'running');
     const sends = told(job, ({ device, phase }) => device === first.id && phase === 'sending');
@@ -120,6 +122,85 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
       [first, second].map(({ id }) => broker.locks.isRebootPending(id)),
       [true, false],
     );
+  });
+
+  /** Adds a device that sleeps until `wake`. */
+  const addSleeper = async (id: string): Promise<SimulatedDevice> => {
+    const device = await add(id);
+    device.prepareToSleep();
+    await untilTrue(broker.registry, 'event', () => broker.registry.get(id)?.state?.value === 'sleeping');
+    await untilTrue(device, 'phase', () => device.phase === 'asleep');
+    return device;
+  };
+
+  it('is overtaken by the image for a device that sleeps, and may soon do so again', async () => {
+    const [first, second, sleeper] = [await add('first'), await add('second'), await addSleeper('sleeper')];
+    await sleeper.wake();
+    await untilTrue(broker.registry, 'event', () => broker.registry.get('sleeper')?.state?.value === 'ready');
+    const sent: string[] = [];
+    const { ended } = await whileSecondWaits(first, second, (update) => {
+      if (update.phase === 'sending' && update.progress === 0) sent.push(update.device);
+    });
+    assert.equal((await ended).state, 'succeeded');
+    assert.deepEqual(
+      sent.filter((id) => id !== first.id),
+      [sleeper.id, second.id],
+    );
+  });
+
+  for (const brings of ['image', 'patch'] as const) {
+    it(`does not wait for the disk when a sleeping device wakes, if that was stored ahead: ${brings}`, async () => {
+      const device = await addSleeper('sleeper');
+      const states: object[] = [];
+      // Stores that something may be sent, but then hangs until the device has ended.
+      const save: JobOptions['save'] = async (job) => {
+        const [{ entry, flight, prepared } = {}] = job.state().devices;
+        states.push({ state: entry?.state, flight: flight !== undefined, prepared: prepared === true });
+        return flight === undefined || new Promise<never>(() => undefined);
+      };
+      const job = brings === 'image' ? otaJob({}, { save }) : configJob(device, { save });
+      const waits = told(job, ({ reason }) => reason === 'offline');
+      const ended = job.run();
+      await waits;
+      await device.wake();
+      assert.equal((await ended).state, 'succeeded');
+      assert.deepEqual(
+        states.filter((each) => 'prepared' in each && each.prepared === true),
+        [{ state: 'waiting', flight: false, prepared: true }],
+      );
+    });
+
+    it(`waits for the disk when a sleeping device wakes, if nothing could be stored ahead: ${brings}`, async () => {
+      const device = await addSleeper('sleeper');
+      const disk = new EventEmitter();
+      const save: JobOptions['save'] = async (job) => {
+        if (!job.state().devices.some(({ flight }) => flight !== undefined)) return;
+        disk.emit('hangs');
+        await once(disk, 'works');
+      };
+      const job = brings === 'image' ? otaJob({}, { save }) : configJob(device, { save });
+      const waits = told(job, ({ reason }) => reason === 'offline');
+      const ended = job.run();
+      await waits;
+      await Promise.all([once(disk, 'hangs'), device.wake()]);
+      await broker.connection.publish('mark', 'x', { qos: 1, timeout: 5_000 });
+      assert.deepEqual([images(device), device.patches], [0, []]);
+      disk.emit('works');
+      assert.equal((await ended).state, 'succeeded');
+    });
+  }
+
+  it('is stored ahead for as long as this process may send only', async () => {
+    const device = await addSleeper('sleeper');
+    const job = otaJob({});
+    const waits = told(job, ({ reason }) => reason === 'offline');
+    job.run().catch(() => undefined);
+    await waits;
+    const isPrepared = (): unknown => job.changes().devices.find(({ entry }) => entry.device === device.id)?.prepared;
+    assert.equal(isPrepared(), true);
+    await job.abandon(true);
+    const [stored] = job.changes().devices;
+    assert.deepEqual([stored?.entry.device, stored?.prepared], [device.id, undefined]);
   });
 
   for (const brings of ['image', 'patch'] as const) {

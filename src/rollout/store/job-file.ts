@@ -37,9 +37,9 @@ export class JobFile {
   readonly #journal: Journal;
   readonly #removed: () => Promise<void>;
   readonly #begun: Promise<void>;
-  #writing: Promise<void>;
+  #writing: Promise<unknown>;
   /** The write that follows. */
-  #next: Promise<void> | undefined;
+  #next: Promise<boolean> | undefined;
 
   /**
    * @param begun resolves when everything is stored that the job needs from its start
@@ -53,24 +53,26 @@ export class JobFile {
   }
 
   /**
-   * Stores what has changed. Resolves when that is done or has failed. Changes during a write are written together
-   * after it.
+   * Stores what has changed. Resolves when that is done or has failed: with whether it is on the disk. Changes during a
+   * write are written together after it.
    */
-  save(job: JobView): Promise<void> {
+  save(job: JobView): Promise<boolean> {
     this.#next ??= this.#writing.then(() => {
       this.#next = undefined;
-      this.#writing = this.#write(job);
-      return this.#writing;
+      const written = this.#write(job);
+      this.#writing = written;
+      return written;
     });
     return this.#next;
   }
 
-  async #write(job: JobView): Promise<void> {
+  async #write(job: JobView): Promise<boolean> {
     const { devices, ...others } = job.changes();
     await Promise.all([
       ...devices.map((device) => this.#journal.set(`${DEVICE}${device.entry.device}`, device)),
       this.#journal.set('job', others),
     ]);
+    return this.#journal.isWritten;
   }
 
   /** Stores additional plain data about the job; undefined removes it. */
@@ -124,7 +126,7 @@ export function suspectsOf(
 ): { readonly scope?: string; readonly devices: readonly string[] } {
   const { scope } = fields(journal.get('head'));
   const inFlight = [...journal.entries(DEVICE)].flatMap(([key, value]) =>
-    fields(value)['flight'] === undefined ? [] : [key],
+    fields(value)['flight'] === undefined && fields(value)['prepared'] !== true ? [] : [key],
   );
   const devices = [...inFlight, ...damagedKeys].flatMap((key) =>
     key.startsWith(DEVICE) && isDeviceId(key.slice(DEVICE.length)) ? [key.slice(DEVICE.length)] : [],

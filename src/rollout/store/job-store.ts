@@ -221,8 +221,10 @@ export class JobStore {
     const isExpired = hasExpired({ head, state });
     this.#index.add(id, isExpired ? { ...head, node: undefined } : head);
     this.#scopes.add(head.scope);
-    for (const { entry, flight } of isExpired ? [] : state.devices)
-      if (flight !== undefined) DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
+    for (const { entry, flight, prepared } of isExpired ? [] : state.devices)
+      if (flight !== undefined || prepared === true) {
+        DeviceLocks.suspect(inFlight(head.scope, entry.device, flight));
+      }
     return isExpired;
   }
 

@@ -133,6 +133,11 @@ export class Journal {
     return this.#failure;
   }
 
+  /** Whether all values are on the disk. */
+  get isWritten(): boolean {
+    return !this.#detached && this.#queue === '' && this.#writing === undefined && this.#failure === undefined;
+  }
+
   /** Returns the entries whose keys begin with `prefix`, in the order of their last change. */
   *entries(prefix = ''): Generator<[key: string, value: unknown]> {
     for (const [key, line] of this.#lines) if (key.startsWith(prefix)) yield [key, JSON.parse(line)[1]];

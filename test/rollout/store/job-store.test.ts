@@ -170,6 +170,27 @@ describe('the files of jobs', () => {
     );
   });
 
+  for (const [title, ...damage] of [['a job'], ['a damaged job', 'x']] as const) {
+    it(`lock a device that slept, to which ${title} may have sent something, until it is shown to have booted`, async () => {
+      const locks = broker();
+      const devices = ['slept', 'waiting'].map((id) => {
+        const entry = { device: id, state: 'waiting', startedAt: rest.startedAt };
+        return [`device ${id}`, { entry, ...(id === 'slept' && { prepared: true }) }];
+      });
+      const head = ['head', headOf({ scope: locks.scope })];
+      await place(`jobs/${randomUUID()}.jsonl`, head, ['job', rest], ...devices, ...damage);
+      await open().open();
+      const event = { attribute: 'uptime', value: 3600, live: true } as const;
+      for (const id of ['slept', 'waiting']) locks.observe(id, { ...event, at: performance.now() });
+      assert.deepEqual(
+        ['slept', 'waiting'].map((id) => locks.isRebootPending(id)),
+        [true, false],
+      );
+      locks.observe('slept', { ...event, value: 0, at: performance.now() + 60_000 });
+      assert.equal(locks.isRebootPending('slept'), false);
+    });
+  }
+
   it('lock a device that is under way where the file no longer says at which broker', async () => {
     const [locks, other] = [broker(), broker()];
     await place('history.jsonl', [`${locks.scope}sent`, { images: [], results: [] }]);
