@@ -15,6 +15,8 @@ export interface Image {
   readonly md5: string;
 }
 
+type Send = (image: Image, devices: readonly string[]) => Promise<{ readonly publishedAt: number }>;
+
 interface SceneOptions {
   readonly folder: string;
   /** Number of devices. */
@@ -72,10 +74,10 @@ export class Scene {
    * @param send sends the image; resolves with the time of the first publish, in ms of `now`
    * @returns ms from the first publish to the last byte at the last device
    */
-  async update(count: number, send: (image: Image, devices: readonly string[]) => Promise<number>): Promise<number> {
+  async update(count: number, send: Send): Promise<number> {
     const image = this.next();
     await this.devices.ask('count');
-    const [publishedAt, lastByteAt] = await Promise.all([
+    const [{ publishedAt }, lastByteAt] = await Promise.all([
       send(image, this.ids.slice(0, count)),
       this.devices.ask('received', count),
     ]);

@@ -22,6 +22,7 @@ and moments. A run that violates something is printed, and repeated by --seed an
   --jobs NUMBER     how many at a time [6]
   --plan            prints the plans and their digest, and does nothing
   --soak            500 updates in one process: the heap must not grow
+  --changes         with --soak: configuration changes instead, which takes some minutes
   --help            this text`;
 
 /** ms after which a run counts as hanging: longer than all its deadlines together. */
@@ -46,6 +47,7 @@ function readArguments() {
       jobs: { type: 'string', default: '6' },
       plan: { type: 'boolean', default: false },
       soak: { type: 'boolean', default: false },
+      changes: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -57,6 +59,7 @@ function readArguments() {
     jobs: Math.max(1, number('jobs', values.jobs)),
     plan: values.plan,
     soak: values.soak,
+    changes: values.changes,
     help: values.help,
   };
 }
@@ -104,13 +107,13 @@ function lost(seed: number, run: number): Done {
 }
 
 async function main(): Promise<void> {
-  const { seed, runs, jobs, plan, soak: isSoak, help } = readArguments();
+  const { seed, runs, jobs, plan, soak: isSoak, changes, help } = readArguments();
   if (help) {
     console.log(USAGE);
     return;
   }
   if (isSoak) {
-    process.exitCode = (await soak((line) => console.log(line))) ? 0 : 1;
+    process.exitCode = (await soak(changes ? 'patch' : 'image', (line) => console.log(line))) ? 0 : 1;
     return;
   }
   const plans = runs.map((run) => draw(seed, run));

@@ -2,8 +2,9 @@ import { mkdtemp } from 'node:fs/promises';
 import path from 'node:path';
 import { alternate, median, ratio, spread } from '../arithmetic';
 import { Participant } from '../process';
+import type { Cost } from '../cost';
 import type { tasks as Client } from '../processes/client';
-import type { Cost, tasks as Package } from '../processes/package';
+import type { tasks as Package } from '../processes/package';
 import { ms, type Bench, type Figure } from '../report';
 import { Scene, SIZE } from '../scene';
 
@@ -14,18 +15,31 @@ export const throughput: Figure = {
   number: 3,
   title: 'Rollout to 200 devices',
   async measure(bench) {
-    const { devices, ours, waiting, flooding } = await rollouts(bench);
+    const { devices, isPinned, ours, waiting, flooding, costs } = await rollouts(bench);
+    const cpu = ({ cpu: time }: Cost): number => time / devices;
+    const [own, bare] = [median(costs.ours.map(cpu)), median(costs.waiting.map(cpu))];
     const speed = (times: readonly number[]): string =>
       `${((devices * SIZE) / (median(times) * 1000)).toFixed(1)} MB/s`;
     const against = (baseline: readonly number[]) =>
       ({
         value: ratio(baseline, ours),
         unit: 'x',
-        limit: { atLeast: 0.9 },
         note: `${speed(ours)} / ${speed(baseline)}`,
       }) as const;
     return [
-      { what: 'bytes a second, against a loop of mqtt.js with as many devices under way', ...against(waiting) },
+      {
+        what: 'CPU time a device, against a loop of mqtt.js with as many devices under way',
+        value: own / bare,
+        unit: 'x',
+        limit: { atMost: 2 },
+        note: `${ms(own)} / ${ms(bare)}`,
+      },
+      {
+        what: 'bytes a second, against the same loop',
+        ...against(waiting),
+        // The devices of a home do not share a processor with the package.
+        ...(isPinned && { limit: { atLeast: 0.9 } }),
+      },
       { what: 'bytes a second, against a loop of mqtt.js that waits for the broker only', ...against(flooding) },
     ];
   },
@@ -37,19 +51,24 @@ export const footprint: Figure = {
   title: 'The same: memory and event loop',
   async measure(bench) {
     const { devices, costs } = await rollouts(bench);
-    const memory = costs.flatMap((cost) => (cost.memory === undefined ? [] : cost.memory / MEBIBYTE));
-    const longest = costs.map(({ delay }) => delay.longest);
+    const grown = (each: readonly Cost[]): number[] =>
+      each.flatMap(({ memory }) => (memory === undefined ? [] : memory / MEBIBYTE));
+    const [own, bare] = [grown(costs.ours), grown(costs.waiting)];
+    const isKnown = own.length > 0 && bare.length > 0;
+    const longest = costs.ours.map(({ delay }) => delay.longest);
     return [
       {
         what: 'peak of the resident memory above idle',
-        value: memory.length === 0 ? undefined : median(memory),
+        value: isKnown ? median(own) : undefined,
         unit: 'MiB',
-        limit: { atMost: (3 * SIZE + devices * 64 * 1024) / MEBIBYTE },
-        note: memory.length === 0 ? 'only on Linux' : `of ${memory.map((each) => `${each.toFixed(1)} MiB`).join(', ')}`,
+        ...(isKnown && { limit: { atMost: 1.3 * median(bare) + (devices * 64) / 1024 } }),
+        note: isKnown
+          ? `${[...own].map((each) => each.toFixed(1)).join(', ')} / ${median(bare).toFixed(1)} MiB`
+          : 'only on Linux',
       },
       {
         what: 'delay of the event loop, 99 of 100',
-        value: median(costs.map(({ delay }) => delay.p99)),
+        value: median(costs.ours.map(({ delay }) => delay.p99)),
         unit: 'ms',
         limit: { atMost: 20 },
         note: '',
@@ -73,8 +92,10 @@ interface Rollouts {
   readonly waiting: readonly number[];
   /** Times of a loop that has as many publishes in progress, and does not wait for the devices. */
   readonly flooding: readonly number[];
-  /** Costs of our rollouts. */
-  readonly costs: readonly Cost[];
+  /** What the processes needed for these. */
+  readonly costs: Readonly<Record<'ours' | 'waiting', readonly Cost[]>>;
+  /** Whether the devices run on a core of their own. */
+  readonly isPinned: boolean;
 }
 
 const known = new WeakMap<Bench, Promise<Rollouts>>();
@@ -90,24 +111,29 @@ async function measure({ quick, folder }: Bench): Promise<Rollouts> {
   const [count, concurrency] = quick ? [20, 5] : [200, 50];
   await using scene = await Scene.open({ folder, count, reboot: 50 });
   const { url } = scene;
-  const costs: Cost[] = [];
+  const isPinned = scene.devices.pin();
+  const costs: Record<'ours' | 'waiting', Cost[]> = { ours: [], waiting: [] };
   // A fresh process each time, because the first rollout of a process counts, with all memory that it allocates.
   const ours = async (): Promise<number> => {
     await using participant = new Participant<typeof Package>('package');
     await participant.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
     return await scene.update(count, async (image, devices) => {
-      const { publishedAt, cost } = await participant.ask('update', { image, devices, concurrency });
-      costs.push(cost);
-      return publishedAt;
+      const done = await participant.ask('update', { image, devices, concurrency });
+      costs.ours.push(done.cost);
+      return done;
     });
   };
   const loop = (waits: boolean) => async (): Promise<number> => {
     await using client = new Participant<typeof Client>('client');
     await client.ask('open', { url });
-    return await scene.update(count, (image, devices) => client.ask('publish', { image, devices, concurrency, waits }));
+    return await scene.update(count, async (image, devices) => {
+      const done = await client.ask('publish', { image, devices, concurrency, waits });
+      if (waits) costs.waiting.push(done.cost);
+      return done;
+    });
   };
   const times = await alternate(quick ? 1 : 5, { ours, waiting: loop(true), flooding: loop(false) });
-  return { devices: count, ...times, costs };
+  return { devices: count, ...times, costs, isPinned };
 }
 
 /** CPU time of a rollout to 10, 100 and 1,000 devices. */
@@ -125,9 +151,9 @@ export const growth: Figure = {
       let cpu = 0;
       for (let time = 0; time < times; time += 1) {
         await scene.update(count, async (image, devices) => {
-          const { publishedAt, cost } = await ours.ask('update', { image, devices, concurrency: 10 });
-          cpu += cost.cpu;
-          return publishedAt;
+          const done = await ours.ask('update', { image, devices, concurrency: 10 });
+          cpu += done.cost.cpu;
+          return done;
         });
       }
       return cpu / count / times;

@@ -15,7 +15,7 @@ export const transfer: Figure = {
   number: 1,
   title: 'One transfer of 500 kB',
   async measure({ quick, folder }) {
-    const [blocks, transfers] = quick ? [2, 3] : [10, 10];
+    const [blocks, transfers] = quick ? [2, 3] : [30, 10];
     await using scene = await Scene.open({ folder, count: 1, reboot: 5 });
     await using ours = new Participant<typeof Package>('package');
     await using client = new Participant<typeof Client>('client');
@@ -40,10 +40,7 @@ export const transfer: Figure = {
       ours: async (): Promise<number[]> => {
         await ours.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
         const times = await repeat(() =>
-          scene.update(
-            1,
-            async (image, devices) => (await ours.ask('update', { image, devices, concurrency: 1 })).publishedAt,
-          ),
+          scene.update(1, (image, devices) => ours.ask('update', { image, devices, concurrency: 1 })),
         );
         await ours.ask('close');
         return times;
@@ -90,17 +87,20 @@ function compare(times: Times): Measurement[] {
 
 async function startTime(scene: Scene, file: string): Promise<number> {
   await scene.devices.ask('count');
-  const [begunAt, endedAt] = await Promise.all([publishFile(scene, file, 'none'), scene.devices.ask('received', 1)]);
-  return endedAt - begunAt;
+  const [{ publishedAt }, endedAt] = await Promise.all([
+    publishFile(scene, file, 'none'),
+    scene.devices.ask('received', 1),
+  ]);
+  return endedAt - publishedAt;
 }
 
-/** Publishes a file with mosquitto_pub. Returns the time at which the process was started, in ms of `now`. */
-async function publishFile(scene: Scene, file: string, level: string): Promise<number> {
+/** Publishes a file with mosquitto_pub. `publishedAt` is the time at which the process was started, in ms of `now`. */
+async function publishFile(scene: Scene, file: string, level: string): Promise<{ publishedAt: number }> {
   const { hostname, port } = new URL(scene.url);
   const topic = `homie/${scene.ids[0]}/$implementation/ota/firmware/${level}`;
-  const begunAt = now();
+  const publishedAt = now();
   const child = spawn('mosquitto_pub', ['-h', hostname, '-p', port, '-q', '1', '-t', topic, '-f', file]);
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error(`mosquitto_pub ended with ${code}.`);
-  return begunAt;
+  return { publishedAt };
 }

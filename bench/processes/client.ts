@@ -1,6 +1,7 @@
 /** A process with a bare mqtt.js client, as the baseline. */
 import mqtt from 'mqtt';
 import { readFile } from 'node:fs/promises';
+import { measureCost, type Cost } from '../cost';
 import { now, serve } from '../process';
 import type { Image } from '../scene';
 
@@ -27,11 +28,12 @@ export const tasks = serve({
     });
     await client.subscribeAsync(['homie/+/$state', ...(follows ? ['homie/+/$implementation/ota/status'] : [])]);
   },
-  /** Publishes an image to devices. Returns the time of the first call, in ms of `now`. */
-  publish: async ({ image, devices, concurrency, waits }: Publishes): Promise<number> => {
+  /** Publishes an image to devices. `publishedAt` is the time of the first call, in ms of `now`. */
+  publish: async ({ image, devices, concurrency, waits }: Publishes): Promise<{ publishedAt: number; cost: Cost }> => {
+    const end = measureCost();
     const payload = await readFile(image.file);
     const left = devices.map((id) => `homie/${id}`);
-    const begunAt = now();
+    const publishedAt = now();
     const loop = async (): Promise<void> => {
       for (let device = left.shift(); device !== undefined; device = left.shift()) {
         const state = `${device}/$state`;
@@ -41,7 +43,7 @@ export const tasks = serve({
       }
     };
     await Promise.all(Array.from({ length: concurrency }, loop));
-    return begunAt;
+    return { publishedAt, cost: end() };
   },
   close: (): Promise<void> => client.endAsync(),
 

@@ -1,36 +1,42 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { readPatch } from '../../src/config/patch';
+import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings } from '../../src/ota/settings';
 import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
+import { configWork } from '../../src/rollout/config-work';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store/job-store';
+import type { Work } from '../../src/rollout/work';
 import { image } from './images';
 
-const UPDATES = 500;
-const EVERY = 100;
+/** Number of updates or configuration changes. */
+const ALL = 500;
+const EVERY = 50;
 
 export interface SoakOrder {
   readonly url: string;
   readonly devices: number;
+  readonly brings: 'image' | 'patch';
 }
 
 export interface Sample {
-  readonly updates: number;
+  readonly done: number;
   readonly succeeded: number;
   /** Bytes. */
   readonly heap: number;
 }
 
-/** Updates all devices again and again, and reports the heap of this process to the parent. */
+/** Updates or changes all devices again and again, and reports the heap of this process to the parent. */
 process.on('message', (order: SoakOrder) => {
   void work(order).finally(() => process.disconnect());
 });
 
-async function work({ url, devices }: SoakOrder): Promise<void> {
+async function work({ url, devices, brings }: SoakOrder): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'soak-'));
   const broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
   const store = new JobStore(folder, (error) => {
@@ -38,24 +44,29 @@ async function work({ url, devices }: SoakOrder): Promise<void> {
   });
   let succeeded = 0;
   const queue = Queue.of(broker);
-  const wish = {
-    choice: { devices: ['soak-*'] },
-    settings: { ...defaultSettings, allowDowngrade: true },
-    rollout: { ...rolloutDefaults, concurrency: devices, canary: 0 },
+  const rollout = { ...rolloutDefaults, concurrency: devices, canary: 0 };
+  const chosen = ['soak-*'];
+  const around = { broker, history: store.history, store };
+  const next = async (done: number): Promise<Work> => {
+    if (brings === 'patch') {
+      const patch = readPatch({ name: `Soak ${done}` });
+      return configWork({ patch, devices: chosen, settings: configDefaults, rollout }, around);
+    }
+    const bytes = image(done % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
+    const settings = { ...defaultSettings, allowDowngrade: true };
+    return otaWork(await Firmware.from(bytes), { choice: { devices: chosen }, settings, rollout }, around);
   };
   broker.start();
   await broker.settled();
-  for (let updates = 0; updates < UPDATES;) {
-    const bytes = image(updates % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
-    const update = otaWork(await Firmware.from(bytes), wish, { broker, history: store.history, store });
-    const { job, run } = await queue.ask({ node: 'soak', store }, update, {});
+  for (let done = 0; done < ALL;) {
+    const { job, run } = await queue.ask({ node: 'soak', store }, await next(done), {});
     job.on('result', ({ state }) => {
       if (state === 'succeeded') succeeded += 1;
     });
     await run();
-    updates += devices;
-    if (updates % EVERY !== 0) continue;
-    const sample: Sample = { updates, succeeded, heap: await heap() };
+    done += devices;
+    if (done % EVERY !== 0) continue;
+    const sample: Sample = { done, succeeded, heap: await heap() };
     process.send?.(sample);
   }
   await queue.leave('soak', false);

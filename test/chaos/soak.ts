@@ -8,15 +8,16 @@ import type { Sample, SoakOrder } from './soak-worker';
 
 const DEVICES = 10;
 
-/** Allowed growth of the heap for each update, in bytes. The measurement varies by about 50 kB, at times by 200 kB. */
+/** Allowed growth of the heap for each update or change, in bytes. The measurement varies by about 50 kB, at times by 200 kB. */
 const ALLOWED = 512;
 
 /**
- * Runs 500 updates in one process, and measures its heap after each hundred. Broker and devices are in other processes.
+ * Runs 500 updates or configuration changes in one process, and measures its heap after each fifty. The broker is in
+ * another process, the devices are in this one.
  *
- * @returns whether all updates succeeded and the heap grew by at most `ALLOWED` bytes for each update
+ * @returns whether all succeeded and the heap grew by at most `ALLOWED` bytes for each
  */
-export async function soak(say: (line: string) => void): Promise<boolean> {
+export async function soak(brings: SoakOrder['brings'], say: (line: string) => void): Promise<boolean> {
   const broker = await startMosquitto();
   const devices = Array.from(
     { length: DEVICES },
@@ -37,15 +38,15 @@ export async function soak(say: (line: string) => void): Promise<boolean> {
     const samples: Sample[] = [];
     child.on('message', (sample: Sample) => {
       samples.push(sample);
-      say(`${sample.updates} updates: ${Math.round(sample.heap / 1024)} KiB of heap, ${sample.succeeded} succeeded`);
+      say(`${sample.succeeded} of ${sample.done} succeeded, ${Math.round(sample.heap / 1024)} KiB of heap`);
     });
-    const order: SoakOrder = { url: broker.url, devices: DEVICES };
+    const order: SoakOrder = { url: broker.url, devices: DEVICES, brings };
     child.send(order);
     await once(child, 'exit');
-    const growth = slope(samples.map(({ updates, heap }) => [updates, heap]));
-    say(`${Math.round(growth)} bytes of heap an update, at most ${ALLOWED}`);
+    const growth = slope(samples.map(({ done, heap }) => [done, heap]));
+    say(`${Math.round(growth)} bytes of heap for each, at most ${ALLOWED}`);
     const last = samples.at(-1);
-    return samples.length === 5 && last?.succeeded === last?.updates && growth <= ALLOWED;
+    return samples.length === 10 && last?.succeeded === last?.done && growth <= ALLOWED;
   } finally {
     child.kill();
     await Promise.all(devices.map((device) => device.stop()));
