@@ -198,7 +198,9 @@ export class Journal {
 
   /** Writes the queue. Changes during a write are written together after it. */
   async #write(): Promise<void> {
-    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed && this.#mayWrite()) {
+    while ((this.#queue !== '' || this.#writing !== undefined) && !this.#closed) {
+      // Asked once for each write, because it looks at the disk.
+      if (this.#writing === undefined && !this.#mayWrite()) return;
       this.#writing ??= this.#writeQueue().finally(() => (this.#writing = undefined));
       await this.#writing;
     }
