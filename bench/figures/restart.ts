@@ -8,7 +8,7 @@ import { ms, type Figure } from '../report';
 import { Scene, writeImage } from '../scene';
 
 /** Number of devices in each job that has ended. */
-const DEVICES = 10;
+const DEVICES = 1;
 
 /** Size of the image in bytes. */
 const SMALL = 40_000;
