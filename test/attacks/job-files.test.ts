@@ -10,6 +10,7 @@ import { md5 } from '../../src/firmware/checksum';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { hostileNames } from './hostile';
 import { device, head, job, lines, rest } from './hostile-jobs';
+import { anyText } from '../support/any-text';
 
 describe('The folder of the jobs, with whatever somebody has put there,', () => {
   let folder: string;
@@ -45,7 +46,7 @@ describe('The folder of the jobs, with whatever somebody has put there,', () => 
   it('reads a job or sets it aside, and nothing else, whatever the lines are', async () => {
     const key = fc.oneof(fc.constantFrom('head', 'job', 'device lamp', 'note x', '__proto__'), fc.string());
     const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), fc.constantFrom(head, rest, { entry: {} }));
-    const change = fc.oneof(fc.tuple(key, value), fc.tuple(key), fc.jsonValue(), fc.string({ unit: 'binary' }));
+    const change = fc.oneof(fc.tuple(key, value), fc.tuple(key), fc.jsonValue(), anyText());
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 5 }), fc.boolean(), async (changes, whole) => {
         const id = await place(whole ? job(...changes) : lines(...changes));

@@ -11,6 +11,7 @@ import {
   subscribeError,
   type ConnectionEnd,
 } from '../../src/mqtt/reason';
+import { anyText } from '../support/any-text';
 
 /** A connection that ended before it was accepted. */
 function end(error: unknown, rest: Partial<ConnectionEnd> = {}): ConnectionEnd {
@@ -108,11 +109,11 @@ describe('Whatever ends a connection or refuses a message', () => {
     fc.constantFrom('__proto__', 'constructor'),
     fc.constantFrom('CERT_HAS_EXPIRED', 'HPE_X', 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'),
     fc.constantFrom(-1, 1e9, undefined, null, {}),
-    fc.string({ unit: 'binary' }),
+    anyText(),
   );
   const sentence = fc.oneof(
     fc.constantFrom('Keepalive timeout', 'connack timeout', 'Unexpected server response: 404', ''),
-    fc.string({ unit: 'binary' }),
+    anyText(),
   );
   const error = fc.oneof(
     fc.tuple(sentence, code).map(([message, each]) => Object.assign(new Error(message), { code: each })),
@@ -128,7 +129,7 @@ describe('Whatever ends a connection or refuses a message', () => {
     {
       error,
       disconnect: fc.integer({ min: 0, max: 255 }),
-      server: fc.string({ unit: 'binary', maxLength: 1000 }),
+      server: anyText({ maxLength: 1000 }),
       opened: fc.boolean(),
       protocolVersion: fc.constantFrom(4 as const, 5 as const),
       subscribing: fc.boolean(),

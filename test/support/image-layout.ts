@@ -105,9 +105,13 @@ function withoutCrc([first, ...others]: readonly Segment[]): Segment[] {
  */
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte << 24;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc < 0 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
-  }
+  for (const byte of bytes) crc = (crc << 8) ^ (ofByte[(crc >>> 24) ^ byte] ?? 0);
   return crc >>> 0;
 }
+
+/** The CRC of each value of a byte. */
+const ofByte = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 24;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc < 0 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
+  return crc;
+});
