@@ -105,7 +105,7 @@ export class KeptImages {
       const { offered, run } = uses();
       // No image is removed unless that makes room.
       if (sizeOf(all.filter(({ md5 }) => offered.has(md5))) > room) {
-        throw new HomieError('LIBRARY_FULL', { megabytes: Math.round(room / 1024 / 1024) });
+        throw new HomieError('LIBRARY_FULL.limit', { megabytes: Math.round(room / 1024 / 1024) });
       }
       const spare = all.filter(({ md5 }) => !offered.has(md5));
       const oldest = spare.find(({ md5 }) => !run.has(md5)) ?? spare[0];
