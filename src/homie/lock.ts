@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
-import { departureOf, moment } from './elapsed';
+import { departureOf, elapsedSince, moment } from './elapsed';
 import type { Guard, Hold, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
 import { enterHold, findHold, pruneHold, setPending, showsIdle, lockTable } from './lock-table';
 
@@ -79,11 +79,13 @@ export class DeviceLocks {
 
   /**
    * Locks a device to which an earlier process has sent something, until the device is shown to have restarted or its
-   * job continues.
+   * job continues. If several records say that, the last one counts: an older one may have been about to be removed.
    */
   static suspect(pending: PendingReboot): void {
     const hold = findHold(pending.address, pending.mac) ?? enterHold(pending.address, pending.mac);
-    if (hold.pending === undefined) void setPending(hold, pending);
+    const age = ({ at }: PendingReboot): number => elapsedSince(at, moment());
+    if (hold.pending !== undefined && age(hold.pending) <= age(pending)) return;
+    void setPending(hold, { ...pending, ...(hold.mac !== undefined && { mac: hold.mac }) });
   }
 
   /** Forgets everything, as the end of a process does. For tests. */

@@ -122,7 +122,7 @@ export class Connection extends EventEmitter<{
 
   /**
    * Publishes once. A message is never queued while there is no connection, and never repeated. It goes out in its turn
-   * after earlier messages, and `timeout` starts when these are acknowledged or given up. If the timeout expires, the
+   * after earlier messages, unless it is urgent, and `timeout` starts when these are acknowledged or given up. If the timeout expires, the
    * connection is cut and then made again.
    *
    * @returns resolves with QoS 1 when the broker has acknowledged the message, with QoS 0 when it is written

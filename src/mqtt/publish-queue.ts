@@ -43,9 +43,9 @@ const NO_SUBSCRIBERS = 16;
 
 /**
  * Everything that is published over one network connection. Messages go out one at a time, or two at a time on a fast
- * link, in their order but urgent ones first, and the deadline of each starts when the one before is acknowledged. So the deadline of a small message does
- * not expire behind a large one, and messages that have not gone out when the connection ends are known not to have
- * been sent.
+ * link, in their order but urgent ones first, and the deadline of each starts when the one before is acknowledged. So
+ * the deadline of a small message does not expire behind a large one, and messages that have not gone out when the
+ * connection ends are known not to have been sent.
  */
 export class PublishQueue {
   readonly #client: MqttClient;

@@ -59,10 +59,11 @@ export class JobDevice {
     this.id = id;
     this.#context = context;
     this.#turn = new DeviceTurn(id, context.schedule, () => this.touch());
-    this.#preparation = new Preparation(() => {
+    const store = (): Promise<boolean> => {
       this.touch();
       return context.save();
-    });
+    };
+    this.#preparation = new Preparation(store, state?.prepared === true);
     this.#flight = state?.flight;
     this.#isSent = this.#flight !== undefined;
     this.#isAsked = state?.unasked !== true;
@@ -96,13 +97,12 @@ export class JobDevice {
 
   /** The state to store. */
   get state(): StoredDevice {
-    const { schedule, lifetime } = this.#context;
+    const { task, schedule, lifetime } = this.#context;
+    const mayHaveSent = this.#preparation.isToStore(lifetime.kept.aborted, task.broker.locks.isRebootPending(this.id));
     const wait = this.hasEnded ? undefined : schedule.plan.wait(this.id);
     return {
       entry: this.#entry,
-      ...(this.#flight !== undefined && { flight: this.#flight }),
-      // When the job is left to a later process in order, nothing more is sent.
-      ...(this.#preparation.isMade && !lifetime.kept.aborted && { prepared: true }),
+      ...(this.#flight === undefined ? mayHaveSent && { prepared: true } : { flight: this.#flight }),
       ...(!this.#isAsked && { unasked: true }),
       ...(wait !== undefined && ('since' in wait ? { since: lifetime.offsetOf(wait.since) } : wait)),
     };
@@ -218,11 +218,10 @@ export class JobDevice {
       abandon,
       asked: this.#isAsked,
       report: (change) => emit('progress', this.#set(changed(this.#entry, change))),
-      prepare: () => {
-        if (task.broker.registry.get(this.id)?.state?.value === 'sleeping') void this.#preparation.make();
-      },
+      prepare: () => void this.#preparation.make(task.broker.registry.get(this.id)),
+      unprepare: () => this.#preparation.undo(),
       begin: async (flight) => {
-        const isPrepared = this.#preparation.end();
+        const isPrepared = this.#preparation.use();
         this.#flight = flight;
         this.touch();
         const saved = save();

@@ -269,8 +269,11 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
 function lastOf<Image>(read: (md5: string) => Promise<Image>): (md5: string) => Promise<Image> {
   let last: { readonly md5: string; readonly image: Promise<Image> } | undefined;
   return (md5) => {
-    if (last?.md5 !== md5) last = { md5, image: read(md5) };
-    return last.image;
+    if (last?.md5 === md5) return last.image;
+    const image = read(md5);
+    last = { md5, image };
+    image.catch(() => (last = undefined));
+    return image;
   };
 }
 

@@ -29,6 +29,9 @@ export interface ServeInput {
  */
 const PAUSE = 500;
 
+/** How long a device that has just woken may wait for its turn before it counts as one that stays awake, in ms. */
+const BRIEFLY = 1_000;
+
 /** The hint for a device that waits without a connection to the broker. */
 const NO_CONNECTION = 'There is no connection to the broker.';
 
@@ -52,7 +55,7 @@ export async function serveDevice(device: string, input: ServeInput): Promise<Ou
       if (known !== undefined) return known;
       signal.throwIfAborted();
       if (woke || missed) hooks.report({ state: 'queued' });
-      if (!(await untilTurn(device, watch, turn.ask(woke), task, signal))) {
+      if (!(await untilTurn(device, watch, turn.ask(woke), input, signal))) {
         turn.away();
         continue;
       }
@@ -82,6 +85,7 @@ async function hadToWait(device: string, { task, turn, hooks }: ServeInput, sign
   const why = locks.refusalOf(device, task.stages, hooks.job);
   if (why === undefined) return false;
   turn.away();
+  hooks.unprepare();
   hooks.report({ state: 'waiting', reason: 'busy', hint: `${why.message} ${why.hint}` });
   await locks.untilFree(device, task.stages, hooks.job, signal);
   hooks.report({ state: 'queued' });
@@ -175,14 +179,19 @@ async function untilTurn(
   device: string,
   watch: DeviceWatch,
   turn: AbortSignal,
-  task: Task<unknown>,
+  { task, hooks }: ServeInput,
   signal: AbortSignal,
 ): Promise<boolean> {
   const either = AbortSignal.any([turn, signal]);
+  let until = performance.now() + BRIEFLY;
   while (!turn.aborted) {
     if (task.readyAt(device) === undefined) return false;
+    if (performance.now() >= until) {
+      hooks.unprepare();
+      until = Number.POSITIVE_INFINITY;
+    }
     try {
-      await watch.next(Number.POSITIVE_INFINITY, either);
+      await watch.next(until, either);
     } catch (error) {
       if (!turn.aborted) throw error;
     }

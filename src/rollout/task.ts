@@ -22,6 +22,8 @@ export interface Hooks<Flight> {
   readonly report: (change: Change) => void;
   /** Called while the device is away: stores ahead that something may be sent to it if it sleeps. */
   readonly prepare: () => void;
+  /** Called when the device is awake and must wait: what `prepare` stored no longer holds. */
+  readonly unprepare: () => void;
   /**
    * Stores the flight. Must be awaited before something is published: then the device is judged by what it does.
    *

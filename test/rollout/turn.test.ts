@@ -5,6 +5,7 @@ import { defaultSettings as configDefaults } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
+import { moment } from '../../src/homie/elapsed';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { Update } from '../../src/update/update';
 import { ConfigJob } from '../../src/rollout/config-job';
@@ -201,6 +202,48 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     await job.abandon(true);
     const [stored] = job.changes().devices;
     assert.deepEqual([stored?.entry.device, stored?.prepared], [device.id, undefined]);
+  });
+
+  it('is no longer stored ahead when the device stays awake and must wait', async () => {
+    const device = await addSleeper('sleeper');
+    const states: unknown[] = [];
+    const save: JobOptions['save'] = async (saved) => {
+      for (const { prepared } of saved.changes().devices) states.push(prepared);
+      return true;
+    };
+    const job = otaJob({}, { save });
+    const waits = told(job, ({ reason }) => reason === 'offline');
+    const ended = job.run();
+    await waits;
+    job.pause();
+    const pauses = told(job, ({ reason }) => reason === 'paused');
+    await device.wake();
+    await pauses;
+    await untilTrue(job, 'change', () => states.at(-1) === undefined);
+    assert.ok(states.includes(true));
+    job.resume();
+    assert.equal((await ended).state, 'succeeded');
+  });
+
+  it('stays stored ahead after a kill, for as long as the device is locked', async () => {
+    const device = await addSleeper('sleeper');
+    const first = otaJob({});
+    const waits = told(first, ({ reason }) => reason === 'offline');
+    first.run().catch(() => undefined);
+    await waits;
+    const state = first.state();
+    assert.equal(state.devices[0]?.prepared, true);
+    await first.abandon(true);
+    const pending = { address: `homie/${device.id}`, what: 'image', at: moment(), statistics: true } as const;
+    DeviceLocks.suspect(pending);
+    const later = otaJob({}, { restored: { id: first.id, state } });
+    assert.equal(later.state().devices[0]?.prepared, true);
+    await broker.locks.rebooted(device.id);
+    assert.equal(later.state().devices[0]?.prepared, undefined);
+    const ended = later.restart();
+    await device.wake();
+    assert.equal((await ended).state, 'succeeded');
+    assert.equal(later.state().devices[0]?.prepared, undefined);
   });
 
   for (const brings of ['image', 'patch'] as const) {

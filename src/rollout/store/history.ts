@@ -68,7 +68,10 @@ export class History {
     return this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS';
   }
 
-  /** Counts a transfer that is about to start. Resolves when that is stored; nothing must be sent before. */
+  /**
+   * Counts a transfer that is about to start. Resolves when that is stored. Nothing must be sent before, unless it is
+   * stored that something may have been sent: if the process is killed, the next transfer then waits for the count.
+   */
   begun(device: string, md5: string): Promise<void> {
     const known = this.#of(device, md5);
     return this.#set(device, md5, { ...known, transfers: known.transfers + 1 });

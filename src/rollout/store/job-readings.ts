@@ -7,6 +7,9 @@ import { isMissing } from './whole-file';
 /** How many files are read at the same time. */
 const AT_ONCE = 16;
 
+/** How long readings are kept, in ms. Nodes ask for their jobs when they start; some nodes are gone. */
+const KEPT_FOR = 60_000;
+
 export type Readable = Pick<StoredJob, 'head' | 'state'>;
 
 /** The file of a job that cannot be continued. */
@@ -23,6 +26,7 @@ type JobReading = Broken | { readonly journal: Journal; readonly job: Readable |
 export class JobReadings {
   readonly #open: (id: string) => Promise<Reading>;
   readonly #kept = new Map<string, JobReading>();
+  #end: NodeJS.Timeout | undefined;
 
   /** @param open reads the file of a job; does not reject */
   constructor(open: (id: string) => Promise<Reading>) {
@@ -46,11 +50,14 @@ export class JobReadings {
   /** Keeps what was read of a job for the next `take`. Until then, nothing else may change its file. */
   keep(id: string, reading: JobReading): void {
     this.#kept.set(id, reading);
+    this.#end ??= setTimeout(() => this.clear(), KEPT_FOR).unref();
   }
 
   /** Forgets what was kept. */
   clear(): void {
     this.#kept.clear();
+    clearTimeout(this.#end);
+    this.#end = undefined;
   }
 
   async #read(id: string): Promise<JobReading> {

@@ -103,7 +103,7 @@ export class JobStore {
       // Another process has owned the folder since the last reading.
       if (this.#period !== undefined) this.#index = new JobIndex();
       this.#period = { token };
-      this.#reading = this.#read(this.#period);
+      this.#reading = this.#readAfter(this.#reading, this.#period);
     }
     await this.#reading;
     // Changes from the time when the folder was not ours are written now.
@@ -194,6 +194,11 @@ export class JobStore {
   /** Separate from `begin`: a closure made there would keep the image in memory as long as the job. */
   #mayWriteWhatWas(begun: BegunIn): () => boolean {
     return () => this.#mayWrite(begun.period);
+  }
+
+  async #readAfter(earlier: Promise<void>, period: Period): Promise<void> {
+    await earlier.catch(() => undefined);
+    await this.#read(period);
   }
 
   /** Reads the folder, each file once. */

@@ -135,7 +135,13 @@ export class Journal {
 
   /** Whether all values are on the disk. */
   get isWritten(): boolean {
-    return !this.#detached && this.#queue === '' && this.#writing === undefined && this.#failure === undefined;
+    return (
+      !this.#closed &&
+      !this.#detached &&
+      this.#queue === '' &&
+      this.#writing === undefined &&
+      this.#failure === undefined
+    );
   }
 
   /** Returns the entries whose keys begin with `prefix`, in the order of their last change. */

@@ -4,6 +4,7 @@ import fs, { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { md5 } from '../../../src/firmware/checksum';
+import { moment } from '../../../src/homie/elapsed';
 import { DeviceLocks } from '../../../src/homie/lock';
 import type { JobHead } from '../../../src/rollout/store/job-file';
 import { JobStore } from '../../../src/rollout/store/job-store';
@@ -190,6 +191,21 @@ describe('the files of jobs', () => {
       assert.equal(locks.isRebootPending('slept'), false);
     });
   }
+
+  it('lock a device that slept by what may have been sent last, not by what was about to be forgotten', async () => {
+    const locks = broker();
+    const address = 'homie/slept';
+    // The device was sent a patch when it had been up for 5 s, an hour ago.
+    const then = Math.max(0, moment() - 3600);
+    await place('pending.jsonl', [address, { address, what: 'patch', at: then, up: 5, upAt: then, statistics: true }]);
+    const entry = { device: 'slept', state: 'waiting', startedAt: rest.startedAt };
+    const head = ['head', headOf({ scope: locks.scope })];
+    await place(`jobs/${randomUUID()}.jsonl`, head, ['job', rest], ['device slept', { entry, prepared: true }]);
+    await open().open();
+    // Shows a boot since the patch, but perhaps before the image.
+    locks.observe('slept', { attribute: 'uptime', value: 2, live: true, at: performance.now() });
+    assert.equal(locks.pending('slept'), 'image');
+  });
 
   it('lock a device that is under way where the file no longer says at which broker', async () => {
     const [locks, other] = [broker(), broker()];
