@@ -19,8 +19,7 @@ export const restart: Figure = {
   title: 'Start with 1,000 ended and 50 open jobs',
   async measure({ quick, folder: work }) {
     const [ended, open, rounds] = quick ? [20, 5, 1] : [1000, 50, 7];
-    const folder = path.join(work, 'jobs-of-a-year');
-    await fill(folder, work, { ended, open });
+    const folder = await fill(work, { ended, open });
     const start = (from: () => string, jobs: number) => async (): Promise<number> => {
       await using ours = new Participant<typeof Package>('package');
       const found = await ours.ask('restart', { folder: from() });
@@ -46,13 +45,13 @@ export const restart: Figure = {
 
 /**
  * Runs a job to its end, which no device accepts, so that it can be retried; stores another one, which waits for its
- * devices; and copies their files under other ids.
+ * devices; and copies their files under other ids. Returns the folder.
  */
-async function fill(folder: string, work: string, copies: { readonly ended: number; readonly open: number }) {
-  const jobs = path.join(folder, 'jobs');
+async function fill(work: string, copies: { readonly ended: number; readonly open: number }): Promise<string> {
   await using scene = await Scene.open({ folder: work, count: DEVICES, size: SMALL, reboot: 5 });
   await using ours = new Participant<typeof Package>('package');
-  await ours.ask('open', { url: scene.url, folder });
+  const folder = await ours.ask('open', { url: scene.url, folder: work });
+  const jobs = path.join(folder, 'jobs');
   const image = await writeImage(work, SMALL, 1, 'other');
   const { ids } = scene;
   const ended = await ours.ask('store', { image, devices: ids, concurrency: DEVICES, isRun: true });
@@ -68,4 +67,5 @@ async function fill(folder: string, work: string, copies: { readonly ended: numb
       await writeFile(path.join(jobs, `${other}.jsonl`), text.replaceAll(id, other));
     }
   }
+  return folder;
 }

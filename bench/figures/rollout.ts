@@ -1,5 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import path from 'node:path';
 import { alternate, median, ratio, spread } from '../arithmetic';
 import { Participant } from '../process';
 import type { Cost } from '../cost';
@@ -116,7 +114,7 @@ async function measure({ quick, folder }: Bench): Promise<Rollouts> {
   // A fresh process each time, because the first rollout of a process counts, with all memory that it allocates.
   const ours = async (): Promise<number> => {
     await using participant = new Participant<typeof Package>('package');
-    await participant.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
+    await participant.ask('open', { url, folder });
     return await scene.update(count, async (image, devices) => {
       const done = await participant.ask('update', { image, devices, concurrency });
       costs.ours.push(done.cost);
@@ -145,7 +143,7 @@ export const growth: Figure = {
     // The images are small, so that the cost of a device is measured and not that of its image.
     await using scene = await Scene.open({ folder, count: many, size: 40_000, reboot: 5 });
     await using ours = new Participant<typeof Package>('package');
-    await ours.ask('open', { url: scene.url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
+    await ours.ask('open', { url: scene.url, folder });
     /** Returns the CPU time for each device, in ms. */
     const rollOut = (count: number, times: number) => async (): Promise<number> => {
       let cpu = 0;

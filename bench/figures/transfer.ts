@@ -1,4 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -38,7 +37,7 @@ export const transfer: Figure = {
     };
     const contestants = {
       ours: async (): Promise<number[]> => {
-        await ours.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
+        await ours.ask('open', { url, folder });
         const times = await repeat(() =>
           scene.update(1, (image, devices) => ours.ask('update', { image, devices, concurrency: 1 })),
         );

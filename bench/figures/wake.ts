@@ -1,5 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import path from 'node:path';
 import { startMosquitto } from '../../test/support/mosquitto';
 import { median, percentile } from '../arithmetic';
 import { Participant } from '../process';
@@ -33,7 +31,7 @@ export const wake: Figure = {
       await fleet.ask('start', { ...all, ids: awake, flashDelay: 40 });
       await battery.ask('start', { ...all, ids: sleeping, awake: AWAKE });
       await battery.ask('asleep');
-      await ours.ask('open', { url, folder: await mkdtemp(path.join(folder, 'jobs-')) });
+      await ours.ask('open', { url, folder });
       const turns = [second, first].map((image) => ({ image, devices: awake, concurrency: others }));
       const latencies = ours.ask('wakes', {
         sleeping: { image: third, devices: sleeping, concurrency: sleepers },

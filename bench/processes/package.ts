@@ -1,6 +1,7 @@
 /** A process with the package: a connection, and jobs that are stored on disk like those of a node. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
@@ -30,16 +31,25 @@ interface Rollout {
 const NODE = 'bench';
 
 let broker: HomieBroker;
+/** The folder of the jobs. */
+let jobs: string | undefined;
 let store: JobStore | undefined;
 
 export const tasks = serve({
-  /** Connects, and waits for the retained messages. @param folder for jobs */
-  open: async ({ url, folder }: { url: string; folder: string }): Promise<void> => {
+  /**
+   * Connects, and waits for the retained messages.
+   *
+   * @param folder in which to make the folder of the jobs
+   * @returns the folder of the jobs
+   */
+  open: async ({ url, folder }: { url: string; folder: string }): Promise<string> => {
     broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
-    store ??= storeIn(folder);
+    jobs ??= await mkdtemp(path.join(folder, 'jobs-'));
+    store ??= storeIn(jobs);
     await store.open();
     broker.start();
     await broker.settled();
+    return jobs;
   },
   /** Updates devices as a node does with the payload of a message. */
   update: async (rollout: Rollout): Promise<{ publishedAt: number; cost: Cost }> => {
@@ -95,19 +105,19 @@ export const tasks = serve({
     store = storeIn(folder);
     await store.open();
     const { history } = store;
-    let jobs = 0;
+    let count = 0;
     await Queue.of(broker).restore(
       { node: NODE, store },
       {
         remake: (work, image) => otaWorkAgain(work, image, { broker, history, store }),
         goOn: ({ run }) => {
-          jobs += 1;
+          count += 1;
           void run();
         },
         signal: new AbortController().signal,
       },
     );
-    return { jobs, time: now() - begunAt };
+    return { jobs: count, time: now() - begunAt };
   },
   close: (): Promise<void> => broker.close(),
 

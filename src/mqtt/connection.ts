@@ -122,8 +122,8 @@ export class Connection extends EventEmitter<{
 
   /**
    * Publishes once. A message is never queued while there is no connection, and never repeated. It goes out in its turn
-   * after earlier messages, unless it is urgent, and `timeout` starts when these are acknowledged or given up. If the timeout expires, the
-   * connection is cut and then made again.
+   * after earlier messages, unless it is urgent, and `timeout` starts when these are acknowledged or given up. If the
+   * timeout expires, the connection is cut and then made again.
    *
    * @returns resolves with QoS 1 when the broker has acknowledged the message, with QoS 0 when it is written
    * @throws {HomieError} NOT_CONNECTED: nothing was sent, either without a connection or because `still` returned

@@ -98,7 +98,9 @@ export class JobDevice {
   /** The state to store. */
   get state(): StoredDevice {
     const { task, schedule, lifetime } = this.#context;
-    const mayHaveSent = this.#preparation.isToStore(lifetime.kept.aborted, task.broker.locks.isRebootPending(this.id));
+    const mayHaveSent = this.#preparation.isToStore(lifetime.kept.aborted, () =>
+      task.broker.locks.isRebootPending(this.id),
+    );
     const wait = this.hasEnded ? undefined : schedule.plan.wait(this.id);
     return {
       entry: this.#entry,

@@ -1,5 +1,10 @@
 import type { Device } from '../homie/device';
 
+/** `isStored` is undefined while that is being stored. */
+interface Made {
+  isStored: boolean | undefined;
+}
+
 /**
  * Stores ahead that something may be sent to a sleeping device at any time. A device that wakes for 0.1 s may be asleep
  * again before a disk has stored anything. If the process is killed, the device is locked until it is shown to have
@@ -7,8 +12,7 @@ import type { Device } from '../homie/device';
  */
 export class Preparation {
   readonly #store: () => Promise<boolean>;
-  /** `isStored` is undefined while that is being stored. */
-  #made: { isStored: boolean | undefined } | undefined;
+  #made: Made | undefined;
   /** Whether an earlier process was killed after its preparation. Then the next publish waits for the disk. */
   #isInherited: boolean;
 
@@ -21,20 +25,24 @@ export class Preparation {
     this.#isInherited = isInherited;
   }
 
+  get isMade(): boolean {
+    return this.#made !== undefined;
+  }
+
   /** Prepares for the next wake of a device, if it sleeps. @param known what is known of it */
   async make(known: Device | undefined): Promise<void> {
     // Without an uptime, nothing would show that the device has booted.
     const isAsleep = known?.state?.value === 'sleeping' && known.uptime !== undefined;
-    const isMade = this.#made !== undefined && this.#made.isStored !== false;
-    if (!isAsleep || isMade || this.#isInherited) return;
-    const made: { isStored: boolean | undefined } = { isStored: undefined };
+    const hasFailed = this.#made?.isStored === false;
+    if (!isAsleep || (this.isMade && !hasFailed) || this.#isInherited) return;
+    const made: Made = { isStored: undefined };
     this.#made = made;
     made.isStored = await this.#store();
   }
 
   /** Takes the preparation back, and stores that: the device stays awake. */
   undo(): void {
-    if (this.#made === undefined) return;
+    if (!this.isMade) return;
     this.end();
     void this.#store();
   }
@@ -57,11 +65,7 @@ export class Preparation {
    * @param isKept whether the job is left to a later process in order, so that nothing more is sent
    * @param isLocked whether the device may still have something to boot
    */
-  isToStore(isKept: boolean, isLocked: boolean): boolean {
-    return (this.#made !== undefined && !isKept) || (this.#isInherited && isLocked);
-  }
-
-  get isMade(): boolean {
-    return this.#made !== undefined;
+  isToStore(isKept: boolean, isLocked: () => boolean): boolean {
+    return (this.isMade && !isKept) || (this.#isInherited && isLocked());
   }
 }

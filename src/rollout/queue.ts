@@ -124,7 +124,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     let file: JobFile | undefined;
     const job = work.make({
       before: async (device) => this.#prepare(own, device),
-      save: async (changed) => (await file?.save(changed)) === true,
+      save: async (changed) => file?.save(changed),
     });
     if (store !== undefined && work.record !== undefined) {
       const { keep, work: record, firmware } = work.record;

@@ -125,6 +125,15 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     );
   });
 
+  /** Runs a job until it waits for its device. */
+  const whileAway = async (job: Job): Promise<{ readonly ended: ReturnType<Job['run']> }> => {
+    const waits = told(job, ({ reason }) => reason === 'offline');
+    const ended = job.run();
+    // A test may abandon the job.
+    ended.catch(() => undefined);
+    await waits;
+    return { ended };
+  };
   /** Adds a device that sleeps until `wake`. */
   const addSleeper = async (id: string): Promise<SimulatedDevice> => {
     const device = await add(id);
@@ -160,9 +169,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
         return flight === undefined || new Promise<never>(() => undefined);
       };
       const job = brings === 'image' ? otaJob({}, { save }) : configJob(device, { save });
-      const waits = told(job, ({ reason }) => reason === 'offline');
-      const ended = job.run();
-      await waits;
+      const { ended } = await whileAway(job);
       await device.wake();
       assert.equal((await ended).state, 'succeeded');
       assert.deepEqual(
@@ -180,9 +187,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
         await once(disk, 'works');
       };
       const job = brings === 'image' ? otaJob({}, { save }) : configJob(device, { save });
-      const waits = told(job, ({ reason }) => reason === 'offline');
-      const ended = job.run();
-      await waits;
+      const { ended } = await whileAway(job);
       await Promise.all([once(disk, 'hangs'), device.wake()]);
       await broker.connection.publish('mark', 'x', { qos: 1, timeout: 5_000 });
       assert.deepEqual([images(device), device.patches], [0, []]);
@@ -194,9 +199,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   it('is stored ahead for as long as this process may send only', async () => {
     const device = await addSleeper('sleeper');
     const job = otaJob({});
-    const waits = told(job, ({ reason }) => reason === 'offline');
-    job.run().catch(() => undefined);
-    await waits;
+    await whileAway(job);
     const isPrepared = (): unknown => job.changes().devices.find(({ entry }) => entry.device === device.id)?.prepared;
     assert.equal(isPrepared(), true);
     await job.abandon(true);
@@ -212,9 +215,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
       return true;
     };
     const job = otaJob({}, { save });
-    const waits = told(job, ({ reason }) => reason === 'offline');
-    const ended = job.run();
-    await waits;
+    const { ended } = await whileAway(job);
     job.pause();
     const pauses = told(job, ({ reason }) => reason === 'paused');
     await device.wake();
@@ -228,9 +229,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   it('stays stored ahead after a kill, for as long as the device is locked', async () => {
     const device = await addSleeper('sleeper');
     const first = otaJob({});
-    const waits = told(first, ({ reason }) => reason === 'offline');
-    first.run().catch(() => undefined);
-    await waits;
+    await whileAway(first);
     const state = first.state();
     assert.equal(state.devices[0]?.prepared, true);
     await first.abandon(true);
