@@ -56,7 +56,7 @@ describe('similar names', () => {
         assert.deepEqual([...all].sort(), names.filter((other) => isSimilar(written, other)).sort());
         assert.deepEqual(similarNames(written, names, most), all.slice(0, most));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

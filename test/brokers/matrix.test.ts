@@ -13,7 +13,6 @@ import { blocksOf } from '../docs/markdown';
 import { codeOf, Lab, next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { Settings } from '../simulator/validation';
-import { isImage } from '../simulator/transfers';
 import { startRestartableAedes } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { ejabberdAvailable, startEjabberd } from '../support/ejabberd';
@@ -274,7 +273,7 @@ for (const [name, { available, start, version, needsExactTopics = false }] of Ob
         }
         assert.equal(codeOf(outcome), 'succeeded');
         assert.equal(lab.device.image.equals(usual), true);
-        const images = lab.device.received.filter(isImage);
+        const images = lab.device.images;
         assert.deepEqual(
           images.map(({ bytes, total }) => bytes === total),
           [false, true],

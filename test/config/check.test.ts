@@ -238,7 +238,7 @@ describe('checking a patch', () => {
           assert.match(verdict, /^(set|unknown|no_change|rejected)$/);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

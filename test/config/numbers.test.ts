@@ -58,7 +58,7 @@ describe('the numbers of a device', () => {
         // publishedFile reads and writes all of the file once.
         assert.equal(rewriteNumbers(file, 'single'), publishedFile(file));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

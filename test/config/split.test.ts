@@ -131,7 +131,7 @@ describe('splitting a patch that is too much at once', () => {
         }
         assert.deepEqual(changes(parse(current), mergePatch(content, change), sameNumber('single')), []);
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
     assert.ok(splits > 50, `only ${splits} were split`);
   });

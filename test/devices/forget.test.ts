@@ -382,7 +382,7 @@ describe('The topics of a device', () => {
         const expected = topics.filter((topic) => !foreign.some((other) => topic.startsWith(`${other}/`)));
         assert.deepEqual(await ownTopics(topics, root, others), expected.sort());
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -4,7 +4,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { md5 } from '../../src/firmware/checksum';
 import { SimulatedDevice } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image, next, running } from '../support/images';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
@@ -113,7 +112,7 @@ describe(`Node-RED, when it is killed with firmware on offer (seed ${seed})`, ()
     }
   });
 
-  const images = (): number => device.received.filter(isImage).length;
+  const images = (): number => device.images.length;
 
   /** Asks for the result of a job, whenever the device publishes something, until there is one. */
   async function ended(job: string | undefined): Promise<Result> {

@@ -6,7 +6,6 @@ import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { running, next } from '../support/images';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
-import { isImage } from '../simulator/transfers';
 import { askNodeRed, events, killedFlow } from './killed-flow';
 
 /** KILLS=n kills more often. The first moments of a seed are always the same. */
@@ -87,7 +86,7 @@ describe(`Node-RED, when it is killed in the middle of a rollout (seed ${seed})`
       const told = lines.map((line): { device: string } => JSON.parse(line)).map(({ device }) => device);
       for (const device of devices) {
         assert.equal(await md5(device.image), checksum);
-        assert.equal(device.received.filter(isImage).length, 1, `${device.id} was sent to once`);
+        assert.equal(device.images.length, 1, `${device.id} was sent to once`);
         assert.ok(told.filter((id) => id === device.id).length <= 1, `${device.id} has one result`);
         assert.deepEqual(last[device.id], ['succeeded'], device.id);
       }

@@ -159,7 +159,7 @@ describe('Whatever ends a connection or refuses a message', () => {
         assert.equal(typeof closedWithoutWord(each), 'boolean');
         assert.equal(typeof refusesVersion(each), 'boolean');
       }),
-      { numRuns: 5000 },
+      { numRuns: 1000 },
     );
     const refused = fc.array(fc.tuple(fc.string({ maxLength: 20 }), fc.integer({ min: 128, max: 255 })), {
       minLength: 1,

@@ -1,10 +1,11 @@
 /**
- * Deploys a flow while a device is asked whether an update was cut off. A separate process, because it might never end.
+ * Deploys a flow while a device is asked whether an update was cut off, at each moment that the parent names. A separate
+ * process, because it might never end.
  */
 import { setImmediate } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
+import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { startProxy, type Proxy } from '../support/proxy';
 import { buildEsp8266Image } from '../support/images';
@@ -61,7 +62,7 @@ const moments: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   },
 };
 
-async function deploy(moment: string, type: 'full' | 'nodes'): Promise<void> {
+async function deploy(moment: string, type: 'full' | 'nodes'): Promise<Deployed> {
   const aedes = await startAedes();
   const proxy = await startProxy(aedes.port);
   const options = { url: aedes.url, image: running, uptime: 3600, misbehaviour: { loseStatuses: () => true } };
@@ -83,14 +84,16 @@ async function deploy(moment: string, type: 'full' | 'nodes'): Promise<void> {
   const begun = performance.now();
   await flow.deploy(broker, { canary: '0', name: 'changed' }, [], type);
   const ms = performance.now() - begun;
-  const images = devices[1]?.received.filter(isImage).length ?? Number.NaN;
-  const deployed: Deployed = { ms, dones: flow.dones.length, images };
-  process.send?.(deployed);
+  const images = devices[1]?.images.length ?? Number.NaN;
+  const dones = flow.dones.length;
   await stopFlow();
   for (const device of devices) await device.stop();
   await proxy.close();
   await aedes.close();
-  process.disconnect();
+  DeviceLocks.reset();
+  return { ms, dones, images };
 }
 
-void deploy(process.argv[2] ?? '', process.argv[3] === 'full' ? 'full' : 'nodes');
+process.on('message', ([moment, type]: [string, 'full' | 'nodes']) => {
+  void deploy(moment, type).then((deployed) => process.send?.(deployed));
+});

@@ -11,7 +11,6 @@ import { readQuery, everyDevice } from '../../src/devices/query';
 import { readSettings as readOta, defaultSettings as usualOta } from '../../src/ota/settings';
 import { readSettings as readRollout, defaultSettings as usualRollout } from '../../src/rollout/settings';
 import { migrate, SETTINGS_VERSION } from '../../src/settings/migrations';
-import { isImage } from '../simulator/transfers';
 import { Inbox, stopFlow, TestFlow } from './flow';
 import { next, payload, Scene, untilHeard } from './scene';
 
@@ -187,7 +186,7 @@ describe('a node that a newer version of the package has made', () => {
     const result = await flow.result.first();
     assert.equal(payload(result, 'error.code'), 'SETTINGS_NEWER');
     assert.match(flow.log(), /newer version of the package/);
-    assert.deepEqual(device.received.filter(isImage), []);
+    assert.deepEqual(device.images, []);
     await stopFlow();
   });
 

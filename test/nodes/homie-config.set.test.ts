@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import helper from 'node-red-node-test-helper';
-import { isImage } from '../simulator/transfers';
 import { stopFlow } from './flow';
 import { caughtCode, configNode, next, payload, Scene, state } from './scene';
 import { untilTrue } from '../support/until-true';
@@ -250,7 +249,7 @@ describe('homie-config, when it changes a configuration', () => {
     await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
     helper.getNode('other').receive({ payload: next });
     await flow.progress.first((msg) => payload(msg, 'reason') === 'busy');
-    assert.equal(device.received.filter(isImage).length, 0);
+    assert.equal(device.images.length, 0);
     device.setIdle(true);
     const done = await flow.summary.first((msg) => payload(msg, 'devices.0.to.checksum') !== undefined);
     assert.equal(payload(done, 'state'), 'succeeded');

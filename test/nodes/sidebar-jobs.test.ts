@@ -17,7 +17,6 @@ import { endOf } from '../support/jobs';
 import { stopFlow, TestFlow } from './flow';
 import { connected, next, payload, running, Scene, state } from './scene';
 import type { SimulatedDevice } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { untilTrue } from '../support/until-true';
 
 const later = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 3 });
@@ -78,7 +77,7 @@ describe('a job from the sidebar', () => {
     const { rollout } = sidebar.settings;
     return sidebar.begin(configWork({ patch, devices, settings: defaultSettings, rollout }, sidebar.around));
   };
-  const images = (device: SimulatedDevice): number => device.received.filter(isImage).length;
+  const images = (device: SimulatedDevice): number => device.images.length;
 
   it('needs no homie-ota node, and is in the history as one of the sidebar', async () => {
     const device = await scene.device('lamp');

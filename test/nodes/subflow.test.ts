@@ -1,7 +1,6 @@
 /** A subflow template that gets its devices, its window and its other settings from environment variables. */
 import assert from 'node:assert/strict';
 import type { FlowNode } from 'node-red-node-test-helper';
-import { isImage } from '../simulator/transfers';
 import { caughtCode, closedWindow, configNode, next, payload, Scene, state } from './scene';
 import { TestFlow } from './flow';
 
@@ -84,7 +83,7 @@ describe('a subflow', () => {
     assert.deepEqual(payload(summary, 'counts'), { failed: 1, skipped: 2 });
     flow.sendTo('thrice', { payload: next });
     assert.deepEqual(payload(await flow.summary.nth(2), 'counts'), { failed: 1 });
-    const transfers = devices.map(({ received }) => received.filter(isImage).length);
+    const transfers = devices.map(({ images }) => images.length);
     assert.deepEqual(transfers, [1, 0, 0, 3]);
   });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { Change } from '../../src/update/update';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
-import { codeOf, expiring, Lab, next, raw } from './lab';
-import { isImage } from '../simulator/transfers';
+import { codeOf, expiring, Lab, large, next, raw } from './lab';
 
 /** The moment at which the broker is killed, by the changes that the exchange reports. */
 const moments: Record<string, (change: Change) => boolean> = {
@@ -58,7 +58,7 @@ for (const persistence of [false, true]) {
             const what = `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`;
             assert.equal(code === 'succeeded', runsNew, what);
           }
-          const delivered = lab.device.received.filter(isImage).length;
+          const delivered = lab.device.images.length;
           assert.ok(delivered <= transfers, `${delivered} images were delivered, ${transfers} were sent`);
           assert.ok(transfers <= 2, `${transfers} transfers`);
         } finally {
@@ -68,3 +68,51 @@ for (const persistence of [false, true]) {
     }
   });
 }
+
+describe('a device that comes back before we do', () => {
+  before(function () {
+    if (!mosquittoAvailable()) this.skip();
+  });
+
+  it('is not left half dead, and is sent the image once more', async () => {
+    const mosquitto = await startMosquitto({ persistence: true });
+    const slow = { reconnect: { min: 3000, max: 3000 } };
+    const lab = await Lab.open(mosquitto.url, { flashDelay: 30, segment: 536 }, slow);
+    try {
+      let restarted: Promise<void> | undefined;
+      const { outcome } = await lab.bring(
+        await raw(large),
+        { stall: 1500 },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'flashing') restarted ??= mosquitto.kill().then(() => mosquitto.restart());
+          },
+        },
+      );
+      await restarted;
+      assert.equal(codeOf(outcome), 'succeeded');
+      assert.equal(lab.device.images.length, 2);
+      assert.equal(lab.isPending, false);
+      // A half-dead device would ignore the property.
+      const answered = once(lab.device, 'publish');
+      const topic = `homie/${lab.device.id}/light/on/set`;
+      await lab.broker.connection.publish(topic, 'true', { qos: 1, timeout: 2000 });
+      assert.equal((await answered)[0], 'light/on');
+    } finally {
+      await lab.close();
+      await mosquitto.stop();
+    }
+  });
+
+  it('and never had anything of the image leaves the broker as the cause, though it sends statistics', async () => {
+    const mosquitto = await startMosquitto({ config: ['max_packet_size 20000'] });
+    const lab = await Lab.open(mosquitto.url, { statsInterval: 1 }, { protocolVersion: 4 });
+    try {
+      const { outcome } = await lab.bring(await raw(next));
+      assert.equal(codeOf(outcome), 'CLOSED_AT_PUBLISH');
+    } finally {
+      await lab.close();
+      await mosquitto.stop();
+    }
+  });
+});

@@ -6,7 +6,6 @@ import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 import { codeOf, type Lab, large, next, raw, running, withLab as withLabAt } from './lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { untilTrue } from '../support/until-true';
 
 /** Counter for ids, with five digits so that the ids have 18 characters. */
@@ -79,7 +78,7 @@ describeWithBrokers('while an update runs', (start) => {
       };
       const { outcome } = await lab.bring(await raw(next), {}, { cancel: cancel.signal, onChange });
       assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
-      assert.equal(lab.device.received.filter(isImage).length, 1);
+      assert.equal(lab.device.images.length, 1);
     }));
 
   it('keeps the device locked when it is watched no longer, until the device reconnects', () =>
@@ -234,9 +233,9 @@ describeWithBrokers('while an update runs', (start) => {
       const { outcome } = await lab.bring(await raw(next), { reboot: 300, ready: 300 });
       assert.equal(codeOf(outcome), 'UPDATER_STUCK');
       assert.deepEqual([lab.device.patches, lab.device.received.length - sent], [['{}'], 1]);
-      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
+      assert.equal(lab.isPending, true);
       lab.device.setIdle(true);
-      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(lab.device.id));
+      await untilTrue(lab.broker.registry, 'event', () => !lab.isPending);
     }));
 
   // Each row has a device whose segment size does not fit base64.
@@ -253,7 +252,7 @@ describeWithBrokers('while an update runs', (start) => {
         assert.equal(codeOf(first.outcome), code);
         const again = await lab.bring(image, { encoding: 'base64' });
         assert.deepEqual([again.outcome.state, codeOf(again.outcome)], ['rejected', 'BASE64_FAILED_BEFORE']);
-        assert.equal(lab.device.received.filter(isImage).length, 1);
+        assert.equal(lab.device.images.length, 1);
       }));
   }
 
@@ -391,7 +390,7 @@ describeWithBrokers('while an update runs', (start) => {
         assert.equal(outcome.state, 'rejected');
         assert.equal(codeOf(outcome), 'ANOTHER_UPDATER');
         assert.deepEqual(
-          lab.device.received.filter(isImage).map(({ total }) => total),
+          lab.device.images.map(({ total }) => total),
           [large.length],
         );
       } finally {

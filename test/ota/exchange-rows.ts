@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import type { Image } from '../../src/ota/image';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { codeOf, Lab, next, raw } from './lab';
 
@@ -53,7 +52,7 @@ async function exchange(url: string, row: Row): Promise<void> {
       assert.equal(actual, runs);
     }
     if (transfers !== undefined) {
-      assert.equal(lab.device.received.filter(isImage).length, transfers);
+      assert.equal(lab.device.images.length, transfers);
     }
     assert.equal(lab.broker.locks.isRebootPending(lab.device.id), locked && !isLate);
   } finally {

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { md5 } from '../../src/firmware/checksum';
 import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
@@ -123,6 +123,19 @@ export class Lab {
     broker.start();
     await broker.settled();
     return new Lab(this.#url, broker, this.device);
+  }
+
+  /** Whether the device may have something to boot. */
+  get isPending(): boolean {
+    return this.broker.locks.isRebootPending(this.device.id);
+  }
+
+  /** Waits for the next live value of an attribute of the device. */
+  async live(attribute: string): Promise<unknown> {
+    // Several events may arrive at once.
+    for await (const [id, event] of on(this.broker.registry, 'event')) {
+      if (id === this.device.id && event.attribute === attribute && event.live) return event.value;
+    }
   }
 
   /** Stops the device, and waits until we know that the device is lost. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { Outcome } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { codeOf, Lab, next, raw } from './lab';
@@ -42,7 +41,7 @@ describeWithBrokers('a device that takes an image right after its ready, and say
       const { outcome } = await lab.bring(await raw(image), settings, { watchOn, abandon: abandon.signal });
       await test({ lab, outcome, late, abandon });
       assert.deepEqual(lab.device.patches, [], 'it was restarted');
-      assert.equal(lab.device.received.filter(isImage).length, 1);
+      assert.equal(lab.device.images.length, 1);
     } finally {
       abandon.abort();
       await lab.close();
@@ -64,7 +63,7 @@ describeWithBrokers('a device that takes an image right after its ready, and say
       { accepted: 3_000 },
       async ({ lab, outcome, late }) => {
         assert.equal(codeOf(outcome), 'FLASH_ERROR');
-        assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+        assert.equal(lab.isPending, false);
         assert.equal(late, undefined);
       },
     ));
@@ -72,10 +71,10 @@ describeWithBrokers('a device that takes an image right after its ready, and say
   it('is not restarted while it may be receiving, stays locked, and is told late to run it', () =>
     withSilent({ flashDelay: 800 }, small, { accepted: 300 }, async ({ lab, outcome, late }) => {
       assert.equal(codeOf(outcome), 'NOT_ACCEPTED');
-      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true);
+      assert.equal(lab.isPending, true);
       assert.deepEqual(await late, { state: 'succeeded', reboot: 'proven' });
       assert.ok(lab.device.image.equals(small));
-      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+      assert.equal(lab.isPending, false);
     }));
 
   it('is watched no longer when that is abandoned', () =>
@@ -91,6 +90,6 @@ describeWithBrokers('a device that takes an image right after its ready, and say
       assert.equal(codeOf(outcome), 'NOT_ACCEPTED');
       await lab.device.restart();
       assert.equal(await late, undefined);
-      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), false);
+      assert.equal(lab.isPending, false);
     }));
 });

@@ -7,7 +7,6 @@ import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { HANG_LIMIT } from '../support/limits';
 import { startProxy } from '../support/proxy';
 import { codeOf, Lab, next, raw, type Brought } from './lab';
-import { isImage } from '../simulator/transfers';
 
 describeWithBrokers('while a firmware is still on its way to the broker', (start) => {
   let server: TestBroker;
@@ -30,7 +29,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
         };
         const brought = await lab.bring(await raw(next), settings, { onChange });
         await done;
-        assert.equal(lab.device.received.filter(isImage).length, 1);
+        assert.equal(lab.device.images.length, 1);
         return brought;
       });
     } finally {

@@ -37,10 +37,10 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
       assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
       assert.ok(outcome.state === 'failed');
       assert.match(outcome.error.message, /at about 37 %.* did not come back in time/);
-      assert.equal(lab.broker.locks.isRebootPending(lab.device.id), true, 'nothing proves that nothing is staged');
+      assert.equal(lab.isPending, true, 'nothing proves that nothing is staged');
 
       await lab.device.restart();
-      await untilTrue(lab.broker.registry, 'event', () => !lab.broker.locks.isRebootPending(lab.device.id));
+      await untilTrue(lab.broker.registry, 'event', () => !lab.isPending);
       const again = await lab.bring(await raw(large));
       assert.equal(codeOf(again.outcome), 'succeeded');
     } finally {

@@ -8,7 +8,6 @@ import type { TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { isImage } from '../simulator/transfers';
 
 /** Makes a device fall asleep and wake only when the test makes it. */
 const told = { awake: Infinity, asleep: Infinity };
@@ -133,13 +132,13 @@ export class Home {
 
   /** Returns the number of images that a device has received, at least in part. */
   images(device: string): number {
-    return this.devices.get(device)?.received.filter(isImage).length ?? 0;
+    return this.devices.get(device)?.images.length ?? 0;
   }
 
   /** Returns the number of images that a device has received completely. */
   wholeImages(device: string): number {
-    const received = this.devices.get(device)?.received ?? [];
-    return received.filter((each) => isImage(each) && each.bytes === each.total).length;
+    const images = this.devices.get(device)?.images ?? [];
+    return images.filter(({ bytes, total }) => bytes === total).length;
   }
 
   /** The devices that are being served. */

@@ -114,7 +114,7 @@ describe('whatever messages come, and whatever devices do', () => {
           await life.close();
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 

@@ -11,7 +11,6 @@ import { OtaJob } from '../../src/rollout/ota-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old, next as fresh } from '../support/images';
 import { lateOf } from './late';
@@ -224,7 +223,7 @@ describeWithBrokers('a job of several devices', (start) => {
     assert.deepEqual([waiting?.device, waiting?.reason], [shared.id, 'busy']);
     assert.match(waiting?.hint ?? '', /busy with another job/);
     assert.equal((await ended).state, 'succeeded');
-    assert.equal(shared.received.filter(isImage).length, 1);
+    assert.equal(shared.images.length, 1);
   });
 
   it('shows after a restart that a device waits whose turn had come, and that was sent nothing', async () => {
@@ -280,7 +279,7 @@ describeWithBrokers('a job of several devices', (start) => {
       );
       assert.deepEqual([results[0]?.state, results[0]?.reason], ['skipped', 'up_to_date']);
       assert.equal((await ended).state, 'succeeded');
-      assert.equal(device.received.filter(isImage).length, 1);
+      assert.equal(device.images.length, 1);
     } finally {
       await second.close();
     }

@@ -11,7 +11,6 @@ import { OtaJob } from '../../src/rollout/ota-job';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
 import { untilTrue } from '../support/until-true';
@@ -82,7 +81,7 @@ describe('a device that may have something to boot when the process ends', () =>
       { ...sequential, expires: 10_000 },
     ).run();
   const codeOf = ({ devices: [update] }: Summary): string | undefined => update?.error?.code ?? update?.state;
-  const images = (): number => device.received.filter(isImage).length;
+  const images = (): number => device.images.length;
   const pendingFile = (): string => path.join(folder, 'pending.jsonl');
 
   it('is sent nothing by the next process, until it is shown to have restarted', async () => {

@@ -19,7 +19,6 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { BrokerSuite, TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
-import { isImage } from '../simulator/transfers';
 import { lateOf } from './late';
 import { untilTrue } from '../support/until-true';
 
@@ -151,7 +150,7 @@ export const restarts: BrokerSuite = (start) => {
     (phase: Phase) =>
     (update: Update): boolean =>
       update.phase === phase;
-  const images = (): number => device.received.filter(isImage).length;
+  const images = (): number => device.images.length;
   /** Waits until the device, which has rebooted, has been up for longer than it had been before. */
   const hasBeenUpLonger = async (before: number): Promise<void> => {
     const reached = before + (performance.now() - openedAt) / 1000;

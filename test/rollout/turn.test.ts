@@ -16,7 +16,6 @@ import type { RolloutSettings } from '../../src/rollout/settings';
 import { readWindow } from '../../src/settings/times';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
-import { isImage } from '../simulator/transfers';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { buildEsp8266Image } from '../support/images';
@@ -81,7 +80,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     jobs.push(job);
     return job;
   };
-  const images = ({ received }: SimulatedDevice): number => received.filter(isImage).length;
+  const images = (device: SimulatedDevice): number => device.images.length;
   /** Waits for a progress of the job that matches. */
   const told = (job: Job, fits: (update: Update) => boolean): Promise<void> =>
     new Promise((resolve) => {

@@ -93,6 +93,10 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   set file(text: string) {
     this.#board.file = text;
   }
+  /** The images that were received, at least in part. The question whether an update was cut off has 4,096 bytes. */
+  get images(): ReceivedFirmware[] {
+    return this.received.filter(({ total }) => total > 4096);
+  }
   /** The running image, as it is in the flash. */
   get image(): Buffer {
     return this.#board.image;

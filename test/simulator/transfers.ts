@@ -14,8 +14,3 @@ export function noteTransfer(received: ReceivedFirmware[], topic: string, bytes:
   if (last && goesOn) last.bytes = bytes;
   else received.push({ topic, total, bytes });
 }
-
-/** Returns whether a message is an image. The question whether an update was cut off has 4,096 bytes. */
-export function isImage({ total }: ReceivedFirmware): boolean {
-  return total > 4096;
-}

@@ -132,19 +132,19 @@ describe('a folder as a source', () => {
     await assert.rejects(source({ folder: file }).look(signal), { key: 'FOLDER_UNREADABLE.noFolder' });
   });
 
-  it('goes through 5,000 files without holding up anything else', async () => {
-    for (let i = 0; i < 5000; i += 1) {
+  it('goes through 2,000 files without holding up anything else', async () => {
+    for (let i = 0; i < 2000; i += 1) {
       put(`${i}.bin`, buildEsp8266Image({ version: `1.0.${i}`, size: 6144, seed: i }));
     }
     const places = source();
     const longest = await longestHold(async () => {
       const { candidates, refused } = await places.look(signal);
       assert.deepEqual(refused, []);
-      assert.equal(candidates.length, 5000);
+      assert.equal(candidates.length, 2000);
       const { chosen } = choose(candidates);
       assert.deepEqual(
         chosen.map(({ candidate, of }) => [candidate.info.version, of]),
-        [['1.0.4999', 5000]],
+        [['1.0.1999', 2000]],
       );
     });
     // On a machine with nothing else to do it is under 30 ms.
