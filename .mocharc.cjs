@@ -5,7 +5,6 @@ const { totalmem } = require('node:os');
 const longest = [
   'test/ota/exchange.test.ts',
   'test/ota/fork.test.ts',
-  'test/rollout/sleeping.test.ts',
   'test/brokers/matrix.test.ts',
   'test/rollout/restart.mosquitto.test.ts',
   'test/rollout/restart.aedes.test.ts',

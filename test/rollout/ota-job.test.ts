@@ -135,7 +135,11 @@ describeWithBrokers('a job of several devices', (start) => {
     await broker.settled();
     const settings = { ...patient, reboot: 600 };
     const job = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential);
-    const { progress } = await run(job);
+    const { results, progress } = await run(job);
+    assert.deepEqual(
+      results.map(({ error }) => error?.code),
+      ['NOT_REBOOTED'],
+    );
     await job.abandon();
     assert.equal(
       progress.some(({ late }) => late),

@@ -233,7 +233,7 @@ describe('a rollout to devices that sleep', () => {
     });
 
     it('is sent three times at most', async () => {
-      await send('held up', { ...settings, reboot: 1_000 });
+      await send('held up', { ...settings, reboot: 1_000, received: 1_000 });
       for (let wakes = 1; wakes <= 2; wakes += 1) {
         await sleeper.wake();
         await fallAsleep();

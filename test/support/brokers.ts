@@ -1,3 +1,4 @@
+import { DeviceLocks } from '../../src/homie/lock';
 import { startAedes } from './aedes';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
@@ -11,10 +12,16 @@ export interface TestBroker {
 /** A suite, which calls `start` for its own broker. */
 export type BrokerSuite = (start: () => Promise<TestBroker>) => void;
 
-/** Runs a suite on mosquitto and on aedes. */
+/**
+ * Runs a suite on mosquitto and on aedes. Resets the locks in between: the devices of both have the same ids, and the
+ * first may leave some locked.
+ */
 export function describeWithBrokers(title: string, suite: BrokerSuite): void {
   describeWithMosquitto(title, suite);
-  describeWithAedes(title, suite);
+  describeWithAedes(title, (start) => {
+    before(() => DeviceLocks.reset());
+    suite(start);
+  });
 }
 
 /** Runs a suite on mosquitto. A long suite has a file for each broker, because files run in parallel. */
