@@ -12,6 +12,9 @@ interface Question {
   readonly input: unknown;
 }
 
+/** The id of the node to which the jobs belong. */
+export const NODE = 'bench';
+
 /** Returns the time in ms, on a clock that all processes of the machine share. */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;

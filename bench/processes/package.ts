@@ -17,7 +17,7 @@ import { JobStore } from '../../src/rollout/store/job-store';
 import { usedHeap } from '../../test/support/garbage';
 import { alternate } from '../arithmetic';
 import { measureCost, type Cost } from '../cost';
-import { now, serve } from '../process';
+import { NODE, now, serve } from '../process';
 import type { Image } from '../scene';
 
 interface Rollout {
@@ -26,9 +26,6 @@ interface Rollout {
   readonly devices: readonly string[];
   readonly concurrency: number;
 }
-
-/** The id of the node to which the jobs belong. */
-const NODE = 'bench';
 
 let broker: HomieBroker;
 /** The folder of the jobs. */

@@ -2,7 +2,7 @@ import type { Device } from '../homie/device';
 import { updateAvailable, type DeviceChange } from './change';
 import type { DeviceUpdates } from './device-updates';
 
-/** Tells which updates are new, each once: whatever its jobs do, a device has the same image on offer only once. */
+/** Reports which updates are new, each once: whatever its jobs do, a device has the same image on offer only once. */
 export class NewUpdates {
   readonly #updates: DeviceUpdates;
   /** The MD5 of the image that was last reported for a device. */

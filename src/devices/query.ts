@@ -30,7 +30,7 @@ export function readQuery(base: DeviceQuery, values: Readonly<Record<string, unk
 }
 
 /**
- * Returns a function that tells whether a device matches a query.
+ * Returns a function that tests whether a device matches a query.
  *
  * @param firmware if given, only devices that are outdated compared to this image match
  * @throws {HomieError} INVALID_DEVICE_ID: a pattern is invalid; NOT_HOMIE: the image carries no firmware name

@@ -143,7 +143,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /**
    * Waits for a connection, and then until the retained messages have arrived: the subscriptions are acknowledged, and
    * no retained message has arrived for 300 ms, or for 2 s while the state of a device is missing. This takes at most
-   * 300 s after the acknowledgment, and longer only if devices must be asked for by exact topics.
+   * 400 s after the acknowledgment, and longer only if devices must be asked for by exact topics.
    *
    * @param signal rejects with its reason
    * @throws {HomieError} NOT_CONNECTED: the broker was closed

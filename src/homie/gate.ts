@@ -105,8 +105,6 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
       reject(abandon.reason);
     };
   });
-  // Avoids an unhandled rejection if the publish settles first.
-  interrupted.catch(() => undefined);
   const signals = [abandon, ...(cancel === undefined ? [] : [cancel])];
   for (const signal of signals) signal.addEventListener('abort', interrupt);
   if (signals.some(({ aborted }) => aborted)) interrupt();

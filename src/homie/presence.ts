@@ -52,7 +52,7 @@ export async function settleFor(broker: HomieBroker, id: string, signal: AbortSi
  * message has arrived for 10 s (checked every 10 s), or after `atMost`.
  *
  * @param signal rejects with its reason
- * @param atMost in ms, 300 s by default
+ * @param atMost in ms, 400 s by default
  */
 export async function settle(broker: HomieBroker, signal?: AbortSignal, atMost = AT_MOST): Promise<void> {
   const hopeless = new AbortController();

@@ -17,7 +17,7 @@ export interface Burst {
   readonly lastAt: () => number;
   /** Whether something is known to be missing. */
   readonly isPartial?: () => boolean;
-  /** In ms, 300 s by default. */
+  /** In ms, 400 s by default. */
   readonly atMost?: number;
 }
 

@@ -85,7 +85,7 @@ class Reboot {
     if (hasDiscarded(broker.registry.get(device), event.value)) this.#isDiscarded = true;
   };
 
-  /** Tells, once, a device that died during the reboot from one whose sketch is busy. */
+  /** Distinguishes, once, a device that died during the reboot from one whose sketch is busy. */
   async #isUnclear(): Promise<boolean> {
     const { broker, device, observer } = this.#input;
     const { last } = this.#course;

@@ -21,7 +21,7 @@ export function deviceJob(own: KnownJob, known: KnownJobs, locks: DeviceLocks): 
   };
 }
 
-/** Tells the devices of a broker what changes in a job. */
+/** Reports to the devices of a broker what changes in a job. */
 export function followJob({ job, work }: KnownJob, updates: DeviceUpdates): void {
   const changed = (devices: readonly string[]): void => void updates.emit('changed', devices);
   job.on('change', changed);

@@ -35,7 +35,7 @@ export function heldBecause(
   const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
   if (library.isHeld(key, md5)) return [phrase('heldRolledBack'), phrase('held')];
   const held = history.heldBecause(key, md5, settings.attempts, asked);
-  // Going back brings an image that was replaced.
+  // A rollback sends an image that was replaced on purpose, so that does not hold it back.
   if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
   return [phrase(reasons[held]), phrase('held')];
 }

@@ -59,7 +59,7 @@ export async function soakDevice(
   }
 }
 
-/** Tracks by the events of a device whether it is well: ready, while our own connection stands. */
+/** Tracks by the events of a device whether it stays ready while our own connection is up. */
 class Canary {
   readonly #before: Uptime;
   #connectedAt: number | undefined;

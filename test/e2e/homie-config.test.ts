@@ -233,7 +233,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.inject(secrets.wifi);
       await editor.status(ids.config, 'risk not allowed');
       await editor.inject(secrets.text);
-      await editor.status(ids.config, 'patch json');
+      await editor.status(ids.config, 'invalid JSON');
       await editor.debugged('error', 'The patch is not valid JSON');
       await editor.screenshot(`${tag}-config-7-secrets`);
 

@@ -160,7 +160,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
           .waitFor();
       }
       await press(card, 'Cancel');
-      await second.page.getByText('2 devices will be canceled.').waitFor();
+      await second.page.getByText('The job will be canceled for 2 devices.').waitFor();
       await confirm('Cancel', second);
       for (const each of [editor, second]) await cardOf('my-light 1.1.0', each).waitFor({ state: 'detached' });
       const received = [...devices.values()].map((device) => device.received.length);
@@ -214,7 +214,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await card.getByText(/waits for hall-light to return \(last seen .+\)/).waitFor();
       await looksWell('5-offline');
       await press(card, 'Cancel');
-      await editor.page.getByText('1 device will be canceled.').waitFor();
+      await editor.page.getByText('The job will be canceled for 1 device.').waitFor();
       assert.equal(await card.count(), 0, 'the plan covers the cards');
       await confirm('Cancel');
       await card.waitFor({ state: 'detached' });

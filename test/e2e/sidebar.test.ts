@@ -210,7 +210,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
           ['Coffee (coffee-plug)', '2.0.0'],
         ],
       );
-      await page.getByText('2 devices will be updated. 2 devices are left out.').waitFor();
+      await page.getByText('2 devices will be updated. 2 devices will be skipped.').waitFor();
       await looksWell('3-plan');
       await page.getByRole('button', { name: 'Back' }).click();
       await page.getByRole('checkbox', { name: 'Select all shown devices' }).click();
@@ -392,7 +392,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await page.locator(`${sidebar} .homie-broker select`).selectOption('homie');
       await page.getByRole('searchbox', { name: 'Geräte suchen' }).waitFor();
       await offer(olderPlug);
-      await page.locator(row, { hasText: 'Kitchen' }).getByText('geprüft').waitFor();
+      await page.locator(row, { hasText: 'Kitchen' }).getByText('verifiziert').waitFor();
       await page.locator(row, { hasText: 'Coffee' }).getByText('neuere Version installiert').waitFor();
       const { OLD_FIRMWARE } = german.errors;
       const why = await page.locator(row, { hasText: 'Attic' }).locator('.homie-update').getAttribute('title');

@@ -39,12 +39,12 @@ describe('The reason of a connection that ended', () => {
     [coded('EAI_AGAIN'), 'BROKER_UNREACHABLE', /could not be resolved/],
     [coded('EACCES'), 'BROKER_UNREACHABLE', /EACCES/],
     [coded('HPE_INVALID_CONSTANT'), 'BROKER_PROTOCOL', /does not respond like an MQTT broker/],
-    [coded(4), 'BROKER_REFUSED', /bad user name or password/],
-    [coded(134), 'BROKER_REFUSED', /bad user name or password/],
-    [coded(2), 'BROKER_REFUSED', /client id/],
+    [coded(4), 'BROKER_REFUSED', /bad username or password/],
+    [coded(134), 'BROKER_REFUSED', /bad username or password/],
+    [coded(2), 'BROKER_REFUSED', /client ID/],
     [coded(3), 'BROKER_UNREACHABLE', /not available/],
     [coded(199), 'BROKER_REFUSED', /reason code 199/],
-    [new Error('Username is required to use password'), 'BROKER_SETTINGS', /user name/],
+    [new Error('Username is required to use password'), 'BROKER_SETTINGS', /username/],
     [undefined, 'BROKER_TLS', /probably requires TLS/],
   ] as const) {
     it(`is ${code} after ${String(error)} ${String(error !== undefined && 'code' in error ? error.code : '')}`, () => {

@@ -97,7 +97,7 @@ describe('A connection that cannot be made says why', () => {
 describe('A connection that the broker ends says why', () => {
   for (const [code, expected, message] of [
     [139, 'BROKER_UNREACHABLE', /shutting down/],
-    [142, 'BROKER_REFUSED', /same client id/],
+    [142, 'BROKER_REFUSED', /same client ID/],
     [0, 'BROKER_UNREACHABLE', /was lost/],
   ] as const) {
     it(`over MQTT 5, by the reason code ${code} of its DISCONNECT`, async () => {
@@ -309,7 +309,7 @@ describe('A connection that mosquitto refuses says why', () => {
       ]) {
         const error = await reason({ url: plain.url, protocolVersion, ...credentials });
         assert.equal(error.code, 'BROKER_REFUSED');
-        assert.match(error.message, /bad user name or password/);
+        assert.match(error.message, /bad username or password/);
         assert.doesNotMatch(JSON.stringify(error) + error.message + String(error.cause), /horse/);
       }
       await works({ url: plain.url, protocolVersion, ...user });

@@ -98,7 +98,7 @@ describe('homie-broker', function () {
     const wrong = `not ${PASSWORD}`;
     const flow = await TestFlow.start(at(port), {}, { credentials: { broker: { user: 'anna', password: wrong } } });
     await flow.showedError('BROKER_REFUSED');
-    assert.match(flow.log(), /bad user name or password/);
+    assert.match(flow.log(), /bad username or password/);
     assert.ok(!flow.log().includes(PASSWORD));
   });
 

@@ -274,7 +274,7 @@ describe('homie-config, when it changes a configuration', () => {
       assert.deepEqual(flow.dones, [{ code: 'ABANDONED' }]);
       assert.match(
         after.log(),
-        /left-alone: failed: The node was stopped or redeployed and no longer watched the device/,
+        /left-alone: failed: The node was stopped or redeployed and no longer observed the device/,
       );
       after.send({ payload: patch });
       assert.equal(caughtCode(await after.caught.first()), 'REBOOT_PENDING');

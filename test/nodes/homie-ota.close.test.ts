@@ -34,7 +34,7 @@ describe('homie-ota, when it is deployed again', () => {
     assert.equal(payload(await flow.result.first(), 'error.code'), 'ABANDONED');
     assert.match(
       after.log(),
-      /left-alone: failed: The node was stopped or redeployed and no longer watched the device/,
+      /left-alone: failed: The node was stopped or redeployed and no longer observed the device/,
     );
 
     after.send({ payload: next });

@@ -40,7 +40,7 @@ describe('a device that waits says', () => {
     assert.deepEqual(await asked(flow), { 'my-light': ['waiting', 'offline'] });
     await device.start();
     await flow.progress.first(waits('my-light', 'window'));
-    await flow.showed('window is closed');
+    await flow.showed('waiting for window');
     assert.deepEqual(await asked(flow), { 'my-light': ['waiting', 'window'] });
   });
 
