@@ -99,7 +99,7 @@ describe('A regular expression of the package takes a time in proportion to the 
   );
   const found = files.flatMap(expressionsOf);
 
-  it('whatever that is', () => {
+  it('whatever the text is', () => {
     assert.ok(found.length > 40, `${found.length} expressions`);
     for (const { place, expression } of found) assert.equal(complaint(expression), undefined, place);
   });

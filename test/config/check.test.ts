@@ -184,7 +184,7 @@ describe('checking a patch', () => {
       assert.match(problem.hint, /secretBytes/);
     });
 
-    it('takes secretBytes for it', () => {
+    it('uses secretBytes, if set, as the size of the hidden secrets', () => {
       assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full), secretBytes: 127 })), []);
       assert.deepEqual(codes(check({ name: 'Lamps' }, { config: configOf(full + secrets - 14), secretBytes: 0 })), [
         'CONFIG_TOO_LARGE',

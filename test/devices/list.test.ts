@@ -255,7 +255,7 @@ describeWithBrokers('Devices that are to be forgotten', (start) => {
     ]);
   });
 
-  it('must be said', async () => {
+  it('must be named: by IDs, or by a pattern that matches one', async () => {
     await assert.rejects(forget({ state: ['lost'] }), { code: 'NO_DEVICE' });
     await assert.rejects(forget({ device: [] }), { code: 'NO_DEVICE' });
     await assert.rejects(forget({ device: ['c*'] }), { code: 'NO_MATCH' });

@@ -36,7 +36,7 @@ describe('The MD5 of spark-md5, for a Node.js that forbids its own', () => {
     }
   });
 
-  it('is what is used there', () => {
+  it('is used there', () => {
     const script = `
       const crypto = require('node:crypto');
       const { createHash } = crypto;

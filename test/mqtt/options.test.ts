@@ -11,7 +11,7 @@ const own = Object.values(networkInterfaces())
   .map(({ address, family }) => (family === 'IPv6' ? `[${address.toUpperCase()}]` : address));
 
 describe('A password without TLS', () => {
-  it('is told where it leaves the machine', () => {
+  it('is reported if the broker is on another machine', () => {
     for (const host of ['broker.lan', '198.51.100.77', '[2001:db8::77]', 'localhost.example']) {
       assert.equal(sends(`mqtt://${host}`), true, host);
       assert.equal(sends(`ws://${host}:9001/mqtt`), true, host);

@@ -69,7 +69,7 @@ const changedConfig = {
 };
 
 describe('the settings in a flow of version 0.1.0', () => {
-  it('mean what they meant', () => {
+  it('keep their meaning in this version', () => {
     assert.deepEqual(readOta(usualOta, migrated('ota-usual')), usualOta);
     assert.deepEqual(readConfig(usualConfig, migrated('config-usual')), usualConfig);
     for (const id of ['ota-usual', 'config-usual'])

@@ -96,7 +96,7 @@ describe('homie-ota, asked to', () => {
     /** Another image, for a separate job: the same image would join the first job. */
     const other = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000, seed: 3 });
 
-    it('means one device of a job where it says so', async () => {
+    it('cancels only the device in msg.device', async () => {
       const flow = await scene.flow({ device: 'a,b' });
       flow.send({ payload: next });
       await flow.progress.first((msg) => payload(msg, 'device') === 'b' && payload(msg, 'state') === 'waiting');
@@ -110,7 +110,7 @@ describe('homie-ota, asked to', () => {
       assert.equal(payload(await flow.summary.nth(3), 'text'), 'There was nothing to cancel.');
     });
 
-    it('means one job where it says so', async () => {
+    it('cancels only the job in msg.job', async () => {
       const flow = await scene.flow();
       flow.send({ payload: next, device: 'a', asked: 'first' });
       flow.send({ payload: other, device: 'b', asked: 'second' });

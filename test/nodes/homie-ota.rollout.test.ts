@@ -16,7 +16,7 @@ function about(asked: string): (msg: NodeMessage) => boolean {
   return (msg) => msg['asked'] === asked;
 }
 
-describe('homie-ota, set to bring firmware onto several devices', () => {
+describe('homie-ota, updating several devices,', () => {
   let scene: Scene;
 
   beforeEach(async () => {
@@ -51,7 +51,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     );
   });
 
-  it('leaves alone what is excluded, and says so', async () => {
+  it('skips excluded devices with a reason', async () => {
     const [a, b] = [await scene.device('a'), await scene.device('b')];
     const flow = await scene.flow({ device: 'a, b', exclude: 'b*' });
     flow.send({ action: 'check', payload: next, asked: 'check' });
@@ -84,7 +84,7 @@ describe('homie-ota, set to bring firmware onto several devices', () => {
     await flow.result.nth(2, state('succeeded'));
   });
 
-  it('serves them by id where that is wished', async () => {
+  it('updates devices by ID with order: id', async () => {
     for (const id of ['a', 'b']) await scene.device(id);
     const flow = await scene.flow({ device: 'b, a', order: 'id' });
     flow.send({ payload: next });

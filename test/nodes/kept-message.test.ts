@@ -19,7 +19,7 @@ function inText(value: unknown, times: number): string {
 }
 
 describe('what is written down of a message', () => {
-  it('is what a flow knows it by', () => {
+  it('is what a flow recognizes it by', () => {
     const msg = {
       _msgid: 'a1b2c3d4e5f60718',
       topic: 'nightly',

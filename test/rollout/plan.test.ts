@@ -67,7 +67,7 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(0, true).start, ['awake']);
   });
 
-  it('stops when a canary does not stay well', () => {
+  it('stops when a canary does not stay ready', () => {
     const plan = there({ canary: 1 });
     plan.due(0, true);
     plan.ended('a', 'succeeded');

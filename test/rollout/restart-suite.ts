@@ -311,7 +311,7 @@ export const restarts: BrokerSuite = (start) => {
         return patchJob(kept);
       };
 
-      it('says and tells the same', async () => {
+      it('ends as UNCONFIRMED, and reports the outcome late when the statistics arrive', async () => {
         const job = await patchUnseen();
         const updates = told(job);
         const late = lateOf(job);
