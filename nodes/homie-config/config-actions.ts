@@ -14,7 +14,7 @@ import {
   type RolloutSettings,
 } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Answering } from '../shared/actions';
 import type { Done } from '../shared/done';
 import { checkAnswer, failureAmong, withoutSays } from '../shared/message-summaries';
 import { patchOf } from './patch-message';
@@ -39,24 +39,24 @@ export interface ConfigNodeSettings {
 export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSettings> {
   protected override readonly actions = ['set', 'get', 'check'] as const;
 
-  protected override async perform(action: 'set' | 'get' | 'check', errand: Errand): Promise<Done> {
-    const { msg } = errand;
+  protected override async perform(action: 'set' | 'get' | 'check', answering: Answering): Promise<Done> {
+    const { msg } = answering;
     const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
-    if (action === 'set') errand.devices = namedDevices({ devices });
+    if (action === 'set') answering.devices = namedDevices({ devices });
     const options = orThrow(readOptions(msg['options'], optionNames));
     const settings = readSettings(orThrow(this.settings.config), options);
     const rollout = readRollout(orThrow(this.settings.rollout), options);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':
-        return this.#get(this.brokerInReach(), devices, settings, errand);
+        return this.#get(this.brokerInReach(), devices, settings, answering);
       case 'check': {
         const patch = patchOf(msg);
         const answer = await checkConfig(this.brokerInReach(), patch, devices, settings, {
           signal: this.closing,
           exclude: rollout.exclude,
         });
-        errand.outbox.send('summary', checkAnswer({ ...answer, devices: answer.devices.map(withoutSays) }));
+        answering.replies.send('summary', checkAnswer({ ...answer, devices: answer.devices.map(withoutSays) }));
         const incomplete = answer.devices.filter(setsUnknownKey);
         this.around.jobs.checked(incomplete.map((config) => ({ state: 'skipped', progress: 0, config })));
         return undefined;
@@ -64,7 +64,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
       case 'set': {
         const patch = patchOf(msg);
         const unkept = { content: patch, secretNames: settings.secretNames };
-        return this.run(configWork({ patch, devices, settings, rollout }, this.given), errand, unkept);
+        return this.run(configWork({ patch, devices, settings, rollout }, this.given), answering, unkept);
       }
     }
   }
@@ -78,7 +78,7 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
     broker: HomieBroker,
     devices: readonly string[],
     settings: ConfigSettings,
-    { outbox }: Errand,
+    { replies }: Answering,
   ): Promise<HomieError | undefined> {
     const ids = await withDeadline(CONNECT_TIMEOUT, this.closing, (patience) =>
       selectDevices(broker, { devices }, undefined, patience),
@@ -87,12 +87,12 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
       ids.map(async (device) => {
         try {
           const config = await readDeviceConfig(broker, device, settings, this.closing);
-          outbox.send('result', { ...config, text: textOf(config) });
+          replies.send('result', { ...config, text: textOf(config) });
           return [];
         } catch (error) {
           this.closing.throwIfAborted();
           const reason = asHomieError(error);
-          outbox.send('result', { device, error: reportError(reason), text: `${device}: ${reason.message}` });
+          replies.send('result', { device, error: reportError(reason), text: `${device}: ${reason.message}` });
           return [{ device, error: reason }];
         }
       }),

@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import { asHomieError, HomieError, saysOf } from '../../src/errors';
 import { lookAt } from '../../src/sources/look';
-import { sentenceOf, whyChosen, whyRefused } from '../../src/sources/report';
+import { lookSentence, whyChosen, whyRefused } from '../../src/sources/report';
 import { placeOf, sourceOf } from '../../src/sources/settings';
 import type { Value } from '../../src/texts/text';
 import type { Request } from '../shared/request';
@@ -48,7 +48,7 @@ async function answerTo(RED: NodeAPI, fields: Request): Promise<TestAnswer> {
     const look = await lookAt(source, new Map(), PATIENCE, new AbortController().signal);
     return {
       found: look.chosen.length > 0,
-      says: [sentenceOf(source, look, new Set(look.chosen))],
+      says: [lookSentence(source, look, new Set(look.chosen))],
       chosen: look.chosen.slice(0, MOST_SHOWN).map(whyChosen),
       refused: look.refused.slice(0, MOST_SHOWN).map(whyRefused),
     };

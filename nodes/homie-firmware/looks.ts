@@ -1,7 +1,7 @@
 import { asHomieError, HomieError } from '../../src/errors';
 import { setNewest } from '../../src/set-newest';
 import { lookAt, type Chosen, type LastChosen, type Look } from '../../src/sources/look';
-import { reportFailure, reportOf, type LookReport, type Times } from '../../src/sources/report';
+import { reportFailure, lookReport, type LookReport, type Times } from '../../src/sources/report';
 import { placeOf, readSettings, settingNames, sourceOf, type SourceSettings } from '../../src/sources/settings';
 import type { Source } from '../../src/sources/source';
 import { orThrow } from '../shared/actions';
@@ -91,7 +91,7 @@ export class Looks {
       signal.throwIfAborted();
       const look = await lookAt(source, last, timeout, signal);
       const sent = toSend(look, onlyChanged);
-      return { sent, report: reportOf(source, look, new Set(sent), times()), error: undefined };
+      return { sent, report: lookReport(source, look, new Set(sent), times()), error: undefined };
     } catch (error) {
       signal.throwIfAborted();
       const failure = asHomieError(error);

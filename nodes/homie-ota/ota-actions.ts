@@ -13,7 +13,7 @@ import { Queue } from '../../src/rollout/queue';
 import { tally } from '../../src/tally';
 import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
-import { Actions, orThrow, type Errand } from '../shared/actions';
+import { Actions, orThrow, type Answering } from '../shared/actions';
 import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
 import { checkAnswer } from '../shared/message-summaries';
@@ -38,18 +38,18 @@ type OtaAction = 'update' | 'check' | 'offer' | 'withdraw' | 'rollback';
 export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
   protected override readonly actions = ['update', 'check', 'offer', 'withdraw', 'rollback'] as const;
 
-  protected override async perform(action: OtaAction, errand: Errand): Promise<Done> {
+  protected override async perform(action: OtaAction, answering: Answering): Promise<Done> {
     switch (action) {
       case 'update':
-        return this.#update(errand);
+        return this.#update(answering);
       case 'check':
-        return this.#check(errand);
+        return this.#check(answering);
       case 'offer':
-        return this.#offer(errand);
+        return this.#offer(answering);
       case 'withdraw':
-        return this.#withdraw(errand);
+        return this.#withdraw(answering);
       case 'rollback':
-        return this.#fromLibrary('previous', errand);
+        return this.#fromLibrary('previous', answering);
     }
   }
 
@@ -57,54 +57,54 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return otaWorkAgain(work, image, this.given);
   }
 
-  async #update(errand: Errand): Promise<Done> {
-    if (isAbsent(errand.msg['payload'])) return this.#fromLibrary('offer', errand);
-    const wish = await this.#readWish(errand);
-    const firmware = await this.#readFirmware(errand.msg);
+  async #update(answering: Answering): Promise<Done> {
+    if (isAbsent(answering.msg['payload'])) return this.#fromLibrary('offer', answering);
+    const wish = await this.#readWish(answering);
+    const firmware = await this.#readFirmware(answering.msg);
     if ('runningThisFirmware' in wish.choice) await this.#offerToo(firmware);
-    return this.run(otaWork(firmware, wish, this.given), errand);
+    return this.run(otaWork(firmware, wish, this.given), answering);
   }
 
-  async #check({ msg, outbox }: Errand): Promise<Done> {
+  async #check({ msg, replies }: Answering): Promise<Done> {
     const wish = await this.#readWish({ msg, devices: [] });
     refuseUnread(msg);
     const { given, closing } = this;
     if (!isAbsent(msg['payload'])) {
       const check = await checkOta(await this.#readFirmware(msg), wish, given, closing);
-      outbox.send('summary', checkAnswer(withoutTexts(check)));
+      replies.send('summary', checkAnswer(withoutTexts(check)));
       return undefined;
     }
     const divided = await this.#divide('offer', wish);
     const devices = (await checkImages(divided, { ...wish, origin: 'offer' }, given, closing)).map(withoutSays);
-    outbox.send('summary', checkAnswer({ counts: tally(devices.map(({ verdict }) => verdict)), devices }));
+    replies.send('summary', checkAnswer({ counts: tally(devices.map(({ verdict }) => verdict)), devices }));
     return undefined;
   }
 
-  async #offer({ msg, outbox }: Errand): Promise<Done> {
+  async #offer({ msg, replies }: Answering): Promise<Done> {
     const options = orThrow(readOptions(msg['options'], [...optionNames, 'replace']));
     const replace = readReplace(options['replace']);
     const firmware = await this.#readFirmware(msg);
     await this.around.store?.openOrThrow();
     const offered = await this.#library.offer(this.#scope, firmware, replace);
-    outbox.send('summary', offerAnswer(this.broker(), this.#library, offered));
+    replies.send('summary', offerAnswer(this.broker(), this.#library, offered));
     return undefined;
   }
 
-  async #withdraw({ msg, outbox }: Errand): Promise<Done> {
+  async #withdraw({ msg, replies }: Answering): Promise<Done> {
     orThrow(readOptions(msg['options'], optionNames));
     const checksum = isAbsent(msg['payload'])
       ? readChecksum(msg['checksum'])
       : (await this.#readFirmware(msg)).info.md5;
     if (checksum === undefined) throw new HomieError('NOT_ON_OFFER.unnamed');
     await this.around.store?.openOrThrow();
-    outbox.send('summary', withdrawAnswer(await this.#library.withdraw(this.#scope, checksum)));
+    replies.send('summary', withdrawAnswer(await this.#library.withdraw(this.#scope, checksum)));
     return undefined;
   }
 
   /** Sends each device its image from the library, in one job for each image. */
-  async #fromLibrary(origin: ImageOrigin, errand: Errand): Promise<Done> {
-    const wish = await this.#readWish(errand);
-    if (origin === 'offer') refuseUnread(errand.msg);
+  async #fromLibrary(origin: ImageOrigin, answering: Answering): Promise<Done> {
+    const wish = await this.#readWish(answering);
+    if (origin === 'offer') refuseUnread(answering.msg);
     if (origin === 'previous' && !('devices' in wish.choice)) throw new HomieError('NO_DEVICE.rollback');
     const { groups, without } = await this.#divide(origin, wish);
     const settings = origin === 'previous' ? { ...wish.settings, allowDowngrade: true } : wish.settings;
@@ -112,13 +112,14 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     const id = randomUUID();
     const partOf = (index: number): Part => ({ id, index, count });
     const ends = groups.map(async ({ image, choice, devices }, index) => {
-      const part = { ...errand, devices: namedDevices({ devices }), outbox: errand.outbox.part(partOf(index)) };
+      const part = { ...answering, devices: namedDevices({ devices }), replies: answering.replies.part(partOf(index)) };
       return this.attempt(part, async () => {
         const firmware = await this.#library.read(image.md5);
         return this.run(otaWork(firmware, { ...wish, choice, settings, origin }, this.given), part);
       });
     });
-    if (without.length > 0) ends.push(Promise.resolve(this.endEach(without, errand.outbox.part(partOf(count - 1)))));
+    if (without.length > 0)
+      ends.push(Promise.resolve(this.endEach(without, answering.replies.part(partOf(count - 1)))));
     return together(await Promise.all(ends));
   }
 
@@ -129,13 +130,13 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return divideByImage({ broker, library: this.#library, origin, choice, exclude, continuous, signal });
   }
 
-  /** Reads a message. Sets the devices of the errand before it refuses anything else in the message. */
-  async #readWish(errand: Pick<Errand, 'msg' | 'devices'>): Promise<OtaWish> {
-    const { msg } = errand;
+  /** Reads a message. Sets the devices of the answering before it refuses anything else in the message. */
+  async #readWish(answering: Pick<Answering, 'msg' | 'devices'>): Promise<OtaWish> {
+    const { msg } = answering;
     const options = readOptions(msg['options'], optionNames);
     const matchFirmware = 'matchFirmware' in options ? options['matchFirmware'] : undefined;
     const choice = await readChoice({ device: msg['device'], matchFirmware }, this.settings.devices(msg));
-    errand.devices = namedDevices(choice);
+    answering.devices = namedDevices(choice);
     const given = orThrow(options);
     const settings = readSettings(orThrow(this.settings.ota), given);
     const rollout = readRollout(orThrow(this.settings.rollout), given);

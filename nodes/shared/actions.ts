@@ -8,7 +8,7 @@ import type { Author } from '../../src/rollout/store/history-record';
 import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
-import type { OtaWorkAround } from '../../src/rollout/ota-work';
+import type { OtaWorkContext } from '../../src/rollout/ota-work';
 import type { DeviceWithout } from '../../src/rollout/by-image';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
@@ -24,7 +24,7 @@ import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
 import type { Jobs } from './jobs';
-import type { Outbox } from './replies';
+import type { Replies } from './replies';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
 
@@ -39,14 +39,14 @@ export interface ActionsContext {
   /** Where jobs are stored; undefined if there is no user directory. */
   readonly store: JobStore | undefined;
   readonly history: History;
-  /** Returns the outbox for a message of which these properties were kept. */
-  readonly reply: (kept: Request) => Outbox;
+  /** Returns the replies for a message of which these properties were kept. */
+  readonly reply: (kept: Request) => Replies;
 }
 
 /** A message that is being answered. */
-export interface Errand {
+export interface Answering {
   readonly msg: Request;
-  readonly outbox: Outbox;
+  readonly replies: Replies;
   /** The devices that the message names. If the message is refused as a whole, each of them counts as rejected. */
   devices: readonly string[];
 }
@@ -91,8 +91,8 @@ export abstract class Actions<Action extends string, Settings> {
    *
    * @returns when everything is done: the error for `done`, if any, or `KEPT` if a later node continues the job
    */
-  async handle(msg: Request, outbox: Outbox): Promise<Done> {
-    const answer = this.#answer({ msg, outbox, devices: [] });
+  async handle(msg: Request, replies: Replies): Promise<Done> {
+    const answer = this.#answer({ msg, replies, devices: [] });
     this.#pending.add(answer);
     try {
       return await answer;
@@ -118,7 +118,7 @@ export abstract class Actions<Action extends string, Settings> {
   }
 
   /** Performs one of the `actions`. An error that it throws refuses the whole message. */
-  protected abstract perform(action: Action, errand: Errand): Promise<Done>;
+  protected abstract perform(action: Action, answering: Answering): Promise<Done>;
 
   /**
    * Restores work from its stored record.
@@ -137,7 +137,7 @@ export abstract class Actions<Action extends string, Settings> {
   }
 
   /** @throws {HomieError} when the node has no broker */
-  protected get given(): OtaWorkAround {
+  protected get given(): OtaWorkContext {
     const { history, author, store } = this.around;
     return { broker: this.broker(), history, author, store };
   }
@@ -164,103 +164,103 @@ export abstract class Actions<Action extends string, Settings> {
    * @param patch the patch in the message, if any
    * @returns when nothing is left to do
    */
-  protected async run(work: Work, errand: Errand, patch?: Unkept['patch']): Promise<Done> {
+  protected async run(work: Work, answering: Answering, patch?: Unkept['patch']): Promise<Done> {
     const { store } = this.around;
-    const { msg, outbox, devices } = errand;
+    const { msg, replies, devices } = answering;
     // Not later, since the payload would stay in memory until then.
     const isWrittenDown = store !== undefined && work.record !== undefined;
-    const kept = isWrittenDown ? keptOf({ ...outbox.kept }, { payload: msg['payload'], patch }) : {};
+    const kept = isWrittenDown ? keptOf({ ...replies.kept }, { payload: msg['payload'], patch }) : {};
     const answer = await this.#requester?.ask(work, kept);
     if (answer === undefined) throw new HomieError('NO_BROKER');
     const { job, isAgain } = answer;
-    if (!isAgain) this.#begin(job, outbox);
-    if (isAgain || job.devices.length === 0) outbox.send('progress', standing(job.summary(), isAgain));
-    return this.#runs(answer, devices, outbox);
+    if (!isAgain) this.#begin(job, replies);
+    if (isAgain || job.devices.length === 0) replies.send('progress', standing(job.summary(), isAgain));
+    return this.#runs(answer, devices, replies);
   }
 
   /** Does a part of what a message asks for. Whatever it throws refuses this part as a whole. */
-  protected async attempt(errand: Errand, work: () => Promise<Done>): Promise<Done> {
+  protected async attempt(answering: Answering, work: () => Promise<Done>): Promise<Done> {
     try {
       return await work();
     } catch (error) {
-      return this.closing.aborted ? undefined : this.#refuse(randomUUID(), errand.devices, error, errand.outbox);
+      return this.closing.aborted ? undefined : this.#refuse(randomUUID(), answering.devices, error, answering.replies);
     }
   }
 
   /** Ends devices without a job, in a summary of their own. */
-  protected endEach(devices: readonly DeviceWithout[], outbox: Outbox): HomieError | undefined {
+  protected endEach(devices: readonly DeviceWithout[], replies: Replies): HomieError | undefined {
     const answer = endOfEach(randomUUID(), devices);
-    this.#tellRefusal(answer, outbox);
+    this.#tellRefusal(answer, replies);
     this.#jobs.refused(answer.devices);
     return failureOf(answer);
   }
 
-  async #runs({ job, isAgain, run }: Answer, devices: readonly string[], outbox: Outbox): Promise<Done> {
+  async #runs({ job, isAgain, run }: Answer, devices: readonly string[], replies: Replies): Promise<Done> {
     try {
       const summary = await run();
-      if (isAgain) outbox.send('summary', sameAgain(summary));
+      if (isAgain) replies.send('summary', sameAgain(summary));
       return failureOf(summary);
     } catch (error) {
       if (job.isKept) return KEPT;
       this.#jobs.refresh();
-      if (!isAbort(error)) return this.#refuse(job.id, devices, error, outbox);
-      outbox.send('summary', { ...job.summary(), ...canceledBeforeFound });
+      if (!isAbort(error)) return this.#refuse(job.id, devices, error, replies);
+      replies.send('summary', { ...job.summary(), ...canceledBeforeFound });
       return undefined;
     }
   }
 
-  #goOn(answer: Answer, outbox: Outbox): void {
-    if (!answer.isAgain) this.#begin(answer.job, outbox);
-    const running = this.#runs(answer, [], outbox);
+  #goOn(answer: Answer, replies: Replies): void {
+    if (!answer.isAgain) this.#begin(answer.job, replies);
+    const running = this.#runs(answer, [], replies);
     this.#pending.add(running);
     void running.finally(() => this.#pending.delete(running));
   }
 
   /** Forwards the events of a job as messages, and shows the job in the status. */
-  #begin(job: Job, outbox: Outbox): void {
+  #begin(job: Job, replies: Replies): void {
     const limit = new ProgressLimit();
     const progress = (update: Update): void => {
-      if (limit.admits(update)) outbox.send('progress', update);
+      if (limit.admits(update)) replies.send('progress', update);
     };
     for (const update of job.devices) if (!isFinal(update.state)) progress(update);
     job.on('progress', progress);
-    job.on('result', (update) => outbox.send('result', update));
-    job.on('idle', (summary) => outbox.send('summary', summary));
+    job.on('result', (update) => replies.send('result', update));
+    job.on('idle', (summary) => replies.send('summary', summary));
     this.#jobs.begun(job);
   }
 
-  async #answer(errand: Errand): Promise<Done> {
+  async #answer(answering: Answering): Promise<Done> {
     await this.#requester?.restored;
-    return this.attempt(errand, () => this.#do(errand));
+    return this.attempt(answering, () => this.#do(answering));
   }
 
-  async #do(errand: Errand): Promise<Done> {
-    const { msg, outbox } = errand;
+  async #do(answering: Answering): Promise<Done> {
+    const { msg, replies } = answering;
     const action = readAction(msg['action'], [...this.actions, ...commands, 'history']);
     if (action === 'history') {
-      outbox.send('summary', historyAnswer(this.broker(), this.around.history, msg));
+      replies.send('summary', historyAnswer(this.broker(), this.around.history, msg));
       return undefined;
     }
-    if (!isCommand(action)) return this.perform(action, errand);
+    if (!isCommand(action)) return this.perform(action, answering);
     const target = readTarget(msg);
-    outbox.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
+    replies.send('summary', (await this.#requester?.command(action, target)) ?? combine([]));
     return undefined;
   }
 
-  #refuse(job: string, devices: readonly string[], reason: unknown, outbox: Outbox): HomieError {
+  #refuse(job: string, devices: readonly string[], reason: unknown, replies: Replies): HomieError {
     const error = asHomieError(reason);
     const answer = refusal(job, devices, error);
-    this.#tellRefusal(answer, outbox);
+    this.#tellRefusal(answer, replies);
     this.#jobs.refused(answer.devices.length > 0 ? answer.devices : [{ state: 'rejected', progress: 0, error }]);
     return new HomieError(error.code, {}, { message: answer.text, hint: error.hint, cause: error.cause });
   }
 
-  #tellRefusal(answer: Summary, outbox: Outbox): void {
+  #tellRefusal(answer: Summary, replies: Replies): void {
     for (const update of answer.devices) {
-      outbox.send('progress', update);
-      outbox.send('result', update);
+      replies.send('progress', update);
+      replies.send('result', update);
     }
-    outbox.send('summary', answer);
+    replies.send('summary', answer);
   }
 }
 

@@ -9,7 +9,7 @@ import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
 import { useStore } from './job-files';
 import { Jobs } from './jobs';
-import { Outbox } from './replies';
+import { Replies } from './replies';
 import type { Request } from './request';
 import { ThrottledStatus } from './throttled-status';
 
@@ -47,7 +47,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
     author: { id: node.id, ...(node.name && { name: node.name }) },
     store,
     history,
-    reply: (kept) => new Outbox(kept, clone, (messages) => node.send(messages)),
+    reply: (kept) => new Replies(kept, clone, (messages) => node.send(messages)),
   });
   const status = new ThrottledStatus(node, () => {
     const { shown } = jobs;
@@ -67,11 +67,11 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   node.on('input', (msg: NodeMessage, send, done) => {
     warnOfOld(msg);
     const request = take?.(msg) ?? msg;
-    void answer(request, new Outbox(msg, clone, send), done);
+    void answer(request, new Replies(msg, clone, send), done);
   });
-  const answer = async (msg: Request, outbox: Outbox, done: (error?: Error) => void): Promise<void> => {
+  const answer = async (msg: Request, replies: Replies, done: (error?: Error) => void): Promise<void> => {
     try {
-      const error = await actions.handle(msg, outbox);
+      const error = await actions.handle(msg, replies);
       if (error === KEPT) return;
       // Catch nodes are closed together with this node, and would not receive the error.
       if (error?.code === 'ABANDONED') node.warn(error.message);

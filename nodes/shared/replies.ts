@@ -38,7 +38,7 @@ const PART = 'homie-ota part';
  * consumed, and for the firmware or patch, which is never copied or sent on. An answer about one device has its id as
  * `device` and `topic`.
  */
-export class Outbox {
+export class Replies {
   /** The properties to store, so that a later node can continue with the message. */
   readonly kept: NodeMessage;
   readonly #message: NodeMessage;
@@ -59,9 +59,9 @@ export class Outbox {
     this.#send = send;
   }
 
-  /** Returns an outbox that answers the same message with one of several summaries. */
-  part(part: Part): Outbox {
-    return new Outbox({ ...this.#message, [PART]: part }, this.#clone, this.#send);
+  /** Returns an replies that answers the same message with one of several summaries. */
+  part(part: Part): Replies {
+    return new Replies({ ...this.#message, [PART]: part }, this.#clone, this.#send);
   }
 
   /** @param payload plain data; the flow gets a copy, so that it may change it, with a sentence about each device */

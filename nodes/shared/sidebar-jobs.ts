@@ -4,7 +4,7 @@ import type { OtaSettings } from '../../src/ota/settings';
 import { configWorkAgain, type ConfigWish } from '../../src/rollout/config-work';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
-import { otaWorkAgain, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { otaWorkAgain, type OtaWorkContext } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
@@ -38,7 +38,7 @@ interface SidebarOwner {
 export class SidebarJobs {
   readonly broker: HomieBroker;
   /** The environment of the work. */
-  readonly around: OtaWorkAround;
+  readonly around: OtaWorkContext;
   readonly queue: Queue;
   readonly #owner: SidebarOwner;
   readonly #requester: Requester;

@@ -9,7 +9,7 @@ import { deviceUnknown } from '../homie/presence';
 import { checkDeviceId } from '../homie/topics';
 import type { StoredImage } from '../library/stored-image';
 import type { ConnectionFailure, ConnectionStatus } from '../mqtt/connection';
-import type { Address } from '../mqtt/options';
+import type { BrokerAddress } from '../mqtt/options';
 import { defaultSettings as otaDefaults } from '../ota/settings';
 import { Queue } from '../rollout/queue';
 import { defaultSettings as rolloutDefaults } from '../rollout/settings';
@@ -45,7 +45,7 @@ export interface ReportFacts {
 }
 
 export interface BrokerFacts {
-  readonly address: Address;
+  readonly address: BrokerAddress;
   readonly status: ConnectionStatus;
   readonly lastFailure: ConnectionFailure | undefined;
   readonly baseTopic: string;

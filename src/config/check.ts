@@ -2,7 +2,7 @@
 import { HomieError } from '../errors';
 import { dialectOf } from '../homie/dialect';
 import { budgetOf, unsafeSize, isWithinBudget, overBudget, type Budget } from './budget';
-import { changes, difference, sameWhenSent, type Change, type Difference } from './compare';
+import { changes, difference, sameWhenSent, type ValueChange, type Difference } from './compare';
 import { isHidden, patchFile, readFile, touchedSecrets, type DeviceFile } from './file';
 import { at, pathText, sameKeys, type JsonObject, type Keys } from './json';
 import { MASK, tryReadPatch } from './patch';
@@ -190,7 +190,7 @@ function rejected(reason: Problem, before: JsonObject | undefined): Check {
  * Returns the changes. A secret that the device does not publish counts as changed, since nothing shows whether it
  * changes.
  */
-function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): Change[] {
+function changesOf(before: DeviceFile, after: DeviceFile, patch: JsonObject): ValueChange[] {
   const visible = changes(before.content, after.content, sameWhenSent(before.precision));
   const isListed = (keys: Keys): boolean => visible.some((change) => sameKeys(change.keys, keys));
   const touched = touchedSecrets(patch).filter((keys) => !isListed(keys));

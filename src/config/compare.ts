@@ -9,7 +9,7 @@ import { andOthers } from './problem';
 import { maskValue } from './secrets';
 
 /** A difference with its real values, `undefined` for a missing value. May contain secrets. */
-export interface Change {
+export interface ValueChange {
   readonly keys: Keys;
   readonly from: Json | undefined;
   readonly to: Json | undefined;
@@ -34,8 +34,8 @@ export interface LostValue {
  *
  * @param same whether two numbers count as the same
  */
-export function changes(before: JsonObject, after: JsonObject, same: Same, keys: Keys = []): Change[] {
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): Change[] => {
+export function changes(before: JsonObject, after: JsonObject, same: Same, keys: Keys = []): ValueChange[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): ValueChange[] => {
     const [from, to, path] = [member(before, key), member(after, key), [...keys, key]];
     if (isObject(from) && isObject(to)) return changes(from, to, same, path);
     return sameValue(from, to, same) ? [] : [{ keys: path, from, to }];
@@ -54,7 +54,7 @@ export function sameValue(a: Json | undefined, b: Json | undefined, same: Same):
 }
 
 /** Returns a difference for display, secrets masked. */
-export function difference({ keys, from, to }: Change, secretNames?: readonly string[]): Difference {
+export function difference({ keys, from, to }: ValueChange, secretNames?: readonly string[]): Difference {
   const masked = (value: Json | undefined): Json => maskValue(value ?? null, keys, secretNames);
   return { path: pathText(keys), from: masked(from), to: masked(to) };
 }
@@ -115,7 +115,7 @@ function brief(value: Json): Values[string] {
  * Returns the changes of a step that a device shows. Digits that other numbers lose because the device rewrites its
  * file do not count.
  */
-export function shownChanges(before: JsonObject, expected: JsonObject, precision: Precision): Change[] {
+export function shownChanges(before: JsonObject, expected: JsonObject, precision: Precision): ValueChange[] {
   const same = sameNumber(precision);
   return changes(before, expected, (from, to) => same(from, to) || rewrittenNumber(from, precision) === to);
 }

@@ -1,6 +1,6 @@
 /** Finds what a user should review before a patch is sent: risks, which must be allowed, and warnings. */
 import { similarNames } from '../similar';
-import type { Change } from './compare';
+import type { ValueChange } from './compare';
 import type { DeviceFile } from './file';
 import { at, isObject, member, pathText, type Json, type Keys } from './json';
 import { keyAt, schema } from './schema';
@@ -45,7 +45,7 @@ export function reportWarning({ code, path, text, advice }: Warning): WarningRep
 }
 
 /** Returns the risks of changes. */
-export function risksOf(changed: readonly Change[]): Risk[] {
+export function risksOf(changed: readonly ValueChange[]): Risk[] {
   return changed.flatMap(({ keys, from = null, to = null }) => {
     const [root, row] = [keyAt(keys.slice(0, 1)), keyAt(keys.slice(0, 2))];
     const risk = row?.risk ?? (typeof root?.risk === 'string' ? root.risk : undefined);
@@ -60,7 +60,7 @@ export function risksOf(changed: readonly Change[]): Risk[] {
 export function warningsOf(
   before: DeviceFile,
   after: DeviceFile,
-  changed: readonly Change[],
+  changed: readonly ValueChange[],
   context: PatchContext,
 ): Warning[] {
   const warnings = unknownKeys(before, after).map((keys) => unknownKey(keys, probablyMeant(keys, before)));

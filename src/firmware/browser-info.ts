@@ -3,7 +3,7 @@ import { CHIP_ID, chipName, FIRST_ADDRESS, isEsp8266Address, MAGIC } from './for
 import { readMarks, type Find, type Loaded } from './marks';
 
 /** What a file says about itself at first sight. None of it is verified. */
-export interface Glance {
+export interface BrowserInfo {
   /** Bytes. */
   readonly size: number;
   /** MD5 of the whole file, in lower case. */
@@ -18,7 +18,7 @@ export interface Glance {
 const SMALLEST_HEADER = 14;
 
 /** Returns what a file says about itself, without a Buffer, as in a browser. `inspect` checks whether it is valid. */
-export function glance(file: ArrayBuffer): Glance {
+export function browserInfo(file: ArrayBuffer): BrowserInfo {
   const bytes = new Uint8Array(file);
   const seen = { size: bytes.length, md5: SparkMD5.ArrayBuffer.hash(file) };
   if (bytes[0] !== MAGIC || bytes.length < SMALLEST_HEADER) return seen;

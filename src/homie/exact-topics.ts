@@ -26,7 +26,7 @@ interface ExactTopicsInput {
  * retained, or the broker needs exact topics.
  */
 export class ExactTopics {
-  readonly #surroundings: ExactTopicsInput;
+  readonly #input: ExactTopicsInput;
   /** Devices that were asked for, or are waiting. */
   readonly #known = new Set<string>();
   /** Devices that a caller of `seek` waits for. */
@@ -38,8 +38,8 @@ export class ExactTopics {
   /** Whether an exact topic brings what a wildcard does not; undefined while unknown. */
   #needed: boolean | undefined;
 
-  constructor(surroundings: ExactTopicsInput) {
-    this.#surroundings = surroundings;
+  constructor(input: ExactTopicsInput) {
+    this.#input = input;
   }
 
   /** Whether an exact topic has brought a retained message, and no wildcard has. */
@@ -66,7 +66,7 @@ export class ExactTopics {
     const isAsked = this.#underWay.has(id);
     const wasUnknown = this.#needed === undefined;
     if (wasUnknown || !isAsked) this.#needed = isAsked;
-    if (wasUnknown && isAsked) this.#surroundings.proven();
+    if (wasUnknown && isAsked) this.#input.proven();
   }
 
   /** Drops a device that is no longer known. */
@@ -86,7 +86,7 @@ export class ExactTopics {
   async seek(ids: Iterable<string>, signal: AbortSignal): Promise<void> {
     const sought = [...ids];
     for (const id of sought) if (this.#heard.delete(id) || this.#add(id, this.#awaited)) this.#awaited.add(id);
-    const { ended } = this.#surroundings;
+    const { ended } = this.#input;
     while (!ended.aborted && sought.some((id) => this.#awaited.has(id) || this.#underWay.has(id))) {
       await unlessAborted(signal, this.#next());
       signal.throwIfAborted();
@@ -104,13 +104,13 @@ export class ExactTopics {
   #next(): Promise<void> {
     this.#round ??= this.#ask().finally(() => {
       this.#round = undefined;
-      if (!this.#surroundings.ended.aborted && this.#awaited.size + this.#heard.size > 0) void this.#next();
+      if (!this.#input.ended.aborted && this.#awaited.size + this.#heard.size > 0) void this.#next();
     });
     return this.#round;
   }
 
   async #ask(): Promise<void> {
-    const { connection, baseTopic, burst, ended } = this.#surroundings;
+    const { connection, baseTopic, burst, ended } = this.#input;
     const ids = take(AT_ONCE, this.#awaited, this.#heard);
     this.#underWay = new Set(ids);
     const filters = ids.flatMap((id) => subscriptions(baseTopic, id));

@@ -32,7 +32,7 @@ export type PendingWriter = (key: string, pending: PendingReboot | undefined) =>
 export type Guard = () => HomieError | undefined;
 
 /** The reasons why one device is locked. */
-export interface Hold {
+export interface LockEntry {
   readonly address: string;
   mac?: string;
   job?: string;
@@ -48,9 +48,9 @@ export type Reader = (address: string) => Device | undefined;
 
 /** The locks of all devices in the process. */
 export interface Table {
-  readonly byAddress: Map<string, Set<Hold>>;
+  readonly byAddress: Map<string, Set<LockEntry>>;
   /** Several holds for a `$mac` if devices claim the same one. */
-  readonly byMac: Map<string, Set<Hold>>;
+  readonly byMac: Map<string, Set<LockEntry>>;
   readonly readers: Set<Reader>;
   readonly writers: Set<PendingWriter>;
   readonly guards: Set<Guard>;
@@ -80,7 +80,7 @@ export function lockTable(): Table {
  * the address of the hold. Otherwise a hold at this address counts if either `$mac` is unknown; the hold then takes the
  * known one.
  */
-export function findHold(address: string, mac: string | undefined): Hold | undefined {
+export function findHold(address: string, mac: string | undefined): LockEntry | undefined {
   const { byAddress, byMac } = lockTable();
   const same = mac === undefined ? [] : [...(byMac.get(mac) ?? [])];
   const found = same.find((hold) => hold.address === address) ?? same.find((hold) => !isInPlace(hold));
@@ -93,22 +93,22 @@ export function findHold(address: string, mac: string | undefined): Hold | undef
 }
 
 /** Adds a hold for a device. */
-export function enterHold(address: string, mac: string | undefined): Hold {
+export function enterHold(address: string, mac: string | undefined): LockEntry {
   const { byAddress } = lockTable();
-  const hold: Hold = { address, since: performance.now() };
+  const hold: LockEntry = { address, since: performance.now() };
   byAddress.set(address, (byAddress.get(address) ?? new Set()).add(hold));
   if (mac !== undefined) nameHold(hold, mac);
   return hold;
 }
 
-function nameHold(hold: Hold, mac: string): void {
+function nameHold(hold: LockEntry, mac: string): void {
   const { byMac } = lockTable();
   hold.mac = mac;
   byMac.set(mac, (byMac.get(mac) ?? new Set()).add(hold));
 }
 
 /** Returns whether a device with this `$mac` is still seen at its address. If it has moved, it is not. */
-function isInPlace({ address, mac }: Hold): boolean {
+function isInPlace({ address, mac }: LockEntry): boolean {
   return [...lockTable().readers].some((read) => {
     const device = read(address);
     const state = device?.state?.value ?? 'lost';
@@ -120,7 +120,7 @@ function isInPlace({ address, mac }: Hold): boolean {
  * Wakes everybody who waits for a device, since a reason for a lock may have ended. Removes the hold if nothing is left
  * in it.
  */
-export function pruneHold(hold: Hold): void {
+export function pruneHold(hold: LockEntry): void {
   const { freed } = lockTable();
   for (const tell of freed) {
     freed.delete(tell);
@@ -132,14 +132,14 @@ export function pruneHold(hold: Hold): void {
   if (hold.mac !== undefined) removeHold(byMac, hold.mac, hold);
 }
 
-function removeHold(holds: Map<string, Set<Hold>>, at: string, hold: Hold): void {
+function removeHold(holds: Map<string, Set<LockEntry>>, at: string, hold: LockEntry): void {
   const same = holds.get(at);
   same?.delete(hold);
   if (same?.size === 0) holds.delete(at);
 }
 
 /** Sets what is pending on a device, or clears it. Resolves when that is stored. */
-export async function setPending(hold: Hold, pending: PendingReboot | undefined): Promise<void> {
+export async function setPending(hold: LockEntry, pending: PendingReboot | undefined): Promise<void> {
   const before = hold.pending;
   if (pending === undefined) delete hold.pending;
   else hold.pending = pending;

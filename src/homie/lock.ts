@@ -2,7 +2,7 @@ import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
 import { departureOf, elapsedSince, moment } from './elapsed';
-import type { Guard, Hold, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
+import type { Guard, LockEntry, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
 import { enterHold, findHold, pruneHold, setPending, showsIdle, lockTable } from './lock-table';
 
 /**
@@ -255,18 +255,18 @@ export class DeviceLocks {
   }
 
   /** Returns the hold of a job, even if another device has answered under the id since. */
-  #held(id: string): Hold | undefined {
+  #held(id: string): LockEntry | undefined {
     const hold = this.#find(id);
     if (hold?.job !== undefined) return hold;
     const here = lockTable().byAddress.get(this.#baseTopic + id);
     return [...(here ?? [])].find(({ job }) => job !== undefined) ?? hold;
   }
 
-  #find(id: string): Hold | undefined {
+  #find(id: string): LockEntry | undefined {
     return findHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 
-  #enter(id: string): Hold {
+  #enter(id: string): LockEntry {
     return this.#find(id) ?? enterHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 }

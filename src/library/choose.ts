@@ -2,7 +2,7 @@
 import { HomieError } from '../errors';
 import type { Device } from '../homie/device';
 import type { ErrorKey, Value, Values } from '../texts/text';
-import { flash, isBuiltFor, named, type StoredImage } from './stored-image';
+import { flash, isBuiltFor, imageText, type StoredImage } from './stored-image';
 
 /** The source of an image that no message contains: the offers, or the image proven before the present one. */
 export type ImageOrigin = 'offer' | 'previous';
@@ -58,5 +58,5 @@ export function noImage(key: ErrorKey, values: Values): Choice {
 
 /** Returns images as a list, for a text. */
 export function list(images: readonly StoredImage[]): Value {
-  return images.map(named);
+  return images.map(imageText);
 }

@@ -42,7 +42,7 @@ export function isBuiltFor(one: StoredImage, other: StoredImage): boolean {
 }
 
 /** Returns the version, chip and flash size of an image, for a text. */
-export function named({ version, md5, chip, flashSize }: StoredImage): Value {
+export function imageText({ version, md5, chip, flashSize }: StoredImage): Value {
   return phrase('imageFor', { version: version ?? md5, chip, flash: flash(flashSize) });
 }
 

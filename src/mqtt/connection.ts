@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { HomieError } from '../errors';
-import { addressOf, clientOptions, type Address, type ConnectionOptions } from './options';
+import { addressOf, clientOptions, type BrokerAddress, type ConnectionOptions } from './options';
 import { closedWithoutWord, explain, refusesVersion, type ConnectionEnd } from './reason';
 import type { Published, PublishOptions } from './publish-queue';
 import { Session, type Lack } from './session';
@@ -87,7 +87,7 @@ export class Connection extends EventEmitter<{
   }
 
   /** The part of the address that may be published. */
-  get address(): Address {
+  get address(): BrokerAddress {
     return addressOf(this.#options);
   }
 

@@ -101,7 +101,7 @@ export function shownUrl(text: string): string {
 }
 
 /** The part of an address that names no host. */
-export interface Address {
+export interface BrokerAddress {
   readonly scheme: 'mqtt' | 'mqtts' | 'ws' | 'wss';
   /** Undefined if it is the usual one, or comes from something that must not be shown. */
   readonly port?: string;
@@ -112,7 +112,7 @@ export interface Address {
  *
  * @throws {HomieError} BROKER_SETTINGS: the URL is not that of a broker
  */
-export function addressOf({ url, shownUrl: shown = url }: ConnectionOptions): Address {
+export function addressOf({ url, shownUrl: shown = url }: ConnectionOptions): BrokerAddress {
   const port = /^\w+:\/\/[^/?#]*:(\d+)(?=[/?#]|$)/.exec(shown)?.[1];
   return { scheme: schemeOf(brokerUrl(url)), ...(port !== undefined && { port }) };
 }

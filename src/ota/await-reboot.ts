@@ -31,13 +31,13 @@ export interface TransferSoFar {
 }
 
 /** Follows the device through its reboot, and judges its return. */
-export function untilBack(input: TransferInput, course: TransferSoFar): Promise<SentEnd> {
-  return new Reboot(input, course).end();
+export function untilBack(input: TransferInput, soFar: TransferSoFar): Promise<SentEnd> {
+  return new Reboot(input, soFar).end();
 }
 
 class Reboot {
   readonly #input: TransferInput;
-  readonly #course: TransferSoFar;
+  readonly #soFar: TransferSoFar;
   /** The device was sent another image after it had flashed this one. */
   #isAnotherSent = false;
   /** The device has reported that it has discarded the update. */
@@ -47,10 +47,10 @@ class Reboot {
   /** Whether the device is known to be alive or gone. */
   #isClear: boolean;
 
-  constructor(input: TransferInput, course: TransferSoFar) {
+  constructor(input: TransferInput, soFar: TransferSoFar) {
     this.#input = input;
-    this.#course = course;
-    this.#isClear = course.last === undefined;
+    this.#soFar = soFar;
+    this.#isClear = soFar.last === undefined;
   }
 
   async end(): Promise<SentEnd> {
@@ -81,14 +81,14 @@ class Reboot {
   readonly #hear = (event: DeviceEvent): void => {
     const { broker, device } = this.#input;
     if (event.attribute !== 'otaStatus' || !event.live) return;
-    if (this.#course.flashed === true && concernsImage(event.value)) this.#isAnotherSent = true;
+    if (this.#soFar.flashed === true && concernsImage(event.value)) this.#isAnotherSent = true;
     if (hasDiscarded(broker.registry.get(device), event.value)) this.#isDiscarded = true;
   };
 
   /** Distinguishes, once, a device that died during the reboot from one whose sketch is busy. */
   async #isUnclear(): Promise<boolean> {
     const { broker, device, observer } = this.#input;
-    const { last } = this.#course;
+    const { last } = this.#soFar;
     if (this.#isClear || last === undefined) return false;
     this.#isClear = true;
     await untilAnotherSign(last, observer, { registry: broker.registry, id: device }, this.#hear);
@@ -97,7 +97,7 @@ class Reboot {
 
   #notBack(): SentEnd {
     const { gone, advertisement } = this.#input.observer;
-    const { partial, flashed, last } = this.#course;
+    const { partial, flashed, last } = this.#soFar;
     // The image is not why the device stays away: the device cannot have received all of it.
     if (partial !== undefined) return failed('LOST_IN_TRANSFER.notBack', 'unknown', { percent: partial });
     if (flashed !== true) {
@@ -128,11 +128,11 @@ class Reboot {
   /** Returns undefined if the reboot is still to come. */
   #judge(back: Advertisement): SentEnd | undefined {
     const { observer, expected, before } = this.#input;
-    const { flashed = false, last } = this.#course;
+    const { flashed = false, last } = this.#soFar;
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
     const verdict = judgeReturn(back.checksum, back, observer, { expected, before, flashed });
     if (verdict.kind !== 'reconnected' || last === undefined) {
-      return concluded(verdict, back, this.#course, this.#input, this.#isDiscarded);
+      return concluded(verdict, back, this.#soFar, this.#input, this.#isDiscarded);
     }
     // The image still has to boot, so a mere reconnect does not end the wait.
     this.#isAmbiguous = observer.reboot(back.uptime) !== 'refuted';

@@ -93,8 +93,8 @@ function classifyState(event: StateEvent, context: Context): Sign {
   if (!hasLeft(event)) return nothing;
   if (!begun && (noSubscribers || context.asleep)) return { kind: 'missed' };
   if (!begun && event.at < sentAt) return nothing;
-  const isInSight = event.value === 'init' && !blinked && dialectOf(device).endsSlowTransfers;
-  return { kind: 'gone', tooSlow: isInSight ? sendings && endedByClient(sendings, event.at) : undefined };
+  const mayBeTooSlow = event.value === 'init' && !blinked && dialectOf(device).endsSlowTransfers;
+  return { kind: 'gone', tooSlow: mayBeTooSlow ? sendings && endedByClient(sendings, event.at) : undefined };
 }
 
 function isAsleep(event: StateEvent, { begun, acknowledged, noSubscribers, device }: Context): boolean {

@@ -40,7 +40,7 @@ export function readSign(
   observer: DeviceObserver,
 ): FlightSign {
   if (device?.state?.value !== 'ready') return { kind: 'away' };
-  if (isOtherDevice(flight.mac, device)) return ended(new HomieError('OTHER_DEVICE'), 'unknown');
+  if (isOtherDevice(flight.mac, device)) return failedEnd(new HomieError('OTHER_DEVICE'), 'unknown');
   if (device.checksum === undefined) return { kind: 'unclear', missing: 'checksum' };
   const checksum = device.checksum.value;
   const reboot = rebootSince(flight, device);
@@ -48,11 +48,11 @@ export function readSign(
   if (checksum !== flight.before) {
     if (!isConfirmed(flight, reboot, observer))
       return { kind: 'unclear', ...(reboot === 'unknown' && { missing: 'uptime' }) };
-    return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : ended(new HomieError('OTHER_FIRMWARE'));
+    return isNew ? succeeded(reboot === 'shown' ? 'proven' : 'unproven') : failedEnd(new HomieError('OTHER_FIRMWARE'));
   }
   if (!isFlashed(device, flight)) return { kind: 'as_before', restarted: reboot === 'shown' };
   if (reboot !== 'shown') return { kind: 'flashed', open: reboot !== 'refuted' };
-  return isNew ? succeeded('proven') : ended(new HomieError('OLD_FIRMWARE'));
+  return isNew ? succeeded('proven') : failedEnd(new HomieError('OLD_FIRMWARE'));
 }
 
 /** Whether a changed checksum is known to be that of the firmware that runs now. */
@@ -92,6 +92,6 @@ function isSince({ at }: ImageInFlight, fact: { readonly live: boolean; readonly
   return fact.live && (performance.now() - fact.at) / 1000 < elapsedSince(at, moment());
 }
 
-export function ended(error: HomieError, open?: OpenEnd): Ended {
+export function failedEnd(error: HomieError, open?: OpenEnd): Ended {
   return { kind: 'ended', outcome: { state: 'failed', error }, ...(open && { open }) };
 }

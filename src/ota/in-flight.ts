@@ -7,7 +7,7 @@ import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Change, Outcome } from '../update/update';
-import { ageOfProgress, ended, readSign, type Ended, type FlightSign } from './flight-sign';
+import { ageOfProgress, failedEnd, readSign, type Ended, type FlightSign } from './flight-sign';
 import type { ImageFacts } from './image';
 import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
 import { withRetained } from './retained-firmware';
@@ -93,7 +93,7 @@ export async function judgeImageInFlight(input: JudgeImageInput): Promise<ImageI
       });
       return { ...end, outcome };
     },
-    (error) => ended(error, 'unknown'),
+    (error) => failedEnd(error, 'unknown'),
   );
 }
 
@@ -149,7 +149,7 @@ class FlightJudge {
 
   #inVain(sign: FlightSign, known: Device | undefined): ImageInFlightEnd {
     if (sign.kind === 'unclear' && sign.missing === 'uptime' && known !== undefined) {
-      return ended(unconfirmed(known, this.#patience), 'unknown');
+      return failedEnd(unconfirmed(known, this.#patience), 'unknown');
     }
     return inVain(sign, this.#flight.flashed, this.#isAnotherSent);
   }
@@ -202,7 +202,7 @@ class FlightJudge {
         this.#silentUntil = this.#until;
         break;
       case 'busy':
-        return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+        return failedEnd(new HomieError('LOST_IN_TRANSFER'), 'unknown');
       case 'gone':
         return { kind: 'unasked' };
       case 'flashed':
@@ -243,12 +243,12 @@ class FlightJudge {
 function inVain(sign: FlightSign, wasFlashed: boolean, another: boolean): ImageInFlightEnd {
   switch (sign.kind) {
     case 'away':
-      return ended(new HomieError(wasFlashed ? 'NOT_BACK' : 'NOT_BACK.inTransfer'), 'unknown');
+      return failedEnd(new HomieError(wasFlashed ? 'NOT_BACK' : 'NOT_BACK.inTransfer'), 'unknown');
     case 'flashed':
-      return ended(sign.open ? new HomieError('REBOOT_UNPROVEN.oldRuns') : notRebooted(another), 'flashed');
+      return failedEnd(sign.open ? new HomieError('REBOOT_UNPROVEN.oldRuns') : notRebooted(another), 'flashed');
     case 'unclear':
-      return ended(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
+      return failedEnd(new HomieError(sign.missing === 'checksum' ? 'CHECKSUM_MISSING' : 'UNCONFIRMED'), 'unknown');
     default:
-      return ended(new HomieError('LOST_IN_TRANSFER'), 'unknown');
+      return failedEnd(new HomieError('LOST_IN_TRANSFER'), 'unknown');
   }
 }

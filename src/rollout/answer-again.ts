@@ -4,7 +4,7 @@ import type { KnownJob } from './known-jobs';
 import type { Answer } from './request';
 
 /** Returns the answer of an open job to a message that requests the same. A paused job answers at once. */
-export function again(known: KnownJob, msg: object): Answer {
+export function answerAgain(known: KnownJob, msg: object): Answer {
   const { job, file } = known;
   const run = async (): Promise<Summary> => {
     if (job.halted === 'paused') return job.summary();

@@ -8,7 +8,7 @@ import type { FirmwareName } from '../update/update';
 import type { ByImage, ImageGroup } from './by-image';
 import { checkOta, type OtaWish } from './ota-work';
 import { Queue } from './queue';
-import type { WorkAround } from './work';
+import type { WorkContext } from './work';
 
 /** What the update would do to a device. `nothing_on_offer`: there is no image for it, or its file is damaged. */
 export interface ImageCheck extends Omit<DeviceCheck, 'verdict'> {
@@ -25,7 +25,7 @@ export interface ImageCheck extends Omit<DeviceCheck, 'verdict'> {
 export async function checkImages(
   { groups, without }: ByImage,
   wish: OtaWish,
-  around: WorkAround,
+  around: WorkContext,
   signal: AbortSignal,
 ): Promise<ImageCheck[]> {
   const { library } = Queue.of(around.broker);

@@ -6,7 +6,7 @@ import { defaultSettings, type ConfigSettings } from '../config/settings';
 import { canonical } from '../plain-object';
 import { ConfigJob } from './config-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
-import { nameOf, type Work, type WorkAround } from './work';
+import { nameOf, type Work, type WorkContext } from './work';
 
 /** A request to send one patch to devices, as plain data. */
 export interface ConfigWish {
@@ -19,7 +19,7 @@ export interface ConfigWish {
 }
 
 /** Returns the work for a configuration change. */
-export function configWork(work: ConfigWish, { broker, history, author }: WorkAround): Work {
+export function configWork(work: ConfigWish, { broker, history, author }: WorkContext): Work {
   const { patch, devices, settings, rollout, incomplete = false } = work;
   return {
     brings: 'patch',
@@ -36,7 +36,7 @@ export function configWork(work: ConfigWish, { broker, history, author }: WorkAr
 }
 
 /** Recreates the work from its stored data. */
-export function configWorkAgain(written: Partial<ConfigWish>, around: WorkAround): Work {
+export function configWorkAgain(written: Partial<ConfigWish>, around: WorkContext): Work {
   const { devices = [], settings, rollout, incomplete = false } = written;
   const patch = readObject(written.patch ?? {});
   const work = {

@@ -7,7 +7,7 @@ import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
 import { Preparation } from './preparation';
 import type { Schedule } from './schedule';
-import { judge, serveDevice, Stop, stopped } from './serve';
+import { judgeInFlight, serveDevice, Stop, stopped } from './serve';
 import type { Hooks, Task } from './task';
 
 /** What the parts of a job share. */
@@ -197,7 +197,7 @@ export class JobDevice {
     const { job, task, save } = this.#context;
     const input = { task, turn: this.#turn, hooks: this.#hooks(cancel, abandon) };
     if (this.#flight !== undefined) {
-      const judged = await judge(this.id, this.#flight, input);
+      const judged = await judgeInFlight(this.id, this.#flight, input);
       if (judged !== 'again') return judged;
       this.#land();
       input.hooks.report({ state: 'queued' });

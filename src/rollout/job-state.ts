@@ -1,6 +1,6 @@
 import type { Entry } from './entry';
 import type { PlanState } from './holds';
-import type { Idle } from './plan';
+import type { IdleState } from './plan';
 
 /** One device of a job as stored in a file. Plain data. */
 export interface StoredDevice {
@@ -30,7 +30,7 @@ export interface JobState {
   /** The whole job was canceled. */
   readonly canceled?: true;
   /** The idle state that was last reported. */
-  readonly idle: Idle;
+  readonly idle: IdleState;
   readonly plan: PlanState;
   readonly devices: readonly StoredDevice[];
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from './clock';
 import type { JobState } from './job-state';
-import type { Idle } from './plan';
+import type { IdleState } from './plan';
 
 /**
  * The lifetime of a job: its duration, the idle state that was last reported, and whether it was abandoned or failed.
@@ -13,7 +13,7 @@ export class Lifetime {
   /** `#begunAt` and `#stoppedAt` are in ms on the clock. The duration does not grow while nothing is left to do. */
   readonly #begunAt: number;
   #stoppedAt: number | undefined;
-  #idle: Idle;
+  #idle: IdleState;
   /** Pending reports: late outcomes, and that nothing is left to do. */
   readonly #unreported = new Set<Promise<void>>();
   readonly #abandon = new AbortController();
@@ -46,7 +46,7 @@ export class Lifetime {
   }
 
   /** The idle state that was last reported. */
-  get idle(): Idle {
+  get idle(): IdleState {
     return this.#idle;
   }
 
@@ -71,7 +71,7 @@ export class Lifetime {
   }
 
   /** Records an idle state as reported. @returns whether it differs from the last one */
-  notice(idle: Idle): boolean {
+  notice(idle: IdleState): boolean {
     if (idle === this.#idle) return false;
     this.#idle = idle;
     this.#stoppedAt = idle === 'done' ? this.#clock.now() : undefined;

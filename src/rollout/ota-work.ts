@@ -11,7 +11,7 @@ import { OtaJob } from './ota-job';
 import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
 import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
-import { nameOf, type Work, type WorkAround } from './work';
+import { nameOf, type Work, type WorkContext } from './work';
 
 /** A request to update devices, without the image. Plain data. */
 export interface OtaWish {
@@ -23,14 +23,14 @@ export interface OtaWish {
 }
 
 /** The environment of work that sends an image. */
-export interface OtaWorkAround extends WorkAround {
+export interface OtaWorkContext extends WorkContext {
   /** Where jobs are stored; undefined when they cannot be stored. */
   readonly store?: JobStore | undefined;
   readonly clock?: Clock;
 }
 
 /** Returns the work for an update. */
-export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround): Work {
+export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkContext): Work {
   const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
   const { md5, name, version, size } = firmware.info;
@@ -69,7 +69,7 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkAround
 export async function otaWorkAgain(
   written: Partial<OtaWish>,
   firmware: Firmware | undefined,
-  around: OtaWorkAround,
+  around: OtaWorkContext,
 ): Promise<Work> {
   const { choice = { devices: [] }, settings, rollout, origin } = written;
   const wish = {
@@ -90,7 +90,7 @@ export async function otaWorkAgain(
 export async function checkOta(
   firmware: Firmware,
   { choice, settings, rollout: { exclude }, origin }: OtaWish,
-  { broker, history }: WorkAround,
+  { broker, history }: WorkContext,
   signal: AbortSignal,
 ): Promise<CheckSummary> {
   if (broker.status.state === 'disconnected') throw broker.status.error;

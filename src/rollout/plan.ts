@@ -19,7 +19,7 @@ export type PlanSettings = Pick<
 export type PlanStage = 'new' | 'away' | 'asking' | 'running' | FinalState;
 
 /** Whether nothing is left to do. `stopped`: nothing until the plan is resumed. */
-export type Idle = 'no' | 'stopped' | 'done';
+export type IdleState = 'no' | 'stopped' | 'done';
 
 /** What is due now. */
 export interface Due {
@@ -104,7 +104,7 @@ export class Plan {
     return this.#left === 0;
   }
 
-  get idle(): Idle {
+  get idle(): IdleState {
     return this.isDone ? 'done' : this.holds.mode === 'stopped' ? 'stopped' : 'no';
   }
 

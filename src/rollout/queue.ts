@@ -9,7 +9,7 @@ import { canonical } from '../plain-object';
 import type { DeviceJob } from '../devices/job-updates';
 import { JobCards } from './cards';
 import { deviceJob, followJob } from './device-job';
-import { again, answerOnce } from './answer-again';
+import { answerAgain, answerOnce } from './answer-again';
 import type { Job, Select } from './job';
 import type { JobCard } from './job-card';
 import { History } from './store/history';
@@ -119,7 +119,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     const same = this.#known.of(node).findLast(isSame);
     // A newer job with another image has taken its devices, or will.
     const isOutdated = same !== undefined && this.#known.others(same).newer.length > 0;
-    if (same !== undefined && !isOutdated) return again(same, msg);
+    if (same !== undefined && !isOutdated) return answerAgain(same, msg);
     this.#known.forgetStale(node);
     let file: JobFile | undefined;
     const job = work.make({

@@ -109,7 +109,7 @@ async function exchange(device: string, { task, hooks }: ServeInput): Promise<Ou
 }
 
 /** Judges a device that was in flight when an earlier process ended. Its pending reboot does not keep this job away. */
-export async function judge(device: string, flight: unknown, { task, hooks }: ServeInput): Promise<Judged> {
+export async function judgeInFlight(device: string, flight: unknown, { task, hooks }: ServeInput): Promise<Judged> {
   const { locks } = task.broker;
   try {
     locks.takeUp(device, hooks.job);

@@ -31,7 +31,7 @@ export interface Work {
 }
 
 /** The environment of work. */
-export interface WorkAround {
+export interface WorkContext {
   readonly broker: HomieBroker;
   /** The history of devices and images, which outlives a job. */
   readonly history: History;

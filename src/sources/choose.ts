@@ -8,12 +8,12 @@ import type { Candidate, Refusal } from './source';
  * Why an image was chosen: it is the only one, has the highest version, or is the latest of those with the highest
  * version.
  */
-export type Reason = 'only' | 'newest' | 'latest';
+export type ChoiceReason = 'only' | 'newest' | 'latest';
 
 /** The image chosen for a firmware name and chip. */
-export interface Choice {
+export interface ChosenCandidate {
   readonly candidate: Candidate;
-  readonly reason: Reason;
+  readonly reason: ChoiceReason;
   /** Number of different images to choose from. */
   readonly of: number;
 }
@@ -27,9 +27,9 @@ const MOST_NAMED = 4;
  *
  * @returns the choices, ordered by name and chip, and the images refused with NOT_HOMIE or VERSION_UNCLEAR
  */
-export function choose(candidates: readonly Candidate[]): { chosen: Choice[]; refused: Refusal[] } {
+export function choose(candidates: readonly Candidate[]): { chosen: ChosenCandidate[]; refused: Refusal[] } {
   const groups = new Map<string, Candidate[]>();
-  const [chosen, refused]: [Choice[], Refusal[]] = [[], []];
+  const [chosen, refused]: [ChosenCandidate[], Refusal[]] = [[], []];
   for (const candidate of candidates) {
     if (candidate.info.name === undefined) refused.push(refuse(candidate, new HomieError('NOT_HOMIE.nameless')));
     else append(groups, groupOf(candidate), candidate);
@@ -72,7 +72,7 @@ function timeOf({ publishedAt }: Candidate): number {
   return publishedAt?.getTime() ?? Number.NEGATIVE_INFINITY;
 }
 
-function newest(images: readonly Candidate[]): Pick<Choice, 'candidate' | 'reason'> | HomieError {
+function newest(images: readonly Candidate[]): Pick<ChosenCandidate, 'candidate' | 'reason'> | HomieError {
   const [first, ...rest] = images;
   if (first === undefined) throw new TypeError('a group has an image');
   if (rest.length === 0) return { candidate: first, reason: 'only' };

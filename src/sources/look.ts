@@ -3,11 +3,11 @@ import type { Firmware } from '../firmware/firmware';
 import { withDeadline } from '../deadline';
 import { setNewest } from '../set-newest';
 import { unlessAborted } from '../unless-aborted';
-import { choose, groupOf, type Choice } from './choose';
+import { choose, groupOf, type ChosenCandidate } from './choose';
 import type { Candidate, Refusal, Source } from './source';
 
 /** A chosen image with its bytes. */
-export interface Chosen extends Choice {
+export interface Chosen extends ChosenCandidate {
   readonly firmware: Firmware;
   /** Whether the image differs from that of the last look, or is the first of its name and chip. */
   readonly isNew: boolean;
@@ -52,7 +52,7 @@ export async function lookAt(source: Source, last: LastChosen, ms: number, signa
 }
 
 async function readChosen(
-  choices: readonly Choice[],
+  choices: readonly ChosenCandidate[],
   last: LastChosen,
   signal: AbortSignal,
 ): Promise<{ images: Chosen[]; changed: Refusal[] }> {

@@ -1,7 +1,7 @@
 import type { HomieError } from '../errors';
 import { plainText } from '../plain-text';
 import { inEnglish, phrase, type Value } from '../texts/text';
-import type { Reason } from './choose';
+import type { ChoiceReason } from './choose';
 import type { Chosen, Look } from './look';
 import type { Candidate, Refusal, Source } from './source';
 
@@ -21,7 +21,7 @@ export interface FoundImage {
 }
 
 interface ChosenImage extends FoundImage {
-  readonly reason: Reason;
+  readonly reason: ChoiceReason;
   /** Whether a message was sent for it. */
   readonly sent: boolean;
   /** Why the image was chosen, in one sentence. */
@@ -91,7 +91,7 @@ export function foundImage({ info, filename, source, publishedAt }: Candidate): 
  *
  * @param sent the chosen images for which a message is sent
  */
-export function reportOf(source: Source, look: Look, sent: ReadonlySet<Chosen>, times: Times): LookReport {
+export function lookReport(source: Source, look: Look, sent: ReadonlySet<Chosen>, times: Times): LookReport {
   const { found, chosen, refused } = look;
   return {
     source: source.shown,
@@ -110,7 +110,7 @@ export function reportOf(source: Source, look: Look, sent: ReadonlySet<Chosen>, 
     })),
     counts: { found: found.length, chosen: chosen.length, refused: refused.length, sent: sent.size },
     ...timesOf(times),
-    text: inEnglish(sentenceOf(source, look, sent)),
+    text: inEnglish(lookSentence(source, look, sent)),
   };
 }
 
@@ -141,7 +141,7 @@ function errorFacts({ code, message, hint, retryable, values: { wait } }: HomieE
 }
 
 /** Returns the result of a look in one sentence. */
-export function sentenceOf(source: Source, { chosen, refused }: Look, sent: ReadonlySet<Chosen>): Value {
+export function lookSentence(source: Source, { chosen, refused }: Look, sent: ReadonlySet<Chosen>): Value {
   const values = { source: source.shown, count: refused.length };
   const isClean = refused.length === 0;
   if (chosen.length === 0) return phrase(isClean ? 'lookNothing' : 'lookNothingRefused', values);

@@ -94,7 +94,7 @@ export function named({ name, version, checksum }: FirmwareName): string {
 }
 
 /** Returns one sentence about the devices of a job, for a notification. */
-export function textOf(devices: readonly Update[]): string {
+export function jobText(devices: readonly Update[]): string {
   const [only] = devices;
   if (only === undefined) return 'The job has no devices yet.';
   if (devices.length === 1) return sentenceOf(only);

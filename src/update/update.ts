@@ -1,7 +1,7 @@
 import type { ErrorCode, HomieError } from '../errors';
 import type { ErrorKey, Values } from '../texts/text';
 import { tally } from '../tally';
-import { textOf } from './sentence';
+import { jobText } from './sentence';
 
 const states = [
   'queued',
@@ -254,7 +254,7 @@ export function reportError(error: HomieError, phase?: Phase): ErrorReport {
 /** Returns the summary of a job from its devices. `duration` is in ms. */
 export function summarize(job: string, devices: readonly Update[], duration: number): Summary {
   const counts = tally(devices.map(({ state }) => state));
-  return { job, state: stateOf(counts), counts, devices, duration, text: textOf(devices) };
+  return { job, state: stateOf(counts), counts, devices, duration, text: jobText(devices) };
 }
 
 /** Returns the state of a job by how many of its devices are in each state. */

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { HomieBroker } from '../../src/homie/broker';
 import { configWorkAgain } from '../../src/rollout/config-work';
 import type { Job } from '../../src/rollout/job';
-import { otaWorkAgain, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { otaWorkAgain, type OtaWorkContext } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { type Remaking } from '../../src/rollout/request';
 import { type Answer } from '../../src/rollout/request';
@@ -15,7 +15,7 @@ import { Witness } from './witness';
 /** A connection to the broker, and the requesters that use it. */
 interface Side {
   readonly broker: HomieBroker;
-  readonly around: OtaWorkAround;
+  readonly around: OtaWorkContext;
   readonly requesters: Readonly<Record<ErrandPlan['what'], Requester>>;
   /** Number of listeners at the broker before the requesters exist. */
   readonly listeners: number;

@@ -4,7 +4,7 @@ import { Firmware } from '../../src/firmware/firmware';
 import { defaultSettings as otaDefaults, readSettings as readOta } from '../../src/ota/settings';
 import { configWork } from '../../src/rollout/config-work';
 import { divideByImage } from '../../src/rollout/by-image';
-import { otaWork, type OtaWish, type OtaWorkAround } from '../../src/rollout/ota-work';
+import { otaWork, type OtaWish, type OtaWorkContext } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import type { ImageOrigin } from '../../src/library/choose';
 import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
@@ -86,7 +86,7 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
 }
 
 /** Returns the work that the message of an errand requests. */
-export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkAround): Promise<Work> {
+export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkContext): Promise<Work> {
   const { device: devices = [], payload, options } = messageOf(plan, errand);
   if (errand.what === 'update') return otaWork(await Firmware.from(payload), wishOf(plan, errand), around);
   const rollout = readRollout(rolloutDefaults, options);
@@ -112,7 +112,7 @@ export async function libraryWorks(
   plan: Plan,
   errand: ErrandPlan,
   origin: ImageOrigin,
-  around: OtaWorkAround,
+  around: OtaWorkContext,
 ): Promise<LibraryWork[]> {
   const { broker } = around;
   const { library } = Queue.of(broker);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
-import { glance } from '../../src/firmware/browser-info';
+import { browserInfo } from '../../src/firmware/browser-info';
 import { find, inspect } from '../../src/firmware/inspect';
 import { readMarks } from '../../src/firmware/marks';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
@@ -12,7 +12,7 @@ import { esp32Using, esp8266Using, marked } from './marked';
 /** Bytes as a browser has them. */
 const file = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
 
-describe('a glance at a firmware', () => {
+describe('a browserInfo at a firmware', () => {
   const images = {
     'an image for the ESP8266': buildEsp8266Image({ name: 'my-light', version: '1.2.0', brand: 'acme' }),
     'an image without a name': buildEsp8266Image({ homie: false }),
@@ -39,7 +39,7 @@ describe('a glance at a firmware', () => {
       const known = Object.entries({ size, md5, chip, name, version, brand }).filter(
         ([, value]) => value !== undefined,
       );
-      assert.deepEqual(glance(file(image)), Object.fromEntries(known));
+      assert.deepEqual(browserInfo(file(image)), Object.fromEntries(known));
     });
   }
 
@@ -48,13 +48,13 @@ describe('a glance at a firmware', () => {
     const marks = Buffer.alloc(4 * 1024 * 1024, mark);
     marks[0] = 0xe9;
     const bytes = file(marks);
-    assert.ok(leastTime(() => glance(bytes)) < 600);
+    assert.ok(leastTime(() => browserInfo(bytes)) < 600);
   });
 
   it('says of what is no image nothing but its size and its MD5', () => {
-    assert.deepEqual(glance(file(Buffer.from('hello'))), { size: 5, md5: '5d41402abc4b2a76b9719d911017c592' });
-    assert.deepEqual(glance(new ArrayBuffer(0)), { size: 0, md5: 'd41d8cd98f00b204e9800998ecf8427e' });
-    assert.equal(glance(file(Buffer.of(0xe9))).chip, undefined);
+    assert.deepEqual(browserInfo(file(Buffer.from('hello'))), { size: 5, md5: '5d41402abc4b2a76b9719d911017c592' });
+    assert.deepEqual(browserInfo(new ArrayBuffer(0)), { size: 0, md5: 'd41d8cd98f00b204e9800998ecf8427e' });
+    assert.equal(browserInfo(file(Buffer.of(0xe9))).chip, undefined);
   });
 
   it('takes any bytes, shows no text with control characters, and none that Node-RED would not show', () => {
@@ -69,7 +69,7 @@ describe('a glance at a firmware', () => {
     fc.assert(
       fc.property(begin, fc.array(piece, { maxLength: 20, size: 'max' }), (first, pieces) => {
         const image = Buffer.concat([first, ...pieces]);
-        const { size, md5: _, chip, ...texts } = glance(file(image));
+        const { size, md5: _, chip, ...texts } = browserInfo(file(image));
         assert.equal(size, image.length);
         for (const text of Object.values(texts)) assert.ok(text !== '' && text.length <= 64 && !/\p{Cc}/u.test(text));
         // A header with few segments ends the image before the marks.
@@ -82,7 +82,7 @@ describe('a glance at a firmware', () => {
     );
     assert.ok(shown > 0);
     assert.equal(
-      glance(file(Buffer.from(`\u00e9${' '.repeat(40)}${marked('a\u001b[31m')}`, 'latin1'))).name,
+      browserInfo(file(Buffer.from(`\u00e9${' '.repeat(40)}${marked('a\u001b[31m')}`, 'latin1'))).name,
       undefined,
     );
   });

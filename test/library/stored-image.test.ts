@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { describeImage, flash, isRunBy, isStoredImage, named, type StoredImage } from '../../src/library/stored-image';
+import {
+  describeImage,
+  flash,
+  isRunBy,
+  isStoredImage,
+  imageText,
+  type StoredImage,
+} from '../../src/library/stored-image';
 import { inEnglish } from '../../src/texts/text';
 import { next, raw } from '../ota/lab';
 
@@ -67,9 +74,9 @@ describe('the description of an image', () => {
   });
 
   it('says version, chip and flash size', () => {
-    assert.equal(inEnglish(named(light)), '1.1.0 for esp8266, 1 MB');
+    assert.equal(inEnglish(imageText(light)), '1.1.0 for esp8266, 1 MB');
     const { version: _version, flashSize: _flashSize, ...least } = light;
-    assert.equal(inEnglish(named(least)), `${light.md5} for esp8266, unknown flash size`);
+    assert.equal(inEnglish(imageText(least)), `${light.md5} for esp8266, unknown flash size`);
     assert.equal(inEnglish(flash(524_288)), '512 kB');
     assert.equal(inEnglish(flash(16_777_216)), '16 MB');
   });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { NodeMessage } from 'node-red';
 import { Jobs } from '../../nodes/shared/jobs';
 import { OtaActions } from '../../nodes/homie-ota/ota-actions';
-import { Outbox } from '../../nodes/shared/replies';
+import { Replies } from '../../nodes/shared/replies';
 import { HomieBroker } from '../../src/homie/broker';
 import { defaultSettings as rollout } from '../../src/rollout/settings';
 import type { Job } from '../../src/rollout/job';
@@ -78,7 +78,7 @@ class Node {
         node: 'node',
         store,
         history: store.history,
-        reply: () => this.outbox(),
+        reply: () => this.replies(),
       },
     );
     this.#broker.start();
@@ -99,15 +99,15 @@ class Node {
     return Queue.of(this.#broker).jobs();
   }
 
-  outbox(): Outbox {
+  replies(): Replies {
     const send = ([result]: (NodeMessage | null)[]): void => {
       if (result) this.results.push(result);
     };
-    return new Outbox({ _msgid: '' }, (msg) => structuredClone(msg), send);
+    return new Replies({ _msgid: '' }, (msg) => structuredClone(msg), send);
   }
 
   async send(msg: Record<string, unknown>): Promise<string | undefined> {
-    const error = await this.actions.handle(msg, this.outbox());
+    const error = await this.actions.handle(msg, this.replies());
     return typeof error === 'object' ? error.code : undefined;
   }
 

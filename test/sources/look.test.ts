@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieError } from '../../src/errors';
 import { lookAt } from '../../src/sources/look';
-import { reportOf } from '../../src/sources/report';
+import { lookReport } from '../../src/sources/report';
 import type { Candidate, Findings, Source } from '../../src/sources/source';
 import { buildEsp8266Image, next, running } from '../support/images';
 
@@ -70,7 +70,7 @@ describe('a look', () => {
     }));
     const place = source(() => Promise.resolve({ candidates: Array.from({ length: 300 }, () => one), refused }));
     const look = await lookAt(place, new Map(), LONG, signal);
-    const report = reportOf(place, look, new Set(look.chosen), { startedAt: new Date(0), duration: 1.4 });
+    const report = lookReport(place, look, new Set(look.chosen), { startedAt: new Date(0), duration: 1.4 });
     assert.deepEqual([report.found.length, report.refused.length], [200, 200]);
     assert.deepEqual(report.counts, { found: 300, chosen: 1, refused: 300, sent: 1 });
     assert.equal(report.text, 'Found my-light 1.0.0 in somewhere; refused: 300.');
@@ -85,7 +85,7 @@ describe('a look', () => {
   async function sentence(findings: Findings, isSent: boolean): Promise<string> {
     const place = source(() => Promise.resolve(findings));
     const look = await lookAt(place, new Map(), LONG, signal);
-    return reportOf(place, look, new Set(isSent ? look.chosen : []), { startedAt: new Date(0), duration: 0 }).text;
+    return lookReport(place, look, new Set(isSent ? look.chosen : []), { startedAt: new Date(0), duration: 0 }).text;
   }
 
   it('says whether anything is there, is new, and was refused', async () => {

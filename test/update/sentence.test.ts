@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
-import { ignoredKeys, named, sentenceOf, textOf } from '../../src/update/sentence';
+import { ignoredKeys, named, sentenceOf, jobText } from '../../src/update/sentence';
 import { reportError, summarize, type Update } from '../../src/update/update';
 
 const queued: Update = {
@@ -115,7 +115,7 @@ describe('the sentence about the devices of a job', () => {
     }));
 
   it('counts and names them by what they wait for, and by how they ended', () => {
-    const text = textOf([
+    const text = jobText([
       ...devices(1, { state: 'failed', error: failure }),
       ...devices(6, { state: 'waiting', reason: 'offline' }),
       ...devices(2, { state: 'waiting', reason: 'canary' }),
@@ -130,16 +130,16 @@ describe('the sentence about the devices of a job', () => {
 
   it('says once why devices were skipped after an earlier rollout, and not of those that wait in a stopped job', () => {
     const skipped = devices(2, { state: 'skipped', reason: 'stopped', hint: STOPPED });
-    assert.equal(textOf(skipped), `2 devices: 2 skipped (stopped-0, stopped-1). ${STOPPED}`);
+    assert.equal(jobText(skipped), `2 devices: 2 skipped (stopped-0, stopped-1). ${STOPPED}`);
     const waiting = devices(2, { state: 'waiting', reason: 'stopped' });
-    assert.equal(textOf(waiting), '2 devices: 2 stopped by failures (stopped-0, stopped-1).');
+    assert.equal(jobText(waiting), '2 devices: 2 stopped by failures (stopped-0, stopped-1).');
   });
 
   it('counts every device once, whatever they do', () => {
     const states = fc.constantFrom<Partial<Update>[]>(...[...sentences, ...changes].map(([, update]) => update));
     fc.assert(
       fc.property(fc.array(states, { minLength: 2, maxLength: 30 }), (updates) => {
-        const text = textOf(updates.map((update, index) => ({ ...queued, ...update, device: `d${index}` })));
+        const text = jobText(updates.map((update, index) => ({ ...queued, ...update, device: `d${index}` })));
         const counts = [...text.matchAll(/[:,] (\d+) [^()]+ \(/g)].map(([, count]) => Number(count));
         assert.equal(
           counts.reduce((sum, count) => sum + count, 0),

@@ -1,5 +1,5 @@
 /** A file that is uploaded and inspected. */
-import type { Glance } from '../../../src/firmware/browser-info';
+import type { BrowserInfo } from '../../../src/firmware/browser-info';
 import { firmwareOf } from './job-texts';
 import { FirmwareFacts } from './offer-card';
 import { Button, Icon, ProgressBar, useReveal } from './parts';
@@ -33,7 +33,7 @@ export function UploadCard({ upload, uploading }: UploadCardInput) {
 }
 
 /** Returns what is known of a file: by the inspection in Node-RED, or else by its header. */
-function factsOf({ file, seen, answer }: Uploading): Partial<Glance> & Pick<Glance, 'size'> {
+function factsOf({ file, seen, answer }: Uploading): Partial<BrowserInfo> & Pick<BrowserInfo, 'size'> {
   return answer === undefined ? (seen ?? { size: file.size }) : { ...answer.offer, md5: answer.offer.checksum };
 }
 

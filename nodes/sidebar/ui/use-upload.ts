@@ -1,6 +1,6 @@
 /** The upload of a firmware file. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { glance, type Glance } from '../../../src/firmware/browser-info';
+import { browserInfo, type BrowserInfo } from '../../../src/firmware/browser-info';
 import type { OfferAnswer } from '../answers';
 import { ask, Failure, upload } from './api';
 import type { Feed } from './feed';
@@ -13,7 +13,7 @@ const MAX_FILE = 16 * 1024 * 1024;
 export interface Uploading {
   readonly file: File;
   /** What the file says about itself; undefined until it is read. */
-  readonly seen?: Glance;
+  readonly seen?: BrowserInfo;
   /** 0 to 100. */
   readonly percent: number;
   readonly answer?: OfferAnswer;
@@ -67,7 +67,7 @@ interface Bringing {
 async function bring(file: File, { broker, replace, add, signal }: Bringing): Promise<void> {
   if (file.size > MAX_FILE) throw new Failure(t('upload.tooLarge'));
   const bytes = await read(file);
-  const seen = glance(bytes);
+  const seen = browserInfo(bytes);
   add({ seen });
   if (signal.aborted) return;
   const progress = (percent: number): void => add({ percent });
