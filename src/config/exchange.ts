@@ -250,7 +250,7 @@ class PatchExchange {
     const { broker, device } = this.#address;
     this.#progress.failed(end);
     if (end.open !== undefined) rememberUnconfirmed(broker, device, readObject(step.text()));
-    await broker.locks.left(device, end.open);
+    if (end.stillPending !== true) await broker.locks.left(device, end.open);
     const mayReboot = end.open === 'flashed' || end.open === 'unknown';
     if (mayReboot && !abandon.aborted) {
       const late = this.#late(step, to, transfer);

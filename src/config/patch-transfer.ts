@@ -103,6 +103,7 @@ export class PatchTransfer {
   async #send(): Promise<PatchTransferEnd | Published> {
     const { from, step, settings, sender, report } = this.#input;
     const { broker, device } = from;
+    const isPending = broker.locks.isRebootPending(device);
     try {
       const sent = await publishToDevice(
         {
@@ -122,7 +123,7 @@ export class PatchTransfer {
     } catch (error) {
       if (!(error instanceof HomieError)) throw error;
       if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') return { error, noSubscribers: false };
-      return { kind: 'failed', error };
+      return { kind: 'failed', error, ...(isPending && { stillPending: true }) };
     }
   }
 

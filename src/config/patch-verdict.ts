@@ -27,6 +27,8 @@ export type PatchTransferEnd =
       readonly unproven?: true;
       readonly taken?: readonly string[];
       readonly lost?: readonly LostValue[];
+      /** Nothing was sent, and the reboot for an earlier patch is still pending. */
+      readonly stillPending?: true;
     };
 
 /** A patch that was handed to the socket. */

@@ -1,4 +1,5 @@
 import type { Clock } from './clock';
+import type { Update } from '../update/update';
 import type { JobContext } from './job-device';
 import { soakDevice, type SoakEnd } from './soak';
 
@@ -21,9 +22,9 @@ export class Canaries {
   }
 
   /** Observes a canary. Resolves when the result is known or the job is abandoned. */
-  async observe(device: string): Promise<void> {
+  async observe({ device, config }: Update): Promise<void> {
     const { schedule, save } = this.#context;
-    const end = await this.#lockedEnd(device);
+    const end = await this.#lockedEnd(device, config?.moved !== undefined);
     if (end === undefined) return;
     schedule.apply((plan) => {
       if (end === 'stayed') plan.holds.soaked(device);
@@ -52,9 +53,10 @@ export class Canaries {
   /**
    * Observes the canary while it is locked, so that no other job reboots it.
    *
+   * @param hasMoved whether the device has moved to another address, so that it cannot be observed here
    * @returns undefined when the job was abandoned: a later job can observe the canary again
    */
-  async #lockedEnd(device: string): Promise<SoakEnd | undefined> {
+  async #lockedEnd(device: string, hasMoved: boolean): Promise<SoakEnd | undefined> {
     const { job, task, lifetime } = this.#context;
     const { broker } = task;
     const failed = new AbortController();
@@ -66,6 +68,7 @@ export class Canaries {
     }
     this.#failures.set(device, failed);
     try {
+      if (hasMoved) return 'dozed';
       return await soakDevice(
         { broker, device, clock: this.#clock, ends: (at) => this.#ends(device, at) },
         this.#soak,

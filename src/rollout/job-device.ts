@@ -29,7 +29,7 @@ export interface JobContext {
   /** Called when the job shows these devices otherwise than before; all devices by default. */
   readonly changed: (devices?: readonly string[]) => void;
   /** Observes a canary. */
-  readonly observe: (device: string) => Promise<void>;
+  readonly observe: (canary: Update) => Promise<void>;
 }
 
 /** One device of a job: keeps its record and what was sent to it, and serves it. */
@@ -134,7 +134,7 @@ export class JobDevice {
 
   /** Observes the device as a canary. */
   observe(): void {
-    this.#serving = this.#context.observe(this.id);
+    this.#serving = this.#context.observe(this.update);
   }
 
   /** Forgets how the device ended, so that the job can try it again. */
@@ -252,12 +252,14 @@ export class JobDevice {
     await task.ended(this.id, update, wasResumed);
     await save();
     const isCanary = schedule.plan.ended(this.id, outcome.state);
+    // The plan must know its canaries and failures after a restart, too.
+    if (isCanary || 'error' in outcome) await save();
     // A canary stays locked until it has been observed, so that no other job reboots it.
     if (!isCanary) task.broker.locks.release(this.id, job);
     emit('progress', update);
     emit('result', update);
     schedule.advance();
-    if (isCanary) await observe(this.id);
+    if (isCanary) await observe(update);
   }
 
   async #reportLate(late: Promise<Outcome | undefined>): Promise<void> {

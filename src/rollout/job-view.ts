@@ -84,7 +84,7 @@ export abstract class JobView extends EventEmitter<JobEvents> {
         this.emit('change', [update.device]);
       },
       changed: (ids = [...devices.ids]) => void this.emit('change', ids),
-      observe: (device) => canaries.observe(device),
+      observe: (canary) => canaries.observe(canary),
     };
     const devices = new JobDevices(context, settings.exclude, state);
     const canaries = new Canaries(context, clock, settings.soak);

@@ -38,12 +38,13 @@ export async function soakDevice(
   const watch = broker.watch(device);
   const since = performance.now();
   const canary = new Canary(broker.registry.get(device), since);
-  const limitOf = (isWell: boolean): number => {
+  const limitOf = ({ isWell }: Canary): number => {
     const limit = clock.now() + (isWell ? soak : AWAY_LIMIT);
     ends(isWell ? limit : undefined);
-    return limit;
+    // While we are away ourselves, the canary is not seen.
+    return broker.status.state === 'connected' ? limit : Infinity;
   };
-  let limit = limitOf(canary.isWell);
+  let limit = limitOf(canary);
   try {
     for (;;) {
       const event = await nextUntil({ broker, watch, clock }, limit, signal);
@@ -52,7 +53,7 @@ export async function soakDevice(
       const wasWell = canary.isWell;
       const end = canary.take(event, broker.registry.get(device)?.uptime !== undefined);
       if (end !== undefined) return end;
-      if (canary.isWell !== wasWell) limit = limitOf(canary.isWell);
+      if (canary.isWell !== wasWell || event.attribute === 'connection') limit = limitOf(canary);
     }
   } finally {
     watch.close();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { readPatch } from '../../src/config/patch';
 import { checkConfig, type ConfigCheck } from '../../src/config/check-device';
-import { Lab } from '../ota/lab';
+import { codeOf, Lab } from '../ota/lab';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { bring, patient } from './lab';
 
@@ -12,19 +12,22 @@ function patchOf(size: number): { readonly settings: { readonly greeting: string
   return { settings: { greeting: 'A'.repeat(size - JSON.stringify({ settings: { greeting: '' } }).length) } };
 }
 
-/** Passes all on to a broker and back, but answers a patch by what `answer` makes of its packet id. */
-async function startAnswering(port: number, answer: (id: number) => Buffer, ends: boolean): Promise<Server> {
+/** Passes all on to a broker and back, but answers a patch by what `answer` makes of its packet id, if it does. */
+async function startAnswering(
+  port: number,
+  answer: (id: number) => Buffer | undefined,
+  ends: boolean,
+): Promise<Server> {
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
     client.on('data', (bytes: Buffer) => {
       const topic = bytes.indexOf('/$implementation/config/set');
       const isPublish = topic > 0 && (bytes[0] ?? 0) >> 4 === 3;
-      if (!isPublish) {
+      const id = isPublish && bytes.readUInt16BE(topic + '/$implementation/config/set'.length);
+      const response = id === false ? undefined : answer(id);
+      if (response === undefined) {
         if (!target.destroyed) target.write(bytes);
-        return;
-      }
-      const response = answer(bytes.readUInt16BE(topic + '/$implementation/config/set'.length));
-      if (ends) client.end(response);
+      } else if (ends) client.end(response);
       else client.write(response);
     });
     target.on('data', (bytes: Buffer) => client.writable && client.write(bytes));
@@ -54,10 +57,10 @@ describe('A broker that does not take the patch', () => {
     for (const end of ends.splice(0).toReversed()) await end();
   });
 
-  const open = async (url?: string): Promise<Lab> => {
+  const open = async (url?: string, misbehaviour = {}): Promise<Lab> => {
     const lab = await Lab.open(
       mosquitto.url,
-      { statsInterval: 1 },
+      { statsInterval: 1, misbehaviour },
       { protocolVersion: 5, ...(url !== undefined && { url }) },
     );
     ends.push(() => lab.close());
@@ -106,6 +109,22 @@ describe('A broker that does not take the patch', () => {
       assert.match(outcome.error.message, message);
     });
   }
+
+  it('leaves a device locked that still has to reboot for the patch before', async () => {
+    await start([]);
+    let isRefused = false;
+    const denied = (id: number): Buffer | undefined =>
+      isRefused ? Buffer.of(0x40, 3, id >> 8, id & 255, 135) : undefined;
+    const server = await startAnswering(mosquitto.port, denied, false);
+    ends.push(() => server.close());
+    const lab = await open(urlOf(server), { notIdle: true });
+    const first = await bring(lab, { name: 'New' }, { reboot: 600 });
+    assert.equal(codeOf(first.outcome), 'NOT_APPLIED');
+    isRefused = true;
+    const second = await bring(lab, { name: 'Newer' });
+    assert.equal(codeOf(second.outcome), 'PUBLISH_DENIED');
+    assert.equal(lab.isPending, true);
+  });
 
   for (const [code, message, hint] of [
     [151, /quota is exceeded \(reason code 151\)\. The device has not rebooted since/, /quota/],

@@ -95,6 +95,15 @@ describeWithBrokers('a job that changes configurations', (start) => {
     );
   });
 
+  it('moves one device after the other, and observes no canary where it is not any more', async () => {
+    const [a, b] = [await add(), await add()];
+    const { made } = job({ mqtt: { base_topic: 'garden/' } }, [a.id, b.id], {}, { canary: 1, soak: 600_000 });
+    const summary = await made.run();
+    assert.deepEqual(summary.counts, { succeeded: 2 });
+    assert.deepEqual([a.baseTopic, b.baseTopic], ['garden/', 'garden/']);
+    assert.deepEqual(made.state().plan.soaking, []);
+  });
+
   it('says why a patch was refused, and what could have happened', async () => {
     const device = await add();
     const { made } = job({ wifi: { ssid: 'other' }, name: '' }, [device.id], { allowRisky: false });

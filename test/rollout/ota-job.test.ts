@@ -7,6 +7,8 @@ import type { Update } from '../../src/update/update';
 import { Firmware } from '../../src/firmware/firmware';
 import { check } from '../../src/ota/check';
 import { History } from '../../src/rollout/store/history';
+import type { JobState } from '../../src/rollout/job-state';
+import type { JobView } from '../../src/rollout/job-view';
 import { OtaJob } from '../../src/rollout/ota-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
@@ -147,6 +149,31 @@ describeWithBrokers('a job of several devices', (start) => {
     );
     assert.equal(broker.locks.isRebootPending(device.id), true);
   });
+
+  for (const [what, misbehaviour, expected] of [
+    ['the canary that it observes', {}, (id: string) => ({ soaking: [id], failures: 0 })],
+    ['a failure', { failEraseAt: 0 }, () => ({ soaking: [], failures: 1 })],
+  ] as const) {
+    it(`has stored ${what} when it reports the result`, async () => {
+      const [device, second] = [await add({ misbehaviour }), await add()];
+      await broker.settled();
+      const stored: JobState[] = [];
+      const save = async (changed: JobView): Promise<boolean> => stored.push(changed.state()) > 0;
+      const input = { broker, firmware, choice: { devices: [device.id, second.id] }, settings: patient };
+      const job = new OtaJob(
+        input,
+        { ...sequential, canary: 1, maxFailures: 2, soak: 600_000, spacing: 600_000 },
+        { save },
+      );
+      const result = once(job, 'result');
+      const ended = job.run();
+      await result;
+      const plan = stored.at(-1)?.plan;
+      assert.deepEqual({ soaking: plan?.soaking, failures: plan?.failures }, expected(device.id));
+      await job.abandon();
+      await ended.catch(() => undefined);
+    });
+  }
 
   it('brings the image onto one after the other, and gives one result for each', async () => {
     const [a, b, c] = [await add(), await add(), await add()];

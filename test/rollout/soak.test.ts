@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { HomieBroker } from '../../src/homie/broker';
 import { soakDevice, type SoakEnd } from '../../src/rollout/soak';
 import { running } from '../ota/lab';
-import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
-import { mosquittoAvailable } from '../support/mosquitto';
+import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
+import { TestClock } from '../support/clock';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { untilTrue } from '../support/until-true';
 import { Home } from './home';
 
 const MINUTE = 60_000;
@@ -63,6 +67,39 @@ describe('a canary that is watched', () => {
     await home.pass(10 * MINUTE);
     await soaking;
     assert.equal(end, 'stayed');
+  });
+
+  it('is not taken for away while we are away ourselves', async () => {
+    const server = await startMosquitto({ persistence: true });
+    const reconnect = { min: 20, max: 100 };
+    const broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/', reconnect });
+    const { registry } = broker;
+    const device = new SimulatedDevice({ url: server.url, id: 'soak-outage', image: running, uptime: 3600 });
+    const hears = async (): Promise<void> => {
+      await untilTrue(registry, 'event', () => registry.get(device.id)?.uptime?.live === true);
+    };
+    const clock = new TestClock();
+    broker.start();
+    try {
+      await Promise.all([hears(), device.start()]);
+      let end: SoakEnd | undefined;
+      const observed: { until?: number | undefined } = {};
+      const ends = (at?: number): void => void (observed.until = at);
+      const { signal } = new AbortController();
+      const input = { broker, device: device.id, clock, ends };
+      const soaking = soakDevice(input, 10 * MINUTE, signal).then((how) => (end = how));
+      await Promise.all([once(broker, 'status'), server.kill()]);
+      await clock.pass(4 * MINUTE);
+      assert.equal(end, undefined);
+      await server.restart();
+      while (observed.until === undefined) await turn();
+      await clock.pass(10 * MINUTE);
+      assert.equal(await soaking, 'stayed');
+    } finally {
+      await device.stop();
+      await broker.close();
+      await server.stop();
+    }
   });
 
   it('has its time start again when it merely reconnects', async () => {
