@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import type { DeviceState } from '../../src/homie/device';
+import type { ConnectionStatus } from '../../src/mqtt/connection';
 import { isFinal, type Outcome } from '../../src/update/update';
 import { History } from '../../src/rollout/store/history';
 import { Job } from '../../src/rollout/job';
@@ -23,7 +24,7 @@ export const NODE = 'node';
 /** How the transfer to a device ends. After `lost`, the transfer may be repeated. */
 export type End = 'taken' | 'lost' | 'other' | 'gone';
 
-/** A broker that is not connected. The test puts what is known of devices into its registry. */
+/** A broker that seems to be connected. The test puts what is known of devices into its registry. */
 class StillBroker extends HomieBroker {
   static #count = 0;
 
@@ -34,6 +35,10 @@ class StillBroker extends HomieBroker {
 
   override get isSettled(): boolean {
     return true;
+  }
+
+  override get status(): ConnectionStatus {
+    return { state: 'connected', protocolVersion: 5 };
   }
 }
 
