@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import { HomieError } from '../../errors';
 import { isFree, readClaim, watch, type Watched } from './folder-claim';
+import { codeOf, realFolder, saysUnwritable } from './folder-path';
 import { OwnerFiles, type OwnerFile } from './owner-file';
+import { isMissing } from './whole-file';
 
 /** Times in ms. */
 export interface LockTiming {
@@ -20,9 +20,6 @@ export interface LockTiming {
 }
 
 const defaultTiming: LockTiming = { beat: 2_000, look: 1_000, silence: 20_000, trust: 15_000 };
-
-/** Errors that say nothing about the folder. */
-const TRANSIENT = new Set<unknown>(['EEXIST', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']);
 
 /** A period in which the folder is ours. */
 interface Ownership {
@@ -56,7 +53,7 @@ function table(): Map<string, FolderLock> {
  * file.
  */
 export class FolderLock extends EventEmitter<{
-  /** This process has taken over the folder from another process. */
+  /** This process has taken the folder after it was known, or feared, that another process uses it. */
   owned: [];
   /** Another process has taken the folder. */
   lost: [];
@@ -70,6 +67,10 @@ export class FolderLock extends EventEmitter<{
   #ownership: Ownership | undefined;
   #watched: Watched | undefined;
   #inUse = false;
+  /** Since when looks at the folder have failed, in ms of `performance.now()`. */
+  #blindSince: number | undefined;
+  /** Whether `decided` has answered that the folder is not ours. */
+  #isDenied = false;
   #decision = deferred();
 
   private constructor(folder: string, timing: LockTiming) {
@@ -105,8 +106,8 @@ export class FolderLock extends EventEmitter<{
     this.#wake();
     this.release();
     this.#drop();
-    this.#inUse = false;
-    this.#watched = undefined;
+    this.#inUse = this.#isDenied = false;
+    this.#watched = this.#blindSince = undefined;
     this.#decision.resolve();
   }
 
@@ -183,24 +184,39 @@ export class FolderLock extends EventEmitter<{
 
   /** Takes the folder if it is free. */
   async #look(ended: AbortSignal): Promise<void> {
+    let isFolderThere = false;
+    // Without any sign of another owner, a folder in which no file can be created is free.
+    let isOpen = this.#watched === undefined && !this.#inUse;
     try {
       await mkdir(this.folder, 0o700).catch((error: unknown) => {
         if (codeOf(error) !== 'EEXIST') throw error;
       });
+      isFolderThere = true;
       const latest = await this.#files.latest();
       if (ended.aborted) return;
       if (latest === undefined) await this.#take(1, undefined, ended);
       else {
         this.#watched = watch(this.#watched, latest, performance.now(), 2 * this.#timing.look);
         const claim = readClaim(latest.text);
-        if (isFree(this.#watched, this.#timing.silence)) await this.#take(latest.generation + 1, claim?.token, ended);
+        isOpen = isFree(this.#watched, this.#timing.silence);
+        if (isOpen) await this.#take(latest.generation + 1, claim?.token, ended);
         else if (this.#watched.alive) this.#yield();
       }
+      this.#blindSince = undefined;
     } catch (error) {
-      if (ended.aborted || TRANSIENT.has(codeOf(error))) return;
+      if (ended.aborted || this.#ownership !== undefined) return;
+      // A file that is missing may just have been deleted; a folder that cannot be made is missing for all.
+      const isUnwritable = saysUnwritable(error) || (isMissing(error) && !isFolderThere);
       // This process cannot create a file in the folder, so it continues without, as it does for its other files there.
-      if (this.#ownership === undefined) this.#own({ token: randomUUID() });
+      if (isUnwritable && isOpen) this.#own({ token: randomUUID() });
+      else this.#wasBlind(performance.now());
     }
+  }
+
+  /** Another process may own the folder while looks fail, so this one waits on. `decided` does not. */
+  #wasBlind(at: number): void {
+    this.#blindSince ??= at;
+    if (at - this.#blindSince >= this.#timing.silence) this.#deny();
   }
 
   async #take(generation: number, before: string | undefined, ended: AbortSignal): Promise<void> {
@@ -219,10 +235,16 @@ export class FolderLock extends EventEmitter<{
 
   #own(ownership: Ownership): void {
     this.#ownership = ownership;
-    const wasInUse = this.#inUse;
-    this.#inUse = false;
+    const wasDenied = this.#isDenied;
+    this.#inUse = this.#isDenied = false;
+    this.#blindSince = undefined;
     this.#decision.resolve();
-    if (wasInUse) this.emit('owned');
+    if (wasDenied) this.emit('owned');
+  }
+
+  #deny(): void {
+    this.#isDenied = true;
+    this.#decision.resolve();
   }
 
   /** Gives up the folder, because another process was seen to use it. */
@@ -230,7 +252,7 @@ export class FolderLock extends EventEmitter<{
     const hadIt = this.#ownership !== undefined;
     this.#drop();
     this.#inUse = true;
-    this.#decision.resolve();
+    this.#deny();
     if (hadIt) this.emit('lost');
   }
 
@@ -263,17 +285,4 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
     resolve = settle;
   });
   return { promise, resolve };
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
-function realFolder(folder: string): string {
-  const absolute = path.resolve(folder);
-  try {
-    return path.join(realpathSync(path.dirname(absolute)), path.basename(absolute));
-  } catch {
-    return absolute;
-  }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import fs, { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { claimText, isFree, watch, type Watched } from '../../../src/rollout/store/folder-claim';
 import { FolderLock, type LockTiming } from '../../../src/rollout/store/folder-lock';
 import { LockProcess } from '../../support/lock-process';
@@ -155,6 +156,56 @@ describe('the lock of a folder', () => {
   it('is granted where no process could create a file', async () => {
     await writeFile(folder, '');
     assert.ok(await enter(patient).decided());
+  });
+
+  it('is not taken when the folder is away for a moment while its owner lives', async () => {
+    const owner = start(patient);
+    assert.equal((await owner.told('decided')).isOwner, true);
+    const lock = enter(patient);
+    assert.equal(await lock.decided(), false);
+    let taken = 0;
+    lock.on('owned', () => (taken += 1));
+    const watchFor = async (ms: number): Promise<void> => {
+      for (const until = performance.now() + ms; performance.now() < until;) {
+        assert.equal(lock.isOwner, false);
+        await setTimeout(5);
+      }
+    };
+    await rename(parent, `${parent}-away`);
+    try {
+      await watchFor(20 * patient.look);
+    } finally {
+      await rename(`${parent}-away`, parent);
+    }
+    await watchFor(20 * patient.look);
+    assert.equal(taken, 0);
+    const owned = once(lock, 'owned');
+    await owner.end('SIGKILL');
+    await owned;
+    assert.ok(lock.isOwner);
+  });
+
+  it('is not taken while the folder cannot be read, and nobody waits for that for long', async () => {
+    const { readdir: original } = fs;
+    const failing = async (): Promise<never> => {
+      throw Object.assign(new Error('EIO: i/o error, scandir'), { code: 'EIO' });
+    };
+    Object.assign(fs, { readdir: failing });
+    try {
+      const lock = enter({ ...patient, silence: 200 });
+      assert.equal(await lock.decided(), false);
+      assert.equal(lock.whyNot()?.code, 'USER_DIR_IN_USE');
+      const owned = once(lock, 'owned');
+      Object.assign(fs, { readdir: original });
+      await owned;
+      assert.ok(lock.isOwner);
+    } finally {
+      Object.assign(fs, { readdir: original });
+    }
+  });
+
+  it('is granted where the folder cannot be made', async () => {
+    assert.ok(await enter(patient, path.join(parent, 'missing', 'homie-ota')).decided());
   });
 
   it('writes into no file that a link leads to', async () => {
