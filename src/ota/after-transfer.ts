@@ -44,7 +44,10 @@ export async function afterTransfer(
       if (end.answer === undefined) return failed(end.error);
       return settleStaged({ stuck, error: end.error, sent, again: false }, await answerOf(end, stuck));
     case 'stuck':
-      return mayRestart && settings.recoverReboot && (await restart(stuck)) ? free(end.error, true) : failed(end.error);
+      // Nothing is staged: the restart only frees the device for another attempt, which a cancel forbids.
+      return mayRestart && settings.recoverReboot && (await restart(stuck, { cancel: sent.sender.cancel }))
+        ? free(end.error, true)
+        : failed(end.error);
   }
 }
 

@@ -10,11 +10,12 @@ import { rememberBase64 } from './base64-failures';
 import { decide } from './decide';
 import { encode, type Encoded } from './encoding';
 import { lateOutcome } from './late';
+import { again, ended, wait, type Next } from './next';
 import { isReady, untilReady } from '../homie/presence';
-import { ASK_AGAIN, askStaleUpdate, type StuckDevice } from './recovery';
+import { ASK_AGAIN, askStaleUpdate, askWithin, type StuckDevice } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
-import { sightingOf, type Sighting } from '../homie/gate';
+import { sightingOf, type Obstacle, type Sighting } from '../homie/gate';
 import { DeviceObserver } from '../homie/device-observer';
 import { transfer, type TransferInput } from './transfer';
 import { openEnd, type SentEnd } from './transfer-end';
@@ -90,12 +91,6 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
   }
 }
 
-/** What follows a look at the device: the end, another look, or the wait for another turn. */
-type Next = { readonly kind: 'ended'; readonly outcome: Outcome } | { readonly kind: 'again' | 'wait' };
-
-const again: Next = { kind: 'again' };
-const wait: Next = { kind: 'wait' };
-
 class OtaExchange {
   readonly #input: ExchangeInput;
   readonly #watch: DeviceWatch;
@@ -170,9 +165,11 @@ class OtaExchange {
 
   /** Asks about an update that stopped in the middle: it may be another updater's. */
   async #lookInTheMiddle(known: Device): Promise<Next> {
-    const answer = await askStaleUpdate(this.#look(known));
+    const { cancel, abandon, mayBegin } = this.#input;
+    const answer = await askWithin(this.#look(known), { cancel, mayBegin });
+    if (typeof answer !== 'string') return this.#notSent(answer.notSent);
     // Do not ask again without a pause.
-    if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, this.#input.abandon);
+    if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, abandon);
     // Much may have changed meanwhile, so decide again.
     if (answer === 'idle' || answer === 'idle_or_staged' || answer === 'gone') return again;
     return ended({ state: 'rejected', error: inTheMiddle(answer) });
@@ -231,9 +228,15 @@ class OtaExchange {
     }
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
-    report({ state: end.why === 'halted' ? 'queued' : 'waiting', attempt: this.#attempt });
-    if (end.why === 'canceled' || end.why === 'abandoned') return ended(this.#notReady(abandon.reason));
-    return end.why === 'halted' || this.#failure === undefined ? wait : again;
+    return this.#notSent(end.why);
+  }
+
+  /** Returns what follows when something forbade the question or the image. */
+  #notSent(why: Obstacle): Next {
+    const { abandon, report } = this.#input;
+    report({ state: why === 'halted' ? 'queued' : 'waiting', attempt: this.#attempt });
+    if (why === 'canceled' || why === 'abandoned') return ended(this.#notReady(abandon.reason));
+    return why === 'halted' || this.#failure === undefined ? wait : again;
   }
 
   /** Keeps watching a device that may still boot the image. Sends nothing, and the job does not wait. */
@@ -293,8 +296,4 @@ class OtaExchange {
     const isAllowed = this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
     return possible && isAllowed ? again : ended({ state: 'failed', error });
   }
-}
-
-function ended(outcome: Outcome): Next {
-  return { kind: 'ended', outcome };
 }

@@ -1,7 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
 import { dialectOf, type Dialect } from '../homie/dialect';
-import { publishToDevice, sightingOf } from '../homie/gate';
+import { publishToDevice, sightingOf, type NotSent, type Sender } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import { reachedUptime, restartShown } from '../homie/uptime';
@@ -21,6 +21,9 @@ export interface StuckDevice {
   /** Aborted when the device can no longer be watched. */
   readonly abandon: AbortSignal;
 }
+
+/** What forbids a question or a restart besides the gate; nothing after a transfer of our own, which they end safely. */
+export type AskLimits = Pick<Sender, 'cancel' | 'mayBegin'>;
 
 /** How long the broker may take to acknowledge a question or an empty patch, in ms. */
 const SMALL_PUBLISH = 10_000;
@@ -47,18 +50,20 @@ export type StaleUpdate =
  * A device in the middle of a live update answers after that update.
  */
 export async function askStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate> {
-  const answer = await ask(stuck);
-  return answer === 'unsent' ? 'gone' : answer;
+  const answer = await askWithin(stuck, {});
+  return typeof answer === 'string' ? answer : 'gone';
 }
 
-async function ask(stuck: StuckDevice): Promise<StaleUpdate | 'unsent'> {
+/** Asks as `askStaleUpdate` does, if the limits allow it. Returns why if the question was not sent. */
+export async function askWithin(stuck: StuckDevice, limits: AskLimits): Promise<StaleUpdate | NotSent> {
   const { broker, device, settings, observer } = stuck;
   const known = broker.registry.get(device);
   const dialect = dialectOf(known);
   const level = levelOf(dialect, known, stuck.md5);
   if (level === undefined) return 'silence';
   const topic = `${broker.baseTopic}${device}/$implementation/ota/firmware/${level}`;
-  if (!(await sendSmall(stuck, topic, dialect.question.payload))) return 'unsent';
+  const unsent = await sendSmall(stuck, topic, dialect.question.payload, limits);
+  if (unsent !== undefined) return unsent;
   let until = observer.clock() + settings.accepted;
   let isFirstHere = false;
   for (;;) {
@@ -130,12 +135,13 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
   const before = running();
   let until = observer.clock() + settings.ready;
   for (let asked = 0; ;) {
-    const answer = await ask(stuck);
+    const answer = await askWithin(stuck, {});
+    const isUnsent = typeof answer !== 'string';
     // Sending may be blocked for a moment, for instance while the lock of the user directory is confirmed.
-    if (answer === 'unsent') await pass(observer, observer.clock() + ASK_AGAIN);
+    if (isUnsent) await pass(observer, observer.clock() + ASK_AGAIN);
     else if (answer !== 'gone') return answer;
     else asked += 1;
-    const wasCut = answer === 'unsent' && !stuck.broker.isSettled;
+    const wasCut = isUnsent && !stuck.broker.isSettled;
     if (!(await isBack(stuck))) return 'gone';
     if (wasCut) {
       // The question was lost with our own connection.
@@ -143,7 +149,7 @@ export async function abortStaleUpdate(stuck: StuckDevice): Promise<StaleUpdate 
       until = observer.clock() + settings.ready;
     }
     if (before !== undefined && running() !== before) return 'changed';
-    if (asked === ASKED || (answer === 'unsent' && observer.clock() >= until)) return 'gone';
+    if (asked === ASKED || (isUnsent && observer.clock() >= until)) return 'gone';
   }
 }
 
@@ -169,13 +175,14 @@ async function isBack({ broker, device, observer, settings, abandon }: StuckDevi
  *
  * @returns whether the device is ready again and its uptime shows the reboot
  */
-export async function restart(stuck: StuckDevice): Promise<boolean> {
+export async function restart(stuck: StuckDevice, limits: AskLimits = {}): Promise<boolean> {
   const { broker, device, settings, observer } = stuck;
   const publishedAt = performance.now();
   const known = broker.registry.get(device);
   const before = known === undefined ? { value: 0, at: publishedAt } : reachedUptime(known, publishedAt);
   observer.expectAnother();
-  if (!(await sendSmall(stuck, `${broker.baseTopic}${device}/$implementation/config/set`, '{}'))) return false;
+  const topic = `${broker.baseTopic}${device}/$implementation/config/set`;
+  if ((await sendSmall(stuck, topic, '{}', limits)) !== undefined) return false;
   const until = observer.clock() + settings.reboot + settings.ready;
   for (;;) {
     if ((await observer.next(until)) === undefined) return false;
@@ -190,13 +197,19 @@ export async function restart(stuck: StuckDevice): Promise<boolean> {
   }
 }
 
-/** Publishes a question or an empty patch, and returns whether the broker has it. */
-async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | string): Promise<boolean> {
+/** Publishes a question or an empty patch. Returns why if the broker does not have it. */
+async function sendSmall(
+  stuck: StuckDevice,
+  topic: string,
+  payload: Buffer | string,
+  limits: AskLimits,
+): Promise<NotSent | undefined> {
   const { broker, device, job, abandon } = stuck;
   const isRestart = typeof payload === 'string';
   try {
     const sent = await publishToDevice(
       {
+        ...limits,
         broker,
         device,
         job,
@@ -207,11 +220,12 @@ async function sendSmall(stuck: StuckDevice, topic: string, payload: Buffer | st
       },
       { topic, payload, qos: 1, timeout: SMALL_PUBLISH },
     );
-    if (!('notSent' in sent)) return true;
+    if (!('notSent' in sent)) return undefined;
+    abandon.throwIfAborted();
+    return sent;
   } catch (error) {
     abandon.throwIfAborted();
     if (!isConnectionGone(error)) throw error;
+    return { notSent: 'changed' };
   }
-  abandon.throwIfAborted();
-  return false;
 }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { HomieError } from '../../src/errors';
+import { DeviceLocks } from '../../src/homie/lock';
+import { OtaJob } from '../../src/rollout/ota-job';
 import type { Change, Outcome } from '../../src/update/update';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
-import { codeOf, type Lab, large, next, raw, running, withLab as withLabAt } from './lab';
+import { codeOf, type Lab, large, next, patient, raw, running, sequential, withLab as withLabAt } from './lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { untilTrue } from '../support/until-true';
 
@@ -354,6 +357,63 @@ describeWithBrokers('while an update runs', (start) => {
       } finally {
         await later.broker.close();
       }
+    }));
+
+  /** Runs a test with a device of which a retained status says that it is in the middle of an update. */
+  const withRetained206 = (test: (lab: Lab, later: Lab) => Promise<void>): Promise<void> =>
+    withLab({}, async (lab) => {
+      const topic = `homie/${lab.device.id}/$implementation/ota/status`;
+      await lab.broker.connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: HANG_LIMIT });
+      const later = await lab.later();
+      try {
+        await test(lab, later);
+      } finally {
+        await later.broker.close();
+      }
+    });
+
+  it('asks nothing while nothing may be sent, and obeys a cancel meanwhile', () =>
+    withRetained206(async ({ device }, { broker: use }) => {
+      const unguard = DeviceLocks.guard(() => new HomieError('USER_DIR_IN_USE'));
+      try {
+        const job = new OtaJob(
+          { broker: use, firmware: await raw(next), choice: { devices: [device.id] }, settings: patient },
+          sequential,
+        );
+        const ended = job.run();
+        // Long enough for several turns of the device.
+        let changes = 0;
+        await untilTrue(job, 'progress', () => (changes += 1) > 3);
+        job.cancel();
+        assert.equal((await ended).devices[0]?.state, 'canceled');
+        assert.deepEqual(device.received, []);
+      } finally {
+        unguard();
+      }
+    }));
+
+  it('asks nothing when it is canceled while the image is compared', () =>
+    withRetained206(async ({ device }, later) => {
+      const cancel = new AbortController();
+      const image = await raw(next);
+      const alternativeChecksums = async (): Promise<ReadonlySet<string>> => {
+        cancel.abort();
+        return image.alternativeChecksums();
+      };
+      const { outcome } = await later.bring({ ...image, alternativeChecksums }, {}, { cancel: cancel.signal });
+      assert.equal(outcome.state, 'canceled');
+      assert.deepEqual(device.received, []);
+    }));
+
+  it('does not restart a device whose updater is stuck after a cancel', () =>
+    withStuckUpdater(async (lab) => {
+      const cancel = new AbortController();
+      const onChange = ({ phase }: Change): void => {
+        if (phase === 'sending') cancel.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { cancel: cancel.signal, onChange });
+      assert.equal(codeOf(outcome), 'UPDATER_STUCK');
+      assert.deepEqual(lab.device.patches, []);
     }));
 
   it('keeps off a device whose firmware answers that it is busy', () =>
