@@ -1,51 +1,18 @@
 import { asHomieError, HomieError } from '../errors';
-import type { HomieBroker } from '../homie/broker';
-import { runningFirmware, type Device } from '../homie/device';
+import { runningFirmware } from '../homie/device';
 import type { Obstacle } from '../homie/gate';
-import type { Change, Outcome } from '../update/update';
-import type { Check } from './check';
-import type { JsonObject } from './json';
+import { DeviceLocks } from '../homie/lock';
+import type { Outcome } from '../update/update';
+import { within } from './json';
 import { checkDevicePatch, readyAt, rememberUnconfirmed } from './check-device';
-import { MOST_SENT, type MissedPatch } from './missed';
+import { MOST_SENT } from './missed';
 import { Relocation, type Address } from './relocation';
 import { endUnsent, PatchProgress } from './report';
 import { PatchTransfer, type PatchTransferInput } from './patch-transfer';
 import type { PatchTransferEnd } from './patch-verdict';
-import type { ConfigSettings } from './settings';
 import { readObject } from './patch';
+import type { PatchInput } from './patch-input';
 import type { PatchStep } from './patch-step';
-
-/** One patch for one device. */
-export interface PatchInput {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** The job that holds the lock of the device. */
-  readonly job: string;
-  /** The patch, as returned by `readPatch`. */
-  readonly patch: JsonObject;
-  readonly settings: ConfigSettings;
-  /**
-   * Aborted when the user cancels. Obeyed until the patch is handed to the socket; after that, nothing is sent again.
-   */
-  readonly cancel: AbortSignal;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
-  /** Called as a patch is handed to the socket: returns whether the job may send now. */
-  readonly mayBegin?: () => boolean;
-  /** Called when a patch is handed to the socket, so that it is too late to cancel. */
-  readonly handedOver?: () => void;
-  /** Awaited before each publish. From then on, the device is judged by what it does. Returns `Sender.isStored`. */
-  readonly begin?: (device: Device, check: Check, done: number) => Promise<boolean>;
-  /** Called if a step that was begun was not published after all. */
-  readonly unsent?: () => void;
-  /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
-  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
-  /** The patch that the device missed before. */
-  readonly before?: MissedPatch | undefined;
-  /** Called if the device fell asleep without a sign of the patch. Omitted if nobody waits for its next wake. */
-  readonly missed?: (patch: MissedPatch) => void;
-}
 
 /**
  * Changes the configuration of a device, and verifies that the device took it. The caller holds the lock of the device.
@@ -129,8 +96,7 @@ class PatchExchange {
     const { cancel } = this.#input;
     const from = this.#address;
     for (;;) {
-      // The device was ready after its last reboot, but the device or the broker may have gone since.
-      const refused = this.#progress.done > 0 ? await this.#stillReady(from, stop) : undefined;
+      const refused = this.#progress.done > 0 ? await this.#untilNext(from, stop) : undefined;
       if (refused !== undefined) return ended(refused);
       const transfer = await this.#begin(step, to);
       const end = await transfer.run();
@@ -143,8 +109,6 @@ class PatchExchange {
       }
       const next = this.#notSent(end.why);
       if (next.kind !== 'again') return next;
-      // A change that was begun is completed when the job may send again.
-      if (end.why === 'halted') await from.watch.next(performance.now() + HALTED, stop);
     }
   }
 
@@ -216,16 +180,39 @@ class PatchExchange {
     };
   }
 
-  async #stillReady(address: Address, stop: AbortSignal): Promise<Outcome | undefined> {
+  /**
+   * Waits between two steps until the job may send and the device is ready: the device was ready after its last reboot,
+   * but the device or the broker may have gone since.
+   *
+   * @returns the outcome if the next step must not be sent
+   */
+  async #untilNext(address: Address, stop: AbortSignal): Promise<Outcome | undefined> {
     const { settings, cancel, abandon } = this.#input;
     try {
-      await address.untilReadyAgain(settings.reboot, stop);
+      do {
+        await this.#whileHalted(address, stop);
+        await address.untilReadyAgain(settings.reboot, stop);
+      } while (this.#isHalted);
       return undefined;
     } catch (error) {
       if (abandon.aborted) throw error;
       if (cancel.aborted) return this.#progress.outcome({ state: 'canceled' });
       return this.#progress.outcome({ state: 'failed', error: asHomieError(error) });
     }
+  }
+
+  /** Waits while the job must not send. Stores once that nothing is in flight, and nothing while the wait lasts. */
+  async #whileHalted({ watch }: Address, stop: AbortSignal): Promise<void> {
+    if (!this.#isHalted) return;
+    const { unsent, report } = this.#input;
+    unsent?.();
+    report({ state: 'queued', config: this.#progress.report() });
+    while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
+  }
+
+  /** Whether the gate would refuse the next step as `halted`. */
+  get #isHalted(): boolean {
+    return this.#input.mayBegin?.() === false || DeviceLocks.refusal !== undefined;
   }
 
   /**
@@ -285,13 +272,6 @@ class PatchExchange {
 
 function ended(outcome: Outcome): Next {
   return { kind: 'ended', outcome };
-}
-
-/** Returns the paths that lie at or below one of the roots. */
-function within(paths: readonly string[], roots: readonly string[]): string[] {
-  return paths.filter((path) =>
-    roots.some((root) => path === root || (path.startsWith(root) && /^[.[]/.test(path.slice(root.length)))),
-  );
 }
 
 /** How often a change that was paused in the middle checks whether it may continue, in ms. */

@@ -53,3 +53,10 @@ export function pathText(keys: Keys): string {
     return path === '' ? key : `${path}.${key}`;
   }, '');
 }
+
+/** Returns the paths that lie at or below one of the roots. */
+export function within(paths: readonly string[], roots: readonly string[]): string[] {
+  return paths.filter((path) =>
+    roots.some((root) => path === root || (path.startsWith(root) && /^[.[]/.test(path.slice(root.length)))),
+  );
+}

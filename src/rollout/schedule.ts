@@ -37,9 +37,9 @@ export class Schedule {
     return this.plan.hold(this.isOpen);
   }
 
-  /** Returns what keeps a queued device from starting. */
+  /** Returns what keeps a queued device from starting, or from continuing a change in several steps. */
   holdOf(device: string): Hold | undefined {
-    return this.plan.waits(device) ? this.hold : undefined;
+    return this.plan.waits(device) || !this.maySend ? this.hold : undefined;
   }
 
   /** When the time window opens next; now if it is open. */

@@ -60,7 +60,11 @@ export async function serveDevice(device: string, input: ServeInput): Promise<Ou
         continue;
       }
       const outcome = await exchange(device, input);
-      if (outcome?.state === 'canceled') return stopped(stop);
+      if (outcome?.state === 'canceled') {
+        // What the device has taken before.
+        const { config } = outcome;
+        return { ...stopped(stop), ...(config && { config }) };
+      }
       if (outcome !== undefined) return outcome;
       missed = true;
       turn.notSent();
