@@ -42,6 +42,8 @@ export async function bringPatch(input: PatchInput): Promise<Outcome | undefined
     const why = abandon.aborted ? new HomieError('ABANDONED') : asHomieError(error);
     return progress.outcome({ state: 'failed', error: why });
   } finally {
+    // A reboot that is still pending protects the device itself; its new address must be free for a corrected patch.
+    relocation.release();
     void exchange.late.then(() => relocation.close());
   }
 }

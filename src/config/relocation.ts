@@ -131,10 +131,14 @@ export class Relocation {
     return moves;
   }
 
-  /** Closes all watches and connections, and releases all locks. */
+  /** Releases the locks of the addresses to which the device was to move. */
+  release(): void {
+    for (const release of this.#release.splice(0)) release();
+  }
+
+  /** Closes all watches and connections. */
   async close(): Promise<void> {
     for (const { watch } of this.#addresses) watch.close();
-    for (const release of this.#release) release();
     await Promise.all(this.#brokers.map((broker) => broker.close()));
   }
 
@@ -165,8 +169,7 @@ export class Relocation {
     if (there !== undefined && !isLeftover(there, this.#known())) throw new HomieError('DEVICE_ID_TAKEN');
     const { start } = this;
     const job = start.broker.locks.holder(start.device) ?? '';
-    broker.locks.acquire(device, job);
-    this.#release.push(() => broker.locks.release(device, job));
+    this.#release.push(broker.locks.reserve(device, job));
     return new Address(broker, device);
   }
 

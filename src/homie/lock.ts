@@ -109,6 +109,23 @@ export class DeviceLocks {
   }
 
   /**
+   * Gives the address to a job as `acquire` does.
+   *
+   * @returns a function that releases what was acquired here, and nothing that the job had before or gets elsewhere
+   */
+  reserve(id: string, job: string): () => void {
+    const hadIt = this.holder(id) === job;
+    this.acquire(id, job);
+    if (hadIt) return () => undefined;
+    const hold = this.#enter(id);
+    return () => {
+      if (hold.job !== job) return;
+      delete hold.job;
+      pruneHold(hold);
+    };
+  }
+
+  /**
    * Returns why a job would not get the device now, by the rules of `acquire`.
    *
    * @param job the job that asks; left out for a job that does not exist yet

@@ -35,7 +35,7 @@ export async function bring(
   lab: Pick<Lab, 'broker' | 'device'>,
   patch: unknown,
   settings: Partial<ConfigSettings> = {},
-  options: { cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
+  options: { job?: string; cancel?: AbortSignal; abandon?: AbortSignal; onChange?: (change: Change) => void } = {},
 ): Promise<Brought> {
   const changes: Change[] = [];
   const report = (change: Change): void => {
@@ -44,8 +44,9 @@ export async function bring(
   };
   const never = new AbortController().signal;
   const device = lab.device.id;
+  const { job = 'test' } = options;
   let late: Promise<Outcome | undefined> | undefined;
-  lab.broker.locks.acquire(device, 'test', 'patch');
+  lab.broker.locks.acquire(device, job, 'patch');
   const watch = lab.broker.watch(device);
   try {
     let outcome: Outcome | undefined;
@@ -60,7 +61,7 @@ export async function bring(
       outcome = await bringPatch({
         broker: lab.broker,
         device,
-        job: 'test',
+        job,
         patch: readPatch(patch),
         settings: { ...patient, ...settings },
         cancel: options.cancel ?? never,
@@ -74,7 +75,7 @@ export async function bring(
     return { outcome, changes, late };
   } finally {
     watch.close();
-    lab.broker.locks.release(device, 'test');
+    lab.broker.locks.release(device, job);
   }
 }
 

@@ -140,6 +140,18 @@ describeWithBrokers('a device that moves to other topics', (start) => {
       assert.equal(lab.broker.locks.isRebootPending('lamp'), false);
     }));
 
+  it('takes a corrected patch of another job at once after it refused to move', () =>
+    withLab(broker.url, { id: 'fix', statsInterval: 1 }, async (lab) => {
+      const [abandon, move] = [new AbortController(), { device_id: 'fix-2', mqtt: { base_topic: 'garden/' } }];
+      const refused = await bring(lab, { ...move, settings: { percentage: 101 } }, quick, { abandon: abandon.signal });
+      assert.equal(codeOf(refused.outcome), 'NOT_APPLIED');
+      assert.equal(lab.broker.locks.isRebootPending('fix'), true);
+      const { outcome } = await bring(lab, { ...move, settings: { percentage: 42 } }, {}, { job: 'another' });
+      assert.equal(codeOf(outcome), 'succeeded', 'error' in outcome ? outcome.error.message : '');
+      abandon.abort();
+      await refused.late;
+    }));
+
   it('is NOT_BACK when it leaves and is seen nowhere', () =>
     withLab(broker.url, { id: 'stray', misbehaviour: { neverBack: true } }, async (lab) => {
       const abandon = new AbortController();
