@@ -294,7 +294,7 @@ export class JobDevice {
   #updateOf(entry: Entry): Update {
     const { lifetime, schedule } = this.#context;
     const duration = Math.round(entry.duration ?? lifetime.elapsed);
-    const reason = entry.state === 'queued' ? schedule.holdOf(this.id) : undefined;
+    const reason = entry.state === 'queued' ? schedule.holdOf(this.id, entry.config !== undefined) : undefined;
     return reason === undefined ? { ...entry, duration } : { ...entry, state: 'waiting', reason, duration };
   }
 }

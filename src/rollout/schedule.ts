@@ -37,9 +37,9 @@ export class Schedule {
     return this.plan.hold(this.isOpen);
   }
 
-  /** Returns what keeps a queued device from starting, or from continuing a change in several steps. */
-  holdOf(device: string): Hold | undefined {
-    return this.plan.waits(device) || !this.maySend ? this.hold : undefined;
+  /** Returns what keeps a queued device from starting, or, `between` two steps of a change, from the next step. */
+  holdOf(device: string, between: boolean): Hold | undefined {
+    return this.plan.waits(device) || (between && !this.maySend) ? this.hold : undefined;
   }
 
   /** When the time window opens next; now if it is open. */

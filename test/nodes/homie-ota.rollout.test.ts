@@ -72,7 +72,7 @@ describe('homie-ota, updating several devices,', () => {
   it('says when it is deployed that what is excluded makes no sense', async () => {
     const flow = await TestFlow.start(scene.broker, { exclude: 'a/b' });
     await flow.showedError('INVALID_SETTING');
-    assert.match(flow.log(), /exclude must be device ids/);
+    assert.match(flow.log(), /exclude must be device IDs/);
   });
 
   it('serves several at once where it may', async () => {
