@@ -49,7 +49,7 @@ export type Reader = (address: string) => Device | undefined;
 /** The locks of all devices in the process. */
 export interface Table {
   readonly byAddress: Map<string, Set<LockEntry>>;
-  /** Several holds for a `$mac` if devices claim the same one. */
+  /** Several entries for a `$mac` if devices claim the same one. */
   readonly byMac: Map<string, Set<LockEntry>>;
   readonly readers: Set<Reader>;
   readonly writers: Set<PendingWriter>;
@@ -76,35 +76,35 @@ export function lockTable(): Table {
 }
 
 /**
- * Returns the hold of a device. A hold of the same `$mac` counts if it is at this address, or if the device has left
- * the address of the hold. Otherwise a hold at this address counts if either `$mac` is unknown; the hold then takes the
- * known one.
+ * Returns the entry of a device. An entry of the same `$mac` counts if it is at this address, or if the device has left
+ * the address of the entry. Otherwise an entry at this address counts if either `$mac` is unknown; the entry then takes
+ * the known one.
  */
-export function findHold(address: string, mac: string | undefined): LockEntry | undefined {
+export function findEntry(address: string, mac: string | undefined): LockEntry | undefined {
   const { byAddress, byMac } = lockTable();
   const same = mac === undefined ? [] : [...(byMac.get(mac) ?? [])];
-  const found = same.find((hold) => hold.address === address) ?? same.find((hold) => !isInPlace(hold));
+  const found = same.find((entry) => entry.address === address) ?? same.find((entry) => !isInPlace(entry));
   if (found !== undefined) return found;
   const here = byAddress.get(address);
   if (here === undefined) return undefined;
-  const [first] = mac === undefined ? here : [...here].filter((hold) => hold.mac === undefined);
-  if (first !== undefined && mac !== undefined) nameHold(first, mac);
+  const [first] = mac === undefined ? here : [...here].filter((entry) => entry.mac === undefined);
+  if (first !== undefined && mac !== undefined) nameEntry(first, mac);
   return first;
 }
 
-/** Adds a hold for a device. */
-export function enterHold(address: string, mac: string | undefined): LockEntry {
+/** Adds an entry for a device. */
+export function enterEntry(address: string, mac: string | undefined): LockEntry {
   const { byAddress } = lockTable();
-  const hold: LockEntry = { address, since: performance.now() };
-  byAddress.set(address, (byAddress.get(address) ?? new Set()).add(hold));
-  if (mac !== undefined) nameHold(hold, mac);
-  return hold;
+  const entry: LockEntry = { address, since: performance.now() };
+  byAddress.set(address, (byAddress.get(address) ?? new Set()).add(entry));
+  if (mac !== undefined) nameEntry(entry, mac);
+  return entry;
 }
 
-function nameHold(hold: LockEntry, mac: string): void {
+function nameEntry(entry: LockEntry, mac: string): void {
   const { byMac } = lockTable();
-  hold.mac = mac;
-  byMac.set(mac, (byMac.get(mac) ?? new Set()).add(hold));
+  entry.mac = mac;
+  byMac.set(mac, (byMac.get(mac) ?? new Set()).add(entry));
 }
 
 /** Returns whether a device with this `$mac` is still seen at its address. If it has moved, it is not. */
@@ -117,33 +117,33 @@ function isInPlace({ address, mac }: LockEntry): boolean {
 }
 
 /**
- * Wakes everybody who waits for a device, since a reason for a lock may have ended. Removes the hold if nothing is left
+ * Wakes everybody who waits for a device, since a reason for a lock may have ended. Removes the entry if nothing is left
  * in it.
  */
-export function pruneHold(hold: LockEntry): void {
+export function pruneEntry(entry: LockEntry): void {
   const { freed } = lockTable();
   for (const tell of freed) {
     freed.delete(tell);
     tell();
   }
-  if (hold.job !== undefined || hold.pending !== undefined || hold.orphan !== undefined) return;
+  if (entry.job !== undefined || entry.pending !== undefined || entry.orphan !== undefined) return;
   const { byAddress, byMac } = lockTable();
-  removeHold(byAddress, hold.address, hold);
-  if (hold.mac !== undefined) removeHold(byMac, hold.mac, hold);
+  removeEntry(byAddress, entry.address, entry);
+  if (entry.mac !== undefined) removeEntry(byMac, entry.mac, entry);
 }
 
-function removeHold(holds: Map<string, Set<LockEntry>>, at: string, hold: LockEntry): void {
-  const same = holds.get(at);
-  same?.delete(hold);
-  if (same?.size === 0) holds.delete(at);
+function removeEntry(entries: Map<string, Set<LockEntry>>, at: string, entry: LockEntry): void {
+  const same = entries.get(at);
+  same?.delete(entry);
+  if (same?.size === 0) entries.delete(at);
 }
 
 /** Sets what is pending on a device, or clears it. Resolves when that is stored. */
-export async function setPending(hold: LockEntry, pending: PendingReboot | undefined): Promise<void> {
-  const before = hold.pending;
-  if (pending === undefined) delete hold.pending;
-  else hold.pending = pending;
-  pruneHold(hold);
+export async function setPending(entry: LockEntry, pending: PendingReboot | undefined): Promise<void> {
+  const before = entry.pending;
+  if (pending === undefined) delete entry.pending;
+  else entry.pending = pending;
+  pruneEntry(entry);
   const [was, is] = [before && keyOf(before), pending && keyOf(pending)];
   await Promise.all(
     [...lockTable().writers].flatMap((write) => [

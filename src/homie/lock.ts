@@ -3,7 +3,7 @@ import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
 import { departureOf, elapsedSince, moment } from './elapsed';
 import type { Guard, LockEntry, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
-import { enterHold, findHold, pruneHold, setPending, showsIdle, lockTable } from './lock-table';
+import { enterEntry, findEntry, pruneEntry, setPending, showsIdle, lockTable } from './lock-table';
 
 /**
  * Tracks which devices have a job, and which may still have to boot an image or a patch. There is one table per
@@ -82,10 +82,10 @@ export class DeviceLocks {
    * job continues. If several records say that, the last one counts: an older one may have been about to be removed.
    */
   static suspect(pending: PendingReboot): void {
-    const hold = findHold(pending.address, pending.mac) ?? enterHold(pending.address, pending.mac);
+    const entry = findEntry(pending.address, pending.mac) ?? enterEntry(pending.address, pending.mac);
     const age = ({ at }: PendingReboot): number => elapsedSince(at, moment());
-    if (hold.pending !== undefined && age(hold.pending) <= age(pending)) return;
-    void setPending(hold, { ...pending, ...(hold.mac !== undefined && { mac: hold.mac }) });
+    if (entry.pending !== undefined && age(entry.pending) <= age(pending)) return;
+    void setPending(entry, { ...pending, ...(entry.mac !== undefined && { mac: entry.mac }) });
   }
 
   /** Forgets everything, as the end of a process does. For tests. */
@@ -117,11 +117,11 @@ export class DeviceLocks {
     const hadIt = this.holder(id) === job;
     this.acquire(id, job);
     if (hadIt) return () => undefined;
-    const hold = this.#enter(id);
+    const entry = this.#enter(id);
     return () => {
-      if (hold.job !== job) return;
-      delete hold.job;
-      pruneHold(hold);
+      if (entry.job !== job) return;
+      delete entry.job;
+      pruneEntry(entry);
     };
   }
 
@@ -132,9 +132,9 @@ export class DeviceLocks {
    * @returns DEVICE_BUSY or REBOOT_PENDING; undefined if the job would get the device
    */
   refusalOf(id: string, what: Staged, job?: string): HomieError | undefined {
-    const hold = this.#find(id);
-    if (hold?.job !== undefined && hold.job !== job) return new HomieError('DEVICE_BUSY.device', { id });
-    const staged = hold?.orphan === undefined ? hold?.pending?.what : 'image';
+    const entry = this.#find(id);
+    if (entry?.job !== undefined && entry.job !== job) return new HomieError('DEVICE_BUSY.device', { id });
+    const staged = entry?.orphan === undefined ? entry?.pending?.what : 'image';
     const isFree = staged === undefined || (staged === 'patch' && what === 'patch');
     return isFree ? undefined : new HomieError(`REBOOT_PENDING.${staged}`, { id });
   }
@@ -162,18 +162,18 @@ export class DeviceLocks {
    * @throws {HomieError} DEVICE_BUSY: another job has the device
    */
   takeUp(id: string, job: string): void {
-    const hold = this.#enter(id);
-    if (hold.job !== undefined && hold.job !== job) throw new HomieError('DEVICE_BUSY.device', { id });
-    hold.job = job;
+    const entry = this.#enter(id);
+    if (entry.job !== undefined && entry.job !== job) throw new HomieError('DEVICE_BUSY.device', { id });
+    entry.job = job;
   }
 
   /** Ends the lock of a job. A pending reboot remains. */
   release(id: string, job: string): void {
     // Another device may have connected under this id since.
-    for (const hold of new Set([this.#find(id), ...(lockTable().byAddress.get(this.#baseTopic + id) ?? [])])) {
-      if (hold?.job !== job) continue;
-      delete hold.job;
-      pruneHold(hold);
+    for (const entry of new Set([this.#find(id), ...(lockTable().byAddress.get(this.#baseTopic + id) ?? [])])) {
+      if (entry?.job !== job) continue;
+      delete entry.job;
+      pruneEntry(entry);
     }
   }
 
@@ -201,11 +201,11 @@ export class DeviceLocks {
    * @returns resolves when this is stored
    */
   async expectReboot(id: string, what: Staged): Promise<void> {
-    const hold = this.#held(id) ?? this.#enter(id);
-    const { address, mac } = hold;
-    hold.since = performance.now();
+    const entry = this.#held(id) ?? this.#enter(id);
+    const { address, mac } = entry;
+    entry.since = performance.now();
     const device = this.#known(id);
-    await setPending(hold, {
+    await setPending(entry, {
       ...(device === undefined ? { at: moment() } : departureOf(device)),
       address,
       ...(mac !== undefined && { mac }),
@@ -220,15 +220,15 @@ export class DeviceLocks {
    */
   async left(id: string, open: OpenEnd | undefined): Promise<void> {
     if (open === undefined) return this.rebooted(id);
-    const hold = this.#held(id);
-    if (open === 'unheard' && hold?.pending?.what === 'patch')
-      await setPending(hold, { ...hold.pending, unheard: true });
+    const entry = this.#held(id);
+    if (open === 'unheard' && entry?.pending?.what === 'patch')
+      await setPending(entry, { ...entry.pending, unheard: true });
   }
 
   /** Notes that the device has nothing to boot. Resolves when this is stored. */
   async rebooted(id: string): Promise<void> {
-    const hold = this.#held(id);
-    if (hold?.pending !== undefined) await setPending(hold, undefined);
+    const entry = this.#held(id);
+    if (entry?.pending !== undefined) await setPending(entry, undefined);
   }
 
   /**
@@ -236,16 +236,16 @@ export class DeviceLocks {
    * device has nothing to boot.
    */
   orphaned(id: string, publish: Promise<unknown>): void {
-    const hold = this.#held(id) ?? this.#enter(id);
+    const entry = this.#held(id) ?? this.#enter(id);
     const settled = async (): Promise<void> => {
       await Promise.allSettled([publish]);
-      if (hold.orphan !== orphan) return;
-      if (hold.pending !== undefined) await this.expectReboot(id, hold.pending.what);
-      delete hold.orphan;
-      pruneHold(hold);
+      if (entry.orphan !== orphan) return;
+      if (entry.pending !== undefined) await this.expectReboot(id, entry.pending.what);
+      delete entry.orphan;
+      pruneEntry(entry);
     };
     const orphan = settled();
-    hold.orphan = orphan;
+    entry.orphan = orphan;
   }
 
   /** Resolves when no unwatched publish to the device is in progress. */
@@ -265,26 +265,26 @@ export class DeviceLocks {
   /** Frees a device without a job if a live event shows that it has nothing to boot any more. */
   observe(id: string, event: DeviceEvent): void {
     if (event.attribute === 'connection' || !event.live) return;
-    const hold = this.#find(id);
-    if (hold?.pending === undefined || hold.job !== undefined || hold.orphan !== undefined) return;
-    const { pending, since } = hold;
-    if (event.at >= since && showsIdle(pending, event, this.#known(id))) void setPending(hold, undefined);
+    const entry = this.#find(id);
+    if (entry?.pending === undefined || entry.job !== undefined || entry.orphan !== undefined) return;
+    const { pending, since } = entry;
+    if (event.at >= since && showsIdle(pending, event, this.#known(id))) void setPending(entry, undefined);
   }
 
-  /** Returns the hold of a job, even if another device has answered under the id since. */
+  /** Returns the entry of a job, even if another device has answered under the id since. */
   #held(id: string): LockEntry | undefined {
-    const hold = this.#find(id);
-    if (hold?.job !== undefined) return hold;
+    const entry = this.#find(id);
+    if (entry?.job !== undefined) return entry;
     const here = lockTable().byAddress.get(this.#baseTopic + id);
-    return [...(here ?? [])].find(({ job }) => job !== undefined) ?? hold;
+    return [...(here ?? [])].find(({ job }) => job !== undefined) ?? entry;
   }
 
   #find(id: string): LockEntry | undefined {
-    return findHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
+    return findEntry(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 
   #enter(id: string): LockEntry {
-    return this.#find(id) ?? enterHold(this.#baseTopic + id, this.#known(id)?.mac?.value);
+    return this.#find(id) ?? enterEntry(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
 }
 
