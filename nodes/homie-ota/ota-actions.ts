@@ -130,7 +130,7 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     return divideByImage({ broker, library: this.#library, origin, choice, exclude, continuous, signal });
   }
 
-  /** Reads a message. Sets the devices of the answering before it refuses anything else in the message. */
+  /** Reads a message. Sets the devices of the answer before it refuses anything else in the message. */
   async #readWish(answering: Pick<Answering, 'msg' | 'devices'>): Promise<OtaWish> {
     const { msg } = answering;
     const options = readOptions(msg['options'], optionNames);

@@ -59,7 +59,7 @@ export class Replies {
     this.#send = send;
   }
 
-  /** Returns an replies that answers the same message with one of several summaries. */
+  /** Returns the replies that answer the same message with one of several summaries. */
   part(part: Part): Replies {
     return new Replies({ ...this.#message, [PART]: part }, this.#clone, this.#send);
   }

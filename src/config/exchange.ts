@@ -1,7 +1,6 @@
 import { asHomieError, HomieError } from '../errors';
 import { runningFirmware } from '../homie/device';
-import type { Obstacle } from '../homie/gate';
-import { DeviceLocks } from '../homie/lock';
+import { isHalted, type Obstacle } from '../homie/gate';
 import type { Outcome } from '../update/update';
 import { within } from './json';
 import { checkDevicePatch, readyAt, rememberUnconfirmed } from './check-device';
@@ -214,7 +213,7 @@ class PatchExchange {
 
   /** Whether the gate would refuse the next step as `halted`. */
   get #isHalted(): boolean {
-    return this.#input.mayBegin?.() === false || DeviceLocks.refusal !== undefined;
+    return isHalted(this.#input.mayBegin);
   }
 
   /**

@@ -27,7 +27,7 @@ export type PatchTransferEnd =
       readonly unproven?: true;
       readonly taken?: readonly string[];
       readonly lost?: readonly LostValue[];
-      /** Nothing was sent, and the reboot for an earlier patch is still pending. */
+      /** Nothing reached the device, and the reboot for an earlier patch is still pending. */
       readonly stillPending?: true;
     };
 

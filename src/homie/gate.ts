@@ -122,11 +122,16 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   }
 }
 
+/** Returns whether a job, or another process that has the user directory, forbids sending at this moment. */
+export function isHalted(mayBegin: Sender['mayBegin']): boolean {
+  return mayBegin?.() === false || DeviceLocks.refusal !== undefined;
+}
+
 /** Returns what prevents sending at this moment. */
 function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): Obstacle | undefined {
   if (abandon.aborted) return 'abandoned';
   if (cancel?.aborted === true) return 'canceled';
-  if (mayBegin?.() === false || DeviceLocks.refusal !== undefined) return 'halted';
+  if (isHalted(mayBegin)) return 'halted';
   if (broker.status.state !== 'connected') return 'changed';
   if (seen === undefined) return undefined;
   if (!isReady(broker, device)) return 'changed';

@@ -41,9 +41,9 @@ describe('a change in two steps that is paused after the first', () => {
     };
     const input = { broker, patch: readPatch(patch), devices: [device.id], settings };
     job = new ConfigJob(input, sequential, { save });
-    job.on('progress', (update) => told.push(update));
-    job.on('progress', ({ phase }) => {
-      if (phase === 'rebooting') job.pause();
+    job.on('progress', (update) => {
+      told.push(update);
+      if (update.phase === 'rebooting') job.pause();
     });
     done = job.run();
     await untilTrue(job, 'progress', () => told.at(-1)?.reason === 'paused' && (told.at(-1)?.attempt ?? 0) > 0);

@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
+import { codeOf } from './whole-file';
 
 /** The content of the lock file of a folder: which process uses it. */
 export interface Claim {
@@ -65,7 +66,7 @@ function isGone({ host, space, pid }: Claim): boolean {
     process.kill(pid, 0);
     return false;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    return codeOf(error) === 'ESRCH';
   }
 }
 

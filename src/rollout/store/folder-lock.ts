@@ -3,9 +3,9 @@ import { EventEmitter } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { HomieError } from '../../errors';
 import { isFree, readClaim, watch, type Watched } from './folder-claim';
-import { codeOf, realFolder, saysUnwritable } from './folder-path';
+import { realFolder, saysUnwritable } from './folder-path';
 import { OwnerFiles, type OwnerFile } from './owner-file';
-import { isMissing } from './whole-file';
+import { codeOf, isMissing } from './whole-file';
 
 /** Times in ms. */
 export interface LockTiming {

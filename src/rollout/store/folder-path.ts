@@ -1,6 +1,7 @@
 /** Where a folder is, and what the errors of the system say about it. */
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
+import { codeOf } from './whole-file';
 
 /** Errors that say that no file can be created in a folder. Any other error says nothing about who uses the folder. */
 const UNWRITABLE = new Set<unknown>([
@@ -17,11 +18,6 @@ const UNWRITABLE = new Set<unknown>([
 /** Returns whether an error says that no file can be created in a folder. */
 export function saysUnwritable(error: unknown): boolean {
   return UNWRITABLE.has(codeOf(error));
-}
-
-/** Returns the code of an error of the system. */
-export function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 /** Returns the absolute path of a folder that may be missing, without links in the path of its parent. */

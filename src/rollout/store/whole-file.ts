@@ -83,7 +83,12 @@ export function notWritten(file: string, error: unknown): HomieError {
 
 /** Returns whether an error of the system is ENOENT. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return codeOf(error) === 'ENOENT';
+}
+
+/** Returns the code of an error of the system. */
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function reasonOf(error: unknown): string {
