@@ -31,6 +31,10 @@ const layouts = {
     `<div style="width: 40px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap">Until it is ready</div>`,
     /cut/,
   ],
+  'an ellipsis that leaves no letters': [
+    `<div title="Until it is ready" style="width: 20px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap">Until it is ready</div>`,
+    /squeezed/,
+  ],
   'a button too small for its text': [
     `<button style="width: 30px; white-space: nowrap">Test the connection</button>`,
     /cut/,

@@ -262,6 +262,8 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       const line = page.locator(`${sidebar} [data-key="all-jobs"]`);
       await line.getByText('2 jobs').waitFor();
       assert.equal(await cardOf('').first().isVisible(), false);
+      // The table learns of its height only after the strip of the jobs.
+      await page.locator(`${sidebar} .homie-low .homie-row`, { hasText: 'Corridor' }).waitFor();
       const rows = await page.evaluate<number>(
         `document.querySelector('${sidebar} .homie-grid').clientHeight / document.querySelector('${row}').offsetHeight`,
       );

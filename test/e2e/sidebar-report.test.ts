@@ -69,7 +69,8 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await editor.page.locator(key(name)).click();
       await editor.page.getByText('Report copied. Read it, then paste it into a new issue on GitHub.').waitFor();
       // The message may still be that of the last report.
-      const text = String(await (await editor.page.waitForFunction('navigator.clipboard.readText()')).jsonValue());
+      let text = '';
+      while (text === '') text = await editor.page.evaluate<string>('navigator.clipboard.readText()');
       for (const hidden of [secret, '127.0.0.1', device.mac, nodeRed.userDir]) {
         assert.ok(!text.includes(hidden), `${hidden} in\n${text}`);
       }

@@ -50,7 +50,7 @@ export function assertQuiet({ complaints, foreignRequests }: PageRecord): void {
 /**
  * Asserts that in a part of a page no control and no line of text overlaps another, extends beyond the part or is cut
  * off, and that each field has room for its placeholder and each select for any of its options. A text that ends with
- * an ellipsis needs a title with the full text. Folded and hidden parts are not checked.
+ * an ellipsis needs a title with the full text, and room for some letters. Folded and hidden parts are not checked.
  *
  * @param part a CSS selector; every visible match is checked
  */

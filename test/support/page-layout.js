@@ -130,6 +130,22 @@
     return cut !== undefined && all.some((each) => each.title !== '' && each.contains(cut));
   }
 
+  /** Width in px that a text with an ellipsis needs at least: some letters of it. */
+  const LEGIBLE = 48;
+
+  /** Returns the elements that leave nothing of their text but the ellipsis, where no icon says the same. */
+  function squeezed(part) {
+    const cut = [...part.querySelectorAll('*')].filter(
+      (each) => shown(each) && getComputedStyle(each).textOverflow === 'ellipsis',
+    );
+    return cut.filter(
+      (each) =>
+        each.clientWidth < Math.min(each.scrollWidth, LEGIBLE) &&
+        each.querySelector('.fa') === null &&
+        !each.previousElementSibling?.matches('.fa'),
+    );
+  }
+
   function cutOff(part) {
     const found = [];
     const bounds = part.getBoundingClientRect();
@@ -148,6 +164,7 @@
         if (scrolls) break;
       }
     }
+    for (const each of squeezed(part)) found.push(named(each) + ' is squeezed');
     for (const { element, name } of controls(part)) {
       if (!element.matches('select, input, textarea')) continue;
       for (const text of cutInField(element)) found.push(name + ' has no room for "' + text + '"');
