@@ -11,17 +11,17 @@ import { findBaseTopics } from '../../src/homie/find-base-topics';
 import { DeviceLocks } from '../../src/homie/lock';
 import { codeOf, Lab, next, raw, running } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { untilTrue } from '../support/until-true';
 
-describe('On a broker where anybody may publish,', () => {
+describeIf(mosquittoAvailable())('On a broker where anybody may publish,', () => {
   let server: Mosquitto;
   let attacker: MqttClient;
   let broker: HomieBroker;
 
-  before(async function () {
-    if (!mosquittoAvailable()) return this.skip();
+  before(async () => {
     server = await startMosquitto();
     attacker = await mqtt.connectAsync(server.url, { reconnectPeriod: 0 });
     broker = new HomieBroker({ url: server.url, protocolVersion: 5, baseTopic: 'open' });

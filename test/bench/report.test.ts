@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { rowsOf, tableOf } from '../../bench/report';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { root } from '../support/node-red';
 
@@ -38,11 +39,7 @@ describe('the report of the benchmark', () => {
   });
 });
 
-describe('npm run bench', () => {
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
-
+describeIf(mosquittoAvailable())('npm run bench', () => {
   it('prints the machine and the rows as JSON, and nothing else', () => {
     const { status, stdout, stderr } = run('--quick', '--json', '--only', '6');
     assert.equal(status, 0, stderr);

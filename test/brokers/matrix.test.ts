@@ -14,6 +14,7 @@ import { codeOf, Lab, next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { Settings } from '../simulator/validation';
 import { startRestartableAedes } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { ejabberdAvailable, startEjabberd } from '../support/ejabberd';
 import { BROKER_HANG_LIMIT } from '../support/limits';
@@ -133,12 +134,11 @@ const sketch: Settings = {
 const phases = ['sending', 'accepted', 'flashing', 'rebooting', 'verifying'] as const;
 
 for (const [name, { available, start, version, needsExactTopics = false }] of Object.entries(kinds)) {
-  describe(`on ${name}`, function () {
+  describeIf(available())(`on ${name}`, function () {
     this.timeout(BROKER_HANG_LIMIT);
     let broker: Broker;
 
-    before(async function () {
-      if (!available()) this.skip();
+    before(async () => {
       broker = await start();
     });
     after(() => broker?.stop());

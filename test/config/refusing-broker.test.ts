@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { readPatch } from '../../src/config/patch';
 import { checkConfig, type ConfigCheck } from '../../src/config/check-device';
 import { codeOf, Lab } from '../ota/lab';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { bring, patient } from './lab';
 
@@ -46,13 +47,10 @@ function urlOf(server: Server): string {
   return `mqtt://127.0.0.1:${address.port}`;
 }
 
-describe('A broker that does not take the patch', () => {
+describeIf(mosquittoAvailable())('A broker that does not take the patch', () => {
   const ends: (() => unknown)[] = [];
   let mosquitto: Mosquitto;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     for (const end of ends.splice(0).toReversed()) await end();
   });

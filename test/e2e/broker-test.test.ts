@@ -1,6 +1,7 @@
 import german from '../../src/texts/de.json';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -8,14 +9,13 @@ import { startNodeRed, type NodeRed } from '../support/node-red';
 const image = buildEsp8266Image({ name: 'my-light', version: '1.0.0', size: 60_000 });
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the test button of homie-broker in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the test button of homie-broker in ${title}`, () => {
     let broker: AedesBroker;
     let device: SimulatedDevice;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       device = new SimulatedDevice({ url: broker.url, id: 'kitchen-light', baseTopic: 'house/devices/', image });
       await device.start();

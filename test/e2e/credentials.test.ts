@@ -5,18 +5,18 @@ import path from 'node:path';
 import { stopFlow, TestFlow } from '../nodes/flow';
 import { next, payload, running } from '../nodes/scene';
 import { SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startNodeRed } from '../support/node-red';
 
 const username = 'anna-of-the-broker';
 const password = 'correct horse battery staple';
 
-describe('the credentials of the broker', () => {
+describeIf(mosquittoAvailable())('the credentials of the broker', () => {
   let mosquitto: Mosquitto;
   const device = 'security-light';
 
-  before(async function () {
-    if (!mosquittoAvailable()) return this.skip();
+  before(async () => {
     mosquitto = await startMosquitto({ password: { username, password } });
   });
   after(async () => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, openBrowser, pictures, runtimes } from '../support/editor';
 import { buildEsp8266Image, running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -26,7 +27,7 @@ const plug = buildEsp8266Image({ name: 'my-plug', version: '1.0.0', size: 60_000
 const ofTheirs = /^undefined is not a valid value\. Rule functions must return boolean true or a string\.$/;
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the dashboard of the example in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the dashboard of the example in ${title}`, () => {
     let folder: string;
     let userDir: string;
     let broker: AedesBroker;
@@ -45,8 +46,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     let attic: SimulatedDevice;
     let cellar: SimulatedDevice;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-dashboard-'));
       const files = {
         'next.bin': next,

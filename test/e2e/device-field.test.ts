@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -10,14 +11,13 @@ const field = '.red-ui-typedInput-container input.red-ui-typedInput-input';
 const list = '.red-ui-autoComplete-container';
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the device field in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the device field in ${title}`, () => {
     let broker: AedesBroker;
     let devices: SimulatedDevice[];
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       const names = {
         'garden-light': '<img src="http://127.0.0.1:9/x">',

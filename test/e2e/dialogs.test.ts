@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes, type Appearance } from '../support/editor';
 import { editorFiles } from '../support/editor-files';
 import { buildEsp8266Image } from '../support/images';
@@ -102,14 +103,13 @@ async function shown(editor: Editor, type: Dialog, names: readonly string[]): Pr
 }
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the dialogs in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the dialogs in ${title}`, () => {
     let broker: AedesBroker;
     let devices: SimulatedDevice[];
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       devices = ['kitchen-light', 'hall-light'].map((id) => new SimulatedDevice({ url: broker.url, id, image }));
       await Promise.all(devices.map((device) => device.start()));

@@ -6,6 +6,7 @@ import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import * as ota from '../../src/ota/settings';
 import * as rollout from '../../src/rollout/settings';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { next, running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -21,15 +22,14 @@ const ids = {
 };
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the editor of ${title}`, () => {
+  describeIf(chromiumAvailable())(`the editor of ${title}`, () => {
     let folder: string;
     let broker: AedesBroker;
     let device: SimulatedDevice;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       folder = await mkdtemp(path.join(os.tmpdir(), 'homie-ota-e2e-'));
       await writeFile(path.join(folder, 'firmware.bin'), next);
       broker = await startAedes();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { HANG_LIMIT } from '../support/limits';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -11,14 +12,13 @@ import { untidy } from './examples-layout';
 const PACKAGE = '@homie-ota/node-red-homie-ota';
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`the examples in the editor of ${title}`, () => {
+  describeIf(chromiumAvailable())(`the examples in the editor of ${title}`, () => {
     let userDir: string;
     let nodeRed: NodeRed;
     let editor: Editor;
     let names: string[];
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       const files = await readdir(path.join(root, 'examples'));
       names = files.map((file) => path.basename(file, '.json')).sort();
       userDir = await dashboardUserDir();

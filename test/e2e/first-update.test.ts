@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -12,14 +13,13 @@ const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_
 const MOST = { clicks: 10, fields: 2, minutes: 3 };
 
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`the first update of a new user in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the first update of a new user in ${title}`, () => {
     let broker: AedesBroker;
     let device: SimulatedDevice;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       device = new SimulatedDevice({
         url: broker.url,

@@ -5,6 +5,7 @@ import { settingNames } from '../../src/config/settings';
 import * as rollout from '../../src/rollout/settings';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { running } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -61,14 +62,13 @@ async function flowWithSecrets(): Promise<string> {
 }
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`homie-config in the editor of ${title}`, () => {
+  describeIf(chromiumAvailable())(`homie-config in the editor of ${title}`, () => {
     let broker: AedesBroker;
     let device: SimulatedDevice;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       device = new SimulatedDevice({
         url: broker.url,

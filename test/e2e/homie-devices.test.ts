@@ -4,6 +4,7 @@ import path from 'node:path';
 import { queryNames } from '../../src/devices/query';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image } from '../support/images';
 import { root, startNodeRed, type NodeRed } from '../support/node-red';
@@ -13,7 +14,7 @@ const id = (number: number): string => `c7d3a9e05b12${number.toString(16).padSta
 const ids = { tab: id(1), list: id(3), notThere: id(4), forget: id(5), devices: id(6), broker: '5a0f3c7e9b1d2468' };
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`homie-devices in the editor of ${title}`, () => {
+  describeIf(chromiumAvailable())(`homie-devices in the editor of ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
@@ -27,8 +28,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       return made;
     };
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       await device('hall-light', '1.0.0');
       await device('kitchen-light', '1.1.0');

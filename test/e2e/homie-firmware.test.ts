@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes, type Appearance } from '../support/editor';
 import { FileServer } from '../support/file-server';
 import { next, running } from '../support/images';
@@ -18,14 +19,13 @@ const looks: readonly (Appearance & { readonly look: string; readonly found: Reg
 ];
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`homie-firmware in the editor of ${title}`, () => {
+  describeIf(chromiumAvailable())(`homie-firmware in the editor of ${title}`, () => {
     let folder: string;
     let server: FileServer;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       folder = await mkdtemp(path.join(tmpdir(), 'firmware-'));
       await writeFile(path.join(folder, 'my-light-1.0.0.bin'), running);
       await writeFile(path.join(folder, 'my-light-1.1.0.bin'), next);

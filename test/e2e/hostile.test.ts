@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import mqtt from 'mqtt';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -25,14 +26,13 @@ const sidebar = '.homie-sidebar';
 const debug = '.red-ui-debug-content-list';
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`what anybody has published is text in ${title}`, () => {
+  describeIf(chromiumAvailable())(`what anybody has published is text in ${title}`, () => {
     let broker: AedesBroker;
     let attacker: mqtt.MqttClient;
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       attacker = await mqtt.connectAsync(broker.url, { protocolVersion: 4 });
       await publishStrange(attacker, broker.url);

@@ -1,5 +1,6 @@
 /** A flow that version 0.1.0 has made, in the editor. */
 import assert from 'node:assert/strict';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { startNodeRed, type NodeRed } from '../support/node-red';
 
@@ -7,12 +8,11 @@ const form = '.homie-ota-form';
 const node = { type: 'homie-ota', x: 200, z: 'flow', broker: 'broker', device: 'device', deviceType: 'msg' };
 
 for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
-  describe(`a flow of version 0.1.0 in ${title}`, () => {
+  describeIf(chromiumAvailable())(`a flow of version 0.1.0 in ${title}`, () => {
     let nodeRed: NodeRed;
     let editor: Editor;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       nodeRed = await startNodeRed({
         ...options,
         flows: [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, openBrowser } from '../support/editor';
 import { freePort } from '../support/mosquitto';
 import { assertAccessible, assertLayout, assertQuiet, recordPage } from '../support/page-checks';
@@ -59,14 +60,13 @@ const accesses = {
   ],
 } as const;
 
-describe('the checks of pages', () => {
+describeIf(chromiumAvailable())('the checks of pages', () => {
   let browser: Browser;
   let server: Server;
   let page: Page;
   let url: string;
 
-  before(async function () {
-    if (!chromiumAvailable()) this.skip();
+  before(async () => {
     browser = await openBrowser();
     page = await browser.newPage();
     server = createServer((_request, response) =>

@@ -1,6 +1,7 @@
 /** What a user can do who has logged in and has only `homie-ota.read`. */
 import assert from 'node:assert/strict';
 import { adminRoutes, nameOf } from '../support/admin-routes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { running } from '../support/images';
 import { LoggedIn } from '../support/logged-in';
@@ -88,11 +89,10 @@ describe('a user with only homie-ota.read', () => {
 const editing = 'flows.read nodes.read plugins.read settings.read status.read';
 
 for (const { title, tag, options, dark } of runtimes.filter((runtime) => runtime.tag === '4')) {
-  describe(`the sidebar of a user who may open the editor, in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the sidebar of a user who may open the editor, in ${title}`, () => {
     let site: LoggedIn;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       const users = {
         reader: `${editing} homie-ota.read`,
         writer: `${editing} homie-ota.read homie-ota.write`,

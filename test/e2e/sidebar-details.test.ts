@@ -3,6 +3,7 @@ import mqtt from 'mqtt';
 import type { Locator, Response } from 'playwright-core';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running } from '../support/images';
 import { LoggedIn } from '../support/logged-in';
@@ -25,7 +26,7 @@ const settings = { percentage: 7, greeting: 'hello', apiToken: token, [strange]:
 
 // Each line of Node-RED in one of the two themes.
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`the details of a device in the sidebar of ${title}`, () => {
+  describeIf(chromiumAvailable())(`the details of a device in the sidebar of ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
@@ -39,8 +40,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await device.start();
     };
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       await add('kitchen-light', 'Kitchen', { statsInterval: 1, config: { settings }, anyNetwork: true });
       await add('hall-light', strange, { statsInterval: 1, config: { ota: { enabled: false } } });
@@ -310,12 +310,11 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
   });
 }
 
-describe('the details of a device for a user who may only look', () => {
+describeIf(chromiumAvailable())('the details of a device for a user who may only look', () => {
   let site: LoggedIn;
   let editor: Editor;
 
-  before(async function () {
-    if (!chromiumAvailable()) this.skip();
+  before(async () => {
     const users = { reader: 'flows.read nodes.read plugins.read settings.read status.read homie-ota.read' };
     site = await LoggedIn.start({
       users,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Locator } from 'playwright-core';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { ADMIN, fresh, LoggedIn, OCTETS } from '../support/logged-in';
@@ -27,15 +28,14 @@ const openSidebar = async ({ page }: Editor): Promise<void> => {
 
 // Each line of Node-RED in one of the two themes.
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`jobs in the sidebar of ${title}`, () => {
+  describeIf(chromiumAvailable())(`jobs in the sidebar of ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
     let second: Editor;
     const devices = new Map<string, SimulatedDevice>();
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       for (const [id, name] of [
         ['kitchen-light', 'Kitchen'],
@@ -277,12 +277,11 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
   });
 }
 
-describe('jobs and firmware in the sidebar for a user with only homie-ota.read', () => {
+describeIf(chromiumAvailable())('jobs and firmware in the sidebar for a user with only homie-ota.read', () => {
   let site: LoggedIn;
   let editor: Editor;
 
-  before(async function () {
-    if (!chromiumAvailable()) this.skip();
+  before(async () => {
     const reader = 'flows.read nodes.read plugins.read settings.read status.read homie-ota.read';
     site = await LoggedIn.start({ users: { reader }, devices: [{ name: 'Kitchen' }] });
     editor = await Editor.open(site.nodeRed.url, { token: site.token('reader') });

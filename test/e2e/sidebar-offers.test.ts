@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { freePort } from '../support/mosquitto';
@@ -16,14 +17,13 @@ const row = `${sidebar} .homie-row`;
 
 // Each line of Node-RED in one of the two themes.
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`firmware on offer in the sidebar of ${title}`, () => {
+  describeIf(chromiumAvailable())(`firmware on offer in the sidebar of ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
     const devices: SimulatedDevice[] = [];
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       for (const [id, name] of [
         ['kitchen-light', 'Kitchen'],

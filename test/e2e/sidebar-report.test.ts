@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { running } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -12,14 +13,13 @@ const secret = 'pl4nted-secret';
 
 // Each line of Node-RED in one of the two themes.
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`the report of the sidebar of ${title}`, () => {
+  describeIf(chromiumAvailable())(`the report of the sidebar of ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
     let device: SimulatedDevice;
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       const config = { wifi: { ssid: secret }, settings: { apiToken: secret } };
       const name = 'Kitchen';

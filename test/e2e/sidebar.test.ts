@@ -3,6 +3,7 @@ import mqtt from 'mqtt';
 import german from '../../src/texts/de.json';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { startNodeRed, type NodeRed } from '../support/node-red';
@@ -33,7 +34,7 @@ const strange = '<img src="http://127.0.0.1:9/x" onerror="alert(1)">';
 
 // Each line of Node-RED in one of the two themes.
 for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark === (each.tag !== '4'))) {
-  describe(`the sidebar in ${title}`, () => {
+  describeIf(chromiumAvailable())(`the sidebar in ${title}`, () => {
     let broker: AedesBroker;
     let nodeRed: NodeRed;
     let editor: Editor;
@@ -45,8 +46,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await device.start();
     };
 
-    before(async function () {
-      if (!chromiumAvailable()) this.skip();
+    before(async () => {
       broker = await startAedes();
       await add('kitchen-light', 'Kitchen', old, { flashDelay: 15 });
       await add('hall-light', strange, old, { flashDelay: 15 });

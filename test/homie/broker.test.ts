@@ -5,6 +5,7 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { DeviceEvent } from '../../src/homie/device';
 import type { DeviceWatch } from '../../src/homie/watch';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
@@ -168,13 +169,10 @@ describeWithBrokers('A homie-broker', (start) => {
   });
 });
 
-describe('A homie-broker whose broker restarts', () => {
+describeIf(mosquittoAvailable())('A homie-broker whose broker restarts', () => {
   let broker: Mosquitto;
   let homie: HomieBroker;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     await homie.close();
     await broker.stop();

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
 import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
@@ -361,11 +362,7 @@ describe('A publish that is given up', () => {
   });
 });
 
-describe('The version of MQTT', () => {
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
-
+describeIf(mosquittoAvailable())('The version of MQTT', () => {
   it('is 5 where the broker speaks it, unless 3.1.1 is asked for', async () => {
     const broker = await startMosquitto();
     assert.equal(await versionWith(broker.url, 'auto'), 5);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Connection } from '../../src/mqtt/connection';
+import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
 import { mosquittoAvailable, startMosquitto, type Mosquitto, type MosquittoOptions } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
@@ -8,14 +9,11 @@ import { connected } from '../support/statuses';
 
 const payload = Buffer.alloc(50_000);
 
-describe('A publish', () => {
+describeIf(mosquittoAvailable())('A publish', () => {
   const stops: (() => Promise<void>)[] = [];
   let broker: Mosquitto;
   let proxy: Proxy;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     for (const stop of stops.splice(0).toReversed()) await stop();
   });

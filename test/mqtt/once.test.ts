@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Connection } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
@@ -55,14 +56,11 @@ const kinds: [string, 4 | 5, boolean, () => Promise<CountingBroker>][] = [
 ];
 
 for (const [name, protocolVersion, isMosquitto, start] of kinds) {
-  describe(`A publish is never sent twice (${name})`, () => {
+  describeIf(!isMosquitto || mosquittoAvailable())(`A publish is never sent twice (${name})`, () => {
     let broker: CountingBroker;
     let proxy: Proxy;
     let connection: Connection;
 
-    before(function () {
-      if (isMosquitto && !mosquittoAvailable()) this.skip();
-    });
     beforeEach(async () => {
       broker = await start();
       proxy = await startProxy(broker.port);

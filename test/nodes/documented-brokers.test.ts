@@ -11,7 +11,8 @@ import { subscriptions } from '../../src/homie/topics';
 import { configNode, connected, next, payload, running } from './scene';
 import { stopFlow, TestFlow } from './flow';
 import { SimulatedDevice } from '../simulator/device';
-import { CertificateAuthority } from '../support/certificates';
+import { CertificateAuthority, opensslAvailable } from '../support/certificates';
+import { describeIf } from '../support/describe-if';
 import { freePort, mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { blocksOf } from '../docs/markdown';
 
@@ -193,12 +194,9 @@ it('docs/brokers.md lets homie-broker read what it subscribes to, line by line, 
     );
 });
 
-describe('mosquitto with the files of docs/brokers.md', () => {
+describeIf(mosquittoAvailable() && opensslAvailable())('mosquitto with the files of docs/brokers.md', () => {
   let site: Site | undefined;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     await site?.close();
     site = undefined;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { startAedes } from '../support/aedes';
-import { CertificateAuthority } from '../support/certificates';
+import { CertificateAuthority, opensslAvailable } from '../support/certificates';
+import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
 import {
   freePort,
@@ -17,12 +18,9 @@ import { next } from './scene';
 const connected = 'connected';
 const PASSWORD = 'correct horse battery staple';
 
-describe('homie-broker', function () {
+describeIf(mosquittoAvailable() && opensslAvailable())('homie-broker', function () {
   const ends: (() => Promise<void>)[] = [];
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     await stopFlow();
     for (const end of ends.splice(0)) await end();

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { readBrokerSettings } from '../../nodes/homie-broker/broker-settings';
 import { HomieBroker } from '../../src/homie/broker';
+import { opensslAvailable } from '../support/certificates';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { connected, disconnected } from '../support/statuses';
 
-describe('The certificate of a broker', () => {
+describeIf(mosquittoAvailable() && opensslAvailable())('The certificate of a broker', () => {
   let folder: string;
   let server: Mosquitto;
 
-  before(async function () {
-    const openssl = spawnSync('openssl', ['version']).error === undefined;
-    if (!mosquittoAvailable() || (!openssl && process.env['CI'] === undefined)) return this.skip();
+  before(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'self-signed-'));
     const [cert, key] = [path.join(folder, 'own.crt'), path.join(folder, 'own.key')];
     const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key, '-out', cert];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Change } from '../../src/update/update';
 import { startRestartableAedes } from '../support/aedes';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { startProxy } from '../support/proxy';
 import { Lab, codeOf, next, raw } from './lab';
@@ -34,51 +35,50 @@ const brokers: Record<string, () => Promise<Fragile>> = {
 };
 
 for (const [name, start] of Object.entries(brokers)) {
-  describe(`a broker that is down for a moment in the middle of a transfer (${name})`, () => {
-    before(function () {
-      if (name !== 'aedes' && !mosquittoAvailable()) this.skip();
-    });
-
-    /** Takes the broker down when the device accepts the image, for a duration in ms. */
-    const outage = async (
-      duration: number,
-      attempts: number,
-      test: (result: Awaited<ReturnType<Lab['bring']>>, lab: Lab) => void,
-    ): Promise<void> => {
-      const broker = await start();
-      const lab = await Lab.open(broker.url, { flashDelay: 50, backoff: 50 }, slow);
-      let isDown = false;
-      const onChange = ({ phase }: Change): void => {
-        if (phase !== 'accepted' || isDown) return;
-        isDown = true;
-        void takeDown(broker, duration);
+  describeIf(name === 'aedes' || mosquittoAvailable())(
+    `a broker that is down for a moment in the middle of a transfer (${name})`,
+    () => {
+      /** Takes the broker down when the device accepts the image, for a duration in ms. */
+      const outage = async (
+        duration: number,
+        attempts: number,
+        test: (result: Awaited<ReturnType<Lab['bring']>>, lab: Lab) => void,
+      ): Promise<void> => {
+        const broker = await start();
+        const lab = await Lab.open(broker.url, { flashDelay: 50, backoff: 50 }, slow);
+        let isDown = false;
+        const onChange = ({ phase }: Change): void => {
+          if (phase !== 'accepted' || isDown) return;
+          isDown = true;
+          void takeDown(broker, duration);
+        };
+        try {
+          test(await lab.bring(await raw(next), { stall, attempts }, { onChange }), lab);
+        } finally {
+          await lab.close();
+          await broker.stop();
+        }
       };
-      try {
-        test(await lab.bring(await raw(next), { stall, attempts }, { onChange }), lab);
-      } finally {
-        await lab.close();
-        await broker.stop();
+
+      for (const duration of [300, 1_000, 5_000]) {
+        it(`updates the device with a second transfer after ${duration} ms, without waiting for the stall deadline`, () =>
+          outage(duration, 2, ({ outcome, changes }, { device }) => {
+            assert.equal(codeOf(outcome), 'succeeded');
+            assert.equal(device.image.equals(next), true);
+            assert.ok(device.images.length <= 2);
+            assert.ok(changes.some(({ phase }) => phase === 'silent'));
+          }));
       }
-    };
 
-    for (const duration of [300, 1_000, 5_000]) {
-      it(`updates the device with a second transfer after ${duration} ms, without waiting for the stall deadline`, () =>
-        outage(duration, 2, ({ outcome, changes }, { device }) => {
-          assert.equal(codeOf(outcome), 'succeeded');
-          assert.equal(device.image.equals(next), true);
-          assert.ok(device.images.length <= 2);
-          assert.ok(changes.some(({ phase }) => phase === 'silent'));
+      it('names the connection to the broker as the cause when there is no second attempt', () =>
+        outage(300, 1, ({ outcome }) => {
+          assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
+          assert.ok(outcome.state === 'failed');
+          assert.match(outcome.error.message, /connection to the broker/);
+          assert.doesNotMatch(outcome.error.hint, /Wi-Fi|power/);
         }));
-    }
-
-    it('names the connection to the broker as the cause when there is no second attempt', () =>
-      outage(300, 1, ({ outcome }) => {
-        assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
-        assert.ok(outcome.state === 'failed');
-        assert.match(outcome.error.message, /connection to the broker/);
-        assert.doesNotMatch(outcome.error.hint, /Wi-Fi|power/);
-      }));
-  });
+    },
+  );
 }
 
 describe('our own connection is cut in the middle of a transfer', () => {

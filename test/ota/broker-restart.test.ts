@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Change } from '../../src/update/update';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, expiring, Lab, large, next, raw } from './lab';
 
@@ -18,62 +19,60 @@ const moments: Record<string, (change: Change) => boolean> = {
 const claimNothing = ['CLOSED_AT_PUBLISH', 'UNCONFIRMED', 'STALLED'];
 
 for (const persistence of [false, true]) {
-  describe(`a broker that is killed and comes back, ${persistence ? 'with' : 'without'} persistence`, () => {
-    let mosquitto: Mosquitto;
+  describeIf(mosquittoAvailable())(
+    `a broker that is killed and comes back, ${persistence ? 'with' : 'without'} persistence`,
+    () => {
+      let mosquitto: Mosquitto;
 
-    before(async function () {
-      if (!mosquittoAvailable()) this.skip();
-      mosquitto = await startMosquitto({ persistence });
-    });
-    after(async () => mosquitto?.stop());
-
-    for (const [moment, isMoment] of Object.entries(moments)) {
-      it(`gives the right verdict when that happens while ${moment}, and sends nothing twice`, async () => {
-        // Slow enough for each phase to last until the broker is killed.
-        const lab = await Lab.open(mosquitto.url, { flashDelay: 10, bootDelay: 300, segment: 536 });
-        try {
-          const image = await raw(next);
-          let restarted: Promise<void> | undefined;
-          let transfers = 0;
-          const { outcome } = await lab.bring(
-            image,
-            // Messages of the device may get lost while the broker is away.
-            expiring,
-            {
-              onChange: (change) => {
-                if (change.phase === 'sending') transfers += 1;
-                if (restarted === undefined && isMoment(change)) {
-                  restarted = mosquitto.kill().then(() => mosquitto.restart());
-                }
-              },
-            },
-          );
-          assert.notEqual(restarted, undefined, `the exchange never was ${moment}`);
-          await restarted;
-
-          const code = codeOf(outcome);
-          const runsNew = lab.device.image.equals(image.image);
-          assert.ok(['succeeded', 'LOST_IN_TRANSFER', ...claimNothing].includes(code), code);
-          if (!claimNothing.includes(code)) {
-            const what = `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`;
-            assert.equal(code === 'succeeded', runsNew, what);
-          }
-          const delivered = lab.device.images.length;
-          assert.ok(delivered <= transfers, `${delivered} images were delivered, ${transfers} were sent`);
-          assert.ok(transfers <= 2, `${transfers} transfers`);
-        } finally {
-          await lab.close();
-        }
+      before(async () => {
+        mosquitto = await startMosquitto({ persistence });
       });
-    }
-  });
+      after(async () => mosquitto?.stop());
+
+      for (const [moment, isMoment] of Object.entries(moments)) {
+        it(`gives the right verdict when that happens while ${moment}, and sends nothing twice`, async () => {
+          // Slow enough for each phase to last until the broker is killed.
+          const lab = await Lab.open(mosquitto.url, { flashDelay: 10, bootDelay: 300, segment: 536 });
+          try {
+            const image = await raw(next);
+            let restarted: Promise<void> | undefined;
+            let transfers = 0;
+            const { outcome } = await lab.bring(
+              image,
+              // Messages of the device may get lost while the broker is away.
+              expiring,
+              {
+                onChange: (change) => {
+                  if (change.phase === 'sending') transfers += 1;
+                  if (restarted === undefined && isMoment(change)) {
+                    restarted = mosquitto.kill().then(() => mosquitto.restart());
+                  }
+                },
+              },
+            );
+            assert.notEqual(restarted, undefined, `the exchange never was ${moment}`);
+            await restarted;
+
+            const code = codeOf(outcome);
+            const runsNew = lab.device.image.equals(image.image);
+            assert.ok(['succeeded', 'LOST_IN_TRANSFER', ...claimNothing].includes(code), code);
+            if (!claimNothing.includes(code)) {
+              const what = `${code}, and the device runs the ${runsNew ? 'new' : 'old'} image`;
+              assert.equal(code === 'succeeded', runsNew, what);
+            }
+            const delivered = lab.device.images.length;
+            assert.ok(delivered <= transfers, `${delivered} images were delivered, ${transfers} were sent`);
+            assert.ok(transfers <= 2, `${transfers} transfers`);
+          } finally {
+            await lab.close();
+          }
+        });
+      }
+    },
+  );
 }
 
-describe('a device that comes back before we do', () => {
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
-
+describeIf(mosquittoAvailable())('a device that comes back before we do', () => {
   it('is not left half dead, and is sent the image once more', async () => {
     const mosquitto = await startMosquitto({ persistence: true });
     const slow = { reconnect: { min: 3000, max: 3000 } };

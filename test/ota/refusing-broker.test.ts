@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type MosquittoOptions } from '../support/mosquitto';
 import { buildEsp8266Image } from '../support/images';
 import { check } from '../../src/ota/check';
@@ -12,11 +13,7 @@ const quick = { accepted: 500, sending: 3000 };
 /** Bytes. A limit that allows everything except firmware. */
 const LIMIT = 20_000;
 
-describe('a broker that does not take the firmware', () => {
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
-
+describeIf(mosquittoAvailable())('a broker that does not take the firmware', () => {
   const bring = async (
     options: MosquittoOptions,
     protocolVersion: ConnectionOptions['protocolVersion'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Change } from '../../src/update/update';
 import { History } from '../../src/rollout/store/history';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, Lab, large, next, raw } from './lab';
 import { untilTrue } from '../support/until-true';
@@ -62,37 +63,39 @@ describeWithBrokers('a device that is unplugged in the middle of a transfer', (s
   });
 });
 
-describe('a device that left unnoticed, so that an MQTT 5 broker has nobody to deliver the image to', () => {
-  let mosquitto: Mosquitto;
+describeIf(mosquittoAvailable())(
+  'a device that left unnoticed, so that an MQTT 5 broker has nobody to deliver the image to',
+  () => {
+    let mosquitto: Mosquitto;
 
-  before(async function () {
-    if (!mosquittoAvailable()) this.skip();
-    mosquitto = await startMosquitto();
-  });
-  after(() => mosquitto?.stop());
+    before(async () => {
+      mosquitto = await startMosquitto();
+    });
+    after(() => mosquitto?.stop());
 
-  it('receives the image when it is back', async () => {
-    const lab = await Lab.open(mosquitto.url);
-    const { connection } = lab.broker;
-    const say = (state: string): Promise<unknown> =>
-      connection.publish(`homie/${lab.device.id}/$state`, state, { qos: 1, retain: true, timeout: 5_000 });
-    try {
-      await lab.lose();
-      await say('ready');
-      let isSent = false;
-      const onChange = ({ phase, state }: Change): void => {
-        if (phase === 'sending' && !isSent) {
-          isSent = true;
-          void say('lost');
-        } else if (state === 'waiting' && isSent) void lab.device.start();
-      };
-      const { outcome } = await lab.bring(await raw(next), { reboot: 1_000 }, { onChange });
-      assert.equal(codeOf(outcome), 'succeeded');
-    } finally {
-      await lab.close();
-    }
-  });
-});
+    it('receives the image when it is back', async () => {
+      const lab = await Lab.open(mosquitto.url);
+      const { connection } = lab.broker;
+      const say = (state: string): Promise<unknown> =>
+        connection.publish(`homie/${lab.device.id}/$state`, state, { qos: 1, retain: true, timeout: 5_000 });
+      try {
+        await lab.lose();
+        await say('ready');
+        let isSent = false;
+        const onChange = ({ phase, state }: Change): void => {
+          if (phase === 'sending' && !isSent) {
+            isSent = true;
+            void say('lost');
+          } else if (state === 'waiting' && isSent) void lab.device.start();
+        };
+        const { outcome } = await lab.bring(await raw(next), { reboot: 1_000 }, { onChange });
+        assert.equal(codeOf(outcome), 'succeeded');
+      } finally {
+        await lab.close();
+      }
+    });
+  },
+);
 
 describe('the history of images', () => {
   it('holds back no image that was lost in the transfer', async () => {

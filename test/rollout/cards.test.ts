@@ -9,6 +9,7 @@ import { jobCommands } from '../../src/rollout/job-commands';
 import { Queue } from '../../src/rollout/queue';
 import { defaultSettings } from '../../src/rollout/settings';
 import { History } from '../../src/rollout/store/history';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { TestClock } from '../support/clock';
 import { mosquittoAvailable } from '../support/mosquitto';
@@ -22,14 +23,11 @@ const DAY = 24 * 60 * MINUTE;
 /** Options of a device that receives an image so slowly that much can happen meanwhile. */
 const slow = { flashDelay: 30 };
 
-describe('the card of a job', () => {
+describeIf(mosquittoAvailable())('the card of a job', () => {
   let home: Home;
   let errands: Errands;
   let queue: Queue;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   const open = async (start: Date): Promise<void> => {
     home = await Home.open(new TestClock(start));
     errands = new Errands(home);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
@@ -11,14 +12,11 @@ const HOUR = 60 * MINUTE;
 const [old, first, second] = [image(1), image(2), image(3)];
 const continuous = { rollout: { continuous: true } };
 
-describe('a rollout that stays open', () => {
+describeIf(mosquittoAvailable())('a rollout that stays open', () => {
   let home: Home;
   let errands: Errands;
   let count = 0;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
     errands = new Errands(home);

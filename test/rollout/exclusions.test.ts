@@ -4,20 +4,18 @@ import { divideByImage } from '../../src/rollout/by-image';
 import { checkOta } from '../../src/rollout/ota-work';
 import { defaultSettings } from '../../src/rollout/settings';
 import { patient } from '../ota/lab';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
 
 const [old, first] = [image(1), image(2)];
 
-describe('an update', () => {
+describeIf(mosquittoAvailable())('an update', () => {
   let home: Home;
   let errands: Errands;
   let key: string;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
     errands = new Errands(home);

@@ -14,6 +14,7 @@ import { FolderSource } from '../../src/sources/folder';
 import { lookAt, type LastChosen } from '../../src/sources/look';
 import { patient, sequential } from '../ota/lab';
 import { TestClock } from '../support/clock';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { inTimeZone } from '../support/time-zone';
@@ -32,7 +33,7 @@ const images = {
   '1.3.0': image('1.3.0', 4),
 };
 
-describe('a nightly update from a folder, over five nights', () => {
+describeIf(mosquittoAvailable())('a nightly update from a folder, over five nights', () => {
   inTimeZone('Europe/Berlin');
   let home: Home;
   let folder: string;
@@ -40,8 +41,7 @@ describe('a nightly update from a folder, over five nights', () => {
   const history = new History();
   const last: LastChosen = new Map();
 
-  before(async function () {
-    if (!mosquittoAvailable()) this.skip();
+  before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'nights-'));
     home = await Home.open(new TestClock('2026-01-10T12:00Z'));
   });

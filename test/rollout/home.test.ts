@@ -4,6 +4,7 @@ import { OtaJob } from '../../src/rollout/ota-job';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { random } from '../support/random';
@@ -74,14 +75,11 @@ class Sighting {
   }
 }
 
-describe('a whole home', () => {
+describeIf(mosquittoAvailable())('a whole home', () => {
   let home: Home;
   const warnings: string[] = [];
   const warn = ({ message }: Error): void => void warnings.push(message);
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
     process.on('warning', warn);

@@ -3,6 +3,7 @@ import { readWindow } from '../../src/settings/times';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { TestClock } from '../support/clock';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { inTimeZone } from '../support/time-zone';
 import { Errands, image } from './errands';
@@ -12,15 +13,12 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const [old, fresh] = [image(1), image(2)];
 
-describe('a rollout at night, in Berlin', () => {
+describeIf(mosquittoAvailable())('a rollout at night, in Berlin', () => {
   inTimeZone('Europe/Berlin');
   let home: Home;
   let errands: Errands;
   let count = 0;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   afterEach(async () => {
     await errands.close();
     await home.close();

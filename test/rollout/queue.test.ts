@@ -6,6 +6,7 @@ import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { patient, sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
@@ -16,14 +17,11 @@ const [old, first, second, third] = [image(1), image(2), image(3), image(4)];
 /** Options of a device that receives an image so slowly that much can happen meanwhile. */
 const slow = { flashDelay: 30 };
 
-describe('the jobs of a broker', () => {
+describeIf(mosquittoAvailable())('the jobs of a broker', () => {
   let home: Home;
   let errands: Errands;
   let count = 0;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
     errands = new Errands(home);

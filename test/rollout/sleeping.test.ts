@@ -5,6 +5,7 @@ import { ConfigJob } from '../../src/rollout/config-job';
 import { patient as settings } from '../config/lab';
 import { sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
@@ -13,14 +14,11 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const [old, fresh] = [image(1), image(2)];
 
-describe('a rollout to devices that sleep', () => {
+describeIf(mosquittoAvailable())('a rollout to devices that sleep', () => {
   let home: Home;
   let errands: Errands;
   let count = 0;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
     errands = new Errands(home);

@@ -6,18 +6,18 @@ import { soakDevice, type SoakEnd } from '../../src/rollout/soak';
 import { running } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { TestClock } from '../support/clock';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { untilTrue } from '../support/until-true';
 import { Home } from './home';
 
 const MINUTE = 60_000;
 
-describe('a canary that is watched', () => {
+describeIf(mosquittoAvailable())('a canary that is watched', () => {
   let home: Home;
   let count = 0;
 
-  before(async function () {
-    if (!mosquittoAvailable()) this.skip();
+  before(async () => {
     home = await Home.open();
   });
   after(() => home.close());

@@ -4,18 +4,16 @@ import { ConfigJob } from '../../src/rollout/config-job';
 import { patient } from '../config/lab';
 import { running, sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
+import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Home } from './home';
 
 const MINUTE = 60_000;
 
-describe('a change of the Wi-Fi network for several devices', () => {
+describeIf(mosquittoAvailable())('a change of the Wi-Fi network for several devices', () => {
   let home: Home;
   let count = 0;
 
-  before(function () {
-    if (!mosquittoAvailable()) this.skip();
-  });
   beforeEach(async () => {
     home = await Home.open();
   });

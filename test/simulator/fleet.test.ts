@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { CertificateAuthority } from '../support/certificates';
+import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { startAedes } from '../support/aedes';
 import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
 import { Fleet } from './fleet';
@@ -30,7 +30,7 @@ describe('a fleet of simulated devices', () => {
   });
 
   it('connects with a password over TLS, and says so when it is refused', async function () {
-    if (!mosquittoAvailable()) this.skip();
+    if (!mosquittoAvailable() || !opensslAvailable()) this.skip();
     const authority = new CertificateAuthority();
     const tls = { ca: authority.ca, ...authority.issue('IP:127.0.0.1') };
     const broker = await startMosquitto({ tls, password: { username: 'lamp', password: 'right' } });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { HomieError, type ErrorCode } from '../../src/errors';
 import { download, usualPace, type Download, type DownloadOptions } from '../../src/sources/download';
 import { networkError, waitOf } from '../../src/sources/download-errors';
-import { CertificateAuthority } from '../support/certificates';
+import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { FileServer } from '../support/file-server';
 import { next } from '../support/images';
 import { freePort } from '../support/mosquitto';
@@ -245,7 +245,8 @@ describe('a download', () => {
     });
   });
 
-  it('refuses a certificate that is not trusted', async () => {
+  it('refuses a certificate that is not trusted', async function () {
+    if (!opensslAvailable()) this.skip();
     const authority = new CertificateAuthority();
     try {
       const secure = await start(authority.issue('IP:127.0.0.1'));

@@ -1,5 +1,6 @@
 import { DeviceLocks } from '../../src/homie/lock';
 import { startAedes } from './aedes';
+import { describeIf } from './describe-if';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
 /** A mosquitto or an aedes. */
@@ -26,10 +27,7 @@ export function describeWithBrokers(title: string, suite: BrokerSuite): void {
 
 /** Runs a suite on mosquitto. A long suite has a file for each broker, because files run in parallel. */
 export function describeWithMosquitto(title: string, suite: BrokerSuite): void {
-  describe(`${title} (mosquitto)`, () => {
-    before(function () {
-      if (!mosquittoAvailable()) this.skip();
-    });
+  describeIf(mosquittoAvailable())(`${title} (mosquitto)`, () => {
     suite(() => startMosquitto());
   });
 }

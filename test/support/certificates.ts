@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isInstalled } from './broker-process';
 
 /** Paths of a certificate and its private key. */
 interface CertificateFiles {
@@ -52,6 +53,11 @@ export class CertificateAuthority {
   #openssl(...args: string[]): void {
     execFileSync('openssl', args, { stdio: 'pipe' });
   }
+}
+
+/** Returns whether openssl is installed, which makes the certificates. @throws {Error} if it is missing and CI is set */
+export function opensslAvailable(): boolean {
+  return isInstalled('openssl');
 }
 
 function newKey(path: string): string[] {

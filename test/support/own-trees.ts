@@ -1,6 +1,7 @@
 import { blocksOf } from '../docs/markdown';
 import { startAedes } from './aedes';
 import type { TestBroker } from './brokers';
+import { describeIf } from './describe-if';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
 /** User name of the homie-broker. The brokers do not check passwords. */
@@ -11,10 +12,7 @@ export const NODE_RED = 'node-red';
  * name is its id, may write only `homie/<id>/#`, and read only that and `homie/$broadcast/#`.
  */
 export function describeWithOwnTrees(title: string, suite: (start: () => Promise<TestBroker>) => void): void {
-  describe(`${title} (mosquitto)`, () => {
-    before(function () {
-      if (!mosquittoAvailable()) this.skip();
-    });
+  describeIf(mosquittoAvailable())(`${title} (mosquitto)`, () => {
     suite(() => {
       const acl = blocksOf('docs/brokers.md').find(({ about }) => about === 'acl')?.text ?? '';
       return startMosquitto({ acl: acl.split('\n') });
