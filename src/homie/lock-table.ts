@@ -1,4 +1,7 @@
-/** The table of the device locks: one per process, even if this package is loaded more than once. */
+/**
+ * The table of the device locks and of failures with base64: one per process, even if this package is loaded more than
+ * once.
+ */
 import type { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
 import { hasDiscarded } from './dialect';
@@ -46,7 +49,7 @@ export interface LockEntry {
 /** Returns what is known of the device at an address. */
 export type Reader = (address: string) => Device | undefined;
 
-/** The locks of all devices in the process. */
+/** What is known of all devices in the process, whichever connection leads to them. */
 export interface Table {
   readonly byAddress: Map<string, Set<LockEntry>>;
   /** Several entries for a `$mac` if devices claim the same one. */
@@ -56,9 +59,12 @@ export interface Table {
   readonly guards: Set<Guard>;
   /** Called once, when a device has become free or one reason for its lock has ended. */
   readonly freed: Set<() => void>;
+  /** Devices on which base64 has failed: the scope of each, followed by its id. */
+  readonly base64Failures: Set<string>;
 }
 
-const TABLE_KEY = Symbol.for('@homie-ota/node-red-homie-ota/locks/3');
+const TABLE_KEY = Symbol.for('@homie-ota/node-red-homie-ota/locks/4');
+
 /** Returns the table of this process, and creates it if there is none. */
 export function lockTable(): Table {
   const known: Table | undefined = Reflect.get(globalThis, TABLE_KEY);
@@ -70,9 +76,22 @@ export function lockTable(): Table {
     writers: new Set(),
     guards: new Set(),
     freed: new Set(),
+    base64Failures: new Set(),
   };
   Reflect.set(globalThis, TABLE_KEY, made);
   return made;
+}
+
+/**
+ * Returns the scope in which the id of a device is unique: host and base topic.
+ *
+ * @param url of the broker
+ * @param baseTopic with its trailing slash
+ */
+export function scopeOf(url: string, baseTopic: string): string {
+  const host = new URL(url).hostname.toLowerCase().replace(/\.$/, '');
+  const isLocal = host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
+  return `${isLocal ? 'localhost' : host}/${baseTopic}`;
 }
 
 /**

@@ -2,8 +2,22 @@ import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { Device, DeviceEvent } from './device';
 import { departureOf, elapsedSince, moment } from './elapsed';
-import type { Guard, LockEntry, OpenEnd, PendingReboot, PendingWriter, Reader, Staged } from './lock-table';
-import { enterEntry, findEntry, pruneEntry, setPending, showsIdle, lockTable } from './lock-table';
+import {
+  enterEntry,
+  findEntry,
+  lockTable,
+  pruneEntry,
+  scopeOf,
+  setPending,
+  showsIdle,
+  type Guard,
+  type LockEntry,
+  type OpenEnd,
+  type PendingReboot,
+  type PendingWriter,
+  type Reader,
+  type Staged,
+} from './lock-table';
 
 /**
  * Tracks which devices have a job, and which may still have to boot an image or a patch. There is one table per
@@ -14,7 +28,7 @@ import { enterEntry, findEntry, pruneEntry, setPending, showsIdle, lockTable } f
  * one.
  */
 export class DeviceLocks {
-  /** The scope under which the history of the devices is kept: host and base topic. */
+  /** The scope under which everything that outlives a job is kept: see `scopeOf`. */
   readonly scope: string;
   readonly #baseTopic: string;
   readonly #known: (id: string) => Device | undefined;
@@ -26,7 +40,7 @@ export class DeviceLocks {
    * @param known returns what is known of a device
    */
   constructor(url: string, baseTopic: string, known: (id: string) => Device | undefined = () => undefined) {
-    this.scope = `${brokerName(url)}/${baseTopic}`;
+    this.scope = scopeOf(url, baseTopic);
     this.#baseTopic = baseTopic;
     this.#known = known;
     this.#reader = (address) => (address.startsWith(baseTopic) ? known(address.slice(baseTopic.length)) : undefined);
@@ -47,9 +61,7 @@ export class DeviceLocks {
     const { writers } = lockTable();
     writers.add(write);
     for (const each of pending) DeviceLocks.suspect(each);
-    return () => {
-      writers.delete(write);
-    };
+    return () => void writers.delete(write);
   }
 
   /**
@@ -60,9 +72,7 @@ export class DeviceLocks {
   static guard(guard: Guard): () => void {
     const { guards } = lockTable();
     guards.add(guard);
-    return () => {
-      guards.delete(guard);
-    };
+    return () => void guards.delete(guard);
   }
 
   /**
@@ -90,8 +100,7 @@ export class DeviceLocks {
 
   /** Forgets everything, as the end of a process does. For tests. */
   static reset(): void {
-    const { byAddress, byMac, readers, writers, guards, freed } = lockTable();
-    for (const each of [byAddress, byMac, readers, writers, guards, freed]) each.clear();
+    for (const each of Object.values(lockTable())) each.clear();
   }
 
   /**
@@ -286,9 +295,4 @@ export class DeviceLocks {
   #enter(id: string): LockEntry {
     return this.#find(id) ?? enterEntry(this.#baseTopic + id, this.#known(id)?.mac?.value);
   }
-}
-
-function brokerName(url: string): string {
-  const host = new URL(url).hostname.toLowerCase().replace(/\.$/, '');
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host) ? 'localhost' : host;
 }

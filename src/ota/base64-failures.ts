@@ -1,18 +1,17 @@
 /** Devices on which base64 has failed in this process. It can leave an updater stuck, so they never get it again. */
 import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
+import { lockTable } from '../homie/lock-table';
 import type { SentEnd } from './transfer-end';
-
-const failures = new Set<string>();
 
 /** Returns whether base64 has failed on a device in this process. */
 export function hasFailedWithBase64({ locks }: HomieBroker, device: string): boolean {
-  return failures.has(`${locks.scope}${device}`);
+  return lockTable().base64Failures.has(`${locks.scope}${device}`);
 }
 
 /** Remembers a device that was sent an image as base64 and did not take it. */
 export function rememberBase64({ locks }: HomieBroker, device: string, end: SentEnd): void {
-  if (isFailure(end)) failures.add(`${locks.scope}${device}`);
+  if (isFailure(end)) lockTable().base64Failures.add(`${locks.scope}${device}`);
 }
 
 function isFailure(end: SentEnd): boolean {
