@@ -8,7 +8,7 @@ import { MOST_SENT } from './missed';
 import { Relocation, type Address } from './relocation';
 import { endUnsent, PatchProgress } from './report';
 import { PatchTransfer, type PatchTransferInput } from './patch-transfer';
-import type { PatchTransferEnd } from './patch-verdict';
+import type { PatchVerdict } from './patch-verdict';
 import { readObject } from './patch';
 import type { PatchInput } from './patch-input';
 import type { PatchStep } from './patch-step';
@@ -102,6 +102,7 @@ class PatchExchange {
       const transfer = await this.#begin(step, to);
       const end = await transfer.run();
       if (end.kind === 'missed') return this.#missed(step);
+      if (end.kind === 'refused') return ended(this.#progress.outcome({ state: 'failed', error: end.error }));
       if (end.kind === 'failed') return ended(await this.#failed(end, step, to, transfer));
       if (end.kind === 'taken') {
         await this.#took(end, step, to);
@@ -220,7 +221,7 @@ class PatchExchange {
    * Records a step that the device has taken. If the reboot is not proven, the device stays locked for images, since a
    * reboot would cut off an update.
    */
-  async #took({ unproven }: PatchTransferEnd & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
+  async #took({ unproven }: PatchVerdict & { kind: 'taken' }, step: PatchStep, to: Address): Promise<void> {
     this.#progress.took(step, unproven === true ? 'unproven' : 'proven');
     const { broker, device } = this.#address;
     await broker.locks.left(device, unproven === true ? 'flashed' : undefined);
@@ -229,7 +230,7 @@ class PatchExchange {
 
   /** Records a failed step. A device that may still reboot stays locked beyond the job. */
   async #failed(
-    end: PatchTransferEnd & { kind: 'failed' },
+    end: PatchVerdict & { kind: 'failed' },
     step: PatchStep,
     to: Address,
     transfer: PatchTransfer,
@@ -238,7 +239,7 @@ class PatchExchange {
     const { broker, device } = this.#address;
     this.#progress.failed(end);
     if (end.open !== undefined) rememberUnconfirmed(broker, device, readObject(step.text()));
-    if (end.stillPending !== true) await broker.locks.left(device, end.open);
+    await broker.locks.left(device, end.open);
     const mayReboot = end.open === 'flashed' || end.open === 'unknown';
     if (mayReboot && !abandon.aborted) {
       const late = this.#late(step, to, transfer);
@@ -254,7 +255,7 @@ class PatchExchange {
     const progress = this.#progress;
     try {
       const end = await transfer.late();
-      if (end === undefined || end.kind === 'not_sent' || end.kind === 'missed') return undefined;
+      if (end === undefined) return undefined;
       if (end.kind === 'failed') {
         progress.failed(end);
         return progress.outcome({ state: 'failed', error: end.error });

@@ -1,7 +1,7 @@
 /** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
-import { publishToDevice, sightingOf, type Sender } from '../homie/gate';
+import { sendToDevice, sightingOf, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
@@ -17,7 +17,7 @@ import {
   notReceived,
   unanswered,
   type PatchTransferEnd,
-  type Published,
+  type PatchVerdict,
 } from './patch-verdict';
 
 export interface PatchTransferInput {
@@ -66,7 +66,7 @@ export class PatchTransfer {
   async run(): Promise<PatchTransferEnd> {
     const { settings, report } = this.#input;
     const sent = await this.#send();
-    if ('kind' in sent) return sent;
+    if (sent.kind !== 'sent') return sent;
 
     if (this.#isMissed(sent.error)) return { kind: 'missed' };
     const answered = (await this.#untilReceived(performance.now())) || (await this.#isThere());
@@ -89,42 +89,30 @@ export class PatchTransfer {
    *
    * @returns undefined if another patch was sent to the device in the meantime, since its reboot may be for that patch
    */
-  async late(): Promise<PatchTransferEnd | undefined> {
+  async late(): Promise<PatchVerdict | undefined> {
     const sent = this.#here.patches;
     const end = await this.#untilBack(Infinity, () => undefined);
     if (this.#there !== this.#here) await drain(this.#here);
     return this.#here.patches === sent ? end : undefined;
   }
 
-  /**
-   * Publishes the patch. If the broker does not acknowledge it (`error`), it is unknown whether the broker has received
-   * it.
-   */
-  async #send(): Promise<PatchTransferEnd | Published> {
+  #send(): ReturnType<typeof sendToDevice> {
     const { from, step, settings, sender, report } = this.#input;
     const { broker, device } = from;
-    const isPending = broker.locks.isRebootPending(device);
-    try {
-      const sent = await publishToDevice(
-        {
-          ...sender,
-          broker,
-          device,
-          stages: 'patch',
-          seen: sightingOf(broker, device),
-          handedOver: () => {
-            report('sending');
-            sender.handedOver?.();
-          },
+    return sendToDevice(
+      {
+        ...sender,
+        broker,
+        device,
+        stages: 'patch',
+        seen: sightingOf(broker, device),
+        handedOver: () => {
+          report('sending');
+          sender.handedOver?.();
         },
-        { topic: `${from.root}/$implementation/config/set`, payload: step.text(), qos: 1, timeout: settings.sending },
-      );
-      return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : sent;
-    } catch (error) {
-      if (!(error instanceof HomieError)) throw error;
-      if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') return { error, noSubscribers: false };
-      return { kind: 'failed', error, ...(isPending && { stillPending: true }) };
-    }
+      },
+      { topic: `${from.root}/$implementation/config/set`, payload: step.text(), qos: 1, timeout: settings.sending },
+    );
   }
 
   /**
@@ -180,7 +168,7 @@ export class PatchTransfer {
    * @param until deadline on the clock of the observer
    * @returns undefined if the device did not reboot by then
    */
-  async #untilBack(until: number, verifying: () => void): Promise<PatchTransferEnd | undefined> {
+  async #untilBack(until: number, verifying: () => void): Promise<PatchVerdict | undefined> {
     const { settings } = this.#input;
     for (;;) {
       const back = await awaitReconnect(this.#there, { until, ready: settings.ready, statistics: true, verifying });
@@ -197,7 +185,7 @@ export class PatchTransfer {
   }
 
   /** Judges a connect after the publish. Returns undefined if it shows nothing. */
-  #judge({ config, uptime, live }: Advertisement): PatchTransferEnd | undefined {
+  #judge({ config, uptime, live }: Advertisement): PatchVerdict | undefined {
     const reboot = this.#here.reboot(uptime);
     this.#ambiguous = reboot === 'open';
     const isOfSleeper = reboot === 'open' && live && this.#sleeps;
@@ -211,7 +199,7 @@ export class PatchTransfer {
     return isOfSleeper ? judgeSleeper(shown) : judgeUnproven(shown, live);
   }
 
-  #judgeRebooted({ visible, isAsBefore, taken, lost }: Shown): PatchTransferEnd {
+  #judgeRebooted({ visible, isAsBefore, taken, lost }: Shown): PatchVerdict {
     if (this.#received === undefined && isAsBefore)
       return failed(new HomieError(visible ? 'NOT_RECEIVED.previousConfig' : 'NOT_RECEIVED.noneShown'));
     return lost.length === 0 ? { kind: 'taken' } : { ...failed(valueLost(lost, 'rebooted')), taken, lost };
@@ -222,7 +210,7 @@ export class PatchTransfer {
    *
    * @param lost why the broker did not acknowledge the patch; undefined if it did
    */
-  async #notBack(lost?: HomieError): Promise<PatchTransferEnd> {
+  async #notBack(lost?: HomieError): Promise<PatchVerdict> {
     const { from, to, sketch } = this.#input;
     if (to !== from) {
       // The events at the old address have not been read yet.

@@ -59,6 +59,21 @@ export interface NotSent {
   readonly notSent: Obstacle;
 }
 
+/** What is known of a message that was handed to the socket. */
+export interface Sent extends Published {
+  /** Why the broker did not acknowledge the message. It is then unknown whether the broker has it. */
+  readonly error?: HomieError;
+}
+
+/**
+ * Why a message did not reach the device. What the device may have to boot is as before.
+ *
+ * - `not_sent`: something forbade the message when it was about to be handed to the socket
+ * - `refused`: the lock of the device does not allow it, or the broker did not accept it
+ */
+export type Unsent =
+  { readonly kind: 'not_sent'; readonly why: Obstacle } | { readonly kind: 'refused'; readonly error: HomieError };
+
 /** Returns what is known of a device now. */
 export function sightingOf({ connectionNumber, registry }: HomieBroker, id: string): Sighting {
   const { mac, checksum, state } = registry.get(id) ?? {};
@@ -66,10 +81,29 @@ export function sightingOf({ connectionNumber, registry }: HomieBroker, id: stri
 }
 
 /**
+ * Publishes to a device as `publishToDevice` does, and returns what is known of the message.
+ *
+ * @throws the reason of `abandon` if something may have been sent
+ */
+export async function sendToDevice(
+  sender: Sender,
+  message: DeviceMessage,
+): Promise<(Sent & { readonly kind: 'sent' }) | Unsent> {
+  try {
+    const sent = await publishToDevice(sender, message);
+    return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : { kind: 'sent', ...sent };
+  } catch (error) {
+    if (!(error instanceof HomieError)) throw error;
+    return isUnacknowledged(error) ? { kind: 'sent', noSubscribers: false, error } : { kind: 'refused', error };
+  }
+}
+
+/**
  * Publishes to a device if nothing prevents it when the bytes are handed to the socket: several messages to a broker
- * wait for each other, and much may happen meanwhile. Stores what the device may have to boot before anything is sent.
- * If `abandon` is aborted while the broker is accepting the message, the call does not wait for the broker, and the
- * device stays locked until the publish has ended.
+ * wait for each other, and much may happen meanwhile. Stores what the device may have to boot before anything is sent,
+ * and that it has nothing to boot if the message did not reach it and no reboot was pending before. If `abandon` is
+ * aborted while the broker is accepting the message, the call does not wait for the broker, and the device stays locked
+ * until the publish has ended.
  *
  * @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING: the lock does not allow it, and nothing was sent;
  *   those of `Connection.publish` except NOT_CONNECTED; the reason of `abandon` if something may have been sent
@@ -109,14 +143,16 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   for (const signal of signals) signal.addEventListener('abort', interrupt);
   if (signals.some(({ aborted }) => aborted)) interrupt();
   try {
-    const sent = await Promise.race([publish.catch(notConnected), interrupted]);
-    if (sent !== undefined && !('notSent' in sent)) {
+    const sent = await Promise.race([publish.catch(refusalOf), interrupted]);
+    if ('noSubscribers' in sent) {
       // The message cannot have caused a restart that happened while the broker was still accepting it.
       if (stages !== undefined) void locks.expectReboot(device, stages);
       return sent;
     }
     if (stages !== undefined && !isPending) await locks.rebooted(device);
-    return sent ?? { notSent: found };
+    if ('notSent' in sent) return sent;
+    if (sent.code === 'NOT_CONNECTED') return { notSent: found };
+    throw sent;
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', interrupt);
   }
@@ -159,7 +195,13 @@ function isHeld({ broker, device, job }: Sender): boolean {
   return job === undefined || broker.locks.holder(device) === job;
 }
 
-/** Ignores the error of a publish that sent nothing, and throws any other error. */
-function notConnected(error: unknown): undefined {
-  if (!(error instanceof HomieError) || error.code !== 'NOT_CONNECTED') throw error;
+/** Returns the error of a publish that did not reach the device, and throws any other error. */
+function refusalOf(error: unknown): HomieError {
+  if (!(error instanceof HomieError) || isUnacknowledged(error)) throw error;
+  return error;
+}
+
+/** Returns whether it is unknown after an error of `Connection.publish` whether the broker has the message. */
+function isUnacknowledged({ code }: HomieError): boolean {
+  return code === 'CONNECTION_LOST' || code === 'PUBLISH_TIMEOUT';
 }

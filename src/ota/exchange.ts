@@ -214,6 +214,7 @@ class OtaExchange {
       ask: () => askStaleUpdate(stuck),
     };
     const end = await transfer(sent);
+    if (end.kind === 'refused') return ended({ state: 'failed', error: end.error });
     if (end.kind !== 'not_sent') {
       const next = await this.#after(end, stuck, sent);
       if (next.kind !== 'ended') return next;

@@ -1,6 +1,6 @@
-import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { DeviceEvent } from '../homie/device';
+import type { Sent } from '../homie/gate';
 import { isReady } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
 import type { Phase, Progress } from '../update/update';
@@ -48,14 +48,6 @@ export interface ReceptionInput {
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
   /** Asks the device whether the update was cut off, as `askStaleUpdate` does. */
   readonly ask: () => Promise<StaleUpdate>;
-}
-
-/** What is known about the publish of an image. */
-export interface Sent {
-  /** MQTT 5: the broker reported that nobody subscribes to the topic. */
-  readonly noSubscribers: boolean;
-  /** Why the broker did not acknowledge the image. It is then unknown whether the broker has it. */
-  readonly error?: HomieError;
 }
 
 /** What ended the wait for the device's answer to the image. */

@@ -1,6 +1,6 @@
 /** How the transfer of an image ended, and how that left the device. */
 import { HomieError } from '../errors';
-import type { Obstacle } from '../homie/gate';
+import type { Unsent } from '../homie/gate';
 import type { OpenEnd } from '../homie/lock-table';
 import type { ErrorKey, Values } from '../texts/text';
 import type { Outcome } from '../update/update';
@@ -10,7 +10,7 @@ import type { StaleUpdate } from './recovery';
  * How a transfer ended.
  *
  * - `ended`: with this outcome. `open`: the device may still boot something, as `OpenEnd` says
- * - `not_sent`: something forbade the image when it was about to be handed to the socket
+ * - `not_sent`, `refused`: the image did not reach the device (see `Unsent`)
  * - `missed`: when the broker had the image, the device was asleep, or the broker had nobody to deliver the image to.
  *   The session of the device is clean, so it never receives the image
  * - `stuck`: the updater of the device is stuck
@@ -22,7 +22,7 @@ import type { StaleUpdate } from './recovery';
  */
 export type TransferEnd =
   | { readonly kind: 'ended'; readonly outcome: Outcome; readonly open: OpenEnd | undefined }
-  | { readonly kind: 'not_sent'; readonly why: Obstacle }
+  | Unsent
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
   | { readonly kind: 'unseen'; readonly error: HomieError; readonly answer: StaleUpdate | undefined }
@@ -34,8 +34,8 @@ export type TransferEnd =
       readonly answer?: StaleUpdate | undefined;
     };
 
-/** How a transfer ended whose image was handed to the socket. */
-export type SentEnd = Exclude<TransferEnd, { kind: 'not_sent' }>;
+/** How a transfer ended whose image was sent. */
+export type SentEnd = Exclude<TransferEnd, Unsent>;
 
 /** Returns how a transfer left the device; undefined if it is known that nothing is staged. */
 export function openEnd(end: SentEnd): OpenEnd | undefined {

@@ -1,6 +1,6 @@
 /** The errors that say why the transfer of an image failed. */
 import { HomieError } from '../errors';
-import type { Sent } from './reception';
+import type { Sent } from '../homie/gate';
 import type { OtaStatus } from './status';
 import type { TransferInput } from './transfer';
 

@@ -1,9 +1,9 @@
 import { HomieError } from '../errors';
 import { lifeSign } from '../homie/await-reconnect';
-import { publishToDevice, type Sender } from '../homie/gate';
+import { sendToDevice, type Sender } from '../homie/gate';
 import { untilBack, type TransferSoFar } from './await-reboot';
 import { otaDisabledHint } from './decide';
-import { Reception, type ReceptionInput, type Sent } from './reception';
+import { Reception, type ReceptionInput } from './reception';
 import type { OtaStatus } from './status';
 import { discarded, lostInTransfer, stalled, unanswered } from './transfer-errors';
 import { ended, failed, type SentEnd, type TransferEnd } from './transfer-end';
@@ -26,7 +26,9 @@ export interface TransferInput extends ReceptionInput {
 
 /** Sends the image once, and watches the device until the result is known. */
 export async function transfer(input: TransferInput): Promise<TransferEnd> {
-  const sent = await send(input);
+  const { topic, encoded, firmware, settings, sender } = input;
+  const timeout = settings.sending + firmware.info.size / 20;
+  const sent = await sendToDevice(sender, { topic, timeout, ...encoded });
   if (sent.kind !== 'sent') return sent;
 
   const answer = await new Reception(input, sent, performance.now()).answer();
@@ -57,26 +59,6 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       return untilBack(input, { sent, last: lifeSign(input.observer), begun: true });
     case 'gone':
       return untilBack(input, { ...answer, sent });
-  }
-}
-
-async function send({
-  topic,
-  encoded,
-  firmware,
-  settings,
-  sender,
-}: TransferInput): Promise<(Sent & { kind: 'sent' }) | TransferEnd> {
-  const timeout = settings.sending + firmware.info.size / 20;
-  try {
-    const sent = await publishToDevice(sender, { topic, timeout, ...encoded });
-    return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : { kind: 'sent', ...sent };
-  } catch (error) {
-    if (!(error instanceof HomieError)) throw error;
-    if (error.code === 'CONNECTION_LOST' || error.code === 'PUBLISH_TIMEOUT') {
-      return { kind: 'sent', noSubscribers: false, error };
-    }
-    return ended({ state: 'failed', error }, undefined);
   }
 }
 

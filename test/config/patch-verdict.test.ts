@@ -4,7 +4,7 @@ import {
   judgeUnproven,
   notReceived,
   unanswered,
-  type PatchTransferEnd,
+  type PatchVerdict,
 } from '../../src/config/patch-verdict';
 import { HomieError } from '../../src/errors';
 
@@ -17,7 +17,7 @@ const asBefore: Shown = { visible: true, isAsBefore: true, taken: [], lost: [] }
 const invisible: Shown = { visible: false, isAsBefore: true, taken: [], lost: [] };
 
 /** Returns an end in short. */
-function short(end: PatchTransferEnd | undefined): unknown {
+function short(end: PatchVerdict | undefined): unknown {
   if (end?.kind !== 'failed') return end;
   const { error, open, unproven } = end;
   return [error.key, open ?? 'nothing to boot', ...(unproven ? ['unproven'] : [])];

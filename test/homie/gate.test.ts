@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
-import { publishToDevice, sightingOf, type Sender } from '../../src/homie/gate';
+import { publishToDevice, sendToDevice, sightingOf, type Sender } from '../../src/homie/gate';
 import { DeviceLocks } from '../../src/homie/lock';
 import type { PublishOptions } from '../../src/mqtt/connection';
 import { startAedes, type AedesBroker } from '../support/aedes';
@@ -346,5 +346,55 @@ describe('A message that can change a device', () => {
     assert.deepEqual(received, []);
     await publishToDevice(sender({ stages: 'patch' }), image);
     assert.deepEqual(received, [image.topic]);
+  });
+
+  describe('and that the broker does not accept', () => {
+    const error = new HomieError('PUBLISH_DENIED');
+    beforeEach(() => {
+      broker.connection.publish = () => Promise.reject(error);
+    });
+    afterEach(() => {
+      Reflect.deleteProperty(broker.connection, 'publish');
+    });
+
+    it('leaves nothing to boot', async () => {
+      assert.deepEqual(await sendToDevice(sender(), image), { kind: 'refused', error });
+      assert.equal(broker.locks.pending('lamp'), undefined);
+      assert.deepEqual(stored, [`homie/lamp ${MAC} image, 0 sent`, `homie/lamp ${MAC} nothing, 0 sent`]);
+    });
+
+    it('leaves pending what was pending before', async () => {
+      await broker.locks.expectReboot('lamp', 'patch');
+      assert.deepEqual(await sendToDevice(sender({ stages: 'patch' }), image), { kind: 'refused', error });
+      assert.equal(broker.locks.pending('lamp'), 'patch');
+    });
+  });
+
+  describe('returns what is known of it', () => {
+    it('once it has gone out', async () => {
+      assert.deepEqual(await sendToDevice(sender(), image), { kind: 'sent', noSubscribers: false });
+    });
+
+    it('when it did not go out', async () => {
+      mayBegin = false;
+      assert.deepEqual(await sendToDevice(sender(), image), { kind: 'not_sent', why: 'halted' });
+    });
+
+    it('when the broker does not acknowledge it: it may have gone out, and the device may have it to boot', async () => {
+      held.add(image.topic);
+      const sent = await sendToDevice(sender(), { ...image, timeout: 50 });
+      assert.ok(sent.kind === 'sent');
+      assert.equal(sent.error?.code, 'PUBLISH_TIMEOUT');
+      await broker.close();
+      assert.equal(broker.locks.pending('lamp'), 'image');
+    });
+
+    it('when the lock does not allow it, and leaves the lock as it was', async () => {
+      await broker.locks.expectReboot('lamp', 'patch');
+      const sent = await sendToDevice(sender(), image);
+      assert.ok(sent.kind === 'refused');
+      assert.equal(sent.error.code, 'REBOOT_PENDING');
+      assert.equal(broker.locks.pending('lamp'), 'patch');
+    });
   });
 });

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import { HomieError } from '../../src/errors';
 import { DeviceLocks } from '../../src/homie/lock';
+import type { Change } from '../../src/update/update';
 import type { DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { untilTrue } from '../support/until-true';
@@ -49,6 +50,15 @@ describe('a reboot that may be pending', () => {
         assert.equal(lab.isPending, false);
       }));
   }
+
+  it('is still pending after it has kept an image away just before it was sent', () =>
+    withLab({}, async (lab) => {
+      const onChange = ({ state }: Change): void => {
+        if (state === 'running') void lab.broker.locks.expectReboot(lab.device.id, 'patch');
+      };
+      assert.equal(codeOf((await lab.bring(await raw(next), {}, { onChange })).outcome), 'REBOOT_PENDING');
+      assert.deepEqual([lab.device.images.length, lab.isPending], [0, true]);
+    }));
 
   it('outlasts a mere reconnect, and ends with the reboot', () =>
     withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
