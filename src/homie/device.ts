@@ -4,6 +4,7 @@
  */
 
 import type { FirmwareName } from '../update/update';
+import type { Attributes, Facts } from './values';
 
 /** One value, and how it arrived. */
 export interface Fact<T> {
@@ -19,47 +20,6 @@ export const deviceStates = ['init', 'ready', 'lost', 'sleeping', 'disconnected'
 
 export type DeviceState = (typeof deviceStates)[number];
 
-/** The values that are followed, by their names in this package. */
-export interface Attributes {
-  /** `$state`, or `$online`. */
-  state: DeviceState;
-  /** `$homie`: version of the convention, for example `3.0.1`. */
-  homie: string;
-  /** `$name`. */
-  name: string;
-  /** `$mac`. */
-  mac: string;
-  /** `$fw/name`. */
-  fwName: string;
-  /** `$fw/version`: free text. */
-  fwVersion: string;
-  /** `$fw/checksum`: MD5 of the running image, in lower case. */
-  checksum: string;
-  /** `$implementation`: `esp8266` or `esp32`. */
-  implementation: string;
-  /** `$implementation/version`. */
-  implementationVersion: string;
-  /** `$implementation/config`: the JSON text as published. */
-  config: string;
-  /**
-   * `$implementation/config/set`: the text of a patch, redacted. The device empties the topic when it has received the
-   * patch.
-   */
-  configSet: string;
-  /** `$implementation/ota/enabled`. */
-  otaEnabled: boolean;
-  /** `$implementation/ota/status`: the text as received. */
-  otaStatus: string;
-  /** `$localip`. */
-  ip: string;
-  /** `$stats/signal`: Wi-Fi signal in percent. */
-  signal: number;
-  /** `$stats/interval`: seconds between two statistics. */
-  interval: number;
-  /** `$stats/uptime` in s since boot. */
-  uptime: number;
-}
-
 export type Attribute = keyof Attributes;
 
 export type Device = {
@@ -72,7 +32,7 @@ export type Device = {
   readonly connectedAt?: number | undefined;
   /** Whether it has ever said that it sleeps, live or retained. */
   readonly sleeps?: boolean | undefined;
-} & { readonly [A in Attribute]?: Fact<Attributes[A]> | undefined };
+} & Readonly<Facts>;
 
 /**
  * A change of our own connection. A dead connection may be known to be lost only much later: nothing after `heardAt`,

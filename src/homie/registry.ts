@@ -4,7 +4,7 @@ import { isDeviceId } from './device-id';
 import { Eviction } from './eviction';
 import { attributes, keep, topicReaders, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
-import { KnownDevice } from './known-device';
+import { newDevice, type KnownDevice } from './known-device';
 
 /** How many devices are remembered. */
 export const MAX_DEVICES = 20_000;
@@ -235,7 +235,7 @@ export class Registry extends EventEmitter<{
   #enter(id: string): KnownDevice | undefined {
     if (!isDeviceId(id) || !(this.#makeRoom() || this.#eviction.isNeeded(id))) return undefined;
     // A copy: a slice would keep the whole topic in memory.
-    const device = new KnownDevice(Buffer.from(id).toString());
+    const device = newDevice(Buffer.from(id).toString());
     this.#devices.set(device.id, device);
     return device;
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { deviceStates, type Attribute, type Attributes, type DeviceEvent, type DeviceState, type Fact } from './device';
+import { deviceStates, type Attribute, type DeviceEvent, type DeviceState, type Fact } from './device';
 
 /** Replaces the text of a configuration patch, which may contain secrets. */
 const REDACTED = '•••';
@@ -17,8 +17,8 @@ const MAX_DESCRIPTION = 65_536;
 /** How many texts that are likely to be the same for many devices are kept only once. */
 const MAX_SHARED = 4096;
 
-/** The facts of a device, to be filled in. */
-export type Facts = { [A in Attribute]: Fact<Attributes[A]> | undefined };
+/** What is known of each attribute of a device. */
+export type Facts = { [A in keyof Attributes]?: Fact<Attributes[A]> | undefined };
 
 /** An event of the device itself, not of our connection. */
 export type ValueEvent = Exclude<DeviceEvent, { attribute: 'connection' }>;
@@ -32,56 +32,77 @@ export interface TopicReader {
   read(payload: Buffer, live: boolean, at: number): ValueEvent | undefined;
 }
 
+/** Returns the value of a payload; undefined if it is not a value of the topic. */
+type Read = (payload: Buffer) => string | number | boolean | undefined;
+
 /** Stores an event as the fact of its attribute. One object serves as both, because there are many. */
 export function keep(facts: Facts, event: ValueEvent): void {
-  const slots: Record<Attribute, unknown> = facts;
+  const slots: Partial<Record<Attribute, unknown>> = facts;
   slots[event.attribute] = event;
 }
 
 /**
- * One reader for each topic that is followed, in the order of subscription. Each filter brings at most one retained
- * message per device (see `Subscriptions.add`). The checksum comes first, because it keeps a device from being
- * forgotten in favor of others. The state comes last: when a device shows as ready, everything else that the broker has
- * retained of it is known. No firmware topic is included, so that no firmware publish comes back.
+ * The topics that are followed, with their readers, by the attribute of a device that each sets. Types, subscriptions
+ * and the properties of a device follow from this table.
+ *
+ * Subscriptions have this order. Each filter brings at most one retained message per device (see `Subscriptions.add`).
+ * The checksum comes first, because it keeps a device from being forgotten in favor of others. The state comes last:
+ * when a device shows as ready, everything else that the broker has retained of it is known. No firmware topic is
+ * included, so that no firmware publish comes back.
  */
-const readers: readonly TopicReader[] = [
-  reader('$fw/checksum', 'checksum', readChecksum),
-  reader('$homie', 'homie', readSharedText),
-  reader('$name', 'name', readText),
-  reader(DESCRIPTION, 'name', (payload) => nameIn(payload)),
-  reader('$mac', 'mac', readText),
-  reader('$fw/name', 'fwName', readSharedText),
-  reader('$fw/version', 'fwVersion', readSharedText),
-  reader('$implementation', 'implementation', readSharedText),
-  reader('$implementation/version', 'implementationVersion', readSharedText),
-  reader('$implementation/config', 'config', readConfig),
-  reader('$implementation/config/set', 'configSet', (payload) => (payload.length > 0 ? REDACTED : '')),
-  reader('$implementation/ota/enabled', 'otaEnabled', readBoolean),
-  reader('$implementation/ota/status', 'otaStatus', readSharedText),
-  reader('$localip', 'ip', readText),
-  reader('$stats/signal', 'signal', readPercent),
-  reader('$stats/interval', 'interval', readNumber),
-  reader('$stats/uptime', 'uptime', readNumber),
-  reader('$state', 'state', (payload) => states.get(readText(payload) ?? '')),
-  // Homie 2.
-  reader('$online', 'state', readOnline),
-];
+const topics = {
+  /** MD5 of the running image, in lower case. */
+  checksum: { '$fw/checksum': readChecksum },
+  /** Version of the convention, for example `3.0.1`. */
+  homie: { $homie: readSharedText },
+  /** In convention 5, a part of the description. */
+  name: { $name: readText, [DESCRIPTION]: readNameInDescription },
+  mac: { $mac: readText },
+  fwName: { '$fw/name': readSharedText },
+  /** Free text. */
+  fwVersion: { '$fw/version': readSharedText },
+  /** `esp8266` or `esp32`. */
+  implementation: { $implementation: readSharedText },
+  implementationVersion: { '$implementation/version': readSharedText },
+  /** The JSON text as published. */
+  config: { '$implementation/config': readConfig },
+  /** The text of a patch, redacted. The device empties the topic when it has received the patch. */
+  configSet: { '$implementation/config/set': readPatch },
+  otaEnabled: { '$implementation/ota/enabled': readBoolean },
+  /** The text as received. */
+  otaStatus: { '$implementation/ota/status': readSharedText },
+  ip: { $localip: readText },
+  /** Wi-Fi signal in percent. */
+  signal: { '$stats/signal': readPercent },
+  /** Seconds between two statistics. */
+  interval: { '$stats/interval': readNumber },
+  /** Seconds since boot. */
+  uptime: { '$stats/uptime': readNumber },
+  /** Homie 2 has `$online`. */
+  state: { $state: readState, $online: readOnline },
+} satisfies Record<string, Readonly<Record<string, Read>>>;
 
-/** The topics that are followed, by name, in the order of subscription. */
-export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(readers.map((each) => [each.name, each]));
+/** The type of each attribute: what its readers return. */
+export type Attributes = { [A in keyof typeof topics]: ValueOf<(typeof topics)[A]> };
+
+type ValueOf<Readers> = Readers[keyof Readers] extends (payload: Buffer) => infer V ? NonNullable<V> : never;
 
 /** Every attribute once. */
-export const attributes: readonly Attribute[] = [...new Set(readers.map(({ attribute }) => attribute))];
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+export const attributes = Object.keys(topics) as readonly Attribute[];
+
+/** The topics that are followed, by name, in the order of subscription. */
+export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(
+  attributes.flatMap((attribute) =>
+    Object.entries<Read>(topics[attribute]).map(([name, read]) => [name, reader(name, attribute, read)]),
+  ),
+);
 
 const states: ReadonlyMap<string, DeviceState> = new Map(deviceStates.map((state) => [state, state]));
 
 const sharedTexts = new Map<string, string>();
 
-function reader<A extends Attribute>(
-  name: string,
-  attribute: A,
-  readValue: (payload: Buffer) => Attributes[A] | undefined,
-): TopicReader {
+function reader(name: string, attribute: Attribute, readValue: Read): TopicReader {
   return {
     name,
     attribute,
@@ -93,6 +114,14 @@ function reader<A extends Attribute>(
       return { attribute, value, live, at } as ValueEvent;
     },
   };
+}
+
+function readState(payload: Buffer): DeviceState | undefined {
+  return states.get(readText(payload) ?? '');
+}
+
+function readPatch(payload: Buffer): string {
+  return payload.length > 0 ? REDACTED : '';
 }
 
 function readText(payload: Buffer): string | undefined {
@@ -115,7 +144,7 @@ function readConfig(payload: Buffer): string | undefined {
   return isUtf8(payload) ? payload.toString() : NOT_UTF8;
 }
 
-function nameIn(payload: Buffer): string | undefined {
+function readNameInDescription(payload: Buffer): string | undefined {
   const name: unknown = Reflect.get(Object(readDescription(payload)), 'name');
   return typeof name === 'string' && Buffer.byteLength(name) <= MAX_VALUE ? name : undefined;
 }
