@@ -156,13 +156,13 @@ class PatchExchange {
   }
 
   #notSent(why: Obstacle): Next {
-    const { abandon, unsent, report } = this.#input;
+    const { cancel, abandon, unsent, report } = this.#input;
     unsent?.();
-    if (why === 'abandoned') abandon.throwIfAborted();
     const { done } = this.#progress;
-    if (why === 'canceled') {
+    if (cancel.aborted) {
       return ended(done === 0 ? { state: 'canceled' } : this.#progress.outcome({ state: 'canceled' }));
     }
+    if (why === 'abandoned') abandon.throwIfAborted();
     if (done > 0) return { kind: 'again' };
     report({ state: why === 'halted' ? 'queued' : 'waiting' });
     return { kind: 'wait' };
@@ -186,7 +186,8 @@ class PatchExchange {
    * Waits between two steps until the job may send and the device is ready: the device was ready after its last reboot,
    * but the device or the broker may have gone since.
    *
-   * @returns the outcome if the next step must not be sent
+   * @returns the outcome if the next step must not be sent. A canceled change has ended even if the device is no longer
+   *   observed either, because nothing is in flight
    */
   async #untilNext(address: Address, stop: AbortSignal): Promise<Outcome | undefined> {
     const { settings, cancel, abandon } = this.#input;
@@ -197,8 +198,8 @@ class PatchExchange {
       } while (this.#isHalted);
       return undefined;
     } catch (error) {
-      if (abandon.aborted) throw error;
       if (cancel.aborted) return this.#progress.outcome({ state: 'canceled' });
+      if (abandon.aborted) throw error;
       return this.#progress.outcome({ state: 'failed', error: asHomieError(error) });
     }
   }
@@ -206,10 +207,15 @@ class PatchExchange {
   /** Waits while the job must not send. Stores once that nothing is in flight, and nothing while the wait lasts. */
   async #whileHalted({ watch }: Address, stop: AbortSignal): Promise<void> {
     if (!this.#isHalted) return;
-    const { unsent, report } = this.#input;
+    const { unsent, between, report } = this.#input;
     unsent?.();
     report({ state: 'queued', config: this.#progress.report() });
-    while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
+    between?.(true);
+    try {
+      while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
+    } finally {
+      between?.(false);
+    }
   }
 
   /** Whether the gate would refuse the next step as `halted`. */

@@ -43,6 +43,11 @@ export class DeviceTurn {
     this.#asked = undefined;
   }
 
+  /** Reports to the plan that the device starts or ends to wait between two steps of a change. */
+  between(isWaiting: boolean): void {
+    this.#schedule.apply((plan) => plan.holds.between(this.#device, isWaiting));
+  }
+
   /** Reports to the plan that nothing was sent, because the device had gone. */
   notSent(): void {
     this.#touch();

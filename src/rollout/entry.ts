@@ -63,6 +63,12 @@ export function ended(
   };
 }
 
+/** Returns whether a device with this record can be retried, or was left out so that only the user can retry it. */
+export function mayRetry({ state, reason }: Entry): boolean {
+  const wasLeft = reason === 'held' || reason === 'stopped';
+  return state === 'failed' || state === 'timed_out' || state === 'rejected' || wasLeft;
+}
+
 /** Returns the record to report for an outcome that came after the end. The record of the job does not change. */
 export function endedLate({ error: _error, duration: _duration, ...entry }: Entry, outcome: Outcome): Entry {
   return { ...ended(entry, outcome), late: true };

@@ -22,6 +22,8 @@ export class Holds {
   readonly #settings: Pick<RolloutSettings, 'canary' | 'maxFailures'>;
   /** The canaries under observation. */
   readonly #soaking: Set<string>;
+  /** The devices that wait between two steps of a change. */
+  readonly #between = new Set<string>();
   #mode: Mode;
   #reason: StopReason | undefined;
   #proven: number;
@@ -61,6 +63,11 @@ export class Holds {
     return this.#proven < this.#settings.canary;
   }
 
+  /** Whether a device that has its turn waits between two steps of a change, because nothing may be sent. */
+  get isBetween(): boolean {
+    return this.#between.size > 0;
+  }
+
   /** How many canaries are needed in addition to those that are proven or under observation. */
   get missing(): number {
     return this.#settings.canary - this.#proven - this.#soaking.size;
@@ -78,6 +85,12 @@ export class Holds {
       failures: this.#failures,
       soaking: this.soaking,
     };
+  }
+
+  /** Records that a device starts or ends to wait between two steps of a change. */
+  between(id: string, isWaiting: boolean): void {
+    if (isWaiting) this.#between.add(id);
+    else this.#between.delete(id);
   }
 
   isSoaking(id: string): boolean {

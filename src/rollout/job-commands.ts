@@ -38,16 +38,19 @@ function status(queue: Queue, node: string | undefined, target: Target): Summary
 /** Cancels jobs or devices, and says to which devices something was already sent. */
 async function cancel(queue: Queue, node: string | undefined, target: Target): Promise<Summary | Idle> {
   const asked = meant(queue.open(node), target);
-  const results = asked.map(({ job, devices }) => job.cancel(devices));
+  const results = asked.map(({ job, devices }) => ({ job, ...job.cancel(devices) }));
   for (const { job } of asked) {
     // A job that still looks for its devices has sent nothing.
     if (job.devices.length === 0) void job.abandon();
   }
   // Only after this turn of the event loop do the summaries show the cancellation.
   await setImmediate();
-  const unsent = results.flatMap((result) => result.unsent);
-  const sent = results.flatMap((result) => result.sent);
-  await Promise.all(asked.flatMap(({ job }) => sent.map((device) => job.served(device))));
+  await Promise.all(results.flatMap(({ job, sent }) => sent.map((device) => job.served(device))));
+  const unsent = results.flatMap((each) => [
+    ...each.unsent,
+    ...each.sent.filter((device) => isInTime(each.job, device)),
+  ]);
+  const sent = results.flatMap((each) => each.sent.filter((device) => !isInTime(each.job, device)));
   const texts = [
     ...(unsent.length > 0 ? [`Canceled: ${unsent.join(', ')}.`] : []),
     ...(sent.length > 0
@@ -57,6 +60,14 @@ async function cancel(queue: Queue, node: string | undefined, target: Target): P
       : []),
   ];
   return answer(asked, texts.length > 0 ? texts : ['There was nothing to cancel.']);
+}
+
+/**
+ * Returns whether nothing that was sent to a canceled device may still take effect, as between two steps of a change.
+ */
+function isInTime(job: Job, device: string): boolean {
+  const { state, reason } = job.updateOf(device) ?? {};
+  return state === 'canceled' && reason !== 'already_sent';
 }
 
 function pause(queue: Queue, node: string | undefined, target: Target): Summary | Idle {

@@ -2,7 +2,7 @@ import { runningFirmware } from '../homie/device';
 import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { DeviceTurn } from './device-turn';
-import { canceledLate, changed, ended, endedLate, queued, restored, type Entry } from './entry';
+import { canceledLate, changed, ended, endedLate, mayRetry, queued, restored, type Entry } from './entry';
 import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
 import { Preparation } from './preparation';
@@ -85,14 +85,17 @@ export class JobDevice {
     return this.#isSent || this.#entry.attempt > 0;
   }
 
+  /** Whether what was sent to the device may still take effect. */
+  get isInFlight(): boolean {
+    return this.#isSent || this.#context.task.mayHaveTaken?.(this.id) === true;
+  }
+
   /**
    * Whether the device failed, timed out or was rejected; or was held back or skipped after a stopped rollout, which
    * only the user can override.
    */
   get mayRetry(): boolean {
-    const { state, reason } = this.#entry;
-    const wasLeft = reason === 'held' || reason === 'stopped';
-    return state === 'failed' || state === 'timed_out' || state === 'rejected' || wasLeft;
+    return mayRetry(this.#entry);
   }
 
   /** The state to store. */
@@ -173,9 +176,8 @@ export class JobDevice {
   async #serve(): Promise<void> {
     const { job, task, lifetime, pace, before } = this.#context;
     const { abandoned } = lifetime;
-    const signals = { stop: new AbortController(), leave: new AbortController() };
-    this.#signals = signals;
-    const { stop, leave } = signals;
+    const [stop, leave] = [new AbortController(), new AbortController()];
+    this.#signals = { stop, leave };
     const given = AbortSignal.any([stop.signal, abandoned]);
     await pace();
     const isTaken = await unlessAborted(given, before(this.id));
@@ -194,14 +196,13 @@ export class JobDevice {
   }
 
   async #bring(cancel: AbortSignal, abandon: AbortSignal): Promise<Outcome> {
-    const { job, task, save } = this.#context;
+    const { job, task } = this.#context;
     const input = { task, turn: this.#turn, hooks: this.#hooks(cancel, abandon) };
     if (this.#flight !== undefined) {
       const judged = await judgeInFlight(this.id, this.#flight, input);
       if (judged !== 'again') return judged;
-      this.#land();
       input.hooks.report({ state: 'queued' });
-      void save();
+      input.hooks.unsent();
       task.broker.locks.release(this.id, job);
       input.turn.notSent();
     }
@@ -213,9 +214,7 @@ export class JobDevice {
     return {
       job,
       mayBegin: () => schedule.maySend,
-      handedOver: () => {
-        this.#isSent = true;
-      },
+      handedOver: () => void (this.#isSent = true),
       cancel,
       abandon,
       asked: this.#isAsked,
@@ -234,6 +233,7 @@ export class JobDevice {
         this.#land();
         void save();
       },
+      between: (isWaiting) => this.#turn.between(isWaiting),
       watchOn: (late) => lifetime.willReport(this.#reportLate(late)),
     };
   }

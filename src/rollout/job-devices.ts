@@ -133,8 +133,8 @@ export class JobDevices {
   cancel(ids?: readonly string[]): { unsent: string[]; sent: string[] } {
     const wanted = ids && new Set(ids);
     const meant = this.open.filter(({ id }) => wanted?.has(id) ?? true);
-    const sent = meant.filter(({ isUnderWay }) => isUnderWay);
-    const unsent = meant.filter(({ isUnderWay }) => !isUnderWay);
+    const sent = meant.filter(({ isInFlight }) => isInFlight);
+    const unsent = meant.filter((device) => !sent.includes(device));
     if (ids === undefined) this.cancelUnsent();
     else for (const device of meant) device.stop({ state: 'canceled' });
     for (const device of sent) device.leave();

@@ -97,11 +97,11 @@ export class Job extends JobView {
   }
 
   /**
-   * Cancels devices. A device to which something was sent is no longer observed. Since its state is then unknown, it
-   * stays locked until it is shown to have restarted.
+   * Cancels devices. A device on which what was sent may still take effect is no longer observed. Since its state is
+   * then unknown, it stays locked until it is shown to have restarted.
    *
    * @param devices ids; the whole job by default
-   * @returns the canceled devices, by whether something was sent to them
+   * @returns the canceled devices, by whether what was sent to them may still take effect
    */
   cancel(devices?: readonly string[]): { unsent: string[]; sent: string[] } {
     const canceled = this.parts.devices.cancel(devices);

@@ -270,9 +270,10 @@ export class Plan {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Stops the plan after too many failures, unless no device is left to start and none can be added later. */
+  /** Stops the plan after too many failures, unless none of its devices waits and none can be added later. */
   #stopIfFailed(): void {
-    if (this.holds.hasFailed && (this.#left > this.#running.size || this.#settings.continuous)) this.holds.stop();
+    const isAwaited = this.#left > this.#running.size || this.holds.isBetween;
+    if (this.holds.hasFailed && (isAwaited || this.#settings.continuous)) this.holds.stop();
   }
 
   #run(id: string, entry: Entry): void {
