@@ -57,6 +57,8 @@ class PatchExchange {
   readonly #progress: PatchProgress;
   /** The current address of the device. */
   #address: Address;
+  /** Aborted when a device that was to move is no longer watched at its new address. */
+  readonly #overtaken = new AbortController();
   /** Resolves when nothing of this exchange is in progress. */
   late: Promise<unknown> = Promise.resolve();
 
@@ -173,7 +175,7 @@ class PatchExchange {
     return {
       job,
       cancel,
-      abandon,
+      abandon: AbortSignal.any([abandon, this.#overtaken.signal]),
       mayBegin,
       handedOver: () => {
         report({ attempt: this.#sent + this.#progress.done + 1 });
@@ -248,7 +250,10 @@ class PatchExchange {
     await broker.locks.left(device, end.open);
     const mayReboot = end.open === 'flashed' || end.open === 'unknown';
     if (mayReboot && !abandon.aborted) {
-      const late = this.#late(step, to, transfer);
+      const [from, late] = [this.#address, this.#late(step, to, transfer)];
+      // The connection to a new base topic must not stay open for a move that does not come any more.
+      const isOvertaken = to === from ? Promise.resolve(false) : this.#relocation.untilPatched(from);
+      void isOvertaken.then((is) => is && this.#overtaken.abort());
       this.late = late;
       watchOn(late);
     }

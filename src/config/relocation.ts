@@ -80,6 +80,7 @@ export class Relocation {
   /** Connections opened for base topics other than that of the first address. */
   readonly #brokers: HomieBroker[] = [];
   readonly #release: (() => void)[] = [];
+  readonly #closed = new AbortController();
 
   constructor(broker: HomieBroker, device: string) {
     this.#addresses = [new Address(broker, device)];
@@ -136,8 +137,30 @@ export class Relocation {
     for (const release of this.#release.splice(0)) release();
   }
 
+  /**
+   * Waits until another patch is sent to the device at an address: what the device does from then on may be due to that
+   * patch.
+   *
+   * @returns false if `close` is called before that
+   */
+  async untilPatched({ broker, device }: Address): Promise<boolean> {
+    const watch = broker.watch(device);
+    try {
+      for (;;) {
+        const event = await watch.next(Number.POSITIVE_INFINITY, this.#closed.signal);
+        // The device itself publishes an empty one.
+        if (event?.attribute === 'configSet' && event.live && event.value !== '') return true;
+      }
+    } catch {
+      return false;
+    } finally {
+      watch.close();
+    }
+  }
+
   /** Closes all watches and connections. */
   async close(): Promise<void> {
+    this.#closed.abort();
     for (const { watch } of this.#addresses) watch.close();
     await Promise.all(this.#brokers.map((broker) => broker.close()));
   }

@@ -149,7 +149,12 @@ export class Job extends JobView {
     for (const device of this.parts.devices.all) device.keep();
     this.parts.context.schedule.callOff();
     await Promise.all(this.parts.devices.all.map((device) => device.served()));
-    await this.parts.lifetime.allReported();
+    await this.allReported();
+  }
+
+  /** Resolves when nothing more is reported of devices that are observed beyond their end. */
+  allReported(): Promise<void> {
+    return this.parts.lifetime.allReported();
   }
 
   protected override look(): void {

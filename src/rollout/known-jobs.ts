@@ -34,6 +34,9 @@ export class KnownJobs {
   /** Work that continues after a job was forgotten, by origin. */
   readonly #endings = new Map<string, Set<Promise<void>>>();
 
+  /** Forgotten jobs that still observe devices. */
+  readonly #late = new Set<KnownJob>();
+
   readonly #left: (job: Job) => void;
 
   /** @param left called when a job was forgotten */
@@ -93,9 +96,11 @@ export class KnownJobs {
     return { older: all.slice(0, Math.max(at, 0)).filter(isOther), newer: all.slice(at + 1).filter(isOther) };
   }
 
-  /** Forgets a job and deletes its file. */
+  /** Forgets a job and deletes its file. The job still observes devices that may boot what was sent to them. */
   forget(known: KnownJob): void {
     this.leave(known);
+    this.#late.add(known);
+    void known.job.allReported().then(() => this.#late.delete(known));
     this.#forgetFile(known);
   }
 
@@ -109,7 +114,7 @@ export class KnownJobs {
   /**
    * Forgets a job, but keeps its file.
    *
-   * @param ending work that continues after that, for which `allEnded` waits
+   * @param ending work that continues after that, for which `endAll` waits
    */
   leave({ job, node }: KnownJob, ending?: Promise<void>): void {
     this.#jobs.delete(job.id);
@@ -117,8 +122,10 @@ export class KnownJobs {
     if (ending !== undefined) this.#await(node, ending);
   }
 
-  /** Resolves when all work for the forgotten jobs of an origin has ended. */
-  async allEnded(node: string): Promise<void> {
+  /** Ends all work for the forgotten jobs of an origin. */
+  async endAll(node: string): Promise<void> {
+    const late = [...this.#late].filter((known) => known.node === node);
+    await Promise.allSettled(late.map(({ job }) => job.abandon()));
     await Promise.allSettled(this.#endings.get(node) ?? new Set<Promise<void>>());
     this.#endings.delete(node);
   }

@@ -185,7 +185,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
       }),
     );
     for (const known of this.#known.of(node)) this.#known.leave(known);
-    await this.#known.allEnded(node);
+    await this.#known.endAll(node);
   }
 
   async #restore(
