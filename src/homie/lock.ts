@@ -98,11 +98,6 @@ export class DeviceLocks {
     void setPending(entry, { ...pending, ...(entry.mac !== undefined && { mac: entry.mac }) });
   }
 
-  /** Forgets everything, as the end of a process does. For tests. */
-  static reset(): void {
-    for (const each of Object.values(lockTable())) each.clear();
-  }
-
   /**
    * Gives the device to a job.
    *

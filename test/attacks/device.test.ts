@@ -6,7 +6,6 @@ import { HomieBroker } from '../../src/homie/broker';
 import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import type { Outcome, Summary } from '../../src/update/update';
-import { DeviceLocks } from '../../src/homie/lock';
 import { Firmware } from '../../src/firmware/firmware';
 import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
@@ -16,6 +15,7 @@ import { SimulatedDevice } from '../simulator/device';
 import type { TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { endOf } from '../support/jobs';
+import { resetLocks } from '../support/locks';
 import { describeWithOwnTrees, NODE_RED } from '../support/own-trees';
 import { codeOf, Lab, next, patient, raw, running, sequential } from '../ota/lab';
 import { untilTrue } from '../support/until-true';
@@ -58,7 +58,7 @@ describeWithOwnTrees('a device that only pretends to take an image', (start) => 
     await broker.close();
     await server.stop();
     // What the devices still have to boot would count for those of the next suite, which have the same ids.
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const update = async (play: Play, image = next): Promise<Outcome> => {
@@ -181,7 +181,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
     rollout = undefined;
     await thief.endAsync(true);
     await server.stop();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const say = (attribute: string, text: string | Buffer): void => {

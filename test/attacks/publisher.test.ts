@@ -8,11 +8,11 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { md5 } from '../../src/firmware/checksum';
 import { HomieBroker } from '../../src/homie/broker';
 import { findBaseTopics } from '../../src/homie/find-base-topics';
-import { DeviceLocks } from '../../src/homie/lock';
 import { codeOf, Lab, next, raw, running } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { untilTrue } from '../support/until-true';
 
@@ -75,7 +75,7 @@ describeWithBrokers('Where anybody may publish, somebody', (start) => {
     await attacker.endAsync(true);
     await lab.close();
     await server.stop();
-    DeviceLocks.reset();
+    resetLocks();
   });
   const say = (topic: string, text: string | Buffer, retain = false): Promise<unknown> =>
     attacker.publishAsync(`homie/lamp/${topic}`, text, { qos: 1, retain });

@@ -4,13 +4,13 @@ import { writeBugReport } from '../../src/bug-report/bug-report';
 import { collectFacts, type Subject } from '../../src/bug-report/facts';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import { configWork } from '../../src/rollout/config-work';
 import { defaultSettings as rollout } from '../../src/rollout/settings';
 import { Queue } from '../../src/rollout/queue';
 import { defaultSettings } from '../../src/config/settings';
 import type { Remembered } from '../../src/rollout/store/history-record';
 import { reportError } from '../../src/update/update';
+import { resetLocks } from '../support/locks';
 
 const versions = { 'node-red-homie-ota': '1.0.0', 'Node-RED': '4.1.0' };
 
@@ -50,7 +50,7 @@ function report(broker: HomieBroker, subject: Subject = {}): string {
 }
 
 describe('a bug report', () => {
-  afterEach(() => DeviceLocks.reset());
+  afterEach(() => resetLocks());
 
   it('says what is known of the software, the broker, the device, its jobs and its history', async () => {
     const broker = open();
@@ -243,7 +243,7 @@ describe('a bug report', () => {
             assert.ok(!text.includes(hidden), `${hidden} in\n${text}`);
           }
         }
-        DeviceLocks.reset();
+        resetLocks();
       }),
       { numRuns: 50 },
     );

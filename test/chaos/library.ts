@@ -6,12 +6,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { HomieError } from '../../src/errors';
-import { DeviceLocks } from '../../src/homie/lock';
 import type { Job } from '../../src/rollout/job';
 import type { JobCommand } from '../../src/rollout/job-commands';
 import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
+import { resetLocks } from '../support/locks';
 import type { Proxy } from '../support/proxy';
 import { Deployment } from './deployment';
 import { listen } from './listen';
@@ -133,7 +133,7 @@ export class Library implements Ours {
     return this.#next(async () => {
       this.#leaks.push(...(await this.#deployment.close()));
       await this.#store.close();
-      DeviceLocks.reset();
+      resetLocks();
       this.#store = this.#openStore();
     });
   }
@@ -148,7 +148,7 @@ export class Library implements Ours {
       cpSync(this.#folder, folder, { recursive: true, force: true });
       await Promise.all([cut, old.close()]);
       await this.#store.close();
-      DeviceLocks.reset();
+      resetLocks();
       this.#folder = folder;
       this.#store = this.#openStore();
       this.#proxies = await listenForAll(this.#around);

@@ -6,7 +6,6 @@ import { forgetDevice } from '../../src/devices/forget';
 import { Inventory, type StockReport } from '../../src/devices/inventory';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import type { Library } from '../../src/library/library';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
@@ -17,6 +16,7 @@ import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { startProxy, type Proxy } from '../support/proxy';
 import { untilTrue } from '../support/until-true';
 
@@ -56,7 +56,7 @@ describeWithBrokers('The events of updates', (start) => {
     await client.endAsync();
     await proxy.close();
     await server.stop();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const listening = (): Inventory => {

@@ -9,6 +9,7 @@ import { DeviceLocks } from '../../src/homie/lock';
 import type { PublishOptions } from '../../src/mqtt/connection';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { HANG_LIMIT } from '../support/limits';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 const MAC = '5C:CF:7F:00:00:01';
@@ -64,7 +65,7 @@ describe('A message that can change a device', () => {
     await start();
   });
   beforeEach(async () => {
-    DeviceLocks.reset();
+    resetLocks();
     [cancel, abandon, mayBegin, handedOver] = [new AbortController(), new AbortController(), true, 0];
     [received, held, stored, beforeStoring] = [[], new Set(), [], () => undefined];
     const from = performance.now();
@@ -84,7 +85,7 @@ describe('A message that can change a device', () => {
     await broker.close();
     await device.endAsync();
     await server.close();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   async function start(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Device, DeviceEvent, DeviceState } from '../../src/homie/device';
 import { moment } from '../../src/homie/elapsed';
 import { DeviceLocks } from '../../src/homie/lock';
 import { type PendingReboot } from '../../src/homie/lock-table';
+import { resetLocks } from '../support/locks';
 
 const MINUTE = 60_000;
 const MAC = '5C:CF:7F:00:00:01';
@@ -34,10 +35,10 @@ describe('The lock of a device', () => {
   let locks: DeviceLocks;
 
   beforeEach(() => {
-    DeviceLocks.reset();
+    resetLocks();
     locks = locksOf('mqtt://broker', 'homie/', device('lamp', { up: 3000 }), device('plug', { up: 3000 }));
   });
-  after(() => DeviceLocks.reset());
+  after(() => resetLocks());
 
   it('is given to one job at a time', () => {
     locks.acquire('lamp', 'first');
@@ -103,7 +104,7 @@ describe('The lock of a device', () => {
       ['homie/', 'thief'],
       ['other/', 'lamp'],
     ] as const) {
-      DeviceLocks.reset();
+      resetLocks();
       const lamp = locksOf('mqtt://broker', 'homie/', device('lamp', { mac: MAC, up: 3000 }));
       const thief = locksOf('mqtt://broker', base, device(id, { mac: MAC, up: 9000 }));
       thief.acquire(id, 'first');

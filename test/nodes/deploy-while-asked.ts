@@ -4,9 +4,9 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
-import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
+import { resetLocks } from '../support/locks';
 import { startProxy, type Proxy } from '../support/proxy';
 import { buildEsp8266Image } from '../support/images';
 import { stopFlow, TestFlow } from './flow';
@@ -90,7 +90,7 @@ async function deploy(moment: string, type: 'full' | 'nodes'): Promise<Deployed>
   for (const device of devices) await device.stop();
   await proxy.close();
   await aedes.close();
-  DeviceLocks.reset();
+  resetLocks();
   return { ms, dones, images };
 }
 

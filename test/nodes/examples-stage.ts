@@ -12,7 +12,6 @@ import homieDevices from '../../nodes/homie-devices';
 import homieFirmware from '../../nodes/homie-firmware';
 import homieOta from '../../nodes/homie-ota';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import { Queue } from '../../src/rollout/queue';
 import type { Reason, Update } from '../../src/update/update';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -21,6 +20,7 @@ import { core, listeners } from './examples-core';
 import { nameOf, readExample, variables } from './example-files';
 import { Inbox, setFlows } from './flow';
 import { running, untilHeard } from './scene';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 interface Play {
@@ -225,7 +225,7 @@ export class Stage {
     this.#server.close();
     for (const device of this.#devices) await device.stop();
     await this.#broker.close();
-    DeviceLocks.reset();
+    resetLocks();
     await rm(this.folder, { recursive: true, force: true });
   }
 

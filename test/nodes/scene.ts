@@ -1,6 +1,5 @@
 import type { NodeMessage } from 'node-red';
 import type { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { running } from '../support/images';
@@ -8,6 +7,7 @@ import { HANG_LIMIT_SECONDS } from '../support/limits';
 import { stopFlow, TestFlow, type FlowOptions } from './flow';
 
 export { next, running } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 export const connected = 'connected';
@@ -94,7 +94,7 @@ export class Scene {
     await stopFlow();
     for (const end of this.#ends) await end();
     await this.#broker.close();
-    DeviceLocks.reset();
+    resetLocks();
   }
 }
 

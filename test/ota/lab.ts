@@ -2,7 +2,6 @@ import { on, once } from 'node:events';
 import { md5 } from '../../src/firmware/checksum';
 import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
@@ -14,6 +13,7 @@ import { buildEsp8266Image, running } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 
 export { next, running } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 /** An image whose transfer takes long enough for something to happen meanwhile. */
@@ -169,7 +169,7 @@ export class Lab {
   async close(): Promise<void> {
     await this.device.stop();
     await this.broker.close();
-    DeviceLocks.reset();
+    resetLocks();
   }
 
   /** Updates the device with `image` as a job does, and collects the reported changes. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { defaultSettings as defaultConfig } from '../../src/config/settings';
-import { DeviceLocks } from '../../src/homie/lock';
 import { configWork } from '../../src/rollout/config-work';
 import type { Job } from '../../src/rollout/job';
 import type { JobCard } from '../../src/rollout/job-card';
@@ -12,6 +11,7 @@ import { History } from '../../src/rollout/store/history';
 import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { TestClock } from '../support/clock';
+import { resetLocks } from '../support/locks';
 import { mosquittoAvailable } from '../support/mosquitto';
 import { Errands, image } from './errands';
 import { Home } from './home';
@@ -37,7 +37,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
   afterEach(async () => {
     await errands.close();
     await home.close();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const add = async (...ids: readonly string[]): Promise<void> => {

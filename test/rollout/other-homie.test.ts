@@ -4,7 +4,6 @@ import { readPatch } from '../../src/config/patch';
 import { checkConfig } from '../../src/config/check-device';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import type { Update } from '../../src/update/update';
 import { check } from '../../src/ota/check';
 import { ConfigJob } from '../../src/rollout/config-job';
@@ -13,6 +12,7 @@ import { patient as patientConfig } from '../config/lab';
 import { next, patient, sequential } from '../ota/lab';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { HANG_LIMIT } from '../support/limits';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 const checksum = 'd41d8cd98f00b204e9800998ecf8427e';
@@ -39,7 +39,7 @@ describeWithBrokers('a device that is ready, but publishes no $fw/checksum', (st
   afterEach(async () => {
     await Promise.all([publisher.close(), broker.close()]);
     await server.stop();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const connect = (): HomieBroker => new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });

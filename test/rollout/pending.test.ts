@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { DeviceLocks } from '../../src/homie/lock';
 import type { Summary } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
 import { OtaJob } from '../../src/rollout/ota-job';
@@ -13,6 +12,7 @@ import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { buildEsp8266Image } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { untilTrue } from '../support/until-true';
 
 const another = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 80_000, seed: 5 });
@@ -30,7 +30,7 @@ describe('a device that may have something to boot when the process ends', () =>
   });
   after(() => server.close());
   beforeEach(async () => {
-    DeviceLocks.reset();
+    resetLocks();
     told.length = 0;
     folder = await mkdtemp(path.join(tmpdir(), 'pending-'));
     await begin();
@@ -51,7 +51,7 @@ describe('a device that may have something to boot when the process ends', () =>
   const end = async (): Promise<void> => {
     await broker.close();
     await store.close();
-    DeviceLocks.reset();
+    resetLocks();
   };
   const heard = async (attribute: 'uptime' | 'state'): Promise<void> => {
     await untilTrue(broker.registry, 'event', () => broker.registry.get(device.id)?.[attribute]?.live === true);

@@ -19,6 +19,7 @@ import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { TestClock } from '../support/clock';
 import { buildEsp8266Image } from '../support/images';
+import { resetLocks } from '../support/locks';
 import { startProxy, type Proxy } from '../support/proxy';
 import { untilTrue } from '../support/until-true';
 
@@ -36,7 +37,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     firmware = await Firmware.from(next);
   });
   beforeEach(async () => {
-    DeviceLocks.reset();
+    resetLocks();
     [devices, jobs] = [[], []];
     server = await start();
     link = await startProxy(Number(new URL(server.url).port));
@@ -48,7 +49,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     await broker.close();
     await link.close();
     await server.stop();
-    DeviceLocks.reset();
+    resetLocks();
   });
 
   const connected = async (url: string): Promise<HomieBroker> => {

@@ -1,6 +1,6 @@
-import { DeviceLocks } from '../../src/homie/lock';
 import { startAedes } from './aedes';
 import { describeIf } from './describe-if';
+import { resetLocks } from './locks';
 import { mosquittoAvailable, startMosquitto } from './mosquitto';
 
 /** A mosquitto or an aedes. */
@@ -20,7 +20,7 @@ export type BrokerSuite = (start: () => Promise<TestBroker>) => void;
 export function describeWithBrokers(title: string, suite: BrokerSuite): void {
   describeWithMosquitto(title, suite);
   describeWithAedes(title, (start) => {
-    before(() => DeviceLocks.reset());
+    before(() => resetLocks());
     suite(start);
   });
 }

@@ -1,10 +1,10 @@
 import { takeCoverage } from 'node:v8';
-import { DeviceLocks } from '../../src/homie/lock';
+import { resetLocks } from './locks';
 
 export const mochaHooks = {
   /** Resets the locks before the tests: they belong to the process, and an earlier file may have left some behind. */
   beforeAll(): void {
-    DeviceLocks.reset();
+    resetLocks();
   },
   /** Writes the coverage so far: mocha kills a worker that takes more than a second to write it at its end. */
   afterAll(): void {
