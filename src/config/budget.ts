@@ -148,7 +148,7 @@ const POOL = 512;
 const SLOT = 16;
 
 /** Returns the memory needed to read the patch, in bytes. The device refuses more than {@link POOL}. */
-export function patchMemory(patch: JsonObject): number {
+function patchMemory(patch: JsonObject): number {
   return sum(patch, (key, value) => SLOT + textMemory(key) + valueMemory(value));
 }
 
@@ -156,7 +156,7 @@ export function patchMemory(patch: JsonObject): number {
  * Returns the memory available for the merge, in bytes: what the members of the current file leave. Texts of the file
  * take none.
  */
-export function mergePool(file: DeviceFile): number {
+function mergePool(file: DeviceFile): number {
   return Math.max(0, POOL - SLOT * fileMembers(file));
 }
 
@@ -165,7 +165,7 @@ export function mergePool(file: DeviceFile): number {
  * new value. Deleting frees nothing. Beyond {@link mergePool}, values become null or are missing, and the device saves
  * that.
  */
-export function mergeMemory(file: DeviceFile, patch: JsonObject): number {
+function mergeMemory(file: DeviceFile, patch: JsonObject): number {
   const merge = (target: JsonObject, changes: JsonObject, keys: Keys): number =>
     sum(changes, (key, value) => {
       const path = [...keys, key];

@@ -11,18 +11,14 @@ export interface Encoded {
 const SEGMENT_SIZES = [1460, 536] as const;
 
 /**
- * Returns the payload and the QoS with which an image is published.
+ * Returns the payload and the QoS with which an image is published. At QoS 1, the acknowledgement proves that the broker
+ * has it.
  *
  * @param topic the firmware topic
  * @throws {HomieError} BASE64_IMPOSSIBLE: as for `asBase64`
  */
 export function encode(image: Buffer, encoding: 'binary' | 'base64', topic: string): Encoded {
-  return encoding === 'binary' ? asBinary(image) : asBase64(image, topic);
-}
-
-/** Returns the image unchanged, at QoS 1: the acknowledgement proves that the broker has it. */
-export function asBinary(image: Buffer): Encoded {
-  return { payload: image, qos: 1 };
+  return encoding === 'binary' ? { payload: image, qos: 1 } : asBase64(image, topic);
 }
 
 /** Returns the length of the payload for an image of `size` bytes, in bytes. */
@@ -41,7 +37,7 @@ export function encodedLength(size: number, encoding: 'binary' | 'base64'): numb
  * @param topic the firmware topic
  * @throws {HomieError} BASE64_IMPOSSIBLE: the last segment would hold only padding
  */
-export function asBase64(image: Buffer, topic: string): Encoded {
+function asBase64(image: Buffer, topic: string): Encoded {
   const payload = Buffer.from(image.toString('base64'), 'latin1');
   // The device speaks MQTT 3.1.1.
   const size = (at: 0 | 1): number => packetSize(topic, payload.length, at, 4);

@@ -40,13 +40,13 @@ export class Opening {
 }
 
 /** Returns whether a window is open at a time, in local time. A span may extend past midnight. */
-export function isOpen(window: Window, at: Date): boolean {
+function isOpen(window: Window, at: Date): boolean {
   const minute = at.getHours() * 60 + at.getMinutes();
   return window.some(({ from, to }) => (from < to ? minute >= from && minute < to : minute >= from || minute < to));
 }
 
 /** Returns when the window is open next; `at` if it is open. Tries each minute, to be right when the clock changes. */
-export function nextOpening(window: Window, at: Date): Date {
+function nextOpening(window: Window, at: Date): Date {
   if (isOpen(window, at)) return at;
   let time = Math.floor(at.getTime() / MINUTE) * MINUTE;
   for (let minutes = 0; minutes < 3 * DAY; minutes += 1) {

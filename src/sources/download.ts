@@ -20,7 +20,7 @@ export interface Pace {
   readonly total: number;
 }
 
-export const usualPace: Pace = { answer: 30_000, stall: 30_000, total: 120_000 };
+const usualPace: Pace = { answer: 30_000, stall: 30_000, total: 120_000 };
 
 export interface DownloadOptions {
   /** The server's name in errors. */
@@ -31,7 +31,7 @@ export interface DownloadOptions {
   readonly known?: Validators | undefined;
   /** Maximum size of the body, in bytes. */
   readonly limit?: number;
-  readonly pace?: Pace;
+  readonly pace?: Partial<Pace>;
   readonly signal: AbortSignal;
 }
 
@@ -58,9 +58,9 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * FIRMWARE_TOO_LARGE; the reason of the signal
  */
 export async function download(address: URL, options: DownloadOptions): Promise<Download> {
-  const { signal, shown, pace = usualPace } = options;
+  const { signal, shown, pace } = options;
   signal.throwIfAborted();
-  const watch = new Watch(shown, pace);
+  const watch = new Watch(shown, { ...usualPace, ...pace });
   const abort = (): void => watch.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {

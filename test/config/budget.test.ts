@@ -2,12 +2,10 @@ import assert from 'node:assert/strict';
 import {
   budgetOf,
   isWithinBudget,
-  mergeMemory,
-  mergePool,
   overBudget,
-  patchMemory,
   topicPrefixBytes,
   unsafeSize,
+  type Budget,
 } from '../../src/config/budget';
 import { patchFile, readFile, type DeviceFile } from '../../src/config/file';
 import type { JsonObject } from '../../src/config/json';
@@ -21,6 +19,9 @@ const text = (length: number): string => 'x'.repeat(length);
 const members = (count: number): JsonObject =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 0]));
 
+/** Returns the budget of a patch for a file. */
+const budget = (file: DeviceFile, patch: JsonObject): Budget => budgetOf(file, patchFile(file, patch), patch);
+
 /** Has one member, and may have the three secrets that the device does not publish. */
 const small = fileOf({ name: 'n' });
 
@@ -30,12 +31,12 @@ describe('the memory to read a patch', () => {
     [{ a: 1 }, 16 + 2],
     [{ a: null }, 16 + 2],
     [{ a: 'xy' }, 16 + 2 + 3],
-    [{ a: 'ü' }, 16 + 2 + 3],
+    [{ ü: '☕' }, 16 + 3 + 4],
     [{ a: { bc: true } }, 16 + 2 + 16 + 3],
     [{ a: [1, 'x', { b: 2 }] }, 16 + 2 + 16 + 16 + 2 + 16 + 16 + 2],
   ];
   for (const [patch, bytes] of rows) {
-    it(`is ${bytes} bytes for ${JSON.stringify(patch)}`, () => assert.equal(patchMemory(patch), bytes));
+    it(`is ${bytes} bytes for ${JSON.stringify(patch)}`, () => assert.equal(budget(small, patch).patch.used, bytes));
   }
 });
 
@@ -45,6 +46,7 @@ describe('the memory to merge a patch', () => {
     ['a new member', { a: 'xy' }, 16 + 2 + 3],
     ['a new value', { name: 'xy' }, 3],
     ['a new value below an object', { wifi: { ssid: 'xy' } }, 3],
+    ['a number in place of a text', { name: 7 }, 0],
     ['a removal', { name: null }, 0],
     ['an object in place of a text', { name: { b: null } }, 16 + 2],
     ['a text in place of an object', { wifi: 'xy' }, 3],
@@ -53,20 +55,28 @@ describe('the memory to merge a patch', () => {
     ['a new member that has the name of a secret elsewhere', { username: 'xy' }, 16 + 9 + 3],
   ];
   for (const [what, patch, bytes] of rows) {
-    it(`is ${bytes} bytes for ${what}`, () => assert.equal(mergeMemory(file, patch), bytes));
+    it(`is ${bytes} bytes for ${what}`, () => assert.equal(budget(file, patch).merge.used, bytes));
   }
 
+  const pool = (content: DeviceFile): number => budget(content, {}).merge.limit;
+
   it('is what the members of the file leave of it, and never less than nothing', () => {
-    assert.equal(mergePool(small), 512 - 4 * 16);
-    assert.equal(mergePool(fileOf({ name: 'n' }, 0)), 512 - 2 * 16);
-    assert.equal(mergePool(fileOf(members(40))), 0);
+    assert.equal(pool(small), 512 - 4 * 16);
+    assert.equal(pool(fileOf({ name: 'n' }, 0)), 512 - 2 * 16);
+    assert.equal(pool(fileOf(members(40))), 0);
+  });
+
+  it('leaves room for the secrets that may be in the file, also without auth, unless secretBytes is 0', () => {
+    const content = (auth: boolean) => ({ name: 'n', wifi: { ssid: 's' }, mqtt: { host: 'h', auth } });
+    for (const auth of [true, false]) assert.equal(pool(fileOf(content(auth))), 512 - 16 * (6 + 3));
+    assert.equal(pool(fileOf(content(false), 0)), 512 - 16 * (6 + 1));
   });
 });
 
 describe('the budget of a patch', () => {
   it('names what it needs of each limit', () => {
     const patch = { name: 'xy' };
-    assert.deepEqual(budgetOf(small, patchFile(small, patch), patch), {
+    assert.deepEqual(budget(small, patch), {
       patch: { used: 16 + 5 + 3, limit: 512 },
       merge: { used: 3, limit: 448 },
       file: { used: '{"name":"xy"}'.length + 15 + 14 + 14 + 64 + 32 + 32 - 1, limit: 999 },
@@ -77,7 +87,8 @@ describe('the budget of a patch', () => {
   it('suffices up to the last byte', () => {
     const file = fileOf({ a: 'x' }, 0);
     const patch = (length: number): JsonObject => ({ a: text(length), b: null });
-    assert.deepEqual([patchMemory(patch(475)), mergeMemory(file, patch(475)), mergePool(file)], [512, 476, 480]);
+    const { patch: read, merge } = budget(file, patch(475));
+    assert.deepEqual([read.used, merge.used, merge.limit], [512, 476, 480]);
     assert.deepEqual([isWithinBudget(file, patch(475)), isWithinBudget(file, patch(476))], [true, false]);
     assert.deepEqual(
       [479, 480].map((length) => isWithinBudget(file, { a: text(length) })),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { isWithinBudget, mergeMemory, mergePool, patchMemory } from '../../src/config/budget';
+import { isWithinBudget } from '../../src/config/budget';
 import { readFile, type DeviceFile } from '../../src/config/file';
 import type { JsonObject } from '../../src/config/json';
 import { mergePatch, tryReadPatch } from '../../src/config/patch';
@@ -76,34 +76,8 @@ describe('the merge', () => {
     assert.equal(Reflect.get({}, 'polluted'), undefined);
     assert.equal(Reflect.get(merged, 'polluted'), undefined);
   });
-});
 
-describe('the memory', () => {
-  it('counts texts in bytes, with a byte for their end', () => {
-    assert.equal(patchMemory({ ü: '☕' }), 16 + 3 + 4);
-  });
-
-  it('counts array elements and nested members', () => {
-    assert.equal(patchMemory({ a: [1, 'b', { c: null }] }), 16 + 2 + 16 + (16 + 2) + (16 + 16 + 2));
-  });
-
-  it('asks nothing for what is removed or becomes a number', () => {
-    assert.equal(mergeMemory(known({ a: 'text', b: 1 }), { a: 2, b: null }), 0);
-  });
-
-  it('counts the stripped secrets as members of the file', () => {
-    const text = '{"name":"n","wifi":{"ssid":"s"},"mqtt":{"host":"h","auth":true}}';
-    const device = readFile(text) ?? assert.fail();
-    assert.equal(mergePool(device), 512 - 16 * (6 + 3));
-  });
-
-  it('counts username and password also without auth, unless secretBytes is 0', () => {
-    const text = '{"name":"n","wifi":{"ssid":"s"},"mqtt":{"host":"h","auth":false}}';
-    assert.equal(mergePool(readFile(text) ?? assert.fail()), 512 - 16 * (6 + 3));
-    assert.equal(mergePool(readFile(text, 0) ?? assert.fail()), 512 - 16 * (6 + 1));
-  });
-
-  it('never foresees less for a file with hidden secrets than the firmware takes, whether they are set or not', () => {
+  it('needs no more memory than foreseen for a file with hidden secrets, whether they are set or not', () => {
     fc.assert(
       fc.property(file, patch, (content, change) => {
         const device = readFile(publishedText(JSON.stringify(content))) ?? assert.fail();

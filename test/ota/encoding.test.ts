@@ -1,19 +1,21 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
-import { asBase64, asBinary } from '../../src/ota/encoding';
+import { encode, type Encoded } from '../../src/ota/encoding';
 
 const topic = (baseAndId: string): string => `${baseAndId}/$implementation/ota/firmware/${'0'.repeat(32)}`;
 
-describe('asBinary', () => {
-  it('sends the very bytes at QoS 1', () => {
+describe('an image that is published as binary', () => {
+  it('is sent byte for byte at QoS 1', () => {
     const image = Buffer.from([0xe9, 1, 2]);
-    assert.deepEqual(asBinary(image), { payload: image, qos: 1 });
+    assert.deepEqual(encode(image, 'binary', topic('homie/device')), { payload: image, qos: 1 });
   });
 });
 
-describe('asBase64', () => {
-  it('chooses the QoS by the length of base topic and id, for images of 16 kB to 1.5 MB', () => {
+describe('an image that is published as base64', () => {
+  const asBase64 = (image: Buffer, to: string): Encoded => encode(image, 'base64', to);
+
+  it('gets its QoS by the length of base topic and id, for images of 16 kB to 1.5 MB', () => {
     // Measured with the firmware: QoS 0 works if the length is 0 or 1 modulo 4, QoS 1 if it is 2 or 3.
     for (const [length, qos] of [
       [16, 0],
@@ -42,7 +44,7 @@ describe('asBase64', () => {
     );
   });
 
-  it('refuses an image whose last segment would be padding only, which no device answers', () => {
+  it('is refused if its last segment would be padding only, which no device answers', () => {
     const refused = Array.from({ length: 1200 }, (_, index) => 20_000 + index).filter((size) => {
       try {
         asBase64(Buffer.alloc(size), topic('homie/test-lights'));

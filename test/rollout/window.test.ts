@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { systemClock } from '../../src/rollout/clock';
 import { defaultSettings, readSettings } from '../../src/rollout/settings';
-import { isOpen, nextOpening } from '../../src/rollout/window';
+import { Opening } from '../../src/rollout/window';
 import { readWindow as read, type Window } from '../../src/settings/times';
 import { inTimeZone } from '../support/time-zone';
 
@@ -12,13 +13,18 @@ function readWindow(text: string): Window {
 const MINUTE = 60_000;
 const at = (text: string): Date => new Date(text);
 
+/** Returns the opening of a window as the wall clock shows it. */
+function openingAt(window: Window, date: Date): Opening {
+  return new Opening(window, { ...systemClock, date: () => date });
+}
+
 /** Returns the start and end of each opening of a window, in UTC. */
 function openings(window: string, from: string, to: string): string[] {
   const spans = readWindow(window);
   const found: string[] = [];
   let open = false;
   for (let time = at(from).getTime(); time <= at(to).getTime(); time += MINUTE) {
-    if (isOpen(spans, new Date(time)) === open) continue;
+    if (openingAt(spans, new Date(time)).isOpen === open) continue;
     open = !open;
     found.push(new Date(time).toISOString().slice(5, 16));
   }
@@ -92,12 +98,12 @@ describe('a maintenance window', () => {
 
     it('opens with the hour after the one that is left out', () => {
       const [window, noon] = [readWindow('02:30-03:30'), at('2026-03-28T12:00Z')];
-      assert.deepEqual(nextOpening(window, noon), at('2026-03-29T01:00Z'));
+      assert.deepEqual(openingAt(window, noon).next, at('2026-03-29T01:00Z'));
     });
 
     it('does not open where it lies in the hour that is left out, but on the next day', () => {
       const [window, noon] = [readWindow('02:15-02:45'), at('2026-03-28T12:00Z')];
-      assert.deepEqual(nextOpening(window, noon), at('2026-03-30T00:15Z'));
+      assert.deepEqual(openingAt(window, noon).next, at('2026-03-30T00:15Z'));
     });
 
     it('opens twice where it lies in the hour that comes twice', () => {
@@ -121,11 +127,11 @@ describe('a maintenance window', () => {
           fc.property(minute, minute, year, (from, to, date) => {
             fc.pre(from !== to);
             const window = [{ from, to }];
-            const opening = nextOpening(window, date);
-            assert.ok(isOpen(window, opening));
+            const opening = openingAt(window, date).next;
+            assert.ok(openingAt(window, opening).isOpen);
             assert.ok(opening >= date);
             for (let time = date.getTime(); time < opening.getTime(); time += MINUTE) {
-              assert.ok(!isOpen(window, new Date(time)), `open at ${new Date(time).toISOString()}`);
+              assert.ok(!openingAt(window, new Date(time)).isOpen, `open at ${new Date(time).toISOString()}`);
             }
           }),
           { numRuns: 200 },
