@@ -1,7 +1,7 @@
 /** Selects what is stored of a message: what a flow needs to recognize it after a restart. */
 import { isDeepStrictEqual, types } from 'node:util';
-import type { JsonObject } from '../../src/config/json';
-import { MASK, tryReadObject } from '../../src/config/patch';
+import { MASK, type JsonObject } from '../../src/config/json';
+import { tryReadObject } from '../../src/config/patch';
 import { maskObject, SECRET_NAMES } from '../../src/config/secrets';
 import type { Request } from './request';
 

@@ -1,5 +1,5 @@
 /** Writes a bug report, in Markdown for an issue on GitHub. */
-import { MASK } from '../config/patch';
+import { MASK } from '../config/json';
 import type { Fact } from '../homie/device';
 import { plainText } from '../plain-text';
 import type { Remembered } from '../rollout/store/history-record';

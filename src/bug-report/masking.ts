@@ -1,6 +1,5 @@
 /** Masks what a bug report must not contain. */
-import { pathText } from '../config/json';
-import { MASK } from '../config/patch';
+import { MASK, pathText } from '../config/json';
 import { schema } from '../config/schema';
 import { plainText } from '../plain-text';
 import { inEnglish, textOf, type ErrorCode, type ErrorKey, type Value, type Values } from '../texts/text';

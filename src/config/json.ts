@@ -8,6 +8,9 @@ export interface JsonObject {
 /** The keys that lead to a value, from the root. */
 export type Keys = readonly string[];
 
+/** Shown in place of a secret. A patch that contains it is refused. */
+export const MASK = '•••';
+
 export function sameKeys(a: Keys, b: Keys): boolean {
   return a.length === b.length && a.every((key, index) => key === b[index]);
 }

@@ -3,7 +3,7 @@
  * ArduinoJson 6.11, which supports no `\u` escapes and at most 10 levels of nesting.
  */
 import { isPlain } from '../plain-object';
-import { isObject, member, objectOf, type Json, type JsonObject, type Keys } from './json';
+import { isObject, MASK, member, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { problem, problemError, type Problem } from './problem';
 
 /**
@@ -11,9 +11,6 @@ import { problem, problemError, type Problem } from './problem';
  * ARDUINOJSON_DEFAULT_NESTING_LIMIT).
  */
 const MAX_NESTING = 10;
-
-/** Shown in place of a secret. */
-export const MASK = '•••';
 
 // Characters that JSON can write only as \u escapes. The device reads the short escapes \b \f \n \r \t.
 // oxlint-disable-next-line no-control-regex

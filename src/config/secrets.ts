@@ -1,6 +1,5 @@
 /** Masks secrets, which must not appear in a message, a status, a log or an error. */
-import { isObject, objectOf, type Json, type JsonObject, type Keys } from './json';
-import { MASK } from './patch';
+import { isObject, MASK, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { keyAt, schema } from './schema';
 import { defaultSettings } from './settings';
 

@@ -4,6 +4,7 @@ import {
   at,
   isObject,
   leaves,
+  MASK,
   member,
   objectOf,
   sameKeys,
@@ -24,9 +25,6 @@ export interface Draft {
 }
 
 export const noDraft: Draft = { edits: new Map() };
-
-/** What stands for a secret in the JSON view. Node-RED refuses a patch that contains it. */
-export const MASK = '•••';
 
 /** Returns the patch that sets what was changed, and nothing else. */
 export function patchOf(fields: readonly ConfigField[], edits: Edits): JsonObject {

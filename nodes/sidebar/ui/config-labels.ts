@@ -1,7 +1,6 @@
 /** What the keys and values of a configuration are called. */
 import type { ConfigField } from '../../../src/config/form';
-import type { Json } from '../../../src/config/json';
-import { MASK } from './config-draft';
+import { MASK, type Json } from '../../../src/config/json';
 import { groupOf } from './config-fields';
 import { t } from './texts';
 

@@ -2,8 +2,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConfigField } from '../../../src/config/form';
 import type { Remark } from '../../../src/config/check-device';
+import { MASK } from '../../../src/config/json';
 import type { PlanAnswer, PlannedChange, PlannedDevice } from '../answers';
-import { MASK } from './config-draft';
 import { pathLabel, valueText } from './config-labels';
 import { Button, Icon } from './parts';
 import { count, sentences, t } from './texts';
