@@ -1,13 +1,11 @@
 import type { JsonObject } from '../../src/config/json';
 import { readPatch } from '../../src/config/patch';
 import { HomieError } from '../../src/errors';
+import { MAX_DEVICES } from '../../src/homie/device';
 import { checkDeviceId } from '../../src/homie/topics';
 import { isAbsent, membersOf, readDevices, type Request } from '../shared/request';
 import { planActions, type PlanAction, type PlanRequest } from './answers';
 import { SidebarRefusal } from './sidebar-refusal';
-
-/** Maximum number of devices in a request: no more are known at the same time. */
-const MAX_DEVICES = 20_000;
 
 /** Maximum length of a text, in characters. */
 const MAX_TEXT = 100;

@@ -15,6 +15,9 @@ export interface Fact<T> {
   readonly at: number;
 }
 
+/** How many devices are remembered under one base topic. */
+export const MAX_DEVICES = 20_000;
+
 /** The values of `$state` in Homie 3. In Homie 2, `$online` true becomes `ready`, and false becomes `lost`. */
 export const deviceStates = ['init', 'ready', 'lost', 'sleeping', 'disconnected', 'alert'] as const;
 

@@ -1,13 +1,11 @@
 import { EventEmitter } from 'node:events';
+import { MAX_DEVICES } from './device';
 import type { Attribute, ConnectionChange, Device, DeviceEvent, DeviceState, Fact } from './device';
 import { isDeviceId } from './device-id';
 import { Eviction } from './eviction';
 import { attributes, keep, topicReaders, type TopicReader, type ValueEvent } from './values';
 import { DeviceWatch } from './watch';
 import { newDevice, type KnownDevice } from './known-device';
-
-/** How many devices are remembered. */
-export const MAX_DEVICES = 20_000;
 
 /** Topics that a device publishes only while it advertises itself, after each connect. */
 const advertised: ReadonlySet<Attribute> = new Set<Attribute>([

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { asHomieError, HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
-import type { Device } from '../homie/device';
+import { MAX_DEVICES, type Device } from '../homie/device';
 import type { Image } from '../ota/image';
 import { chooseOffer, list, noImage, type Choice, type ImageOrigin } from './choose';
 import {
@@ -19,9 +19,6 @@ import { KeptKeys } from './kept-keys';
 import { isOffer, offerKey, Offers, replaces, type Offer } from './offers';
 import { ProvenImages } from './proven-images';
 import { describeImage, isRunBy, isStoredImage, type StoredImage } from './stored-image';
-
-/** Maximum number of excluded devices: as many as a registry remembers. */
-const MAX_EXCLUDED = 20_000;
 
 /** Maximum number of closed jobs. Only those of the last day matter. */
 const MAX_CLOSED = 200;
@@ -74,7 +71,7 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
       changed: (device) => this.#change(device),
       left: (images) => this.#images.discardSoon(images),
     });
-    this.#excluded = new KeptKeys({ prefix: 'excluded ', limit: MAX_EXCLUDED, write });
+    this.#excluded = new KeptKeys({ prefix: 'excluded ', limit: MAX_DEVICES, write });
     this.closedJobs = new KeptKeys({ prefix: 'closed ', limit: MAX_CLOSED, write });
     this.#images = new KeptImages({
       files,

@@ -1,9 +1,7 @@
 import type { HomieError } from '../errors';
+import { MAX_DEVICES } from '../homie/device';
 import { setNewest } from '../set-newest';
 import { readDeviceImages, without, type DeviceImages } from './device-images';
-
-/** Maximum number of devices; the one with the oldest proof is forgotten first. */
-const MAX_DEVICES = 20_000;
 
 const DEVICE = 'device ';
 
@@ -52,7 +50,10 @@ export class ProvenImages {
     return [...this.#devices.values()];
   }
 
-  /** Sets the images of a device; undefined forgets it. Resolves when that is stored, or could not be. */
+  /**
+   * Sets the images of a device; undefined forgets it. If that makes too many devices, the one with the oldest proof is
+   * forgotten. Resolves when that is stored, or could not be.
+   */
   async set(device: string, images: DeviceImages | undefined): Promise<void> {
     const { write, changed, left } = this.#input;
     const before = this.#devices.get(device);

@@ -3,7 +3,7 @@
  * the rows and defaults of the dialogs and their validators are derived from this table. To add a setting, add an entry
  * here and its texts: a label and a hint in the locales, an entry in the help of its nodes, and a row in the docs.
  */
-import { deviceStates } from '../homie/device';
+import { deviceStates, MAX_DEVICES } from '../homie/device';
 import {
   address,
   choice,
@@ -19,8 +19,6 @@ import {
   whole,
   type Setting,
 } from './setting';
-
-const MAX_COUNT = 20_000;
 
 const install = {
   /** Reinstall the image on devices that already run it. */
@@ -58,15 +56,15 @@ const otaDeadlines = {
 
 const several = {
   /** Devices at once. */
-  concurrency: whole(1, 1, MAX_COUNT, { unit: 'devices' }),
+  concurrency: whole(1, 1, MAX_DEVICES, { unit: 'devices' }),
   /** Devices that must be proven before the other devices start; 0: none. */
-  canary: whole(1, 0, MAX_COUNT, { unit: 'devices' }),
+  canary: whole(1, 0, MAX_DEVICES, { unit: 'devices' }),
   /** Observation time: how long a canary must stay ready after its proof, without another boot. */
   soak: seconds(60),
   /** Between two starts. */
   spacing: seconds(0),
   /** Number of failures after which no more devices start; 0: unlimited. */
-  maxFailures: whole(1, 0, MAX_COUNT, { unit: 'failures' }),
+  maxFailures: whole(1, 0, MAX_DEVICES, { unit: 'failures' }),
   /** The order in which devices start: as listed, or by id. */
   order: choice(['given', 'id'], { icon: 'sort' }),
   /** Ids and patterns of excluded devices. */

@@ -1,13 +1,11 @@
 /** The upload of a firmware file. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { browserInfo, type BrowserInfo } from '../../../src/firmware/browser-info';
+import { MAX_IMAGE } from '../../../src/firmware/format';
 import type { OfferAnswer } from '../answers';
 import { ask, Failure, upload } from './api';
 import type { Feed } from './feed';
 import { t } from './texts';
-
-/** Maximum size of a file, in bytes. */
-const MAX_FILE = 16 * 1024 * 1024;
 
 /** A file on its way to what is on offer. */
 export interface Uploading {
@@ -65,7 +63,7 @@ interface Bringing {
 
 /** @throws {Failure} */
 async function bring(file: File, { broker, replace, add, signal }: Bringing): Promise<void> {
-  if (file.size > MAX_FILE) throw new Failure(t('upload.tooLarge'));
+  if (file.size > MAX_IMAGE) throw new Failure(t('upload.tooLarge'));
   const bytes = await read(file);
   const seen = browserInfo(bytes);
   add({ seen });

@@ -1,10 +1,10 @@
+import { MAX_DEVICES } from '../../homie/device';
 import { setNewest } from '../../set-newest';
 import { type Update } from '../../update/update';
 import type { DeviceHistory, Held, ImageRecord, ImageStop, Remembered } from './history-record';
 import { heldBack, isHeld, isImage, isRemembered, isStop } from './history-record';
 
 /** Limits of the history. Beyond them, what was used longest ago is forgotten first. */
-const MAX_DEVICES = 20_000;
 const MAX_IMAGES = 20;
 const MAX_STOPS = 100;
 const MAX_SCOPES = 100;
