@@ -5,6 +5,7 @@ import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted } from '../../src/mqtt/options';
 import { connection as known } from '../../src/settings/table';
 import { asText, expand, holdsVariable, type Environment } from '../shared/environment';
+import { readSecret } from '../shared/secrets';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
 import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
@@ -133,14 +134,8 @@ function read({ fields, typed, environment }: BrokerSource, name: string): Field
   throw new HomieError('BROKER_SETTINGS.unsetVariable', { field: name, value: JSON.stringify(shown) });
 }
 
-/**
- * Returns a user name or password as it is, since any text may be one, unless it consists of one environment variable.
- * Node-RED replaces that when the node is deployed, but not in what the editor sends.
- */
 function secret({ credentials, environment }: BrokerSource, name: 'user' | 'password'): string {
-  const text = asText(credentials[name]) ?? '';
-  if (!/^\$\{[^{}]+\}$/.test(text)) return text;
-  const value = expand(text, environment);
+  const value = readSecret(credentials[name], environment);
   // The variable is not named, since the text could be the value of another one.
   if (value === undefined) throw new HomieError('BROKER_SETTINGS.unsetSecret', { field: name });
   return value;

@@ -12,7 +12,9 @@ import type { Value } from '../../src/texts/text';
 import { findBrokerNode, linkTo, type BrokerNode } from '../shared/broker-node';
 import { readBrokerSettings } from './broker-settings';
 import { offeredBy, type OfferedDevice } from './device-endpoint';
+import { environmentOf } from '../shared/environment';
 import type { Request } from '../shared/request';
+import { UNCHANGED } from '../shared/secrets';
 import { tryHandlers } from '../shared/try-route';
 import { typedFields } from '../shared/typed-fields';
 
@@ -59,9 +61,6 @@ interface Warnings {
   /** Whether the password was, or would have been, sent to another machine without TLS. */
   readonly plainPassword: boolean;
 }
-
-/** Sent by the editor in place of a password that it does not know. */
-const UNCHANGED = '__PWRD__';
 
 /** A test connects to any host and port. Without a limit, it could be used to scan quickly for open ports. */
 const LIMITS = { atOnce: 3, begun: 20, within: 60_000 } as const;
@@ -145,7 +144,7 @@ function readSettings(RED: NodeAPI, fields: Request): BrokerOptions {
     fields,
     typed: fields,
     credentials: { user, password: isKept ? deployed?.credentials?.password : password },
-    environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
+    environment: environmentOf(RED, deployed),
     getNode: (other) => RED.nodes.getNode(other),
     getTyped: (other) => typedFields(RED, other),
   });

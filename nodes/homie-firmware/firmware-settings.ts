@@ -11,8 +11,9 @@ import {
   type SourceContext,
   type SourceSettings,
 } from '../../src/sources/settings';
-import { asText, expand, expandFields, holdsVariable, type Environment } from '../shared/environment';
+import { asText, expandFields, holdsVariable, type Environment } from '../shared/environment';
 import type { Request } from '../shared/request';
+import { readSecret } from '../shared/secrets';
 import type { TypedFields } from '../shared/typed-fields';
 
 /** The fields of the node's credentials. */
@@ -48,7 +49,11 @@ export interface NodeSource {
  */
 export function readNodeSource({ fields, typed, credentials, environment }: FieldSource): NodeSource {
   const settings = readSettings(defaultSettings, expandFields(fields, settingNames, environment));
-  const secret = (name: keyof SourceCredentials): string => readSecret(credentials[name], environment);
+  const secret = (name: keyof SourceCredentials): string => {
+    const value = readSecret(credentials[name], environment);
+    if (value === undefined) throw new HomieError('SOURCE_SETTINGS.variable');
+    return value;
+  };
   const authorization = authorizationOf(secret('user'), secret('password'), secret('token'));
   const origin = originOf(settings);
   return {
@@ -73,16 +78,4 @@ function shownOf(name: string, value: string, own: string | undefined, typed: Ty
   const asTyped = typed === undefined ? '${…}' : (asText(typed[name]) ?? '');
   const text = value === own && (typed === undefined || holdsVariable(asTyped)) ? asTyped : value;
   return name === 'url' || name === 'api' ? shownAddress(text) : text;
-}
-
-/**
- * Reads a secret. Node-RED replaces an environment variable when the node is deployed, but not in what the editor
- * sends.
- */
-function readSecret(given: unknown, environment: Environment): string {
-  const text = asText(given) ?? '';
-  if (!/^\$\{[^{}]+\}$/.test(text)) return text;
-  const value = expand(text, environment);
-  if (value === undefined) throw new HomieError('SOURCE_SETTINGS.variable');
-  return value;
 }

@@ -4,7 +4,9 @@ import { lookAt } from '../../src/sources/look';
 import { lookSentence, whyChosen, whyRefused } from '../../src/sources/report';
 import { placeOf, sourceOf } from '../../src/sources/settings';
 import type { Value } from '../../src/texts/text';
+import { environmentOf } from '../shared/environment';
 import type { Request } from '../shared/request';
+import { UNCHANGED } from '../shared/secrets';
 import { tryHandlers } from '../shared/try-route';
 import { findFirmwareNode, type FirmwareNode } from './firmware-node';
 import { readNodeSource, type NodeSource } from './firmware-settings';
@@ -24,9 +26,6 @@ const PATIENCE = 30_000;
 
 /** Maximum number of files to show of each kind. */
 const MOST_SHOWN = 10;
-
-/** Sent by the editor in place of a secret that it does not know. */
-const UNCHANGED = '__PWRD__';
 
 /** A test connects to any server. Without a limit, it could be used to scan quickly for open ports. */
 const LIMITS = { atOnce: 2, begun: 20, within: 60_000 } as const;
@@ -71,7 +70,7 @@ function readTyped(RED: NodeAPI, fields: Request): NodeSource {
       password: password === UNCHANGED ? stored?.password : password,
       token: token === UNCHANGED ? stored?.token : token,
     },
-    environment: (name) => (deployed === undefined ? process.env[name] : RED.util.getSetting(deployed, name)),
+    environment: environmentOf(RED, deployed),
   });
   if (isKept && typed.credentials !== undefined) refuseOtherPlace(typed, deployed);
   return typed;

@@ -23,9 +23,9 @@ export function expand(text: string, environment: Environment): string | undefin
   return isComplete ? expanded : undefined;
 }
 
-/** Returns the environment of a node. */
-export function environmentOf(RED: NodeAPI, node: Node): Environment {
-  return (name) => RED.util.getSetting(node, name);
+/** Returns the environment of a node; without a node, that of the process. */
+export function environmentOf(RED: NodeAPI, node: Node | undefined): Environment {
+  return (name) => (node === undefined ? process.env[name] : RED.util.getSetting(node, name));
 }
 
 /**
