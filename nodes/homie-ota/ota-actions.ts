@@ -16,7 +16,7 @@ import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Answering } from '../shared/actions';
 import { together, type Done } from '../shared/done';
 import { readChecksum } from '../shared/history-answer';
-import { checkAnswer } from '../shared/message-summaries';
+import { checkAnswer, withoutSays } from '../shared/message-summaries';
 import type { Part } from '../shared/replies';
 import { isAbsent, readOptions, type Request } from '../shared/request';
 import type { UpdateSettings } from '../shared/update-settings';
@@ -181,9 +181,4 @@ function withWayOut(reason: unknown): never {
 /** Returns a check without its texts for other languages, which are for the editor. */
 function withoutTexts({ devices, ...checked }: CheckSummary) {
   return { ...checked, devices: devices.map(withoutSays) };
-}
-
-function withoutSays<Each extends { readonly says: unknown }>(checked: Each): Omit<Each, 'says'> {
-  const { says: _, ...answer } = checked;
-  return answer;
 }
