@@ -1,13 +1,13 @@
 import type { NodeAPI } from 'node-red';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { Subject } from '../../src/bug-report/facts';
+import { findBrokerNode } from '../shared/broker-node';
 import { bugReport } from '../shared/bug-report';
 import { ownPagesOnly, type Reply } from '../shared/same-origin';
 import type { ReportAnswer } from './answers';
 import { detailsOf } from './device-details';
-import { findJobs } from './find-jobs';
 import { readUpload, UploadSlots, type Upload } from './firmware-upload';
-import { steerJob } from './job-steps';
+import { steerJob } from './job-plan';
 import { offer, withdraw } from './offers';
 import { readPlanRequest, readText } from './plan-request';
 import { Plans } from './plans';
@@ -94,6 +94,18 @@ export = (RED: NodeAPI): void => {
     limited(request, response, async (jobs) => steerJob(jobs, 'close', String(request.params.job)));
   });
 };
+
+/**
+ * Returns the jobs of the sidebar for a homie-broker.
+ *
+ * @throws {SidebarRefusal} undeployed: the homie-broker is not deployed
+ * @throws {HomieError} what is wrong with its settings
+ */
+function findJobs(RED: NodeAPI, brokerId: string): SidebarJobs {
+  const node = findBrokerNode(RED, brokerId);
+  if (node?.sidebar !== undefined) return node.sidebar;
+  throw node !== undefined && 'error' in node.link ? node.link.error : new SidebarRefusal('undeployed');
+}
 
 /**
  * Reads what a report is about.

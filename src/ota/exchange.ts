@@ -10,7 +10,6 @@ import { rememberBase64 } from './base64-failures';
 import { decide } from './decide';
 import { encode, type Encoded } from './encoding';
 import { lateOutcome } from './late';
-import { again, ended, wait, type Next } from './next';
 import { isReady, untilReady } from '../homie/presence';
 import { ASK_AGAIN, askStaleUpdate, askWithin, type StuckDevice } from './recovery';
 import { withRetained } from './retained-firmware';
@@ -91,6 +90,9 @@ export async function bringFirmware(input: ExchangeInput): Promise<Outcome | und
   }
 }
 
+/** What follows a look at the device: the end, another look, or the wait for another turn. */
+type Next = Outcome | 'again' | 'wait';
+
 class OtaExchange {
   readonly #input: ExchangeInput;
   readonly #watch: DeviceWatch;
@@ -125,8 +127,8 @@ class OtaExchange {
         return undefined;
       }
       const next = await this.#once();
-      if (next.kind === 'ended') return next.outcome;
-      if (next.kind === 'wait') return undefined;
+      if (next === 'wait') return undefined;
+      if (next !== 'again') return next;
     }
   }
 
@@ -143,21 +145,20 @@ class OtaExchange {
     const { broker, device, firmware, settings, report } = this.#input;
     const seen = sightingOf(broker, device);
     const known = broker.registry.get(device);
-    if (known === undefined) return wait;
-    const from = runningFirmware(known);
-    report({ from });
+    if (known === undefined) return 'wait';
+    report({ from: runningFirmware(known) });
 
     const decision = await decide(known, firmware, settings, broker);
     if (decision.kind === 'skip') {
       // The device has booted the image of an earlier attempt of this job.
       if (this.#failure !== undefined && decision.reason === 'up_to_date')
-        return ended({ state: 'succeeded', reboot: this.#restarted ? 'proven' : 'unproven' });
-      return ended({ state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) });
+        return { state: 'succeeded', reboot: this.#restarted ? 'proven' : 'unproven' };
+      return { state: 'skipped', reason: decision.reason, ...(decision.hint && { hint: decision.hint }) };
     }
-    if (decision.kind === 'reject') return ended({ state: 'rejected', error: decision.error });
+    if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
     const tooLarge = refuseLarge(broker.status, this.#topic, this.#encoded.payload.length);
     const obstacle = tooLarge ?? anotherUpdate(known, settings);
-    if (obstacle !== undefined) return ended({ state: 'rejected', error: obstacle });
+    if (obstacle !== undefined) return { state: 'rejected', error: obstacle };
     if (leftInTheMiddle(known)) return this.#lookInTheMiddle(known);
     const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
     return this.#transfer(known, seen, expected, decision.reinstall);
@@ -171,8 +172,8 @@ class OtaExchange {
     // Do not ask again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, abandon);
     // Much may have changed meanwhile, so decide again.
-    if (answer === 'idle' || answer === 'idle_or_staged' || answer === 'gone') return again;
-    return ended({ state: 'rejected', error: inTheMiddle(answer) });
+    if (answer === 'idle' || answer === 'idle_or_staged' || answer === 'gone') return 'again';
+    return { state: 'rejected', error: inTheMiddle(answer) };
   }
 
   async #transfer(known: Device, seen: Sighting, expected: ReadonlySet<string>, reinstall: boolean): Promise<Next> {
@@ -214,18 +215,18 @@ class OtaExchange {
       ask: () => askStaleUpdate(stuck),
     };
     const end = await transfer(sent);
-    if (end.kind === 'refused') return ended({ state: 'failed', error: end.error });
+    if (end.kind === 'refused') return { state: 'failed', error: end.error };
     if (end.kind !== 'not_sent') {
       const next = await this.#after(end, stuck, sent);
-      if (next.kind !== 'ended') return next;
-      const outcome = await withRetained(next.outcome, {
+      if (typeof next === 'string') return next;
+      const outcome = await withRetained(next, {
         sender: this.#sender,
         statusSince: stuck.observer.advertisement?.otaStatus,
         expected,
         clear: settings.clearRetained,
       });
       if (outcome.state === 'failed') this.#watchOn(end, stuck, known, expected);
-      return ended(outcome);
+      return outcome;
     }
     if (isHandedOver) this.#attempt -= 1;
     this.#input.unsent?.(false);
@@ -236,8 +237,8 @@ class OtaExchange {
   #notSent(why: Obstacle): Next {
     const { abandon, report } = this.#input;
     report({ state: why === 'halted' ? 'queued' : 'waiting', attempt: this.#attempt });
-    if (why === 'canceled' || why === 'abandoned') return ended(this.#notReady(abandon.reason));
-    return why === 'halted' || this.#failure === undefined ? wait : again;
+    if (why === 'canceled' || why === 'abandoned') return this.#notReady(abandon.reason);
+    return why === 'halted' || this.#failure === undefined ? 'wait' : 'again';
   }
 
   /** Keeps watching a device that may still boot the image. Sends nothing, and the job does not wait. */
@@ -278,16 +279,11 @@ class OtaExchange {
     if (settings.encoding === 'base64') rememberBase64(broker, device, end);
     const after = await afterTransfer(end, stuck, sent, !this.#restarted);
     if (end.kind === 'stuck') this.#restarted = true;
-    switch (after.kind) {
-      case 'ended':
-        return after;
-      case 'missed':
-        this.#input.unsent?.(true);
-        this.#input.report({ state: 'waiting', attempt: --this.#attempt });
-        return wait;
-      case 'free':
-        return this.#tryAgain(after.error, after.again);
-    }
+    if (after.kind === 'ended') return after.outcome;
+    if (after.kind === 'free') return this.#tryAgain(after.error, after.again);
+    this.#input.unsent?.(true);
+    this.#input.report({ state: 'waiting', attempt: --this.#attempt });
+    return 'wait';
   }
 
   /** Nothing is staged. Base64 is never sent again to a device on which it has failed. */
@@ -295,6 +291,6 @@ class OtaExchange {
     const { settings, cancel } = this.#input;
     this.#failure = error;
     const isAllowed = this.#attempt < settings.attempts && !cancel.aborted && refuse(this.#input) === undefined;
-    return possible && isAllowed ? again : ended({ state: 'failed', error });
+    return possible && isAllowed ? 'again' : { state: 'failed', error };
   }
 }

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import type { HomieError } from '../../errors';
+import { moment } from '../../homie/elapsed';
 import { DeviceLocks } from '../../homie/lock';
-import type { PendingReboot, PendingWriter } from '../../homie/lock-table';
+import { pendingOf, type PendingReboot, type PendingWriter } from '../../homie/lock-table';
 import { Library } from '../../library/library';
 import type { ImageFiles } from '../../library/image-files';
 import { History } from './history';
 import { Journal, type Reading } from './journal';
-import { readPending } from './pending-file';
 import { pendingAfter, pendingAt } from './version-1';
 
 interface DeviceRecordsInput {
@@ -90,4 +90,25 @@ export class DeviceRecords {
   #file(name: string): string {
     return path.join(this.#folder, name);
   }
+}
+
+/** Returns the pending reboots in `pending.jsonl`. A damaged line counts as one, since it may stand for a staged image. */
+function readPending({ journal, damage }: Reading): PendingReboot[] {
+  const readable = [...journal.entries()].map(([key, value]) => (isPending(value) ? value : pendingOf(key, moment())));
+  return [...readable, ...(damage?.keys ?? []).map((key) => pendingOf(key, moment()))];
+}
+
+function isPending(value: unknown): value is PendingReboot {
+  const { address, mac, what, at, up, upAt, statistics, unheard }: Partial<Record<keyof PendingReboot, unknown>> =
+    Object(value);
+  return (
+    typeof address === 'string' &&
+    (mac === undefined || typeof mac === 'string') &&
+    (what === 'image' || what === 'patch') &&
+    typeof at === 'number' &&
+    (up === undefined || typeof up === 'number') &&
+    (upAt === undefined || typeof upAt === 'number') &&
+    typeof statistics === 'boolean' &&
+    (unheard === undefined || unheard === true)
+  );
 }
