@@ -7,12 +7,12 @@ import { md5 } from '../../src/firmware/checksum';
 import { Firmware } from '../../src/firmware/firmware';
 import { inspect } from '../../src/firmware/inspect';
 import { HomieBroker } from '../../src/homie/broker';
-import { defaultSettings } from '../../src/ota/settings';
+import { otaDefaults } from '../../src/ota/settings';
 import type { Job } from '../../src/rollout/job';
 import { otaWork, otaWorkAgain } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import type { Answer } from '../../src/rollout/request';
-import { defaultSettings as defaultRollout } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { usedHeap } from '../../test/support/garbage';
 import { alternate } from '../arithmetic';
@@ -178,8 +178,8 @@ async function ask({ image, devices, concurrency }: Rollout): Promise<Answer> {
   // The devices have run other images since the last update with this one.
   for (const device of devices) store.history.allowAgain(`${broker.locks.scope}${device}`, image.md5);
   const firmware = await Firmware.from(await readFile(image.file));
-  const rollout = { ...defaultRollout, concurrency, canary: 0 };
-  const wish = { choice: { devices }, settings: defaultSettings, rollout };
+  const rollout = { ...rolloutDefaults, concurrency, canary: 0 };
+  const wish = { choice: { devices }, settings: otaDefaults, rollout };
   const work = otaWork(firmware, wish, { broker, history: store.history, store });
   return Queue.of(broker).ask({ node: NODE, store }, work, {});
 }

@@ -1,6 +1,6 @@
 import { checkConfig } from '../../src/config/check-device';
 import { readDeviceConfig, type DeviceConfig } from '../../src/config/read-config';
-import { readSettings, settingNames, type ConfigSettings } from '../../src/config/settings';
+import { configSettingNames, readConfigSettings, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
 import { asHomieError, type HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
@@ -8,11 +8,7 @@ import { namedDevices, selectDevices } from '../../src/homie/select';
 import { setsUnknownKey } from '../../src/update/sentence';
 import { reportError } from '../../src/update/update';
 import { configWork, configWorkAgain } from '../../src/rollout/config-work';
-import {
-  readSettings as readRollout,
-  settingNames as rolloutNames,
-  type RolloutSettings,
-} from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutSettingNames, type RolloutSettings } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Answering } from '../shared/actions';
 import type { Done } from '../shared/done';
@@ -24,7 +20,7 @@ import { isAbsent, readDevices, readOptions, type Request } from '../shared/requ
 const CONNECT_TIMEOUT = 10_000;
 
 /** The settings that a message may have. */
-export const optionNames = [...settingNames, ...rolloutNames];
+export const optionNames = [...configSettingNames, ...rolloutSettingNames];
 
 /** The settings of a node. */
 export interface ConfigNodeSettings {
@@ -44,8 +40,8 @@ export class ConfigActions extends Actions<'set' | 'get' | 'check', ConfigNodeSe
     const devices = readDevices(isAbsent(msg['device']) ? await this.settings.devices(msg) : msg['device']);
     if (action === 'set') answering.devices = namedDevices({ devices });
     const options = orThrow(readOptions(msg['options'], optionNames));
-    const settings = readSettings(orThrow(this.settings.config), options);
-    const rollout = readRollout(orThrow(this.settings.rollout), options);
+    const settings = readConfigSettings(orThrow(this.settings.config), options);
+    const rollout = readRolloutSettings(orThrow(this.settings.rollout), options);
     this.closing.throwIfAborted();
     switch (action) {
       case 'get':

@@ -1,11 +1,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { defaultSettings, readSettings, settingNames, type ConfigSettings } from '../../src/config/settings';
+import { configDefaults, configSettingNames, readConfigSettings, type ConfigSettings } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
-import {
-  defaultSettings as defaultRollout,
-  readSettings as readRollout,
-  settingNames as rolloutNames,
-} from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutDefaults, rolloutSettingNames } from '../../src/rollout/settings';
 import { linkTo } from '../shared/broker-node';
 import { orThrow } from '../shared/actions';
 import { ConfigActions, optionNames } from './config-actions';
@@ -27,8 +23,8 @@ export = (RED: NodeAPI): void => {
     const { definition, newer } = migratedOf(this, given);
     const link = linkTo(RED, definition.broker);
     const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, this));
-    const config = newer ?? ownSettings(this, () => readSettings(defaultSettings, fields(settingNames)));
-    const rollout = newer ?? ownSettings(this, () => readRollout(defaultRollout, fields(rolloutNames)));
+    const config = newer ?? ownSettings(this, () => readConfigSettings(configDefaults, fields(configSettingNames)));
+    const rollout = newer ?? ownSettings(this, () => readRolloutSettings(rolloutDefaults, fields(rolloutSettingNames)));
     const devices = (msg: Request): Promise<unknown> => evaluateDevice(RED, this, definition, msg);
     runJobNode(RED, this, {
       link,
@@ -47,7 +43,7 @@ export = (RED: NodeAPI): void => {
 function secretNames(own: ConfigSettings | HomieError, msg: NodeMessage): readonly string[] | undefined {
   if (own instanceof HomieError) return undefined;
   try {
-    return readSettings(own, orThrow(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
+    return readConfigSettings(own, orThrow(readOptions(Reflect.get(msg, 'options'), optionNames))).secretNames;
   } catch {
     return undefined;
   }

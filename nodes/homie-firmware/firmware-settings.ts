@@ -3,11 +3,11 @@ import { isThisMachine } from '../../src/mqtt/options';
 import type { Credentials } from '../../src/sources/download';
 import {
   authorizationOf,
-  defaultSettings,
   originOf,
-  readSettings,
-  settingNames,
+  readSourceSettings,
   shownAddress,
+  sourceDefaults,
+  sourceSettingNames,
   type SourceContext,
   type SourceSettings,
 } from '../../src/sources/settings';
@@ -48,7 +48,7 @@ export interface NodeSource {
  * @throws {HomieError} INVALID_SETTING, SOURCE_SETTINGS
  */
 export function readNodeSource({ fields, typed, credentials, environment }: FieldSource): NodeSource {
-  const settings = readSettings(defaultSettings, expandFields(fields, settingNames, environment));
+  const settings = readSourceSettings(sourceDefaults, expandFields(fields, sourceSettingNames, environment));
   const secret = (name: keyof SourceCredentials): string => {
     const value = readSecret(credentials[name], environment);
     if (value === undefined) throw new HomieError('SOURCE_SETTINGS.variable');

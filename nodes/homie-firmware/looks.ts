@@ -2,7 +2,13 @@ import { asHomieError, HomieError } from '../../src/errors';
 import { setNewest } from '../../src/set-newest';
 import { lookAt, type Chosen, type LastChosen, type Look } from '../../src/sources/look';
 import { reportFailure, lookReport, type LookReport, type Times } from '../../src/sources/report';
-import { placeOf, readSettings, settingNames, sourceOf, type SourceSettings } from '../../src/sources/settings';
+import {
+  placeOf,
+  readSourceSettings,
+  sourceOf,
+  sourceSettingNames,
+  type SourceSettings,
+} from '../../src/sources/settings';
 import type { Source } from '../../src/sources/source';
 import { orThrow } from '../shared/actions';
 import { readOptions } from '../shared/request';
@@ -62,7 +68,7 @@ export class Looks {
   async look(options: unknown): Promise<LookAnswer> {
     this.#closing.signal.throwIfAborted();
     const { settings: own } = orThrow(this.#node);
-    const settings = readSettings(own, orThrow(readOptions(options, settingNames)));
+    const settings = readSourceSettings(own, orThrow(readOptions(options, sourceSettingNames)));
     const place = this.#place(settings);
     const key = JSON.stringify(settings);
     const open = this.#open.get(key) ?? this.#start(key, place, settings);

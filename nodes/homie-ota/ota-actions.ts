@@ -5,13 +5,13 @@ import { namedDevices } from '../../src/homie/select';
 import type { Library } from '../../src/library/library';
 import type { ImageOrigin } from '../../src/library/choose';
 import type { CheckSummary } from '../../src/ota/check';
-import { readSettings, settingNames } from '../../src/ota/settings';
+import { otaSettingNames, readOtaSettings } from '../../src/ota/settings';
 import { divideByImage, type ByImage } from '../../src/rollout/by-image';
 import { checkImages } from '../../src/rollout/check-images';
 import { checkOta, otaWork, otaWorkAgain, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { tally } from '../../src/tally';
-import { readSettings as readRollout, settingNames as rolloutNames } from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutSettingNames } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Actions, orThrow, type Answering } from '../shared/actions';
 import { together, type Done } from '../shared/done';
@@ -24,7 +24,7 @@ import { offerAnswer, withdrawAnswer } from './library-answers';
 import { readChoice, readReplace, refuseUnread, type DeviceSetting } from './ota-request';
 
 /** The settings that a message may have. */
-const optionNames = [...settingNames, ...rolloutNames, 'matchFirmware'];
+const optionNames = [...otaSettingNames, ...rolloutSettingNames, 'matchFirmware'];
 
 /** The settings of a node. */
 export interface OtaNodeSettings extends UpdateSettings {
@@ -138,8 +138,8 @@ export class OtaActions extends Actions<OtaAction, OtaNodeSettings> {
     const choice = await readChoice({ device: msg['device'], matchFirmware }, this.settings.devices(msg));
     answering.devices = namedDevices(choice);
     const given = orThrow(options);
-    const settings = readSettings(orThrow(this.settings.ota), given);
-    const rollout = readRollout(orThrow(this.settings.rollout), given);
+    const settings = readOtaSettings(orThrow(this.settings.ota), given);
+    const rollout = readRolloutSettings(orThrow(this.settings.rollout), given);
     this.broker();
     return { choice, settings, rollout };
   }

@@ -1,10 +1,10 @@
 import type { Node, NodeAPI } from 'node-red';
 import type { HomieError } from '../../src/errors';
-import { defaultSettings, readSettings, settingNames, type OtaSettings } from '../../src/ota/settings';
+import { otaDefaults, otaSettingNames, readOtaSettings, type OtaSettings } from '../../src/ota/settings';
 import {
-  defaultSettings as defaultRollout,
-  readSettings as readRollout,
-  settingNames as rolloutNames,
+  readRolloutSettings,
+  rolloutDefaults,
+  rolloutSettingNames,
   type RolloutSettings,
 } from '../../src/rollout/settings';
 import { environmentOf, expandFields } from './environment';
@@ -23,8 +23,8 @@ export function readUpdateSettings(RED: NodeAPI, node: Node, { definition, newer
   if (newer !== undefined) return { ota: newer, rollout: newer };
   const fields = (names: readonly string[]): Request => expandFields(definition, names, environmentOf(RED, node));
   return {
-    ota: ownSettings(node, () => readSettings(defaultSettings, fields(settingNames))),
-    rollout: ownSettings(node, () => readRollout(defaultRollout, fields(rolloutNames))),
+    ota: ownSettings(node, () => readOtaSettings(otaDefaults, fields(otaSettingNames))),
+    rollout: ownSettings(node, () => readRolloutSettings(rolloutDefaults, fields(rolloutSettingNames))),
   };
 }
 

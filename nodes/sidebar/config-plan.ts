@@ -1,5 +1,5 @@
 import { checkConfig, type ConfigCheck } from '../../src/config/check-device';
-import { defaultSettings } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { PlannedDevice, PlanRequest } from './answers';
@@ -20,7 +20,7 @@ export async function planConfig(
 ): Promise<Plan> {
   const { broker, around, closing } = jobs;
   const { rollout } = jobs.settings;
-  const settings = { ...defaultSettings, allowRisky, split };
+  const settings = { ...configDefaults, allowRisky, split };
   const { exclude } = rollout;
   const { devices: checked } = await checkConfig(broker, patch, ids, settings, { signal: closing, exclude });
   const devices = checked.map((check): PlannedDevice => {

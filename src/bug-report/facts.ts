@@ -1,5 +1,5 @@
 /** Collects the facts of a bug report: plain data. */
-import { defaultSettings as configDefaults } from '../config/settings';
+import { configDefaults } from '../config/settings';
 import { takeStock } from '../devices/inventory';
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
@@ -10,9 +10,9 @@ import { checkDeviceId } from '../homie/topics';
 import type { StoredImage } from '../library/stored-image';
 import type { ConnectionFailure, ConnectionStatus } from '../mqtt/connection';
 import type { BrokerAddress } from '../mqtt/options';
-import { defaultSettings as otaDefaults } from '../ota/settings';
+import { otaDefaults } from '../ota/settings';
 import { Queue } from '../rollout/queue';
-import { defaultSettings as rolloutDefaults } from '../rollout/settings';
+import { rolloutDefaults } from '../rollout/settings';
 import { endOf } from '../rollout/store/history';
 import type { ImageRecord, Remembered } from '../rollout/store/history-record';
 import { summarize, type FirmwareName, type Summary } from '../update/update';

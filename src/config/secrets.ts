@@ -1,10 +1,10 @@
 /** Masks secrets, which must not appear in a message, a status, a log or an error. */
 import { isObject, MASK, objectOf, type Json, type JsonObject, type Keys } from './json';
 import { keyAt, schema } from './schema';
-import { defaultSettings } from './settings';
+import { configDefaults } from './settings';
 
 /** Default words that mark a setting as secret if its name contains one of them, in upper or lower case. */
-export const SECRET_NAMES = defaultSettings.secretNames;
+export const SECRET_NAMES = configDefaults.secretNames;
 
 /**
  * Returns whether a value must be masked: a stripped secret, or a value at or below a key with a secret-like name in `settings`

@@ -4,4 +4,4 @@ import { ota } from '../settings/table';
 /** The settings of an update. All times are in ms. */
 export type OtaSettings = Values<typeof ota>;
 
-export const { names: settingNames, defaults: defaultSettings, read: readSettings } = settingsOf(ota);
+export const { names: otaSettingNames, defaults: otaDefaults, read: readOtaSettings } = settingsOf(ota);

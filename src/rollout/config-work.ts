@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { leaves, pathText, type JsonObject } from '../config/json';
 import { maskedIn, readObject } from '../config/patch';
 import { maskObject } from '../config/secrets';
-import { defaultSettings, type ConfigSettings } from '../config/settings';
+import { configDefaults, type ConfigSettings } from '../config/settings';
 import { canonical } from '../plain-object';
 import { ConfigJob } from './config-job';
-import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
+import { rolloutDefaults, type RolloutSettings } from './settings';
 import { nameOf, type Work, type WorkContext } from './work';
 
 /** A request to send one patch to devices, as plain data. */
@@ -42,8 +42,8 @@ export function configWorkAgain(written: Partial<ConfigWish>, around: WorkContex
   const work = {
     patch,
     devices,
-    settings: { ...defaultSettings, ...settings },
-    rollout: { ...defaultRollout, ...rollout },
+    settings: { ...configDefaults, ...settings },
+    rollout: { ...rolloutDefaults, ...rollout },
     // A masked value must never be sent, whatever the file says about `incomplete`.
     incomplete: incomplete || maskedIn(patch) !== undefined,
   };

@@ -2,13 +2,13 @@ import { HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
 import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
-import { defaultSettings, type OtaSettings } from '../ota/settings';
+import { otaDefaults, type OtaSettings } from '../ota/settings';
 import { isImageOrigin, type ImageOrigin } from '../library/choose';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
 import { heldBecause, exclusionApplies, stoppedBecause } from './held-back';
 import { OtaJob } from './ota-job';
-import { defaultSettings as defaultRollout, type RolloutSettings } from './settings';
+import { rolloutDefaults, type RolloutSettings } from './settings';
 import { Queue } from './queue';
 import type { JobStore } from './store/job-store';
 import { nameOf, type Work, type WorkContext } from './work';
@@ -75,8 +75,8 @@ export async function otaWorkAgain(
   const wish = {
     choice,
     ...(isImageOrigin(origin) && { origin }),
-    settings: { ...defaultSettings, ...settings },
-    rollout: { ...defaultRollout, ...rollout },
+    settings: { ...otaDefaults, ...settings },
+    rollout: { ...rolloutDefaults, ...rollout },
   };
   if (firmware === undefined) throw new HomieError('FIRMWARE_NOT_KEPT.notSaved');
   return otaWork(firmware, wish, around);

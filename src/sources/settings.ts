@@ -11,7 +11,7 @@ import { UrlSource } from './url';
 /** Where to look for images, and what to do with them. Times in ms. */
 export type SourceSettings = Values<typeof source>;
 
-export const { names: settingNames, defaults: defaultSettings, read: readSettings } = settingsOf(source);
+export const { names: sourceSettingNames, defaults: sourceDefaults, read: readSourceSettings } = settingsOf(source);
 
 /** What a source needs besides its settings. */
 export interface SourceContext {

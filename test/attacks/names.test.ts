@@ -7,7 +7,7 @@ import { maskObject } from '../../src/config/secrets';
 import { readPattern } from '../../src/homie/pattern';
 import { isDeviceId } from '../../src/homie/device-id';
 import { firmwareTopic, normalizeBaseTopic } from '../../src/homie/topics';
-import { defaultSettings, readSettings } from '../../src/ota/settings';
+import { otaDefaults, readOtaSettings } from '../../src/ota/settings';
 import { History } from '../../src/rollout/store/history';
 import { evil, hostileNames, pollutes } from './hostile';
 import { anyText } from '../support/any-text';
@@ -55,7 +55,7 @@ describe('A name that somebody has chosen', () => {
 
   it('changes no prototype, as a property of a patch, a job or a device', () => {
     const msg: Record<string, unknown> = Object(evil);
-    readSettings(defaultSettings, msg);
+    readOtaSettings(otaDefaults, msg);
     readRecord({ order: { identity: 'x', ...msg }, msg, work: msg });
     const patch = readPatch(evil);
     const merged = mergePatch(patch, mergePatch(readPatch({}), patch));

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
 import { decide } from '../../src/ota/decide';
-import { defaultSettings } from '../../src/ota/settings';
+import { otaDefaults } from '../../src/ota/settings';
 import { plainText } from '../../src/plain-text';
 import { buildEsp8266Image } from '../support/images';
 import { hostileNames } from './hostile';
@@ -35,7 +35,7 @@ describe('A text that somebody has published', () => {
     const firmware = await Firmware.from(buildEsp8266Image({ name: 'light', version: '1.0.0' }));
     for (const name of [...hostileNames, '\u009B31m\u2028\u2066', 'x'.repeat(100_000)]) {
       const device = { id: 'lamp', implementation: fact('esp8266'), fwName: fact(name) };
-      const decision = await decide(device, firmware, defaultSettings, {
+      const decision = await decide(device, firmware, otaDefaults, {
         baseTopic: 'homie/',
         shown: (topic) => topic,
       });

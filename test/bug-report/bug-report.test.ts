@@ -5,9 +5,9 @@ import { collectFacts, type Subject } from '../../src/bug-report/facts';
 import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import { configWork } from '../../src/rollout/config-work';
-import { defaultSettings as rollout } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { Queue } from '../../src/rollout/queue';
-import { defaultSettings } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import type { Remembered } from '../../src/rollout/store/history-record';
 import { reportError } from '../../src/update/update';
 import { resetLocks } from '../support/locks';
@@ -107,12 +107,12 @@ describe('a bug report', () => {
   it('describes a job with its settings, and the devices that failed before the others', async () => {
     const broker = open();
     const queue = Queue.of(broker);
-    const settings = { ...defaultSettings, allowRisky: true, secretBytes: 12 };
+    const settings = { ...configDefaults, allowRisky: true, secretBytes: 12 };
     const devices = Array.from({ length: 12 }, (_, number) => `device-${number}`);
     const patch = { wifi: { ssid: 'pl4nted', password: 'pl4nted' }, settings: { pl4nted: 'pl4nted' } };
     const around = { broker, history: queue.history };
     const work = configWork(
-      { patch, devices, settings, rollout: { ...rollout, concurrency: 3, exclude: ['pl4nted'] } },
+      { patch, devices, settings, rollout: { ...rolloutDefaults, concurrency: 3, exclude: ['pl4nted'] } },
       around,
     );
     const { job } = await queue.ask({ node: 'node', store: undefined }, work, {});
@@ -230,8 +230,8 @@ describe('a bug report', () => {
           const ended = result(`lamp-${index}`, error, { node: { id: planted, name: planted } });
           await queue.history.remember(`${broker.locks.scope}${ended.device}`, ended);
         }
-        const rolled = { ...rollout, exclude: [planted] };
-        const settings = { ...defaultSettings, secretNames: [planted] };
+        const rolled = { ...rolloutDefaults, exclude: [planted] };
+        const settings = { ...configDefaults, secretNames: [planted] };
         const work = configWork(
           { patch: config, devices: ['lamp'], settings, rollout: rolled },
           { broker, history: queue.history },

@@ -1,13 +1,13 @@
 import { readPatch } from '../../src/config/patch';
-import { defaultSettings as configDefaults, readSettings as readConfig } from '../../src/config/settings';
+import { configDefaults, readConfigSettings } from '../../src/config/settings';
 import { Firmware } from '../../src/firmware/firmware';
-import { defaultSettings as otaDefaults, readSettings as readOta } from '../../src/ota/settings';
+import { otaDefaults, readOtaSettings } from '../../src/ota/settings';
 import { configWork } from '../../src/rollout/config-work';
 import { divideByImage } from '../../src/rollout/by-image';
 import { otaWork, type OtaWish, type OtaWorkContext } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import type { ImageOrigin } from '../../src/library/choose';
-import { defaultSettings as rolloutDefaults, readSettings as readRollout } from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutDefaults } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
 import { image, isOfFamily, md5, type Family } from './images';
@@ -89,15 +89,19 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
 export async function workOf(plan: Plan, errand: ErrandPlan, around: OtaWorkContext): Promise<Work> {
   const { device: devices = [], payload, options } = messageOf(plan, errand);
   if (errand.what === 'update') return otaWork(await Firmware.from(payload), wishOf(plan, errand), around);
-  const rollout = readRollout(rolloutDefaults, options);
-  const settings = readConfig(configDefaults, options);
+  const rollout = readRolloutSettings(rolloutDefaults, options);
+  const settings = readConfigSettings(configDefaults, options);
   return configWork({ patch: readPatch(payload), devices, settings, rollout }, around);
 }
 
 function wishOf(plan: Plan, errand: ErrandPlan): OtaWish {
   const { device: devices = [], options } = messageOf(plan, errand);
   const choice = errand.devices === 'all' ? { runningThisFirmware: true as const } : { devices };
-  return { choice, settings: readOta(otaDefaults, options), rollout: readRollout(rolloutDefaults, options) };
+  return {
+    choice,
+    settings: readOtaSettings(otaDefaults, options),
+    rollout: readRolloutSettings(rolloutDefaults, options),
+  };
 }
 
 /** The work for one image of the library, and the indices of the devices that may get it. */

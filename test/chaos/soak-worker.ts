@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readPatch } from '../../src/config/patch';
-import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { defaultSettings } from '../../src/ota/settings';
-import { defaultSettings as rolloutDefaults } from '../../src/rollout/settings';
+import { otaDefaults } from '../../src/ota/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { configWork } from '../../src/rollout/config-work';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
@@ -53,7 +53,7 @@ async function work({ url, devices, brings }: SoakOrder): Promise<void> {
       return configWork({ patch, devices: chosen, settings: configDefaults, rollout }, around);
     }
     const bytes = image(done % (2 * devices) === 0 ? 'next' : 'running', 'esp8266', 40_000);
-    const settings = { ...defaultSettings, allowDowngrade: true };
+    const settings = { ...otaDefaults, allowDowngrade: true };
     return otaWork(await Firmware.from(bytes), { choice: { devices: chosen }, settings, rollout }, around);
   };
   broker.start();

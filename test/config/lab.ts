@@ -1,7 +1,7 @@
 import { bringPatch } from '../../src/config/exchange';
 import { readyAt } from '../../src/config/check-device';
 import { readPatch } from '../../src/config/patch';
-import { defaultSettings, type ConfigSettings } from '../../src/config/settings';
+import { configDefaults, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
 import type { Change, Outcome } from '../../src/update/update';
 import type { Lab } from '../ota/lab';
@@ -12,7 +12,7 @@ import { untilTrue } from '../support/until-true';
 
 /** Deadlines for tests in which what the exchange waits for comes. */
 export const patient: ConfigSettings = {
-  ...defaultSettings,
+  ...configDefaults,
   allowRisky: true,
   sending: HANG_LIMIT,
   received: HANG_LIMIT,

@@ -4,11 +4,11 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { History } from '../../src/rollout/store/history';
-import { defaultSettings as defaultConfig } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import { defaultSettings } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { DeviceTable, type TableChanges, type TableRow } from '../../src/devices/table';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -204,8 +204,8 @@ describeWithBrokers('The table of devices', (start) => {
     const wish = {
       patch: { ota: { enabled: true } },
       devices: [device.id],
-      settings: defaultConfig,
-      rollout: { ...defaultSettings, canary: 0, soak: 0 },
+      settings: configDefaults,
+      rollout: { ...rolloutDefaults, canary: 0, soak: 0 },
     };
     const work = configWork(wish, { broker, history: new History() });
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
@@ -224,7 +224,7 @@ describeWithBrokers('The table of devices', (start) => {
     await broker.settled();
     const work = otaWork(
       await Firmware.from(fresh),
-      { choice: { devices: ['table-absent'] }, settings: patient, rollout: defaultSettings },
+      { choice: { devices: ['table-absent'] }, settings: patient, rollout: rolloutDefaults },
       { broker, history: new History() },
     );
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
@@ -251,7 +251,7 @@ describeWithBrokers('The table of devices', (start) => {
     const wish = {
       choice: { devices: ['table-update', 'table-queued'] },
       settings: patient,
-      rollout: { ...defaultSettings, canary: 0, soak: 0 },
+      rollout: { ...rolloutDefaults, canary: 0, soak: 0 },
     };
     const work = otaWork(firmware, wish, { broker, history: new History() });
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});

@@ -1,11 +1,11 @@
 /** What the help of a node names, and what its page does: neither has anything that the other has not. */
 import assert from 'node:assert/strict';
-import * as config from '../../src/config/settings';
+import { configSettingNames } from '../../src/config/settings';
 import { errors } from '../../src/texts/en-US.json';
-import * as ota from '../../src/ota/settings';
+import { otaSettingNames } from '../../src/ota/settings';
 import { queryNames } from '../../src/devices/query';
-import * as rollout from '../../src/rollout/settings';
-import * as sources from '../../src/sources/settings';
+import { rolloutSettingNames } from '../../src/rollout/settings';
+import { sourceSettingNames } from '../../src/sources/settings';
 import { ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
 import { codesIn, pages, prose, rowsOf } from './markdown';
@@ -15,7 +15,7 @@ const nodes = [
   {
     type: 'homie-ota',
     more: ['docs/rollouts.md', 'docs/messages-and-states.md'],
-    settings: [...ota.settingNames, ...rollout.settingNames, 'device'],
+    settings: [...otaSettingNames, ...rolloutSettingNames, 'device'],
     message: ['payload', 'matchFirmware', 'replace', 'options', 'action', 'checksum', 'job'],
     actions: [
       'update',
@@ -34,7 +34,7 @@ const nodes = [
   {
     type: 'homie-config',
     more: ['docs/rollouts.md', 'docs/messages-and-states.md'],
-    settings: [...config.settingNames, ...rollout.settingNames, 'device'],
+    settings: [...configSettingNames, ...rolloutSettingNames, 'device'],
     message: ['payload', 'options', 'action', 'job'],
     actions: ['set', 'get', 'check', 'status', 'history', 'pause', 'resume', 'retry', 'cancel'],
   },
@@ -48,7 +48,7 @@ const nodes = [
   {
     type: 'homie-firmware',
     more: [],
-    settings: [...sources.settingNames],
+    settings: [...sourceSettingNames],
     message: ['options'],
     actions: [],
   },

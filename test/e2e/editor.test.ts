@@ -4,8 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
-import * as ota from '../../src/ota/settings';
-import * as rollout from '../../src/rollout/settings';
+import { otaSettingNames } from '../../src/ota/settings';
+import { rolloutSettingNames } from '../../src/rollout/settings';
 import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { next, running } from '../support/images';
@@ -271,7 +271,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await help.waitFor();
       const text = await help.innerText();
       const more = ['device', 'matchFirmware', 'options', 'action', 'checksum', 'job', 'payload'];
-      for (const property of [...ota.settingNames, ...rollout.settingNames, ...more])
+      for (const property of [...otaSettingNames, ...rolloutSettingNames, ...more])
         assert.match(text, new RegExp(`\\b${property}\\b`));
       await editor.screenshot(`${tag}-10-help`);
     });

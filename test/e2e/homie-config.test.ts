@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { settingNames } from '../../src/config/settings';
-import * as rollout from '../../src/rollout/settings';
+import { configSettingNames } from '../../src/config/settings';
+import { rolloutSettingNames } from '../../src/rollout/settings';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { describeIf } from '../support/describe-if';
@@ -144,7 +144,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.reload();
 
       const settings = { ...switches, ...texts, ...choices };
-      for (const name of [...settingNames, ...rollout.settingNames]) assert.ok(name in settings, name);
+      for (const name of [...configSettingNames, ...rolloutSettingNames]) assert.ok(name in settings, name);
       const set = { ...settings, device: 'kitchen-*, hall-light', deviceType: 'str' };
       for (const [name, value] of Object.entries({ ...set, broker: ids.broker })) {
         assert.equal(await editor.property(ids.config, name), value, name);
@@ -254,7 +254,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       const help = page.locator('.red-ui-help', { hasText: 'verifies that each device applied the change' }).last();
       await help.waitFor();
       const text = await help.innerText();
-      for (const property of [...settingNames, ...rollout.settingNames, 'device', 'action', 'job', 'payload']) {
+      for (const property of [...configSettingNames, ...rolloutSettingNames, 'device', 'action', 'job', 'payload']) {
         assert.match(text, new RegExp(`\\b${property}\\b`));
       }
       await editor.screenshot(`${tag}-config-8-help`);

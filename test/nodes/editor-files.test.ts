@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import * as config from '../../src/config/settings';
+import { configDefaults, configSettingNames, readConfigSettings } from '../../src/config/settings';
 import { deviceStates } from '../../src/homie/device';
-import * as ota from '../../src/ota/settings';
+import { otaDefaults, otaSettingNames, readOtaSettings } from '../../src/ota/settings';
 import { everyDevice, queryNames, readQuery } from '../../src/devices/query';
-import * as rollout from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutDefaults, rolloutSettingNames } from '../../src/rollout/settings';
 import type { Setting } from '../../src/settings/setting';
 import { config as configTable, ota as otaTable, rollout as rolloutTable } from '../../src/settings/table';
 import { editorFiles } from '../support/editor-files';
@@ -54,21 +54,21 @@ for (const type of types) {
 }
 
 for (const [type, own, table] of [
-  ['homie-ota', ota, otaTable],
-  ['homie-config', config, configTable],
+  ['homie-ota', otaSettingNames, otaTable],
+  ['homie-config', configSettingNames, configTable],
 ] as const) {
   const { html, help, text, defaults, validate } = editorFiles(type);
-  const names = [...own.settingNames, ...rollout.settingNames];
+  const names = [...own, ...rolloutSettingNames];
   const values = Object.fromEntries(Object.entries(defaults).map(([name, { value }]) => [name, value]));
 
   describe(`a new ${type} in the editor`, () => {
     it('has the settings that the package has by itself, and no others', () => {
       const more = ['settingsVersion', 'name', 'broker', 'device', 'deviceType'];
       assert.deepEqual(new Set(Object.keys(values)), new Set([...names, ...more]));
-      const read = type === 'homie-ota' ? ota.readSettings(ota.defaultSettings, values) : undefined;
-      if (read !== undefined) assert.deepEqual(read, ota.defaultSettings);
-      else assert.deepEqual(config.readSettings(config.defaultSettings, values), config.defaultSettings);
-      assert.deepEqual(rollout.readSettings(rollout.defaultSettings, values), rollout.defaultSettings);
+      const read = type === 'homie-ota' ? readOtaSettings(otaDefaults, values) : undefined;
+      if (read !== undefined) assert.deepEqual(read, otaDefaults);
+      else assert.deepEqual(readConfigSettings(configDefaults, values), configDefaults);
+      assert.deepEqual(readRolloutSettings(rolloutDefaults, values), rolloutDefaults);
     });
 
     it('says where they stand, except where what is usual depends on others', () => {
@@ -86,7 +86,7 @@ for (const [type, own, table] of [
     });
 
     it('has a hint for each that is about several devices or about when', () => {
-      for (const name of rollout.settingNames) {
+      for (const name of rolloutSettingNames) {
         assert.ok(html.includes(`.hint.${name}"`), name);
         assert.ok((text(`${type}.hint.${name}`) ?? '').length > 10, name);
       }
@@ -154,7 +154,7 @@ for (const [type, own, table] of [
           );
           if (name === 'device') continue;
           assert.throws(
-            () => rollout.readSettings(rollout.defaultSettings, { [name]: value }),
+            () => readRolloutSettings(rolloutDefaults, { [name]: value }),
             { code: 'INVALID_SETTING' },
             `${name} ${value}`,
           );
@@ -163,7 +163,7 @@ for (const [type, own, table] of [
     });
 
     it('lets nothing pass that the node then refuses', () => {
-      const textual = rollout.settingNames.filter((name) => defaults[name]?.validate !== undefined);
+      const textual = rolloutSettingNames.filter((name) => defaults[name]?.validate !== undefined);
       assert.equal(textual.length, 9);
       const anything = fc.string({ unit: fc.constantFrom(...'ab-*+#/ $,:.0123459'.split('')), maxLength: 14 });
       const span = fc
@@ -174,7 +174,7 @@ for (const [type, own, table] of [
         fc.property(fc.constantFrom(...textual), fc.oneof(anything, span), (name, value) => {
           if (validate(name, value) !== true) return;
           passed += 1;
-          rollout.readSettings(rollout.defaultSettings, { [name]: value });
+          readRolloutSettings(rolloutDefaults, { [name]: value });
         }),
         { numRuns: 1000 },
       );
@@ -234,7 +234,7 @@ describe('a new homie-broker in the editor', () => {
   it('has every setting of homie-ota but continuous for the updates that are started in the sidebar', () => {
     const [broker, node] = ['homie-broker', 'homie-ota'].map((type) => editorFiles(type).defaults);
     assert.ok(broker !== undefined && !('continuous' in broker));
-    for (const name of [...ota.settingNames, ...rollout.settingNames].filter((each) => each !== 'continuous')) {
+    for (const name of [...otaSettingNames, ...rolloutSettingNames].filter((each) => each !== 'continuous')) {
       assert.deepEqual(broker?.[name]?.value, node?.[name]?.value, name);
     }
   });

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import helper, { type FlowNode } from 'node-red-node-test-helper';
-import { readSettings as readConfig, defaultSettings as usualConfig } from '../../src/config/settings';
+import { configDefaults, readConfigSettings } from '../../src/config/settings';
 import { readQuery, everyDevice } from '../../src/devices/query';
-import { readSettings as readOta, defaultSettings as usualOta } from '../../src/ota/settings';
-import { readSettings as readRollout, defaultSettings as usualRollout } from '../../src/rollout/settings';
+import { otaDefaults, readOtaSettings } from '../../src/ota/settings';
+import { readRolloutSettings, rolloutDefaults } from '../../src/rollout/settings';
 import { migrate, SETTINGS_VERSION } from '../../src/settings/migrations';
 import { Inbox, stopFlow, TestFlow } from './flow';
 import { next, payload, Scene, untilHeard } from './scene';
@@ -70,16 +70,16 @@ const changedConfig = {
 
 describe('the settings in a flow of version 0.1.0', () => {
   it('keep their meaning in this version', () => {
-    assert.deepEqual(readOta(usualOta, migrated('ota-usual')), usualOta);
-    assert.deepEqual(readConfig(usualConfig, migrated('config-usual')), usualConfig);
+    assert.deepEqual(readOtaSettings(otaDefaults, migrated('ota-usual')), otaDefaults);
+    assert.deepEqual(readConfigSettings(configDefaults, migrated('config-usual')), configDefaults);
     for (const id of ['ota-usual', 'config-usual'])
-      assert.deepEqual(readRollout(usualRollout, migrated(id)), usualRollout, id);
+      assert.deepEqual(readRolloutSettings(rolloutDefaults, migrated(id)), rolloutDefaults, id);
     assert.deepEqual(readQuery(everyDevice, migrated('devices-usual')), everyDevice);
 
-    assert.deepEqual(readOta(usualOta, migrated('ota-changed')), changedOta);
-    assert.deepEqual(readConfig(usualConfig, migrated('config-changed')), changedConfig);
+    assert.deepEqual(readOtaSettings(otaDefaults, migrated('ota-changed')), changedOta);
+    assert.deepEqual(readConfigSettings(configDefaults, migrated('config-changed')), changedConfig);
     for (const id of ['ota-changed', 'config-changed'])
-      assert.deepEqual(readRollout(usualRollout, migrated(id)), changedRollout, id);
+      assert.deepEqual(readRolloutSettings(rolloutDefaults, migrated(id)), changedRollout, id);
     assert.deepEqual(readQuery(everyDevice, migrated('devices-changed')), {
       device: ['kitchen-light', 'porch-*'],
       state: ['ready', 'lost'],

@@ -8,7 +8,7 @@ import { Jobs } from '../../nodes/shared/jobs';
 import { OtaActions } from '../../nodes/homie-ota/ota-actions';
 import { Replies } from '../../nodes/shared/replies';
 import { HomieBroker } from '../../src/homie/broker';
-import { defaultSettings as rollout } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import type { Job } from '../../src/rollout/job';
 import { Queue } from '../../src/rollout/queue';
 import { JobStore } from '../../src/rollout/store/job-store';
@@ -71,7 +71,7 @@ class Node {
     // If the store stayed open after its folder is deleted, it would refuse everything to later nodes.
     this.#ends.push(() => store.close());
     this.actions = new OtaActions(
-      { ota: patient, rollout: { ...rollout, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
+      { ota: patient, rollout: { ...rolloutDefaults, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
       {
         link: { broker: this.#broker },
         jobs: new Jobs(Queue.of(this.#broker), 'node', () => undefined),

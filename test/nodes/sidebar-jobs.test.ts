@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { JsonObject } from '../../src/config/json';
-import { defaultSettings } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { Firmware } from '../../src/firmware/firmware';
 import type { Summary } from '../../src/update/update';
 import type { Job } from '../../src/rollout/job';
@@ -75,7 +75,7 @@ describe('a job from the sidebar', () => {
   };
   const change = async ({ sidebar }: TestFlow, devices: readonly string[], patch: JsonObject): Promise<string> => {
     const { rollout } = sidebar.settings;
-    return sidebar.begin(configWork({ patch, devices, settings: defaultSettings, rollout }, sidebar.around));
+    return sidebar.begin(configWork({ patch, devices, settings: configDefaults, rollout }, sidebar.around));
   };
   const images = (device: SimulatedDevice): number => device.images.length;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Device } from '../../src/homie/device';
 import { decide } from '../../src/ota/decide';
 import type { Image } from '../../src/ota/image';
-import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
+import { otaDefaults, type OtaSettings } from '../../src/ota/settings';
 import { next, raw } from './lab';
 
 const fact = <T>(value: T) => ({ value, live: true, at: 0 });
@@ -26,7 +26,7 @@ async function decided(
   const decision = await decide(
     { ...lamp, ...device },
     await raw(next, changes),
-    { ...defaultSettings, ...settings },
+    { ...otaDefaults, ...settings },
     broker,
   );
   if (decision.kind === 'reject') return decision.error.code;
@@ -48,7 +48,7 @@ describe('what is decided about a device that is ready', () => {
 
   it('says what the image is, and what the device runs or is', async () => {
     const refusal = async (image: Image, facts: Partial<Device> = {}): Promise<string> => {
-      const decision = await decide({ ...lamp, ...facts }, image, defaultSettings, broker);
+      const decision = await decide({ ...lamp, ...facts }, image, otaDefaults, broker);
       return decision.kind === 'reject' ? decision.error.message : decision.kind;
     };
     const [image, other, nameless] = await Promise.all([raw(next), raw(next, { name: 'other' }), raw(next)]);
@@ -62,7 +62,7 @@ describe('what is decided about a device that is ready', () => {
   it('updates a device that has not said what it is and what it runs', async () => {
     const silent: Device = { id: 'lamp' };
     for (const allowIncompatible of [false, true]) {
-      assert.deepEqual(await decide(silent, await raw(next), { ...defaultSettings, allowIncompatible }, broker), {
+      assert.deepEqual(await decide(silent, await raw(next), { ...otaDefaults, allowIncompatible }, broker), {
         kind: 'update',
         reinstall: false,
       });
@@ -71,7 +71,7 @@ describe('what is decided about a device that is ready', () => {
 
   it('says how to update a device that it skips', async () => {
     const hint = async (device: Device, changes: Parameters<typeof raw>[1] = {}): Promise<string | undefined> => {
-      const decision = await decide(device, await raw(next, changes), defaultSettings, broker);
+      const decision = await decide(device, await raw(next, changes), otaDefaults, broker);
       return decision.kind === 'skip' ? decision.hint : undefined;
     };
     assert.match((await hint(lamp, { version: '0.9.0' })) ?? '', /allowDowngrade/);
@@ -125,9 +125,9 @@ describe('what is decided about a device that is ready', () => {
     const image = await raw(next);
     const [patched] = [...(await alternativeChecksums())].filter((checksum) => checksum !== info.md5);
     const running = (checksum: string | undefined): Device => ({ ...lamp, checksum: fact(checksum ?? '') });
-    const force = { ...defaultSettings, force: true };
+    const force = { ...otaDefaults, force: true };
     for (const checksum of [info.md5, patched]) {
-      const decision = await decide(running(checksum), image, defaultSettings, broker);
+      const decision = await decide(running(checksum), image, otaDefaults, broker);
       assert.deepEqual(decision, { kind: 'skip', reason: 'up_to_date' });
     }
     assert.deepEqual(await decide(running(info.md5), image, force, broker), { kind: 'update', reinstall: true });
@@ -144,9 +144,9 @@ describe('what is decided about a device that is ready', () => {
         return alternativeChecksums();
       },
     };
-    await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, defaultSettings, broker);
+    await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, otaDefaults, broker);
     assert.equal(hashed, 0);
-    await decide(lamp, counting, defaultSettings, broker);
+    await decide(lamp, counting, otaDefaults, broker);
     assert.equal(hashed, 1);
   });
 });

@@ -4,10 +4,10 @@ import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
 import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
-import { defaultSettings, type OtaSettings } from '../../src/ota/settings';
+import { otaDefaults, type OtaSettings } from '../../src/ota/settings';
 import type { Change, Outcome } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
-import { defaultSettings as defaultRollout, type RolloutSettings } from '../../src/rollout/settings';
+import { rolloutDefaults, type RolloutSettings } from '../../src/rollout/settings';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { buildEsp8266Image, running } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
@@ -21,7 +21,7 @@ export const large = buildEsp8266Image({ name: 'my-light', version: '1.1.0', siz
 
 /** Deadlines for tests in which every response that the exchange waits for arrives. */
 export const patient: OtaSettings = {
-  ...defaultSettings,
+  ...otaDefaults,
   sending: HANG_LIMIT,
   accepted: HANG_LIMIT,
   stall: HANG_LIMIT,
@@ -33,7 +33,7 @@ export const patient: OtaSettings = {
 export const expiring = { accepted: 8_000, stall: 8_000, reboot: 8_000, ready: 8_000 };
 
 /** One device at a time, without canaries and without a stop after failures. */
-export const sequential: RolloutSettings = { ...defaultRollout, canary: 0, maxFailures: 0, expires: HANG_LIMIT };
+export const sequential: RolloutSettings = { ...rolloutDefaults, canary: 0, maxFailures: 0, expires: HANG_LIMIT };
 
 /** Returns any bytes as a valid Homie image for the simulated device. */
 export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): Promise<Image> {

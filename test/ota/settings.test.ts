@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { HomieError } from '../../src/errors';
-import { defaultSettings, readSettings } from '../../src/ota/settings';
+import { otaDefaults, readOtaSettings } from '../../src/ota/settings';
 
-describe('readSettings', () => {
+describe('readOtaSettings', () => {
   it('leaves the base as it is where nothing is given', () => {
-    assert.deepEqual(readSettings(defaultSettings, { force: undefined, ready: null, stall: '' }), defaultSettings);
+    assert.deepEqual(readOtaSettings(otaDefaults, { force: undefined, ready: null, stall: '' }), otaDefaults);
   });
 
   it('reads deadlines in seconds, switches and numbers also as text', () => {
-    const settings = readSettings(defaultSettings, {
+    const settings = readOtaSettings(otaDefaults, {
       force: 'true',
       recoverReboot: false,
       reboot: '86400',
@@ -25,7 +25,7 @@ describe('readSettings', () => {
   });
 
   it('does not look at properties that it does not know', () => {
-    assert.deepEqual(readSettings(defaultSettings, { payload: 'x', topic: 1, concurrency: 'many' }), defaultSettings);
+    assert.deepEqual(readOtaSettings(otaDefaults, { payload: 'x', topic: 1, concurrency: 'many' }), otaDefaults);
   });
 
   const wrong: [name: string, value: unknown][] = [
@@ -44,7 +44,7 @@ describe('readSettings', () => {
   for (const [name, value] of wrong) {
     it(`refuses ${name} = ${String(value)} and names the property`, () => {
       assert.throws(
-        () => readSettings(defaultSettings, { [name]: value }),
+        () => readOtaSettings(otaDefaults, { [name]: value }),
         (error) => error instanceof HomieError && error.code === 'INVALID_SETTING' && error.message.startsWith(name),
       );
     });

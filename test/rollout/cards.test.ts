@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
-import { defaultSettings as defaultConfig } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
 import type { Job } from '../../src/rollout/job';
 import type { JobCard } from '../../src/rollout/job-card';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { Queue } from '../../src/rollout/queue';
-import { defaultSettings } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { History } from '../../src/rollout/store/history';
 import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
@@ -79,9 +79,9 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
 
   it('names the paths of a configuration change, and no value', async () => {
     await add('lamp');
-    const wish = { patch: { wifi: { password: 'secret' } }, devices: ['lamp'], settings: defaultConfig };
+    const wish = { patch: { wifi: { password: 'secret' } }, devices: ['lamp'], settings: configDefaults };
     const author = { id: 'config', name: 'Passwords' };
-    const rollout = { ...defaultSettings, canary: 0 };
+    const rollout = { ...rolloutDefaults, canary: 0 };
     const work = configWork({ ...wish, rollout }, { broker: home.broker, history: errands.history, author });
     const { job } = await queue.ask({ node: 'config', store: undefined }, work, {});
     const { change, paths, by, may, state, why } = card();
@@ -154,8 +154,8 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
     await home.add('lamp', { image: old, ...slow });
     await errands.ask(first, ['lamp']);
     await home.inStep();
-    const wish = { patch: { name: 'Lamp' }, devices: ['lamp'], settings: defaultConfig };
-    const rollout = { ...defaultSettings, canary: 0 };
+    const wish = { patch: { name: 'Lamp' }, devices: ['lamp'], settings: configDefaults };
+    const rollout = { ...rolloutDefaults, canary: 0 };
     const work = configWork({ ...wish, rollout }, { broker: home.broker, history: errands.history });
     const { run, job } = await queue.ask({ node: 'config', store: undefined }, work, {});
     const ended = run();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { divideByImage } from '../../src/rollout/by-image';
 import { checkOta } from '../../src/rollout/ota-work';
-import { defaultSettings } from '../../src/rollout/settings';
+import { rolloutDefaults } from '../../src/rollout/settings';
 import { patient } from '../ota/lab';
 import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable } from '../support/mosquitto';
@@ -78,7 +78,7 @@ describeIf(mosquittoAvailable())('an update', () => {
     const firmware = await Firmware.from(first);
     const { signal } = new AbortController();
     const verdicts = async (choice: Parameters<typeof checkOta>[1]['choice']): Promise<string[]> => {
-      const wish = { choice, settings: patient, rollout: defaultSettings };
+      const wish = { choice, settings: patient, rollout: rolloutDefaults };
       const { devices } = await checkOta(firmware, wish, { broker, history: errands.history }, signal);
       return devices.map(({ device, verdict }) => `${device} ${verdict}`);
     };

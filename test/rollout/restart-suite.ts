@@ -7,7 +7,7 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { Attribute } from '../../src/homie/device';
 import type { Phase, Update } from '../../src/update/update';
 import { readPatch } from '../../src/config/patch';
-import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { ConfigJob } from '../../src/rollout/config-job';
 import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { readPatch } from '../../src/config/patch';
-import { defaultSettings as configDefaults } from '../../src/config/settings';
+import { configDefaults } from '../../src/config/settings';
 import { HomieError } from '../../src/errors';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';

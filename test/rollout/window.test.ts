@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { systemClock } from '../../src/rollout/clock';
-import { defaultSettings, readSettings } from '../../src/rollout/settings';
+import { readRolloutSettings, rolloutDefaults } from '../../src/rollout/settings';
 import { Opening } from '../../src/rollout/window';
 import { readWindow as read, type Window } from '../../src/settings/times';
 import { inTimeZone } from '../support/time-zone';
@@ -56,7 +56,7 @@ describe('a maintenance window', () => {
       assert.equal(read(text), undefined);
       if (text === '' || text === null) return;
       const values = { window: text };
-      assert.throws(() => readSettings(defaultSettings, values), {
+      assert.throws(() => readRolloutSettings(rolloutDefaults, values), {
         code: 'INVALID_SETTING',
         message: /^window must be/,
       });
