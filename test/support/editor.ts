@@ -19,19 +19,16 @@ export const pictures = process.env['PICTURES'] !== undefined;
 
 const darkTheme = path.join(__dirname, 'dark-theme.css');
 
+const node24 = process.env['NODE24'];
+
 /** Node-RED 4 on the Node.js of the tests, and Node-RED 5 if NODE24 names a Node.js for it. */
 export const runtimes = [
   { title: 'Node-RED 4', tag: '4', options: { runtime: 'node-red' }, dark: false },
-  ...(process.env['NODE24'] === undefined
+  ...(node24 === undefined
     ? []
     : [
-        { title: 'Node-RED 5', tag: '5', options: { runtime: 'node-red-5', node: process.env['NODE24'] }, dark: false },
-        {
-          title: 'Node-RED 5, dark',
-          tag: '5-dark',
-          options: { runtime: 'node-red-5', node: process.env['NODE24'] },
-          dark: true,
-        },
+        { title: 'Node-RED 5', tag: '5', options: { runtime: 'node-red-5', node: node24 }, dark: false },
+        { title: 'Node-RED 5, dark', tag: '5-dark', options: { runtime: 'node-red-5', node: node24 }, dark: true },
       ]),
 ];
 
@@ -83,9 +80,7 @@ export class Editor {
   static async open(url: string, appearance: Appearance = {}): Promise<Editor> {
     const browser = await openBrowser();
     try {
-      const context = await browser.newContext({
-        viewport: { width: 1500, height: 950 },
-      });
+      const context = await browser.newContext({ viewport: { width: 1500, height: 950 } });
       context.setDefaultTimeout(HANG_LIMIT);
       const editor = new Editor(browser, await context.newPage(), url);
       await editor.page.goto(`${url}/favicon.ico`);
