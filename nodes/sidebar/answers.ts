@@ -5,13 +5,13 @@
 import type { RowChanges } from '../../src/devices/rows';
 import type { TableRow } from '../../src/devices/table';
 import type { ConfigCheck, Remark } from '../../src/config/check-device';
-import type { ConfigField } from '../../src/config/form';
 import type { JsonObject } from '../../src/config/json';
 import type { JobCard } from '../../src/rollout/job-card';
 import type { FirmwareName, State } from '../../src/update/update';
 import type { Value } from '../../src/texts/text';
 import type { LinkState } from '../shared/broker-node';
 import type { OfferedFirmware } from '../shared/offered-firmware';
+import type { ConfigField } from './form-fields';
 
 /** `GET brokers/:id/table`: what has changed since a cursor, or everything. */
 export interface TableAnswer extends LinkState, RowChanges<TableRow> {

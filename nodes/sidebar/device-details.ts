@@ -1,4 +1,3 @@
-import { formFields } from '../../src/config/form';
 import { readFile } from '../../src/config/file';
 import { SECRET_NAMES, maskObject } from '../../src/config/secrets';
 import { HomieError, saysOf } from '../../src/errors';
@@ -12,6 +11,7 @@ import type { Remembered } from '../../src/rollout/store/history-record';
 import type { FirmwareName } from '../../src/update/update';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { DeviceDetails, DeviceFacts, HistoryRow } from './answers';
+import { formFields } from './form-fields';
 import { plainFirmware } from './planned-device';
 
 /** Maximum number of results in the history of a device. */

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import {
-  editsOf,
+  draftPatch,
   invalidFields,
   isDirty,
   noDraft,
-  patchOf,
-  patchText,
-  readPatch,
   switched,
   withEdit,
   type Edits,
@@ -21,8 +18,8 @@ import {
   valueOf,
   type Edit,
 } from '../../nodes/sidebar/ui/config-fields';
-import type { ConfigField } from '../../src/config/form';
-import { MASK, type Json } from '../../src/config/json';
+import type { ConfigField } from '../../nodes/sidebar/form-fields';
+import { MASK, type Json, type JsonObject } from '../../src/config/json';
 import { maskObject } from '../../src/config/secrets';
 import { inEnglish } from '../../src/texts/text';
 
@@ -48,6 +45,11 @@ const none = field('settings.none', 'text', { value: null });
 const fields = [name, ssid, password, bssid, dns, port, auth, user, enabled, bright, fade, label, none];
 
 const edits = (entries: Record<string, Edit>): Edits => new Map(Object.entries(entries));
+
+/** Returns the patch that the form makes. */
+function patchOf(of: readonly ConfigField[], entered: Edits): JsonObject {
+  return draftPatch(of, { edits: entered }) ?? assert.fail();
+}
 
 /** What is said about an edit. */
 function said(of: ConfigField, edit: Edit): string {
@@ -169,25 +171,28 @@ describe('the patch of the configuration form', () => {
 
 describe('the JSON view of a configuration change', () => {
   const given = edits({ 'wifi.ssid': 'other', 'wifi.password': 'secret' });
+  const patchText = (entered: Edits): string => switched(fields, { edits: entered })?.json ?? assert.fail();
 
   it('masks secrets as Node-RED does', () => {
     const patch = { wifi: { ssid: 'other', password: 'secret' } };
-    assert.deepEqual(JSON.parse(patchText(fields, given)), maskObject(patch));
+    assert.deepEqual(JSON.parse(patchText(given)), maskObject(patch));
   });
 
   it('sends the secret that was entered where its mask stayed', () => {
-    assert.deepEqual(readPatch(patchText(fields, given), fields, given), {
+    assert.deepEqual(draftPatch(fields, { edits: given, json: patchText(given) }), {
       wifi: { ssid: 'other', password: 'secret' },
     });
-    const text = JSON.stringify({ wifi: { password: MASK }, settings: { token: MASK } });
-    assert.deepEqual(readPatch(text, fields, given), { wifi: { password: 'secret' }, settings: { token: MASK } });
-    assert.deepEqual(readPatch(text, fields, new Map()), { wifi: { password: MASK }, settings: { token: MASK } });
+    const json = JSON.stringify({ wifi: { password: MASK }, settings: { token: MASK } });
+    const sent = { wifi: { password: 'secret' }, settings: { token: MASK } };
+    assert.deepEqual(draftPatch(fields, { edits: given, json }), sent);
+    assert.deepEqual(draftPatch(fields, { ...noDraft, json }), JSON.parse(json));
   });
 
   for (const text of ['', '{', '[]', '"text"', 'null', '1']) {
     it(`has no patch for ${JSON.stringify(text)}, which counts as unsaved`, () => {
-      assert.equal(readPatch(text, fields, given), undefined);
-      assert.ok(isDirty(fields, { edits: given, json: text }));
+      const draft = { edits: given, json: text };
+      assert.equal(draftPatch(fields, draft), undefined);
+      assert.ok(isDirty(fields, draft));
     });
   }
 
@@ -231,7 +236,7 @@ describe('the JSON view of a configuration change', () => {
           return;
         }
         const patch = patchOf(fields, entered);
-        assert.deepEqual(readPatch(shown.json ?? '', fields, entered), patch);
+        assert.deepEqual(draftPatch(fields, { ...shown, edits: entered }), patch);
         const back = switched(fields, shown);
         assert.deepEqual(back && patchOf(fields, back.edits), patch);
       }),
@@ -241,7 +246,7 @@ describe('the JSON view of a configuration change', () => {
   it('has an edit for each value that the form can show', () => {
     const patch: Record<string, Json> = { name: 'Hall', wifi: { dns1: null }, mqtt: { auth: true, port: 1 } };
     assert.deepEqual(
-      editsOf(fields, patch),
+      switched(fields, { ...noDraft, json: JSON.stringify(patch) })?.edits,
       edits({ name: 'Hall', 'wifi.dns1': null, 'mqtt.auth': true, 'mqtt.port': '1' }),
     );
     assert.ok(isChanged(auth, true) && !isChanged(auth, false));

@@ -1,6 +1,6 @@
 /** A change of the configuration: check, confirm, start. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import type { JsonObject } from '../../../src/config/json';
 import type { Remark } from '../../../src/config/check-device';
 import type { PlanAnswer, StartAnswer } from '../answers';

@@ -1,5 +1,5 @@
 /** What a user has entered in the configuration of a device, and the patch that follows from it. */
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import {
   at,
   isObject,
@@ -27,7 +27,7 @@ export interface Draft {
 export const noDraft: Draft = { edits: new Map() };
 
 /** Returns the patch that sets what was changed, and nothing else. */
-export function patchOf(fields: readonly ConfigField[], edits: Edits): JsonObject {
+function patchOf(fields: readonly ConfigField[], edits: Edits): JsonObject {
   return changedOf(fields, edits).reduce<JsonObject>(
     (patch, [field, edit]) => withValue(patch, field.keys, valueOf(field, edit)),
     {},
@@ -35,7 +35,7 @@ export function patchOf(fields: readonly ConfigField[], edits: Edits): JsonObjec
 }
 
 /** Returns the patch as JSON text, secrets masked. */
-export function patchText(fields: readonly ConfigField[], edits: Edits): string {
+function patchText(fields: readonly ConfigField[], edits: Edits): string {
   const masked = changedOf(fields, edits)
     .filter(([{ secret }, edit]) => secret === true && edit !== null)
     .reduce((patch, [{ keys }]) => withValue(patch, keys, MASK), patchOf(fields, edits));
@@ -47,7 +47,7 @@ export function patchText(fields: readonly ConfigField[], edits: Edits): string 
  *
  * @returns undefined if the text is not a JSON object
  */
-export function readPatch(text: string, fields: readonly ConfigField[], edits: Edits): JsonObject | undefined {
+function readPatch(text: string, fields: readonly ConfigField[], edits: Edits): JsonObject | undefined {
   let patch: Json;
   try {
     patch = JSON.parse(text);
@@ -99,7 +99,7 @@ export function withEdit(edits: Edits, path: string, to: Edit | undefined): Edit
 }
 
 /** Returns the edits that make a patch; undefined if the form has no field for a value in it. */
-export function editsOf(fields: readonly ConfigField[], patch: JsonObject): Edits | undefined {
+function editsOf(fields: readonly ConfigField[], patch: JsonObject): Edits | undefined {
   const edits = new Map<string, Edit>();
   for (const keys of leaves(patch)) {
     const field = fields.find((each) => sameKeys(each.keys, keys));

@@ -1,5 +1,5 @@
 /** The fields of the form of a configuration, and what is entered in them. */
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import { at, type Json, type JsonObject } from '../../../src/config/json';
 import { isIpv4, isReadAsMac } from '../../../src/config/network';
 import type { Text, Value } from '../../../src/texts/render';

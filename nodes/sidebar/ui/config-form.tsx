@@ -1,6 +1,6 @@
 /** The form of a configuration. */
 import { useId, useState } from 'preact/hooks';
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import type { JsonObject } from '../../../src/config/json';
 import type { Edits } from './config-draft';
 import { groupOf, groups, isChanged, isOffered, problemOf, textOf, valueOf, type Edit } from './config-fields';

@@ -1,5 +1,5 @@
 /** What the keys and values of a configuration are called. */
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import { MASK, type Json } from '../../../src/config/json';
 import { groupOf } from './config-fields';
 import { t } from './texts';

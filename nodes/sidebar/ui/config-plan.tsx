@@ -1,6 +1,6 @@
 /** What a change of the configuration would do, and the click that confirms it. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import type { Remark } from '../../../src/config/check-device';
 import { MASK } from '../../../src/config/json';
 import type { PlanAnswer, PlannedChange, PlannedDevice } from '../answers';

@@ -1,6 +1,6 @@
 /** The configuration of a device, and a change of it: enter, check, confirm. */
 import { useRef, useState } from 'preact/hooks';
-import type { ConfigField } from '../../../src/config/form';
+import type { ConfigField } from '../form-fields';
 import type { JsonObject } from '../../../src/config/json';
 import type { DeviceDetails } from '../answers';
 import { noRefusal, refusal, useChange, type Refusal } from './config-change';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { formFields, type ConfigField } from '../../src/config/form';
+import { formFields, type ConfigField } from '../../nodes/sidebar/form-fields';
 import type { JsonObject } from '../../src/config/json';
 import { SECRET_NAMES } from '../../src/config/secrets';
 

@@ -1,7 +1,7 @@
 /** The configuration of a device as the fields of a form. */
-import { at, isObject, pathText, type Json, type JsonObject, type Keys } from './json';
-import { schema, type ConfigKey } from './schema';
-import { isSecret } from './secrets';
+import { at, isObject, pathText, type Json, type JsonObject, type Keys } from '../../src/config/json';
+import { schema, type ConfigKey } from '../../src/config/schema';
+import { isSecret } from '../../src/config/secrets';
 
 /** A field of the form. */
 export interface ConfigField {
