@@ -3,15 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { inspection } from './figures/inspection';
-import { inventory } from './figures/inventory';
-import { loading } from './figures/loading';
 import { proof } from './figures/proof';
-import { restart } from './figures/restart';
-import { footprint, growth, throughput } from './figures/rollout';
+import { inspection, inventory } from './figures/reading';
+import { footprint, growth, throughput, wake } from './figures/rollout';
 import { sidebar } from './figures/sidebar';
+import { loading, restart } from './figures/start';
 import { transfer } from './figures/transfer';
-import { wake } from './figures/wake';
 import { machine, rowsOf, textOf, type Bench, type Figure, type Report, type Row } from './report';
 
 const USAGE = `Usage: npm run bench -- [options]

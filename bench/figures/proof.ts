@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { startNodeRed, type NodeRed } from '../../test/support/node-red';
-import { alternate, median, ratio } from '../arithmetic';
 import { now } from '../process';
-import { ms, type Bench, type Figure } from '../report';
+import { alternate, median, ms, ratio, type Bench, type Figure } from '../report';
 import { Scene } from '../scene';
 
 /** Time from the message with an image to the proof that the image runs. */

@@ -6,8 +6,7 @@ import { connectAsync, type MqttClient } from 'mqtt';
 import { chromiumAvailable, Editor } from '../../test/support/editor';
 import { startMosquitto } from '../../test/support/mosquitto';
 import { root, startNodeRed } from '../../test/support/node-red';
-import { median } from '../arithmetic';
-import { ms, type Bench, type Figure, type Measurement } from '../report';
+import { median, ms, type Bench, type Figure, type Measurement } from '../report';
 
 const DEVICES = 1000;
 

@@ -2,11 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { alternate, median, ratio } from '../arithmetic';
 import { now, Participant } from '../process';
 import type { tasks as Client } from '../processes/client';
 import type { tasks as Package } from '../processes/package';
-import { ms, type Figure, type Measurement } from '../report';
+import { alternate, median, ms, ratio, type Figure, type Measurement } from '../report';
 import { Scene } from '../scene';
 
 /** Transfer of 500 kB to one device: time from the publish call to the last byte at the device. */

@@ -1,8 +1,7 @@
 /** A process with a bare mqtt.js client, as the baseline. */
 import mqtt from 'mqtt';
 import { readFile } from 'node:fs/promises';
-import { measureCost, type Cost } from '../cost';
-import { now, serve } from '../process';
+import { measureCost, now, serve, type Cost } from '../process';
 import type { Image } from '../scene';
 
 interface Publishes {

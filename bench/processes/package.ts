@@ -15,9 +15,8 @@ import type { Answer } from '../../src/rollout/request';
 import { rolloutDefaults } from '../../src/rollout/settings';
 import { JobStore } from '../../src/rollout/store/job-store';
 import { usedHeap } from '../../test/support/garbage';
-import { alternate } from '../arithmetic';
-import { measureCost, type Cost } from '../cost';
-import { NODE, now, serve } from '../process';
+import { measureCost, NODE, now, serve, type Cost } from '../process';
+import { alternate } from '../report';
 import type { Image } from '../scene';
 
 interface Rollout {
