@@ -1,6 +1,6 @@
 import type { NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { HomieError } from '../../src/errors';
-import type { Chosen } from '../../src/sources/look';
+import type { Chosen } from '../../src/sources/search';
 import { foundImage } from '../../src/sources/report';
 import { environmentOf } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
@@ -10,9 +10,9 @@ import { ThrottledStatus } from '../shared/throttled-status';
 import { typedFields } from '../shared/typed-fields';
 import type { FirmwareNode } from './firmware-node';
 import { readNodeSource, sendsPlainSecret, type SourceCredentials } from './firmware-settings';
-import { offerLook } from './look-endpoint';
-import { Looks, type LookAnswer } from './looks';
-import { ShownLooks } from './shown-looks';
+import { offerLook } from './search-endpoint';
+import { Looks, type LookAnswer } from './searches';
+import { ShownLooks } from './shown-searches';
 import { workingFolderOf } from './working-folder';
 
 /** How often the age in the status changes, in ms. */

@@ -2,7 +2,7 @@ import type { HomieError } from '../errors';
 import { plainText } from '../plain-text';
 import { inEnglish, phrase, type Value } from '../texts/text';
 import type { ChoiceReason } from './choose';
-import type { Chosen, Look } from './look';
+import type { Chosen, Look } from './search';
 import type { Candidate, Refusal, Source } from './source';
 
 /** An image as messages and the report describe it. */

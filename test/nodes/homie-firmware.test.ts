@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import type { NodeMessage } from 'node-red';
-import { lookStatus } from '../../nodes/homie-firmware/look-status';
+import { lookStatus } from '../../nodes/homie-firmware/search-status';
 import { FileServer } from '../support/file-server';
 import { buildEsp32Image, buildEsp8266Image, next, running } from '../support/images';
 import { freePort } from '../support/mosquitto';

@@ -11,7 +11,7 @@ import { History } from '../../src/rollout/store/history';
 import { Queue } from '../../src/rollout/queue';
 import { readWindow } from '../../src/settings/times';
 import { FolderSource } from '../../src/sources/folder';
-import { lookAt, type LastChosen } from '../../src/sources/look';
+import { lookAt, type LastChosen } from '../../src/sources/search';
 import { patient, sequential } from '../ota/lab';
 import { TestClock } from '../support/clock';
 import { describeIf } from '../support/describe-if';

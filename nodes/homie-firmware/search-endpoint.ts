@@ -1,6 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { asHomieError, HomieError, saysOf } from '../../src/errors';
-import { lookAt } from '../../src/sources/look';
+import { lookAt } from '../../src/sources/search';
 import { lookSentence, whyChosen, whyRefused } from '../../src/sources/report';
 import { placeOf, sourceOf } from '../../src/sources/settings';
 import type { Value } from '../../src/texts/text';

@@ -1,6 +1,6 @@
 import { asHomieError, HomieError } from '../../src/errors';
 import { setNewest } from '../../src/set-newest';
-import { lookAt, type Chosen, type LastChosen, type Look } from '../../src/sources/look';
+import { lookAt, type Chosen, type LastChosen, type Look } from '../../src/sources/search';
 import { reportFailure, lookReport, type LookReport, type Times } from '../../src/sources/report';
 import {
   placeOf,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieError } from '../../src/errors';
-import { lookAt } from '../../src/sources/look';
+import { lookAt } from '../../src/sources/search';
 import { lookReport } from '../../src/sources/report';
 import type { Candidate, Findings, Source } from '../../src/sources/source';
 import { buildEsp8266Image, next, running } from '../support/images';

@@ -4,8 +4,8 @@ import type { LookReport } from '../../src/sources/report';
 import { words } from '../../src/texts/en-US.json';
 import { isAbort } from '../../src/unless-aborted';
 import { errorStatus } from '../shared/job-status';
-import { lookStatus } from './look-status';
-import type { LookAnswer, Looks } from './looks';
+import { lookStatus } from './search-status';
+import type { LookAnswer, Looks } from './searches';
 
 /** How the last message ended. */
 type Last = { readonly error: HomieError } | { readonly report: LookReport; /** ms */ readonly at: number };
