@@ -16,7 +16,7 @@ const end = '<!-- end of errors -->';
 const sections: ReadonlyMap<string, string> = new Map([
   ['UNKNOWN_ACTION', 'What the flow asks for'],
   ['PAYLOAD_TYPE', 'What comes in as firmware'],
-  ['SOURCE_SETTINGS', 'Where firmware is looked for'],
+  ['SOURCE_SETTINGS', 'Firmware sources'],
   ['PATCH_TYPE', 'What comes in as configuration'],
   ['INVALID_BASE_TOPIC', "The device's topics"],
   ['BROKER_SETTINGS', 'The broker'],

@@ -30,7 +30,7 @@ interface SceneOptions {
   readonly more?: readonly (Partial<DeviceOptions> & { readonly id: string })[];
   /** Settings of the homie-ota nodes that replace those of the examples. */
   readonly ota?: FlowNode;
-  /** The folder in which homie-firmware looks for images. */
+  /** The folder in which homie-firmware searches for images. */
   readonly folder?: string;
 }
 

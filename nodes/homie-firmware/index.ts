@@ -10,9 +10,9 @@ import { ThrottledStatus } from '../shared/throttled-status';
 import { typedFields } from '../shared/typed-fields';
 import type { FirmwareNode } from './firmware-node';
 import { readNodeSource, sendsPlainSecret, type SourceCredentials } from './firmware-settings';
-import { offerLook } from './search-endpoint';
-import { Looks, type LookAnswer } from './searches';
-import { ShownLooks } from './shown-searches';
+import { offerSearch } from './search-endpoint';
+import { Searches, type SearchAnswer } from './searches';
+import { ShownSearches } from './shown-searches';
 import { workingFolderOf } from './working-folder';
 
 /** How often the age in the status changes, in ms. */
@@ -33,20 +33,20 @@ export = (RED: NodeAPI): void => {
     if ('settings' in own && sendsPlainSecret(own)) {
       this.warn('the credentials are sent without encryption. Use an address that starts with https://.');
     }
-    const looks = new Looks(own, workingFolderOf(RED));
-    const shown = new ShownLooks(looks, own instanceof HomieError ? own : undefined, () => status.refresh());
+    const searches = new Searches(own, workingFolderOf(RED));
+    const shown = new ShownSearches(searches, own instanceof HomieError ? own : undefined, () => status.refresh());
     const status = new ThrottledStatus(this, () => shown.status);
     const clock = setInterval(() => status.refresh(), MINUTE);
     status.refresh();
 
     this.on('input', (msg, send, done) => {
       const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
-      const answer = (found: LookAnswer): void => send(messagesOf(found, () => RED.util.cloneMessage(kept)));
+      const answer = (found: SearchAnswer): void => send(messagesOf(found, () => RED.util.cloneMessage(kept)));
       void respond(Reflect.get(msg, 'options'), answer, done);
     });
     const respond = async (
       options: unknown,
-      send: (answer: LookAnswer) => void,
+      send: (answer: SearchAnswer) => void,
       done: (error?: Error) => void,
     ): Promise<void> => {
       try {
@@ -61,20 +61,20 @@ export = (RED: NodeAPI): void => {
     this.on('close', (_removed: boolean, done: () => void) => void close(done));
     const close = async (done: () => void): Promise<void> => {
       clearInterval(clock);
-      await looks.close();
+      await searches.close();
       status.close();
       done();
     };
   }
 
-  offerLook(RED);
+  offerSearch(RED);
   RED.nodes.registerType<FirmwareNode, NodeDef, object, SourceCredentials>('homie-firmware', HomieFirmwareNode, {
     credentials: { user: { type: 'text' }, password: { type: 'password' }, token: { type: 'password' } },
   });
 };
 
 /** Returns one message for each image for the first output, and the report for the second. */
-function messagesOf({ sent, report }: LookAnswer, clone: () => NodeMessage): NodeMessage[][] {
+function messagesOf({ sent, report }: SearchAnswer, clone: () => NodeMessage): NodeMessage[][] {
   const images = sent.map((chosen) => ({ ...clone(), ...imageMessage(chosen) }));
   return [images, [{ ...clone(), payload: structuredClone(report) }]];
 }

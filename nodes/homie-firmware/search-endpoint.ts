@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import { asHomieError, HomieError, saysOf } from '../../src/errors';
-import { lookAt } from '../../src/sources/search';
-import { lookSentence, whyChosen, whyRefused } from '../../src/sources/report';
+import { searchSource } from '../../src/sources/search';
+import { searchSentence, whyChosen, whyRefused } from '../../src/sources/report';
 import { placeOf, sourceOf } from '../../src/sources/settings';
 import type { Value } from '../../src/texts/text';
 import { environmentOf } from '../shared/environment';
@@ -12,7 +12,7 @@ import { findFirmwareNode, type FirmwareNode } from './firmware-node';
 import { readNodeSource, type NodeSource } from './firmware-settings';
 import { workingFolderOf } from './working-folder';
 
-/** What a look with the settings of a dialog found, or why nothing. Texts are for the language of the editor. */
+/** What a search with the settings of a dialog found, or why nothing. Texts are for the language of the editor. */
 interface TestAnswer {
   readonly found: boolean;
   readonly says: readonly Value[];
@@ -30,13 +30,13 @@ const MOST_SHOWN = 10;
 /** A test connects to any server. Without a limit, it could be used to scan quickly for open ports. */
 const LIMITS = { atOnce: 2, begun: 20, within: 60_000 } as const;
 
-const tooMany = ['Too many looks were started.', 'Wait a minute, then test again.'] as const;
+const tooMany = ['Too many searches were started.', 'Wait a minute, then test again.'] as const;
 
-/** Registers the route with which the editor tests a look with the settings in a `homie-firmware` dialog. */
-export function offerLook(RED: NodeAPI): void {
+/** Registers the route with which the editor tests a search with the settings in a `homie-firmware` dialog. */
+export function offerSearch(RED: NodeAPI): void {
   const answer = (fields: Request): Promise<TestAnswer> => answerTo(RED, fields);
   const refusals = { running: tooMany, begun: tooMany };
-  RED.httpAdmin.post('/homie-ota/look', ...tryHandlers(RED, { limits: LIMITS, refusals, answer }));
+  RED.httpAdmin.post('/homie-ota/search', ...tryHandlers(RED, { limits: LIMITS, refusals, answer }));
 }
 
 /** Does not reject. */
@@ -44,12 +44,12 @@ async function answerTo(RED: NodeAPI, fields: Request): Promise<TestAnswer> {
   try {
     const { settings, credentials, shown } = readTyped(RED, fields);
     const source = sourceOf(settings, { workingFolder: workingFolderOf(RED), credentials, shown });
-    const look = await lookAt(source, new Map(), PATIENCE, new AbortController().signal);
+    const result = await searchSource(source, new Map(), PATIENCE, new AbortController().signal);
     return {
-      found: look.chosen.length > 0,
-      says: [lookSentence(source, look, new Set(look.chosen))],
-      chosen: look.chosen.slice(0, MOST_SHOWN).map(whyChosen),
-      refused: look.refused.slice(0, MOST_SHOWN).map(whyRefused),
+      found: result.chosen.length > 0,
+      says: [searchSentence(source, result, new Set(result.chosen))],
+      chosen: result.chosen.slice(0, MOST_SHOWN).map(whyChosen),
+      refused: result.refused.slice(0, MOST_SHOWN).map(whyRefused),
     };
   } catch (error) {
     return { found: false, says: saysOf(asHomieError(error)), chosen: [], refused: [] };
@@ -77,7 +77,7 @@ function readTyped(RED: NodeAPI, fields: Request): NodeSource {
 }
 
 /**
- * Refuses a look at another place than that of the deployed node: a secret that the editor does not know goes only
+ * Refuses to search another place than that of the deployed node: a secret that the editor does not know goes only
  * there.
  */
 function refuseOtherPlace({ settings }: NodeSource, deployed: FirmwareNode | undefined): void {

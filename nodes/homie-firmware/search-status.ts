@@ -1,15 +1,15 @@
 import type { NodeStatus } from 'node-red';
-import type { LookReport } from '../../src/sources/report';
+import type { SearchReport } from '../../src/sources/report';
 import { words } from '../../src/texts/en-US.json';
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
 /**
- * Returns the status of a node after a look, such as `my-light 1.3.0 · 2 h ago`.
+ * Returns the status of a node after a search, such as `my-light 1.3.0 · 2 h ago`.
  *
- * @param age time since the look, in ms
+ * @param age time since the search, in ms
  */
-export function lookStatus({ chosen, counts }: LookReport, age: number): NodeStatus {
+export function searchStatus({ chosen, counts }: SearchReport, age: number): NodeStatus {
   const fill = counts.refused > 0 || chosen.length === 0 ? 'yellow' : 'green';
   const [first] = chosen;
   if (first === undefined) return { fill, shape: 'ring', text: words.none };

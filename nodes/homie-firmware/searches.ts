@@ -1,7 +1,7 @@
 import { asHomieError, HomieError } from '../../src/errors';
 import { setNewest } from '../../src/set-newest';
-import { lookAt, type Chosen, type LastChosen, type Look } from '../../src/sources/search';
-import { reportFailure, lookReport, type LookReport, type Times } from '../../src/sources/report';
+import { searchSource, type Chosen, type LastChosen, type SearchResult } from '../../src/sources/search';
+import { reportFailure, searchReport, type SearchReport, type Times } from '../../src/sources/report';
 import {
   placeOf,
   readSourceSettings,
@@ -15,10 +15,10 @@ import { readOptions } from '../shared/request';
 import type { NodeSource } from './firmware-settings';
 
 /** The answer to a message. */
-export interface LookAnswer {
+export interface SearchAnswer {
   /** The images to send, one message for each. */
   readonly sent: readonly Chosen[];
-  readonly report: LookReport;
+  readonly report: SearchReport;
   /** Why the source could not be read at all. */
   readonly error: HomieError | undefined;
 }
@@ -34,15 +34,15 @@ interface Place {
  */
 const MAX_PLACES = 4;
 
-/** Runs the looks of a node one after the other, so that each knows the result of the previous one. */
-export class Looks {
+/** Runs the searches of a node one after the other, so that each knows the result of the previous one. */
+export class Searches {
   readonly #node: NodeSource | HomieError;
   readonly #workingFolder: string;
   readonly #places = new Map<string, Place>();
   readonly #closing = new AbortController();
-  /** Looks that run or wait, by their settings. A message with the same settings gets the same answer. */
-  readonly #open = new Map<string, Promise<LookAnswer>>();
-  /** Resolves when the last look has ended. */
+  /** Searches that run or wait, by their settings. A message with the same settings gets the same answer. */
+  readonly #open = new Map<string, Promise<SearchAnswer>>();
+  /** Resolves when the last search has ended. */
   #queue: Promise<unknown> = Promise.resolve();
 
   /**
@@ -54,18 +54,18 @@ export class Looks {
     this.#workingFolder = workingFolder;
   }
 
-  /** Whether a look runs or waits. */
-  get isLooking(): boolean {
+  /** Whether a search runs or waits. */
+  get isSearching(): boolean {
     return this.#open.size > 0;
   }
 
   /**
-   * Runs a look, or joins an open one with the same settings.
+   * Runs a search, or joins an open one with the same settings.
    *
    * @param options `msg.options`
    * @throws {HomieError} INVALID_SETTING, UNKNOWN_SETTING, SOURCE_SETTINGS; an AbortError when the node is closed
    */
-  async look(options: unknown): Promise<LookAnswer> {
+  async search(options: unknown): Promise<SearchAnswer> {
     this.#closing.signal.throwIfAborted();
     const { settings: own } = orThrow(this.#node);
     const settings = readSourceSettings(own, orThrow(readOptions(options, sourceSettingNames)));
@@ -75,13 +75,13 @@ export class Looks {
     return open;
   }
 
-  /** Aborts the running look. Resolves when all looks have ended. */
+  /** Aborts the running search. Resolves when all searches have ended. */
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled(this.#open.values());
   }
 
-  #start(key: string, place: Place, settings: SourceSettings): Promise<LookAnswer> {
+  #start(key: string, place: Place, settings: SourceSettings): Promise<SearchAnswer> {
     const answer = this.#queue.then(() => this.#run(place, settings));
     this.#open.set(key, answer);
     const end = (): void => void this.#open.delete(key);
@@ -89,15 +89,15 @@ export class Looks {
     return answer;
   }
 
-  async #run({ source, last }: Place, { onlyChanged, timeout }: SourceSettings): Promise<LookAnswer> {
+  async #run({ source, last }: Place, { onlyChanged, timeout }: SourceSettings): Promise<SearchAnswer> {
     const { signal } = this.#closing;
     const [startedAt, begun] = [new Date(), performance.now()];
     const times = (): Times => ({ startedAt, duration: performance.now() - begun });
     try {
       signal.throwIfAborted();
-      const look = await lookAt(source, last, timeout, signal);
-      const sent = toSend(look, onlyChanged);
-      return { sent, report: lookReport(source, look, new Set(sent), times()), error: undefined };
+      const result = await searchSource(source, last, timeout, signal);
+      const sent = toSend(result, onlyChanged);
+      return { sent, report: searchReport(source, result, new Set(sent), times()), error: undefined };
     } catch (error) {
       signal.throwIfAborted();
       const failure = asHomieError(error);
@@ -117,6 +117,6 @@ export class Looks {
   }
 }
 
-function toSend({ chosen }: Look, onlyChanged: boolean): Chosen[] {
+function toSend({ chosen }: SearchResult, onlyChanged: boolean): Chosen[] {
   return chosen.filter(({ isNew }) => isNew || !onlyChanged);
 }

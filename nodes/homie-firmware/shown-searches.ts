@@ -1,18 +1,18 @@
 import type { NodeStatus } from 'node-red';
 import { asHomieError, type HomieError } from '../../src/errors';
-import type { LookReport } from '../../src/sources/report';
+import type { SearchReport } from '../../src/sources/report';
 import { words } from '../../src/texts/en-US.json';
 import { isAbort } from '../../src/unless-aborted';
 import { errorStatus } from '../shared/job-status';
-import { lookStatus } from './search-status';
-import type { LookAnswer, Looks } from './searches';
+import { searchStatus } from './search-status';
+import type { SearchAnswer, Searches } from './searches';
 
 /** How the last message ended. */
-type Last = { readonly error: HomieError } | { readonly report: LookReport; /** ms */ readonly at: number };
+type Last = { readonly error: HomieError } | { readonly report: SearchReport; /** ms */ readonly at: number };
 
-/** Answers messages with looks, and shows their results in the status of the node. */
-export class ShownLooks {
-  readonly #looks: Looks;
+/** Answers messages with searches, and shows their results in the status of the node. */
+export class ShownSearches {
+  readonly #searches: Searches;
   readonly #changed: () => void;
   #last: Last | undefined;
 
@@ -20,17 +20,17 @@ export class ShownLooks {
    * @param problem the error in the settings of the node, if any
    * @param changed called whenever the status may have changed
    */
-  constructor(looks: Looks, problem: HomieError | undefined, changed: () => void) {
-    this.#looks = looks;
+  constructor(searches: Searches, problem: HomieError | undefined, changed: () => void) {
+    this.#searches = searches;
     this.#last = problem && { error: problem };
     this.#changed = changed;
   }
 
   get status(): NodeStatus {
-    if (this.#looks.isLooking) return { fill: 'blue', shape: 'dot', text: words.looking };
+    if (this.#searches.isSearching) return { fill: 'blue', shape: 'dot', text: words.searching };
     const last = this.#last;
     if (last === undefined) return {};
-    return 'error' in last ? errorStatus(last.error.code) : lookStatus(last.report, performance.now() - last.at);
+    return 'error' in last ? errorStatus(last.error.code) : searchStatus(last.report, performance.now() - last.at);
   }
 
   /**
@@ -40,11 +40,11 @@ export class ShownLooks {
    * @param send called with the answer, unless the message was refused or the node is closed
    * @returns the error for `done`, if any
    */
-  async answer(options: unknown, send: (answer: LookAnswer) => void): Promise<HomieError | undefined> {
+  async answer(options: unknown, send: (answer: SearchAnswer) => void): Promise<HomieError | undefined> {
     try {
-      const looked = this.#looks.look(options);
+      const searched = this.#searches.search(options);
       this.#changed();
-      const answer = await looked;
+      const answer = await searched;
       const { report, error } = answer;
       this.#last = error === undefined ? { report, at: performance.now() } : { error };
       send(answer);

@@ -142,26 +142,26 @@ export const connection = {
   keepalive: whole(60, 0, 65_535),
 };
 
-/** Where images are looked for, and which. */
+/** Where images are searched for, and which. */
 export const source = {
   source: choice(['folder', 'url', 'releases']),
   /** Path of a folder. */
   folder: text(undefined),
-  /** Also look in the folders below it. */
+  /** Also search the folders below it. */
   subfolders: flag(false),
   /** Address of one image. */
   url: address(undefined),
   /** Address of the API of GitHub, Gitea or Forgejo. */
   api: address('https://api.github.com'),
   repository: repository(undefined),
-  /** Number of releases to look at. */
+  /** Number of releases to search. */
   releases: whole(5, 1, 30),
   prereleases: flag(false),
   /** Names of files, or of files that are attached to a release. */
   pattern: names(['*.bin', '*.bin.gz']),
-  /** Send only images that the last look did not find. */
+  /** Send only images that the last search did not find. */
   onlyChanged: flag(false),
-  /** Until a look has ended. */
+  /** Until a search has ended. */
   timeout: seconds(300),
 };
 

@@ -17,7 +17,7 @@ export interface FolderOptions {
   readonly subfolders: boolean;
 }
 
-/** Maximum number of entries to look at, of matching files, and of nested folders. */
+/** Maximum number of entries to read, of matching files, and of nested folders. */
 const LIMITS = { entries: 100_000, files: 10_000, depth: 16 } as const;
 
 /**
@@ -49,7 +49,7 @@ export class FolderSource implements Source {
   }
 
   /** @throws {HomieError} FOLDER_UNREADABLE, SOURCE_TOO_LARGE */
-  async look(signal: AbortSignal): Promise<Findings> {
+  async search(signal: AbortSignal): Promise<Findings> {
     const root = await this.#root();
     const refused: Refusal[] = [];
     const entries = await this.#entries(root, refused, signal);

@@ -9,7 +9,7 @@ type Known = { readonly info: FirmwareInfo } | { readonly error: HomieError };
 const HELD = 32 * 1024 * 1024;
 
 /**
- * Remembers the results of inspections by a key that changes with the bytes, so that each look inspects only what is
+ * Remembers the results of inspections by a key that changes with the bytes, so that each search inspects only what is
  * new. Keeps the most recently used images in memory, up to a limit.
  */
 export class InspectedImages {

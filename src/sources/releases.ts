@@ -18,7 +18,7 @@ export interface ReleasesOptions {
   readonly shown: string;
   readonly patterns: readonly string[];
   readonly prereleases: boolean;
-  /** Maximum number of releases to look at, counting those with a matching file. */
+  /** Maximum number of releases to search, counting only those with a matching file. */
   readonly count: number;
   readonly credentials?: Credentials | undefined;
   readonly pace?: Pace | undefined;
@@ -45,7 +45,7 @@ export class ReleasesSource implements Source {
   }
 
   /** @throws {HomieError} those of `download`, SOURCE_ANSWER.notReleases, SOURCE_TOO_LARGE */
-  async look(signal: AbortSignal): Promise<Findings> {
+  async search(signal: AbortSignal): Promise<Findings> {
     this.#listed = await this.#list(signal);
     const { patterns, prereleases, count } = this.#options;
     const fitting = this.#listed.releases

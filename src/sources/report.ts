@@ -2,7 +2,7 @@ import type { HomieError } from '../errors';
 import { plainText } from '../plain-text';
 import { inEnglish, phrase, type Value } from '../texts/text';
 import type { ChoiceReason } from './choose';
-import type { Chosen, Look } from './search';
+import type { Chosen, SearchResult } from './search';
 import type { Candidate, Refusal, Source } from './source';
 
 /** An image as messages and the report describe it. */
@@ -41,8 +41,8 @@ type ErrorFacts = Pick<HomieError, 'code' | 'message' | 'hint' | 'retryable'> & 
   readonly wait?: number;
 };
 
-/** What a look found, chose and refused. Lists have at most 200 entries; `counts` has the full numbers. */
-export interface LookReport {
+/** What a search found, chose and refused. Lists have at most 200 entries; `counts` has the full numbers. */
+export interface SearchReport {
   readonly source: string;
   readonly found: readonly FoundImage[];
   readonly chosen: readonly ChosenImage[];
@@ -58,7 +58,7 @@ export interface LookReport {
   readonly text: string;
 }
 
-/** When a look started, and how long it took. */
+/** When a search started, and how long it took. */
 export interface Times {
   readonly startedAt: Date;
   /** In ms. */
@@ -87,12 +87,17 @@ export function foundImage({ info, filename, source, publishedAt }: Candidate): 
 }
 
 /**
- * Returns the report of a look.
+ * Returns the report of a search.
  *
  * @param sent the chosen images for which a message is sent
  */
-export function lookReport(source: Source, look: Look, sent: ReadonlySet<Chosen>, times: Times): LookReport {
-  const { found, chosen, refused } = look;
+export function searchReport(
+  source: Source,
+  result: SearchResult,
+  sent: ReadonlySet<Chosen>,
+  times: Times,
+): SearchReport {
+  const { found, chosen, refused } = result;
   return {
     source: source.shown,
     found: found.slice(0, MOST_LISTED).map(foundImage),
@@ -110,16 +115,16 @@ export function lookReport(source: Source, look: Look, sent: ReadonlySet<Chosen>
     })),
     counts: { found: found.length, chosen: chosen.length, refused: refused.length, sent: sent.size },
     ...timesOf(times),
-    text: inEnglish(lookSentence(source, look, sent)),
+    text: inEnglish(searchSentence(source, result, sent)),
   };
 }
 
 /**
- * Returns the report of a look that could not read the source at all.
+ * Returns the report of a search that could not read the source at all.
  *
  * @param source the name of the source
  */
-export function reportFailure(source: string, error: HomieError, times: Times): LookReport {
+export function reportFailure(source: string, error: HomieError, times: Times): SearchReport {
   return {
     source,
     found: [],
@@ -132,7 +137,7 @@ export function reportFailure(source: string, error: HomieError, times: Times): 
   };
 }
 
-function timesOf({ startedAt, duration }: Times): Pick<LookReport, 'startedAt' | 'duration'> {
+function timesOf({ startedAt, duration }: Times): Pick<SearchReport, 'startedAt' | 'duration'> {
   return { startedAt: startedAt.toISOString(), duration: Math.round(duration) };
 }
 
@@ -140,16 +145,16 @@ function errorFacts({ code, message, hint, retryable, values: { wait } }: HomieE
   return { code, message, hint, retryable, ...(typeof wait === 'number' && { wait }) };
 }
 
-/** Returns the result of a look in one sentence. */
-export function lookSentence(source: Source, { chosen, refused }: Look, sent: ReadonlySet<Chosen>): Value {
+/** Returns the result of a search in one sentence. */
+export function searchSentence(source: Source, { chosen, refused }: SearchResult, sent: ReadonlySet<Chosen>): Value {
   const values = { source: source.shown, count: refused.length };
   const isClean = refused.length === 0;
-  if (chosen.length === 0) return phrase(isClean ? 'lookNothing' : 'lookNothingRefused', values);
+  if (chosen.length === 0) return phrase(isClean ? 'searchNothing' : 'searchNothingRefused', values);
   const named = chosen.slice(0, MOST_NAMED).map((each) => nameOf(each, chosen));
   const more = chosen.length - named.length;
   const list = more > 0 ? phrase('andMore', { shown: named, count: more }) : named;
-  if (sent.size > 0) return phrase(isClean ? 'lookFound' : 'lookFoundRefused', { ...values, list });
-  return phrase(isClean ? 'lookUnchanged' : 'lookUnchangedRefused', { ...values, list });
+  if (sent.size > 0) return phrase(isClean ? 'searchFound' : 'searchFoundRefused', { ...values, list });
+  return phrase(isClean ? 'searchUnchanged' : 'searchUnchangedRefused', { ...values, list });
 }
 
 /** Names the chip only if it makes a difference. */
@@ -157,10 +162,10 @@ function nameOf({ candidate: { info } }: Chosen, all: readonly Chosen[]): Value 
   const same = all.filter(({ candidate }) => candidate.info.name === info.name);
   const version = info.version === undefined ? phrase('noVersion') : plainText(info.version);
   const values = { name: plainText(info.name ?? ''), version, chip: info.chip };
-  return phrase(same.length > 1 ? 'lookFirmwareChip' : 'lookFirmware', values);
+  return phrase(same.length > 1 ? 'searchFirmwareChip' : 'searchFirmware', values);
 }
 
-const reasons = { only: 'lookOnly', newest: 'lookNewest', latest: 'lookLatest' } as const;
+const reasons = { only: 'searchOnly', newest: 'searchNewest', latest: 'searchLatest' } as const;
 
 /** Returns why an image was chosen, in one sentence. */
 export function whyChosen(chosen: Chosen): Value {
@@ -174,5 +179,5 @@ export function whyChosen(chosen: Chosen): Value {
 
 /** Returns why a file was refused, and what to do. */
 export function whyRefused({ filename, error }: Refusal): Value {
-  return phrase('lookRefused', { filename, why: error.text, hint: error.advice });
+  return phrase('searchRefused', { filename, why: error.text, hint: error.advice });
 }

@@ -9,36 +9,41 @@ import type { Candidate, Refusal, Source } from './source';
 /** A chosen image with its bytes. */
 export interface Chosen extends ChosenCandidate {
   readonly firmware: Firmware;
-  /** Whether the image differs from that of the last look, or is the first of its name and chip. */
+  /** Whether the image differs from that of the last search, or is the first of its name and chip. */
   readonly isNew: boolean;
 }
 
-/** The result of a look. */
-export interface Look {
+/** The result of a search. */
+export interface SearchResult {
   readonly found: readonly Candidate[];
   readonly chosen: readonly Chosen[];
   readonly refused: readonly Refusal[];
 }
 
-/** The MD5 of the last chosen image of each firmware name and chip. Kept if a look finds no image. */
+/** The MD5 of the last chosen image of each firmware name and chip. Kept if a search finds no image. */
 export type LastChosen = Map<string, string>;
 
 /** Maximum number of images to remember, one for each firmware name and chip. */
 const MAX_NAMES = 1000;
 
 /**
- * Looks at a source, chooses the newest image for each firmware name and chip, and reads it.
+ * Searches a source, chooses the newest image for each firmware name and chip, and reads it.
  *
  * @param last the previous choices, which are updated
- * @param ms time limit for the whole look, in ms
- * @throws {HomieError} why the source could not be read at all; SOURCE_TIMEOUT.look: the time limit has passed; the
+ * @param ms time limit for the whole search, in ms
+ * @throws {HomieError} why the source could not be read at all; SOURCE_TIMEOUT.search: the time limit has passed; the
  * reason of the signal
  */
-export async function lookAt(source: Source, last: LastChosen, ms: number, signal: AbortSignal): Promise<Look> {
+export async function searchSource(
+  source: Source,
+  last: LastChosen,
+  ms: number,
+  signal: AbortSignal,
+): Promise<SearchResult> {
   return withDeadline(ms, signal, async (until) => {
     try {
       // A file system call that hangs does not heed the signal.
-      const findings = await unlessAborted(until, source.look(until));
+      const findings = await unlessAborted(until, source.search(until));
       if (findings === undefined) throw until.reason;
       const { candidates, refused } = findings;
       const { chosen, refused: unclear } = choose(candidates);
@@ -46,7 +51,7 @@ export async function lookAt(source: Source, last: LastChosen, ms: number, signa
       return { found: candidates, chosen: images, refused: [...refused, ...unclear, ...changed] };
     } catch (error) {
       const isOver = until.aborted && !signal.aborted;
-      throw isOver ? new HomieError('SOURCE_TIMEOUT.look', { host: source.shown, seconds: ms / 1000 }) : error;
+      throw isOver ? new HomieError('SOURCE_TIMEOUT.search', { host: source.shown, seconds: ms / 1000 }) : error;
     }
   });
 }

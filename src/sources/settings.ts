@@ -8,7 +8,7 @@ import { ReleasesSource } from './releases';
 import type { Source } from './source';
 import { UrlSource } from './url';
 
-/** Where to look for images, and what to do with them. Times in ms. */
+/** Where to search for images, and what to do with them. Times in ms. */
 export type SourceSettings = Values<typeof source>;
 
 export const { names: sourceSettingNames, defaults: sourceDefaults, read: readSourceSettings } = settingsOf(source);
@@ -22,14 +22,14 @@ export interface SourceContext {
   readonly shown: (name: 'folder' | 'url' | 'api' | 'repository', value: string) => string;
 }
 
-/** The settings that determine where each source looks. */
+/** The settings that determine what each source searches. */
 const places = {
   folder: ['folder', 'subfolders', 'pattern'],
   url: ['url'],
   releases: ['api', 'repository', 'releases', 'prereleases', 'pattern'],
 } as const;
 
-/** Returns a key for the place where the settings look, the same for the same place. */
+/** Returns a key for the place that the settings search, the same for the same place. */
 export function placeOf(settings: SourceSettings): string {
   return JSON.stringify([settings.source, ...places[settings.source].map((name) => settings[name])]);
 }

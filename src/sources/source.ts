@@ -34,7 +34,7 @@ export interface Findings {
   readonly refused: readonly Refusal[];
 }
 
-/** A place to look for images. Remembers what it has inspected, so that the next look is fast. */
+/** A place where images are searched for. Remembers what it has inspected, so that the next search is fast. */
 export interface Source {
   /** The name for display, without credentials. */
   readonly shown: string;
@@ -43,5 +43,5 @@ export interface Source {
    *
    * @throws {HomieError} why the source could not be read at all; the reason of the signal
    */
-  readonly look: (signal: AbortSignal) => Promise<Findings>;
+  readonly search: (signal: AbortSignal) => Promise<Findings>;
 }

@@ -30,7 +30,7 @@ export class UrlSource implements Source {
   }
 
   /** @throws {HomieError} also if the file is not an image, since nothing else is at the address */
-  async look(signal: AbortSignal): Promise<Findings> {
+  async search(signal: AbortSignal): Promise<Findings> {
     const { firmware, validators } = await this.#download(signal);
     this.#last = { firmware, validators };
     const { lastModified } = validators;

@@ -67,11 +67,11 @@ describe('what the editor asks Node-RED for, where people have to log in', () =>
     assert.equal(same.body['connected'], true);
   });
 
-  it('looks for firmware for those who may both write and change flows', async () => {
-    const { status, body } = await site.json('tester', 'look', { source: 'folder', folder: 'none' });
+  it('searches for firmware for those who may both write and change flows', async () => {
+    const { status, body } = await site.json('tester', 'search', { source: 'folder', folder: 'none' });
     assert.deepEqual([status, body['found']], [200, false]);
     for (const wrong of ['[]', '{"folder":{}}']) {
-      const answer = await site.ask('tester', 'look', { body: wrong, type: 'application/json' });
+      const answer = await site.ask('tester', 'search', { body: wrong, type: 'application/json' });
       assert.equal(answer.status, 400, wrong);
     }
   });

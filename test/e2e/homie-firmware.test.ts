@@ -63,7 +63,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     });
 
     const field = (name: string) => editor.page.locator(`#node-input-${name}`);
-    const lookNow = async (mood: string): Promise<string> => {
+    const searchNow = async (mood: string): Promise<string> => {
       await editor.page.locator('#homie-firmware-test').press('Enter');
       await editor.page.locator(`#homie-firmware-answer[data-mood=${mood}]`).waitFor();
       await editor.page.locator('#homie-firmware-test:not([disabled])').waitFor();
@@ -73,12 +73,12 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
     };
 
     for (const { look, found, ...appearance } of looks) {
-      it(`shows what a look finds, and nothing that overlaps, is cut off or hard to read: ${look}`, async () => {
+      it(`shows what a search finds, and nothing that overlaps, is cut off or hard to read: ${look}`, async () => {
         const { page } = editor;
         await page.setViewportSize({ width: 1500, height: 1400 });
         await editor.appear(appearance);
         await editor.edit('firmware');
-        assert.match(await lookNow('good'), found);
+        assert.match(await searchNow('good'), found);
         const lines = page.locator('#homie-firmware-list li');
         assert.match(await lines.nth(0).innerText(), /^my-light 1\.1\.0 \(esp8266\): .*\(my-light-1\.1\.0\.bin\)\.$/);
         assert.match(await lines.nth(1).innerText(), /^broken\.bin: /);
@@ -91,13 +91,13 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         await field('source').selectOption('releases');
         await field('api').fill(server.origin);
         await field('repository').fill('owner/name');
-        assert.match(await lookNow('good'), found);
+        assert.match(await searchNow('good'), found);
         assert.ok((await lines.nth(1).innerText()).startsWith(`${picture}: `));
         assert.equal(await page.evaluate('window.broken'), undefined);
         await check('releases');
         await field('source').selectOption('url');
         await field('url').fill(`${server.origin}/none`);
-        assert.match(await lookNow('bad'), /404/);
+        assert.match(await searchNow('bad'), /404/);
         assert.equal(await lines.count(), 0);
         await check('url');
         await editor.cancel();
@@ -149,17 +149,17 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
         ['url', set.url, 'anna', '60'],
       );
       assert.ok(await field('onlyChanged').isChecked());
-      await lookNow('good');
+      await searchNow('good');
       const basic = `Basic ${Buffer.from('anna:a password').toString('base64')}`;
       assert.equal(server.received.at(-1)?.headers.authorization, basic);
       const asked = server.received.length;
       await field('url').fill(`${server.origin}/other.bin`);
-      assert.match(await lookNow('bad'), /Enter the password or the token again\.$/);
+      assert.match(await searchNow('bad'), /Enter the password or the token again\.$/);
       assert.equal(server.received.length, asked);
       await editor.cancel();
       const flows = await (await fetch(`${nodeRed.url}/flows`)).text();
       assert.ok(!flows.includes('anna') && !flows.includes('a password'));
-      // A node that looks elsewhere does not keep them.
+      // A node that searches elsewhere does not keep them.
       await editor.edit('firmware');
       await field('source').selectOption('folder');
       await editor.ok();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import type { NodeMessage } from 'node-red';
-import { lookStatus } from '../../nodes/homie-firmware/search-status';
+import { searchStatus } from '../../nodes/homie-firmware/search-status';
 import { FileServer } from '../support/file-server';
 import { buildEsp32Image, buildEsp8266Image, next, running } from '../support/images';
 import { freePort } from '../support/mosquitto';
@@ -113,7 +113,7 @@ describe('homie-firmware', () => {
       await report(flow, count);
     }
     assert.equal(flow.result.messages.length, 1);
-    assert.match(String(payload(await report(flow, 2), 'text')), /unchanged since the last look\.$/);
+    assert.match(String(payload(await report(flow, 2), 'text')), /unchanged since the last search\.$/);
     put('b.bin', next);
     flow.send({});
     await report(flow, 3);
@@ -173,7 +173,7 @@ describe('homie-firmware', () => {
     await flow.showed('no firmware found');
   });
 
-  it('gives the result of one look to messages that come while it runs', async () => {
+  it('gives the result of one search to messages that come while it runs', async () => {
     const waiting: ServerResponse[] = [];
     let asked = (): void => undefined;
     const first = new Promise<void>((resolve) => (asked = resolve));
@@ -184,7 +184,7 @@ describe('homie-firmware', () => {
     const flow = await start({ source: 'url', url: `${server.origin}/a.bin` });
     flow.send({ round: 1 });
     await first;
-    assert.equal((await flow.showed('finding firmware')).fill, 'blue');
+    assert.equal((await flow.showed('searching')).fill, 'blue');
     put('b.bin', running);
     flow.send({ round: 2 });
     flow.send({ round: 3, options: { source: 'folder' } });
@@ -201,7 +201,7 @@ describe('homie-firmware', () => {
     assert.equal(server.received.length, 1);
   });
 
-  it('ends a look when it is closed, and is done with each message once', async () => {
+  it('ends a search when it is closed, and is done with each message once', async () => {
     let asked = (): void => undefined;
     const [begun, ended] = [
       new Promise<void>((resolve) => (asked = resolve)),
@@ -224,7 +224,7 @@ describe('homie-firmware', () => {
     assert.equal(flow.result.messages.length + flow.progress.messages.length, 0);
   });
 
-  it('ends a look after its time', async () => {
+  it('ends a search after its time', async () => {
     server.on('/a.bin', () => undefined);
     const flow = await start({ source: 'url', url: `${server.origin}/a.bin`, timeout: '0.2' });
     flow.send({});
@@ -355,8 +355,8 @@ describe('homie-firmware', () => {
   });
 
   describe('tested from its dialog', () => {
-    const look = async (flow: TestFlow, fields: object): Promise<Record<string, unknown>> => {
-      const { status, body } = await flow.post('/homie-ota/look', { ...firmwareNode, type: '', ...fields });
+    const search = async (flow: TestFlow, fields: object): Promise<Record<string, unknown>> => {
+      const { status, body } = await flow.post('/homie-ota/search', { ...firmwareNode, type: '', ...fields });
       return { status, ...Object(body) };
     };
 
@@ -364,10 +364,10 @@ describe('homie-firmware', () => {
       put('a.bin', running);
       put('b.bin', next);
       put('c.bin', 'x');
-      const { status, found, says, chosen, refused } = await look(await start({ folder: '/none' }), { folder });
+      const { status, found, says, chosen, refused } = await search(await start({ folder: '/none' }), { folder });
       assert.deepEqual([status, found], [200, true]);
-      assert.match(JSON.stringify(says), /lookFoundRefused/);
-      assert.match(JSON.stringify(chosen), /lookNewest.*b\.bin/);
+      assert.match(JSON.stringify(says), /searchFoundRefused/);
+      assert.match(JSON.stringify(chosen), /searchNewest.*b\.bin/);
       assert.match(JSON.stringify(refused), /c\.bin/);
     });
 
@@ -378,14 +378,14 @@ describe('homie-firmware', () => {
         const [own, credentials] = [{ source: 'url', url: `${server.origin}/a.bin` }, { ota: { token: SECRET } }];
         const flow = await start(own, { credentials });
         const kept = { id: 'ota', ...own, token: '__PWRD__' };
-        assert.equal((await look(flow, kept))['found'], true);
+        assert.equal((await search(flow, kept))['found'], true);
         assert.equal(server.received[0]?.headers.authorization, `Bearer ${SECRET}`);
         for (const elsewhere of [{ url: `${other.origin}/a.bin` }, { url: `${server.origin}/b.bin` }]) {
-          assert.match(JSON.stringify(await look(flow, { ...kept, ...elsewhere })), /SOURCE_SETTINGS\.stored/);
+          assert.match(JSON.stringify(await search(flow, { ...kept, ...elsewhere })), /SOURCE_SETTINGS\.stored/);
         }
-        assert.equal((await look(flow, { ...kept, source: 'folder', folder }))['found'], false);
+        assert.equal((await search(flow, { ...kept, source: 'folder', folder }))['found'], false);
         assert.equal(other.received.length, 0);
-        assert.equal((await look(flow, { ...own, url: `${other.origin}/a.bin`, token: 'typed' }))['found'], true);
+        assert.equal((await search(flow, { ...own, url: `${other.origin}/a.bin`, token: 'typed' }))['found'], true);
         assert.equal(other.received[0]?.headers.authorization, 'Bearer typed');
       } finally {
         await other.close();
@@ -401,7 +401,7 @@ describe('homie-firmware', () => {
         { source: 'url', url: '${TEST_SECRET}' },
         { source: 'releases', api: server.origin, repository: 'owner/${TEST_SECRET}' },
       ]) {
-        const answer = await look(flow, fields);
+        const answer = await search(flow, fields);
         assert.equal(answer['found'], false);
         assert.ok(!JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
       }
@@ -409,16 +409,16 @@ describe('homie-firmware', () => {
 
     it('refuses what is no request of the dialog, and too many of them', async () => {
       const flow = await start();
-      assert.equal((await look(flow, { folder: { a: 1 } }))['status'], 400);
+      assert.equal((await search(flow, { folder: { a: 1 } }))['status'], 400);
       const statuses = new Set<unknown>();
-      for (let i = 0; i < 25; i += 1) statuses.add((await look(flow, {}))['status']);
+      for (let i = 0; i < 25; i += 1) statuses.add((await search(flow, {}))['status']);
       assert.deepEqual(statuses, new Set([200, 429]));
     });
   });
 });
 
 describe('the status of homie-firmware', () => {
-  it('says how long ago the look was', () => {
+  it('says how long ago the search was', () => {
     const told = {
       source: '',
       found: [],
@@ -452,7 +452,7 @@ describe('the status of homie-firmware', () => {
       [47 * 60 * minute, '47 h ago'],
       [49 * 60 * minute, '2 d ago'],
     ] as const) {
-      assert.deepEqual(lookStatus(told, age), { fill: 'green', shape: 'dot', text: `my-light 1.3.0 · ${expected}` });
+      assert.deepEqual(searchStatus(told, age), { fill: 'green', shape: 'dot', text: `my-light 1.3.0 · ${expected}` });
     }
   });
 });

@@ -11,7 +11,7 @@ import { History } from '../../src/rollout/store/history';
 import { Queue } from '../../src/rollout/queue';
 import { readWindow } from '../../src/settings/times';
 import { FolderSource } from '../../src/sources/folder';
-import { lookAt, type LastChosen } from '../../src/sources/search';
+import { searchSource, type LastChosen } from '../../src/sources/search';
 import { patient, sequential } from '../ota/lab';
 import { TestClock } from '../support/clock';
 import { describeIf } from '../support/describe-if';
@@ -67,7 +67,7 @@ describeIf(mosquittoAvailable())('a nightly update from a folder, over five nigh
     ...changes,
   });
 
-  /** Does what the flow does every night: looks into the folder, and updates all devices to what it finds. */
+  /** Does what the flow does every night: searches the folder, and updates all devices to what it finds. */
   const everyNight = async (): Promise<Job> => {
     const source = new FolderSource({
       folder,
@@ -75,7 +75,7 @@ describeIf(mosquittoAvailable())('a nightly update from a folder, over five nigh
       patterns: ['*.bin'],
       subfolders: false,
     });
-    const { chosen, refused } = await lookAt(source, last, 60_000, signal);
+    const { chosen, refused } = await searchSource(source, last, 60_000, signal);
     assert.deepEqual([chosen.length, refused.length], [1, 0]);
     const firmware = chosen[0]?.firmware;
     assert.ok(firmware);

@@ -39,7 +39,7 @@ describe('a folder as a source', () => {
     utimesSync(file, 0, 1_800_000_000);
     put('light.txt', next);
     put('sub/other.bin', running);
-    const { candidates, refused } = await source().look(signal);
+    const { candidates, refused } = await source().search(signal);
     assert.deepEqual(refused, []);
     const [found, ...more] = candidates;
     assert.ok(found !== undefined && more.length === 0);
@@ -50,13 +50,13 @@ describe('a folder as a source', () => {
     assert.ok((await found.read(signal)).image.equals(next));
   });
 
-  it('looks in sub-folders only if it should, and never in hidden ones', async () => {
+  it('searches sub-folders only if it should, and never in hidden ones', async () => {
     put('a.bin', running);
     put('b/c/d.bin', next);
     put('.git/e.bin', next);
     put('.hidden.bin', next);
-    assert.deepEqual(names(await source().look(signal)), ['fw/a.bin']);
-    assert.deepEqual(names(await source({ subfolders: true }).look(signal)), ['fw/a.bin', 'fw/b/c/d.bin']);
+    assert.deepEqual(names(await source().search(signal)), ['fw/a.bin']);
+    assert.deepEqual(names(await source({ subfolders: true }).search(signal)), ['fw/a.bin', 'fw/b/c/d.bin']);
   });
 
   it('reads gzip, and refuses damaged, foreign, empty and too large files without hiding the good ones', async () => {
@@ -65,7 +65,7 @@ describe('a folder as a source', () => {
     put('page.bin', '<!doctype html><html></html>');
     put('empty.bin', '');
     truncateSync(put('huge.bin', ''), 17 * 1024 * 1024);
-    const found = await source().look(signal);
+    const found = await source().search(signal);
     assert.deepEqual(names(found), ['fw/good.bin.gz']);
     assert.deepEqual(refusals(found), [
       'fw/cut.bin FIRMWARE_TRUNCATED.part',
@@ -84,14 +84,14 @@ describe('a folder as a source', () => {
       symlinkSync(outside, path.join(folder, 'linked.bin'));
       symlinkSync('/nowhere', path.join(folder, 'dangling.bin'));
       put('real/a.bin', running);
-      const found = await source({ subfolders: true }).look(signal);
+      const found = await source({ subfolders: true }).search(signal);
       assert.deepEqual(names(found), ['fw/real/a.bin']);
       assert.deepEqual(
         refusals(found),
         ['dangling', 'file', 'linked'].map((name) => `fw/${name}.bin FILE_REFUSED.link`),
       );
       symlinkSync(path.join(folder, 'real'), path.join(outside, 'link'));
-      assert.deepEqual(names(await source({ folder: path.join(outside, 'link') }).look(signal)), ['fw/a.bin']);
+      assert.deepEqual(names(await source({ folder: path.join(outside, 'link') }).search(signal)), ['fw/a.bin']);
     } finally {
       rmSync(outside, { recursive: true });
     }
@@ -101,12 +101,12 @@ describe('a folder as a source', () => {
     if (process.platform === 'win32') this.skip();
     execFileSync('mkfifo', [path.join(folder, 'pipe.bin')]);
     put('a.bin', next);
-    assert.deepEqual(names(await source().look(signal)), ['fw/a.bin']);
+    assert.deepEqual(names(await source().search(signal)), ['fw/a.bin']);
   });
 
   it('makes plain text of names with control characters, and leaves HTML as text', async () => {
     put('a\u001B[2J\n<img src=x onerror=alert(1)>.bin', next);
-    const [found] = (await source().look(signal)).candidates;
+    const [found] = (await source().search(signal)).candidates;
     assert.equal(found?.filename, 'a\uFFFD[2J\uFFFD<img src=x onerror=alert(1)>.bin');
     assert.equal(found?.source, `fw/${found?.filename}`);
   });
@@ -114,23 +114,23 @@ describe('a folder as a source', () => {
   it('inspects again only what has changed, and says when a file changed before it was read', async () => {
     const file = put('a.bin', running);
     const places = source();
-    const [before] = (await places.look(signal)).candidates;
+    const [before] = (await places.search(signal)).candidates;
     put('a.bin', next);
     utimesSync(file, 1, 1);
     await assert.rejects(Promise.resolve(before?.read(signal)), { key: 'FILE_REFUSED.changed' });
-    const [after] = (await places.look(signal)).candidates;
+    const [after] = (await places.search(signal)).candidates;
     assert.equal(after?.info.version, '1.1.0');
     rmSync(file);
     await assert.rejects(Promise.resolve(after?.read(signal)), { key: 'FILE_REFUSED.changed' });
-    assert.deepEqual((await places.look(signal)).candidates, []);
+    assert.deepEqual((await places.search(signal)).candidates, []);
   });
 
   it('says why it cannot be read', async () => {
     const file = put('a.bin', next);
-    await assert.rejects(source({ folder: path.join(folder, 'none') }).look(signal), {
+    await assert.rejects(source({ folder: path.join(folder, 'none') }).search(signal), {
       key: 'FOLDER_UNREADABLE.missing',
     });
-    await assert.rejects(source({ folder: file }).look(signal), { key: 'FOLDER_UNREADABLE.noFolder' });
+    await assert.rejects(source({ folder: file }).search(signal), { key: 'FOLDER_UNREADABLE.noFolder' });
   });
 
   it('goes through 2,000 files without holding up anything else', async () => {
@@ -139,7 +139,7 @@ describe('a folder as a source', () => {
     }
     const places = source();
     const longest = await longestHold(async () => {
-      const { candidates, refused } = await places.look(signal);
+      const { candidates, refused } = await places.search(signal);
       assert.deepEqual(refused, []);
       assert.equal(candidates.length, 2000);
       const { chosen } = choose(candidates);
@@ -155,14 +155,14 @@ describe('a folder as a source', () => {
   it('ends when its signal is aborted', async () => {
     for (let i = 0; i < 50; i += 1) put(`${i}.bin`, next);
     const closing = new AbortController();
-    const look = source().look(closing.signal);
+    const search = source().search(closing.signal);
     setImmediate(() => closing.abort());
-    await assert.rejects(look, { name: 'AbortError' });
+    await assert.rejects(search, { name: 'AbortError' });
   });
 
   it('refuses to go through more than 10,000 files', async () => {
     for (let i = 0; i < 10_001; i += 1) put(`${i}.bin`, '');
-    await assert.rejects(source().look(signal), { key: 'SOURCE_TOO_LARGE.files' });
+    await assert.rejects(source().search(signal), { key: 'SOURCE_TOO_LARGE.files' });
   });
 });
 

@@ -63,16 +63,16 @@ describe('releases as a source', () => {
         make({ tag: 'v2.0.0-rc.1', published, prerelease: true, assets: [asset('rc.bin', next)] }),
         make({ tag: 'v3.0.0', published, draft: true, assets: [asset('draft.bin', next)] }),
       ]);
-      const look = await source().look(signal);
-      assert.deepEqual(found(look), ['owner/name v1.1.0 new.bin.gz 1.1.0', 'owner/name v1.0.0 old.bin 1.0.0']);
-      assert.deepEqual(look.refused, []);
-      assert.equal(look.candidates[0]?.publishedAt?.toISOString(), '2026-11-01T10:00:00.000Z');
-      assert.equal(look.candidates[0]?.notes, '## News\n\n- **fast**\uFFFD[2J\n<script>alert(1)</script>');
-      assert.equal(look.candidates[1]?.notes, undefined);
-      assert.deepEqual(found(await source({ prereleases: true, count: 1 }).look(signal)), [
+      const result = await source().search(signal);
+      assert.deepEqual(found(result), ['owner/name v1.1.0 new.bin.gz 1.1.0', 'owner/name v1.0.0 old.bin 1.0.0']);
+      assert.deepEqual(result.refused, []);
+      assert.equal(result.candidates[0]?.publishedAt?.toISOString(), '2026-11-01T10:00:00.000Z');
+      assert.equal(result.candidates[0]?.notes, '## News\n\n- **fast**\uFFFD[2J\n<script>alert(1)</script>');
+      assert.equal(result.candidates[1]?.notes, undefined);
+      assert.deepEqual(found(await source({ prereleases: true, count: 1 }).search(signal)), [
         'owner/name v1.1.0 new.bin.gz 1.1.0',
       ]);
-      assert.equal((await source({ prereleases: true }).look(signal)).candidates.length, 3);
+      assert.equal((await source({ prereleases: true }).search(signal)).candidates.length, 3);
     });
   }
 
@@ -80,8 +80,8 @@ describe('releases as a source', () => {
     const later = githubRelease({ tag: 'docs', published, assets: [asset('manual.pdf', running)] });
     const light = githubRelease({ tag: 'v1', published: '2026-10-01T10:00:00Z', assets: [asset('a.bin', running)] });
     server.json(LIST, [later, light]);
-    assert.deepEqual(found(await source({ count: 1 }).look(signal)), ['owner/name v1 a.bin 1.0.0']);
-    assert.deepEqual((await source({ patterns: ['*.hex'] }).look(signal)).candidates, []);
+    assert.deepEqual(found(await source({ count: 1 }).search(signal)), ['owner/name v1 a.bin 1.0.0']);
+    assert.deepEqual((await source({ patterns: ['*.hex'] }).search(signal)).candidates, []);
   });
 
   it('sends the token to the API only, where GitHub has the file of a private repository', async () => {
@@ -90,7 +90,7 @@ describe('releases as a source', () => {
     server.json(LIST, [
       githubRelease({ tag: 'v1', published, assets: [{ ...file, url: `${server.origin}/assets/1` }] }),
     ]);
-    assert.deepEqual(found(await source(own()).look(signal)), ['owner/name v1 a.bin 1.1.0']);
+    assert.deepEqual(found(await source(own()).search(signal)), ['owner/name v1 a.bin 1.1.0']);
     assert.deepEqual(
       server.received.map(({ headers }) => headers.authorization),
       [TOKEN, TOKEN],
@@ -101,13 +101,13 @@ describe('releases as a source', () => {
       [undefined],
     );
     // Without a token the file comes from where everybody gets it.
-    await source().look(signal);
+    await source().search(signal);
     assert.equal(server.requests('/assets/1').length, 1);
   });
 
   it('sends the token for the files of Gitea, which are on the same server', async () => {
     server.json(LIST, [giteaRelease({ tag: 'v1', published, assets: [asset('a.bin', next, server)] })]);
-    assert.deepEqual(found(await source(own()).look(signal)), ['owner/name v1 a.bin 1.1.0']);
+    assert.deepEqual(found(await source(own()).search(signal)), ['owner/name v1 a.bin 1.1.0']);
     assert.deepEqual(
       server.received.map(({ headers }) => headers.authorization),
       [TOKEN, TOKEN],
@@ -118,15 +118,15 @@ describe('releases as a source', () => {
     const releases = [githubRelease({ tag: 'v1', published, assets: [asset('a.bin', running)] })];
     server.json(LIST, releases, { etag: '"1"' });
     const place = source();
-    const [first] = (await place.look(signal)).candidates;
-    const [again] = (await place.look(signal)).candidates;
+    const [first] = (await place.search(signal)).candidates;
+    const [again] = (await place.search(signal)).candidates;
     assert.ok((await again?.read(signal))?.image.equals(running));
     assert.equal(first?.info.md5, again?.info.md5);
     assert.equal(pages.received.length, 1);
     assert.equal(server.requests(LIST)[1]?.headers['if-none-match'], '"1"');
     const replaced = { ...asset('a.bin', next), id: 2 };
     server.json(LIST, [githubRelease({ tag: 'v1', published, assets: [replaced] })], { etag: '"2"' });
-    assert.deepEqual(found(await place.look(signal)), ['owner/name v1 a.bin 1.1.0']);
+    assert.deepEqual(found(await place.search(signal)), ['owner/name v1 a.bin 1.1.0']);
     assert.equal(pages.received.length, 2);
   });
 
@@ -154,9 +154,9 @@ describe('releases as a source', () => {
         ],
       }),
     ]);
-    const look = await source().look(signal);
-    assert.deepEqual(found(look), ['owner/name v1 a.bin 1.1.0']);
-    assert.deepEqual(refused(look), [
+    const result = await source().search(signal);
+    assert.deepEqual(found(result), ['owner/name v1 a.bin 1.1.0']);
+    assert.deepEqual(refused(result), [
       'huge.bin FIRMWARE_TOO_LARGE',
       'cut.bin DOWNLOAD_TRUNCATED.length',
       'gone.bin SOURCE_NOT_FOUND.noCredentials',
@@ -175,7 +175,7 @@ describe('releases as a source', () => {
         assets: [asset('../../../settings.js\n<img src=x>.bin', next)],
       }),
     ]);
-    const [image] = (await source().look(signal)).candidates;
+    const [image] = (await source().search(signal)).candidates;
     assert.equal(image?.filename, 'settings.js\uFFFD<img src=x>.bin');
     assert.equal(image?.source, 'owner/name ../../\uFFFD[2J<b>');
   });
@@ -184,7 +184,7 @@ describe('releases as a source', () => {
     const images = [1, 2, 3].map((seed) => buildEsp8266Image({ version: `${seed}.0.0`, size: 12 * 1024 * 1024, seed }));
     const assets = images.map((image, i) => ({ ...asset(`${i}.bin`, image), id: i }));
     server.json(LIST, [githubRelease({ tag: 'v1', published, assets })]);
-    const { candidates } = await source().look(signal);
+    const { candidates } = await source().search(signal);
     assert.equal(pages.received.length, 3);
     for (const [i, each] of candidates.entries()) assert.ok((await each.read(signal)).image.equals(images[i] ?? next));
     assert.ok(pages.received.length > 3);
@@ -198,27 +198,27 @@ describe('releases as a source', () => {
   ] as const) {
     it(`says that the list ${title}`, async () => {
       server.status(LIST, status);
-      await assert.rejects(source().look(signal), { key });
+      await assert.rejects(source().search(signal), { key });
     });
   }
 
   it('says that an answer is no list of releases', async () => {
     for (const body of ['<html></html>', '{}', 'null', '[', '']) {
       server.file(LIST, Buffer.from(body));
-      await assert.rejects(source().look(signal), { key: 'SOURCE_ANSWER.notReleases' });
+      await assert.rejects(source().search(signal), { key: 'SOURCE_ANSWER.notReleases' });
     }
   });
 
   it('takes any JSON without a fall', async () => {
     server.json(LIST, [null, 7, 'x', {}, { assets: 7 }, { assets: [null, 7, {}, { name: 7 }, { name: 'a.bin' }] }]);
-    const look = await source().look(signal);
-    assert.deepEqual([found(look), refused(look)], [[], ['a.bin SOURCE_REDIRECT.address']]);
+    const result = await source().search(signal);
+    assert.deepEqual([found(result), refused(result)], [[], ['a.bin SOURCE_REDIRECT.address']]);
   });
 
   it('refuses to go through more than 100 files', async () => {
     const assets = Array.from({ length: 101 }, (_, id) => ({ name: `${id}.bin`, size: 1, page: pages.origin, id }));
     server.json(LIST, [githubRelease({ tag: 'v1', published, assets })]);
-    await assert.rejects(source().look(signal), { key: 'SOURCE_TOO_LARGE.assets' });
+    await assert.rejects(source().search(signal), { key: 'SOURCE_TOO_LARGE.assets' });
     assert.deepEqual(pages.received, []);
   });
 });

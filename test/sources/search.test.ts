@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieError } from '../../src/errors';
-import { lookAt } from '../../src/sources/search';
-import { lookReport } from '../../src/sources/report';
+import { searchSource } from '../../src/sources/search';
+import { searchReport } from '../../src/sources/report';
 import type { Candidate, Findings, Source } from '../../src/sources/source';
 import { buildEsp8266Image, next, running } from '../support/images';
 
 const { signal } = new AbortController();
 const LONG = 60_000;
 
-function source(look: Source['look']): Source {
-  return { shown: 'somewhere', look };
+function source(search: Source['search']): Source {
+  return { shown: 'somewhere', search };
 }
 
 async function candidate(image: Buffer, more: Partial<Candidate> = {}): Promise<Candidate> {
@@ -21,12 +21,12 @@ async function candidate(image: Buffer, more: Partial<Candidate> = {}): Promise<
 
 const found = (...candidates: readonly Candidate[]): Findings => ({ candidates, refused: [] });
 
-describe('a look', () => {
+describe('a search', () => {
   it('tells which images are new since the last one, also after one that found nothing', async () => {
     const last = new Map<string, string>();
     const isNew = async (findings: Findings): Promise<boolean[]> =>
       (
-        await lookAt(
+        await searchSource(
           source(() => Promise.resolve(findings)),
           last,
           LONG,
@@ -43,7 +43,7 @@ describe('a look', () => {
   it('refuses an image that cannot be read any more, and leaves the others', async () => {
     const gone = await candidate(next, { read: () => Promise.reject(new HomieError('FILE_REFUSED.changed')) });
     const pump = await candidate(buildEsp8266Image({ name: 'my-pump', size: 50_000 }));
-    const { chosen, refused } = await lookAt(
+    const { chosen, refused } = await searchSource(
       source(() => Promise.resolve(found(gone, pump))),
       new Map(),
       LONG,
@@ -54,11 +54,11 @@ describe('a look', () => {
 
   it('ends after its time and with its signal, also where the source hangs', async () => {
     const hanging = source(() => new Promise(() => undefined));
-    await assert.rejects(lookAt(hanging, new Map(), 50, signal), { key: 'SOURCE_TIMEOUT.look' });
+    await assert.rejects(searchSource(hanging, new Map(), 50, signal), { key: 'SOURCE_TIMEOUT.search' });
     const closing = new AbortController();
-    const look = lookAt(hanging, new Map(), LONG, closing.signal);
+    const search = searchSource(hanging, new Map(), LONG, closing.signal);
     closing.abort();
-    await assert.rejects(look, { name: 'AbortError' });
+    await assert.rejects(search, { name: 'AbortError' });
   });
 
   it('is reported with 200 entries of a list at most, and with the real counts', async () => {
@@ -69,8 +69,8 @@ describe('a look', () => {
       error: new HomieError('FIRMWARE_EMPTY'),
     }));
     const place = source(() => Promise.resolve({ candidates: Array.from({ length: 300 }, () => one), refused }));
-    const look = await lookAt(place, new Map(), LONG, signal);
-    const report = lookReport(place, look, new Set(look.chosen), { startedAt: new Date(0), duration: 1.4 });
+    const result = await searchSource(place, new Map(), LONG, signal);
+    const report = searchReport(place, result, new Set(result.chosen), { startedAt: new Date(0), duration: 1.4 });
     assert.deepEqual([report.found.length, report.refused.length], [200, 200]);
     assert.deepEqual(report.counts, { found: 300, chosen: 1, refused: 300, sent: 1 });
     assert.equal(report.text, 'Found my-light 1.0.0 in somewhere; refused: 300.');
@@ -81,11 +81,12 @@ describe('a look', () => {
     assert.deepEqual([report.startedAt, report.duration], ['1970-01-01T00:00:00.000Z', 1]);
   });
 
-  /** The sentence of a look at these images. */
+  /** The sentence of a search that finds these images. */
   async function sentence(findings: Findings, isSent: boolean): Promise<string> {
     const place = source(() => Promise.resolve(findings));
-    const look = await lookAt(place, new Map(), LONG, signal);
-    return lookReport(place, look, new Set(isSent ? look.chosen : []), { startedAt: new Date(0), duration: 0 }).text;
+    const result = await searchSource(place, new Map(), LONG, signal);
+    return searchReport(place, result, new Set(isSent ? result.chosen : []), { startedAt: new Date(0), duration: 0 })
+      .text;
   }
 
   it('says whether anything is there, is new, and was refused', async () => {
@@ -98,11 +99,11 @@ describe('a look', () => {
     assert.equal(await sentence(found(one), true), 'Found my-light 1.0.0 in somewhere.');
     assert.equal(
       await sentence(found(one), false),
-      'Found my-light 1.0.0 in somewhere, unchanged since the last look.',
+      'Found my-light 1.0.0 in somewhere, unchanged since the last search.',
     );
     assert.equal(
       await sentence(some, false),
-      'Found my-light 1.0.0 in somewhere, unchanged since the last look; refused: 1.',
+      'Found my-light 1.0.0 in somewhere, unchanged since the last search; refused: 1.',
     );
   });
 

@@ -21,7 +21,7 @@ describe('an address as a source', () => {
     const time = 'Sat, 28 Nov 2026 01:00:00 GMT';
     for (const body of [next, gzipSync(next)]) {
       server.file('/fw/my-light.bin', body, { 'last-modified': time });
-      const { candidates } = await source().look(signal);
+      const { candidates } = await source().search(signal);
       const [found] = candidates;
       assert.deepEqual(
         [found?.filename, found?.source, found?.info.version, found?.publishedAt?.toUTCString()],
@@ -36,7 +36,7 @@ describe('an address as a source', () => {
     [{ 'last-modified': 'Sat, 28 Nov 2026 01:00:00 GMT' }, { 'last-modified': 'Sun, 29 Nov 2026 01:00:00 GMT' }],
   ] as const) {
     it(`downloads it again only when it has changed: ${Object.keys(one).join()}`, async () => {
-      const versionFound = async (): Promise<unknown> => (await place.look(signal)).candidates[0]?.info.version;
+      const versionFound = async (): Promise<unknown> => (await place.search(signal)).candidates[0]?.info.version;
       const place = source();
       server.file('/fw/my-light.bin', running, { ...one });
       assert.deepEqual([await versionFound(), await versionFound()], ['1.0.0', '1.0.0']);
@@ -55,17 +55,17 @@ describe('an address as a source', () => {
     server.file('/fw/my-light.bin', Buffer.from('<!DOCTYPE html><html><body>Log in</body></html>'), {
       'content-type': 'text/html',
     });
-    await assert.rejects(source().look(signal), { code: 'FIRMWARE_IS_HTML' });
+    await assert.rejects(source().search(signal), { code: 'FIRMWARE_IS_HTML' });
     server.file('/fw/my-light.bin', next.subarray(0, 20_000));
-    await assert.rejects(source().look(signal), { code: 'FIRMWARE_TRUNCATED' });
+    await assert.rejects(source().search(signal), { code: 'FIRMWARE_TRUNCATED' });
   });
 
   it('has a file name that leads nowhere', async () => {
     server.file('/%2e%2e%2f%2e%2e%2fx%0a.bin', next);
-    const [found] = (await source('/%2e%2e%2f%2e%2e%2fx%0a.bin').look(signal)).candidates;
+    const [found] = (await source('/%2e%2e%2f%2e%2e%2fx%0a.bin').search(signal)).candidates;
     assert.equal(found?.filename, 'x\uFFFD.bin');
     server.file('/%ff', next);
-    assert.equal((await source('/%ff').look(signal)).candidates[0]?.filename, '%ff');
+    assert.equal((await source('/%ff').search(signal)).candidates[0]?.filename, '%ff');
   });
 });
 

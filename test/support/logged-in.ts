@@ -220,7 +220,7 @@ export class LoggedIn {
       }
       case 'POST test':
         return this.json(who, path, { host: '127.0.0.1', port: String(this.broker.port), baseTopic: 'homie/' });
-      case 'POST look':
+      case 'POST search':
         return this.json(who, path, { source: 'folder', folder: 'test/fixtures/firmware' });
       default:
         throw new Error(`it is not known here how ${nameOf(route)} is asked: add it, and who may ask it`);
