@@ -4,11 +4,12 @@ import { normalizeBaseTopic } from '../../src/homie/topics';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted } from '../../src/mqtt/options';
 import { connection as known } from '../../src/settings/table';
-import { asText, expand, holdsVariable, type Environment } from '../shared/environment';
+import { asText, expand, type Environment } from '../shared/environment';
 import { readSecret } from '../shared/secrets';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
 import { readTlsConfig } from './tls-config-adapter';
 import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
+import { holdsVariable } from '../shared/variable';
 
 /** The sources of the settings. */
 export interface BrokerSource {

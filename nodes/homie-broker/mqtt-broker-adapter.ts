@@ -1,9 +1,10 @@
 import { HomieError } from '../../src/errors';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted, shownUrl as describeUrl } from '../../src/mqtt/options';
-import { asText, holdsVariable } from '../shared/environment';
+import { asText } from '../shared/environment';
 import { pickTlsOptions } from './tls-config-adapter';
 import { origin, withoutUser, type TypedFields } from '../shared/typed-fields';
+import { holdsVariable } from '../shared/variable';
 
 /** The scheme that our connection uses for each scheme of the core node. */
 const schemes: Readonly<Record<string, string>> = {
@@ -66,9 +67,11 @@ export function contradiction(shown: string): HomieError {
 /** Returns the address as it may be shown; undefined if nothing in it comes from an environment variable. */
 function shownAddress(typed: TypedFields | undefined, scheme: string): string | undefined {
   if (typed === undefined) return `${scheme}//\${…}`;
-  const [url, host, port] = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
+  const parts = ['url', 'broker', 'port'].map((name) => asText(typed[name]) ?? '');
+  if (!parts.some(holdsVariable)) return undefined;
+  const [url, host, port] = parts;
   const address = url || (host?.includes('://') ? host : `${scheme}//${host}:${port}`);
-  return holdsVariable(address) ? origin(withoutUser(address)) : undefined;
+  return origin(withoutUser(address));
 }
 
 function isMqttBroker(

@@ -11,10 +11,11 @@ import {
   type SourceContext,
   type SourceSettings,
 } from '../../src/sources/settings';
-import { asText, expandFields, holdsVariable, type Environment } from '../shared/environment';
+import { asText, expandFields, type Environment } from '../shared/environment';
 import type { Request } from '../shared/request';
 import { readSecret } from '../shared/secrets';
 import type { TypedFields } from '../shared/typed-fields';
+import { holdsVariable } from '../shared/variable';
 
 /** The fields of the node's credentials. */
 export interface SourceCredentials {

@@ -5,6 +5,7 @@ import { migrate } from '../../src/settings/migrations';
 import { catalogueOf, nodes, rollout } from '../../src/settings/table';
 import { similarNames } from '../../src/similar';
 import { sentences } from './sentences';
+import { holdsVariable, isVariable } from './variable';
 
 /** Returns a function that looks up the texts of a node by key, in the language of the editor. */
 function texts(type) {
@@ -15,11 +16,6 @@ const t = texts('homie-broker');
 
 function trimmed(value) {
   return String(value ?? '').trim();
-}
-
-/** Returns whether a text contains an environment variable, whose value Node-RED inserts only when the flow starts. */
-function holdsVariable(text) {
-  return /\$\{[^{}]+\}/.test(text);
 }
 
 /** Returns a setting of a node, and the texts of its section. */
@@ -42,7 +38,7 @@ function validators(type) {
       // The editor accepts a sentence only from a function with two parameters.
       return function (value, _options) {
         const text = trimmed(value);
-        if (text === '' || holdsVariable(text) || setting.read(text) !== undefined) return true;
+        if (text === '' || holdsVariable(String(value)) || setting.read(text) !== undefined) return true;
         return own('label.' + name) + ': ' + t('validate.' + kind, { least, most, words: choices.join(', ') });
       };
     },
@@ -59,7 +55,7 @@ function validators(type) {
         const text = trimmed(value);
         const say = (sentence) => own('label.device') + ': ' + sentence;
         if (text === '') return say(needed());
-        if (holdsVariable(text)) return true;
+        if (holdsVariable(String(value))) return true;
         if (kind === 'msg') return RED.utils.validatePropertyExpression(text) || say(t('validate.expression'));
         const each = text.split(',').every((name) => isDeviceIdOrPattern(name.trim()));
         return kind !== 'str' || each || say(t('validate.devices'));
@@ -163,4 +159,14 @@ function showExpiry(type) {
  */
 window.homieTested = window.homieTested ?? {};
 
-window.homieDialogs = { texts, sentences, similarNames, validators, describe, showUsual, showSections, showExpiry };
+window.homieDialogs = {
+  texts,
+  sentences,
+  similarNames,
+  validators,
+  isVariable,
+  describe,
+  showUsual,
+  showSections,
+  showExpiry,
+};

@@ -50,14 +50,6 @@ export function expandFields(
 }
 
 /**
- * Returns whether a typed text contains an environment variable. `$(NAME)` is the older form, which Node-RED also
- * expands.
- */
-export function holdsVariable(typed: string): boolean {
-  return /\$[{(]/.test(typed);
-}
-
-/**
  * Returns a value as text; undefined if it does not fit in a text field. Variables of a flow may also be numbers and
  * booleans.
  */

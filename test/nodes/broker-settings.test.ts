@@ -266,12 +266,14 @@ describe('The value of an environment variable', () => {
             return environment[whole?.[1] ?? whole?.[2] ?? ''] ?? text;
           };
           const put = (text: string): string =>
-            names.reduce((all, name) => all.replaceAll(`\${${name}}`, environment[name] ?? ''), deployed(text));
+            names.reduce((all, name) => all.replaceAll(`\${${name}}`, environment[name] ?? ''), text);
           const shown = how === 'unknown' ? undefined : given;
           const real =
             how === 'typed'
               ? given
               : Object.fromEntries(Object.entries(given).map(([name, text]) => [name, deployed(text)]));
+          const [url, server, port] = [node.url, node.broker, node.port].map(deployed);
+          const brokerUrl = url || (server?.includes('://') ? server : `mqtt://${server}:${port}`);
           const texts: string[] = [];
           try {
             const settings = readBrokerSettings({
@@ -279,18 +281,12 @@ describe('The value of an environment variable', () => {
               typed: shown,
               credentials: {},
               environment: (name) => environment[name],
-              getNode: () => ({
-                brokerurl: put(
-                  node.url || (node.broker.includes('://') ? node.broker : `mqtt://${node.broker}:${node.port}`),
-                ),
-                options: {},
-                usetls: true,
-              }),
+              getNode: () => ({ brokerurl: put(brokerUrl), options: {}, usetls: true }),
               getTyped: () => (shown === undefined ? undefined : node),
             });
             counts.taken += 1;
-            const url = settings.shownUrl ?? shownUrl(settings.url);
-            texts.push(url, settings.shownBaseTopic ?? settings.baseTopic);
+            const named = settings.shownUrl ?? shownUrl(settings.url);
+            texts.push(named, settings.shownBaseTopic ?? settings.baseTopic);
             const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${settings.url}`), { code: 'ENOTFOUND' });
             const end = {
               opened: false,
@@ -300,7 +296,7 @@ describe('The value of an environment variable', () => {
               secure: false,
               websocket: false,
             } as const;
-            for (const each of [explain({ ...end, url, error }), explain({ ...end, url })])
+            for (const each of [explain({ ...end, url: named, error }), explain({ ...end, url: named })])
               texts.push(each.message, each.hint);
           } catch (error) {
             assert.ok(error instanceof HomieError);

@@ -127,7 +127,9 @@ for (const [type, own, table] of [
       const textual = Object.entries(defaults).flatMap(([name, property]) => (property.validate ? [name] : []));
       assert.ok(textual.length >= 10);
       for (const name of textual.filter((each) => each !== 'settingsVersion')) {
-        for (const value of ['${NAME}', 'a, ${NAME}']) assert.equal(validate(name, value), true, `${name} ${value}`);
+        for (const value of ['${NAME}', '$(NAME)', 'a, ${NAME}']) {
+          assert.equal(validate(name, value), true, `${name} ${value}`);
+        }
       }
     });
 
@@ -197,7 +199,9 @@ describe('a new homie-devices in the editor', () => {
   });
 
   it('keeps an environment variable in every field', () => {
-    for (const name of ['device', 'state']) assert.equal(validate(name, '${NAME}'), true, name);
+    for (const name of ['device', 'state']) {
+      for (const value of ['${NAME}', '$(NAME)']) assert.equal(validate(name, value), true, `${name} ${value}`);
+    }
   });
 
   it('has a label, a hint and help for each of its settings', () => {
@@ -242,9 +246,17 @@ describe('a new homie-broker in the editor', () => {
   it('keeps an environment variable in every field', () => {
     const { validate } = editorFiles('homie-broker');
     for (const name of ['host', 'port', 'keepalive', 'baseTopic']) {
-      assert.equal(validate(name, '${NAME}'), true, name);
+      for (const value of ['${NAME}', '$(NAME)']) assert.equal(validate(name, value), true, `${name} ${value}`);
     }
     assert.equal(validate('host', '${SCHEME}://${HOST}'), true);
     assert.equal(validate('baseTopic', 'homie/${SITE}/'), true);
+    assert.equal(validate('baseTopic', '${SITE}/homie/'), true);
+  });
+
+  it('refuses a base topic that no broker takes', () => {
+    const { validate } = editorFiles('homie-broker');
+    for (const value of ['$', '$SYS/', '$(SITE)/', 'homie/#', '${SITE}/+']) {
+      assert.match(String(validate('baseTopic', value)), /\.$/, value);
+    }
   });
 });
