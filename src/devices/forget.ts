@@ -1,6 +1,6 @@
 /** Clears the retained topics of a device that is gone. */
 import { randomUUID } from 'node:crypto';
-import { HomieError } from '../errors';
+import { asHomieError, HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { deviceUnknown } from '../homie/presence';
@@ -92,8 +92,8 @@ function isForgettable(state: string): boolean {
   return state === 'lost' || state === 'disconnected';
 }
 
-function explain(error: unknown, broker: HomieBroker, id: string): HomieError {
-  if (!(error instanceof HomieError)) return new HomieError('UNEXPECTED', undefined, { cause: error });
+function explain(thrown: unknown, broker: HomieBroker, id: string): HomieError {
+  const error = asHomieError(thrown);
   switch (error.code) {
     case 'PUBLISH_DENIED':
     case 'PUBLISH_REFUSED':

@@ -3,9 +3,7 @@ import type { Summary } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { jobCommands, type JobCommand, type Target } from './job-commands';
 import type { Queue } from './queue';
-import type { Remaking } from './request';
-import type { Answer } from './request';
-import type { Origin } from './request';
+import type { Answer, Origin, Remaking } from './request';
 import type { Idle } from './summaries';
 import type { Work } from './work';
 

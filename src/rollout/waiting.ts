@@ -1,5 +1,4 @@
-import type { Update } from '../update/update';
-import { isFinal } from '../update/update';
+import { isFinal, type Update } from '../update/update';
 import type { Why } from '../update/why';
 import type { Canaries } from './canaries';
 import type { JobContext } from './job-device';

@@ -1,8 +1,18 @@
 import { MAX_DEVICES } from '../../homie/device';
 import { setNewest } from '../../set-newest';
-import { type Update } from '../../update/update';
-import type { DeviceHistory, Held, ImageRecord, ImageStop, Remembered } from './history-record';
-import { heldBack, isHeld, isImage, isRemembered, isStop } from './history-record';
+import type { Update } from '../../update/update';
+import {
+  heldBack,
+  isHeld,
+  isImage,
+  isRemembered,
+  isStop,
+  type DeviceHistory,
+  type Held,
+  type ImageRecord,
+  type ImageStop,
+  type Remembered,
+} from './history-record';
 
 /** Limits of the history. Beyond them, what was used longest ago is forgotten first. */
 const MAX_IMAGES = 20;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ErrorCode } from '../../../src/errors';
-import { HomieError } from '../../../src/errors';
+import { HomieError, type ErrorCode } from '../../../src/errors';
 import { reportError, type State, type Update } from '../../../src/update/update';
 import { History } from '../../../src/rollout/store/history';
 import { type DeviceHistory } from '../../../src/rollout/store/history-record';
