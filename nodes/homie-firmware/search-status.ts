@@ -1,6 +1,7 @@
 import type { NodeStatus } from 'node-red';
 import type { SearchReport } from '../../src/sources/report';
 import { words } from '../../src/texts/en-US.json';
+import { nameAndVersion } from '../../src/update/firmware-name';
 
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000];
 
@@ -14,8 +15,7 @@ export function searchStatus({ chosen, counts }: SearchReport, age: number): Nod
   const [first] = chosen;
   if (first === undefined) return { fill, shape: 'ring', text: words.none };
   const more = counts.chosen > 1 ? ` +${counts.chosen - 1}` : '';
-  const firmware = `${first.name ?? ''} ${first.version ?? ''}`.trim();
-  return { fill, shape: 'dot', text: `${firmware}${more} · ${ageText(age)}` };
+  return { fill, shape: 'dot', text: `${nameAndVersion(first)}${more} · ${ageText(age)}` };
 }
 
 function ageText(age: number): string {

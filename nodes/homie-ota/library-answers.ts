@@ -3,6 +3,7 @@ import type { HomieBroker } from '../../src/homie/broker';
 import type { Library, Offered } from '../../src/library/library';
 import type { StoredImage } from '../../src/library/stored-image';
 import { plainText } from '../../src/plain-text';
+import { versionOrChecksum } from '../../src/update/firmware-name';
 import { offeredFirmware, type OfferedFirmware } from '../shared/offered-firmware';
 
 /** The answer to `offer` and `withdraw`. */
@@ -38,6 +39,6 @@ function nameOf(image: StoredImage): string {
   return `${plainText(image.name)} ${versionOf(image)}`;
 }
 
-function versionOf({ version, md5 }: StoredImage): string {
-  return plainText(version ?? md5);
+function versionOf(image: StoredImage): string {
+  return plainText(versionOrChecksum(image));
 }

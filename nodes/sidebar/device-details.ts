@@ -4,11 +4,10 @@ import { HomieError, saysOf } from '../../src/errors';
 import type { Attribute, Device } from '../../src/homie/device';
 import { deviceUnknown } from '../../src/homie/presence';
 import { checkDeviceId } from '../../src/homie/topics';
-import type { StoredImage } from '../../src/library/stored-image';
 import { plainText } from '../../src/plain-text';
 import { endOf } from '../../src/rollout/store/history';
 import type { Remembered } from '../../src/rollout/store/history-record';
-import type { FirmwareName } from '../../src/update/update';
+import { imageName } from '../../src/update/firmware-name';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { DeviceDetails, DeviceFacts, HistoryRow } from './answers';
 import { formFields } from './form-fields';
@@ -48,7 +47,7 @@ function factsOf({ broker, queue }: SidebarJobs, device: Device): DeviceFacts {
     ...(otaEnabled && { ota: otaEnabled.value }),
     ...(queue.library.isExcluded(`${scope}${id}`) && { excluded: true }),
     ...(seenAt !== undefined && { seen: Math.round(Date.now() - performance.now() + seenAt) }),
-    ...('image' in previous && { previous: plainFirmware(firmwareOf(previous.image)) }),
+    ...('image' in previous && { previous: plainFirmware(imageName(previous.image)) }),
   };
 }
 
@@ -72,10 +71,6 @@ function textsOf(device: Device): { [Name in keyof typeof texts]?: string } {
     return fact === undefined ? [] : [[name, plainText(fact.value)] as const];
   });
   return Object.fromEntries(published);
-}
-
-function firmwareOf({ name, version, md5: checksum, size }: StoredImage): FirmwareName {
-  return { name, ...(version !== undefined && { version }), checksum, size };
 }
 
 function historyRow(result: Remembered): HistoryRow {

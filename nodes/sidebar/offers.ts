@@ -5,6 +5,7 @@ import { Queue } from '../../src/rollout/queue';
 import type { HomieBroker } from '../../src/homie/broker';
 import type { StoredImage } from '../../src/library/stored-image';
 import { tally } from '../../src/tally';
+import { versionOrChecksum } from '../../src/update/firmware-name';
 import { offeredFirmware, type OfferedFirmware } from '../shared/offered-firmware';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { OfferAnswer, OfferCard } from './answers';
@@ -47,7 +48,7 @@ export async function offer(jobs: SidebarJobs, bytes: Buffer, replace: boolean):
   return {
     offered: instead === undefined,
     offer: described(image),
-    ...(instead && { instead: plainText(instead.version ?? instead.md5) }),
+    ...(instead && { instead: plainText(versionOrChecksum(instead)) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { checkImages, type ImageCheck } from '../../src/rollout/check-images';
 import { allowAgain } from '../../src/rollout/held-back';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
 import { phrase } from '../../src/texts/text';
+import { versionOrChecksum } from '../../src/update/firmware-name';
 import type { SidebarJobs } from '../shared/sidebar-jobs';
 import type { PlannedDevice, PlanRequest } from './answers';
 import { nameOf, plainFirmware } from './planned-device';
@@ -103,13 +104,13 @@ function withOther(jobs: SidebarJobs, { groups }: ByImage, checksum: string | un
   if (checksum === undefined) return [];
   return groups
     .filter(({ image }) => image.md5 !== checksum)
-    .flatMap(({ image: { md5, version = md5 }, devices }) =>
+    .flatMap(({ image, devices }) =>
       devices.map((id) => ({
         id,
         ...nameOf(jobs.broker, id),
         included: false,
         verdict: 'other_image',
-        says: [phrase('plan.otherImage', { version })],
+        says: [phrase('plan.otherImage', { version: versionOrChecksum(image) })],
       })),
     );
 }

@@ -1,4 +1,5 @@
 import type { Device } from '../homie/device';
+import { imageName } from '../update/firmware-name';
 import { updateAvailable, type DeviceChange } from './change';
 import type { DeviceUpdates } from './device-updates';
 
@@ -17,15 +18,13 @@ export class NewUpdates {
     const offer = this.#updates.offerOf(device);
     if (offer === undefined) return [];
     const { state, image } = offer;
-    const { md5: checksum, name, version } = image;
-    const isNew = this.#told.get(device) !== checksum;
+    const isNew = this.#told.get(device) !== image.md5;
     // An update that the user went back from, or did not want, is known to the user, even when it is allowed again.
     if (state === 'up_to_date' || state === 'newer_installed') this.#told.delete(device);
-    else this.#told.set(device, checksum);
+    else this.#told.set(device, image.md5);
     if (state !== 'available' || !isNew) return [];
     const installed = device.fwVersion?.value;
-    const offered = { name, checksum, ...(version !== undefined && { version }) };
-    return [updateAvailable(device.id, { installed, image: offered })];
+    return [updateAvailable(device.id, { installed, image: imageName(image) })];
   }
 
   /** Forgets what was reported for a device. */

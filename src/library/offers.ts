@@ -2,6 +2,7 @@
 import { HomieError } from '../errors';
 import { compareVersions } from '../firmware/version';
 import { setNewest } from '../set-newest';
+import { versionOrChecksum } from '../update/firmware-name';
 import { isForSame, isMd5, type StoredImage } from './stored-image';
 
 /** Maximum number of images on offer; the oldest is withdrawn first. */
@@ -25,7 +26,7 @@ export function replaces(image: StoredImage, present: StoredImage): boolean {
   const order = compareVersions(image.version, present.version);
   if (order !== undefined) return order >= 0;
   if (image.version === undefined && present.version === undefined) return true;
-  const [version, offered] = [image.version ?? image.md5, present.version ?? present.md5];
+  const [version, offered] = [versionOrChecksum(image), versionOrChecksum(present)];
   throw new HomieError('VERSION_UNCLEAR.offer', { name: image.name, version, offered });
 }
 

@@ -3,6 +3,7 @@ import { HomieError } from '../errors';
 import type { FirmwareInfo } from '../firmware/inspect';
 import type { ImageFacts } from '../ota/image';
 import { phrase, type Value } from '../texts/text';
+import { versionOrChecksum } from '../update/firmware-name';
 
 /** An image as plain data. `size` and `flashSize` are in bytes. */
 export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family' | 'size' | 'version'> {
@@ -42,8 +43,9 @@ export function isBuiltFor(one: StoredImage, other: StoredImage): boolean {
 }
 
 /** Returns the version, chip and flash size of an image, for a text. */
-export function imageText({ version, md5, chip, flashSize }: StoredImage): Value {
-  return phrase('imageFor', { version: version ?? md5, chip, flash: flash(flashSize) });
+export function imageText(image: StoredImage): Value {
+  const { chip, flashSize } = image;
+  return phrase('imageFor', { version: versionOrChecksum(image), chip, flash: flash(flashSize) });
 }
 
 /** Returns a flash size with its unit, for a text. */

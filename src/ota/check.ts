@@ -11,6 +11,7 @@ import { incomplete, isReady, neverSeen } from '../homie/presence';
 import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import { findRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
+import { imageName, nameAndVersion } from '../update/firmware-name';
 import type { FirmwareName } from '../update/update';
 import { plainText } from '../plain-text';
 import { inEnglish, phrase, type Value } from '../texts/text';
@@ -83,8 +84,7 @@ export async function check(
   );
   const isNamed = new Set(namedDevices(choice)).size === ids.length && ids.length <= SEARCHED_DEVICES;
   const devices = isNamed ? await withRetainedFirmware(broker, checked, signal) : checked;
-  const { name, version, md5: checksum, size } = firmware.info;
-  return { counts, to: { checksum, size, ...(name && { name }), ...(version && { version }) }, devices };
+  return { counts, to: imageName(firmware.info), devices };
 }
 
 function excluded(broker: HomieBroker, id: string): DeviceCheck {
@@ -169,7 +169,7 @@ async function checkDevice(
 
 const skipped = { up_to_date: 'runsImage', older: 'runsNewer', ota_disabled: 'otaDisabled' } as const;
 
-function describe({ state, fwName, fwVersion }: Device): string {
-  const firmware = fwName === undefined ? '' : `, ${fwName.value} ${fwVersion?.value ?? ''}`.trimEnd();
-  return plainText(`${state?.value ?? 'unknown'}${firmware}`);
+function describe(device: Device): string {
+  const firmware = nameAndVersion(runningFirmware(device));
+  return plainText([device.state?.value ?? 'unknown', firmware].filter(Boolean).join(', '));
 }

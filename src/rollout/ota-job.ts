@@ -4,6 +4,7 @@ import type { Device } from '../homie/device';
 import { decidableAt, incomplete, isReady, lacking } from '../homie/presence';
 import { namedDevices, type DeviceChoice } from '../homie/select';
 import { inEnglish, phrase } from '../texts/text';
+import { imageName } from '../update/firmware-name';
 import type { Outcome, Update } from '../update/update';
 import { decide } from '../ota/decide';
 import { bringFirmware } from '../ota/exchange';
@@ -91,15 +92,12 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   #isStopped = false;
 
   constructor(known: Known & { readonly firmware: JobImage }, continuous: boolean, author: Author | undefined) {
-    const { name, version, md5: checksum, size } = known.firmware.info;
+    const { name, md5: checksum, size } = known.firmware.info;
     super({ ...known, continuous, author, firmwareName: name });
     this.#known = known;
     this.#checksum = checksum;
     this.#meaning = new Set([checksum]);
-    this.initial = {
-      total: size,
-      to: { checksum, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
-    };
+    this.initial = { total: size, to: imageName(known.firmware.info) };
   }
 
   override async select(signal: AbortSignal): Promise<readonly string[]> {

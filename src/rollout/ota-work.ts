@@ -4,6 +4,7 @@ import type { DeviceChoice } from '../homie/select';
 import { check, type CheckSummary } from '../ota/check';
 import { otaDefaults, type OtaSettings } from '../ota/settings';
 import { isImageOrigin, type ImageOrigin } from '../library/choose';
+import { imageName } from '../update/firmware-name';
 import type { Clock } from './clock';
 import type { ReadAgain } from './job-image';
 import { heldBecause, exclusionApplies, stoppedBecause } from './held-back';
@@ -33,7 +34,7 @@ export interface OtaWorkContext extends WorkContext {
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkContext): Work {
   const { choice, settings, rollout, origin } = wish;
   const { broker, history, author, store, clock } = around;
-  const { md5, name, version, size } = firmware.info;
+  const { md5, name } = firmware.info;
   const readAgain = rollout.persist ? reader(md5, store) : undefined;
   const { library } = Queue.of(broker);
   const input = {
@@ -52,7 +53,7 @@ export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkContex
     identity: md5,
     ...(name !== undefined && { subject: name }),
     forAll: 'runningThisFirmware' in choice,
-    to: { checksum: md5, size, ...(name !== undefined && { name }), ...(version !== undefined && { version }) },
+    to: imageName(firmware.info),
     ...(author && { by: nameOf(author) }),
     isRollback: origin === 'previous',
     wish,

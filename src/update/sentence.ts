@@ -1,6 +1,7 @@
 /** Puts updates into words: a sentence, and a word or two for a status. */
 import { plainText } from '../plain-text';
 import { words } from '../texts/en-US.json';
+import { nameAndVersion } from './firmware-name';
 import type { ConfigReport, FirmwareName, Phase, Reason, State, Update } from './update';
 
 /** How many unknown keys or devices a sentence names at most. */
@@ -89,8 +90,7 @@ export function fromTo(from: FirmwareName, to: FirmwareName): string {
 
 /** Returns a firmware in words: its name and version, as far as they are known, or its checksum. */
 export function named({ name, version, checksum }: FirmwareName): string {
-  const known = [name, version].filter((part) => part !== undefined);
-  return known.length === 0 ? `the image ${checksum ?? ''}`.trim() : plainText(known.join(' '));
+  return plainText(nameAndVersion({ name, version })) || `the image ${checksum ?? ''}`.trim();
 }
 
 /** Returns one sentence about the devices of a job, for a notification. */

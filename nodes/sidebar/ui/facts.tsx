@@ -1,6 +1,7 @@
 /** What a device has published about itself. */
 import type { ComponentChildren } from 'preact';
 import type { TableRow } from '../../../src/devices/table';
+import { versionOrChecksum } from '../../../src/update/firmware-name';
 import type { DeviceFacts } from '../answers';
 import { actionsFor } from './actions';
 import { Button, useTick } from './parts';
@@ -33,7 +34,7 @@ function FirmwareFacts({ facts, row }: FactsInput) {
       <Fact name="firmware">{firmware}</Fact>
       <Fact name="version">{version}</Fact>
       <Fact name="checksum">{checksum !== undefined && <Checksum checksum={checksum} />}</Fact>
-      <Fact name="previous">{previous && (previous.version ?? previous.checksum)}</Fact>
+      <Fact name="previous">{previous && versionOrChecksum(previous)}</Fact>
       <Fact name="ota">{ota !== undefined && <Ota isOn={ota} row={row} />}</Fact>
       <Fact name="updates">{t(facts.excluded === true ? 'device.excluded' : 'device.included')}</Fact>
       <Fact name="implementation">{implementation}</Fact>

@@ -1,4 +1,5 @@
 /** What to do while there are no devices to show. */
+import { nameAndVersion } from '../../../src/update/firmware-name';
 import { deploy, mayDeploy, openSettings, type BrokerNode, type TestedDevice } from './editor';
 import type { FeedState } from './feed';
 import { Button, Icon, useTick } from './parts';
@@ -78,7 +79,7 @@ function Tested({ devices }: { readonly devices: readonly TestedDevice[] }) {
             <span class="homie-ellipsis" title={name === id ? id : `${name} (${id})`}>
               {name}
             </span>
-            <span class="homie-muted homie-ellipsis" title={[firmware, version].filter(Boolean).join(' ')}>
+            <span class="homie-muted homie-ellipsis" title={nameAndVersion({ name: firmware, version })}>
               {[known(`state.${state}`), firmware, version].filter(Boolean).join(' ')}
             </span>
           </li>

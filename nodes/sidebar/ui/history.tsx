@@ -1,6 +1,8 @@
 /** What was done to a device, newest first. */
+import { nameAndVersion, versionOrChecksum } from '../../../src/update/firmware-name';
 import type { FirmwareName } from '../../../src/update/update';
 import type { HistoryRow } from '../answers';
+import { SHORT } from './job-texts';
 import { Icon, useTick } from './parts';
 import { endedStatus } from './row-status';
 import { ago, duration, exact, sentences, t } from './texts';
@@ -52,9 +54,9 @@ function fromTo(from: FirmwareName, to: FirmwareName = {}): string {
 }
 
 function nameOf(firmware: FirmwareName): string {
-  return [firmware.name, versionOf(firmware)].filter(Boolean).join(' ');
+  return nameAndVersion({ name: firmware.name, version: versionOf(firmware) });
 }
 
 function versionOf({ version, checksum }: FirmwareName): string {
-  return version ?? checksum?.slice(0, 7) ?? '';
+  return versionOrChecksum({ version, checksum: checksum?.slice(0, SHORT) });
 }

@@ -1,6 +1,7 @@
 /** What the cards of jobs say. */
 import type { JobAction, JobCard } from '../../../src/rollout/job-card';
 import type { TableRow } from '../../../src/devices/table';
+import { nameAndVersion } from '../../../src/update/firmware-name';
 import type { PlanRequest } from '../answers';
 import { isFailure } from './arrange';
 import { whyText } from './row-status';
@@ -36,6 +37,9 @@ function changeOf({ change, to, paths = [] }: JobCard): string {
   return t('job.paths', { paths: more > 0 ? t('job.more', { paths: named, number: localNumber(more) }) : named });
 }
 
+/** How many digits of a checksum name a firmware. */
+export const SHORT = 7;
+
 interface Firmware {
   readonly name?: string | undefined;
   readonly version?: string | undefined;
@@ -44,8 +48,7 @@ interface Firmware {
 
 /** Returns a firmware by its name and version, or else by its checksum. */
 export function firmwareOf({ name, version, checksum = '' }: Firmware): string {
-  const known = [name, version].filter(Boolean).join(' ');
-  return known === '' ? t('job.firmware', { checksum: checksum.slice(0, 7) }).trim() : known;
+  return nameAndVersion({ name, version }) || t('job.firmware', { checksum: checksum.slice(0, SHORT) }).trim();
 }
 
 type Tone = 'good' | 'bad' | 'busy' | undefined;
