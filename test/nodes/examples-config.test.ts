@@ -18,7 +18,7 @@ describe('an example of configurations', () => {
     const name = '5 - Move all devices to another Wi-Fi network';
     const password = 'c0rrect-h0rse';
     const env = { NEW_SSID: 'upstairs', NEW_PASSWORD: password };
-    const quick = { 'all devices': { soak: '1', reboot: '3' } };
+    const quick = { 'move all': { soak: '1', reboot: '3' } };
     /** Options of devices that use the old network, and have the new one in reach. */
     const old = {
       anyNetwork: true,
@@ -125,7 +125,7 @@ describe('an example of configurations', () => {
       });
       await device.restart();
 
-      stage.press('what would change');
+      stage.press('check');
       const check = await stage.shown('summary').first();
       assert.match(JSON.stringify(payload(check, 'devices')), /"path":"settings\.greeting"/);
       assert.equal(device.patches.length, 0);
@@ -170,7 +170,7 @@ describe('an example of configurations', () => {
     });
 
     it('brings back settings whose name every object has, too', () => {
-      const differs = functionOf(name, 'what differs', 'msg');
+      const differs = functionOf(name, 'build patch', 'msg');
       const patch = (now: string, then: string): unknown => {
         const [from, to]: unknown[] = [now, then].map((each) => JSON.parse(`{"settings":${each}}`));
         const kept = { device: 'my-light', config: to };
@@ -186,8 +186,8 @@ describe('an example of configurations', () => {
 
     it('never leaves its folder, whatever a device is called', () => {
       const env = { get: () => '/backups' };
-      const write = functionOf(name, 'to its file', 'msg', 'env', 'path');
-      const read = functionOf(name, 'from its file', 'msg', 'env', 'path');
+      const write = functionOf(name, 'build file', 'msg', 'env', 'path');
+      const read = functionOf(name, 'name file', 'msg', 'env', 'path');
       for (const device of ['..', '../x', '/etc/passwd', 'a\\b', 'c:d', 'nul\0', '.hidden', '%2e%2e']) {
         for (const made of [write, read]) {
           const filename = String(

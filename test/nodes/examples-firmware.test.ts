@@ -30,7 +30,7 @@ describe('an example that finds firmware', () => {
     beforeEach(() => writeFile(stage.file('firmware.bin'), next));
 
     const play = (settings: object = {}): Promise<void> =>
-      stage.play(name, { nodes: { 'all devices': { soak: '0', window: '', ...settings } } });
+      stage.play(name, { nodes: { 'update all': { soak: '0', window: '', ...settings } } });
     const notified = (pattern: RegExp) => stage.shown('notify me').first(text(pattern));
 
     it('is made of eight nodes without a function', () => {
@@ -47,7 +47,7 @@ describe('an example that finds firmware', () => {
       const lights = [await stage.device('a'), await stage.device('b')];
       const socket = await stage.device('c', { image: plug });
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await Promise.all([...lights, socket].map((device) => stage.updated(device.id)));
       for (const light of lights) assert.deepEqual(light.image, next);
       assert.deepEqual(socket.image, nextPlug);
@@ -58,7 +58,7 @@ describe('an example that finds firmware', () => {
     it('sends nothing by day, and says in a check what the night would bring', async () => {
       const lights = [await stage.device('a'), await stage.device('b')];
       await play({ window: closedWindow() });
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await stage.waiting('a', 'window');
       stage.press('check');
       await notified(/^2 devices: 2 update\. There is no way back/);
@@ -71,7 +71,7 @@ describe('an example that finds firmware', () => {
       const light = await stage.device('a');
       const socket = await stage.device('c', { image: plug });
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       const told = await notified(/^Found my-plug 1\.10\.0 in .*; refused: 2\.$/);
       assert.deepEqual(
         [0, 1].map((index) => payload(told, `refused.${index}.error.code`)),
@@ -86,11 +86,11 @@ describe('an example that finds firmware', () => {
       for (const file of ['firmware.bin', 'twin.bin']) await utimes(stage.file(file), 1_700_000_000, 1_700_000_000);
       const light = await stage.device('a');
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       assert.equal(payload(await notified(/refused: 2/), 'refused.0.error.code'), 'VERSION_UNCLEAR');
       assert.deepEqual(sent([light]), [0]);
       await writeFile(stage.file('twin.bin'), next);
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await stage.updated('a');
       assert.deepEqual(light.image, next);
     });
@@ -102,7 +102,7 @@ describe('an example that finds firmware', () => {
       await symlink(stage.file('firmware.bin'), stage.file('link.bin'));
       const light = await stage.device('a');
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await stage.updated('a');
       const { messages } = stage.shown('notify me');
       assert.equal(messages.length, 1);
@@ -115,11 +115,11 @@ describe('an example that finds firmware', () => {
     it('reports a folder that is empty, or that is not there', async () => {
       await rm(stage.file('firmware.bin'));
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       const empty = await stage.shown('notify me').first();
       assert.equal(payload(empty, 'counts.found'), 0);
       await rm(stage.folder, { recursive: true });
-      stage.press('every night');
+      stage.press('every night at 1:00');
       const gone = await stage.shown('notify me').nth(2);
       assert.match(String(payload(gone, 'error.code')), /^SOURCE_|^FOLDER_/);
     });
@@ -128,15 +128,15 @@ describe('an example that finds firmware', () => {
       const bad = await stage.device('a', { misbehaviour: { comesBackWith: running } });
       const good = await stage.device('b');
       await play();
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await notified(/Too many devices failed, so no more devices are started\./);
       assert.deepEqual(sent([bad, good]), [1, 0]);
-      stage.press('every night');
+      stage.press('every night at 1:00');
       await stage.shown('notify me').nth(2);
       assert.deepEqual(sent([bad, good]), [1, 0]);
 
       bad.misbehaviour = {};
-      stage.send('homie-ota', 'all devices', { action: 'retry' });
+      stage.send('homie-ota', 'update all', { action: 'retry' });
       await Promise.all([stage.updated('a'), stage.updated('b')]);
       assert.deepEqual([bad.image, good.image], [next, next]);
     });
@@ -144,7 +144,7 @@ describe('an example that finds firmware', () => {
     it('starts nothing outside of its window', async () => {
       const light = await stage.device('a');
       await play({ window: closedWindow(), expires: '1' });
-      stage.press('every night');
+      stage.press('every night at 1:00');
       const told = await stage.shown('notify me').first(state('timed_out'));
       assert.equal(payload(told, 'devices.0.error.code'), 'WINDOW_CLOSED');
       assert.deepEqual(sent([light]), [0]);
@@ -173,8 +173,8 @@ describe('an example that finds firmware', () => {
       ]);
       const lights = [await stage.device('attic-light'), await stage.device('cellar-light')];
       const current = await stage.device('hall-light', { image: next });
-      const nodes = { releases: { api: server.origin }, 'update all': { soak: '0' } };
-      await stage.play(name, { nodes, credentials: { releases: { token } } });
+      const nodes = { 'find firmware': { api: server.origin }, 'update all': { soak: '0' } };
+      await stage.play(name, { nodes, credentials: { 'find firmware': { token } } });
 
       stage.press('every day');
       await stage.shown('on offer').first(text(/^my-light 1\.1\.0 is on offer for 3 known devices\.$/));
@@ -183,8 +183,8 @@ describe('an example that finds firmware', () => {
           .requests('/repos/owner/name/releases')
           .every(({ headers }) => headers.authorization === `Bearer ${token}`),
       );
-      stage.press('which devices?');
-      const { payload: list } = await stage.shown('update available').first();
+      stage.press('list updates');
+      const { payload: list } = await stage.shown('updates').first();
       assert.deepEqual(list, [
         { device: 'attic-light', installed: '1.0.0', offered: '1.1.0' },
         { device: 'cellar-light', installed: '1.0.0', offered: '1.1.0' },
@@ -194,8 +194,8 @@ describe('an example that finds firmware', () => {
       stage.press('update');
       await stage.shown('summary').first(text(/^3 devices: .*2 updated \(attic-light, cellar-light\)/));
       for (const light of lights) assert.deepEqual(light.image, next);
-      stage.press('which devices?');
-      assert.deepEqual((await stage.shown('update available').nth(2)).payload, []);
+      stage.press('list updates');
+      assert.deepEqual((await stage.shown('updates').nth(2)).payload, []);
       assert.deepEqual(sent([...lights, current]), [1, 1, 0]);
       assert.ok(!stage.everything().includes(token));
     });
@@ -203,7 +203,10 @@ describe('an example that finds firmware', () => {
     it('says why the releases cannot be read, and offers nothing', async () => {
       await stage.device('attic-light');
       server.status('/repos/owner/name/releases', 401);
-      await stage.play(name, { nodes: { releases: { api: server.origin } }, credentials: { releases: { token } } });
+      await stage.play(name, {
+        nodes: { 'find firmware': { api: server.origin } },
+        credentials: { 'find firmware': { token } },
+      });
       stage.press('every day');
       const told = await stage.shown('report').first();
       assert.match(String(payload(told, 'error.hint')), /token/i);

@@ -23,7 +23,7 @@ describe('the example Health check after the canary', () => {
   afterEach(() => stage.close());
 
   const play = (settings: object): Promise<void> =>
-    stage.play(name, { env: { BASE_TOPIC: stage.baseTopic }, nodes: { 'all devices': { order: 'id', ...settings } } });
+    stage.play(name, { env: { BASE_TOPIC: stage.baseTopic }, nodes: { 'update all': { order: 'id', ...settings } } });
   const update = async (image: Buffer): Promise<void> => {
     await writeFile(stage.file('firmware.bin'), image);
     stage.press('update');
@@ -47,7 +47,7 @@ describe('the example Health check after the canary', () => {
   it('rolls back a canary that is not well, to the proof that the old image runs, and touches no other device', async () => {
     await prepare();
     const watched = stage.subscribed('a', FREE_MEMORY);
-    stage.send('homie-ota', 'all devices', { payload: leaking, options: { soak: 86_400 } });
+    stage.send('homie-ota', 'update all', { payload: leaking, options: { soak: 86_400 } });
     await watched;
     assert.deepEqual(images(), [leaking, next, next]);
     await hasRun(devices[0], 2);
@@ -88,7 +88,7 @@ describe('the example Health check after the canary', () => {
     const back = await stage.shown('rolled back').first();
     assert.equal(payload(back, 'devices.0.error.code'), 'NOTHING_TO_GO_BACK_TO');
     await stage.shown('summary').first(text(/^Paused: /));
-    stage.send('homie-ota', 'all devices', { action: 'status' });
+    stage.send('homie-ota', 'update all', { action: 'status' });
     await stage.shown('summary').first(state('paused'));
     assert.deepEqual(images(), [leaking, running, running]);
   });

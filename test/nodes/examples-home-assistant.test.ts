@@ -110,7 +110,7 @@ describe(`the example ${example}`, () => {
     await play();
     const notes = `Dims smoothly. ${'💡'.repeat(300)}`;
     const firmware = { name: 'my-light', version: '1.1.0', notes };
-    stage.send('change', 'offer', { payload: next, firmware });
+    stage.send('change', 'set action', { payload: next, firmware });
     const shown = await homeAssistant.shows('kitchen-light', (each) => each.release_summary !== '');
     assert.equal(shown.release_summary, `Dims smoothly. ${'💡'.repeat(240)}`);
   });
@@ -154,7 +154,7 @@ describe(`the example ${example}`, () => {
     await stage.device('hall-light');
     const nodes = readExample(example);
     const devices = nodes.find(({ type }) => type === 'homie-devices');
-    const differences = nodes.find(({ name }) => name === 'differences');
+    const differences = nodes.find(({ name }) => name === 'find changes');
     assert.ok(devices !== undefined && differences !== undefined);
     await play({ more: [{ ...devices, id: 'forget', name: 'forget', wires: [] }] });
     const lists = new Inbox(helper.getNode(differences.id));
@@ -200,7 +200,7 @@ describe(`the example ${example}`, () => {
       set: (name: string, value: unknown) => memory.set(name, value),
     };
     const env = { get: (name: string) => ({ DISCOVERY_PREFIX: 'homeassistant', DEVICE_IDENTIFIER: 'x' })[name] };
-    const run = functionOf(example, 'differences', 'msg', 'flow', 'env');
+    const run = functionOf(example, 'find changes', 'msg', 'flow', 'env');
     const published = (...updates: object[]): { topic: string; payload: string }[] => {
       const firmware = { name: 'my-light', version: '1.1.0', checksum: 'c' };
       return Object(run({ payload: updates.map((update) => ({ id: 'a', firmware, update })) }, flow, env))[0];

@@ -182,7 +182,7 @@ describe('an example of updates', () => {
       await stage.play('7 - Update devices that sleep');
       sensor.prepareToSleep();
       await asleep;
-      await stage.shown('asleep or awake').first(({ payload: said }) => said === 'attic-sensor is sleeping');
+      await stage.shown('device state').first(({ payload: said }) => said === 'attic-sensor is sleeping');
 
       stage.press('update');
       await stage.waiting('attic-sensor', 'offline');
@@ -193,7 +193,7 @@ describe('an example of updates', () => {
       await sensor.wake();
       await stage.shown('result').first(state('succeeded'));
       assert.deepEqual([sensor.image, other.image], [next, running]);
-      await stage.shown('asleep or awake').first(({ payload: said }) => said === 'attic-sensor is ready');
+      await stage.shown('device state').first(({ payload: said }) => said === 'attic-sensor is ready');
     });
 
     it('cancels the waiting', async () => {
@@ -202,7 +202,7 @@ describe('an example of updates', () => {
       await stage.play('7 - Update devices that sleep');
       sensor.prepareToSleep();
       await gone;
-      await stage.shown('asleep or awake').first();
+      await stage.shown('device state').first();
       stage.press('update');
       await stage.waiting('attic-sensor', 'offline');
       stage.press('cancel');
@@ -215,25 +215,25 @@ describe('an example of updates', () => {
     it('lets Catch, Complete and Status each have its say', async () => {
       const device = await stage.device('my-light');
       await stage.play('8 - Handle errors');
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'connected');
+      await stage.shown('status text').first((msg) => statusOf(msg) === 'connected');
 
       stage.press('not a firmware');
       assert.match(String(errorOf(await stage.shown('wrong file').first())), /^my-light|text/);
-      stage.press('nobody');
-      assert.match(String(errorOf(await stage.shown('not reached: try later').first())), /nobody/);
+      stage.press('unknown device');
+      assert.match(String(errorOf(await stage.shown('not reached: retry later').first())), /no-such-device/);
       stage.press('unknown action');
-      assert.match(String(errorOf(await stage.shown('look at it').first())), /"explode"/);
-      assert.deepEqual(stage.shown('ended well').messages, []);
+      assert.match(String(errorOf(await stage.shown('other error').first())), /"explode"/);
+      assert.deepEqual(stage.shown('completed').messages, []);
       assert.equal(device.received.length, 0);
 
       stage.press('update');
-      await stage.shown('ended well').first();
+      await stage.shown('completed').first();
       assert.deepEqual(device.image, next);
-      await stage.shown('below the node').first((msg) => statusOf(msg) === 'updated');
-      const caught = ['wrong file', 'not reached: try later', 'look at it'].map(
+      await stage.shown('status text').first((msg) => statusOf(msg) === 'updated');
+      const caught = ['wrong file', 'not reached: retry later', 'other error'].map(
         (each) => stage.shown(each).messages.length,
       );
-      assert.deepEqual([...caught, stage.shown('ended well').messages.length], [1, 1, 1, 1]);
+      assert.deepEqual([...caught, stage.shown('completed').messages.length], [1, 1, 1, 1]);
     });
   });
 

@@ -143,7 +143,7 @@ for (const name of examples) {
       for (const node of nodes.filter(({ type }) => type === 'debug')) {
         const shown = String(node['complete']);
         if (node['targetType'] === 'msg') assert.match(shown, /(^|\.)(text|message)$|^(payload|filename|_msgid)$/);
-        if (shown === 'payload') assert.match(String(node['name']), /^(notify me|asleep or awake)$/);
+        if (shown === 'payload') assert.match(String(node['name']), /^(notify me|device state)$/);
       }
       const wires = (node: FlowNode): string[][] => (Array.isArray(node['wires']) ? node['wires'] : []);
       const debugs = new Set(nodes.filter(({ type }) => type === 'debug').map(({ id }) => id));
