@@ -55,6 +55,35 @@ const change =
   });
 const failed = (code: string, more: Partial<Verdict> = {}): Step => verdict('failed', { code, ...more });
 
+const hall: Partial<Verdict> = { device: 'hall' };
+/** A message with canaries that are observed for 10 s, that allows one failure. */
+const rollout: Step = (at) => ({
+  kind: 'asked',
+  at,
+  device: '',
+  job: 'job',
+  what: NEW,
+  devices: ['hall', device],
+  named: ['hall', device],
+  attempts: 2,
+  rollout: { canary: 1, soak: 10_000, maxFailures: 1 },
+});
+const away =
+  (which: string): Step =>
+  (at) => ({ kind: 'away', at, device: which });
+/** A transfer, from the gate to the wire, at one time. */
+const transfer: readonly Step[] = [sending, (at) => ({ kind: 'begun', at: at - 1000, device, what: NEW })];
+const held =
+  (isHeld: boolean, isNew = false): Step =>
+  (at) => ({ kind: 'held', at, device: '', job: 'job', isHeld, isNew });
+const unstable: Step = (at) => ({ kind: 'unstable', at, device: '', job: 'job' });
+const hallBoot: Step = (at) => ({ kind: 'boot', at, device: 'hall', checksum: NEW, file: file(1), mac: 'A' });
+const hallSucceeded: Step = verdict('succeeded', hall);
+const hallFailed: Step = failed('STALLED', hall);
+const taken: Step = change('failed', { code: 'NOT_BACK', taken: ['settings.brightness'] });
+const between = (waited: string): Step =>
+  change('canceled', { reason: 'already_sent', taken: ['settings.brightness'], waited });
+
 /** A rollback from `NEW` to `OLD`, from the message to the result. */
 const rolledBack: readonly Step[] = [
   boot(NEW),
@@ -289,6 +318,66 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
       'a device that is not named': run([stopped, askedForAll, sending, begun]),
       'a device that is not named, after another stop': run([stopped, resumed, stopped, askedForAll, sending, begun]),
     },
+  },
+  CANARY: {
+    right: {
+      'the canary itself': run([rollout, ...transfer]),
+      'a further device after the observation': run([
+        rollout,
+        hallBoot,
+        hallSucceeded,
+        ...Array.from({ length: 10 }, () => boot(OLD)),
+        ...transfer,
+      ]),
+      'another canary after the first was away': run([rollout, hallBoot, hallSucceeded, away('hall'), ...transfer]),
+    },
+    wrong: {
+      'a further device while the canary is observed': run([rollout, hallBoot, hallSucceeded, ...transfer]),
+    },
+  },
+  UNSTABLE: {
+    right: {
+      'a canary that was away': run([rollout, hallBoot, hallSucceeded, away('hall'), unstable]),
+      'a canary that has rebooted': run([rollout, hallBoot, hallSucceeded, hallBoot, unstable]),
+    },
+    wrong: { 'a canary that was there all the time': run([rollout, hallBoot, hallSucceeded, unstable]) },
+  },
+  FAILURES: {
+    right: {
+      'what a person resumes': run([rollout, hallFailed, resumed, ...transfer]),
+      'what the gate holds back': run([rollout, hallFailed, sending]),
+    },
+    wrong: { 'what nobody resumes': run([rollout, hallFailed, ...transfer]) },
+  },
+  PAUSED: {
+    right: {
+      'a job that goes on': run([held(true), held(false), ...transfer]),
+      'another job': run([
+        held(true),
+        (at): Seen => ({ kind: 'sending', at, device, job: 'another', what: NEW }),
+        ...transfer.slice(1),
+      ]),
+      'what the gate holds back': run([held(true), sending]),
+    },
+    wrong: {
+      'a paused job': run([held(true), ...transfer]),
+      'a job that was paused long before a restart': run([held(true), boot(OLD), held(false, true), ...transfer]),
+    },
+  },
+  IN_TIME: {
+    right: {
+      'a change of which a step was under way': run([
+        boot(OLD),
+        patch,
+        boot(OLD, 2),
+        change('canceled', { reason: 'already_sent', taken: ['settings.brightness'] }),
+      ]),
+    },
+    wrong: { 'a change that waited between two steps': run([boot(OLD), patch, boot(OLD, 2), between('paused')]) },
+  },
+  TAKEN: {
+    right: { 'what it has booted with': run([boot(OLD), patch, boot(OLD, 2), taken]) },
+    wrong: { 'what it has booted with at no time': run([boot(OLD), patch, boot(OLD), taken]) },
   },
   EXCLUDED: {
     right: {

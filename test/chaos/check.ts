@@ -1,3 +1,4 @@
+import { despiteCanary, despiteFailures, despiteHold, notInTime, notTaken, unstable } from './check-rollout';
 import { meaningOf } from './images';
 import type { Left, RunRecord, Seen, Verdict } from './record';
 
@@ -13,6 +14,12 @@ export const statements = {
   CANCELED: 'nothing of a job is on the wire after it was told to be canceled',
   STOPPED: 'an image that failures have stopped is sent to no further device but by its full id, resume or retry',
   HELD: 'an image that a device was rolled back from is not sent to it again before a retry',
+  CANARY: 'no further device is sent anything while a canary is under observation, even after a restart',
+  UNSTABLE: 'a canary is only said not to have stayed ready if it has rebooted or was away',
+  FAILURES: 'after as many failures as allowed, a job sends nothing more until a person resumes it',
+  PAUSED: 'a job that is paused or stopped sends nothing, not even the next step of a change',
+  IN_TIME: 'a change that waits between two steps is canceled in time',
+  TAKEN: 'what a device is said to have taken, it has booted with',
   EXCLUDED: 'no update is sent to an excluded device but by a message that names it',
   SETTINGS: 'a job sends only to devices, and as often, as its own messages allow',
   LOST: 'no patch leaves a device with a file that it cannot start with, or without the password of its network',
@@ -45,6 +52,12 @@ export function check(record: RunRecord): Violation[] {
     ...all('CANCELED', afterCancel(seen)),
     ...all('STOPPED', despiteStop(seen)),
     ...all('HELD', despiteRollback(seen)),
+    ...all('CANARY', despiteCanary(seen)),
+    ...all('UNSTABLE', unstable(seen)),
+    ...all('FAILURES', despiteFailures(seen)),
+    ...all('PAUSED', despiteHold(seen)),
+    ...all('IN_TIME', notInTime(seen)),
+    ...all('TAKEN', notTaken(seen)),
     ...all('EXCLUDED', despiteExclusion(seen)),
     ...all('SETTINGS', againstSettings(seen)),
     ...devices.flatMap((device) => all('LOST', lost(seen, device))),

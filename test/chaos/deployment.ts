@@ -7,8 +7,11 @@ import { Queue } from '../../src/rollout/queue';
 import type { Answer, Remaking } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
 import type { JobStore } from '../../src/rollout/store/job-store';
+import type { Work } from '../../src/rollout/work';
+import { hasty } from './clock';
 import type { Surroundings } from './ours';
-import { happenings, type ErrandPlan } from './plan';
+import { baseTopicOf, happenings, type ErrandPlan, type Plan } from './plan';
+import type { Seen } from './record';
 import { Witness } from './witness';
 
 /** A connection to the broker, and the requesters that use it. */
@@ -78,7 +81,7 @@ export class Deployment {
     const broker = new HomieBroker({
       url: `mqtt://${HOSTS[index] ?? HOSTS[0]}:${port}`,
       protocolVersion: home.plan.protocolVersion,
-      baseTopic: 'homie/',
+      baseTopic: baseTopicOf(home.plan),
       keepalive: 1,
       connectTimeout: 2000,
       reconnect: home.plan.reconnect,
@@ -91,7 +94,13 @@ export class Deployment {
     const around = { broker, history: store.history, store };
     const suffix = index === 0 ? '' : ` ${index + 1}`;
     const requester = (node: string, remake: Remaking['remake']): Requester =>
-      new Requester({ queue, node: `${node}${suffix}`, store, remake, goOn: this.#tell.goOn });
+      new Requester({
+        queue,
+        node: `${node}${suffix}`,
+        store,
+        remake: async (...stored) => inHaste(await remake(...stored), home.plan),
+        goOn: this.#tell.goOn,
+      });
     const requesters = {
       update: requester('ota', (work, bytes) => otaWorkAgain(work, bytes, around)),
       set: requester('config', async (work) => configWorkAgain(work, around)),
@@ -104,6 +113,8 @@ export class Deployment {
 
   #hear(job: Job, identity: string): void {
     const { home, see, moments } = this.#around;
+    const tell = (seen: Seen): void => void (this.isAlive && see(seen));
+    followHolds(job, tell);
     const witness = new Witness(
       identity,
       (seen) => {
@@ -120,8 +131,12 @@ export class Deployment {
       witness.progress(update);
       this.#tell.changed();
     });
-    job.on('result', (update) => witness.result(update));
-    job.on('idle', ({ state }) => {
+    job.on('result', (update) => {
+      witness.result(update);
+      if (this.isAlive && isObserved(job, update.device)) moments.tell('our observing', home.indexOf(update.device));
+    });
+    job.on('idle', ({ state, error }) => {
+      if (error?.code === 'CANARY_UNSTABLE') tell({ kind: 'unstable', at: performance.now(), device: '', job: job.id });
       if (state === 'stopped' && job.halted === 'stopped' && this.isAlive) {
         witness.stopped();
         moments.tell('our stopped');
@@ -130,6 +145,26 @@ export class Deployment {
     });
     this.#tell.changed();
   }
+}
+
+/** Returns whether a device has become a canary that is under observation. */
+function isObserved(job: Job, device: string): boolean {
+  return job.state().plan.soaking.includes(device);
+}
+
+/** Records when a job is paused or stopped, and when it goes on. */
+function followHolds(job: Job, see: (seen: Seen) => void): void {
+  const told = (isNew: boolean): void => {
+    const isHeld = job.halted !== undefined;
+    see({ kind: 'held', at: performance.now(), device: '', job: job.id, isHeld, isNew });
+  };
+  told(true);
+  job.on('steered', () => told(false));
+}
+
+/** Returns work whose jobs have the clock of a plan. */
+export function inHaste(work: Work, { haste }: Plan): Work {
+  return haste === 1 ? work : { ...work, make: (options) => work.make({ ...options, clock: hasty(haste) }) };
 }
 
 /** Counts the listeners at a broker that a deployment adds and removes. */

@@ -23,6 +23,7 @@ export const faults = [
   'truncated',
   'stalled',
   'muted',
+  'outage',
   'slow',
   'devices cut',
   'devices stalled',
@@ -69,6 +70,7 @@ export function drawBlow(
     'statistics',
     'result',
     'settled',
+    'our observing',
     '206',
     'refused',
     'offline',
@@ -92,6 +94,8 @@ export function drawFault(dice: Random, what: Fault['what'], device: number, cou
       return { what, until: moment(dice, ['offline'], 2) };
     case 'broker blinked':
       return { what, milliseconds: 50 + dice.int(251) };
+    case 'outage':
+      return { what, milliseconds: 100 + dice.int(1400) };
     case 'broker frozen':
     case 'stalled':
     case 'devices stalled':

@@ -15,8 +15,10 @@ export function draw(seed: number, run: number): Plan {
   for (let turn = 0; turn < 8; turn += 1) dice.int(2);
   const host = run % NODE_RED_EVERY === NODE_RED_EVERY - 1 ? 'node-red' : 'library';
   const count = dice.int(8) === 0 ? 10 + dice.int(21) : 1 + dice.int(8);
-  const size = dice.pick([24_000, 40_000, MIXED, 64_000, 120_000]);
-  const devices = Array.from({ length: count }, () => drawDevice(dice, size, count));
+  const convention = dice.int(8) === 0 ? 5 : 3;
+  // Images that say which firmware they hold are of convention 3.
+  const size = dice.pick([24_000, 40_000, convention === 5 ? 40_000 : MIXED, 64_000, 120_000]);
+  const devices = Array.from({ length: count }, () => asOf(convention, drawDevice(dice, size, count)));
   const kinds = host === 'node-red' ? ours : faults;
   const nodes = host === 'library' && dice.int(5) === 0 ? 2 : 1;
   const drawn = drawErrands(dice, devices, nodes);
@@ -27,6 +29,8 @@ export function draw(seed: number, run: number): Plan {
     host,
     broker: { persistence: dice.int(2) === 0 },
     protocolVersion: dice.pick([4, 5]),
+    convention,
+    haste: 1,
     nodes,
     reconnect: dice.pick([
       { min: 20, max: 200 },
@@ -76,6 +80,12 @@ function drawDevice(dice: Random, size: number, count: number): DevicePlan {
     ...(isOdd && { mishap: drawMishap(dice, size, count) }),
     retained: dice.int(4) === 0 ? drawRetained(dice) : [],
   };
+}
+
+/** Returns a device as it is with a convention: only the fork has convention 5. */
+function asOf(convention: Plan['convention'], device: DevicePlan): DevicePlan {
+  if (convention === 3) return device;
+  return { ...device, homie: 3, dialect: device.dialect === '3.7' ? '3.7' : '4' };
 }
 
 function drawMishap(dice: Random, size: number, count: number): NonNullable<DevicePlan['mishap']> {

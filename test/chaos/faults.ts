@@ -48,6 +48,10 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
         () => line.stall(),
         () => line.flow(),
       );
+    case 'outage':
+      line.interrupt();
+      await delay(fault.milliseconds);
+      return line.restore();
     case 'muted':
       return line.mute();
     case 'slow':

@@ -7,7 +7,7 @@ import { startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
 import { image, md5, type Family } from './images';
 import type { Moments } from './moments';
-import type { DevicePlan, Plan } from './plan';
+import { baseTopicOf, type DevicePlan, type Plan } from './plan';
 import type { Left, Seen } from './record';
 
 /** Bytes of the question whether an update was cut off. */
@@ -124,7 +124,9 @@ export class Home {
     const device = this.id(index);
     this.#see({ kind: 'other', at: performance.now(), device });
     const stranger = await (this.#stranger ??= this.#connectStranger());
-    await stranger?.publishAsync(`homie/${device}/${topic}`, payload, { qos: 0 }).catch(() => undefined);
+    await stranger
+      ?.publishAsync(`${baseTopicOf(this.plan)}${device}/${topic}`, payload, { qos: 0 })
+      .catch(() => undefined);
   }
 
   /** Connects the other updater. Returns undefined if the broker is not available. */
@@ -145,7 +147,7 @@ export class Home {
   }
 
   left(): Left[] {
-    const locks = new DeviceLocks(this.broker.url, 'homie/');
+    const locks = new DeviceLocks(this.broker.url, baseTopicOf(this.plan));
     return this.dwellers.map(({ device }) => {
       const job = locks.holder(device.id);
       return {
@@ -180,6 +182,7 @@ export class Home {
       core: plan.core,
       homie: plan.homie,
       dialect: plan.dialect,
+      ...(this.plan.convention === 5 && { convention: 5 }),
       statusGrace: plan.statusGrace,
       otaTimeout: OTA_TIMEOUT,
       segment: plan.segment,
@@ -258,7 +261,10 @@ export class Home {
       moments.tell('boot', index);
     });
     device.on('ready', () => moments.tell('ready', index));
-    device.on('disconnected', () => moments.tell('offline', index));
+    device.on('disconnected', () => {
+      see({ kind: 'away', at: at(), device: id });
+      moments.tell('offline', index);
+    });
     device.on('publish', (topic, payload) => {
       if (topic === '$state' && payload === 'init') moments.tell('init', index);
       if (topic === '$stats/signal') moments.tell('statistics', index);
@@ -306,7 +312,7 @@ export class Home {
         this.#see({ kind: 'other', at: performance.now(), device: this.id(index) });
       }
       const named = topic.replace('PREVIOUS', md5(previous));
-      await client.publishAsync(`homie/${this.id(index)}/${named}`, text, { qos: 1, retain: true });
+      await client.publishAsync(`${baseTopicOf(this.plan)}${this.id(index)}/${named}`, text, { qos: 1, retain: true });
     }
     await client.endAsync();
   }

@@ -13,11 +13,11 @@ import { JobStore } from '../../src/rollout/store/job-store';
 import { isAbort } from '../../src/unless-aborted';
 import { resetLocks } from '../support/locks';
 import type { Proxy } from '../support/proxy';
-import { Deployment } from './deployment';
+import { Deployment, inHaste } from './deployment';
 import { listen } from './listen';
 import { Home } from './home';
 import type { ImageOrigin } from '../../src/library/choose';
-import { libraryWorks, meantBy, whatOf, workOf } from './messages';
+import { libraryWorks, meantBy, rolloutOf, whatOf, workOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
 import type { ErrandPlan } from './plan';
 
@@ -35,6 +35,8 @@ export class Library implements Ours {
   /** The previous change: changes run one at a time. */
   #turn: Promise<void> = Promise.resolve();
   #count = 0;
+  /** Whether no connection to the broker can be made. */
+  #isDown = false;
 
   private constructor(around: Surroundings, folder: string, proxies: readonly Proxy[]) {
     this.#around = around;
@@ -46,7 +48,10 @@ export class Library implements Ours {
 
   static async open(around: Surroundings): Promise<Library> {
     const folder = await mkdtemp(path.join(tmpdir(), 'chaos-'));
-    return new Library(around, path.join(folder, '0'), await listenForAll(around));
+    const [line, folder0] = [{ isDown: (): boolean => false }, path.join(folder, '0')];
+    const library = new Library(around, folder0, await listenForAll(around, () => line.isDown()));
+    line.isDown = () => library.#isDown;
+    return library;
   }
 
   get line(): Line {
@@ -58,6 +63,11 @@ export class Library implements Ours {
       flow: () => each((proxy) => proxy.flow()),
       mute: () => each((proxy) => proxy.mute()),
       limit: (bytesPerSecond) => each((proxy) => proxy.limit(bytesPerSecond)),
+      interrupt: () => {
+        this.#isDown = true;
+        each((proxy) => proxy.cut());
+      },
+      restore: () => void (this.#isDown = false),
     };
   }
 
@@ -71,8 +81,9 @@ export class Library implements Ours {
     const { around, requesters } = this.#deployment.side(errand.via);
     if (errand.origin !== undefined) return this.#askLibrary(errand, errand.origin);
     await this.#answer(errand.what, async () => {
-      const { job, run } = await requesters[errand.what].ask(await workOf(plan, errand, around), {});
-      see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts });
+      const { job, run } = await requesters[errand.what].ask(inHaste(await workOf(plan, errand, around), plan), {});
+      const at = performance.now();
+      see({ kind: 'asked', at, device: '', job: job.id, what, devices, named, attempts, rollout: rolloutOf(errand) });
       await run();
     });
   }
@@ -85,11 +96,12 @@ export class Library implements Ours {
     await this.#answer(`update of ${origin}`, async () => {
       const works = await libraryWorks(plan, errand, origin, around);
       const answers = works.map(async ({ work, what, devices: indices }) => {
-        const { job, run } = await requesters.update.ask(work, {});
+        const { job, run } = await requesters.update.ask(inHaste(work, plan), {});
         const devices = indices.map((index) => Home.id(plan, index));
         const named = typeof errand.devices === 'string' ? [] : devices;
         const back = origin === 'previous' ? { isRollback: true as const } : {};
-        see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts, ...back });
+        const more = { rollout: rolloutOf(errand), ...back };
+        see({ kind: 'asked', at: performance.now(), device: '', job: job.id, what, devices, named, attempts, ...more });
         await run();
       });
       await Promise.all(answers);
@@ -151,7 +163,7 @@ export class Library implements Ours {
       resetLocks();
       this.#folder = folder;
       this.#store = this.#openStore();
-      this.#proxies = await listenForAll(this.#around);
+      this.#proxies = await listenForAll(this.#around, () => this.#isDown);
     });
   }
 
@@ -249,6 +261,6 @@ function isDefect(error: unknown): boolean {
 }
 
 /** Starts a proxy to the broker for each of our connections. */
-function listenForAll(around: Surroundings): Promise<Proxy[]> {
-  return Promise.all(Array.from({ length: around.home.plan.nodes }, () => listen(around)));
+function listenForAll(around: Surroundings, isDown: () => boolean): Promise<Proxy[]> {
+  return Promise.all(Array.from({ length: around.home.plan.nodes }, () => listen(around, isDown)));
 }

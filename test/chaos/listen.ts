@@ -5,10 +5,14 @@ import { Tap, type Publish } from './tap';
 /** Bytes of the shortest image. */
 const SHORTEST = 5000;
 
-/** Starts a proxy between our side and the broker, which records what our side publishes. */
-export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
+/**
+ * Starts a proxy between our side and the broker, which records what our side publishes.
+ *
+ * @param isDown whether no connection can be made now
+ */
+export function listen({ home, see, moments }: Surroundings, isDown: () => boolean = () => false): Promise<Proxy> {
   const read = ({ topic, bytes }: Publish): { device: string; what: string } | undefined => {
-    const [, device = '', path_ = ''] = /^homie\/([^/]+)\/\$implementation\/(.*)$/.exec(topic) ?? [];
+    const [, device = '', path_ = ''] = /^homie\/(?:5\/)?([^/]+)\/\$implementation\/(.*)$/.exec(topic) ?? [];
     const [, checksum] = /^ota\/firmware\/([0-9a-fA-F]{32})$/.exec(path_) ?? [];
     // A shorter payload is the question whether an update was cut off.
     if (checksum !== undefined && bytes < SHORTEST) return undefined;
@@ -16,6 +20,7 @@ export function listen({ home, see, moments }: Surroundings): Promise<Proxy> {
     return path_ === 'config/set' ? { device, what: 'patch' } : undefined;
   };
   return startProxy(home.broker.port, {
+    closeAt: isDown,
     listen: () => {
       const tap = new Tap(
         (publish) => {

@@ -12,13 +12,14 @@ import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
 import { image, isOfFamily, md5, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
+import type { RolloutOf } from './record';
 
 /** Deadlines, in s. They are short because most of them run out. */
 export const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };
 
 /**
  * The patches by version. The sketch refuses the third; the fourth corrects it. The fifth makes files grow, and the
- * sixth replaces a secret with itself.
+ * sixth replaces a secret with itself. The seventh is too large for one message.
  */
 export const patches: readonly [object, ...object[]] = [
   { settings: { percentage: 60 } },
@@ -27,9 +28,12 @@ export const patches: readonly [object, ...object[]] = [
   { settings: { percentage: 10 } },
   { name: 'a name that is quite a bit longer than before', settings: { percentage: 80 } },
   { wifi: { ssid: 'test', password: 'test' }, settings: { percentage: 90 } },
+  { settings: { a: 'a'.repeat(100), b: 'b'.repeat(100), c: 'c'.repeat(100) } },
 ];
 /** The version whose values the sketch refuses. */
 export const REFUSED = 3;
+/** The version that is sent in several steps. */
+export const STEPWISE = 7;
 
 const patchOf = ({ version }: ErrandPlan): object => patches[version - 1] ?? patches[0];
 
@@ -47,6 +51,11 @@ export function meantBy(plan: Plan, errand: ErrandPlan): number[] {
   return indicesOf(plan, errand).filter((index) => !exclude.includes(index) && fits(index));
 }
 
+/** Returns the settings of an errand that decide when its job may start another device. @see Asked */
+export function rolloutOf({ canary, soak = deadlines.soak, maxFailures }: ErrandPlan): RolloutOf {
+  return { canary, soak: soak * 1000, maxFailures };
+}
+
 /** A message to a node. */
 interface Message {
   readonly device?: readonly string[];
@@ -61,6 +70,8 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
     devices === 'pattern' ? [Home.id(plan, '*')] : indicesOf(plan, errand).map((index) => Home.id(plan, index));
   const common = {
     ...deadlines,
+    expires: deadlines.expires * plan.haste,
+    soak: (errand.soak ?? deadlines.soak) * plan.haste,
     concurrency,
     canary,
     maxFailures,
@@ -68,7 +79,8 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
     ...(exclude.length > 0 && { exclude: exclude.map((index) => Home.id(plan, index)) }),
   };
   if (what === 'set') {
-    return { device: ids, payload: patchOf(errand), options: { ...common, received: 1.5, allowRisky: true } };
+    const steps = errand.version === STEPWISE ? { split: true, secretBytes: 10 } : {};
+    return { device: ids, payload: patchOf(errand), options: { ...common, ...steps, received: 1.5, allowRisky: true } };
   }
   return {
     ...(devices !== 'all' && { device: ids }),

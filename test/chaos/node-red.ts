@@ -12,7 +12,7 @@ import type { Proxy } from '../support/proxy';
 import { listen } from './listen';
 import { deadlines, meantBy, messageOf, patches, whatOf } from './messages';
 import type { Line, Ours, Surroundings } from './ours';
-import type { ErrandPlan } from './plan';
+import { baseTopicOf, type ErrandPlan, type Plan } from './plan';
 import { verdictOf } from './witness';
 
 const OCTETS = 'application/octet-stream';
@@ -58,14 +58,15 @@ export class RealNodeRed implements Ours {
     await once(results, 'listening');
     const address = results.address();
     const resultsPort = typeof address === 'object' && address !== null ? address.port : 0;
-    const flows = flow(proxy.port, resultsPort, around.home.plan.protocolVersion);
+    const flows = flow(proxy.port, resultsPort, around.home.plan);
     const port = await freePort();
     const nodeRed = await startNodeRed({ userDir, flows, port });
     return new RealNodeRed(around, { userDir, proxy, results, flows, port, nodeRed });
   }
 
   get line(): Line {
-    return this.#proxy;
+    // Its runs have no outage.
+    return { ...this.#proxy, interrupt: () => this.#proxy.cut(), restore: () => undefined };
   }
 
   async ask(errand: ErrandPlan): Promise<void> {
@@ -258,9 +259,9 @@ function hear(socket: Socket, { see, moments, complain }: Surroundings): void {
 /**
  * Returns a flow that takes messages by HTTP, answers with the first message that follows, and sends results over TCP.
  */
-function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): object[] {
+function flow(brokerPort: number, resultsPort: number, plan: Plan): object[] {
   const node = (id: string, type: string, more: object): object => ({ id, type, z: 'flow', x: 0, y: 0, ...more });
-  const place = { host: '127.0.0.1', port: String(brokerPort), baseTopic: 'homie/', keepalive: '1' };
+  const place = { host: '127.0.0.1', port: String(brokerPort), baseTopic: baseTopicOf(plan), keepalive: '1' };
   /** Settings of the jobs of the sidebar. */
   const settings = { ...deadlines, accepted: 1.5, stall: 1.5, attempts: SIDEBAR_ATTEMPTS, concurrency: 3, canary: 0 };
   const texts = Object.entries(settings).map(([name, value]) => [name, String(value)]);
@@ -270,7 +271,7 @@ function flow(brokerPort: number, resultsPort: number, protocolVersion: 4 | 5): 
   const text = 'msg.payload = msg.payload.toString(); return msg;';
   return [
     { id: 'flow', type: 'tab', label: 'chaos' },
-    { id: 'broker', type: 'homie-broker', ...broker, protocolVersion: String(protocolVersion) },
+    { id: 'broker', type: 'homie-broker', ...broker, protocolVersion: String(plan.protocolVersion) },
     ...['ota', 'config'].flatMap((name) => [
       node(`${name} in`, 'http in', { url: `/${name}`, method: 'post', wires: [[`${name} read`]] }),
       node(`${name} read`, 'function', {

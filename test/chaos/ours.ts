@@ -47,4 +47,7 @@ export interface Line {
   flow(): void;
   mute(): void;
   limit(bytesPerSecond: number): void;
+  /** Cuts the connection, and lets no other one be made until `restore`. */
+  interrupt(): void;
+  restore(): void;
 }

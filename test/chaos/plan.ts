@@ -26,8 +26,8 @@ export const ourPhases = [
  * - of a device: `boot`, `init` and `ready` of `$state`, `statistics`, `offline`, `image` (the first bytes have
  * arrived), `202`, `206`, `200` and `refused` of the OTA status, `patched` (a patch has arrived)
  * - of our side: `sent` and `patch` (the PUBLISH of an image or a patch has begun on the wire), `settled` (the retained
- * messages have arrived), `result`, `our …` (the state or phase of a device that has not ended), and `our stopped` (a
- * job)
+ * messages have arrived), `result`, `our …` (the state or phase of a device that has not ended), `our stopped` (a job),
+ * and `our observing` (a canary has come under observation)
  */
 export const happenings = [
   'boot',
@@ -47,6 +47,7 @@ export const happenings = [
   'result',
   'our queued',
   'our stopped',
+  'our observing',
   ...ourPhases,
 ] as const;
 export type Happening = (typeof happenings)[number];
@@ -62,6 +63,8 @@ export type Fault =
   | { readonly what: 'truncated'; readonly bytes: number }
   | { readonly what: 'stalled'; readonly until: Moment }
   | { readonly what: 'muted' }
+  /** No connection can be made for `milliseconds`. */
+  | { readonly what: 'outage'; readonly milliseconds: number }
   | { readonly what: 'slow'; readonly bytesPerSecond: number; readonly until: Moment }
   /** Faults of the connections of all devices. */
   | { readonly what: 'devices cut' }
@@ -158,6 +161,8 @@ export interface ErrandPlan {
   readonly encoding: 'binary' | 'base64';
   readonly concurrency: number;
   readonly canary: number;
+  /** Observation time of a canary, in s of real time. Default: that of `deadlines`. */
+  readonly soak?: number;
   readonly maxFailures: number;
   readonly order: 'given' | 'id';
 }
@@ -169,6 +174,10 @@ export interface Plan {
   readonly host: 'library' | 'node-red';
   readonly broker: { readonly persistence: boolean };
   readonly protocolVersion: 4 | 5;
+  /** Homie convention of the devices. */
+  readonly convention: 3 | 5;
+  /** How many times as fast the clock of our jobs goes, so that what takes minutes can occur. Without a Node-RED. */
+  readonly haste: number;
   /** Number of our broker nodes: the first one uses 127.0.0.1, the second one localhost. */
   readonly nodes: 1 | 2;
   /** ms before our clients reconnect. */
@@ -180,6 +189,11 @@ export interface Plan {
   readonly blows: readonly Blow[];
 }
 
+/** Returns the base topic under which the devices publish. */
+export function baseTopicOf({ convention }: Pick<Plan, 'convention'>): string {
+  return convention === 5 ? 'homie/5/' : 'homie/';
+}
+
 /** Returns a checksum of plans. */
 export function digest(plans: readonly Plan[]): string {
   return createHash('sha256').update(JSON.stringify(plans)).digest('hex').slice(0, 16);
@@ -188,9 +202,10 @@ export function digest(plans: readonly Plan[]): string {
 /** Returns a plan as text: its devices, messages and faults. */
 export function script(plan: Plan): string {
   const { seed, run, host, broker, protocolVersion, nodes, reconnect, size, devices, errands, blows } = plan;
+  const { convention, haste } = plan;
   const retained = broker.persistence ? 'with' : 'without';
   return [
-    `seed ${seed} run ${run}: ${host}, mosquitto ${retained} persistence, MQTT ${protocolVersion}, images of ${size} bytes, ${nodes} broker nodes, reconnect ${reconnect.min} to ${reconnect.max} ms`,
+    `seed ${seed} run ${run}: ${host}, mosquitto ${retained} persistence, MQTT ${protocolVersion}, images of ${size} bytes, ${nodes} broker nodes, reconnect ${reconnect.min} to ${reconnect.max} ms, convention ${convention}, clock times ${haste}`,
     ...devices.map((device, index) => `  device ${index} ${JSON.stringify(device)}`),
     ...errands.map(({ at, ...errand }) => `  ${at ? when(at) : 'at once'}: ${JSON.stringify(errand)}`),
     ...blows.map(({ at, fault }) => `  ${when(at)}: ${shown(fault)}`),

@@ -1,5 +1,13 @@
 import type { State } from '../../src/update/update';
 
+/** The settings of a job that decide when it may start another device. */
+export interface RolloutOf {
+  readonly canary: number;
+  /** Observation time of a canary, in ms. */
+  readonly soak: number;
+  readonly maxFailures: number;
+}
+
 /** An event of a run, as plain data. `at` is in ms of one clock; `device` is an id. */
 export type Seen =
   /** A device boots, with the MD5 of its image and its config.json. */
@@ -42,11 +50,26 @@ export type Seen =
       /** Devices that the message names by their full ids. */
       readonly named: readonly string[];
       readonly attempts: number;
+      /** Unknown with a real Node-RED, which does not report each progress either. */
+      readonly rollout?: RolloutOf;
       /** The message wants the devices to go back. */
       readonly isRollback?: true;
     }
   /** Failures have stopped a job. */
   | { readonly kind: 'stopped'; readonly at: number; readonly device: ''; readonly what: string }
+  /** A device is no longer connected. */
+  | { readonly kind: 'away'; readonly at: number; readonly device: string }
+  /** A job was paused or stopped, or goes on. `isNew`: it has just been made, or made again after a restart. */
+  | {
+      readonly kind: 'held';
+      readonly at: number;
+      readonly device: '';
+      readonly job: string;
+      readonly isHeld: boolean;
+      readonly isNew: boolean;
+    }
+  /** A job has stopped because a canary did not stay ready. */
+  | { readonly kind: 'unstable'; readonly at: number; readonly device: ''; readonly job: string }
   /** A person has resumed the jobs. */
   | { readonly kind: 'resumed'; readonly at: number; readonly device: '' }
   /** All of a PUBLISH of our client has passed on the wire. `what`: the MD5 of an image, or `patch`. */
@@ -84,6 +107,12 @@ export interface Verdict {
   /** The status that the device is said to have sent. */
   readonly status?: string;
   readonly attempt: number;
+  /** The device was observed beyond its end. */
+  readonly late?: true;
+  /** The device waited, and what kept it from starting. */
+  readonly waited?: string;
+  /** For a configuration change: what the device is said to have taken. */
+  readonly taken?: readonly string[];
   /** `$fw/checksum` before the update or change. */
   readonly before?: string;
   /** For an update: the checksums that a device with this image may report, the MD5 of the image first. */

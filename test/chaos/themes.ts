@@ -3,8 +3,8 @@ import { drawFault, moment } from './draw-blows';
 import { drawErrands } from './draw-errands';
 import { REFUSED } from './messages';
 import { ourPhases, type Blow, type DevicePlan, type ErrandPlan, type Fault, type Moment, type Plan } from './plan';
-
-type Theme = (dice: Random, plan: Plan) => Plan;
+import { failing, first, type Theme } from './theme-parts';
+import { observed, stepwise } from './themes-rollout';
 
 /** A command or a deploy arrives while an image waits behind another one on a slow connection. */
 const queued: Theme = (dice, plan) => ({
@@ -192,11 +192,6 @@ const excluded: Theme = (dice, plan) => {
 
 const afterStop = ['redeployed', 'restarted', 'killed', 'killed', 'resumed', 'retried', 'retried one'] as const;
 
-function failing(dice: Random, plan: Plan): NonNullable<DevicePlan['mishap']> {
-  const what = dice.pick(['bad flash', 'comes back as before', 'comes back with another'] as const);
-  return what === 'bad flash' ? { what, at: 1 + dice.int(plan.size), times: 2 } : { what };
-}
-
 const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
 
 /** Combines on purpose what rarely occurs together by chance. */
@@ -215,15 +210,14 @@ export function withTheme(dice: Random, plan: Plan): Plan {
     thereAndBack,
     thereAndBack,
     excluded,
+    observed,
+    observed,
+    stepwise,
+    stepwise,
   ])(dice, plan);
 }
 
 const interruptions = ['canceled', 'canceled one', 'paused', 'redeployed', 'restarted', 'killed', 'cut'] as const;
-
-/** Returns the first errand of a plan with changes. */
-function first(plan: Plan, changes: Partial<ErrandPlan>): ErrandPlan[] {
-  return plan.errands.slice(0, 1).map((errand) => ({ ...errand, ...changes }));
-}
 
 /** Returns an update of the same devices as the first errand of a plan, with other settings. */
 function again(dice: Random, plan: Plan): ErrandPlan {

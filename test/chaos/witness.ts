@@ -1,4 +1,4 @@
-import type { Update } from '../../src/update/update';
+import { isFinal, type Update } from '../../src/update/update';
 import { meaningOf } from './images';
 import type { Seen, Verdict } from './record';
 
@@ -10,6 +10,8 @@ export class Witness {
   readonly #changed: (update: Update) => void;
   /** Last state, phase and attempt of each device. */
   readonly #last = new Map<string, string>();
+  /** Why each device waits. */
+  readonly #waits = new Map<string, string | undefined>();
 
   /**
    * @param identity MD5 of the job's image, or text of its patch
@@ -25,7 +27,8 @@ export class Witness {
 
   progress(update: Update): void {
     const { device, job, state, phase, attempt } = update;
-    if (update.late === true) this.result(update);
+    if (update.late === true) return this.#see(verdictOf(update, this.#patch));
+    if (!isFinal(state)) this.#waits.set(device, state === 'waiting' ? update.reason : undefined);
     const told = `${state} ${phase} ${attempt}`;
     if (this.#last.get(device) === told) return;
     this.#last.set(device, told);
@@ -40,13 +43,14 @@ export class Witness {
   }
 
   result(update: Update): void {
-    this.#see(verdictOf(update, this.#patch));
+    const waited = this.#waits.get(update.device);
+    this.#see({ ...verdictOf(update, this.#patch), ...(waited !== undefined && { waited }) });
   }
 }
 
 /** Returns the verdict in a final update. @param patch the patch of a configuration change */
 export function verdictOf(update: Update, patch: object | undefined): Verdict {
-  const { device, job, state, error, reason, reboot, attempt, from, to } = update;
+  const { device, job, state, error, reason, reboot, attempt, from, to, late, config } = update;
   return {
     kind: 'verdict',
     at: performance.now(),
@@ -61,5 +65,7 @@ export function verdictOf(update: Update, patch: object | undefined): Verdict {
     ...(from.checksum !== undefined && { before: from.checksum }),
     ...(to?.checksum !== undefined && { image: meaningOf(to.checksum) }),
     ...(patch !== undefined && { patch }),
+    ...(late === true && { late }),
+    ...(patch !== undefined && config !== undefined && { taken: config.taken }),
   };
 }
