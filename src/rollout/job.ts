@@ -162,9 +162,11 @@ export class Job extends JobView {
     if (!this.parts.devices.isAdmitted) return;
     if (!this.parts.lifetime.abandoned.aborted) this.parts.devices.doWhatIsDue();
     const { idle } = this.parts.context.schedule.plan;
-    if (!this.parts.lifetime.notice(idle)) return;
-    if (idle === 'stopped') this.parts.context.task.stopped?.();
+    const isNew = this.parts.lifetime.notice(idle);
+    // Even if the end was noticed before: the last canary may have come under observation only since then.
     if (this.isEnded) this.parts.canaries.stop();
+    if (!isNew) return;
+    if (idle === 'stopped') this.parts.context.task.stopped?.();
     if (idle !== 'no') this.parts.lifetime.willReport(this.#reportIdle());
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import mqtt from 'mqtt';
 import { readDeviceConfig } from '../../src/config/read-config';
@@ -102,6 +103,30 @@ describeWithBrokers('a job that changes configurations', (start) => {
     assert.deepEqual(summary.counts, { succeeded: 2 });
     assert.deepEqual([a.baseTopic, b.baseTopic], ['garden/', 'garden/']);
     assert.deepEqual(made.state().plan.soaking, []);
+  });
+
+  it('does not observe the last canary when the end of the job was noticed before', async () => {
+    const device = await add();
+    const input = { broker, patch: readPatch({ name: 'New' }), devices: [device.id], settings: patient };
+    let isPaused = false;
+    const made: ConfigJob = new ConfigJob(
+      input,
+      { ...sequential, canary: 1, soak: 600_000 },
+      {
+        save: async () => {
+          // Any command makes the job look at what is due, also while the end of its last device is stored.
+          if (made.state().plan.soaking.length > 0 && !isPaused) {
+            isPaused = true;
+            made.pause();
+          }
+          await setImmediate();
+          return true;
+        },
+      },
+    );
+    await made.run();
+    await made.served(device.id);
+    assert.equal(broker.locks.holder(device.id), undefined);
   });
 
   it('says why a patch was refused, and what could have happened', async () => {
