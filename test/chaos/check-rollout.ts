@@ -43,6 +43,16 @@ function isDisturbed(seen: readonly Seen[], { device, job, at }: Verdict, since 
   });
 }
 
+/** Returns whether a canary can have stayed ready for long enough by a time. A restart of our side starts this over. */
+function isProven(seen: readonly Seen[], { job, at }: Verdict, until: { at: number; soak: number }): boolean {
+  const restarts = of(seen, 'held').filter((each) => each.isNew && each.job === job && each.at > at);
+  const ends = [...of(seen, 'down').map((each) => each.at), until.at];
+  return [at, ...restarts.map((each) => each.at)].some((start) => {
+    const end = ends.find((each) => each >= start) ?? start;
+    return end - start >= until.soak - EARLY;
+  });
+}
+
 /** Finds transfers to further devices while canaries that nothing has disturbed are still under observation. */
 export function despiteCanary(seen: readonly Seen[]): string[] {
   return transfers(seen).flatMap(({ sent, before }) => {
@@ -52,7 +62,7 @@ export function despiteCanary(seen: readonly Seen[]): string[] {
     if (canary === 0 || canaries.has(device)) return [];
     const disturbed = [...canaries.values()].filter((each) => isDisturbed(before, each));
     const others = [...canaries.values()].filter((each) => !disturbed.includes(each));
-    const observed = others.filter((each) => at < each.at + soak - EARLY);
+    const observed = others.filter((each) => !isProven(before, each, { at, soak }));
     const proven = others.length - observed.length;
     const isBarred = proven + disturbed.length < canary && observed.length >= canary - proven;
     return isBarred ? [`${what} to ${device} while ${observed.map((each) => each.device).join(', ')} is observed`] : [];

@@ -233,6 +233,7 @@ export class Library implements Ours {
 
   async #change(before: Promise<void>, end: () => Promise<void>): Promise<void> {
     await before;
+    this.#around.see({ kind: 'down', at: performance.now(), device: '' });
     await end();
     this.#deployment.isAlive = false;
     this.#deployment = this.#deploy();

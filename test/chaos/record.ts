@@ -68,6 +68,8 @@ export type Seen =
       readonly isHeld: boolean;
       readonly isNew: boolean;
     }
+  /** Our side ends, and is started again: what it then makes again is told by `held`. */
+  | { readonly kind: 'down'; readonly at: number; readonly device: '' }
   /** A job has stopped because a canary did not stay ready. */
   | { readonly kind: 'unstable'; readonly at: number; readonly device: ''; readonly job: string }
   /** A person has resumed the jobs. */

@@ -23,7 +23,7 @@ export const observed: Theme = (dice, plan) => {
       attempts: 1,
       canary: 1 + dice.int(2),
       soak: isShort ? 0.3 + dice.int(5) / 10 : 1 + dice.int(2),
-      maxFailures: 1 + dice.int(2),
+      maxFailures: dice.int(4) === 0 ? 2 : 1,
       concurrency: 1 + dice.int(3),
     }).map(({ at: _at, origin: _origin, ...errand }) => errand),
     blows: Array.from({ length: 1 + dice.int(3) }, () => ({
@@ -32,7 +32,7 @@ export const observed: Theme = (dice, plan) => {
         { what: 'killed' },
         { what: 'killed' },
         { what: dice.pick(['restarted', 'redeployed'] as const) },
-        { what: 'outage', milliseconds: 100 + dice.int(4000) },
+        { what: 'outage', milliseconds: 100 + dice.int(1000) },
         { what: 'outage', milliseconds: 2000 + dice.int(2000) },
       ]),
     })),
