@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -6,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { withDeadline } from '../../src/deadline';
 import type { Update } from '../../src/update/update';
 import { HANG_LIMIT } from '../support/limits';
-import { freePort } from '../support/mosquitto';
+import { freePort, startListening } from '../support/ports';
 import { linkedUserDir, startNodeRed, type NodeRed } from '../support/node-red';
 import type { Proxy } from '../support/proxy';
 import { listen } from './listen';
@@ -54,11 +53,7 @@ export class RealNodeRed implements Ours {
     const userDir = await linkedUserDir();
     const proxy = await listen(around);
     const results = createServer((socket) => hear(socket, around));
-    results.listen(0, '127.0.0.1');
-    await once(results, 'listening');
-    const address = results.address();
-    const resultsPort = typeof address === 'object' && address !== null ? address.port : 0;
-    const flows = flow(proxy.port, resultsPort, around.home.plan);
+    const flows = flow(proxy.port, await startListening(results), around.home.plan);
     const port = await freePort();
     const nodeRed = await startNodeRed({ userDir, flows, port });
     return new RealNodeRed(around, { userDir, proxy, results, flows, port, nodeRed });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 import { readPatch } from '../../src/config/patch';
 import { checkConfig, type ConfigCheck } from '../../src/config/check-device';
 import { codeOf, Lab } from '../ota/lab';
 import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { startListening } from '../support/ports';
 import { bring, patient } from './lab';
 
 /** A patch of a number of bytes. */
@@ -18,7 +18,7 @@ async function startAnswering(
   port: number,
   answer: (id: number) => Buffer | undefined,
   ends: boolean,
-): Promise<Server> {
+): Promise<{ readonly url: string; readonly server: Server }> {
   const server = createServer((client) => {
     const target = connect(port, '127.0.0.1');
     client.on('data', (bytes: Buffer) => {
@@ -37,14 +37,7 @@ async function startAnswering(
       socket.once('close', () => [client, target].forEach((each) => each.destroy()));
     }
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return server;
-}
-
-function urlOf(server: Server): string {
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  return `mqtt://127.0.0.1:${address.port}`;
+  return { url: `mqtt://127.0.0.1:${await startListening(server)}`, server };
 }
 
 describeIf(mosquittoAvailable())('A broker that does not take the patch', () => {
@@ -98,9 +91,9 @@ describeIf(mosquittoAvailable())('A broker that does not take the patch', () => 
     it(`with the reason code ${code} of MQTT 5: ${expected}, with this reason`, async () => {
       await start([]);
       const puback = (id: number): Buffer => Buffer.of(0x40, 3, id >> 8, id & 255, code);
-      const server = await startAnswering(mosquitto.port, puback, false);
+      const { url, server } = await startAnswering(mosquitto.port, puback, false);
       ends.push(() => server.close());
-      const lab = await open(urlOf(server));
+      const lab = await open(url);
       const { outcome } = await bring(lab, { name: 'New' });
       assert.ok('error' in outcome);
       assert.deepEqual([outcome.state, outcome.error.code], ['failed', expected]);
@@ -113,9 +106,9 @@ describeIf(mosquittoAvailable())('A broker that does not take the patch', () => 
     let isRefused = false;
     const denied = (id: number): Buffer | undefined =>
       isRefused ? Buffer.of(0x40, 3, id >> 8, id & 255, 135) : undefined;
-    const server = await startAnswering(mosquitto.port, denied, false);
+    const { url, server } = await startAnswering(mosquitto.port, denied, false);
     ends.push(() => server.close());
-    const lab = await open(urlOf(server), { notIdle: true });
+    const lab = await open(url, { notIdle: true });
     const first = await bring(lab, { name: 'New' }, { reboot: 600 });
     assert.equal(codeOf(first.outcome), 'NOT_APPLIED');
     isRefused = true;
@@ -130,9 +123,9 @@ describeIf(mosquittoAvailable())('A broker that does not take the patch', () => 
   ] as const) {
     it(`and ends the connection with the reason code ${code} of MQTT 5: NOT_RECEIVED with this reason`, async () => {
       await start([]);
-      const server = await startAnswering(mosquitto.port, () => Buffer.of(0xe0, 2, code, 0), true);
+      const { url, server } = await startAnswering(mosquitto.port, () => Buffer.of(0xe0, 2, code, 0), true);
       ends.push(() => server.close());
-      const lab = await open(urlOf(server));
+      const lab = await open(url);
       const { outcome } = await bring(lab, { name: 'New' }, { received: 2000, reboot: 4000 });
       assert.ok('error' in outcome);
       assert.equal(outcome.error.code, 'NOT_RECEIVED');

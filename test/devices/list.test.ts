@@ -12,7 +12,7 @@ import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { untilTrue } from '../support/until-true';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });

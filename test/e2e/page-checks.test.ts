@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, openBrowser } from '../support/editor';
-import { freePort } from '../support/mosquitto';
+import { startListening } from '../support/ports';
 import { assertAccessible, assertLayout, assertQuiet, recordPage } from '../support/page-checks';
 
 const sound = `
@@ -72,10 +71,7 @@ describeIf(chromiumAvailable())('the checks of pages', () => {
     server = createServer((_request, response) =>
       response.setHeader('content-type', 'text/html').end('<!doctype html>'),
     );
-    server.listen(await freePort(), '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/`;
+    url = `http://127.0.0.1:${await startListening(server)}/`;
   });
 
   after(async () => {

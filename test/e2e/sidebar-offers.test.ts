@@ -5,7 +5,7 @@ import { startAedes, type AedesBroker } from '../support/aedes';
 import { describeIf } from '../support/describe-if';
 import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running as old } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { startNodeRed, type NodeRed } from '../support/node-red';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });

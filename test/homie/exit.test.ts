@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { startAedes } from '../support/aedes';
-import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { freePort, startListening } from '../support/ports';
 
 /** Runs a process that connects and closes. Resolves with its exit code; a process that does not end fails by time-out. */
 async function exitOf(...args: string[]): Promise<unknown> {
@@ -32,10 +33,8 @@ describe('A process ends by itself when its homie-broker is closed', () => {
 
   it('that got no answer', async () => {
     const server = createServer((socket) => socket.on('error', () => undefined));
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const address = server.address();
-    assert.ok(typeof address === 'object' && address !== null);
-    const urls = ['mqtt', 'mqtts', 'ws'].map((scheme) => `${scheme}://127.0.0.1:${address.port}`);
+    const port = await startListening(server);
+    const urls = ['mqtt', 'mqtts', 'ws'].map((scheme) => `${scheme}://127.0.0.1:${port}`);
     assert.equal(await exitOf('connecting', ...urls), 0);
     server.close();
   });

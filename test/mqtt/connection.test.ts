@@ -8,7 +8,8 @@ import { startAedes } from '../support/aedes';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
-import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { freePort, startListening } from '../support/ports';
 import { startProxy, type Proxy } from '../support/proxy';
 import { connected, disconnected } from '../support/statuses';
 import { untilTrue } from '../support/until-true';
@@ -333,10 +334,8 @@ async function versionWith(url: string, protocolVersion: ConnectionOptions['prot
 describe('A publish that is given up', () => {
   it('resets the connection, so that the rest of it is not sent from the socket either', async () => {
     const server = createServer();
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const address = server.address();
-    assert.ok(typeof address === 'object' && address !== null);
-    const writer = new Connection({ url: `mqtt://127.0.0.1:${address.port}`, protocolVersion: 4 });
+    const port = await startListening(server);
+    const writer = new Connection({ url: `mqtt://127.0.0.1:${port}`, protocolVersion: 4 });
     writer.connect();
     const [socket] = await once(server, 'connection');
     assert.ok(socket instanceof Socket);

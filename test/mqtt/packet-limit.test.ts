@@ -5,7 +5,8 @@ import { Connection } from '../../src/mqtt/connection';
 import { PacketLimit } from '../../src/mqtt/packet-limit';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { HANG_LIMIT } from '../support/limits';
-import { freePort, mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { disconnected } from '../support/statuses';
 
 /** A PUBLISH with QoS 0: the size after its fixed header is that of payload and topic, and 2. */

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createWebServer } from 'node:http';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { HomieError } from '../../src/errors';
 import { Connection, type ConnectionOptions } from '../../src/mqtt/connection';
 import { startAedes } from '../support/aedes';
 import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
-import { freePort, mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { freePort, startListening } from '../support/ports';
 import { connected, disconnected } from '../support/statuses';
 
 /** Why the first attempt failed. */
@@ -28,13 +28,6 @@ async function works(options: Partial<ConnectionOptions> & { url: string }): Pro
   connection.connect();
   await connected(connection);
   await connection.close();
-}
-
-async function portOf(server: Server): Promise<number> {
-  if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 describe('A connection that cannot be made says why', () => {
@@ -57,7 +50,7 @@ describe('A connection that cannot be made says why', () => {
     it(`when ${scheme} gets no answer`, async () => {
       const server = createServer();
       server.on('connection', (socket) => socket.unref());
-      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}`, connectTimeout: 200 });
+      const error = await reason({ url: `${scheme}://127.0.0.1:${await startListening(server)}`, connectTimeout: 200 });
       server.close();
       assert.equal(error.code, 'BROKER_UNREACHABLE');
       assert.match(error.message, /did not respond in time/);
@@ -72,7 +65,7 @@ describe('A connection that cannot be made says why', () => {
   ] as const) {
     it(`when ${scheme} meets a web server`, async () => {
       const server = createWebServer((_, response) => response.end('hello'));
-      const error = await reason({ url: `${scheme}://127.0.0.1:${await portOf(server)}` });
+      const error = await reason({ url: `${scheme}://127.0.0.1:${await startListening(server)}` });
       server.close();
       server.closeAllConnections();
       assert.equal(error.code, code);
@@ -107,7 +100,7 @@ describe('A connection that the broker ends says why', () => {
         const disconnect = Buffer.from([0xe0, 2, code, 0]);
         socket.once('data', () => socket.end(Buffer.concat([connack, disconnect])));
       });
-      const error = await reason({ url: `mqtt://127.0.0.1:${await portOf(server)}`, protocolVersion: 5 });
+      const error = await reason({ url: `mqtt://127.0.0.1:${await startListening(server)}`, protocolVersion: 5 });
       server.close();
       assert.equal(error.code, expected);
       assert.match(error.message, message);
@@ -128,7 +121,7 @@ async function answering(
       return socket.write(Buffer.from(first));
     });
   });
-  const port = await portOf(server);
+  const port = await startListening(server);
   return { url: `mqtt://127.0.0.1:${port}`, close: () => server.close() };
 }
 

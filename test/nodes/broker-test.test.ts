@@ -1,13 +1,12 @@
 /** The answers of the editor's connection test. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connectAsync } from 'mqtt';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, startExactAedes } from '../support/aedes';
 import { running as image } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort, startListening } from '../support/ports';
 import { stopFlow, TestFlow } from './flow';
 import { untilTrue } from '../support/until-true';
 
@@ -253,11 +252,8 @@ describe('the test of a connection', () => {
         if (type === 10) socket.write(Buffer.from([0xb0, 4, bytes[2] ?? 0, bytes[3] ?? 0, 0, 0]));
       });
     });
-    await once(lacking.listen(0, '127.0.0.1'), 'listening');
+    const typed = { host: '127.0.0.1', port: String(await startListening(lacking)) };
     ends.push(async () => lacking.close());
-    const address = lacking.address();
-    assert.ok(typeof address === 'object' && address !== null);
-    const typed = { host: '127.0.0.1', port: String(address.port) };
     const flow = await TestFlow.start(typed);
     await flow.showed('connected');
     assert.match(flow.log(), /does not keep retained messages/);
@@ -333,11 +329,9 @@ describe('the test of a connection', () => {
       if (isReleased) socket.destroy();
       server.emit('connected');
     });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const port = await startListening(server);
     ends.push(async () => server.close());
-    const address = server.address();
-    assert.ok(typeof address === 'object' && address !== null);
-    return String(address.port);
+    return String(port);
   };
   const connections = async (count: number): Promise<void> => {
     await untilTrue(server, 'connected', () => sockets.length >= count);

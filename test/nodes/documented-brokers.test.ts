@@ -13,7 +13,8 @@ import { stopFlow, TestFlow } from './flow';
 import { SimulatedDevice } from '../simulator/device';
 import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { describeIf } from '../support/describe-if';
-import { freePort, mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { blocksOf } from '../docs/markdown';
 
 const page = blocksOf('docs/brokers.md');

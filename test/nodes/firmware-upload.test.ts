@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { HomieError } from '../../src/errors';
 import { createServer, request, type IncomingMessage } from 'node:http';
 import { readUpload, UploadSlots, type UploadLimits } from '../../nodes/sidebar/firmware-upload';
+import { startListening } from '../support/ports';
 
 const body = Buffer.alloc(100_000, 0xe9);
 
@@ -15,9 +16,7 @@ async function begin(part: number): Promise<{
   readonly end: () => Promise<void>;
 }> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = Number(Reflect.get(Object(server.address()), 'port'));
+  const port = await startListening(server);
   const headers = { 'Content-Length': body.length };
   const client = request({ host: '127.0.0.1', port, method: 'POST', headers });
   client.on('error', () => undefined);

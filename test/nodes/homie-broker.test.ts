@@ -5,13 +5,8 @@ import { startAedes } from '../support/aedes';
 import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { describeIf } from '../support/describe-if';
 import { HANG_LIMIT } from '../support/limits';
-import {
-  freePort,
-  mosquittoAvailable,
-  startMosquitto,
-  type Mosquitto,
-  type MosquittoOptions,
-} from '../support/mosquitto';
+import { mosquittoAvailable, startMosquitto, type Mosquitto, type MosquittoOptions } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { stopFlow, TestFlow } from './flow';
 import { next } from './scene';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { TestFlow } from './flow';
 import { caughtCode, configNode, payload, Scene, untilHeard } from './scene';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { NodeMessage } from 'node-red';
 import { md5 } from '../../src/firmware/checksum';
 import { buildEsp8266Image } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
 import { caughtCode, next, payload, running, Scene, untilHeard } from './scene';

@@ -8,7 +8,7 @@ import type { NodeMessage } from 'node-red';
 import { searchStatus } from '../../nodes/homie-firmware/search-status';
 import { FileServer } from '../support/file-server';
 import { buildEsp32Image, buildEsp8266Image, next, running } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 import { githubRelease } from '../support/releases';
 import { stopFlow, TestFlow, type FlowOptions } from './flow';
 import { caughtCode, payload, Scene } from './scene';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type MosquittoOptions } from '../support/mosquitto';
 import { buildEsp8266Image } from '../support/images';
+import { startListening } from '../support/ports';
 import { check } from '../../src/ota/check';
 import { Lab, next, patient, raw, type Brought } from './lab';
 
@@ -104,14 +104,12 @@ describeIf(mosquittoAvailable())('a broker that does not take the firmware', () 
           socket.once('close', () => [client, target].forEach((each) => each.destroy()));
         }
       });
-      await once(server.listen(0, '127.0.0.1'), 'listening');
-      const address = server.address();
-      assert.ok(typeof address === 'object' && address !== null);
+      const port = await startListening(server);
       try {
         const lab = await Lab.open(
           mosquitto.url,
           { statsInterval: 1 },
-          { protocolVersion: 5, url: `mqtt://127.0.0.1:${address.port}` },
+          { protocolVersion: 5, url: `mqtt://127.0.0.1:${port}` },
         );
         try {
           const { outcome } = await lab.bring(await raw(next), quick);

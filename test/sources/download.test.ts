@@ -5,7 +5,7 @@ import { networkError, waitOf } from '../../src/sources/download-errors';
 import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { FileServer } from '../support/file-server';
 import { next } from '../support/images';
-import { freePort } from '../support/mosquitto';
+import { freePort } from '../support/ports';
 
 const TOKEN = 'Bearer correct-horse-battery';
 

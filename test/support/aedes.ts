@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Aedes, AedesPublishPacket } from 'aedes';
+import { startListening } from './ports';
 
 /** An aedes in this process. It speaks MQTT 3.1.1 only. */
 export interface AedesBroker {
@@ -34,8 +35,8 @@ export async function startExactAedes(): Promise<AedesBroker> {
   return broker;
 }
 
-/** Starts an aedes on a port of 127.0.0.1. @param port 0 for a free one */
-export async function startAedes(port = 0): Promise<AedesBroker> {
+/** Starts an aedes on 127.0.0.1. @param wanted its port; 0 for a free one */
+export async function startAedes(wanted = 0): Promise<AedesBroker> {
   const { Aedes: Broker } = await import('aedes');
   const aedes = await Broker.createBroker();
   indexRetained(aedes);
@@ -45,13 +46,10 @@ export async function startAedes(port = 0): Promise<AedesBroker> {
     socket.once('close', () => sockets.delete(socket));
     aedes.handle(socket);
   });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  const port = await startListening(server, wanted);
   return {
-    url: `mqtt://127.0.0.1:${address.port}`,
-    port: address.port,
+    url: `mqtt://127.0.0.1:${port}`,
+    port,
     aedes,
     async close() {
       const closed = once(server, 'close');

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -114,27 +113,4 @@ export async function startBrokerProcess(
       while (!log.includes(text)) await once(growth, 'more');
     },
   };
-}
-
-/** Ports that the kernel does not assign to connections by itself, so that a restarted broker finds its port free. */
-const PORTS = { first: 10_000, each: 100, processes: 200 };
-
-let portsTaken = 0;
-
-/**
- * Returns a port of 127.0.0.1 on which nothing listens. Each of the test processes that run in parallel has its own
- * ports, so that a restarting broker's port does not go to another broker, to which the clients would then reconnect.
- */
-export async function freePort(): Promise<number> {
-  const own = PORTS.first + (process.pid % PORTS.processes) * PORTS.each;
-  const port = own + (portsTaken++ % PORTS.each);
-  const server = createServer().listen(port, '127.0.0.1');
-  const free = await once(server, 'listening').then(
-    () => true,
-    () => false,
-  );
-  if (!free) return freePort();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
+import { type BrokerProcess, isInstalled, startBrokerProcess } from './broker-process';
+import { freePort } from './ports';
 
 /** Folder of the Erlang libraries on Debian. */
 const LIBRARIES = '/usr/lib/x86_64-linux-gnu';

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { startListening } from './ports';
 
 /** A received request. */
 export interface Received {
@@ -32,8 +33,7 @@ export class FileServer {
         ? createServer(handle)
         : createTlsServer({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, handle);
     const files: FileServer = new FileServer(server, tls === undefined ? 'http' : 'https');
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await startListening(server);
     return files;
   }
 

@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
-
-export { freePort } from './broker-process';
+import { type BrokerProcess, isInstalled, startBrokerProcess } from './broker-process';
+import { freePort } from './ports';
 
 export interface MosquittoOptions {
   /** Lines for its configuration file. */

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { HANG_LIMIT } from './limits';
-import { freePort } from './mosquitto';
+import { freePort } from './ports';
 
 export const root = path.resolve(__dirname, '../..');
 

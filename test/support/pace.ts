@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import mqttPacket from 'mqtt-packet';
+import { startListening } from './ports';
 
 /** A proxy that forwards the messages of a broker at a limited rate, as EMQX delivers retained ones. */
 export interface Pace {
@@ -49,12 +50,9 @@ export async function startPace(target: number, batch: number, every: number): P
     broker.on('data', (bytes) => parser.parse(bytes));
     for (const socket of [client, broker]) socket.on('error', end).on('close', end);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  const port = await startListening(server);
   return {
-    port: address.port,
+    port,
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { startListening } from './ports';
 
 /** A TCP proxy between clients and a broker that can disturb their connections. */
 export interface Proxy {
@@ -48,13 +49,10 @@ export async function startProxy(
     if (heard !== undefined) client.on('data', heard);
     link.client.once('close', () => links.delete(link));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  const port = await startListening(server);
   const each = (action: (link: Link) => void): void => [...links].forEach(action);
   return {
-    port: address.port,
+    port,
     get connections() {
       return connections;
     },

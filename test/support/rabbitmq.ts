@@ -1,6 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BrokerProcess, freePort, isInstalled, startBrokerProcess } from './broker-process';
+import { type BrokerProcess, isInstalled, startBrokerProcess } from './broker-process';
+import { freePort } from './ports';
 
 /** Returns whether RabbitMQ is installed. @throws {Error} if it is missing and CI is set */
 export function rabbitMqAvailable(): boolean {
