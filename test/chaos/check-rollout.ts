@@ -32,10 +32,10 @@ function resultsOf(seen: readonly Seen[], job: string, state: Verdict['state']):
   return of(seen, 'verdict').filter((each) => each.job === job && each.state === state && each.late !== true);
 }
 
-/** Returns whether a device may not have stayed ready since a time, or another job may have had it. */
-function isDisturbed(seen: readonly Seen[], { device, job, at }: Verdict, since = at): boolean {
+/** Returns whether a device may not have stayed ready since its result, or another job may have had it. */
+function isDisturbed(seen: readonly Seen[], { device, job, at }: Verdict): boolean {
   return seen.some((each) => {
-    if (each.at < since) return false;
+    if (each.at < at) return false;
     if (each.kind === 'asked') return each.isRollback === true;
     if (each.device !== device) return false;
     if (each.kind === 'sending' || each.kind === 'verdict') return each.job !== job;
@@ -75,7 +75,7 @@ export function unstable(seen: readonly Seen[]): string[] {
     if (each.kind !== 'unstable') return [];
     const before = seen.slice(0, index);
     const canaries = resultsOf(before, each.job, 'succeeded');
-    if (canaries.some((canary) => isDisturbed(before, canary, canary.at - SOON))) return [];
+    if (canaries.some((canary) => isDisturbed(before, canary))) return [];
     return [`a canary did not stay ready, it is said: ${canaries.map(({ device }) => device).join(', ')}`];
   });
 }

@@ -70,7 +70,8 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
     devices === 'pattern' ? [Home.id(plan, '*')] : indicesOf(plan, errand).map((index) => Home.id(plan, index));
   const common = {
     ...deadlines,
-    expires: deadlines.expires * plan.haste,
+    // Where the clock goes faster, devices are to wait longer than an outage or an observation lasts.
+    expires: plan.haste === 1 ? deadlines.expires : 20 * plan.haste,
     soak: (errand.soak ?? deadlines.soak) * plan.haste,
     concurrency,
     canary,

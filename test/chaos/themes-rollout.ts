@@ -26,8 +26,11 @@ export const observed: Theme = (dice, plan) => {
       maxFailures: dice.int(4) === 0 ? 2 : 1,
       concurrency: 1 + dice.int(3),
     }).map(({ at: _at, origin: _origin, ...errand }) => errand),
-    blows: Array.from({ length: 1 + dice.int(3) }, () => ({
-      at: dice.int(4) === 0 ? moment(dice, ['result', 'our sending'], 3) : moment(dice, ['our observing'], 3),
+    blows: Array.from({ length: 1 + dice.int(3) }, (_none, index) => ({
+      at:
+        index === 0
+          ? { event: 'our observing', nth: 1 }
+          : moment(dice, ['our observing', 'settled', 'result', 'our sending'], 3),
       fault: dice.pick<Fault>([
         { what: 'killed' },
         { what: 'killed' },
