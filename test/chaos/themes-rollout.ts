@@ -1,6 +1,7 @@
 import { drawFault, moment } from './draw-blows';
 import { STEPWISE } from './messages';
-import type { DevicePlan, Fault, Plan } from './plan';
+import type { Random } from '../support/random';
+import type { Blow, DevicePlan, Fault, Plan } from './plan';
 import { failing, first, type Theme } from './theme-parts';
 
 /** Our side goes, or only its connection, while canaries are observed; devices fail before and after. */
@@ -62,6 +63,7 @@ export const stepwise: Theme = (dice, plan) => {
       concurrency: 1 + dice.int(3),
     }).map(({ at: _at, origin: _origin, ...errand }) => errand),
     blows: [
+      ...(dice.int(2) === 0 ? pausedBetween(dice) : []),
       ...Array.from({ length: dice.int(3) }, () => ({
         at: moment(dice, within, 4),
         fault: drawFault(dice, 'paused', 0, devices.length),
@@ -73,6 +75,14 @@ export const stepwise: Theme = (dice, plan) => {
     ],
   };
 };
+
+/** A pause that begins during the first step and lasts until a person cancels or resumes. */
+function pausedBetween(dice: Random): Blow[] {
+  return [
+    { at: { event: 'our rebooting', nth: 1 }, fault: { what: 'paused', until: { event: 'our stopped', nth: 9 } } },
+    { at: { event: 'our waiting', nth: 1 }, fault: { what: dice.pick(['canceled', 'canceled', 'resumed'] as const) } },
+  ];
+}
 
 const betweenSteps = ['canceled', 'canceled', 'canceled one', 'resumed', 'retried', 'killed', 'redeployed'] as const;
 
