@@ -74,7 +74,8 @@ describeIf(mosquittoAvailable())('a canary that is watched', () => {
     const reconnect = { min: 20, max: 100 };
     const broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/', reconnect });
     const { registry } = broker;
-    const device = new SimulatedDevice({ url: server.url, id: 'soak-outage', image: running, uptime: 3600 });
+    const options = { url: server.url, id: 'soak-outage', image: running, uptime: 3600, statsInterval: 1 };
+    const device = new SimulatedDevice(options);
     const hears = async (): Promise<void> => {
       await untilTrue(registry, 'event', () => registry.get(device.id)?.uptime?.live === true);
     };
@@ -91,8 +92,15 @@ describeIf(mosquittoAvailable())('a canary that is watched', () => {
       await Promise.all([once(broker, 'status'), server.kill()]);
       await clock.pass(4 * MINUTE);
       assert.equal(end, undefined);
+      const restarted = performance.now();
       await server.restart();
-      while (observed.until === undefined) await turn();
+      // The device and we reconnect in any order, and its reconnect starts the observation again.
+      await untilTrue(registry, 'event', () => {
+        const { uptime } = registry.get(device.id) ?? {};
+        return uptime?.live === true && uptime.at > restarted;
+      });
+      do await turn();
+      while (observed.until === undefined);
       await clock.pass(10 * MINUTE);
       assert.equal(await soaking, 'stayed');
     } finally {
