@@ -53,6 +53,11 @@ function isProven(seen: readonly Seen[], { job, at }: Verdict, until: { at: numb
   });
 }
 
+/** Returns whether a device may have said before `at` that it goes to sleep: its connection ends a moment later. */
+function isLeaving(seen: readonly Seen[], { device }: Verdict, at: number): boolean {
+  return of(seen, 'away').some((each) => each.device === device && each.at >= at && each.at < at + SOON);
+}
+
 /** Finds transfers to further devices while canaries that nothing has disturbed are still under observation. */
 export function despiteCanary(seen: readonly Seen[]): string[] {
   return transfers(seen).flatMap(({ sent, before }) => {
@@ -60,7 +65,7 @@ export function despiteCanary(seen: readonly Seen[]): string[] {
     const { canary = 0, soak = 0 } = rolloutOf(seen, job) ?? {};
     const canaries = new Map(resultsOf(before, job, 'succeeded').map((each) => [each.device, each]));
     if (canary === 0 || canaries.has(device)) return [];
-    const disturbed = [...canaries.values()].filter((each) => isDisturbed(before, each));
+    const disturbed = [...canaries.values()].filter((each) => isDisturbed(before, each) || isLeaving(seen, each, at));
     const others = [...canaries.values()].filter((each) => !disturbed.includes(each));
     const observed = others.filter((each) => !isProven(before, each, { at, soak }));
     const proven = others.length - observed.length;
