@@ -250,10 +250,10 @@ class PatchExchange {
     await broker.locks.left(device, end.open);
     const mayReboot = end.open === 'flashed' || end.open === 'unknown';
     if (mayReboot && !abandon.aborted) {
-      const [from, late] = [this.#address, this.#late(step, to, transfer)];
+      const late = this.#late(step, to, transfer);
+      const from = this.#address;
       // The connection to a new base topic must not stay open for a move that does not come any more.
-      const isOvertaken = to === from ? Promise.resolve(false) : this.#relocation.untilPatched(from);
-      void isOvertaken.then((is) => is && this.#overtaken.abort());
+      if (to !== from) void this.#relocation.untilPatched(from).then((is) => is && this.#overtaken.abort());
       this.late = late;
       watchOn(late);
     }
