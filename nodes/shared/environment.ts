@@ -8,15 +8,15 @@ import { HomieError } from '../../src/errors';
 export type Environment = (name: string) => unknown;
 
 /**
- * Replaces `${NAME}` by the value of the environment variable. Node-RED itself does so only if the field contains
- * nothing else, unlike `homie/${SITE}/`.
+ * Replaces `${NAME}`, and a whole `$(NAME)`, by the value of the environment variable. Node-RED itself does so only when
+ * a node is deployed, and only if the field contains nothing else, unlike `homie/${SITE}/`.
  *
  * @returns undefined if a variable is not set: its name in a topic or as a password would be noticed late
  */
 export function expand(text: string, environment: Environment): string | undefined {
   let isComplete = true;
-  const expanded = text.replaceAll(/\$\{([^{}]+)\}/g, (_whole, name: string) => {
-    const value = asText(environment(name));
+  const expanded = text.replaceAll(/\$\{([^{}]+)\}|^\$\((\S+)\)$/g, (_whole, name?: string, older = '') => {
+    const value = asText(environment(name ?? older));
     if (value === undefined) isComplete = false;
     return value ?? '';
   });

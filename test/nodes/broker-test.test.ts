@@ -57,6 +57,7 @@ describe('the test of a connection', () => {
       ['host', '${TEST_SECRET}://x'],
       ['host', 'mqtt://${TEST_SECRET}@x'],
       ['port', '${TEST_SECRET}'],
+      ['port', '$(TEST_SECRET)'],
       ['keepalive', '${TEST_SECRET}'],
       ['protocolVersion', '${TEST_SECRET}'],
       ['baseTopic', '+${TEST_SECRET}'],
@@ -68,7 +69,7 @@ describe('the test of a connection', () => {
         assert.equal(answer.connected, false);
         assert.ok(!JSON.stringify(answer).includes(SECRET), JSON.stringify(answer));
         // A user name in a URL is never repeated.
-        if (!typed.includes('@')) assert.match(String(answer.message), /\$\{TEST_SECRET\}/);
+        if (!typed.includes('@')) assert.match(String(answer.message), /\$[{(]TEST_SECRET/);
         assert.ok(!flow.log().includes(SECRET), flow.log());
       });
     }
@@ -118,6 +119,7 @@ describe('the test of a connection', () => {
       [{ host: 'broker.invalid' }, false],
       [{ host: '127.0.0.1', port: '1', password: SECRET }, false],
       [{ host: '${TEST_URL}', password: SECRET }, true],
+      [{ host: '$(TEST_URL)', password: SECRET }, true],
     ] as const) {
       it(`${JSON.stringify(typed)}: ${expected}`, async () => {
         process.env['TEST_URL'] = 'mqtt://broker.invalid';
