@@ -103,7 +103,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
  */
 export function protectDevices(broker: HomieBroker, history: History): () => void {
   const { locks, registry } = broker;
-  return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(`${locks.scope}${id}`));
+  return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(locks.keyOf(id)));
 }
 
 /** Returns the settings of a node, or the error in them, which is logged at once. */

@@ -137,7 +137,7 @@ export class SidebarJobs {
   /** Returns the last results of a device, of the sidebar and of nodes that store them, newest first. */
   resultsOf(device: string): Remembered[] {
     const { history, store } = this.around;
-    const key = `${this.broker.locks.scope}${device}`;
+    const key = this.broker.locks.keyOf(device);
     const all = [...new Set([history, store?.history ?? history])].flatMap((each) => each.lastResults(key));
     return all.toSorted((a, b) => endOf(a) - endOf(b)).toReversed();
   }

@@ -10,9 +10,8 @@ export function planExclusion(jobs: SidebarJobs, { action, devices: ids = [] }: 
   const { broker, queue } = jobs;
   const { library } = queue;
   const isExclusion = action === 'exclude';
-  const keyOf = (id: string): string => `${broker.locks.scope}${id}`;
   const devices = ids.map((id): PlannedDevice => {
-    const isDone = library.isExcluded(keyOf(id)) === isExclusion;
+    const isDone = library.isExcluded(broker.locks.keyOf(id)) === isExclusion;
     const isKnown = broker.registry.get(id) !== undefined;
     const [verdict, says] = ((): [string, Value] => {
       if (isDone) return ['no_change', phrase(isExclusion ? 'plan.alreadyExcluded' : 'plan.alreadyIncluded')];
@@ -24,7 +23,7 @@ export function planExclusion(jobs: SidebarJobs, { action, devices: ids = [] }: 
   const included = devices.filter((device) => device.included);
   const begin = async (): Promise<readonly string[]> => {
     await jobs.openStore();
-    for (const { id } of included) await library.exclude(keyOf(id), isExclusion);
+    for (const { id } of included) await library.exclude(broker.locks.keyOf(id), isExclusion);
     return [];
   };
   return { devices, begin: included.length > 0 ? begin : undefined };

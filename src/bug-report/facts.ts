@@ -132,7 +132,7 @@ function deviceFacts(broker: HomieBroker, device: Device): DeviceFacts {
   const { locks } = broker;
   const { library, history, updates } = Queue.of(broker);
   const { id, state, homie, implementation, implementationVersion, otaStatus, signal, uptime, interval } = device;
-  const key = `${locks.scope}${id}`;
+  const key = locks.keyOf(id);
   const { seenAt, sleeps = false, otaEnabled } = device;
   const offer = updates.offerOf(device);
   return {

@@ -1,6 +1,7 @@
 /** The updates of the devices of a broker: offers, and updates in progress. */
 import { EventEmitter } from 'node:events';
 import type { Device } from '../homie/device';
+import type { DeviceLocks } from '../homie/lock';
 import { isOlder } from '../firmware/version';
 import type { Library } from '../library/library';
 import { isRunBy, type StoredImage } from '../library/stored-image';
@@ -37,8 +38,8 @@ export interface DeviceUpdate {
 
 interface DeviceUpdatesInput {
   readonly library: () => Library;
-  /** Where the ids of the devices are unique: see `DeviceLocks`. */
-  readonly scope: string;
+  /** Where the ids of the devices are unique. */
+  readonly locks: Pick<DeviceLocks, 'scope' | 'keyOf'>;
   /** The jobs of the broker, from old to new. */
   readonly jobs: () => readonly DeviceJob[];
 }
@@ -67,28 +68,28 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update]; changed: 
    */
   offerOf(device: Device): OfferOfDevice | undefined {
     const { id, checksum, fwVersion } = device;
-    const choice = this.library.offerFor(this.#input.scope, device);
+    const choice = this.library.offerFor(this.#input.locks.scope, device);
     if ('error' in choice || checksum === undefined) return undefined;
     const { image } = choice;
     if (isRunBy(image, checksum.value)) return { image, state: 'up_to_date' };
     if (isOlder(image.version, fwVersion?.value)) return { image, state: 'newer_installed' };
-    if (this.library.isHeld(this.#keyOf(id), image.md5)) return { image, state: 'held' };
+    if (this.library.isHeld(this.#input.locks.keyOf(id), image.md5)) return { image, state: 'held' };
     return { image, state: this.isExcluded(id) ? 'excluded' : 'available' };
   }
 
   /** Returns whether the user has excluded a device from updates. */
   isExcluded(device: string): boolean {
-    return this.library.isExcluded(this.#keyOf(device));
+    return this.library.isExcluded(this.#input.locks.keyOf(device));
   }
 
   /** Returns whether there is an image to which a device can be rolled back. */
   canRollBack(device: Device): boolean {
-    return 'image' in this.library.choose('previous', this.#input.scope, device);
+    return 'image' in this.library.choose('previous', this.#input.locks.scope, device);
   }
 
   /** Returns the id of a device by the key under which the library knows it; undefined if it belongs to another broker. */
   idOf(key: string): string | undefined {
-    const { scope } = this.#input;
+    const { scope } = this.#input.locks;
     return key.startsWith(scope) ? key.slice(scope.length) : undefined;
   }
 
@@ -117,10 +118,6 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update]; changed: 
     const open = this.#input.jobs().filter(({ change, isEnded }) => change === 'firmware' && !isEnded);
     const all = open.flatMap((job) => [...job.ids].map((id) => ({ job, update: job.updateOf(id) })));
     return byDevice(all.flatMap(({ job, update }) => (update && isUnderWay({ job, update }) ? [update] : [])));
-  }
-
-  #keyOf(device: string): string {
-    return `${this.#input.scope}${device}`;
   }
 }
 

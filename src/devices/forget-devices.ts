@@ -40,7 +40,7 @@ export async function forgetDevices(
     const result = await forgetDevice(broker, id, signal);
     // Nothing is retained of an unknown device, but its images may be kept.
     if (result.error === undefined || result.error.code === 'DEVICE_UNKNOWN')
-      await library.forget(`${broker.locks.scope}${id}`);
+      await library.forget(broker.locks.keyOf(id));
     forgotten.push(result);
   }
   return forgotten;

@@ -47,6 +47,11 @@ export class DeviceLocks {
     lockTable().readers.add(this.#reader);
   }
 
+  /** Returns the key of a device in everything that outlives a job. */
+  keyOf(id: string): string {
+    return `${this.scope}${id}`;
+  }
+
   /** Stops following the devices of this broker. Locks remain. */
   close(): void {
     lockTable().readers.delete(this.#reader);

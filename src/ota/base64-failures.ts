@@ -6,12 +6,12 @@ import type { SentEnd } from './transfer-end';
 
 /** Returns whether base64 has failed on a device in this process. */
 export function hasFailedWithBase64({ locks }: HomieBroker, device: string): boolean {
-  return lockTable().base64Failures.has(`${locks.scope}${device}`);
+  return lockTable().base64Failures.has(locks.keyOf(device));
 }
 
 /** Remembers a device that was sent an image as base64 and did not take it. */
 export function rememberBase64({ locks }: HomieBroker, device: string, end: SentEnd): void {
-  if (isFailure(end)) lockTable().base64Failures.add(`${locks.scope}${device}`);
+  if (isFailure(end)) lockTable().base64Failures.add(locks.keyOf(device));
 }
 
 function isFailure(end: SentEnd): boolean {

@@ -129,7 +129,7 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
 
   async ended(device: string, update: Update, resumed: boolean): Promise<void> {
     this.#missed.delete(device);
-    await this.#change.history?.remember(this.keyOf(device), this.authored(update), resumed);
+    await this.#change.history?.remember(this.broker.locks.keyOf(device), this.authored(update), resumed);
   }
 
   protected judgeFlight(

@@ -71,9 +71,4 @@ export abstract class ExchangeTask<Flight, Settings extends { readonly force: bo
     const { settings } = this.input;
     return { ...settings, force: settings.force && asked };
   }
-
-  /** Returns the key of a device in the history. */
-  protected keyOf(device: string): string {
-    return `${this.broker.locks.scope}${device}`;
-  }
 }

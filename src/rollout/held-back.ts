@@ -32,7 +32,7 @@ export function heldBecause(
   device: string,
   asked = true,
 ): readonly [why: Text, how: Text] | undefined {
-  const [key, { md5 }] = [`${broker.locks.scope}${device}`, firmware.info];
+  const [key, { md5 }] = [broker.locks.keyOf(device), firmware.info];
   if (library.isHeld(key, md5)) return [phrase('heldRolledBack'), phrase('held')];
   const held = history.heldBecause(key, md5, settings.attempts, asked);
   // A rollback sends an image that was replaced on purpose, so that does not hold it back.
@@ -46,7 +46,7 @@ export function allowAgain(
   device: string,
   md5: string,
 ): void {
-  const key = `${broker.locks.scope}${device}`;
+  const key = broker.locks.keyOf(device);
   history.allowAgain(key, md5);
   void library.allowAgain(key, md5);
 }
@@ -56,7 +56,7 @@ export function exclusionApplies(
   { broker, choice, library }: Pick<Known, 'broker' | 'choice' | 'library'>,
   device: string,
 ): boolean {
-  return library.isExcluded(`${broker.locks.scope}${device}`) && !isNamed(choice, device);
+  return library.isExcluded(broker.locks.keyOf(device)) && !isNamed(choice, device);
 }
 
 /**

@@ -134,7 +134,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     const decision = await decide(device, firmware, this.settingsFor(id, asked), broker);
     if (decision.kind === 'reject') return { state: 'rejected', error: decision.error };
     if (device.checksum !== undefined) {
-      history.shows(this.keyOf(id), this.#checksum, await this.#means(device.checksum.value));
+      history.shows(this.broker.locks.keyOf(id), this.#checksum, await this.#means(device.checksum.value));
     }
     if (decision.kind === 'skip') {
       const { reason, hint } = decision;
@@ -151,7 +151,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 
   async exchange(device: string, { begin, asked, ...hooks }: Hooks<ImageInFlight>): Promise<Outcome | undefined> {
     const [broker, history, sent] = [this.broker, this.#known.history, this.#sent];
-    const key = this.keyOf(device);
+    const key = this.broker.locks.keyOf(device);
     const firmware = await this.#known.firmware.load();
     let flight: ImageInFlight | undefined;
     const wasSent = sent.has(device);
@@ -220,7 +220,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   async ended(device: string, update: Update, resumed: boolean): Promise<void> {
     const { history } = this.#known;
     this.#sent.delete(device);
-    const remembered = history.ended(this.keyOf(device), this.#checksum, this.authored(update), resumed);
+    const remembered = history.ended(this.broker.locks.keyOf(device), this.#checksum, this.authored(update), resumed);
     await Promise.all([remembered, this.#remember(device, update)]);
   }
 
@@ -235,7 +235,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       ...(from.checksum !== undefined && { from: from.checksum }),
     };
     const isRollback = origin === 'previous' && state === 'succeeded';
-    await library.proven(this.keyOf(device), { load: () => firmware.load(), ...proof, isRollback });
+    await library.proven(this.broker.locks.keyOf(device), { load: () => firmware.load(), ...proof, isRollback });
   }
 
   protected judgeFlight(device: string, flight: ImageInFlight, hooks: Hooks<ImageInFlight>): Promise<ImageInFlightEnd> {
@@ -247,7 +247,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 
   protected override settingsFor(device: string, asked: boolean): OtaSettings {
     const { attempts } = this.input.settings;
-    const allowed = this.#known.history.mayTransfer(this.keyOf(device), this.#checksum, attempts);
+    const allowed = this.#known.history.mayTransfer(this.broker.locks.keyOf(device), this.#checksum, attempts);
     return { ...super.settingsFor(device, asked), attempts: allowed };
   }
 

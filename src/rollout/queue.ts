@@ -42,7 +42,7 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     this.#broker = broker;
     const { locks } = broker;
     const jobs = (): DeviceJob[] => this.#known.of().map((each) => deviceJob(each, this.#known, locks));
-    this.updates = new DeviceUpdates({ library: () => this.library, scope: locks.scope, jobs });
+    this.updates = new DeviceUpdates({ library: () => this.library, locks, jobs });
     this.#cards = new JobCards({ known: this.#known, records: () => this, locks });
   }
 
