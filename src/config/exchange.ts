@@ -209,15 +209,10 @@ class PatchExchange {
   /** Waits while the job must not send. Stores once that nothing is in flight, and nothing while the wait lasts. */
   async #whileHalted({ watch }: Address, stop: AbortSignal): Promise<void> {
     if (!this.#isHalted) return;
-    const { unsent, between, report } = this.#input;
+    const { unsent, report } = this.#input;
     unsent?.();
     report({ state: 'queued', config: this.#progress.report() });
-    between?.(true);
-    try {
-      while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
-    } finally {
-      between?.(false);
-    }
+    while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
   }
 
   /** Whether the gate would refuse the next step as `halted`. */

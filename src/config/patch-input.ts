@@ -30,8 +30,6 @@ export interface PatchInput {
   readonly begin?: (device: Device, check: Check, done: number) => Promise<boolean>;
   /** Called if a step that was begun was not published after all, and when a change is halted between two steps. */
   readonly unsent?: () => void;
-  /** Called when the device starts and ends to wait between two steps, because the job must not send. */
-  readonly between?: (isWaiting: boolean) => void;
   /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
   /** The patch that the device missed before. */

@@ -43,7 +43,7 @@ export class DeviceTurn {
     this.#asked = undefined;
   }
 
-  /** Reports to the plan that the device starts or ends to wait between two steps of a change. */
+  /** Reports to the plan whether the device waits between two steps of a change. */
   between(isWaiting: boolean): void {
     this.#schedule.apply((plan) => plan.holds.between(this.#device, isWaiting));
   }

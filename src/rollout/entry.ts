@@ -26,6 +26,11 @@ export function queued(
   };
 }
 
+/** Returns whether a device has taken steps of a change and waits for its next one, because the job must not send. */
+export function isBetween({ state, config }: Entry): boolean {
+  return state === 'queued' && config !== undefined;
+}
+
 /** Returns the record of a device after a change. */
 export function changed(entry: Entry, { progress, percent: share, ...change }: Change): Entry {
   const { percent = share ?? 0, ...written } = progress ?? {};

@@ -87,7 +87,7 @@ export class Holds {
     };
   }
 
-  /** Records that a device starts or ends to wait between two steps of a change. */
+  /** Records whether a device waits between two steps of a change. */
   between(id: string, isWaiting: boolean): void {
     if (isWaiting) this.#between.add(id);
     else this.#between.delete(id);

@@ -2,7 +2,7 @@ import { runningFirmware } from '../homie/device';
 import { isFinal, type Outcome, type Update } from '../update/update';
 import { unlessAborted } from '../unless-aborted';
 import { DeviceTurn } from './device-turn';
-import { canceledLate, changed, ended, endedLate, mayRetry, queued, restored, type Entry } from './entry';
+import { canceledLate, changed, ended, endedLate, isBetween, mayRetry, queued, restored, type Entry } from './entry';
 import type { StoredDevice } from './job-state';
 import type { Lifetime } from './lifetime';
 import { Preparation } from './preparation';
@@ -233,7 +233,6 @@ export class JobDevice {
         this.#land();
         void save();
       },
-      between: (isWaiting) => this.#turn.between(isWaiting),
       watchOn: (late) => lifetime.willReport(this.#reportLate(late)),
     };
   }
@@ -287,6 +286,7 @@ export class JobDevice {
 
   #set(entry: Entry): Update {
     this.#entry = entry;
+    if (entry.config !== undefined) this.#turn.between(isBetween(entry));
     this.touch();
     return this.update;
   }
@@ -294,7 +294,7 @@ export class JobDevice {
   #updateOf(entry: Entry): Update {
     const { lifetime, schedule } = this.#context;
     const duration = Math.round(entry.duration ?? lifetime.elapsed);
-    const reason = entry.state === 'queued' ? schedule.holdOf(this.id, entry.config !== undefined) : undefined;
+    const reason = entry.state === 'queued' ? schedule.holdOf(this.id, isBetween(entry)) : undefined;
     return reason === undefined ? { ...entry, duration } : { ...entry, state: 'waiting', reason, duration };
   }
 }

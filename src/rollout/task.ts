@@ -32,8 +32,6 @@ export interface Hooks<Flight> {
   readonly begin: (flight: Flight) => Promise<boolean>;
   /** Called when what `begin` announced did not reach the device. */
   readonly unsent: () => void;
-  /** Called when the device starts and ends to wait between two steps, because the job must not send. */
-  readonly between: (isWaiting: boolean) => void;
   /** Called to keep observing after the end of the exchange. A late outcome does not change the result. */
   readonly watchOn: (late: Promise<Outcome | undefined>) => void;
   /** Whether the user requested this device now; false when the job found it later or tries it again. */
