@@ -9,7 +9,7 @@ export type StopReason = 'failures' | 'canary';
 /** The state of a plan that survives a restart, apart from its devices. Plain data. */
 export interface PlanState {
   readonly mode: Mode;
-  /** The latest kind of failure. */
+  /** The kind of failure that counts most: a canary, otherwise a device. */
   readonly reason?: StopReason;
   /** Number of canaries that passed their observation. */
   readonly proven: number;
@@ -52,10 +52,13 @@ export class Holds {
     return this.#mode === 'active' && !this.hasFailed;
   }
 
-  /** Whether there are as many failures as the settings allow. A limit of 0 never stops the plan. */
+  /**
+   * Whether a canary did not stay ready, or there are as many failures as the settings allow. With a limit of 0, only a
+   * canary stops the plan: otherwise each device in turn would become the canary of an image that harms it.
+   */
   get hasFailed(): boolean {
     const { maxFailures } = this.#settings;
-    return maxFailures > 0 && this.#failures >= maxFailures;
+    return this.#reason === 'canary' || (maxFailures > 0 && this.#failures >= maxFailures);
   }
 
   /** Whether canaries must still be proven before the other devices start. */
@@ -107,7 +110,7 @@ export class Holds {
     if (this.#soaking.delete(id)) this.#proven += 1;
   }
 
-  /** Records that a canary did not stay ready, which is a failure. */
+  /** Records that a canary did not stay ready, which stops the plan. */
   spoiled(id: string): void {
     if (this.#soaking.delete(id)) this.fail('canary');
   }
@@ -121,7 +124,7 @@ export class Holds {
 
   fail(reason: StopReason): void {
     this.#failures += 1;
-    if (this.#mode !== 'stopped') this.#reason = reason;
+    if (this.#mode !== 'stopped' && this.#reason !== 'canary') this.#reason = reason;
   }
 
   stop(): void {

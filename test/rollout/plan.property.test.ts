@@ -60,6 +60,8 @@ class PlanModel {
   #open = true;
   /** Number of failures since the user last resumed the plan. */
   #failures = 0;
+  /** Whether a canary did not stay ready since then. */
+  #isUnstable = false;
   /** Total time for which each device was away, in ms. */
   readonly #away = new Map<string, number>();
 
@@ -141,7 +143,7 @@ class PlanModel {
         plan.ended(pick(waiting), kind);
         return;
       case 'spoiled':
-        if (plan.holds.soaking.length > 0) this.#failures += 1;
+        if (plan.holds.soaking.length > 0) this.#isUnstable = true;
         plan.spoiled(pick(plan.holds.soaking));
         return;
       case 'soaked':
@@ -167,6 +169,7 @@ class PlanModel {
 
   #resume(): void {
     this.#failures = 0;
+    this.#isUnstable = false;
     if (this.#plan.holds.mode !== 'active') this.#away.clear();
     this.#plan.resume(this.#now);
   }
@@ -184,6 +187,7 @@ class PlanModel {
     assert.ok(running <= concurrency, `${running} at once`);
     if (start.length > 0) {
       assert.ok(this.#open && plan.holds.mode === 'active');
+      assert.ok(!this.#isUnstable, 'goes on after a canary did not stay ready');
       assert.ok(maxFailures === 0 || this.#failures < maxFailures, `goes on after ${this.#failures} failures`);
       if (plan.holds.inCanary) assert.ok(running + plan.holds.soaking.length <= canary, 'too many canaries');
     }

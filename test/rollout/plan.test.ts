@@ -67,14 +67,31 @@ describe('a plan', () => {
     assert.deepEqual(plan.due(0, true).start, ['awake']);
   });
 
-  it('stops when a canary does not stay ready', () => {
-    const plan = there({ canary: 1 });
+  for (const maxFailures of [0, 1, 2]) {
+    it(`stops when a canary does not stay ready, with maxFailures ${maxFailures}`, () => {
+      const plan = there({ canary: 1, maxFailures });
+      plan.due(0, true);
+      plan.ended('a', 'succeeded');
+      plan.spoiled('a');
+      assert.equal(plan.holds.mode, 'stopped');
+      assert.equal(plan.holds.stopReason, 'canary');
+      assert.deepEqual(plan.due(0, true).start, []);
+      plan.resume(0);
+      assert.deepEqual(plan.due(0, true).start, ['b']);
+    });
+  }
+
+  it('stops because of a canary, even if another device fails before it stops', () => {
+    const plan = there({ canary: 2, concurrency: 2, maxFailures: 0 }, ['a', 'b']);
     plan.due(0, true);
     plan.ended('a', 'succeeded');
     plan.spoiled('a');
-    assert.equal(plan.holds.mode, 'stopped');
-    assert.equal(plan.holds.stopReason, 'canary');
+    assert.equal(plan.holds.mode, 'active', 'nothing is left to be stopped');
+    plan.ended('b', 'failed');
+    plan.add(['c'], 0);
+    plan.asks('c', false, 0);
     assert.deepEqual(plan.due(0, true).start, []);
+    assert.deepEqual([plan.holds.mode, plan.holds.stopReason], ['stopped', 'canary']);
   });
 
   it('stops after the allowed number of failures, and counts only failures', () => {
