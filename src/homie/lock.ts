@@ -57,11 +57,7 @@ export class DeviceLocks {
     lockTable().readers.delete(this.#reader);
   }
 
-  /**
-   * Restores what an earlier process stored, and stores every change from now on.
-   *
-   * @returns a function that ends the storing
-   */
+  /** Restores what an earlier process stored, and stores every change until the returned function is called. */
   static keep(write: PendingWriter, pending: Iterable<PendingReboot> = []): () => void {
     const { writers } = lockTable();
     writers.add(write);
@@ -69,11 +65,7 @@ export class DeviceLocks {
     return () => void writers.delete(write);
   }
 
-  /**
-   * Adds a check that runs before anything is sent to any device.
-   *
-   * @returns a function that removes the check
-   */
+  /** Adds a check that runs before anything is sent to any device, until the returned function is called. */
   static guard(guard: Guard): () => void {
     const { guards } = lockTable();
     guards.add(guard);
@@ -238,6 +230,12 @@ export class DeviceLocks {
   async rebooted(id: string): Promise<void> {
     const entry = this.#held(id);
     if (entry?.pending !== undefined) await setPending(entry, undefined);
+  }
+
+  /** Notes that the device has nothing to boot, unless a job has it by now, with something of its own to boot. */
+  async rebootedLate(id: string): Promise<void> {
+    const entry = this.#find(id);
+    if (entry?.pending !== undefined && entry.job === undefined) await setPending(entry, undefined);
   }
 
   /**

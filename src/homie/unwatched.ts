@@ -63,8 +63,7 @@ export function lateOutcomeUnwatched(
         const known = registry.get(device);
         const outcome = known && observer.patches === 0 ? look(known, observer) : undefined;
         if (outcome !== undefined) {
-          // Another job may have the device by now, with something of its own to boot.
-          if (locks.holder(device) === undefined) await locks.rebooted(device);
+          await locks.rebootedLate(device);
           return outcome;
         }
         // If another patch was sent meanwhile, the next reboot may be for that one.
