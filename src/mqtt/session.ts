@@ -155,6 +155,17 @@ export class Session {
     return this.#heardAt;
   }
 
+  /** See `Connection.freshSince`. */
+  get freshSince(): number {
+    return this.#pings.freshSince;
+  }
+
+  /** Pings the broker, unless a ping is not answered yet. */
+  refresh(): void {
+    if (this.#accepted === undefined || this.#ended || this.#client.disconnecting || this.#pings.isAwaited) return;
+    void this.#pings.send().catch(() => undefined);
+  }
+
   /** Pings the broker. See `Connection.ping`. */
   async ping(): Promise<void> {
     if (this.#ended || this.#client.disconnecting) throw new HomieError('NOT_CONNECTED');
