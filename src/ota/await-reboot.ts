@@ -62,7 +62,7 @@ class Reboot {
         until,
         ready: settings.ready,
         // Do not wait for statistics from a device that never sent any.
-        statistics: broker.registry.get(device)?.uptime !== undefined,
+        statistics: this.#sendsStatistics,
         verifying: () => report({ phase: 'verifying' }),
         heard: this.#hear,
       });
@@ -76,6 +76,11 @@ class Reboot {
       if (end !== undefined) return end;
       observer.expectAnother();
     }
+  }
+
+  get #sendsStatistics(): boolean {
+    const { broker, device } = this.#input;
+    return broker.registry.get(device)?.uptime !== undefined;
   }
 
   readonly #hear = (event: DeviceEvent): void => {
@@ -130,7 +135,8 @@ class Reboot {
     const { observer, expected, before } = this.#input;
     const { flashed = false, last } = this.#soFar;
     if (back.checksum === undefined) return failed('CHECKSUM_MISSING', 'unknown');
-    const verdict = judgeReturn(back.checksum, back, observer, { expected, before, flashed });
+    const known = { expected, before, flashed, statistics: this.#sendsStatistics };
+    const verdict = judgeReturn(back.checksum, back, observer, known);
     if (verdict.kind !== 'reconnected' || last === undefined) {
       return concluded(verdict, back, this.#soFar, this.#input, this.#isDiscarded);
     }

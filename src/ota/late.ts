@@ -6,7 +6,7 @@ import type { Outcome } from '../update/update';
 import { judgeReturn, type Expectation } from './verdict';
 
 /** A device that may still boot an image after its exchange. Holds no image, since the watch may take long. */
-export interface LateInput extends Expectation {
+export interface LateInput extends Omit<Expectation, 'statistics'> {
   readonly broker: HomieBroker;
   readonly device: string;
   /** `$mac` before the publish. */
@@ -31,19 +31,20 @@ export async function lateOutcome(input: LateInput): Promise<Outcome | undefined
 
 async function untilShown(input: LateInput): Promise<Outcome | undefined> {
   const { broker, device, mac, observer } = input;
+  const { expected, before, flashed } = input;
   for (;;) {
+    const statistics = broker.registry.get(device)?.uptime !== undefined;
     const back = await awaitReconnect(observer, {
       until: Infinity,
       ready: Infinity,
-      statistics: broker.registry.get(device)?.uptime !== undefined,
+      statistics,
       verifying: () => undefined,
     });
     if (typeof back === 'string' || isOtherDevice(mac, broker.registry.get(device))) return undefined;
     if (back.checksum !== undefined) {
-      const verdict = judgeReturn(back.checksum, back, observer, input);
+      const verdict = judgeReturn(back.checksum, back, observer, { expected, before, flashed, statistics });
       if (verdict.kind === 'succeeded') {
-        // By now, another job may hold the lock, and the device may have something of that job to boot.
-        if (broker.locks.holder(device) === undefined) await broker.locks.rebooted(device);
+        await broker.locks.rebootedLate(device);
         return { state: 'succeeded', reboot: verdict.reboot };
       }
       if (verdict.kind === 'rebooted' || verdict.kind === 'failed') return undefined;

@@ -29,6 +29,8 @@ export interface Return {
   readonly live: boolean;
   /** The device had reported that the image is flashed. */
   readonly flashed: boolean;
+  /** The device is known to send statistics. */
+  readonly statistics: boolean;
 }
 
 /**
@@ -69,27 +71,30 @@ export function judge(back: Return): Verdict {
 }
 
 /** Judges a device that already ran the image before. */
-function judgeSame({ reboot, flashed }: Return): Verdict {
+function judgeSame(back: Return): Verdict {
+  const { reboot, flashed, statistics } = back;
   if (reboot === 'shown') return flashed ? { kind: 'succeeded', reboot: 'proven' } : { kind: 'rebooted' };
-  if (reboot === 'unknown') return { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
-  return { kind: 'reconnected' };
+  if (reboot === 'unknown' && !statistics) return { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' };
+  return unshown(back);
 }
 
-function judgeOld({ reboot, flashed }: Return): Verdict {
-  if (reboot === 'shown')
-    return flashed ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' } : { kind: 'rebooted' };
-  // Without an uptime, a reconnect before the reboot looks like a reboot into the old firmware.
+function judgeOld(back: Return): Verdict {
+  const { reboot, flashed } = back;
+  if (reboot !== 'shown') return unshown(back);
+  return flashed ? { kind: 'failed', code: 'OLD_FIRMWARE', reboot: 'proven' } : { kind: 'rebooted' };
+}
+
+/** Judges a connect that no uptime shows to be a reboot: without an uptime, it looks like one into the old firmware. */
+function unshown({ reboot, flashed }: Return): Verdict {
   return { kind: reboot === 'unknown' && !flashed ? 'half_dead' : 'reconnected' };
 }
 
 /** What is known of a device from before an image is published, and of the transfer since. */
-export interface Expectation {
+export interface Expectation extends Pick<Return, 'flashed' | 'statistics'> {
   /** Every checksum that a device running the image may report. */
   readonly expected: ReadonlySet<string>;
   /** `$fw/checksum` before the publish. */
   readonly before: string | undefined;
-  /** The device had reported that the image is flashed. */
-  readonly flashed: boolean;
 }
 
 /** Judges the return of a device; `checksum` is what it reports now. */
@@ -97,10 +102,10 @@ export function judgeReturn(
   checksum: string,
   { uptime, live }: Advertisement,
   observer: DeviceObserver,
-  { expected, before, flashed }: Expectation,
+  { expected, before, ...known }: Expectation,
 ): Verdict {
   const firmware = identify(checksum, expected, before);
-  return judge({ firmware, changed: checksum !== before, reboot: observer.reboot(uptime), live, flashed });
+  return judge({ firmware, changed: checksum !== before, reboot: observer.reboot(uptime), live, ...known });
 }
 
 /**

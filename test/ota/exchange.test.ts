@@ -81,6 +81,15 @@ const rows: Row[] = [
     runs: 'new',
   },
   {
+    title: 'the connection is lost in the middle of a forced reinstallation',
+    device: { misbehaviour: { dropAt: 30_000 } },
+    image: () => raw(running),
+    settings: { force: true },
+    expected: 'succeeded',
+    runs: 'new',
+    transfers: 2,
+  },
+  {
     title: 'OTA disabled',
     device: { config: { ota: { enabled: false } } },
     expected: 'ota_disabled',

@@ -51,6 +51,18 @@ describe('a reboot that may be pending', () => {
       }));
   }
 
+  it('is still pending after a forced reinstallation when the device reconnects and its statistics are late', () =>
+    withLab({ statsInterval: 600, misbehaviour: busy }, async (lab) => {
+      const onChange = ({ phase }: Change): void => {
+        if (phase !== 'rebooting') return;
+        lab.device.misbehaviour = { ...busy, loseFirstStatistics: true };
+        lab.device.dropConnection();
+      };
+      const { outcome } = await lab.bring(await raw(running), { force: true, reboot: 800 }, { onChange });
+      assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
+      assert.deepEqual([lab.device.hasToBoot, lab.isPending], [true, true]);
+    }));
+
   it('is still pending after it has kept an image away just before it was sent', () =>
     withLab({}, async (lab) => {
       const onChange = ({ state }: Change): void => {

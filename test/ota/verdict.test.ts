@@ -18,7 +18,7 @@ describe('identify', () => {
 });
 
 describe('judge', () => {
-  const base: Return = { firmware: 'new', changed: true, reboot: 'shown', live: true, flashed: true };
+  const base: Return = { firmware: 'new', changed: true, reboot: 'shown', live: true, flashed: true, statistics: true };
   const rows: [title: string, seen: Partial<Return>, expected: ReturnType<typeof judge>][] = [
     ['the image after a reboot', {}, { kind: 'succeeded', reboot: 'proven' }],
     ['the image, without statistics', { reboot: 'unknown' }, { kind: 'succeeded', reboot: 'unproven' }],
@@ -32,9 +32,19 @@ describe('judge', () => {
     ],
     ['the same image again after a reconnect', { changed: false, reboot: 'refuted' }, { kind: 'reconnected' }],
     [
-      'the same image again, without statistics',
-      { changed: false, reboot: 'unknown' },
+      'the same image again, of a device without statistics',
+      { changed: false, reboot: 'unknown', statistics: false },
       { kind: 'failed', code: 'REBOOT_UNPROVEN', reboot: 'unproven' },
+    ],
+    [
+      'the same image again, with statistics that are late',
+      { changed: false, reboot: 'unknown' },
+      { kind: 'reconnected' },
+    ],
+    [
+      'the same image again, not flashed, with statistics that are late',
+      { changed: false, reboot: 'unknown', flashed: false },
+      { kind: 'half_dead' },
     ],
     ['a third firmware', { firmware: 'other' }, { kind: 'failed', code: 'OTHER_FIRMWARE', reboot: 'proven' }],
     [
@@ -114,7 +124,12 @@ describe('judgeReturn', () => {
     assert.ok(advertisement);
 
     const judged = (checksum: string, before: string, flashed = true) =>
-      judgeReturn(checksum, advertisement, observer, { expected: new Set(['new']), before, flashed });
+      judgeReturn(checksum, advertisement, observer, {
+        expected: new Set(['new']),
+        before,
+        flashed,
+        statistics: true,
+      });
     assert.deepEqual(judged('new', 'old'), { kind: 'succeeded', reboot: 'proven' });
     assert.deepEqual(judged('new', 'old', false), { kind: 'succeeded', reboot: 'proven' });
     assert.deepEqual(judged('new', 'new', false), { kind: 'rebooted' });
