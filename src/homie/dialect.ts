@@ -19,6 +19,8 @@ interface Question {
   readonly needsFirst?: true;
   /** The status of a device that has nothing staged and receives nothing. */
   readonly idle: RegExp;
+  /** The status that follows `first` if it comes late, narrower than `idle`: it must not be taken for another answer. */
+  readonly rest?: RegExp;
 }
 
 /** A name that firmware with strict names accepts: its base topic is one, and so are its id and its own name. */
@@ -64,6 +66,7 @@ const zerosToRunning: Question = {
   first: /^304/,
   needsFirst: true,
   idle: /^(?:40[^3]|4[^0]\d|5\d\d)/,
+  rest: /^500 INTERNAL_ERROR 0/,
 };
 
 const original: Dialect = {
@@ -82,7 +85,13 @@ const original: Dialect = {
 const fork31: Dialect = {
   ...original,
   name: 'fork 3.1',
-  question: { to: 'image', payload: Buffer.from('0'), first: /^202/, idle: /^400 BAD_FIRMWARE/ },
+  question: {
+    to: 'image',
+    payload: Buffer.from('0'),
+    first: /^202/,
+    idle: /^400 BAD_FIRMWARE/,
+    rest: /^400 BAD_FIRMWARE/,
+  },
 };
 
 /** 3.7 to 3.x: checks its names when it boots (read). */

@@ -10,6 +10,8 @@ export interface Context {
   readonly begun: boolean;
   /** MQTT 5: the broker reported that nobody subscribes to the topic. */
   readonly noSubscribers: boolean;
+  /** The device still owes the second half of its answer to a question, which comes before any status of the image. */
+  readonly owesAnswer: boolean;
   /** The device announced that it goes to sleep, and has not started to receive the image since. */
   readonly asleep: boolean;
   /** The broker acknowledged the image. */
@@ -45,12 +47,13 @@ export interface Context {
  *   the transfer
  * - `works_again`: the device sends statistics, so the update that it had started has ended unseen
  * - `not_begun`: the device sends statistics, although it should have started to receive the image by now
+ * - `answer`: the second half of an answer to an earlier question
  * - `discarded`: the device has discarded the update that it was receiving, as the `status` says
  * - `reboot_pending`: a reboot of the device is pending, probably for the image
  * - `accepted`, `progress`, `flashed`, `refused`, `another_updater`: a status of the device; `written` in bytes
  */
 export type Sign =
-  | { readonly kind: 'nothing' | 'connection' | 'asleep' | 'works_again' | 'not_begun' | 'accepted' }
+  | { readonly kind: 'nothing' | 'connection' | 'asleep' | 'works_again' | 'not_begun' | 'accepted' | 'answer' }
   | { readonly kind: 'missed' | 'flashed' | 'another_updater' | 'reboot_pending' }
   | { readonly kind: 'gone'; readonly tooSlow?: number | undefined }
   | { readonly kind: 'progress'; readonly written: number }
@@ -132,7 +135,9 @@ function classifyStatus(text: string, context: Context): Sign {
   }
 }
 
-function classifyRefusal(status: OtaStatus & { readonly kind: 'refused' }, { device, begun }: Context): Sign {
+function classifyRefusal(status: OtaStatus & { readonly kind: 'refused' }, context: Context): Sign {
+  const { device, begun, owesAnswer } = context;
+  if (owesAnswer && !begun && dialectOf(device).question.rest?.test(status.text) === true) return { kind: 'answer' };
   // Answers a message that the broker has retained, which the device receives before the image.
   if (status.code === 'RETAINED_FIRMWARE' && !begun) return nothing;
   if (status.code === 'DEVICE_REBOOT_PENDING') return { kind: 'reboot_pending' };

@@ -100,6 +100,8 @@ class OtaExchange {
   readonly #encoded: Encoded;
   #attempt = 0;
   #restarted = false;
+  /** The device answered the last question only in part: the rest may be late. */
+  #owesAnswer = false;
   /** Why the last transfer failed, if another one is to follow. */
   #failure: HomieError | undefined;
   /** The later outcome of a device that may still boot the image after the end. */
@@ -169,6 +171,7 @@ class OtaExchange {
     const { cancel, abandon, mayBegin } = this.#input;
     const answer = await askWithin(this.#look(known), { cancel, mayBegin });
     if (typeof answer !== 'string') return this.#notSent(answer.notSent);
+    this.#owesAnswer = answer === 'idle_or_staged';
     // Do not ask again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, abandon);
     // Much may have changed meanwhile, so decide again.
@@ -212,25 +215,25 @@ class OtaExchange {
       abandon,
       report,
       flashed: this.#input.flashed,
+      owesAnswer: this.#owesAnswer,
       ask: () => askStaleUpdate(stuck),
     };
     const end = await transfer(sent);
-    if (end.kind === 'refused') return { state: 'failed', error: end.error };
-    if (end.kind !== 'not_sent') {
-      const next = await this.#after(end, stuck, sent);
-      if (typeof next === 'string') return next;
-      const outcome = await withRetained(next, {
-        sender: this.#sender,
-        statusSince: stuck.observer.advertisement?.otaStatus,
-        expected,
-        clear: settings.clearRetained,
-      });
-      if (outcome.state === 'failed') this.#watchOn(end, stuck, known, expected);
-      return outcome;
+    if (end.kind === 'not_sent' || end.kind === 'refused') {
+      if (isHandedOver) this.#attempt -= 1;
+      this.#input.unsent?.(false);
+      return end.kind === 'refused' ? { state: 'failed', error: end.error } : this.#notSent(end.why);
     }
-    if (isHandedOver) this.#attempt -= 1;
-    this.#input.unsent?.(false);
-    return this.#notSent(end.why);
+    const next = await this.#after(end, stuck, sent);
+    if (typeof next === 'string') return next;
+    const outcome = await withRetained(next, {
+      sender: this.#sender,
+      statusSince: stuck.observer.advertisement?.otaStatus,
+      expected,
+      clear: settings.clearRetained,
+    });
+    if (outcome.state === 'failed') this.#watchOn(end, stuck, known, expected);
+    return outcome;
   }
 
   /** Returns what follows when something forbade the question or the image. */

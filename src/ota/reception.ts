@@ -46,6 +46,8 @@ export interface ReceptionInput {
   readonly before: string | undefined;
   readonly observer: DeviceObserver;
   readonly report: (change: { phase?: Phase; progress?: Progress }) => void;
+  /** The device answered the last question only in part before the image was sent. */
+  readonly owesAnswer: boolean;
   /** Asks the device whether the update was cut off, as `askStaleUpdate` does. */
   readonly ask: () => Promise<StaleUpdate>;
 }
@@ -89,6 +91,7 @@ export class Reception {
   readonly #totals: ReadonlySet<number>;
   readonly #deadline: Deadline;
   #isAsleep = false;
+  #owesAnswer: boolean;
   /** The device did not answer when it was asked, and has made no progress since. */
   #wasSilent = false;
   #worksAgain = false;
@@ -104,6 +107,7 @@ export class Reception {
     this.#input = input;
     this.#sent = sent;
     this.#sentAt = sentAt;
+    this.#owesAnswer = input.owesAnswer;
     this.#meter = new ProgressMeter(size, observer.clock());
     // For base64, the device reports the decoded length as if there were no padding until it has seen the padding.
     this.#totals = new Set([size, Math.floor(encoded.payload.length / 4) * 3]);
@@ -138,6 +142,7 @@ export class Reception {
       report({ progress: this.#meter.estimate(now), ...(this.#meter.isOverdue(now) && { phase: 'silent' }) });
       return undefined;
     }
+    this.#forgetEarlier(event);
     const sign = classify(event, this.#context);
     switch (sign.kind) {
       case 'nothing':
@@ -164,6 +169,9 @@ export class Reception {
         this.#heard(event.at, sign.written);
         report({ phase: 'flashing', progress: this.#meter.report(sign.written, observer.clock()) });
         return undefined;
+      case 'answer':
+        this.#owesAnswer = false;
+        return undefined;
       case 'missed':
         return sign;
       case 'gone':
@@ -174,6 +182,11 @@ export class Reception {
     }
   }
 
+  /** A connect before the broker had the image was not caused by the image, which the device gets in that connection. */
+  #forgetEarlier({ attribute, value, at }: DeviceEvent): void {
+    if (!this.#begun && attribute === 'state' && value === 'init' && at < this.#sentAt) this.#input.observer.received();
+  }
+
   get #begun(): boolean {
     return this.#furthest >= 0;
   }
@@ -182,6 +195,7 @@ export class Reception {
     const { broker, device, observer, settings, before, expected } = this.#input;
     return {
       begun: this.#begun,
+      owesAnswer: this.#owesAnswer,
       asleep: this.#isAsleep,
       noSubscribers: this.#sent.noSubscribers,
       acknowledged: this.#sent.error === undefined,

@@ -5,6 +5,7 @@ import { classify, type Context, type Sign } from '../../src/ota/classify';
 /** An image of 1000 bytes that the broker had completely at 100 ms. The device runs `old`, and has 30 ms to start. */
 const base: Context = {
   begun: false,
+  owesAnswer: false,
   asleep: false,
   noSubscribers: false,
   acknowledged: true,
@@ -54,6 +55,10 @@ const rows: [title: string, event: DeviceEvent, given: Partial<Context>, sign: S
   ['a number that is not known, which is a sign of life', status('299 WHATEVER'), {}, 'accepted'],
   ['the last status', status('200'), begun, 'flashed'],
   ['a failure', status('400 BAD_CHECKSUM'), begun, 'refused'],
+  ['the late rest of an answer', status('500 INTERNAL_ERROR 0'), { owesAnswer: true }, 'answer'],
+  ['a stuck updater that owes no answer', status('500 INTERNAL_ERROR 0'), {}, 'refused'],
+  ['a failure of an image that has begun', status('500 INTERNAL_ERROR 0'), { ...begun, owesAnswer: true }, 'refused'],
+  ['another failure before the rest of an answer', status('400 NOT_ENOUGH_SPACE'), { owesAnswer: true }, 'refused'],
   ['OTA that is disabled', status('403'), {}, 'refused'],
   ['progress of an image of another size', status('206 500/2000'), begun, 'another_updater'],
   ['a text that is no status', status('hello'), {}, 'nothing'],
