@@ -10,7 +10,7 @@ import { inEnglish, textOf, type ErrorCode, type ErrorKey, type Value, type Valu
  */
 const shown: ReadonlySet<string> = new Set(
   [
-    'actual at baseTopic bytes checksum chip code count device end firmware flash given id images implementation interval',
+    'actual baseTopic bytes checksum chip code count device end firmware flash given id images implementation interval',
     'length limit max md5 megabytes members min name number offered part percent position running runs seconds',
     'seen shown similar size state stated status stored topic topics type unit used version',
   ].flatMap((names) => names.split(' ')),

@@ -66,7 +66,7 @@ export function exclusionApplies(
 export function stoppedBecause({ broker, firmware, choice, history }: Known, device: string): Text | undefined {
   const stop = history.stopOf(broker.locks.scope, firmware.info.md5);
   if (stop === undefined || isNamed(choice, device)) return undefined;
-  return phrase('rolloutStopped', { at: stop.at });
+  return phrase('rolloutStopped');
 }
 
 const reasons = {

@@ -326,11 +326,17 @@ describe('homie-ota, updating several devices,', () => {
     flow.send({ payload: next, asked: 'nightly', options: { maxFailures: 0 } });
     const nightly = await flow.summary.first(about('nightly'));
     assert.equal(payload(nightly, 'state'), 'skipped');
-    assert.match(String(payload(nightly, 'text')), /send the action resume or retry, or name the device/);
+    assert.match(
+      String(payload(nightly, 'text')),
+      /use Resume or Retry \(in a flow, the action resume or retry\), or update this device alone/,
+    );
     flow.send({ action: 'check', payload: next, asked: 'check' });
     const check = await flow.summary.first(about('check'));
     assert.deepEqual(payload(check, 'counts'), { stopped: 3 });
-    assert.match(String(payload(check, 'text')), /send the action resume or retry, or name the device/);
+    assert.match(
+      String(payload(check, 'text')),
+      /use Resume or Retry \(in a flow, the action resume or retry\), or update this device alone/,
+    );
     flow.send({ payload: next, device: 'b', asked: 'named' });
     assert.equal(payload(await flow.summary.first(about('named')), 'state'), 'succeeded');
     flow.send({ action: 'resume', asked: 'resume' });

@@ -266,7 +266,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
         const tonight = await errands.ask(first, 'all', { rollout: { maxFailures: 0 } });
         const { state, text, devices: ends } = await tonight.ended;
         assert.equal(state, 'skipped');
-        assert.match(text, /Failures stopped a rollout of this image at .*send the action resume or retry/);
+        assert.match(text, /Failures stopped a rollout of this image\. .*the action resume or retry/);
         assert.deepEqual([...new Set(ends.map(({ reason }) => reason))], ['stopped']);
         assert.deepEqual(
           devices.map(({ id }) => home.images(id)),
