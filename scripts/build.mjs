@@ -67,18 +67,18 @@ function read(file) {
   return readFile(at(file), 'utf8');
 }
 
-/** Bundles code into one file, and appends the licences of the packages whose code it contains. */
+/** Bundles code into one file, and appends the licenses of the packages whose code it contains. */
 async function bundle(options) {
   const { metafile } = await build({ ...options, absWorkingDir: root, bundle: true, metafile: true });
   const names = Object.keys(metafile.inputs).flatMap(
     (file) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
   );
-  const licences = await Promise.all([...new Set(names)].map(licenceOf));
-  if (licences.length > 0) await appendFile(options.outfile, licences.join(''));
+  const licenses = await Promise.all([...new Set(names)].map(licenseOf));
+  if (licenses.length > 0) await appendFile(options.outfile, licenses.join(''));
 }
 
-/** Returns a comment with the licence of a package. @throws {Error} if the package has none */
-async function licenceOf(name) {
+/** Returns a comment with the license of a package. @throws {Error} if the package has none */
+async function licenseOf(name) {
   const folder = at('node_modules', name);
   const { version } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'));
   const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.(md|txt))?$/i.test(entry));

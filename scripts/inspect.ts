@@ -3,11 +3,11 @@ import { HomieError } from '../src/errors';
 import { Firmware } from '../src/firmware/firmware';
 import type { FirmwareInfo } from '../src/firmware/inspect';
 
-const usage = `Tells what a firmware is, and whether it is whole.
+const usage = `Shows what is in a firmware image, and whether it is complete.
 
   npm run inspect -- FILE…
 
-Takes images as homie-ota does: plain, compressed by gzip, or as base64 text. Ends with 1 when a file is refused.`;
+Reads images as homie-ota does: plain, compressed by gzip, or as base64 text. The exit code is 1 if a file is refused.`;
 
 async function main(): Promise<void> {
   const files = process.argv.slice(2);

@@ -65,7 +65,7 @@ for (const [name, start] of Object.entries(brokers)) {
 
       for (const [moment, isMoment] of Object.entries(moments)) {
         it(`has the right verdict when that happens while ${moment}, and delivers the patch once at most`, async () => {
-          // It sends its statistics often enough to be recognised where its reboot was seen by nobody.
+          // It sends its statistics often enough to be recognized where its reboot was seen by nobody.
           const lab = await Lab.open(broker.url, { bootDelay: 300, statsInterval: 1 });
           const abandon = new AbortController();
           try {

@@ -17,7 +17,7 @@ type Dialog = (typeof dialogs)[number];
 const filled = { 'homie-ota': 'ota', 'homie-config': 'config', 'homie-devices': 'devices', 'homie-broker': 'away' };
 const seen = { ...filled, 'homie-broker': 'broker' };
 
-/** Where things are does not depend on the colours, nor these on the language. */
+/** Where things are does not depend on the colors, nor these on the language. */
 const looks: readonly (Appearance & { readonly look: string })[] = [
   { dark: true, language: 'de', look: 'de-dark' },
   { dark: false, language: 'en-US', look: 'en-light' },

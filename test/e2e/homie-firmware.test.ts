@@ -67,7 +67,7 @@ for (const { title, tag, options } of runtimes.filter(({ dark }) => !dark)) {
       await editor.page.locator('#homie-firmware-test').press('Enter');
       await editor.page.locator(`#homie-firmware-answer[data-mood=${mood}]`).waitFor();
       await editor.page.locator('#homie-firmware-test:not([disabled])').waitFor();
-      // Its colour changes slowly.
+      // Its color changes slowly.
       await editor.settled();
       return editor.page.locator('#homie-firmware-answer').innerText();
     };

@@ -65,11 +65,11 @@ describe('the package', () => {
     assert.deepEqual(messages, []);
   });
 
-  it('carries the licence of each package whose code is in it', async () => {
+  it('carries the license of each package whose code is in it', async () => {
     const sidebar = await readFile(path.join(root, 'resources/sidebar.js'), 'utf8');
     for (const name of ['preact', 'spark-md5']) {
-      const licence = await readFile(path.join(root, `node_modules/${name}/LICENSE`), 'utf8');
-      assert.ok(sidebar.includes(licence.trim()), name);
+      const license = await readFile(path.join(root, `node_modules/${name}/LICENSE`), 'utf8');
+      assert.ok(sidebar.includes(license.trim()), name);
     }
     // A package that esbuild takes in is named in a comment.
     assert.doesNotMatch(await readFile(path.join(root, 'dist/nodes.js'), 'utf8'), /^ *\/\/ node_modules\//m);

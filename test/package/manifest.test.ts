@@ -10,7 +10,7 @@ const manifest = read('package.json');
 
 /** What the Flow Library reads. Other tests check the examples, the help and the files of the package. */
 describe('the manifest of the package', () => {
-  it('lists the package as one for Node-RED, with its licence', () => {
+  it('lists the package as one for Node-RED, with its license', () => {
     assert.ok(manifest.keywords.includes('node-red'));
     assert.equal(manifest.license, 'MIT');
     assert.ok(existsSync(path.join(root, 'LICENSE')));
