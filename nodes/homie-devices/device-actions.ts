@@ -99,5 +99,6 @@ export class DeviceActions {
 function answerOf({ id, cleared, error }: Forgetting): object {
   if (error !== undefined)
     return { id, cleared, error: reportError(error), text: `${id}: not forgotten. ${error.message}` };
-  return { id, cleared, text: `${id}: forgotten, ${cleared.length} retained topics cleared.` };
+  const topics = cleared.length === 1 ? 'topic' : 'topics';
+  return { id, cleared, text: `${id}: forgotten, ${cleared.length} retained ${topics} cleared.` };
 }

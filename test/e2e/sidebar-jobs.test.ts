@@ -133,16 +133,16 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       const { page } = editor;
       await update('1.1.0');
       const card = cardOf('my-light 1.1.0 → 3 devices');
-      await card.getByText(/canary \S+ observed, \d+ \w+ left/).waitFor();
+      await card.getByText(/observing canary \S+, \d+ \w+ left/).waitFor();
       await page.waitForFunction(`(() => {
         const why = document.querySelector('${sidebar} .homie-compact .homie-why')?.textContent;
-        (window.left ??= new Set()).add(/observed, (\\d+)/.exec(why)?.[1]);
+        (window.left ??= new Set()).add(/, (\\d+)/.exec(why)?.[1]);
         return window.left.size > 2;
       })()`);
       await looksWell('1-canary');
       await editor.reload();
       await openSidebar(editor);
-      await card.getByText(/canary \S+ observed/).waitFor();
+      await card.getByText(/observing canary \S+/).waitFor();
       await press(card, 'Pause');
       await card.getByText('paused').waitFor();
       assert.equal(await card.getAttribute('data-state'), 'paused');
@@ -156,7 +156,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await confirm('Resume', second);
       for (const each of [editor, second]) {
         await cardOf('my-light 1.1.0', each)
-          .getByText(/canary \S+ observed/)
+          .getByText(/observing canary \S+/)
           .waitFor();
       }
       await press(card, 'Cancel');
@@ -199,7 +199,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await press(full, 'Retry');
       await editor.page.getByRole('heading', { name: 'Retry: my-light 1.2.0 → 3 devices' }).waitFor();
       await confirm('Retry');
-      await card.getByText(/canary \S+ observed/).waitFor();
+      await card.getByText(/observing canary \S+/).waitFor();
       assert.equal(await editor.page.locator(row, { hasText: '1.2.0' }).getByText('verified').count(), 1);
       await press(card, 'Cancel');
       await confirm('Cancel');
@@ -240,7 +240,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     it('shows and steers the job of a node', async () => {
       await upload('nightly', image('1.4.0'));
       const card = cardOf('my-light 1.4.0 → 2 devices');
-      await card.getByText(/canary \S+ observed/).waitFor();
+      await card.getByText(/observing canary \S+/).waitFor();
       await press(card, 'Pause');
       await editor.page.waitForFunction("/paused/.test(RED.nodes.node('ota').status?.text)");
       await openJobs();

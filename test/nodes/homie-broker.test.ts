@@ -319,7 +319,7 @@ describeIf(mosquittoAvailable() && opensslAvailable())('homie-broker', function 
       it(`says that it is ${what}`, async () => {
         const flow = await TestFlow.start({ ...use, mqttBroker }, {}, { more: [...more] });
         await flow.showedError('BROKER_SETTINGS');
-        assert.match(flow.log(), /mqtt-broker node is missing, disabled or not the one built into Node-RED/);
+        assert.match(flow.log(), /MQTT broker node is missing, disabled or not the one built into Node-RED/);
       });
     }
   });

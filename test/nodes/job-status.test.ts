@@ -42,7 +42,7 @@ describe('the status below a node with jobs', () => {
     assert.deepEqual(jobStatus([device('skipped', { reason: 'held' })]), {
       fill: 'grey',
       shape: 'ring',
-      text: 'held back, retry',
+      text: 'held back',
     });
     assert.equal(jobStatus([device('canceled', { reason: 'superseded' })]).text, 'superseded');
     assert.deepEqual(jobStatus([device('skipped', { reason: 'no_change' })]), {
