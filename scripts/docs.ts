@@ -1,12 +1,14 @@
 /**
- * Writes the error catalogue of src/texts into docs/errors.md, between its markers.
- * With --check, writes nothing, and fails if the page is out of date.
+ * Writes the error catalogue of src/texts into docs/errors.md, between its markers, and the labels of the dialogs into the
+ * tables of settings. With --check, writes nothing, and fails if a page is out of date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { format, resolveConfig } from 'prettier';
 import { HomieError } from '../src/errors';
 import texts from '../src/texts/en-US.json';
 import { isErrorCode, type ErrorCode } from '../src/texts/text';
+import { settingPages, withLabels } from './setting-labels';
 
 const root = path.resolve(__dirname, '..');
 const begin = '<!-- errors: made by `npm run docs` -->';
@@ -76,13 +78,23 @@ function replaced(text: string, errors: string): string {
   return `${text.slice(0, from)}${begin}\n<!-- prettier-ignore-start -->\n\n${errors}\n\n<!-- prettier-ignore-end -->\n${text.slice(to)}`;
 }
 
-const found = readSections();
-const file = path.join(root, 'docs/errors.md');
-const before = readFileSync(file, 'utf8');
-const after = replaced(before, `${inShort(found)}\n\n${inFull(found)}`);
-if (after !== before && process.argv.includes('--check')) {
-  console.error('docs/errors.md is out of date: run `npm run docs`.');
+/** Writes a page, or with --check says that it is out of date. */
+async function update(page: string, made: (before: string) => string): Promise<void> {
+  const file = path.join(root, page);
+  const before = readFileSync(file, 'utf8');
+  const after = await format(made(before), { ...(await resolveConfig(file)), filepath: file });
+  if (after === before) return;
+  if (!process.argv.includes('--check')) return writeFileSync(file, after);
+  console.error(`${page} is out of date: run \`npm run docs\`.`);
   process.exitCode = 1;
-} else if (after !== before) {
-  writeFileSync(file, after);
 }
+
+async function main(): Promise<void> {
+  const found = readSections();
+  await update('docs/errors.md', (before) => replaced(before, `${inShort(found)}\n\n${inFull(found)}`));
+  for (const [page, type] of Object.entries(settingPages)) {
+    await update(page, (before) => withLabels(before, root, type));
+  }
+}
+
+void main();
