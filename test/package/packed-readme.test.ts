@@ -19,22 +19,25 @@ function shownLinks(readme: string): { readonly target: string; readonly isPictu
   });
 }
 
-describe('the README of the package', () => {
-  const packed = withAbsoluteLinks(read('README.md'), REPOSITORY, '1.2.3');
+describe('the README and the changelog of the package', () => {
+  for (const [page, least] of [
+    ['README.md', 20],
+    ['CHANGELOG.md', 5],
+  ] as const) {
+    it(`have only links that the Flow Library leaves alone, to files of the version: ${page}`, () => {
+      const links = shownLinks(withAbsoluteLinks(read(page), REPOSITORY, '1.2.3'));
+      const own = links.filter(({ target }) => /owner\/name/.test(target));
+      assert.ok(own.length > least);
+      for (const { target, isPicture } of own) {
+        const place = isPicture ? PICTURES : FILES;
+        assert.ok(target.startsWith(place), target);
+        const [file = ''] = target.slice(place.length).split('#');
+        assert.ok(existsSync(path.join(root, decodeURI(file))), target);
+      }
+    });
+  }
 
-  it('has only links that the Flow Library leaves alone, to files of the version', () => {
-    const links = shownLinks(packed);
-    const own = links.filter(({ target }) => /owner\/name/.test(target));
-    assert.ok(own.length > 20);
-    for (const { target, isPicture } of own) {
-      const place = isPicture ? PICTURES : FILES;
-      assert.ok(target.startsWith(place), target);
-      const [file = ''] = target.slice(place.length).split('#');
-      assert.ok(existsSync(path.join(root, decodeURI(file))), target);
-    }
-  });
-
-  it('keeps the anchors of its links, and its links to other sites', () => {
+  it('keep the anchors of their links, and their links to other sites', () => {
     const readme = 'See [a](docs/a.md#b), ![c](docs/c.png), [d](#d), [e](https://example.org/e.md).';
     assert.equal(
       withAbsoluteLinks(readme, `git+${REPOSITORY}.git`, '1.2.3'),
@@ -43,22 +46,23 @@ describe('the README of the package', () => {
     assert.throws(() => withAbsoluteLinks(readme, 'https://example.org/name', '1.2.3'), /not at a known site/);
   });
 
-  it('is in the place of the other one only while the package is packed', () => {
+  it('are in the place of the others only while the package is packed', () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'packed-readme-'));
     try {
       cpSync(path.join(root, 'scripts/packed-readme.ts'), path.join(folder, 'packed-readme.ts'));
       symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
       const manifest = { version: '1.2.3', repository: { type: 'git', url: REPOSITORY } };
       writeFileSync(path.join(folder, 'package.json'), JSON.stringify(manifest));
-      writeFileSync(path.join(folder, 'README.md'), '[a](a.md)');
-      const script = (...args: string[]): string => {
+      const pages = ['README.md', 'CHANGELOG.md'].map((page) => path.join(folder, page));
+      for (const page of pages) writeFileSync(page, '[a](a.md)');
+      const script = (...args: string[]): string[] => {
         const tsx = path.join(root, 'node_modules/.bin/tsx');
         const { stderr } = spawnSync(tsx, ['packed-readme.ts', ...args], { cwd: folder, encoding: 'utf8' });
-        return stderr || readFileSync(path.join(folder, 'README.md'), 'utf8');
+        return stderr === '' ? pages.map((page) => readFileSync(page, 'utf8')) : [stderr];
       };
-      assert.equal(script(), `[a](${FILES}a.md)`);
-      assert.equal(script('--restore'), '[a](a.md)');
-      assert.equal(script('--restore'), '[a](a.md)');
+      assert.deepEqual(script(), [`[a](${FILES}a.md)`, `[a](${FILES}a.md)`]);
+      assert.deepEqual(script('--restore'), ['[a](a.md)', '[a](a.md)']);
+      assert.deepEqual(script('--restore'), ['[a](a.md)', '[a](a.md)']);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
