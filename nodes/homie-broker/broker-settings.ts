@@ -4,6 +4,8 @@ import { normalizeBaseTopic } from '../../src/homie/topics';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
 import { isEncrypted } from '../../src/mqtt/options';
 import { connection as known } from '../../src/settings/table';
+import type english from '../../src/texts/en-US.json';
+import { phrase, type Text } from '../../src/texts/text';
 import { asText, expand, type Environment } from '../shared/environment';
 import { readSecret } from '../shared/secrets';
 import { contradiction, readMqttBroker } from './mqtt-broker-adapter';
@@ -31,6 +33,9 @@ interface Field {
   /** The text that may be shown. */
   readonly typed: string;
 }
+
+/** The fields whose labels the texts have. */
+type FieldName = keyof typeof english.phrases.brokerField;
 
 /** Shown if it is not known how a text was typed. */
 const UNKNOWN = '${…}';
@@ -128,16 +133,21 @@ function readNumber(source: BrokerSource, name: keyof typeof known): number | un
   throw new HomieError(`BROKER_SETTINGS.${name}Value`, { value: JSON.stringify(typed) });
 }
 
-function read({ fields, typed, environment }: BrokerSource, name: string): Field {
+function read({ fields, typed, environment }: BrokerSource, name: FieldName): Field {
   const shown = typed === undefined ? UNKNOWN : (asText(typed[name]) ?? '').trim();
   const value = expand(asText(fields[name]) ?? '', environment);
   if (value !== undefined) return { value: value.trim(), typed: shown };
-  throw new HomieError('BROKER_SETTINGS.unsetVariable', { field: name, value: JSON.stringify(shown) });
+  throw new HomieError('BROKER_SETTINGS.unsetVariable', { field: labelOf(name), value: JSON.stringify(shown) });
+}
+
+/** Returns the label of a field in the dialog. */
+function labelOf(name: FieldName): Text {
+  return phrase(`brokerField.${name}`);
 }
 
 function secret({ credentials, environment }: BrokerSource, name: 'user' | 'password'): string {
   const value = readSecret(credentials[name], environment);
   // The variable is not named, since the text could be the value of another one.
-  if (value === undefined) throw new HomieError('BROKER_SETTINGS.unsetSecret', { field: name });
+  if (value === undefined) throw new HomieError('BROKER_SETTINGS.unsetSecret', { field: labelOf(name) });
   return value;
 }

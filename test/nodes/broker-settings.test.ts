@@ -89,8 +89,8 @@ describe('the settings of homie-broker', () => {
   });
 
   it('say which field holds an environment variable that is not set', () => {
-    refused({ baseTopic: 'homie/${SITE}/' }, 'BROKER_SETTINGS', /baseTopic .*homie\/\$\{SITE\}.* not set/);
-    refused({}, 'BROKER_SETTINGS', /password .* not set/, { credentials: { password: '${SECRET}' } });
+    refused({ baseTopic: 'homie/${SITE}/' }, 'BROKER_SETTINGS', /field Base topic .*homie\/\$\{SITE\}.* not set/);
+    refused({}, 'BROKER_SETTINGS', /field Password .* not set/, { credentials: { password: '${SECRET}' } });
   });
 
   it('leave a password as it is that only looks like a variable', () => {

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { withSettings } from '../../scripts/dialogs';
 import { editorFile, languages, localeFile } from '../../scripts/node-files';
 import { deviceStates } from '../../src/homie/device';
+import germanErrors from '../../src/texts/de.json';
+import englishErrors from '../../src/texts/en-US.json';
 import { root } from '../support/node-red';
 import {
   blank,
@@ -101,6 +103,18 @@ describe('the texts of the editor', () => {
       }
     });
   }
+
+  it('name the fields of homie-broker as errors do', () => {
+    for (const [language, { phrases }] of [
+      ['en-US', englishErrors],
+      ['de', germanErrors],
+    ] as const) {
+      const labels = readCatalog(language, 'homie-broker');
+      for (const [name, label] of Object.entries(phrases.brokerField)) {
+        assert.equal(label, labels.get(`homie-broker.label.${name}`), language);
+      }
+    }
+  });
 
   for (const name of Object.keys(nodes)) {
     it(`have the same parts, properties and code in the help of ${name}`, () => {
