@@ -42,6 +42,7 @@ export const tasks = serve({
     broker = new HomieBroker({ url, protocolVersion: 'auto', baseTopic: 'homie/' });
     jobs ??= await mkdtemp(path.join(folder, 'jobs-'));
     store ??= storeIn(jobs);
+    Queue.of(broker).use(store);
     await store.open();
     broker.start();
     await broker.settled();
@@ -99,13 +100,13 @@ export const tasks = serve({
     broker = new HomieBroker({ url: 'mqtt://127.0.0.1', protocolVersion: 'auto', baseTopic: 'homie/' });
     const begunAt = now();
     store = storeIn(folder);
+    Queue.of(broker).use(store);
     await store.open();
-    const { history } = store;
     let count = 0;
     await Queue.of(broker).restore(
       { node: NODE, store },
       {
-        remake: (work, image) => otaWorkAgain(work, image, { broker, history, store }),
+        remake: (work, image) => otaWorkAgain(work, image, { broker, store }),
         goOn: ({ run }) => {
           count += 1;
           void run();
@@ -179,7 +180,7 @@ async function ask({ image, devices, concurrency }: Rollout): Promise<Answer> {
   const firmware = await Firmware.from(await readFile(image.file));
   const rollout = { ...rolloutDefaults, concurrency, canary: 0 };
   const wish = { choice: { devices }, settings: otaDefaults, rollout };
-  const work = otaWork(firmware, wish, { broker, history: store.history, store });
+  const work = otaWork(firmware, wish, { broker, store });
   return Queue.of(broker).ask({ node: NODE, store }, work, {});
 }
 

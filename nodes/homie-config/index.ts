@@ -11,7 +11,6 @@ import { ownSettings, runJobNode } from '../shared/job-node';
 import { migratedOf, oldMessageWarning } from '../shared/migrated';
 import { takePatch } from './patch-message';
 import { readOptions, type Request } from '../shared/request';
-import { persists } from '../shared/update-settings';
 
 interface ConfigDefinition extends NodeDef, DeviceField {
   broker: string;
@@ -29,7 +28,6 @@ export = (RED: NodeAPI): void => {
     runJobNode(RED, this, {
       link,
       settings: [config, rollout],
-      persist: persists({ rollout }),
       warnOfOld: oldMessageWarning(this, given),
       actions: (around) => new ConfigActions({ config, rollout, devices }, around),
       take: (msg) => takePatch(msg, secretNames(config, msg)),

@@ -6,7 +6,7 @@ import { migratedOf, oldMessageWarning } from '../shared/migrated';
 import { OtaActions } from './ota-actions';
 import type { DeviceSetting } from './ota-request';
 import type { Request } from '../shared/request';
-import { persists, readUpdateSettings } from '../shared/update-settings';
+import { readUpdateSettings } from '../shared/update-settings';
 
 interface OtaDefinition extends NodeDef, DeviceField {
   broker: string;
@@ -26,7 +26,6 @@ export = (RED: NodeAPI): void => {
     runJobNode(RED, this, {
       link,
       settings: [settings.ota, settings.rollout],
-      persist: persists(settings),
       warnOfOld: oldMessageWarning(this, given),
       actions: (around) => new OtaActions({ ...settings, devices }, around),
     });

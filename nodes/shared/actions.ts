@@ -3,7 +3,6 @@ import { setImmediate } from 'node:timers/promises';
 import { asHomieError, HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
 import { isFinal, type Summary, type Update } from '../../src/update/update';
-import type { History } from '../../src/rollout/store/history';
 import type { Author } from '../../src/rollout/store/history-record';
 import type { Job } from '../../src/rollout/job';
 import { jobCommands, type JobCommand, type Target } from '../../src/rollout/job-commands';
@@ -37,7 +36,6 @@ export interface ActionsContext {
   readonly author?: Author;
   /** Where jobs are stored; undefined if there is no user directory. */
   readonly store: JobStore | undefined;
-  readonly history: History;
   /** Returns the replies for a message of which these properties were kept. */
   readonly reply: (kept: Request) => Replies;
 }
@@ -137,8 +135,8 @@ export abstract class Actions<Action extends string, Settings> {
 
   /** @throws {HomieError} when the node has no broker */
   protected get given(): OtaWorkContext {
-    const { history, author, store } = this.around;
-    return { broker: this.broker(), history, author, store };
+    const { author, store } = this.around;
+    return { broker: this.broker(), author, store };
   }
 
   /**
@@ -237,7 +235,7 @@ export abstract class Actions<Action extends string, Settings> {
     const { msg, replies } = answering;
     const action = readAction(msg['action'], [...this.actions, ...commands, 'history']);
     if (action === 'history') {
-      replies.send('summary', historyAnswer(this.broker(), this.around.history, msg));
+      replies.send('summary', historyAnswer(this.broker(), msg));
       return undefined;
     }
     if (!isCommand(action)) return this.perform(action, answering);

@@ -4,7 +4,8 @@ import { matchAny } from '../../src/homie/pattern';
 import { tally } from '../../src/tally';
 import { sentenceOf } from '../../src/update/sentence';
 import type { State } from '../../src/update/update';
-import { endOf, type History } from '../../src/rollout/store/history';
+import { Queue } from '../../src/rollout/queue';
+import { endOf } from '../../src/rollout/store/history';
 import { type Remembered } from '../../src/rollout/store/history-record';
 import { isAbsent, readDevices, type Request } from './request';
 
@@ -36,11 +37,11 @@ interface HistoryAnswer {
  * @param msg its `device`, `job` and `checksum` filter the results
  * @throws {HomieError} NO_DEVICE, INVALID_DEVICE_ID, INVALID_SETTING
  */
-export function historyAnswer(broker: HomieBroker, history: History, msg: Request): HistoryAnswer {
+export function historyAnswer(broker: HomieBroker, msg: Request): HistoryAnswer {
   const { device, job } = msg;
   const isMeant = isAbsent(device) ? () => true : matchAny(readDevices(device));
   const checksum = readChecksum(msg['checksum']);
-  const results = history.recent(
+  const results = Queue.of(broker).history.recent(
     broker.locks.scope,
     (result) =>
       isMeant(result.device) &&

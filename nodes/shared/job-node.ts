@@ -1,7 +1,6 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { asHomieError, HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
-import { History } from '../../src/rollout/store/history';
 import { Queue } from '../../src/rollout/queue';
 import type { Actions, ActionsContext } from './actions';
 import { KEPT } from './done';
@@ -18,8 +17,6 @@ export interface JobNode {
   readonly link: BrokerLink;
   /** The settings of the node, or the errors in them. */
   readonly settings: readonly object[];
-  /** Whether jobs survive a restart, unless a message says otherwise. */
-  readonly persist: boolean;
   /** Called with each message, to warn of what is no longer read from it. */
   readonly warnOfOld: (msg: object) => void;
   /** Creates the actions for its messages. */
@@ -32,21 +29,19 @@ export interface JobNode {
  * Runs a node until it is closed: does what messages request, calls `done` for each, and shows the status of the node.
  */
 export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
-  const { link, settings, persist, warnOfOld, actions: actionsWith, take } = options;
+  const { link, settings, warnOfOld, actions: actionsWith, take } = options;
   const queue = 'broker' in link ? Queue.of(link.broker) : undefined;
   const refresh = (): void => status.refresh();
   const jobs = new Jobs(queue, node.id, refresh);
   const use = useStore(RED);
   const store = use?.store;
   const clone = (message: NodeMessage): NodeMessage => RED.util.cloneMessage(message);
-  const history = persist && store !== undefined ? store.history : new History();
   const actions = actionsWith({
     link,
     jobs,
     node: node.id,
     author: { id: node.id, ...(node.name && { name: node.name }) },
     store,
-    history,
     reply: (kept) => new Replies(kept, clone, (messages) => node.send(messages)),
   });
   const status = new ThrottledStatus(node, () => {
@@ -57,7 +52,7 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
     return wrong === undefined ? connectionStatus(link) : errorStatus(wrong.code);
   });
   const connectionChanged = (): void => jobs.forgetEnded();
-  const unprotect = 'broker' in link ? protectDevices(link.broker, history) : () => undefined;
+  const unprotect = 'broker' in link ? protectDevices(link.broker) : () => undefined;
   if ('broker' in link) link.broker.on('status', connectionChanged);
   refresh();
   actions.start();
@@ -101,9 +96,10 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
  *
  * @returns a function that ends the protection
  */
-export function protectDevices(broker: HomieBroker, history: History): () => void {
+export function protectDevices(broker: HomieBroker): () => void {
   const { locks, registry } = broker;
-  return registry.protect((id) => Queue.of(broker).isServed(id) || history.knows(locks.keyOf(id)));
+  const queue = Queue.of(broker);
+  return registry.protect((id) => queue.isServed(id) || queue.history.knows(locks.keyOf(id)));
 }
 
 /** Returns the settings of a node, or the error in them, which is logged at once. */

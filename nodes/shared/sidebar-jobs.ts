@@ -9,7 +9,7 @@ import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
 import { Requester } from '../../src/rollout/requester';
 import type { RolloutSettings } from '../../src/rollout/settings';
-import { endOf, History } from '../../src/rollout/store/history';
+import { endOf } from '../../src/rollout/store/history';
 import type { Remembered } from '../../src/rollout/store/history-record';
 import type { JobStore } from '../../src/rollout/store/job-store';
 import type { Work } from '../../src/rollout/work';
@@ -17,7 +17,7 @@ import { isAbort } from '../../src/unless-aborted';
 import { orThrow } from './actions';
 import { failureOf } from './message-summaries';
 import { protectDevices } from './job-node';
-import { persists, type UpdateSettings } from './update-settings';
+import type { UpdateSettings } from './update-settings';
 
 /** The homie-broker that owns the jobs of the sidebar. */
 interface SidebarOwner {
@@ -46,11 +46,10 @@ export class SidebarJobs {
   #unprotect: () => void = () => undefined;
 
   constructor(owner: SidebarOwner) {
-    const { broker, node, settings, store } = owner;
+    const { broker, node, store } = owner;
     this.broker = broker;
     this.#owner = owner;
-    const history = persists(settings) && store !== undefined ? store.history : new History();
-    this.around = { broker, history, store, author: { id: node, name: 'Homie sidebar' } };
+    this.around = { broker, store, author: { id: node, name: 'Homie sidebar' } };
     this.queue = Queue.of(broker);
     if (store !== undefined) this.queue.use(store);
     this.#requester = new Requester({
@@ -65,7 +64,7 @@ export class SidebarJobs {
 
   /** Continues the jobs that an earlier homie-broker with this id has left. */
   start(): void {
-    this.#unprotect = protectDevices(this.broker, this.around.history);
+    this.#unprotect = protectDevices(this.broker);
     this.#requester.start();
   }
 
@@ -134,12 +133,10 @@ export class SidebarJobs {
     this.closing.throwIfAborted();
   }
 
-  /** Returns the last results of a device, of the sidebar and of nodes that store them, newest first. */
+  /** Returns the last results of a device, newest first. */
   resultsOf(device: string): Remembered[] {
-    const { history, store } = this.around;
-    const key = this.broker.locks.keyOf(device);
-    const all = [...new Set([history, store?.history ?? history])].flatMap((each) => each.lastResults(key));
-    return all.toSorted((a, b) => endOf(a) - endOf(b)).toReversed();
+    const results = this.queue.history.lastResults(this.broker.locks.keyOf(device));
+    return results.toSorted((a, b) => endOf(a) - endOf(b)).toReversed();
   }
 
   /** Runs a job, and logs once if it fails. */

@@ -27,8 +27,3 @@ export function readUpdateSettings(RED: NodeAPI, node: Node, { definition, newer
     rollout: ownSettings(node, () => readRolloutSettings(rolloutDefaults, fields(rolloutSettingNames))),
   };
 }
-
-/** Returns whether jobs survive a restart. They do if the settings have an error. */
-export function persists({ rollout }: Pick<UpdateSettings, 'rollout'>): boolean {
-  return !('persist' in rollout) || rollout.persist;
-}

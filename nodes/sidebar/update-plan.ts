@@ -36,7 +36,7 @@ export async function planUpdate(
   { action, devices, checksum }: Pick<PlanRequest, 'action' | 'devices' | 'checksum'>,
 ): Promise<Plan> {
   const { broker, around, closing, queue } = jobs;
-  const { library } = queue;
+  const { history, library } = queue;
   const origin = action === 'rollback' ? 'previous' : 'offer';
   const { ota, rollout } = jobs.settings;
   await untilSettled(broker, closing);
@@ -69,7 +69,7 @@ export async function planUpdate(
     if (parts.some(isOther)) throw new SidebarRefusal('changed');
     const works = parts.map(async ({ image: { md5 }, devices: own }) => {
       const firmware = await library.read(md5);
-      if (isHeld) for (const id of own) allowAgain({ ...around, library }, id, md5);
+      if (isHeld) for (const id of own) allowAgain({ broker, history, library }, id, md5);
       return otaWork(firmware, { ...wish, choice: { ...choice, devices: own } }, around);
     });
     const ready = await Promise.all(works);

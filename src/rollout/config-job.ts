@@ -17,7 +17,7 @@ import { isReady, lacking } from '../homie/presence';
 import { namedDevices } from '../homie/select';
 import type { Outcome, Update } from '../update/update';
 import { ExchangeTask } from './exchange-task';
-import type { History } from './store/history';
+import { Queue } from './queue';
 import type { Author } from './store/history-record';
 import { Job } from './job';
 import type { JobOptions } from './job-view';
@@ -31,7 +31,6 @@ export interface ConfigTaskInput {
   readonly patch: JsonObject;
   readonly devices: readonly string[];
   readonly settings: ConfigSettings;
-  readonly history?: History;
   /** The author to record in the history. */
   readonly author?: Author | undefined;
   /** The secret values of the patch were lost in a restart, so nothing can be sent. */
@@ -129,7 +128,8 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
 
   async ended(device: string, update: Update, resumed: boolean): Promise<void> {
     this.#missed.delete(device);
-    await this.#change.history?.remember(this.broker.locks.keyOf(device), this.authored(update), resumed);
+    const { history } = Queue.of(this.broker);
+    await history.remember(this.broker.locks.keyOf(device), this.authored(update), resumed);
   }
 
   protected judgeFlight(

@@ -19,7 +19,7 @@ export interface ConfigWish {
 }
 
 /** Returns the work for a configuration change. */
-export function configWork(work: ConfigWish, { broker, history, author }: WorkContext): Work {
+export function configWork(work: ConfigWish, { broker, author }: WorkContext): Work {
   const { patch, devices, settings, rollout, incomplete = false } = work;
   return {
     brings: 'patch',
@@ -29,8 +29,7 @@ export function configWork(work: ConfigWish, { broker, history, author }: WorkCo
     paths: leaves(patch).map(pathText),
     ...(author && { by: nameOf(author) }),
     wish: { devices, settings, rollout },
-    make: (options) =>
-      new ConfigJob({ broker, patch, devices, settings, history, author, incomplete }, rollout, options),
+    make: (options) => new ConfigJob({ broker, patch, devices, settings, author, incomplete }, rollout, options),
     ...(rollout.persist && { record: { keep: rollout.keep, work: withoutSecrets(work) } }),
   };
 }

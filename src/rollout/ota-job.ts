@@ -16,18 +16,17 @@ import {
   type ImageInFlight,
   type ImageInFlightEnd,
 } from '../ota/in-flight';
-import { Library } from '../library/library';
 import type { ImageOrigin } from '../library/choose';
 import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
 import { ExchangeTask } from './exchange-task';
 import { allowAgain, heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
-import { History } from './store/history';
 import type { Author } from './store/history-record';
 import { Job } from './job';
 import type { JobOptions } from './job-view';
 import { JobImage, type ReadAgain } from './job-image';
+import { Queue } from './queue';
 import type { RolloutSettings } from './settings';
 import type { Hooks, Task } from './task';
 
@@ -39,10 +38,6 @@ export interface OtaTaskInput {
   readonly readAgain?: ReadAgain;
   readonly choice: DeviceChoice;
   readonly settings: OtaSettings;
-  /** The history of devices and images, which outlives this job. */
-  readonly history?: History;
-  /** The firmware on offer, and the images proven on each device. */
-  readonly library?: Library;
   /** Where the image comes from; undefined if the message contains it. */
   readonly origin?: ImageOrigin | undefined;
   /** The author to record in the history. */
@@ -54,11 +49,12 @@ export class OtaJob extends Job {
   readonly #image: JobImage;
 
   constructor(
-    { firmware, readAgain, history = new History(), library = new Library(), author, ...input }: OtaTaskInput,
+    { firmware, readAgain, author, ...input }: OtaTaskInput,
     settings: RolloutSettings,
     options: JobOptions = {},
   ) {
     const image = new JobImage(firmware, readAgain);
+    const { history, library } = Queue.of(input.broker);
     const task = new OtaTask({ ...input, firmware: image, history, library }, settings.continuous, author);
     super({ ...options, task, settings, devices: namedDevices(input.choice) });
     this.#image = image;

@@ -33,21 +33,10 @@ export interface OtaWorkContext extends WorkContext {
 /** Returns the work for an update. */
 export function otaWork(firmware: Firmware, wish: OtaWish, around: OtaWorkContext): Work {
   const { choice, settings, rollout, origin } = wish;
-  const { broker, history, author, store, clock } = around;
+  const { broker, author, store, clock } = around;
   const { md5, name } = firmware.info;
   const readAgain = rollout.persist ? reader(md5, store) : undefined;
-  const { library } = Queue.of(broker);
-  const input = {
-    broker,
-    firmware,
-    ...(readAgain && { readAgain }),
-    choice,
-    settings,
-    history,
-    library,
-    origin,
-    author,
-  };
+  const input = { broker, firmware, ...(readAgain && { readAgain }), choice, settings, origin, author };
   return {
     brings: 'image',
     identity: md5,
@@ -91,11 +80,11 @@ export async function otaWorkAgain(
 export async function checkOta(
   firmware: Firmware,
   { choice, settings, rollout: { exclude }, origin }: OtaWish,
-  { broker, history }: WorkContext,
+  { broker }: WorkContext,
   signal: AbortSignal,
 ): Promise<CheckSummary> {
   if (broker.status.state === 'disconnected') throw broker.status.error;
-  const { library } = Queue.of(broker);
+  const { history, library } = Queue.of(broker);
   const input = { broker, firmware, choice, settings, history, library, origin };
   const found = await check(broker, firmware, choice, settings, {
     signal,

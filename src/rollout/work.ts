@@ -1,7 +1,6 @@
 import { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { FirmwareName } from '../update/update';
-import type { History } from './store/history';
 import type { Author } from './store/history-record';
 import type { Job } from './job';
 import type { JobOptions } from './job-view';
@@ -33,8 +32,6 @@ export interface Work {
 /** The environment of work. */
 export interface WorkContext {
   readonly broker: HomieBroker;
-  /** The history of devices and images, which outlives a job. */
-  readonly history: History;
   readonly author?: Author | undefined;
 }
 

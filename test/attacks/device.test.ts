@@ -7,7 +7,6 @@ import { untilReady } from '../../src/homie/presence';
 import { bringFirmware } from '../../src/ota/exchange';
 import type { Outcome, Summary } from '../../src/update/update';
 import { Firmware } from '../../src/firmware/firmware';
-import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
@@ -204,7 +203,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
       settings: { ...patient, accepted: 1000, stall: 1000, attempts: 1, recoverReboot: false },
       rollout: { ...sequential, canary: 1, soak: 0, maxFailures: 1, order: 'id' },
     };
-    const work = otaWork(await Firmware.from(next), wish, { broker, history: new History() });
+    const work = otaWork(await Firmware.from(next), wish, { broker });
     const { job, run } = await rollout.queue.ask({ node: 'node', store: undefined }, work, {});
     return { job, ended: run(), lamp };
   };

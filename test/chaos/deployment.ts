@@ -91,7 +91,7 @@ export class Deployment {
     const queue = Queue.of(broker);
     queue.use(store);
     queue.on('job', (job, { identity }) => this.#hear(job, identity));
-    const around = { broker, history: store.history, store };
+    const around = { broker, store };
     const suffix = index === 0 ? '' : ` ${index + 1}`;
     const requester = (node: string, remake: Remaking['remake']): Requester =>
       new Requester({

@@ -46,7 +46,8 @@ async function work({ url, devices, brings }: SoakOrder): Promise<void> {
   const queue = Queue.of(broker);
   const rollout = { ...rolloutDefaults, concurrency: devices, canary: 0 };
   const chosen = ['soak-*'];
-  const around = { broker, history: store.history, store };
+  queue.use(store);
+  const around = { broker, store };
   const next = async (done: number): Promise<Work> => {
     if (brings === 'patch') {
       const patch = readPatch({ name: `Soak ${done}` });

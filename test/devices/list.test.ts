@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { History } from '../../src/rollout/store/history';
 import { forgetDevices } from '../../src/devices/forget-devices';
 import { listDevices, type ListedDevice } from '../../src/devices/list';
 import { otaWork } from '../../src/rollout/ota-work';
@@ -167,11 +166,7 @@ describeWithBrokers('The list of devices', (start) => {
     const choice = { devices: ['list-old', 'list-away'] };
     await retain('homie/list-away', { $state: 'lost', '$fw/name': 'my-light', '$fw/version': '1.0.0' });
     await until(() => broker.registry.get('list-away')?.fwVersion !== undefined);
-    const work = otaWork(
-      firmware,
-      { choice, settings: patient, rollout: sequential },
-      { broker, history: new History() },
-    );
+    const work = otaWork(firmware, { choice, settings: patient, rollout: sequential }, { broker });
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
     const written = new Promise<void>((resolve) => {
       job.on('progress', ({ device, progress }) => {

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { History } from '../../src/rollout/store/history';
 import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
 import { otaWork } from '../../src/rollout/ota-work';
@@ -207,7 +206,7 @@ describeWithBrokers('The table of devices', (start) => {
       settings: configDefaults,
       rollout: { ...rolloutDefaults, canary: 0, soak: 0 },
     };
-    const work = configWork(wish, { broker, history: new History() });
+    const work = configWork(wish, { broker });
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
     await run();
     const changed = await rowOf(
@@ -225,7 +224,7 @@ describeWithBrokers('The table of devices', (start) => {
     const work = otaWork(
       await Firmware.from(fresh),
       { choice: { devices: ['table-absent'] }, settings: patient, rollout: rolloutDefaults },
-      { broker, history: new History() },
+      { broker },
     );
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
     void run();
@@ -253,7 +252,7 @@ describeWithBrokers('The table of devices', (start) => {
       settings: patient,
       rollout: { ...rolloutDefaults, canary: 0, soak: 0 },
     };
-    const work = otaWork(firmware, wish, { broker, history: new History() });
+    const work = otaWork(firmware, wish, { broker });
     const { job, run } = await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {});
     const ran = run();
     const queued = await rowOf(

@@ -9,7 +9,6 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { Library } from '../../src/library/library';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
-import { History } from '../../src/rollout/store/history';
 import type { OtaSettings } from '../../src/ota/settings';
 import type { Summary } from '../../src/update/update';
 import { patient, sequential } from '../ota/lab';
@@ -100,7 +99,7 @@ describeWithBrokers('The events of updates', (start) => {
     );
   const update = async (device: string, image: Buffer, ota: Partial<OtaSettings> = {}): Promise<Summary> => {
     const wish = { choice: { devices: [device] }, settings: { ...patient, ...ota }, rollout: sequential };
-    const work = otaWork(await Firmware.from(image), wish, { broker, history: new History() });
+    const work = otaWork(await Firmware.from(image), wish, { broker });
     return (await Queue.of(broker).ask({ node: 'node', store: undefined }, work, {})).run();
   };
 

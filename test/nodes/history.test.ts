@@ -1,6 +1,7 @@
 /** The action `history`: the latest results of devices and images. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -149,13 +150,27 @@ describe('the action history', () => {
     }
   });
 
-  it('is remembered until the restart where nothing is written down', async () => {
+  it('is remembered of jobs that do not survive a restart, too', async () => {
     await scene.device('my-light');
     const flow = await scene.flow({ device: 'my-light', persist: false }, { userDir });
     flow.send({ payload: next });
     await flow.summary.first();
-    assert.equal((await ask(flow)).entries.length, 1);
+    const told = await ask(flow);
+    assert.equal(told.entries.length, 1);
+    assert.equal(existsSync(path.join(userDir, 'homie-ota', 'jobs')), false);
     const after = await flow.deploy(scene.broker, { canary: '0', device: 'my-light', persist: false, name: 'changed' });
-    assert.deepEqual((await ask(after)).entries, []);
+    assert.deepEqual((await ask(after)).entries, told.entries);
+  });
+
+  it('remembers that failures have stopped an image, also of a job that does not survive a restart', async () => {
+    await scene.device('a-light', { misbehaviour: { neverBack: true } });
+    await scene.device('b-light');
+    const node = { device: '*-light', persist: false, order: 'id', reboot: '1' };
+    const flow = await scene.flow(node, { userDir });
+    flow.send({ payload: next });
+    assert.equal(payload(await flow.summary.first(), 'state'), 'stopped');
+    const after = await flow.deploy(scene.broker, { ...node, canary: '0', name: 'changed' });
+    after.send({ action: 'check', payload: next, device: ['b-*'] });
+    assert.equal(payload(await after.summary.first(), 'devices.0.verdict'), 'stopped');
   });
 });

@@ -70,6 +70,7 @@ class Node {
     });
     // If the store stayed open after its folder is deleted, it would refuse everything to later nodes.
     this.#ends.push(() => store.close());
+    Queue.of(this.#broker).use(store);
     this.actions = new OtaActions(
       { ota: patient, rollout: { ...rolloutDefaults, canary: 0 }, devices: () => ({ devices: async () => ['lamp'] }) },
       {
@@ -77,7 +78,6 @@ class Node {
         jobs: new Jobs(Queue.of(this.#broker), 'node', () => undefined),
         node: 'node',
         store,
-        history: store.history,
         reply: () => this.replies(),
       },
     );

@@ -7,7 +7,6 @@ import type { JobCard } from '../../src/rollout/job-card';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { Queue } from '../../src/rollout/queue';
 import { rolloutDefaults } from '../../src/rollout/settings';
-import { History } from '../../src/rollout/store/history';
 import { describeIf } from '../support/describe-if';
 import { buildEsp8266Image } from '../support/images';
 import { TestClock } from '../support/clock';
@@ -82,7 +81,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
     const wish = { patch: { wifi: { password: 'secret' } }, devices: ['lamp'], settings: configDefaults };
     const author = { id: 'config', name: 'Passwords' };
     const rollout = { ...rolloutDefaults, canary: 0 };
-    const work = configWork({ ...wish, rollout }, { broker: home.broker, history: errands.history, author });
+    const work = configWork({ ...wish, rollout }, { broker: home.broker, author });
     const { job } = await queue.ask({ node: 'config', store: undefined }, work, {});
     const { change, paths, by, may, state, why } = card();
     assert.deepEqual(
@@ -156,7 +155,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
     await home.inStep();
     const wish = { patch: { name: 'Lamp' }, devices: ['lamp'], settings: configDefaults };
     const rollout = { ...rolloutDefaults, canary: 0 };
-    const work = configWork({ ...wish, rollout }, { broker: home.broker, history: errands.history });
+    const work = configWork({ ...wish, rollout }, { broker: home.broker });
     const { run, job } = await queue.ask({ node: 'config', store: undefined }, work, {});
     const ended = run();
     await busy(job);
@@ -200,14 +199,12 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
 
   it('comes from the history where the queue does not know the job any more, until it is closed', async () => {
     await add('lamp', 'plug');
-    const history = new History();
-    const node = new Errands(home, history, 'nightly');
+    const node = new Errands(home, 'nightly');
     const { job } = await node.ask(first, ['lamp', 'plug']);
     await home.quiet();
     const { may: _may, by: _by, ...before } = card();
     await node.close();
-    assert.deepEqual(queue.cards(), []);
-    queue.use({ library: queue.library, history });
+    assert.deepEqual(queue.jobs(), []);
     const { may, ...after } = card();
     assert.deepEqual(after, before);
     assert.deepEqual(may, ['close']);
@@ -224,7 +221,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
     assert.deepEqual(queue.cards(), []);
     await home.pass(2 * MINUTE);
     const jobs: string[] = [];
-    const nodes = ['a', 'b', 'c'].map((node) => new Errands(home, errands.history, node));
+    const nodes = ['a', 'b', 'c'].map((node) => new Errands(home, node));
     for (let count = 0; count < 21; count += 1) {
       const bytes = buildEsp8266Image({ name: 'my-light', version: '1.0.0', seed: count + 10 });
       const { job } = (await nodes[count % 3]?.ask(bytes, ['lamp'])) ?? assert.fail();
@@ -241,7 +238,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
 
   it('is steered without a node, whichever node the job is of', async () => {
     await add('lamp', 'plug');
-    const other = new Errands(home, errands.history, 'other');
+    const other = new Errands(home, 'other');
     await errands.ask(first, ['lamp', 'gone-1']);
     await home.pass(1000);
     const { job } = await other.ask(first, ['plug', 'gone-2']);

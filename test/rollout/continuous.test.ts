@@ -138,7 +138,7 @@ describeIf(mosquittoAvailable())('a rollout that stays open', () => {
 
   it('never flashes to and fro with another node', async () => {
     const a = await add();
-    const other = new Errands(home, errands.history, 'other');
+    const other = new Errands(home, 'other');
     const { job, ended } = await errands.ask(first, 'all', continuous);
     await home.quiet();
     await other.ask(second, 'all', continuous);

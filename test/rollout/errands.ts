@@ -1,7 +1,6 @@
 import { Firmware } from '../../src/firmware/firmware';
 import type { Summary } from '../../src/update/update';
 import type { OtaSettings } from '../../src/ota/settings';
-import { History } from '../../src/rollout/store/history';
 import type { Job } from '../../src/rollout/job';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
@@ -23,17 +22,12 @@ interface Errand {
 /** A node that updates the devices of a home. */
 export class Errands {
   readonly queue: Queue;
-  readonly history: History;
   readonly node: string;
   readonly #home: Home;
 
-  /**
-   * @param history shared by several nodes
-   * @param node id of the node
-   */
-  constructor(home: Home, history = new History(), node = 'node') {
+  /** @param node id of the node */
+  constructor(home: Home, node = 'node') {
     this.#home = home;
-    this.history = history;
     this.node = node;
     this.queue = Queue.of(home.broker);
   }
@@ -57,7 +51,7 @@ export class Errands {
       settings: { ...patient, ...ota },
       rollout: { ...sequential, expires: 3_600_000, ...rollout },
     };
-    const work = otaWork(firmware, wish, { broker, history: this.history, clock });
+    const work = otaWork(firmware, wish, { broker, clock });
     const { job, isAgain, run } = await this.queue.ask({ node: this.node, store: undefined }, work, {});
     if (isAgain) return { job, isAgain, ended: run() };
     return { job, isAgain, ...(await this.#home.begin(job, run)) };

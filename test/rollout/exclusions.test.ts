@@ -79,7 +79,7 @@ describeIf(mosquittoAvailable())('an update', () => {
     const { signal } = new AbortController();
     const verdicts = async (choice: Parameters<typeof checkOta>[1]['choice']): Promise<string[]> => {
       const wish = { choice, settings: patient, rollout: rolloutDefaults };
-      const { devices } = await checkOta(firmware, wish, { broker, history: errands.history }, signal);
+      const { devices } = await checkOta(firmware, wish, { broker }, signal);
       return devices.map(({ device, verdict }) => `${device} ${verdict}`);
     };
     assert.deepEqual(await verdicts({ devices: ['lamp-*'] }), ['lamp-1 excluded', 'lamp-2 update']);

@@ -7,7 +7,6 @@ import { md5 } from '../../src/firmware/checksum';
 import { divideByImage } from '../../src/rollout/by-image';
 import type { Job } from '../../src/rollout/job';
 import { otaWork, type OtaWish } from '../../src/rollout/ota-work';
-import { History } from '../../src/rollout/store/history';
 import { Queue } from '../../src/rollout/queue';
 import { readWindow } from '../../src/settings/times';
 import { FolderSource } from '../../src/sources/folder';
@@ -37,8 +36,6 @@ describeIf(mosquittoAvailable())('a nightly update from a folder, over five nigh
   inTimeZone('Europe/Berlin');
   let home: Home;
   let folder: string;
-  // In memory: the clock does not wait for a disk.
-  const history = new History();
   const last: LastChosen = new Map();
 
   before(async () => {
@@ -84,7 +81,7 @@ describeIf(mosquittoAvailable())('a nightly update from a folder, over five nigh
   };
   const start = async (firmware: Firmware, wanted: OtaWish): Promise<Job> => {
     const { broker, clock } = home;
-    const work = otaWork(firmware, wanted, { broker, history, clock });
+    const work = otaWork(firmware, wanted, { broker, clock });
     const { job, run } = await Queue.of(broker).ask({ node: 'nightly', store: undefined }, work, {});
     await home.begin(job, run);
     return job;

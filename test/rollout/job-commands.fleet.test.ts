@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
-import { History } from '../../src/rollout/store/history';
 import { jobCommands } from '../../src/rollout/job-commands';
 import { JobDevices } from '../../src/rollout/job-devices';
 import { otaWork } from '../../src/rollout/ota-work';
@@ -58,7 +57,7 @@ async function ask(
   expires: number,
 ): Promise<Answer & { readonly queue: Queue }> {
   const wish = { choice: { devices }, settings: patient, rollout: { ...sequential, expires } };
-  const work = otaWork(await Firmware.from(next), wish, { broker, history: new History() });
+  const work = otaWork(await Firmware.from(next), wish, { broker });
   const queue = Queue.of(broker);
   return { queue, ...(await queue.ask({ node: 'node', store: undefined }, work, {})) };
 }

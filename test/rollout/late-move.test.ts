@@ -24,7 +24,7 @@ describe('the second connection for a device that did not move in time', () => {
 
   const run = async (patch: object, settings: object = {}): Promise<Job> => {
     const wish = { devices: [device.id], settings: { ...patient, ...settings }, rollout: sequential };
-    const work = configWork({ ...wish, patch: readPatch(patch) }, { broker, history: queue.history });
+    const work = configWork({ ...wish, patch: readPatch(patch) }, { broker });
     const { job, run: start } = await queue.ask({ node: NODE, store: undefined }, work, {});
     await start();
     return job;

@@ -6,10 +6,10 @@ import { HomieBroker } from '../../src/homie/broker';
 import type { Update } from '../../src/update/update';
 import { Firmware } from '../../src/firmware/firmware';
 import { check } from '../../src/ota/check';
-import { History } from '../../src/rollout/store/history';
 import type { JobState } from '../../src/rollout/job-state';
 import type { JobView } from '../../src/rollout/job-view';
 import { OtaJob } from '../../src/rollout/ota-job';
+import { Queue } from '../../src/rollout/queue';
 import type { RolloutSettings } from '../../src/rollout/settings';
 import { patient, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
@@ -99,9 +99,9 @@ describeWithBrokers('a job of several devices', (start) => {
   it('sends no image that failures stop in another rollout while a device has its turn', async () => {
     const device = await add();
     await broker.settled();
-    const history = new History();
+    const { history } = Queue.of(broker);
     const choice = { runningThisFirmware: true } as const;
-    const job = new OtaJob({ broker, firmware, choice, settings: patient, history }, sequential);
+    const job = new OtaJob({ broker, firmware, choice, settings: patient }, sequential);
     job.on('progress', ({ state }) => {
       if (state === 'running') history.stop(broker.locks.scope, firmware.info.md5);
     });

@@ -83,7 +83,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
       const [a, b] = [await add(slow), await add()];
       const older = await errands.ask(first, [a.id, b.id]);
       await home.inStep();
-      const other = new Errands(home, errands.history, 'other');
+      const other = new Errands(home, 'other');
       const newer = await other.ask(second, [b.id]);
       await home.quiet();
       assert.deepEqual(errands.ends(older.job), [`${b.id} canceled superseded`, `${a.id} succeeded`]);
@@ -214,7 +214,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
       const work = otaWork(
         await Firmware.from(first),
         { choice: { devices: ['nowhere-*'] }, settings: patient, rollout: sequential },
-        { broker: home.broker, history: errands.history },
+        { broker: home.broker },
       );
       const ask = (): Promise<Answer> => errands.queue.ask({ node: errands.node, store: undefined }, work, {});
       const [one, two] = [await ask(), await ask()];
@@ -232,7 +232,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
       const work = otaWork(
         await Firmware.from(first),
         { choice: { devices: ['nowhere-*'] }, settings: patient, rollout: sequential },
-        { broker: other, history: errands.history },
+        { broker: other },
       );
       const origin = { node: errands.node, store: undefined };
       const [one, two] = [await queue.ask(origin, work, {}), await queue.ask(origin, work, {})];

@@ -14,6 +14,7 @@ import type { Job } from '../../src/rollout/job';
 import type { JobView } from '../../src/rollout/job-view';
 import type { StoredDevice, JobState } from '../../src/rollout/job-state';
 import { OtaJob } from '../../src/rollout/ota-job';
+import { Queue } from '../../src/rollout/queue';
 import { next, patient, running, sequential } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import type { BrokerSuite, TestBroker } from '../support/brokers';
@@ -64,9 +65,15 @@ export const restarts: BrokerSuite = (start) => {
     await broker.close();
   });
 
-  const connect = async (): Promise<void> => {
+  /** Starts a connection without waiting for it. */
+  const connecting = (): void => {
     broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
+    const queue = Queue.of(broker);
+    queue.use({ library: queue.library, history });
     broker.start();
+  };
+  const connect = async (): Promise<void> => {
+    connecting();
     await broker.settled();
   };
   /** Waits for a live attribute of the device. */
@@ -103,7 +110,7 @@ export const restarts: BrokerSuite = (start) => {
     written = JSON.parse(JSON.stringify({ id: job.id, state: { ...others, devices: [...filed.values()] } }));
   };
   const otaJob = (restored?: Written, settings = patient): OtaJob =>
-    new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings, history }, sequential, {
+    new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential, {
       save,
       ...(restored && { restored }),
     });
@@ -290,7 +297,7 @@ export const restarts: BrokerSuite = (start) => {
       const quick = { ...configSettings, reboot: 1_000, ready: 500 };
       const patchJob = (restored?: Written): ConfigJob =>
         new ConfigJob(
-          { broker, patch: readPatch({ name: 'Hall' }), devices: [device.id], settings: quick, history },
+          { broker, patch: readPatch({ name: 'Hall' }), devices: [device.id], settings: quick },
           sequential,
           { save, ...(restored && { restored }) },
         );
@@ -526,7 +533,7 @@ export const restarts: BrokerSuite = (start) => {
     const late = `${device.id}-late`;
     const job = (restored?: Written): OtaJob =>
       new OtaJob(
-        { broker, firmware, choice: { devices: [late, `${late}-*`] }, settings: patient, history },
+        { broker, firmware, choice: { devices: [late, `${late}-*`] }, settings: patient },
         { ...sequential, continuous: true },
         { save, ...(restored && { restored }) },
       );
@@ -580,11 +587,6 @@ export const restarts: BrokerSuite = (start) => {
     await assert.rejects(end, { name: 'AbortError' });
     assert.deepEqual(early, []);
   };
-  /** Starts a connection without waiting for it. */
-  const connecting = (): void => {
-    broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
-    broker.start();
-  };
 
   it('goes on after a deploy while a device is being judged, whichever node is closed first', async () => {
     await open();
@@ -604,7 +606,7 @@ export const restarts: BrokerSuite = (start) => {
 
   describe('with a patch', () => {
     const configJob = (restored?: Written, patch: object = { name: 'Hall' }, settings = configSettings): ConfigJob =>
-      new ConfigJob({ broker, patch: readPatch(patch), devices: [device.id], settings, history }, sequential, {
+      new ConfigJob({ broker, patch: readPatch(patch), devices: [device.id], settings }, sequential, {
         save,
         ...(restored && { restored }),
       });
