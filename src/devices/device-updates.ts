@@ -24,8 +24,8 @@ export interface DeviceUpdate {
   /** The version of the image on offer for the device. */
   readonly offered: string | undefined;
   /**
-   * `newer_installed`: the device runs a higher version than the one on offer; `held`: it was rolled back from the
-   * image on offer; `excluded`: a newer image is on offer, but the user has excluded the device; `scheduled`: a job waits for the device, or for its turn.
+   * `newer_installed`: the device runs a higher version than the one on offer; `held`: the image on
+   * offer is held back from it; `excluded`: a newer image is on offer, but the user has excluded the device; `scheduled`: a job waits for the device, or for its turn.
    */
   readonly state: OfferState | 'scheduled' | 'updating';
   /** Why the update waits, unless it waits only for a free slot. */
@@ -38,6 +38,8 @@ export interface DeviceUpdate {
 
 interface DeviceUpdatesInput {
   readonly library: () => Library;
+  /** Returns whether an image is held back from a device, whatever the settings of an update. */
+  readonly isHeld: (device: string, md5: string) => boolean;
   /** Where the ids of the devices are unique. */
   readonly locks: Pick<DeviceLocks, 'scope' | 'keyOf'>;
   /** The jobs of the broker, from old to new. */
@@ -73,7 +75,7 @@ export class DeviceUpdates extends EventEmitter<{ succeeded: [Update]; changed: 
     const { image } = choice;
     if (isRunBy(image, checksum.value)) return { image, state: 'up_to_date' };
     if (isOlder(image.version, fwVersion?.value)) return { image, state: 'newer_installed' };
-    if (this.library.isHeld(this.#input.locks.keyOf(id), image.md5)) return { image, state: 'held' };
+    if (this.#input.isHeld(id, image.md5)) return { image, state: 'held' };
     return { image, state: this.isExcluded(id) ? 'excluded' : 'available' };
   }
 

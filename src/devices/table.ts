@@ -35,7 +35,7 @@ export interface TableRow {
   readonly canRollBack?: true;
 }
 
-/** `newer_installed`: the device runs a higher version; `held`: it was rolled back from the image. */
+/** `newer_installed`: the device runs a higher version; `held`: the image is held back from it. */
 interface RowOffer {
   readonly state: 'available' | 'newer_installed' | 'held';
   readonly version?: string;

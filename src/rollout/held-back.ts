@@ -21,6 +21,11 @@ export interface Known {
   readonly library: Library;
 }
 
+interface HeldInput extends Pick<Known, 'origin' | 'broker' | 'history' | 'library'> {
+  readonly firmware: { readonly info: { readonly md5: string } };
+  readonly settings: Pick<OtaSettings, 'attempts'>;
+}
+
 /**
  * Returns why an image is held back from a device until the user allows it again, and how to allow it; undefined when it
  * may be sent.
@@ -28,7 +33,7 @@ export interface Known {
  * @param asked whether the user requested this device
  */
 export function heldBecause(
-  { broker, firmware, settings, origin, history, library }: Known,
+  { broker, firmware, settings, origin, history, library }: HeldInput,
   device: string,
   asked = true,
 ): readonly [why: Text, how: Text] | undefined {
@@ -38,6 +43,15 @@ export function heldBecause(
   // A rollback sends an image that was replaced on purpose, so that does not hold it back.
   if (held === undefined || (held === 'REPLACED' && origin === 'previous')) return undefined;
   return [phrase(reasons[held]), phrase('held')];
+}
+
+/**
+ * Returns whether an image is held back from a device, whatever the settings of an update: the number of attempts is one
+ * of them, so it does not count here.
+ */
+export function isHeldBack(known: Pick<Known, 'broker' | 'history' | 'library'>, device: string, md5: string): boolean {
+  const settings = { attempts: Number.POSITIVE_INFINITY };
+  return heldBecause({ ...known, firmware: { info: { md5 } }, settings }, device) !== undefined;
 }
 
 /** Allows an image that is held back from a device to be sent again. */

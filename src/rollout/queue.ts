@@ -9,6 +9,7 @@ import { canonical } from '../plain-object';
 import type { DeviceJob } from '../devices/job-updates';
 import { JobCards } from './cards';
 import { deviceJob, followJob } from './device-job';
+import { isHeldBack } from './held-back';
 import { answerAgain, answerOnce } from './answer-again';
 import type { Job, Select } from './job';
 import type { JobCard } from './job-card';
@@ -42,7 +43,9 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
     this.#broker = broker;
     const { locks } = broker;
     const jobs = (): DeviceJob[] => this.#known.of().map((each) => deviceJob(each, this.#known, locks));
-    this.updates = new DeviceUpdates({ library: () => this.library, locks, jobs });
+    const isHeld = (device: string, md5: string): boolean =>
+      isHeldBack({ broker, history: this.history, library: this.library }, device, md5);
+    this.updates = new DeviceUpdates({ library: () => this.library, isHeld, locks, jobs });
     this.#cards = new JobCards({ known: this.#known, records: () => this, locks });
   }
 

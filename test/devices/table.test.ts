@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
+import { HomieError } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
@@ -9,6 +10,7 @@ import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { rolloutDefaults } from '../../src/rollout/settings';
 import { DeviceTable, type TableChanges, type TableRow } from '../../src/devices/table';
+import { reportError } from '../../src/update/update';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
@@ -215,6 +217,35 @@ describeWithBrokers('The table of devices', (start) => {
     );
     assert.deepEqual([changed.update?.job, changed.update?.change], [job.id, 'configuration']);
     assert.equal(changed.offer?.state, 'available');
+  });
+
+  it('shows that an image is held back which did not run on the device', async () => {
+    await add('table-failed');
+    await add('table-lost');
+    broker.start();
+    await broker.settled();
+    const firmware = await Firmware.from(fresh);
+    const { history, library } = Queue.of(broker);
+    const fail = (device: string, error: HomieError): Promise<void> =>
+      history.ended(broker.locks.keyOf(device), firmware.info.md5, {
+        job: 'job',
+        device,
+        state: 'failed',
+        progress: 100,
+        written: 0,
+        total: 0,
+        estimated: false,
+        from: {},
+        attempt: 1,
+        startedAt: '2026-01-01T00:00:00.000Z',
+        duration: 0,
+        error: reportError(error),
+      });
+    await fail('table-failed', new HomieError('NOT_BACK'));
+    await fail('table-lost', new HomieError('NOT_REBOOTED'));
+    await library.offer(broker.locks.scope, firmware);
+    assert.equal((await rowOf('table-failed', ({ offer }) => offer !== undefined)).offer?.state, 'held');
+    assert.equal((await rowOf('table-lost', ({ offer }) => offer !== undefined)).offer?.state, 'available');
   });
 
   it('says that a job was paused, though no device shows it', async () => {

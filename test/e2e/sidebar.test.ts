@@ -414,7 +414,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       const away = page.locator(`${sidebar} .homie-connection`, { hasText: 'Node-RED antwortet nicht.' });
       await away.waitFor();
       await shows(strange, 'Attic', 'Coffee', 'Kitchen');
-      await page.locator(key('update-attic-light')).click();
+      await page.locator(key('retry-attic-light')).click();
       await page.getByRole('alert').getByText('Node-RED antwortet nicht.').waitFor();
       assert.equal(await page.locator(key('confirm')).count(), 0);
       await editor.fits(sidebar);
