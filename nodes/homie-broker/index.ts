@@ -11,6 +11,7 @@ import { offerDevices } from './device-endpoint';
 import { environmentOf } from '../shared/environment';
 import { useStore } from '../shared/job-files';
 import { migrated } from '../shared/migrated';
+import { onClose } from '../shared/node-events';
 import { SidebarJobs } from '../shared/sidebar-jobs';
 import { typedFields } from '../shared/typed-fields';
 import { readUpdateSettings } from '../shared/update-settings';
@@ -57,18 +58,12 @@ export = (RED: NodeAPI): void => {
     });
     this.sidebar = sidebar;
     sidebar.start();
-    this.on('close', (removed: boolean, done: () => void) => void close(removed, done));
-    const close = async (removed: boolean, done: () => void): Promise<void> => {
+    onClose(this, async (removed) => {
       endLog();
-      try {
-        await sidebar.close(removed);
-        await broker.close();
-        await use?.leave();
-      } catch (error) {
-        this.error(error);
-      }
-      done();
-    };
+      await sidebar.close(removed);
+      await broker.close();
+      await use?.leave();
+    });
   }
 
   offerDevices(RED);

@@ -12,6 +12,7 @@ import type { JobStore } from '../../src/rollout/store/job-store';
 import { orThrow } from '../shared/actions';
 import { failureAmong } from '../shared/message-summaries';
 import type { BrokerLink } from '../shared/broker-node';
+import { OpenMessages } from '../shared/node-events';
 import { isAbsent, readAction, readDevices, readOptions, type Request } from '../shared/request';
 
 /** How long a report waits for retained messages, in ms. */
@@ -33,8 +34,7 @@ interface DeviceActionsInput {
 /** The actions of a homie-devices node. */
 export class DeviceActions {
   readonly #input: DeviceActionsInput;
-  readonly #pending = new Set<Promise<unknown>>();
-  readonly #closing = new AbortController();
+  readonly #open = new OpenMessages();
 
   constructor(input: DeviceActionsInput) {
     this.#input = input;
@@ -47,25 +47,21 @@ export class DeviceActions {
    * @returns the error for `done`, if any
    */
   async handle(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
-    const answer = this.#answer(msg, send);
-    this.#pending.add(answer);
     try {
-      return await answer;
+      return await this.#open.add(this.#answer(msg, send));
     } catch (error) {
-      return this.#closing.signal.aborted ? undefined : asHomieError(error);
-    } finally {
-      this.#pending.delete(answer);
+      return this.#open.closing.aborted ? undefined : asHomieError(error);
     }
   }
 
   /** Aborts what is in progress. Resolves when every message has ended. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    await Promise.allSettled(this.#pending);
+    this.#open.abort();
+    await this.#open.ended();
   }
 
   async #answer(msg: Request, send: (payload: unknown) => void): Promise<HomieError | undefined> {
-    const { signal } = this.#closing;
+    const signal = this.#open.closing;
     const { link, query: own, store, report } = this.#input;
     const action = readAction(msg['action'], ['list', 'forget', 'report']);
     const { device, options: given } = msg;

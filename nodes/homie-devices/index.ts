@@ -13,6 +13,7 @@ import { ownSettings } from '../shared/job-node';
 import { useStore, type StoreUse } from '../shared/job-files';
 import { connectionStatus, errorStatus } from '../shared/job-status';
 import { migratedOf, oldMessageWarning } from '../shared/migrated';
+import { answerMessage, onClose } from '../shared/node-events';
 import { deviceOf, keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 
@@ -50,33 +51,20 @@ export = (RED: NodeAPI): void => {
     this.on('input', (msg, send, done) => {
       warnOfOld(msg);
       const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
-      void answer(msg, (payload) => send({ ...kept, payload, ...limitOf(link) }), done);
-    });
-    const answer = async (
-      msg: NodeMessage,
-      send: (payload: unknown) => void,
-      done: (error?: Error) => void,
-    ): Promise<void> => {
-      try {
-        const error = await actions.handle({ ...msg }, send);
-        if (error?.code === 'UNEXPECTED' && error.cause !== undefined) this.error(error.cause);
-        failed = error;
+      const answer = async (): Promise<HomieError | undefined> => {
+        failed = await actions.handle({ ...msg }, (payload) => send({ ...kept, payload, ...limitOf(link) }));
         status.refresh();
-        done(error);
-      } catch (error) {
-        // An unhandled rejection would end the Node-RED process.
-        this.error(error);
-      }
-    };
-    this.on('close', (_removed: boolean, done: () => void) => void close(done));
-    const close = async (done: () => void): Promise<void> => {
+        return failed;
+      };
+      void answerMessage(this, answer, done);
+    });
+    onClose(this, async () => {
       unfollow();
       silence();
       await actions.close();
       await use?.leave();
       status.close();
-      done();
-    };
+    });
   }
 
   RED.nodes.registerType('homie-devices', HomieDevicesNode);

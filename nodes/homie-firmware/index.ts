@@ -5,6 +5,7 @@ import { foundImage } from '../../src/sources/report';
 import { environmentOf } from '../shared/environment';
 import { ownSettings } from '../shared/job-node';
 import { migrated } from '../shared/migrated';
+import { answerMessage, onClose } from '../shared/node-events';
 import { keptProperties } from '../shared/replies';
 import { ThrottledStatus } from '../shared/throttled-status';
 import { typedFields } from '../shared/typed-fields';
@@ -42,29 +43,14 @@ export = (RED: NodeAPI): void => {
     this.on('input', (msg, send, done) => {
       const kept: NodeMessage = RED.util.cloneMessage(keptProperties(msg));
       const answer = (found: SearchAnswer): void => send(messagesOf(found, () => RED.util.cloneMessage(kept)));
-      void respond(Reflect.get(msg, 'options'), answer, done);
+      const options: unknown = Reflect.get(msg, 'options');
+      void answerMessage(this, () => shown.answer(options, answer), done);
     });
-    const respond = async (
-      options: unknown,
-      send: (answer: SearchAnswer) => void,
-      done: (error?: Error) => void,
-    ): Promise<void> => {
-      try {
-        const error = await shown.answer(options, send);
-        if (error?.code === 'UNEXPECTED' && error.cause !== undefined) this.error(error.cause);
-        done(error);
-      } catch (error) {
-        // An unhandled rejection would end the Node-RED process.
-        this.error(error);
-      }
-    };
-    this.on('close', (_removed: boolean, done: () => void) => void close(done));
-    const close = async (done: () => void): Promise<void> => {
+    onClose(this, async () => {
       clearInterval(clock);
       await searches.close();
       status.close();
-      done();
-    };
+    });
   }
 
   offerSearch(RED);

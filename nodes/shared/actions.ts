@@ -22,6 +22,7 @@ import { KEPT, type Done } from './done';
 import { historyAnswer } from './history-answer';
 import { keptOf, type Unkept } from './kept-message';
 import type { Jobs } from './jobs';
+import { OpenMessages } from './node-events';
 import type { Replies } from './replies';
 import { ProgressLimit } from './progress-limit';
 import { isAbsent, readAction, readDevices, type Request } from './request';
@@ -57,9 +58,7 @@ export abstract class Actions<Action extends string, Settings> {
   readonly #jobs: Jobs;
   /** Undefined if there is no broker. */
   readonly #requester: Requester | undefined;
-  /** Waited for when the node is closed. */
-  readonly #pending = new Set<Promise<unknown>>();
-  readonly #closing = new AbortController();
+  readonly #open = new OpenMessages();
 
   /** @param settings the settings of the node */
   constructor(settings: Settings, around: ActionsContext) {
@@ -89,14 +88,10 @@ export abstract class Actions<Action extends string, Settings> {
    * @returns when everything is done: the error for `done`, if any, or `KEPT` if a later node continues the job
    */
   async handle(msg: Request, replies: Replies): Promise<Done> {
-    const answer = this.#answer({ msg, replies, devices: [] });
-    this.#pending.add(answer);
     try {
-      return await answer;
+      return await this.#open.add(this.#answer({ msg, replies, devices: [] }));
     } catch (error) {
       return asHomieError(error);
-    } finally {
-      this.#pending.delete(answer);
     }
   }
 
@@ -109,9 +104,9 @@ export abstract class Actions<Action extends string, Settings> {
   async close(removed: boolean): Promise<void> {
     // What is canceled ends first, so that it does not count as abandoned. Waiting messages are aborted before the
     // requester is.
-    const told = setImmediate().then(() => this.#closing.abort());
+    const told = setImmediate().then(() => this.#open.abort());
     await Promise.all([told, this.#requester?.close(removed)]);
-    await Promise.allSettled(this.#pending);
+    await this.#open.ended();
   }
 
   /** Performs one of the `actions`. An error that it throws refuses the whole message. */
@@ -152,7 +147,7 @@ export abstract class Actions<Action extends string, Settings> {
 
   /** Aborted when the node is closed. */
   protected get closing(): AbortSignal {
-    return this.#closing.signal;
+    return this.#open.closing;
   }
 
   /**
@@ -208,9 +203,7 @@ export abstract class Actions<Action extends string, Settings> {
 
   #goOn(answer: Answer, replies: Replies): void {
     if (!answer.isAgain) this.#begin(answer.job, replies);
-    const running = this.#runs(answer, [], replies);
-    this.#pending.add(running);
-    void running.finally(() => this.#pending.delete(running));
+    void this.#open.add(this.#runs(answer, [], replies));
   }
 
   /** Forwards the events of a job as messages, and shows the job in the status. */

@@ -3,11 +3,11 @@ import { asHomieError, HomieError } from '../../src/errors';
 import type { HomieBroker } from '../../src/homie/broker';
 import { Queue } from '../../src/rollout/queue';
 import type { Actions, ActionsContext } from './actions';
-import { KEPT } from './done';
 import type { BrokerLink } from './broker-node';
 import { connectionStatus, errorStatus, jobStatus } from './job-status';
 import { useStore } from './job-files';
 import { Jobs } from './jobs';
+import { answerMessage, onClose } from './node-events';
 import { Replies } from './replies';
 import type { Request } from './request';
 import { ThrottledStatus } from './throttled-status';
@@ -62,33 +62,17 @@ export function runJobNode(RED: NodeAPI, node: Node, options: JobNode): void {
   node.on('input', (msg: NodeMessage, send, done) => {
     warnOfOld(msg);
     const request = take?.(msg) ?? msg;
-    void answer(request, new Replies(msg, clone, send), done);
+    const replies = new Replies(msg, clone, send);
+    void answerMessage(node, () => actions.handle(request, replies), done);
   });
-  const answer = async (msg: Request, replies: Replies, done: (error?: Error) => void): Promise<void> => {
-    try {
-      const error = await actions.handle(msg, replies);
-      if (error === KEPT) return;
-      // Catch nodes are closed together with this node, and would not receive the error.
-      if (error?.code === 'ABANDONED') node.warn(error.message);
-      if (error?.code === 'UNEXPECTED' && error.cause !== undefined) node.error(error.cause);
-      done(error);
-    } catch (error) {
-      // An unhandled rejection would end the Node-RED process.
-      node.error(error);
-    }
-  };
-  node.on('close', (removed: boolean, done: () => void) => {
+  onClose(node, async (removed) => {
     unprotect();
     if ('broker' in link) link.broker.off('status', connectionChanged);
-    void close(removed, done);
-  });
-  const close = async (removed: boolean, done: () => void): Promise<void> => {
     store?.ownership.off('owned', refresh).off('lost', refresh);
     await actions.close(removed);
     await use?.leave();
     status.close();
-    done();
-  };
+  });
 }
 
 /**
