@@ -122,10 +122,6 @@ class ConfigTask extends ExchangeTask<PatchInFlight, ConfigSettings> implements 
     return lacked && isReady(this.broker, device) && this.broker.registry.get(device)?.config !== undefined;
   }
 
-  allowAgain(): void {
-    // A patch is never held back, so there is nothing to allow.
-  }
-
   async ended(device: string, update: Update, resumed: boolean): Promise<void> {
     this.#missed.delete(device);
     const { history } = Queue.of(this.broker);

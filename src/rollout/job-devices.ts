@@ -112,7 +112,7 @@ export class JobDevices {
 
   /** Restarts devices because the user requests it, including those that were held back. */
   retry(devices: readonly JobDevice[]): void {
-    for (const { id } of devices) this.#context.task.allowAgain(id);
+    for (const { id } of devices) this.#context.task.allowAgain?.(id);
     this.again(devices);
   }
 

@@ -75,8 +75,8 @@ export interface Task<Flight> {
   mayHaveTaken?(device: string): boolean;
   /** Returns whether a continuous job should look again at a device that has ended and is available. */
   isWorthAnotherLook(update: Update): boolean;
-  /** Allows sending to a device again, because the user wants to retry it. */
-  allowAgain(device: string): void;
+  /** Allows sending to a device again, because the user wants to retry it: only an image can be held back. */
+  allowAgain?(device: string): void;
   /** Called when failures have stopped the job, and again after a restart. */
   stopped?(): void;
   /** Called when the user resumes the job. */
