@@ -7,7 +7,7 @@ import { namedDevices, selectKnown, type DeviceChoice } from '../homie/select';
 import type { Library } from '../library/library';
 import type { ImageOrigin } from '../library/choose';
 import type { StoredImage } from '../library/stored-image';
-import { exclusionApplies } from './held-back';
+import { excluded, exclusionApplies } from './held-back';
 
 /** An image, and the devices that get it: as they were selected, so that a pattern stays a pattern. */
 export interface ImageGroup {
@@ -27,9 +27,7 @@ export interface ByImage {
 /** A device for which there is no image, and how it ends. */
 export interface DeviceWithout {
   readonly device: string;
-  readonly outcome:
-    | { readonly state: 'rejected'; readonly error: HomieError }
-    | { readonly state: 'skipped'; readonly reason: 'excluded' };
+  readonly outcome: { readonly state: 'rejected'; readonly error: HomieError } | typeof excluded;
 }
 
 interface ByImageInput {
@@ -75,8 +73,6 @@ export async function divideByImage(input: ByImageInput): Promise<ByImage> {
     return { ...choice, devices: [...own.filter((id) => named.has(id)), ...patterns] };
   }
 }
-
-const excluded = { state: 'skipped', reason: 'excluded' } as const;
 
 function rejected(error: HomieError): DeviceWithout['outcome'] {
   return { state: 'rejected', error };

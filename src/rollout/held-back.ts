@@ -6,6 +6,7 @@ import type { ImageOrigin } from '../library/choose';
 import type { ImageFacts } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import { phrase, type Text } from '../texts/text';
+import type { Outcome } from '../update/update';
 import type { History } from './store/history';
 import type { Held } from './store/history-record';
 
@@ -64,6 +65,9 @@ export function allowAgain(
   history.allowAgain(key, md5);
   void library.allowAgain(key, md5);
 }
+
+/** How a device ends that is excluded, by the settings of the job or by a user. */
+export const excluded = { state: 'skipped', reason: 'excluded' } as const satisfies Outcome;
 
 /** Returns whether a user has excluded a device from updates, and this update does not name it by its full id. */
 export function exclusionApplies(

@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import { matchAny } from '../homie/pattern';
 import { isFinal, type Hold } from '../update/update';
+import { excluded } from './held-back';
 import { JobDevice, type JobContext } from './job-device';
 import type { StoredDevice, JobState } from './job-state';
 
@@ -97,7 +98,7 @@ export class JobDevices {
       // The device was canceled or moved to another job before the devices were found.
       if (isFinal(state)) schedule.plan.ended(device.id, state);
       else if (this.#isCanceled) device.stop({ state: 'canceled' });
-      else if (this.#isExcluded(device.id)) device.stop({ state: 'skipped', reason: 'excluded' });
+      else if (this.#isExcluded(device.id)) device.stop(excluded);
       else device.begin();
     }
   }

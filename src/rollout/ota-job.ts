@@ -21,7 +21,7 @@ import type { Image } from '../ota/image';
 import type { OtaSettings } from '../ota/settings';
 import type { Initial } from './entry';
 import { ExchangeTask } from './exchange-task';
-import { allowAgain, heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
+import { allowAgain, excluded, heldBecause, exclusionApplies, stoppedBecause, type Known } from './held-back';
 import type { Author } from './store/history-record';
 import { Job } from './job';
 import type { JobOptions } from './job-view';
@@ -72,8 +72,6 @@ export class OtaJob extends Job {
     if (this.isEnded) this.#image.release();
   }
 }
-
-const excluded = { state: 'skipped', reason: 'excluded' } as const satisfies Outcome;
 
 class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<ImageInFlight> {
   readonly stages = 'image';
