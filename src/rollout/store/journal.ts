@@ -63,17 +63,6 @@ export class Journal {
   }
 
   /**
-   * Opens a file that may or may not exist.
-   *
-   * @throws {HomieError} JOB_FILE_DAMAGED, JOB_FILE_NEWER, JOB_FILE_UNREADABLE; the file was not changed
-   */
-  static async open(file: string, tell?: (error: HomieError) => void): Promise<Journal> {
-    const { journal, damage } = await Journal.read(file, tell);
-    if (damage !== undefined) throw damage.error;
-    return journal;
-  }
-
-  /**
    * Opens a file that may or may not exist, with each line that can be read. Copies a damaged file to `*.damaged`
    * before it is written again. A file of a later version, or one that cannot be read at all, is never written: changes
    * then stay in memory. Never rejects.
@@ -94,7 +83,7 @@ export class Journal {
     return reading;
   }
 
-  /** Reads what can be read of a file, and changes nothing on the disk. Never rejects. */
+  /** Reads what can be read of a file, which need not exist, and changes nothing on the disk. Never rejects. */
   static async read(file: string, tell?: (error: HomieError) => void, mayWrite?: () => boolean): Promise<Reading> {
     const journal = new Journal(file, tell, mayWrite);
     let text: string;
