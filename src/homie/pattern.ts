@@ -1,4 +1,5 @@
 import { HomieError } from '../errors';
+import { fitsWildcards } from '../wildcards';
 import { isDeviceIdOrPattern } from './device-id';
 import { checkDeviceId } from './topics';
 
@@ -13,28 +14,14 @@ export function isPattern(text: string): boolean {
  * @throws {HomieError} INVALID_DEVICE_ID: no device can have such an id
  */
 export function readPattern(text: string): (id: string) => boolean {
-  const parts = text.split('*');
-  const [first = '', ...middle] = parts;
-  const last = middle.pop();
-  if (last === undefined) {
+  if (!isPattern(text)) {
     checkDeviceId(text);
     return (id) => id === text;
   }
-  const fixed = parts.join('');
   if (!isDeviceIdOrPattern(text)) {
     throw new HomieError('INVALID_DEVICE_ID.pattern', { pattern: JSON.stringify(text.slice(0, 80)) });
   }
-  return (id) => {
-    if (id.length < fixed.length || !id.startsWith(first) || !id.endsWith(last)) return false;
-    const end = id.length - last.length;
-    let from = first.length;
-    for (const part of middle) {
-      const at = id.indexOf(part, from);
-      if (at < 0 || at + part.length > end) return false;
-      from = at + part.length;
-    }
-    return from <= end;
-  };
+  return (id) => fitsWildcards(id, text);
 }
 
 /**

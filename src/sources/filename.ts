@@ -1,4 +1,5 @@
 import { plainText } from '../plain-text';
+import { fitsWildcards } from '../wildcards';
 
 /** Maximum length of a file name, in characters. */
 const MAX_NAME = 120;
@@ -18,28 +19,8 @@ export function safeFilename(name: string): string {
  */
 export function fitsPatterns(name: string, patterns: readonly string[]): boolean {
   return patterns.some(
-    (pattern) => !(name.startsWith('.') && !pattern.startsWith('.')) && fits(name.toLowerCase(), pattern.toLowerCase()),
+    (pattern) =>
+      !(name.startsWith('.') && !pattern.startsWith('.')) &&
+      fitsWildcards(name.toLowerCase(), pattern.toLowerCase(), '?'),
   );
-}
-
-/** Goes back only to the last `*`, so the time is bounded by the product of both lengths. */
-function fits(name: string, pattern: string): boolean {
-  let [at, in_, star, mark] = [0, 0, -1, 0];
-  while (at < name.length) {
-    const expected = pattern[in_];
-    if (expected === '*') {
-      [star, mark] = [in_, at];
-      in_ += 1;
-    } else if (expected === '?' || expected === name[at]) {
-      at += 1;
-      in_ += 1;
-    } else if (star >= 0) {
-      mark += 1;
-      [in_, at] = [star + 1, mark];
-    } else {
-      return false;
-    }
-  }
-  while (pattern[in_] === '*') in_ += 1;
-  return in_ === pattern.length;
 }

@@ -10,6 +10,7 @@ describe('a pattern of device ids', () => {
     ['a*b*c', ['abc', 'axbxc', 'abbcc'], ['ab', 'acb', 'abcx']],
     ['a*ab*b', ['aabb', 'axabyb'], ['aab', 'abb']],
     ['*', ['lamp', 'x'], []],
+    ['lamp?*', ['lamp?', 'lamp?1'], ['lamp', 'lamp-1']],
   ];
   for (const [pattern, matches, others] of rows) {
     it(`matches for ${pattern}: ${matches.join(', ')}`, () => {
