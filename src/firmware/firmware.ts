@@ -18,7 +18,7 @@ export class Firmware {
   /** Never modified. */
   readonly image: Buffer;
   readonly info: FirmwareInfo;
-  #alternatives: Promise<ReadonlySet<string>> | undefined;
+  #checksums: Promise<ReadonlySet<string>> | undefined;
 
   private constructor(image: Buffer, info: FirmwareInfo) {
     this.image = image;
@@ -49,21 +49,21 @@ export class Firmware {
   }
 
   /**
-   * Returns the MD5s that a device running this image may report besides `info.md5`. A device hashes its flash up to
+   * Returns the MD5s that a device running this image may report: `info.md5` and others. A device hashes its flash up to
    * the structural end of the image (esp8266/Arduino, EspClass::getSketchMD5). If the flash mode of the image is not
    * that of the device, the updater has written the mode of the device (UpdaterClass::_writeBuffer), or 0xFF if the
    * device has no valid mode (EspClass::magicFlashChipMode), since some serial flashers write 0xFF. Computed at the
    * first call.
    */
-  alternativeChecksums(): Promise<ReadonlySet<string>> {
-    this.#alternatives ??= this.#hashAlternatives();
-    return this.#alternatives;
+  checksums(): Promise<ReadonlySet<string>> {
+    this.#checksums ??= this.#hash();
+    return this.#checksums;
   }
 
-  async #hashAlternatives(): Promise<ReadonlySet<string>> {
+  async #hash(): Promise<ReadonlySet<string>> {
     const { image, info } = this;
     const own = image.readUInt8(FLASH_MODE);
-    const checksums = new Set<string>();
+    const checksums = new Set([info.md5]);
     for (const end of new Set([info.size, info.end])) {
       for (const mode of new Set([own, ...MODES])) {
         if (end === info.size && mode === own) continue;

@@ -10,7 +10,7 @@ export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family
   /** `$fw/name` of the devices that the image is for. */
   readonly name: string;
   readonly flashSize?: number;
-  /** The MD5s that a device running the image may report besides `md5`: see `Firmware.alternativeChecksums`. */
+  /** The MD5s that a device running the image may report besides `md5`: see `Firmware.checksums`. */
   readonly alternatives: readonly string[];
 }
 
@@ -22,7 +22,7 @@ export interface StoredImage extends Pick<FirmwareInfo, 'md5' | 'chip' | 'family
 export async function describeImage(firmware: ImageFacts): Promise<StoredImage> {
   const { md5, name, version, chip, family, flashSize, size } = firmware.info;
   if (name === undefined) throw new HomieError('NOT_HOMIE.nameless');
-  const alternatives = [...(await firmware.alternativeChecksums())];
+  const alternatives = [...(await firmware.checksums())].filter((checksum) => checksum !== md5);
   const known = { ...(version !== undefined && { version }), ...(flashSize !== undefined && { flashSize }) };
   return { md5, name, chip, family, size, ...known, alternatives };
 }

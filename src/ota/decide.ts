@@ -48,7 +48,7 @@ export const otaDisabledHint = 'Enable OTA on the device with the configuration 
 
 /** Returns whether a device that reports this checksum runs the image. */
 export async function runs(checksum: string, firmware: ImageFacts): Promise<boolean> {
-  return checksum === firmware.info.md5 || (await firmware.alternativeChecksums()).has(checksum);
+  return checksum === firmware.info.md5 || (await firmware.checksums()).has(checksum);
 }
 
 /**

@@ -162,7 +162,7 @@ class OtaExchange {
     const obstacle = tooLarge ?? anotherUpdate(known, settings);
     if (obstacle !== undefined) return { state: 'rejected', error: obstacle };
     if (leftInTheMiddle(known)) return this.#lookInTheMiddle(known);
-    const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
+    const expected = await firmware.checksums();
     return this.#transfer(known, seen, expected, decision.reinstall);
   }
 

@@ -77,7 +77,7 @@ export function flashedFlight(flight: ImageInFlight, device: Device): ImageInFli
 export async function judgeImageInFlight(input: JudgeImageInput): Promise<ImageInFlightEnd> {
   const { broker, device, job, firmware, settings, abandon, report } = input;
   report({ state: 'running', phase: 'verifying' });
-  const expected = new Set([firmware.info.md5, ...(await firmware.alternativeChecksums())]);
+  const expected = await firmware.checksums();
   return judgeUnwatched(
     input,
     async (observer) => {

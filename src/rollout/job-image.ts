@@ -27,8 +27,8 @@ export class JobImage implements ImageFacts {
     this.#readAgain = readAgain;
   }
 
-  async alternativeChecksums(): Promise<ReadonlySet<string>> {
-    this.#checksums ??= await (await this.load()).alternativeChecksums();
+  async checksums(): Promise<ReadonlySet<string>> {
+    this.#checksums ??= await (await this.load()).checksums();
     return this.#checksums;
   }
 

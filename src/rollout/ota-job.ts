@@ -246,9 +246,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
   }
 
   async #means(reported: string): Promise<boolean> {
-    if (reported !== this.#checksum) {
-      this.#meaning = new Set([this.#checksum, ...(await this.#known.firmware.alternativeChecksums())]);
-    }
+    if (reported !== this.#checksum) this.#meaning = await this.#known.firmware.checksums();
     return this.#meaning.has(reported);
   }
 

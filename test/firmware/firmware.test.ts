@@ -49,11 +49,11 @@ describe('Firmware', () => {
     }
   });
 
-  describe('alternativeChecksums', () => {
-    it('are those with each other flash mode that a device may put there, 0xFF where it knows none', async () => {
+  describe('checksums', () => {
+    it('are that of the image, and those with each other flash mode that a device may put there, 0xFF where it knows none', async () => {
       const firmware = await Firmware.from(image);
       const expected = [0, 1, 3, 0xff].map((mode) => md5(withMode(image, mode)));
-      assert.deepEqual(await firmware.alternativeChecksums(), new Set(expected));
+      assert.deepEqual(await firmware.checksums(), new Set([md5(image), ...expected]));
     });
 
     it('are those of the image up to its end, too, when something follows it', async () => {
@@ -62,20 +62,20 @@ describe('Firmware', () => {
         const firmware = await Firmware.from(longer);
         const uncut = [0, 1, 3, 0xff].map((mode) => md5(withMode(longer, mode)));
         const cut = [0, 1, 2, 3, 0xff].map((mode) => md5(withMode(original, mode)));
-        assert.deepEqual(await firmware.alternativeChecksums(), new Set([...uncut, ...cut]));
+        assert.deepEqual(await firmware.checksums(), new Set([md5(longer), ...uncut, ...cut]));
         assert.equal(firmware.info.md5, md5(longer));
       }
     });
 
     it('hold the image up to its end with a flash mode that is not known', async () => {
       const odd = buildEsp32Image({ flashMode: 7 });
-      const checksums = await (await Firmware.from(Buffer.concat([odd, Buffer.alloc(16)]))).alternativeChecksums();
+      const checksums = await (await Firmware.from(Buffer.concat([odd, Buffer.alloc(16)]))).checksums();
       assert.ok(checksums.has(md5(odd)));
     });
 
     it('are hashed once', async () => {
       const firmware = await Firmware.from(image);
-      assert.equal(firmware.alternativeChecksums(), firmware.alternativeChecksums());
+      assert.equal(firmware.checksums(), firmware.checksums());
     });
   });
 });

@@ -50,7 +50,7 @@ export function imageOf(options: ImageOptions = {}): Image {
       ...(name !== undefined && { name }),
       ...(version !== undefined && { version }),
     },
-    alternativeChecksums: async () => new Set(alternatives),
+    checksums: async () => new Set([hash(image), ...alternatives]),
   };
 }
 

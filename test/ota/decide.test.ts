@@ -121,9 +121,9 @@ describe('what is decided about a device that is ready', () => {
   });
 
   it('reinstalls what runs only by force, and says so where the MD5 is the very same', async () => {
-    const { info, alternativeChecksums } = await raw(next);
+    const { info, checksums } = await raw(next);
     const image = await raw(next);
-    const [patched] = [...(await alternativeChecksums())].filter((checksum) => checksum !== info.md5);
+    const [patched] = [...(await checksums())].filter((checksum) => checksum !== info.md5);
     const running = (checksum: string | undefined): Device => ({ ...lamp, checksum: fact(checksum ?? '') });
     const force = { ...otaDefaults, force: true };
     for (const checksum of [info.md5, patched]) {
@@ -135,13 +135,13 @@ describe('what is decided about a device that is ready', () => {
   });
 
   it('hashes the image with other flash modes only where the plain one does not run already', async () => {
-    const { alternativeChecksums, ...image } = await raw(next);
+    const { checksums, ...image } = await raw(next);
     let hashed = 0;
     const counting = {
       ...image,
-      alternativeChecksums: () => {
+      checksums: () => {
         hashed += 1;
-        return alternativeChecksums();
+        return checksums();
       },
     };
     await decide({ ...lamp, checksum: fact(image.info.md5) }, counting, otaDefaults, broker);

@@ -396,11 +396,11 @@ describeWithBrokers('while an update runs', (start) => {
     withRetained206(async ({ device }, later) => {
       const cancel = new AbortController();
       const image = await raw(next);
-      const alternativeChecksums = async (): Promise<ReadonlySet<string>> => {
+      const checksums = async (): Promise<ReadonlySet<string>> => {
         cancel.abort();
-        return image.alternativeChecksums();
+        return image.checksums();
       };
-      const { outcome } = await later.bring({ ...image, alternativeChecksums }, {}, { cancel: cancel.signal });
+      const { outcome } = await later.bring({ ...image, checksums }, {}, { cancel: cancel.signal });
       assert.equal(outcome.state, 'canceled');
       assert.deepEqual(device.received, []);
     }));

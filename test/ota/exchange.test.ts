@@ -113,7 +113,7 @@ const rows: Row[] = [
     device: { core: 3 },
     image: async () => ({
       ...(await raw(next, { md5: SOME_MD5 })),
-      alternativeChecksums: async () => new Set<string>(),
+      checksums: async () => new Set([SOME_MD5]),
     }),
     expected: 'OTHER_FIRMWARE',
     runs: 'new',

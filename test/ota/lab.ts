@@ -53,13 +53,13 @@ export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): 
       version: '1.1.0',
       ...changes,
     },
-    alternativeChecksums: async () => {
+    checksums: async () => {
       const patched = [0, 1, 2, 3, 0xff].map((mode) => {
         const copy = Buffer.from(image);
         if (copy.length > 2) copy[2] = mode;
         return md5(copy);
       });
-      return new Set(await Promise.all(patched));
+      return new Set([changes.md5 ?? checksum, ...(await Promise.all(patched))]);
     },
   };
 }

@@ -18,11 +18,11 @@ describe('a cancel before anything is sent', () => {
 
   it('is in time while it is decided', async () => {
     const image = await raw(next);
-    const alternativeChecksums = (): Promise<ReadonlySet<string>> => {
+    const checksums = (): Promise<ReadonlySet<string>> => {
       job.cancel();
-      return image.alternativeChecksums();
+      return image.checksums();
     };
-    const firmware = { ...image, alternativeChecksums };
+    const firmware = { ...image, checksums };
     const job: OtaJob = new OtaJob(
       { broker: lab.broker, firmware, choice: { devices: [lab.device.id] }, settings: patient },
       sequential,

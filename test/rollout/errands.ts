@@ -45,7 +45,7 @@ export class Errands {
     const { broker, clock } = this.#home;
     const firmware = await Firmware.from(bytes);
     // The checksums are computed once, so that decisions about devices take no time.
-    await firmware.alternativeChecksums();
+    await firmware.checksums();
     const wish: OtaWish = {
       choice: devices === 'all' ? { runningThisFirmware: true } : { devices },
       settings: { ...patient, ...ota },

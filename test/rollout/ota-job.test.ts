@@ -66,7 +66,7 @@ describeWithBrokers('a job of several devices', (start) => {
     const device = await add({ image: fresh });
     await broker.settled();
     const { image, info } = firmware;
-    const hashed = { image, info, alternativeChecksums: () => Promise.reject(new Error('It was hashed')) };
+    const hashed = { image, info, checksums: () => Promise.reject(new Error('It was hashed')) };
     const input = { broker, firmware: hashed, choice: { devices: [device.id] }, settings: patient };
     const { results } = await run(new OtaJob(input, sequential));
     assert.deepEqual(
