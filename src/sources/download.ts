@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline';
 import { HomieError } from '../errors';
 import { MAX_IMAGE } from '../firmware/format';
 import { networkError, refusalOf } from './download-errors';
@@ -10,17 +11,16 @@ export interface Credentials {
   readonly authorization: string;
 }
 
-/** Time limits of a download, in ms. */
-export interface Pace {
-  /** From the request to the headers of the response. */
-  readonly answer: number;
-  /** Between two chunks of the body. */
-  readonly stall: number;
-  /** The whole download, with its redirects. */
+/**
+ * Time limits of a download, in ms: while nothing arrives, and in total with its redirects, so that one slow file does
+ * not use up the time of a whole search.
+ */
+export interface DownloadLimits {
+  readonly idle: number;
   readonly total: number;
 }
 
-const usualPace: Pace = { answer: 30_000, stall: 30_000, total: 120_000 };
+const LIMITS: DownloadLimits = { idle: 30_000, total: 120_000 };
 
 export interface DownloadOptions {
   /** The server's name in errors. */
@@ -31,7 +31,6 @@ export interface DownloadOptions {
   readonly known?: Validators | undefined;
   /** Maximum size of the body, in bytes. */
   readonly limit?: number;
-  readonly pace?: Partial<Pace>;
   readonly signal: AbortSignal;
 }
 
@@ -57,33 +56,52 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * SOURCE_FORBIDDEN, SOURCE_NOT_FOUND, SOURCE_RATE_LIMIT, SOURCE_UNAVAILABLE, SOURCE_ANSWER, DOWNLOAD_TRUNCATED,
  * FIRMWARE_TOO_LARGE; the reason of the signal
  */
-export async function download(address: URL, options: DownloadOptions): Promise<Download> {
-  const { signal, shown, pace } = options;
+export async function download(
+  address: URL,
+  options: DownloadOptions,
+  { idle, total }: DownloadLimits = LIMITS,
+): Promise<Download> {
+  const { signal, shown: host } = options;
   signal.throwIfAborted();
-  const watch = new Watch(shown, { ...usualPace, ...pace });
-  const abort = (): void => watch.abort(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  const stalled = new AbortController();
+  const timer = setTimeout(() => {
+    stalled.abort(new HomieError('SOURCE_TIMEOUT.stall', { host, seconds: idle / 1000 }));
+  }, idle);
+  const ended = AbortSignal.any([signal, stalled.signal]);
   try {
-    return await follow(address, options, watch);
-  } catch (error) {
-    if (watch.signal.aborted) throw watch.signal.reason;
-    throw error instanceof HomieError ? error : networkError(error, shown);
+    return await withDeadline(total, ended, async (until) => {
+      try {
+        return await follow(address, options, { until, timer });
+      } catch (error) {
+        ended.throwIfAborted();
+        if (until.aborted) throw new HomieError('SOURCE_TIMEOUT.total', { host, seconds: total / 1000 });
+        throw error instanceof HomieError ? error : networkError(error, host);
+      }
+    });
   } finally {
-    signal.removeEventListener('abort', abort);
+    clearTimeout(timer);
     // Also ends the connection if the body was not read to its end.
-    watch.abort(new DOMException('The download has ended.', 'AbortError'));
+    stalled.abort(new DOMException('The download has ended.', 'AbortError'));
   }
+}
+
+/** Limits a download while it runs. */
+interface Watch {
+  /** Aborted when the download must end. */
+  readonly until: AbortSignal;
+  /** Ends the download unless something arrives. */
+  readonly timer: NodeJS.Timeout;
 }
 
 async function follow(address: URL, options: DownloadOptions, watch: Watch): Promise<Download> {
   let target = address;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-    watch.expectAnswer();
     const response = await fetch(target, {
       redirect: 'manual',
       headers: headersFor(target, options),
-      signal: watch.signal,
+      signal: watch.until,
     });
+    watch.timer.refresh();
     if (!REDIRECTS.has(response.status)) return read(response, isOwn(target, options), options, watch);
     await response.body?.cancel();
     target = redirectTarget(response, target, options.shown);
@@ -162,20 +180,19 @@ async function readBody(
   limit: number,
   expected: number | undefined,
   { shown }: DownloadOptions,
-  watch: Watch,
+  { until, timer }: Watch,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
-    watch.expectBody();
     for await (const chunk of bytesOf(response)) {
       length += chunk.length;
       if (length > limit) throw new HomieError('FIRMWARE_TOO_LARGE');
       chunks.push(chunk);
-      watch.expectBody();
+      timer.refresh();
     }
   } catch (error) {
-    if (error instanceof HomieError || watch.signal.aborted) throw error;
+    if (error instanceof HomieError || until.aborted) throw error;
     throw new HomieError('DOWNLOAD_TRUNCATED.broken', { host: shown });
   }
   if (expected !== undefined && length < expected) {
@@ -187,49 +204,4 @@ async function readBody(
 async function* bytesOf({ body }: Response): AsyncGenerator<Uint8Array, void, undefined> {
   const reader = body?.getReader();
   for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) yield part.value;
-}
-
-/** Aborts a download when a step takes too long. */
-class Watch {
-  readonly #controller = new AbortController();
-  readonly #host: string;
-  readonly #pace: Pace;
-  readonly #total: NodeJS.Timeout;
-  #step: NodeJS.Timeout | undefined;
-
-  constructor(host: string, pace: Pace) {
-    this.#host = host;
-    this.#pace = pace;
-    this.#total = this.#start('total');
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  expectAnswer(): void {
-    this.#expect('answer');
-  }
-
-  expectBody(): void {
-    this.#expect('stall');
-  }
-
-  /** Also ends the timers. */
-  abort(reason: unknown): void {
-    clearTimeout(this.#total);
-    clearTimeout(this.#step);
-    this.#controller.abort(reason);
-  }
-
-  #expect(step: keyof Pace): void {
-    clearTimeout(this.#step);
-    if (!this.signal.aborted) this.#step = this.#start(step);
-  }
-
-  #start(step: keyof Pace): NodeJS.Timeout {
-    const ms = this.#pace[step];
-    const values = { host: this.#host, seconds: ms / 1000 };
-    return setTimeout(() => this.abort(new HomieError(`SOURCE_TIMEOUT.${step}`, values)), ms);
-  }
 }

@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import { MAX_IMAGE } from '../firmware/format';
 import { plainText } from '../plain-text';
-import { download, requireAsSafe, type Credentials, type Pace, type Validators } from './download';
+import { download, requireAsSafe, type Credentials, type Validators } from './download';
 import { fitsPatterns, safeFilename } from './filename';
 import { InspectedImages } from './images';
 import { readReleases, type Asset, type Release } from './release-list';
@@ -21,7 +21,6 @@ export interface ReleasesOptions {
   /** Maximum number of releases to search, counting only those with a matching file. */
   readonly count: number;
   readonly credentials?: Credentials | undefined;
-  readonly pace?: Pace | undefined;
 }
 
 const LIMITS = { listed: 50, list: 4 * 1024 * 1024, assets: 100 } as const;
@@ -70,7 +69,7 @@ export class ReleasesSource implements Source {
   }
 
   async #list(signal: AbortSignal): Promise<Listed> {
-    const { api, shownApi, repository, credentials, pace } = this.#options;
+    const { api, shownApi, repository, credentials } = this.#options;
     const address = new URL(api);
     address.pathname = `${api.pathname.replace(/\/$/, '')}/repos/${repository}/releases`;
     // GitHub uses per_page, Gitea and Forgejo use limit.
@@ -82,7 +81,6 @@ export class ReleasesSource implements Source {
       known: this.#listed?.validators,
       limit: LIMITS.list,
       signal,
-      ...(pace && { pace }),
     });
     if (!answer.isKnown) return { releases: readReleases(answer.body, shownApi), validators: answer.validators };
     if (this.#listed === undefined) throw new HomieError('SOURCE_ANSWER.code', { host: shownApi, status: 304 });
@@ -111,7 +109,7 @@ export class ReleasesSource implements Source {
   }
 
   async #download({ url: page, apiUrl, size }: Asset, signal: AbortSignal): Promise<Buffer> {
-    const { api, shownApi: host, credentials, pace } = this.#options;
+    const { api, shownApi: host, credentials } = this.#options;
     // Without a token, the API allows few requests per hour, so the public address is preferred.
     const url = credentials === undefined ? page || apiUrl : apiUrl || page;
     if (size !== undefined && size > MAX_IMAGE) throw new HomieError('FIRMWARE_TOO_LARGE');
@@ -122,7 +120,7 @@ export class ReleasesSource implements Source {
     address.password = '';
     // At the address of its API, GitHub returns the file itself only if the request accepts bytes.
     const accept = 'application/octet-stream';
-    const answer = await download(address, { shown: host, accept, credentials, signal, ...(pace && { pace }) });
+    const answer = await download(address, { shown: host, accept, credentials, signal });
     if (answer.isKnown) throw new HomieError('SOURCE_ANSWER.code', { host, status: 304 });
     const { length } = answer.body;
     if (size !== undefined && size !== length) {

@@ -1,6 +1,6 @@
 import { HomieError } from '../errors';
 import { Firmware } from '../firmware/firmware';
-import { download, type Credentials, type Pace, type Validators } from './download';
+import { download, type Credentials, type Validators } from './download';
 import { safeFilename } from './filename';
 import type { Findings, Source } from './source';
 
@@ -9,7 +9,6 @@ export interface UrlOptions {
   /** The address for display. */
   readonly shown: string;
   readonly credentials?: Credentials | undefined;
-  readonly pace?: Pace | undefined;
 }
 
 /** The image that was downloaded last. */
@@ -46,7 +45,7 @@ export class UrlSource implements Source {
   }
 
   async #download(signal: AbortSignal): Promise<Last> {
-    const { url, shown, credentials, pace } = this.#options;
+    const { url, shown, credentials } = this.#options;
     const last = this.#last;
     const answer = await download(url, {
       shown,
@@ -54,7 +53,6 @@ export class UrlSource implements Source {
       credentials,
       known: last?.validators,
       signal,
-      ...(pace && { pace }),
     });
     if (answer.isKnown) {
       if (last === undefined) throw new HomieError('SOURCE_ANSWER.code', { host: shown, status: 304 });

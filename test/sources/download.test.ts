@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { HomieError, type ErrorCode } from '../../src/errors';
-import { download, type Download, type DownloadOptions } from '../../src/sources/download';
+import { download, type Download, type DownloadLimits, type DownloadOptions } from '../../src/sources/download';
 import { networkError, waitOf } from '../../src/sources/download-errors';
 import { CertificateAuthority, opensslAvailable } from '../support/certificates';
 import { FileServer } from '../support/file-server';
 import { next } from '../support/images';
+import { HANG_LIMIT } from '../support/limits';
 import { freePort } from '../support/ports';
 
 const TOKEN = 'Bearer correct-horse-battery';
@@ -25,20 +26,24 @@ describe('a download', () => {
     ends.push(() => started.close());
     return started;
   };
-  const get = (path: string, options: Partial<DownloadOptions> = {}): Promise<Download> =>
-    download(new URL(path, server.origin), {
-      shown: 'the server',
-      accept: '*/*',
-      signal: new AbortController().signal,
-      ...options,
-    });
+  const get = (path: string, options: Partial<DownloadOptions> = {}, limits?: DownloadLimits): Promise<Download> =>
+    download(
+      new URL(path, server.origin),
+      { shown: 'the server', accept: '*/*', signal: new AbortController().signal, ...options },
+      limits,
+    );
   const body = async (path: string, options: Partial<DownloadOptions> = {}): Promise<Buffer> => {
     const answer = await get(path, options);
     assert.ok(!answer.isKnown);
     return answer.body;
   };
-  const refused = async (path: string, key: string, options: Partial<DownloadOptions> = {}): Promise<HomieError> => {
-    const error = await get(path, options).then(
+  const refused = async (
+    path: string,
+    key: string,
+    options: Partial<DownloadOptions> = {},
+    limits?: DownloadLimits,
+  ): Promise<HomieError> => {
+    const error = await get(path, options, limits).then(
       () => undefined,
       (reason: unknown) => reason,
     );
@@ -143,24 +148,48 @@ describe('a download', () => {
     assert.ok(sent < 16_000_000, String(sent));
   });
 
-  for (const [step, handler] of [
-    ['answer', () => undefined],
-    ['stall', (_request, response) => response.writeHead(200, { 'content-length': 100 }).write('abc')],
+  const dribble: Parameters<FileServer['on']>[1] = (_request, response) => {
+    const drip = setInterval(() => response.write('a'), 20);
+    response.on('close', () => clearInterval(drip));
+  };
+  for (const [what, key, limits, handler] of [
+    ['does not answer', 'stall', { idle: 150, total: HANG_LIMIT }, () => undefined],
     [
-      'total',
-      (_request, response) => {
-        const drip = setInterval(() => response.write('a'), 20);
-        response.on('close', () => clearInterval(drip));
-      },
+      'stops in the middle of the body',
+      'stall',
+      { idle: 150, total: HANG_LIMIT },
+      (_request, response) => response.writeHead(200, { 'content-length': 100 }).write('abc'),
     ],
-  ] as const satisfies readonly (readonly [string, Parameters<FileServer['on']>[1]])[]) {
-    it(`ends when a server takes too long: ${step}`, async () => {
-      server.on('/slow.bin', handler);
-      const error = await refused('/slow.bin', `SOURCE_TIMEOUT.${step}`, { pace: { [step]: 150 } });
+    ['sends too slowly', 'total', { idle: HANG_LIMIT, total: 150 }, dribble],
+  ] as const satisfies readonly (readonly [string, string, DownloadLimits, Parameters<FileServer['on']>[1]])[]) {
+    it(`ends when a server ${what}, and ends the connection`, async () => {
+      const closed = new Promise<void>((resolve) => {
+        server.on('/slow.bin', (request, response) => {
+          response.on('close', resolve);
+          handler(request, response);
+        });
+      });
+      const error = await refused('/slow.bin', `SOURCE_TIMEOUT.${key}`, {}, limits);
       assert.ok(error.retryable);
       assert.match(error.message, /0\.15 s/);
+      await closed;
     });
   }
+
+  it('takes as long as it needs while something arrives', async () => {
+    server.on('/slow.bin', (_request, response) => {
+      let left = 8;
+      const drip = setInterval(() => {
+        response.write('a');
+        left -= 1;
+        if (left > 0) return;
+        clearInterval(drip);
+        response.end();
+      }, 200);
+    });
+    const answer = await get('/slow.bin', {}, { idle: 1500, total: HANG_LIMIT });
+    assert.ok(!answer.isKnown && answer.body.toString() === 'aaaaaaaa');
+  });
 
   it('ends with the reason of its signal, also in the middle of a body', async () => {
     const closing = new AbortController();
