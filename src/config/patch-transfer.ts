@@ -1,7 +1,7 @@
 /** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
 import { isOtherDevice } from '../homie/elapsed';
-import { sendToDevice, sightingOf, type Sender } from '../homie/gate';
+import { sendToDevice, sightingOf, type Delivery, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
 import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
@@ -96,7 +96,7 @@ export class PatchTransfer {
     return this.#here.patches === sent ? end : undefined;
   }
 
-  #send(): ReturnType<typeof sendToDevice> {
+  #send(): Promise<Delivery> {
     const { from, step, settings, sender, report } = this.#input;
     const { broker, device } = from;
     return sendToDevice(

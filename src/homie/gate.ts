@@ -54,9 +54,10 @@ export interface Sender {
  */
 export type Obstacle = 'canceled' | 'halted' | 'changed' | 'abandoned';
 
-/** Nothing was sent, and nothing will be. */
+/** Something forbade the message when it was about to be handed to the socket. Nothing was sent, and nothing will be. */
 export interface NotSent {
-  readonly notSent: Obstacle;
+  readonly kind: 'not_sent';
+  readonly why: Obstacle;
 }
 
 /** What is known of a message that was handed to the socket. */
@@ -68,34 +69,19 @@ export interface Sent extends Published {
 /**
  * Why a message did not reach the device. What the device may have to boot is as before.
  *
- * - `not_sent`: something forbade the message when it was about to be handed to the socket
- * - `refused`: the lock of the device does not allow it, or the broker did not accept it
+ * - `not_sent`: see `NotSent`
+ * - `refused`: the lock of the device does not allow it (DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING), or the broker did
+ *   not accept it
  */
-export type Unsent =
-  { readonly kind: 'not_sent'; readonly why: Obstacle } | { readonly kind: 'refused'; readonly error: HomieError };
+export type Unsent = NotSent | { readonly kind: 'refused'; readonly error: HomieError };
+
+/** The result of a message to a device. */
+export type Delivery = (Sent & { readonly kind: 'sent' }) | Unsent;
 
 /** Returns what is known of a device now. */
 export function sightingOf({ connectionNumber, registry }: HomieBroker, id: string): Sighting {
   const { mac, checksum, state } = registry.get(id) ?? {};
   return { connection: connectionNumber, mac: mac?.value, checksum: checksum?.value, stateAt: state?.at };
-}
-
-/**
- * Publishes to a device as `publishToDevice` does, and returns what is known of the message.
- *
- * @throws the reason of `abandon` if something may have been sent
- */
-export async function sendToDevice(
-  sender: Sender,
-  message: DeviceMessage,
-): Promise<(Sent & { readonly kind: 'sent' }) | Unsent> {
-  try {
-    const sent = await publishToDevice(sender, message);
-    return 'notSent' in sent ? { kind: 'not_sent', why: sent.notSent } : { kind: 'sent', ...sent };
-  } catch (error) {
-    if (!(error instanceof HomieError)) throw error;
-    return isUnacknowledged(error) ? { kind: 'sent', noSubscribers: false, error } : { kind: 'refused', error };
-  }
 }
 
 /**
@@ -105,15 +91,15 @@ export async function sendToDevice(
  * aborted while the broker is accepting the message, the call does not wait for the broker, and the device stays locked
  * until the publish has ended.
  *
- * @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING: the lock does not allow it, and nothing was sent;
- *   those of `Connection.publish` except NOT_CONNECTED; the reason of `abandon` if something may have been sent
+ * @throws the reason of `abandon` if something may have been sent
  */
-export async function publishToDevice(sender: Sender, message: DeviceMessage): Promise<Published | NotSent> {
+export async function sendToDevice(sender: Sender, message: DeviceMessage): Promise<Delivery> {
   const { broker, device, stages, cancel, abandon } = sender;
   const { locks, connection } = broker;
   const before = obstacle(sender);
-  if (before !== undefined) return { notSent: before };
-  refuseLocked(sender);
+  if (before !== undefined) return { kind: 'not_sent', why: before };
+  const locked = lockRefusal(sender);
+  if (locked !== undefined) return { kind: 'refused', error: locked };
   const isPending = locks.isRebootPending(device);
   const stored = stages === undefined ? undefined : locks.expectReboot(device, stages);
   if (sender.isStored !== true) await stored;
@@ -130,10 +116,14 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   // A device that sleeps may be awake for a moment only.
   const urgent = broker.registry.get(device)?.sleeps === true;
   const publish = connection.publish(topic, payload, { ...options, urgent, still });
+  const delivery = publish.then(
+    (published): Delivery => ({ kind: 'sent', ...published }),
+    (error: unknown) => undelivered(error, found),
+  );
   let interrupt = (): void => undefined;
   const interrupted = new Promise<NotSent>((resolve, reject) => {
     interrupt = () => {
-      if (!isHandedOver) return resolve({ notSent: abandon.aborted ? 'abandoned' : 'canceled' });
+      if (!isHandedOver) return resolve({ kind: 'not_sent', why: abandon.aborted ? 'abandoned' : 'canceled' });
       if (!abandon.aborted) return;
       locks.orphaned(device, publish);
       reject(abandon.reason);
@@ -143,16 +133,15 @@ export async function publishToDevice(sender: Sender, message: DeviceMessage): P
   for (const signal of signals) signal.addEventListener('abort', interrupt);
   if (signals.some(({ aborted }) => aborted)) interrupt();
   try {
-    const sent = await Promise.race([publish.catch(refusalOf), interrupted]);
-    if ('noSubscribers' in sent) {
+    const end = await Promise.race([delivery, interrupted]);
+    if (stages === undefined) return end;
+    if (end.kind !== 'sent') {
+      if (!isPending) await locks.rebooted(device);
+    } else if (end.error === undefined) {
       // The message cannot have caused a restart that happened while the broker was still accepting it.
-      if (stages !== undefined) void locks.expectReboot(device, stages);
-      return sent;
+      void locks.expectReboot(device, stages);
     }
-    if (stages !== undefined && !isPending) await locks.rebooted(device);
-    if ('notSent' in sent) return sent;
-    if (sent.code === 'NOT_CONNECTED') return { notSent: found };
-    throw sent;
+    return end;
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', interrupt);
   }
@@ -180,28 +169,35 @@ function obstacle({ broker, device, seen, cancel, abandon, mayBegin }: Sender): 
   return isSame ? undefined : 'changed';
 }
 
-/** @throws {HomieError} DEVICE_BUSY, OTHER_DEVICE, REBOOT_PENDING */
-function refuseLocked(sender: Sender): void {
+/** Returns why the lock of the device does not allow a message. */
+function lockRefusal(sender: Sender): HomieError | undefined {
   const { broker, device, job, stages } = sender;
   if (!isHeld(sender)) {
     const isOther = job !== undefined && broker.locks.isGivenTo(device, job);
-    throw new HomieError(isOther ? 'OTHER_DEVICE' : 'DEVICE_BUSY');
+    return new HomieError(isOther ? 'OTHER_DEVICE' : 'DEVICE_BUSY');
   }
-  const pending = broker.locks.pending(device);
-  if (stages === 'image' && pending !== undefined) throw new HomieError('REBOOT_PENDING');
+  const isPending = broker.locks.isRebootPending(device);
+  return stages === 'image' && isPending ? new HomieError('REBOOT_PENDING') : undefined;
 }
 
 function isHeld({ broker, device, job }: Sender): boolean {
   return job === undefined || broker.locks.holder(device) === job;
 }
 
-/** Returns the error of a publish that did not reach the device, and throws any other error. */
-function refusalOf(error: unknown): HomieError {
-  if (!(error instanceof HomieError) || isUnacknowledged(error)) throw error;
-  return error;
-}
-
-/** Returns whether it is unknown after an error of `Connection.publish` whether the broker has the message. */
-function isUnacknowledged({ code }: HomieError): boolean {
-  return code === 'CONNECTION_LOST' || code === 'PUBLISH_TIMEOUT';
+/**
+ * Returns what an error of `Connection.publish` says of the message.
+ *
+ * @param found what prevented the message if it was not handed to the socket
+ */
+function undelivered(error: unknown, found: Obstacle): Delivery {
+  if (!(error instanceof HomieError)) throw error;
+  switch (error.code) {
+    case 'CONNECTION_LOST':
+    case 'PUBLISH_TIMEOUT':
+      return { kind: 'sent', noSubscribers: false, error };
+    case 'NOT_CONNECTED':
+      return { kind: 'not_sent', why: found };
+    default:
+      return { kind: 'refused', error };
+  }
 }

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HomieError } from '../errors';
 import { unlessAborted } from '../unless-aborted';
 import type { HomieBroker } from './broker';
-import { publishToDevice, type Sender } from './gate';
+import { sendToDevice, type Sender } from './gate';
 import { untilQuiet } from './until-quiet';
 
 /**
@@ -129,7 +129,7 @@ export function knownRoots({ baseTopic, registry }: HomieBroker): string[] {
  * Clears topics one by one. The state comes last: as long as it exists, it can show that a device has returned.
  *
  * @returns whether all were cleared
- * @throws {HomieError} those of `publishToDevice`; the reason of the signal
+ * @throws {HomieError} why a topic may not be cleared; what `stands` throws; the reason of the signal
  */
 export async function clearRetained(
   topics: readonly string[],
@@ -137,9 +137,10 @@ export async function clearRetained(
 ): Promise<boolean> {
   for (const topic of [...topics.filter((each) => !isStateTopic(each)), ...topics.filter(isStateTopic)]) {
     const message = { topic, payload: '', qos: 1, retain: true, timeout: CLEARING } as const;
-    const sent = await publishToDevice({ ...sender, abandon: signal, mayBegin: stands }, message);
+    const sent = await sendToDevice({ ...sender, abandon: signal, mayBegin: stands }, message);
+    if (sent.kind !== 'not_sent' && sent.error !== undefined) throw sent.error;
     signal.throwIfAborted();
-    if ('notSent' in sent) return false;
+    if (sent.kind === 'not_sent') return false;
     cleared.push(topic);
   }
   return true;

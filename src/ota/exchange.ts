@@ -170,7 +170,7 @@ class OtaExchange {
   async #lookInTheMiddle(known: Device): Promise<Next> {
     const { cancel, abandon, mayBegin } = this.#input;
     const answer = await askWithin(this.#look(known), { cancel, mayBegin });
-    if (typeof answer !== 'string') return this.#notSent(answer.notSent);
+    if (typeof answer !== 'string') return this.#notSent(answer.why);
     this.#owesAnswer = answer === 'idle_or_staged';
     // Do not ask again without a pause.
     if (answer === 'gone') await this.#watch.next(performance.now() + ASK_AGAIN, abandon);

@@ -1,7 +1,7 @@
 import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
 import { dialectOf, type Dialect } from '../homie/dialect';
-import { publishToDevice, sightingOf, type NotSent, type Sender } from '../homie/gate';
+import { sendToDevice, sightingOf, type NotSent, type Sender } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
 import { reachedUptime, restartShown } from '../homie/uptime';
@@ -206,26 +206,22 @@ async function sendSmall(
 ): Promise<NotSent | undefined> {
   const { broker, device, job, abandon } = stuck;
   const isRestart = typeof payload === 'string';
-  try {
-    const sent = await publishToDevice(
-      {
-        ...limits,
-        broker,
-        device,
-        job,
-        abandon,
-        seen: sightingOf(broker, device),
-        // A reboot that is already pending is what the restart is for, so it stays recorded.
-        ...(isRestart && !broker.locks.isRebootPending(device) && { stages: 'patch' }),
-      },
-      { topic, payload, qos: 1, timeout: SMALL_PUBLISH },
-    );
-    if (!('notSent' in sent)) return undefined;
-    abandon.throwIfAborted();
-    return sent;
-  } catch (error) {
-    abandon.throwIfAborted();
-    if (!isConnectionGone(error)) throw error;
-    return { notSent: 'changed' };
-  }
+  const sent = await sendToDevice(
+    {
+      ...limits,
+      broker,
+      device,
+      job,
+      abandon,
+      seen: sightingOf(broker, device),
+      // A reboot that is already pending is what the restart is for, so it stays recorded.
+      ...(isRestart && !broker.locks.isRebootPending(device) && { stages: 'patch' }),
+    },
+    { topic, payload, qos: 1, timeout: SMALL_PUBLISH },
+  );
+  if (sent.kind === 'sent' && sent.error === undefined) return undefined;
+  abandon.throwIfAborted();
+  if (sent.kind === 'not_sent') return sent;
+  if (!isConnectionGone(sent.error)) throw sent.error;
+  return { kind: 'not_sent', why: 'changed' };
 }

@@ -2,7 +2,7 @@ import { withDeadline } from '../deadline';
 import { HomieError, type ErrorCode } from '../errors';
 import { inEnglish, phrase, textOf } from '../texts/text';
 import type { HomieBroker } from '../homie/broker';
-import { publishToDevice, type Sender } from '../homie/gate';
+import { sendToDevice, type Sender } from '../homie/gate';
 import { firmwareTopic } from '../homie/topics';
 import type { Outcome } from '../update/update';
 import { parseStatus, type OtaStatus } from './status';
@@ -78,14 +78,11 @@ function kindOf(status: string | undefined): OtaStatus['kind'] | undefined {
 }
 
 async function clearTopic(sender: Sender, topic: string): Promise<boolean> {
-  try {
-    const sent = await publishToDevice(sender, { topic, payload: '', qos: 1, retain: true, timeout: CLEARING });
-    return !('notSent' in sent);
-  } catch (error) {
-    sender.abandon.throwIfAborted();
-    if (error instanceof HomieError) return false;
-    throw error;
-  }
+  const sent = await sendToDevice(sender, { topic, payload: '', qos: 1, retain: true, timeout: CLEARING });
+  if (sent.kind === 'not_sent') return false;
+  if (sent.error === undefined) return true;
+  sender.abandon.throwIfAborted();
+  return false;
 }
 
 /**
