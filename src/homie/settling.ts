@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { HomieError } from '../errors';
 import type { Connection } from '../mqtt/connection';
 import type { Device, DeviceEvent } from './device';
@@ -37,12 +37,14 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
   #cut = 0;
   /** Aborted when the current connection has ended. */
   #ended = new AbortController();
-  readonly #waiters = new Set<(error?: HomieError) => void>();
-  #closed = false;
+  /** Aborted when this has ended for good. */
+  readonly #closed = new AbortController();
 
   /** @param baseTopic with its trailing slash */
   constructor(connection: Connection, registry: Registry, baseTopic: string) {
     super();
+    // Each caller that waits adds a listener.
+    this.setMaxListeners(0);
     this.#connection = connection;
     this.#registry = registry;
     this.#baseTopic = baseTopic;
@@ -72,24 +74,11 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
   }
 
   /** Waits until all retained messages have arrived. See `HomieBroker.settled`. */
-  wait(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      if (this.#closed) throw new HomieError('NOT_CONNECTED');
-      if (this.#isSettled) return resolve();
-      const done = (error?: HomieError): void => {
-        this.#waiters.delete(done);
-        signal?.removeEventListener('abort', aborted);
-        if (error === undefined) resolve();
-        else reject(error);
-      };
-      const aborted = (): void => {
-        this.#waiters.delete(done);
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', aborted, { once: true });
-      this.#waiters.add(done);
-    });
+  async wait(signal?: AbortSignal): Promise<void> {
+    const over = AbortSignal.any([...(signal ? [signal] : []), this.#closed.signal]);
+    over.throwIfAborted();
+    if (this.#isSettled) return;
+    await once(this, 'settled', { signal: over }).catch(() => over.throwIfAborted());
   }
 
   /** Asks for exact topics where needed. See `HomieBroker.seek`. */
@@ -132,7 +121,6 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
       return;
     }
     this.#isSettled = true;
-    for (const done of this.#waiters) done();
     this.emit('settled');
     if (!this.#takesLong) return;
     this.#takesLong = false;
@@ -141,8 +129,7 @@ export class Settling extends EventEmitter<{ changed: []; settled: [] }> {
 
   /** Ends this for good. Whoever waits gets NOT_CONNECTED. */
   close(): void {
-    this.#closed = true;
-    for (const done of this.#waiters) done(new HomieError('NOT_CONNECTED'));
+    this.#closed.abort(new HomieError('NOT_CONNECTED'));
   }
 
   /**

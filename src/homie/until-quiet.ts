@@ -1,4 +1,5 @@
 /** Finds the end of the retained messages of a broker, which nothing in MQTT announces. */
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** All retained messages count as arrived when none has arrived for this long, in ms. */
 const QUIET = 300;
@@ -43,23 +44,9 @@ export async function untilQuiet(
   while (quiet < QUIET || (quiet < QUIET_BEFORE_MORE && isPartial())) {
     const left = since + atMost - performance.now();
     if (left <= 0) return false;
-    await pause(Math.min(STEP, left), signal);
+    await delay(Math.ceil(Math.min(STEP, left)), undefined, { signal }).catch(() => signal.throwIfAborted());
     quiet = lastAt() > last ? 0 : quiet + STEP;
     last = lastAt();
   }
   return true;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const timer = setTimeout(() => done(resolve), Math.ceil(ms));
-    const abort = (): void => done(() => reject(signal.reason));
-    const done = (settle: () => void): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      settle();
-    };
-    signal.addEventListener('abort', abort);
-  });
 }
