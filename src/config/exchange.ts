@@ -121,7 +121,7 @@ class PatchExchange {
     const from = this.#address;
     const { check, done } = this.#progress;
     const known = from.broker.registry.get(from.device);
-    const isStored = known && (await begin?.(known, check, done));
+    const isStored = known && (await begin(known, check, done));
     report({ state: 'running', config: this.#progress.report() });
     const sketch = within(step.paths, check.sketch);
     return new PatchTransfer({
@@ -133,7 +133,7 @@ class PatchExchange {
       sender: { ...this.#sender, isStored },
       report: (phase) => report({ phase, percent: this.#progress.percentIn(phase) }),
       // With several steps, the exchange would have to wait for the next wake in the middle of the change.
-      mayMiss: this.#input.missed !== undefined && check.steps.length === 1 && this.#sent < MOST_SENT - 1,
+      mayMiss: check.steps.length === 1 && this.#sent < MOST_SENT - 1,
     });
   }
 
@@ -151,15 +151,15 @@ class PatchExchange {
     const mac = broker.registry.get(device)?.mac?.value;
     const [config, sent, at] = [this.#progress.report(), this.#sent + 1, performance.now()];
     await broker.locks.left(device, undefined);
-    unsent?.();
-    missed?.({ step, sent, at, config, ...(mac !== undefined && { mac }) });
+    unsent();
+    missed({ step, sent, at, config, ...(mac !== undefined && { mac }) });
     report({ state: 'waiting' });
     return { kind: 'wait' };
   }
 
   #notSent(why: Obstacle): Next {
     const { cancel, abandon, unsent, report } = this.#input;
-    unsent?.();
+    unsent();
     const { done } = this.#progress;
     if (cancel.aborted) {
       return ended(done === 0 ? { state: 'canceled' } : this.#progress.outcome({ state: 'canceled' }));
@@ -179,7 +179,7 @@ class PatchExchange {
       mayBegin,
       handedOver: () => {
         report({ attempt: this.#sent + this.#progress.done + 1 });
-        handedOver?.();
+        handedOver();
       },
     };
   }
@@ -210,7 +210,7 @@ class PatchExchange {
   async #whileHalted({ watch }: Address, stop: AbortSignal): Promise<void> {
     if (!this.#isHalted) return;
     const { unsent, report } = this.#input;
-    unsent?.();
+    unsent();
     report({ state: 'queued', config: this.#progress.report() });
     while (this.#isHalted) await watch.next(performance.now() + HALTED, stop);
   }

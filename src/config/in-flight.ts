@@ -1,11 +1,11 @@
 import { HomieError } from '../errors';
-import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import { dialectOf } from '../homie/dialect';
 import { departureOf, givenTo, isOtherDevice, rebootSince, type Departure } from '../homie/elapsed';
 import type { OpenEnd } from '../homie/lock-table';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
-import type { Change, ConfigReport, Outcome } from '../update/update';
+import type { ConfigReport, Outcome } from '../update/update';
+import type { Serving } from '../homie/serving';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
 import type { Check } from './check';
 import { changes, compareConfig, sameNumber, shownChanges } from './compare';
@@ -32,16 +32,9 @@ export interface PatchInFlight extends Departure {
   readonly report: ConfigReport;
 }
 
-export interface JudgePatchInput {
-  readonly broker: HomieBroker;
-  readonly device: string;
+export interface JudgePatchInput extends Pick<Serving, 'broker' | 'device' | 'abandon' | 'report' | 'watchOn'> {
   readonly flight: PatchInFlight;
   readonly settings: ConfigSettings;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
-  /** Takes the outcome of a device that is watched beyond the end. A late outcome does not change the result. */
-  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
 /** The verdict on a device. `again`: the device has taken this patch, and more patches follow. */

@@ -5,6 +5,7 @@ import type { HomieBroker } from './broker';
 import { DeviceLocks } from './lock';
 import { type Staged } from './lock-table';
 import { isReady } from './presence';
+import type { Serving } from './serving';
 
 /** A message to a device. */
 export interface DeviceMessage {
@@ -25,26 +26,20 @@ export interface Sighting {
   readonly stateAt: number | undefined;
 }
 
-/** Who sends a message, and what prevents it. Checked when the bytes are handed to the socket. */
-export interface Sender {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** The job that must hold the lock of the device. Left out if the device no longer uses this address. */
-  readonly job?: string;
+/**
+ * Who sends a message, and what prevents it. Checked when the bytes are handed to the socket. `job` is left out if the
+ * device no longer uses this address.
+ */
+export interface Sender
+  extends
+    Pick<Serving, 'broker' | 'device' | 'abandon'>,
+    Partial<Pick<Serving, 'job' | 'cancel' | 'mayBegin' | 'handedOver'>> {
   /** What the device may have to boot after the message. */
   readonly stages?: Staged;
   /** Whether it is stored already that the device may have something to boot. Otherwise this is stored first. */
   readonly isStored?: boolean | undefined;
   /** Left out if the device need not be ready. */
   readonly seen?: Sighting;
-  /** Aborted when the user cancels: has an effect until the bytes are handed to the socket. */
-  readonly cancel?: AbortSignal | undefined;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-  /** Returns whether the job may send now: for example, it is not paused or stopped, and its window is open. */
-  readonly mayBegin?: (() => boolean) | undefined;
-  /** Called when the bytes are handed to the socket: from then on it is too late to cancel. */
-  readonly handedOver?: (() => void) | undefined;
 }
 
 /**

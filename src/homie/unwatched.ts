@@ -1,17 +1,12 @@
 import { asHomieError, HomieError } from '../errors';
-import type { HomieBroker } from './broker';
 import type { Device } from './device';
 import { readTop } from './own-config';
 import { isConnectionGone, settledOrAbandoned, settleFor } from './presence';
 import { DeviceObserver } from './device-observer';
+import type { Serving } from './serving';
 import type { Outcome } from '../update/update';
 
-interface Unwatched {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-}
+type Unwatched = Pick<Serving, 'broker' | 'device' | 'abandon'>;
 
 /**
  * Judges a device that was sent something and then no longer watched, by what it shows from now on. Starts over if our

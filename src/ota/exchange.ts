@@ -1,6 +1,5 @@
 import { asHomieError, HomieError } from '../errors';
 import type { Image } from './image';
-import type { HomieBroker } from '../homie/broker';
 import { refuseLarge } from '../mqtt/publish-packet';
 import { runningFirmware, type Device } from '../homie/device';
 import { firmwareTopic } from '../homie/topics';
@@ -11,6 +10,7 @@ import { decide } from './decide';
 import { encode, type Encoded } from './encoding';
 import { lateOutcome } from './late';
 import { isReady, untilReady } from '../homie/presence';
+import type { Serving } from '../homie/serving';
 import { ASK_AGAIN, askStaleUpdate, askWithin, type StuckDevice } from './recovery';
 import { withRetained } from './retained-firmware';
 import type { OtaSettings } from './settings';
@@ -18,39 +18,22 @@ import { sightingOf, type Obstacle, type Sighting } from '../homie/gate';
 import { DeviceObserver } from '../homie/device-observer';
 import { transfer, type TransferInput } from './transfer';
 import { openEnd, type SentEnd } from './transfer-end';
-import type { Change, Outcome } from '../update/update';
+import type { Outcome } from '../update/update';
 import { reachedUptime } from '../homie/uptime';
 import { anotherUpdate, inTheMiddle, leftInTheMiddle, refuse } from './exchange-errors';
 
 /** One image for one device. */
-export interface ExchangeInput {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** The job that holds the lock of the device. */
-  readonly job: string;
+export interface ExchangeInput extends Omit<Serving<[Device]>, 'unsent'> {
   readonly firmware: Image;
   readonly settings: OtaSettings;
-  /** Aborted when the user cancels. Obeyed until the image is handed to the socket; then it is not sent again. */
-  readonly cancel: AbortSignal;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
-  /** Called as the image is handed to the socket. Returns whether the job may send now. */
-  readonly mayBegin?: () => boolean;
-  /** Called when the image is handed to the socket: it is too late to cancel. */
-  readonly handedOver?: () => void;
-  /** Awaited before each publish. From then on, the device is judged by what it does. Returns `Sender.isStored`. */
-  readonly begin?: (device: Device) => Promise<boolean>;
   /**
    * Called when the image, after `begin`, did not reach the device after all.
    *
    * @param missed the image was published, but the device had left
    */
-  readonly unsent?: (missed: boolean) => void;
+  readonly unsent: (missed: boolean) => void;
   /** Called when the device has reported that the image is flashed. */
-  readonly flashed?: () => void;
-  /** Called when the watch outlasts the exchange: what the device does then does not change the result. */
-  readonly watchOn?: (late: Promise<Outcome | undefined>) => void;
+  readonly flashed: () => void;
 }
 
 /**
@@ -182,7 +165,7 @@ class OtaExchange {
   async #transfer(known: Device, seen: Sighting, expected: ReadonlySet<string>, reinstall: boolean): Promise<Next> {
     const { broker, device, firmware, settings, cancel, abandon, report } = this.#input;
     const { md5 } = firmware.info;
-    const isStored = await this.#input.begin?.(known);
+    const isStored = await this.#input.begin(known);
     report({ state: 'running' });
     const stuck = this.#look(known);
     let isHandedOver = false;
@@ -202,7 +185,7 @@ class OtaExchange {
           isHandedOver = true;
           this.#attempt += 1;
           report({ phase: 'sending', attempt: this.#attempt });
-          this.#input.handedOver?.();
+          this.#input.handedOver();
         },
       },
       observer: stuck.observer,
@@ -221,7 +204,7 @@ class OtaExchange {
     const end = await transfer(sent);
     if (end.kind === 'not_sent' || end.kind === 'refused') {
       if (isHandedOver) this.#attempt -= 1;
-      this.#input.unsent?.(false);
+      this.#input.unsent(false);
       return end.kind === 'refused' ? { state: 'failed', error: end.error } : this.#notSent(end.why);
     }
     const next = await this.#after(end, stuck, sent);
@@ -247,7 +230,7 @@ class OtaExchange {
   /** Keeps watching a device that may still boot the image. Sends nothing, and the job does not wait. */
   #watchOn(end: SentEnd, { observer }: StuckDevice, known: Device, expected: ReadonlySet<string>): void {
     const { broker, device, abandon, watchOn } = this.#input;
-    if (watchOn === undefined || abandon.aborted || !broker.locks.isRebootPending(device)) return;
+    if (abandon.aborted || !broker.locks.isRebootPending(device)) return;
     this.late = lateOutcome({
       broker,
       device,
@@ -284,7 +267,7 @@ class OtaExchange {
     if (end.kind === 'stuck') this.#restarted = true;
     if (after.kind === 'ended') return after.outcome;
     if (after.kind === 'free') return this.#tryAgain(after.error, after.again);
-    this.#input.unsent?.(true);
+    this.#input.unsent(true);
     this.#input.report({ state: 'waiting', attempt: --this.#attempt });
     return 'wait';
   }

@@ -1,12 +1,12 @@
 import { HomieError } from '../errors';
-import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
 import { hasDiscarded } from '../homie/dialect';
 import { departureOf, givenTo, isOtherDevice, type Departure } from '../homie/elapsed';
 import { settleFor } from '../homie/presence';
 import type { DeviceObserver } from '../homie/device-observer';
+import type { Serving } from '../homie/serving';
 import { judgeUnwatched, lateOutcomeUnwatched, unconfirmed } from '../homie/unwatched';
-import type { Change, Outcome } from '../update/update';
+import type { Outcome } from '../update/update';
 import { ageOfProgress, failedEnd, readSign, type Ended, type FlightSign } from './flight-sign';
 import type { ImageFacts } from './image';
 import { ASK_AGAIN, askStaleUpdate, restart } from './recovery';
@@ -27,19 +27,10 @@ export interface ImageInFlight extends Departure {
   readonly flashed: boolean;
 }
 
-export interface JudgeImageInput {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** The job that holds the lock of the device. */
-  readonly job: string;
+export interface JudgeImageInput extends Pick<Serving, 'broker' | 'device' | 'job' | 'abandon' | 'report' | 'watchOn'> {
   readonly firmware: ImageFacts;
   readonly flight: ImageInFlight;
   readonly settings: OtaSettings;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
-  /** Called when the watch goes on after the end: what the device shows then does not change the result. */
-  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
 }
 
 /**

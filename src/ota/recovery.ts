@@ -1,25 +1,19 @@
-import type { HomieBroker } from '../homie/broker';
 import type { Device, DeviceEvent } from '../homie/device';
 import { dialectOf, type Dialect } from '../homie/dialect';
 import { sendToDevice, sightingOf, type NotSent, type Sender } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
 import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
+import type { Serving } from '../homie/serving';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
 import { isBusy, parseStatus, type OtaStatus } from './status';
 
 /** A device whose update may have been cut off. */
-export interface StuckDevice {
-  readonly broker: HomieBroker;
-  readonly device: string;
-  /** The job that holds the lock of the device. */
-  readonly job: string;
+export interface StuckDevice extends Pick<Serving, 'broker' | 'device' | 'job' | 'abandon'> {
   /** The MD5 of the image that may be staged. */
   readonly md5: string;
   readonly settings: OtaSettings;
   readonly observer: DeviceObserver;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
 }
 
 /** What forbids a question or a restart besides the gate; nothing after a transfer of our own, which they end safely. */

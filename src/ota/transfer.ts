@@ -1,6 +1,7 @@
 import { HomieError } from '../errors';
 import { lifeSign } from '../homie/await-reconnect';
 import { sendToDevice, type Sender } from '../homie/gate';
+import type { Serving } from '../homie/serving';
 import { untilBack, type TransferSoFar } from './await-reboot';
 import { otaDisabledHint } from './decide';
 import { Reception, type ReceptionInput } from './reception';
@@ -12,16 +13,14 @@ import { ended, failed, type SentEnd, type TransferEnd } from './transfer-end';
 const FLASHED = 97;
 
 /** One image on its way to one device. */
-export interface TransferInput extends ReceptionInput {
+export interface TransferInput extends ReceptionInput, Pick<Serving, 'abandon'> {
   readonly topic: string;
   /** Who sends the image. */
-  readonly sender: Sender;
+  readonly sender: Sender & Pick<Serving, 'cancel'>;
   /** The device runs this very MD5, and must install it again. */
   readonly reinstall: boolean;
-  /** Aborted when the device can no longer be watched. */
-  readonly abandon: AbortSignal;
   /** Called when the device has reported that the image is flashed. */
-  readonly flashed?: (() => void) | undefined;
+  readonly flashed: () => void;
 }
 
 /** Sends the image once, and watches the device until the result is known. */
@@ -50,7 +49,7 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
       // The connection of the device may have been cut while we were away, which leaves it half dead.
       return { kind: 'interrupted', error: stalled(input), free: false, again: false, answer: answer.answer };
     case 'flashed':
-      input.flashed?.();
+      input.flashed();
       input.report({
         progress: { written: input.firmware.info.size, estimated: false, percent: FLASHED, remaining: 0 },
       });

@@ -2,38 +2,16 @@ import type { HomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
 import type { Staged } from '../homie/lock-table';
-import type { Change, Outcome, Update } from '../update/update';
+import type { Serving } from '../homie/serving';
+import type { Outcome, Update } from '../update/update';
 import type { Initial } from './entry';
 
 /** What a job offers to its task while the task serves one device. */
-export interface Hooks<Flight> {
-  /** The id of the job, which holds the lock of the device. */
-  readonly job: string;
-  /**
-   * Called as something is handed to the socket: whether the job is neither paused nor stopped, and its window is open.
-   */
-  readonly mayBegin: () => boolean;
-  /** Called when something is handed to the socket: from then on, it is too late to cancel. */
-  readonly handedOver: () => void;
-  /** Aborted by a cancellation. Nothing is sent from then on; what was already handed to the socket is still judged. */
-  readonly cancel: AbortSignal;
-  /** Aborted when the device can no longer be observed. */
-  readonly abandon: AbortSignal;
-  readonly report: (change: Change) => void;
+export interface Hooks<Flight> extends Omit<Serving<[flight: Flight]>, 'broker' | 'device'> {
   /** Called while the device is away: stores ahead that something may be sent to it if it sleeps. */
   readonly prepare: () => void;
   /** Called when the device is awake and must wait: what `prepare` stored no longer holds. */
   readonly unprepare: () => void;
-  /**
-   * Stores the flight. Must be awaited before something is published: then the device is judged by what it does.
-   *
-   * @returns whether `prepare` has stored enough, so that nothing else must be stored before the publish
-   */
-  readonly begin: (flight: Flight) => Promise<boolean>;
-  /** Called when what `begin` announced did not reach the device. */
-  readonly unsent: () => void;
-  /** Called to keep observing after the end of the exchange. A late outcome does not change the result. */
-  readonly watchOn: (late: Promise<Outcome | undefined>) => void;
   /** Whether the user requested this device now; false when the job found it later or tries it again. */
   readonly asked: boolean;
 }

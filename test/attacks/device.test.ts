@@ -16,7 +16,7 @@ import { buildEsp8266Image } from '../support/images';
 import { endOf } from '../support/jobs';
 import { resetLocks } from '../support/locks';
 import { describeWithOwnTrees, NODE_RED } from '../support/own-trees';
-import { codeOf, Lab, next, patient, raw, running, sequential } from '../ota/lab';
+import { codeOf, Lab, next, patient, raw, running, sequential, serving } from '../ota/lab';
 import { untilTrue } from '../support/until-true';
 
 const STATUS = '$implementation/ota/status';
@@ -79,9 +79,7 @@ describeWithOwnTrees('a device that only pretends to take an image', (start) => 
       await untilReady(broker, watch, id, performance.now() + 30_000, abandon.signal);
       broker.locks.acquire(id, 'test');
       const outcome = await bringFirmware({
-        broker,
-        device: id,
-        job: 'test',
+        ...serving(broker, id),
         firmware: await raw(image),
         settings: {
           ...patient,
@@ -94,7 +92,6 @@ describeWithOwnTrees('a device that only pretends to take an image', (start) => 
         },
         cancel: abandon.signal,
         abandon: abandon.signal,
-        report: () => undefined,
       });
       assert.ok(outcome !== undefined);
       return outcome;

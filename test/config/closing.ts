@@ -2,7 +2,8 @@
 import { bringPatch } from '../../src/config/exchange';
 import { readPatch } from '../../src/config/patch';
 import { startAedes } from '../support/aedes';
-import { patient, withLab } from './lab';
+import { serving } from '../ota/lab';
+import { missesNothing, patient, withLab } from './lab';
 
 const texts = { a: 'a'.repeat(100), b: 'b'.repeat(100), c: 'c'.repeat(100) };
 
@@ -12,19 +13,15 @@ async function giveUp(): Promise<void> {
     const abandon = new AbortController();
     broker.locks.acquire(device.id, 'test');
     const outcome = await bringPatch({
-      broker,
-      device: device.id,
-      job: 'test',
+      ...serving(broker, device.id),
+      ...missesNothing,
       patch: readPatch({ settings: texts }),
       settings: { ...patient, split: true, secretBytes: 10 },
-      cancel: new AbortController().signal,
       abandon: abandon.signal,
-      report: () => undefined,
       begin: async (_device, _check, done) => {
         if (done === 1) abandon.abort();
         return false;
       },
-      watchOn: () => undefined,
     });
     broker.locks.release(device.id, 'test');
     process.send?.([outcome?.state, outcome && 'error' in outcome && outcome.error.code, device.patches.length]);

@@ -4,7 +4,7 @@ import { readPatch } from '../../src/config/patch';
 import { configDefaults, type ConfigSettings } from '../../src/config/settings';
 import { withDeadline } from '../../src/deadline';
 import type { Change, Outcome } from '../../src/update/update';
-import type { Lab } from '../ota/lab';
+import { serving, type Lab } from '../ota/lab';
 import { HANG_LIMIT } from '../support/limits';
 
 export { withLab } from '../ota/lab';
@@ -23,6 +23,9 @@ export const patient: ConfigSettings = {
 /** Deadlines for tests in which a response never comes. */
 export const quick = { received: 400, reboot: 600, ready: 500 };
 
+/** For devices that are awake when the patch is sent. */
+export const missesNothing = { before: undefined, missed: () => undefined };
+
 interface Brought {
   readonly outcome: Outcome;
   readonly changes: readonly Change[];
@@ -40,13 +43,13 @@ export async function bring(
   const changes: Change[] = [];
   const report = (change: Change): void => {
     changes.push(change);
-    options.onChange?.(change);
+    onChange?.(change);
   };
-  const never = new AbortController().signal;
   const device = lab.device.id;
-  const { job = 'test' } = options;
+  const { onChange, ...hooks } = options;
+  const job = { ...serving(lab.broker, device), ...missesNothing, ...hooks };
   let late: Promise<Outcome | undefined> | undefined;
-  lab.broker.locks.acquire(device, job, 'patch');
+  lab.broker.locks.acquire(device, job.job, 'patch');
   const watch = lab.broker.watch(device);
   try {
     let outcome: Outcome | undefined;
@@ -54,18 +57,14 @@ export async function bring(
     while (outcome === undefined) {
       const at = readyAt(lab.broker, device);
       if (at === undefined || at > performance.now()) {
-        const stop = AbortSignal.any([options.cancel ?? never, options.abandon ?? never]);
+        const stop = AbortSignal.any([job.cancel, job.abandon]);
         await withDeadline(HANG_LIMIT, stop, (signal) => watch.next(at ?? Number.POSITIVE_INFINITY, signal));
         continue;
       }
       outcome = await bringPatch({
-        broker: lab.broker,
-        device,
-        job,
+        ...job,
         patch: readPatch(patch),
         settings: { ...patient, ...settings },
-        cancel: options.cancel ?? never,
-        abandon: options.abandon ?? never,
         report,
         watchOn: (promise) => {
           late = promise;
@@ -75,7 +74,7 @@ export async function bring(
     return { outcome, changes, late };
   } finally {
     watch.close();
-    lab.broker.locks.release(device, job);
+    lab.broker.locks.release(device, job.job);
   }
 }
 

@@ -7,7 +7,7 @@ import { flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import { describeExchanges, type Row } from './exchange-rows';
-import { codeOf, Lab, next, patient, raw } from './lab';
+import { codeOf, Lab, next, patient, raw, serving } from './lab';
 
 const original = buildEsp8266Image({ name: 'my-light', version: '1.0.0', dialect: '3', seed: 11 });
 const fork = buildEsp8266Image({ name: 'my-light', version: '1.1.0', dialect: '4', seed: 12 });
@@ -279,15 +279,10 @@ describeWithBrokers('a device of version 4 of the maintained fork', (start) => {
       await isBack;
       lab.broker.locks.takeUp(id, 'test');
       const end = await judgeImageInFlight({
-        broker: lab.broker,
-        device: id,
-        job: 'test',
+        ...serving(lab.broker, id),
         firmware,
         flight,
         settings: { ...patient, stall: 300 },
-        abandon: new AbortController().signal,
-        report: () => undefined,
-        watchOn: () => undefined,
       });
       assert.deepEqual(end, { kind: 'again' });
     } finally {

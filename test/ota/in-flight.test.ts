@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
-import { Lab, next, patient, raw, running } from './lab';
+import { Lab, next, patient, raw, running, serving } from './lab';
 
 describeWithBrokers('an update that is judged after a restart of this process', (start) => {
   let broker: TestBroker;
@@ -27,15 +27,10 @@ describeWithBrokers('an update that is judged after a restart of this process', 
       });
       lab.broker.locks.acquire(id, 'test');
       const end = await judgeImageInFlight({
-        broker: lab.broker,
-        device: id,
-        job: 'test',
+        ...serving(lab.broker, id),
         firmware,
         flight: flightOf(known),
         settings: { ...patient, accepted: 300, stall: 300, reboot: 300, ready: 300 },
-        abandon: new AbortController().signal,
-        report: () => undefined,
-        watchOn: () => undefined,
       });
       assert.equal(end.kind === 'ended' && end.outcome.state, 'failed');
       assert.ok(lab.device.image.equals(running));
@@ -59,15 +54,10 @@ describeWithBrokers('an update that is judged after a restart of this process', 
       await accepted;
       lab.broker.locks.acquire(id, 'test');
       const end = await judgeImageInFlight({
-        broker: lab.broker,
-        device: id,
-        job: 'test',
+        ...serving(lab.broker, id),
         firmware: large,
         flight,
         settings: { ...patient, accepted: 300, stall: 300 },
-        abandon: new AbortController().signal,
-        report: () => undefined,
-        watchOn: () => undefined,
       });
       assert.deepEqual(end, { kind: 'again' });
     } finally {

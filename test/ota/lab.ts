@@ -3,7 +3,8 @@ import { md5 } from '../../src/firmware/checksum';
 import type { Image } from '../../src/ota/image';
 import { HomieBroker } from '../../src/homie/broker';
 import { untilReady } from '../../src/homie/presence';
-import { bringFirmware } from '../../src/ota/exchange';
+import type { Serving } from '../../src/homie/serving';
+import { bringFirmware, type ExchangeInput } from '../../src/ota/exchange';
 import { otaDefaults, type OtaSettings } from '../../src/ota/settings';
 import type { Change, Outcome } from '../../src/update/update';
 import type { ConnectionOptions } from '../../src/mqtt/connection';
@@ -62,6 +63,25 @@ export async function raw(image: Buffer, changes: Partial<Image['info']> = {}): 
       return new Set([changes.md5 ?? checksum, ...(await Promise.all(patched))]);
     },
   };
+}
+
+/** Returns what a job provides for a device that it serves, if it lets everything happen and needs to know nothing. */
+export function serving(broker: HomieBroker, device: string) {
+  const never = new AbortController().signal;
+  return {
+    broker,
+    device,
+    job: 'test',
+    mayBegin: () => true,
+    handedOver: () => undefined,
+    cancel: never,
+    abandon: never,
+    report: () => undefined,
+    begin: async () => false,
+    unsent: () => undefined,
+    flashed: () => undefined,
+    watchOn: () => undefined,
+  } satisfies Serving & Partial<ExchangeInput>;
 }
 
 /** What an exchange with an image has resulted in. */
@@ -184,29 +204,25 @@ export class Lab {
     } = {},
   ): Promise<Brought> {
     const changes: Change[] = [];
-    const never = new AbortController().signal;
     const id = this.device.id;
+    const { onChange, ...hooks } = options;
+    const job = { ...serving(this.broker, id), ...hooks };
     this.broker.locks.acquire(id, 'test');
-    const [cancel, abandon] = [options.cancel ?? never, options.abandon ?? never];
     const watch = this.broker.watch(id);
+    const stop = AbortSignal.any([job.cancel, job.abandon]);
     const report = (change: Change): void => {
       changes.push(change);
-      options.onChange?.(change);
+      onChange?.(change);
     };
     try {
       for (;;) {
         report({ state: 'waiting' });
-        await untilReady(this.broker, watch, id, performance.now() + HANG_LIMIT, AbortSignal.any([cancel, abandon]));
+        await untilReady(this.broker, watch, id, performance.now() + HANG_LIMIT, stop);
         const outcome = await bringFirmware({
-          broker: this.broker,
-          device: id,
-          job: 'test',
+          ...job,
           firmware: image,
           settings: { ...patient, ...settings },
-          cancel,
-          abandon,
           report,
-          ...(options.watchOn && { watchOn: options.watchOn }),
         });
         if (outcome !== undefined) return { outcome, changes };
       }
