@@ -17,7 +17,9 @@ import {
   isHidden,
   MAX_FILE,
   MAX_MEMBERS,
+  patchFile,
   published,
+  readFile,
   withoutUncertain,
   type DeviceFile,
 } from './file';
@@ -88,6 +90,16 @@ export function overBudget(
     problems.push(problem('MERGE_TOO_LARGE.bytes', [], { used: merge, limit: pool, hint }));
   }
   return problems;
+}
+
+/**
+ * Returns whether a device can write its file again without a change, and boot with it: its numbers may then be longer.
+ *
+ * @param config as published; undefined if it is not known
+ */
+export function canRewrite(config: string | undefined, context: PatchContext): boolean {
+  const file = config === undefined ? undefined : readFile(config);
+  return file !== undefined && unsafeSize(file, patchFile(file, {}), context).length === 0;
 }
 
 /** Returns the problems of a file that the device would write, but could then not boot with or publish. */

@@ -4,7 +4,7 @@
  */
 import type { Precision } from '../homie/dialect';
 import { at, isObject, jsonBytes, member, objectOf, sameKeys, type Json, type JsonObject, type Keys } from './json';
-import { rewriteNumbers } from './numbers';
+import { rewriteNumbers, shortestNumbers } from './numbers';
 import { mergePatch, readObject, tryReadObject, writePatch } from './patch';
 import { DERIVED, keyAt, STRIPPED } from './schema';
 
@@ -33,7 +33,7 @@ export interface DeviceFile {
  */
 interface SecretRoom {
   readonly members: number;
-  /** Bytes including their keys. */
+  /** Bytes including their keys. The file may be shorter than what is published: see `shortestNumbers`. */
   readonly bytes: number;
   /** Bytes of their values only. */
   readonly values: number;
@@ -76,7 +76,7 @@ export function readFile(text: string, secretBytes?: number, precision: Precisio
     }),
     room: {
       members: Math.max(0, MAX_MEMBERS - countMembers(content)),
-      bytes: Math.max(0, MAX_FILE - bytes),
+      bytes: Math.max(0, MAX_FILE - bytes + text.length - shortestNumbers(text).length),
       values: secretBytes !== undefined && secretBytes >= 0 ? secretBytes : Infinity,
     },
     precision,

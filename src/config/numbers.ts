@@ -47,10 +47,22 @@ const MAX_WHOLE = 2 ** 32 - 1;
  * published, once into the file and once from the file, and again with each later rewriting of the file.
  */
 export function rewriteNumbers(json: string, precision: Precision): string {
+  return replaceNumbers(json, (number) => rewriteNumber(number, formats[precision]));
+}
+
+/**
+ * Returns a published JSON text with its numbers as short as they may be in the file: a device publishes 8.68 as
+ * 8.679999, and writes it like that when it writes its file the next time.
+ */
+export function shortestNumbers(json: string): string {
+  return replaceNumbers(json, (number) => number.replace(/(\.\d)\d+/, '$1'));
+}
+
+function replaceNumbers(json: string, replace: (number: string) => string): string {
   let isText = false;
   return json.replace(/\\.|"|-?\d[\d.eE+-]*/g, (token) => {
     if (token === '"') isText = !isText;
-    return isText || !/^-?\d/.test(token) ? token : rewriteNumber(token, formats[precision]);
+    return isText || !/^-?\d/.test(token) ? token : replace(token);
   });
 }
 

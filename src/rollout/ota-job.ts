@@ -1,3 +1,4 @@
+import { canRewrite } from '../config/budget';
 import { asHomieError } from '../errors';
 import type { HomieBroker } from '../homie/broker';
 import type { Device } from '../homie/device';
@@ -161,7 +162,7 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
       broker,
       device,
       firmware,
-      settings: this.settingsFor(device, asked),
+      settings: this.#withSafeRestart(device, this.settingsFor(device, asked)),
       begin: async (known) => {
         flight = flightOf(known);
         sent.add(device);
@@ -234,7 +235,8 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
 
   protected judgeFlight(device: string, flight: ImageInFlight, hooks: Hooks<ImageInFlight>): Promise<ImageInFlightEnd> {
     const { job, report, abandon, watchOn } = hooks;
-    const [broker, firmware, { settings }] = [this.broker, this.#known.firmware, this.input];
+    const [broker, firmware] = [this.broker, this.#known.firmware];
+    const settings = this.#withSafeRestart(device, this.input.settings);
     this.#sent.add(device);
     return judgeImageInFlight({ broker, device, job, firmware, flight, settings, abandon, report, watchOn });
   }
@@ -243,6 +245,19 @@ class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements Task<I
     const { attempts } = this.input.settings;
     const allowed = this.#known.history.mayTransfer(this.broker.locks.keyOf(device), this.#checksum, attempts);
     return { ...super.settingsFor(device, asked), attempts: allowed };
+  }
+
+  /** Restarts a device by an empty patch only if it can then write its configuration again and boot with it. */
+  #withSafeRestart(device: string, settings: OtaSettings): OtaSettings {
+    const { registry } = this.broker;
+    return {
+      ...settings,
+      // Asked when it matters: the configuration may not be known before.
+      get recoverReboot() {
+        const { config, mac } = registry.get(device) ?? {};
+        return settings.recoverReboot && canRewrite(config?.value, { mac: mac?.value });
+      },
+    };
   }
 
   async #means(reported: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   budgetOf,
+  canRewrite,
   isWithinBudget,
   overBudget,
   topicPrefixBytes,
@@ -212,4 +213,32 @@ describe('the length of base topic and device id', () => {
       assert.equal(topicPrefixBytes(fileOf(content), mac), bytes);
     });
   }
+});
+
+describe('a file whose fractions may be shorter than they are published', () => {
+  /** Returns what a device publishes of a file of about 990 bytes, in which each number is `number`. */
+  const publishedWith = (number: string): string => {
+    const head = `{"name":"x","wifi":{"ssid":"s"},"settings":{"a":${number},"b":${number},"c":${number},"greeting":"`;
+    return `${head}${text(960 - head.length)}"}}`;
+  };
+
+  it('cannot be written again if it may then be too large', () => {
+    assert.equal(canRewrite(publishedWith('8.679999'), {}), false);
+    assert.equal(canRewrite(publishedWith('8.5'), {}), true);
+    assert.equal(canRewrite(publishedWith('8679999'), {}), true);
+  });
+
+  it('cannot be written again as long as it is not known', () => {
+    assert.equal(canRewrite(undefined, {}), false);
+    assert.equal(canRewrite('{', {}), false);
+  });
+
+  it('takes no patch after which it may be too large', () => {
+    const sizeOf = (number: string): readonly string[] => {
+      const before = readFile(publishedWith(number)) ?? assert.fail('unreadable');
+      return unsafeSize(before, patchFile(before, { name: 'y' }), {}).map(({ code }) => code);
+    };
+    assert.deepEqual(sizeOf('8.679999'), ['CONFIG_TOO_LARGE']);
+    assert.deepEqual(sizeOf('8.5'), []);
+  });
 });
