@@ -1,13 +1,12 @@
 /** A change of the configuration: check, confirm, start. */
-import { useEffect, useRef, useState } from 'preact/hooks';
 import type { ConfigField } from '../form-fields';
 import type { JsonObject } from '../../../src/config/json';
 import type { Remark } from '../../../src/config/check-device';
-import type { PlanAnswer, StartAnswer } from '../answers';
-import { ask, Failure, tried } from './api';
+import type { PlanAnswer } from '../answers';
+import { Failure } from './api';
 import { pathLabel } from './config-labels';
-import { count, sentences } from './texts';
-import { useSidebar } from './views';
+import { sentences } from './texts';
+import { usePlan } from './use-plan';
 
 /** Why a patch is refused, in the language of the editor. */
 export interface Refusal {
@@ -17,13 +16,18 @@ export interface Refusal {
 }
 
 /** The form shows risks and restarts before the user confirms. */
-const change = { action: 'set', allowRisky: true, split: true };
+const change = { action: 'set', allowRisky: true, split: true } as const;
 
 export const noRefusal: Refusal = { byField: new Map(), others: [] };
 
 /** Returns a refusal that is not about a field. */
 export function refusal(text: string): Refusal {
   return { ...noRefusal, others: [text] };
+}
+
+/** Returns why Node-RED refuses a patch. */
+function problemsOf({ devices }: PlanAnswer): readonly Remark[] {
+  return devices[0]?.config?.problems ?? [];
 }
 
 /** Divides problems into those of fields in the form and others. */
@@ -40,40 +44,17 @@ function refusalOf(problems: readonly Remark[], fields: readonly ConfigField[], 
 
 /** Checks a patch in Node-RED, and starts the change when the user confirms it. */
 export function useChange(id: string, fields: readonly ConfigField[], onStarted: () => void) {
-  const { feed, tell } = useSidebar();
-  const [plan, setPlan] = useState<PlanAnswer>();
-  const [isBusy, setBusy] = useState(false);
-  const isOpen = useRef(true);
-  useEffect(
-    () => () => {
-      isOpen.current = false;
-    },
-    [],
-  );
-  const send = async <Answer>(path: readonly string[], body?: object): Promise<Answer | Failure> => {
-    setBusy(true);
-    const answer = await tried(ask<Answer>('POST', feed.broker, path, body));
-    if (isOpen.current) setBusy(false);
-    return answer;
-  };
+  const { plan, check: make, start: begin, isBusy, drop } = usePlan(onStarted);
   /** @param isForm whether the fields are shown */
   const check = async (patch: JsonObject, isForm: boolean): Promise<Refusal> => {
-    const found = await send<PlanAnswer>(['plans'], { ...change, devices: [id], patch });
+    const found = await make({ ...change, devices: [id], patch });
     if (found instanceof Failure) return refusal(found.message);
-    const problems = found.devices[0]?.config?.problems ?? [];
-    if (problems.length > 0) return refusalOf(problems, fields, isForm);
-    if (isOpen.current) setPlan(found);
-    return noRefusal;
+    return found === undefined ? noRefusal : refusalOf(problemsOf(found), fields, isForm);
   };
-  const start = async (): Promise<Refusal> => {
-    const answer = await send<StartAnswer>(['plans', plan?.id ?? '', 'start']);
-    if (!isOpen.current) return noRefusal;
-    setPlan(undefined);
-    if (answer instanceof Failure) return refusal(answer.message);
-    tell(count('plan.set.done', answer.devices));
-    feed.look();
-    onStarted();
-    return noRefusal;
+  const start = async (confirmed: PlanAnswer): Promise<Refusal> => {
+    const failure = await begin(confirmed);
+    return failure === undefined ? noRefusal : refusal(failure.message);
   };
-  return { plan, isBusy, check, start, drop: () => setPlan(undefined) };
+  const isFit = plan !== undefined && !(plan instanceof Failure) && problemsOf(plan).length === 0;
+  return { plan: isFit ? plan : undefined, isBusy, check, start, drop };
 }

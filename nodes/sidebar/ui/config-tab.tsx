@@ -37,7 +37,7 @@ function ConfigEditor({ id, content, fields, draft, onDraft, onStarted }: Editor
   const { view, refused, refuse, forget } = useRefusal();
   const { edits, json } = draft;
   if (plan !== undefined) {
-    const confirm = async (): Promise<void> => refuse(await start());
+    const confirm = async (): Promise<void> => refuse(await start(plan));
     return (
       <ConfigPlan plan={plan} fields={fields} isStarting={isBusy} onConfirm={() => void confirm()} onBack={drop} />
     );

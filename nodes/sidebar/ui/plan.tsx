@@ -1,10 +1,11 @@
 /** What an action would do to each device, and the click that confirms it. */
-import { useEffect, useRef, useState } from 'preact/hooks';
-import type { PlanAnswer, PlannedDevice, StartAnswer } from '../answers';
+import { useEffect, useRef } from 'preact/hooks';
+import type { PlanAnswer, PlannedDevice } from '../answers';
 import { planOf } from './actions';
-import { ask, Failure, tried } from './api';
+import { Failure } from './api';
 import { Button, Icon, ViewHead } from './parts';
 import { count, known, sentences, t } from './texts';
+import { usePlan } from './use-plan';
 import { useSidebar, type View } from './views';
 import { VirtualList } from './virtual-list';
 
@@ -14,51 +15,24 @@ type PlanView = Extract<View, { kind: 'plan' }>;
 
 /** Shows a plan, and starts it when the user confirms. */
 export function Plan({ title, request }: PlanView) {
-  const { feed, back, home, tell } = useSidebar();
-  const [plan, setPlan] = useState<PlanAnswer | Failure>();
-  const [isStarting, setStarting] = useState(false);
-  const { broker } = feed;
-  const isCurrent = useRef(true);
-  const look = async (): Promise<void> => {
-    setPlan(undefined);
-    const found = await tried(ask<PlanAnswer>('POST', broker, ['plans'], request));
-    if (isCurrent.current) setPlan(found);
-  };
-  const start = async ({ id }: PlanAnswer): Promise<void> => {
-    setStarting(true);
-    const answer = await tried(ask<StartAnswer>('POST', broker, ['plans', id, 'start']));
-    if (!isCurrent.current) return;
-    setStarting(false);
-    if (answer instanceof Failure) {
-      setPlan(answer);
-      return;
-    }
-    tell(count(`plan.${request.action}.done`, answer.devices));
-    feed.look();
-    home();
-  };
-  useEffect(() => {
-    isCurrent.current = true;
-    void look();
-    return () => {
-      isCurrent.current = false;
-    };
-  }, []);
+  const { feed, back, home } = useSidebar();
+  const { plan, isBusy, check, start } = usePlan(home);
+  useEffect(() => void check(request), []);
   return (
     <section class="homie-view" aria-label={title}>
       <ViewHead title={title} back={t('back')} onBack={back} />
-      {RED.nodes.node(broker)?.changed === true && <p class="homie-note">{t('undeployedChanges')}</p>}
+      {RED.nodes.node(feed.broker)?.changed === true && <p class="homie-note">{t('undeployedChanges')}</p>}
       <PlanBody plan={plan} />
       <div class="homie-buttons">
         <EnableOta plan={plan} />
-        <Button id="again" onClick={() => void look()}>
+        <Button id="again" onClick={() => void check(request)}>
           {t('again')}
         </Button>
         {plan !== undefined && !(plan instanceof Failure) && (
           <Button
             id="confirm"
             kind="primary"
-            disabled={isStarting || includedOf(plan).length === 0}
+            disabled={isBusy || includedOf(plan).length === 0}
             onClick={() => void start(plan)}
           >
             {count(`plan.${request.action}.confirm`, includedOf(plan).length)}
