@@ -2,13 +2,12 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TableRow } from '../../../src/devices/table';
 import type { DeviceDetails } from '../answers';
-import { actionsFor } from './actions';
+import { ActionButtons } from './action-buttons';
 import { ask, Failure, tried } from './api';
 import { ConfigTab } from './config-tab';
 import { isDirty, noDraft, type Draft } from './config-draft';
 import { Facts } from './facts';
 import { History } from './history';
-import { MenuButton } from './menu';
 import { Button, Icon, ProgressBar, useTick, ViewHead } from './parts';
 import { CopyReport } from './report';
 import { statusOf } from './row-status';
@@ -97,6 +96,7 @@ function TabContent({ tab, details, row, draft, onDraft, onStarted }: TabInput) 
 function Now({ row }: { readonly row: TableRow }) {
   const { feed, mayWrite } = useSidebar();
   useTick(1000);
+  const { id, name: device = id } = row;
   const { label, title, symbol, tone, progress } = statusOf(row, feed.now);
   return (
     <div class="homie-now">
@@ -107,39 +107,20 @@ function Now({ row }: { readonly row: TableRow }) {
       <p class="homie-nowstatus" data-tone={tone} data-state={row.update?.state}>
         {symbol !== undefined && <Icon name={symbol} />} {label}
       </p>
-      {mayWrite && <Actions row={row} />}
-      {progress !== undefined && (
-        <ProgressBar percent={progress} label={t('progress', { device: row.name ?? row.id })} />
+      {mayWrite && (
+        <div class="homie-nowactions">
+          <ActionButtons
+            id="device"
+            rows={[row]}
+            more={t('moreFor', { device })}
+            moreTitle={t('more')}
+            text={({ name }) => t(`action.${name}`)}
+            isPrimary={({ name }) => name === 'update'}
+          />
+        </div>
       )}
+      {progress !== undefined && <ProgressBar percent={progress} label={t('progress', { device })} />}
       {title !== undefined && <p class="homie-said">{title}</p>}
-    </div>
-  );
-}
-
-/** The first action that fits has a button, and the others are in a menu. */
-function Actions({ row }: { readonly row: TableRow }) {
-  const { show } = useSidebar();
-  const { id, name: device = id } = row;
-  const actions = actionsFor([row]);
-  const main = actions.find(({ isProminent }) => isProminent);
-  const others = actions.filter((action) => action !== main);
-  return (
-    <div class="homie-nowactions">
-      {main !== undefined && (
-        <Button id="device-main" kind={main.name === 'update' ? 'primary' : undefined} onClick={() => show(main.view)}>
-          {t(`action.${main.name}`)}
-        </Button>
-      )}
-      {others.length > 0 && (
-        <MenuButton
-          id="device-more"
-          label={t('moreFor', { device })}
-          title={t('more')}
-          items={() =>
-            others.map(({ name, view }) => ({ key: name, label: t(`action.${name}`), choose: () => show(view) }))
-          }
-        />
-      )}
     </div>
   );
 }

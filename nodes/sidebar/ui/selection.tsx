@@ -1,8 +1,7 @@
 /** The selected devices, and what can be done with them. */
 import type { TableRow } from '../../../src/devices/table';
-import { actionsFor } from './actions';
+import { ActionButtons } from './action-buttons';
 import { mayUpdate } from './arrange';
-import { MenuButton } from './menu';
 import { Button } from './parts';
 import { count, localNumber, t } from './texts';
 import { useSidebar } from './views';
@@ -64,30 +63,18 @@ function Counted({ shown, total, onTicked }: Omit<SelectionInput, 'chosen'>) {
 }
 
 function SelectedActions({ chosen }: { readonly chosen: readonly TableRow[] }) {
-  const { show } = useSidebar();
-  const actions = actionsFor(chosen);
-  // Excluding is never what somebody most likely wants.
-  const main = actions.find(({ isProminent }) => isProminent);
-  const others = actions.filter((action) => action !== main);
-  const label = (action: (typeof actions)[number]): string =>
-    `${t(`action.${action.name}`)} (${localNumber(action.fits)})`;
   return (
     <>
       <span class="homie-counted" role="status">
         {count('selected', chosen.length)}
       </span>
-      {main !== undefined && (
-        <Button id="selected-main" kind="primary" onClick={() => show(main.view)}>
-          {label(main)}
-        </Button>
-      )}
-      {others.length > 0 && (
-        <MenuButton
-          id="selected-more"
-          label={t('moreSelected')}
-          items={() => others.map((each) => ({ key: each.name, label: label(each), choose: () => show(each.view) }))}
-        />
-      )}
+      <ActionButtons
+        id="selected"
+        rows={chosen}
+        more={t('moreSelected')}
+        text={({ name, fits }) => `${t(`action.${name}`)} (${localNumber(fits)})`}
+        isPrimary={() => true}
+      />
     </>
   );
 }
