@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
 import type { JobAction, JobCard } from '../../../src/rollout/job-card';
-import { ask, Failure } from './api';
+import { ask, Failure, tried } from './api';
 import { jobPlanOf, stateOf, titleOf } from './job-texts';
 import { Button, Icon, ProgressBar } from './parts';
 import { t } from './texts';
@@ -35,12 +35,8 @@ export function JobButtons({ job, compact = false }: JobButtonsInput) {
       return;
     }
     setBusy(true);
-    try {
-      await ask('POST', feed.broker, ['jobs', job.id, action]);
-    } catch (failed) {
-      if (!(failed instanceof Failure)) throw failed;
-      tell(failed.message);
-    }
+    const answer = await tried(ask('POST', feed.broker, ['jobs', job.id, action]));
+    if (answer instanceof Failure) tell(answer.message);
     setBusy(false);
     feed.look();
   };

@@ -1,7 +1,7 @@
 /** An image on offer. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { OfferCard } from '../answers';
-import { ask, Failure } from './api';
+import { ask, Failure, tried } from './api';
 import { firmwareOf } from './job-texts';
 import { Button, Icon, useReveal } from './parts';
 import { ago, count, exact, size, t } from './texts';
@@ -109,14 +109,10 @@ function Withdrawal({ offer: { checksum }, name, onKeep }: WithdrawalInput) {
   useEffect(() => question.current?.focus(), []);
   const withdraw = async (): Promise<void> => {
     setBusy(true);
-    try {
-      await ask('DELETE', feed.broker, ['offers', checksum]);
-      tell(t('offer.withdrawn', { image: name }));
-    } catch (failed) {
-      if (!(failed instanceof Failure)) throw failed;
-      tell(failed.message);
-      onKeep();
-    }
+    const answer = await tried(ask('DELETE', feed.broker, ['offers', checksum]));
+    const isFailed = answer instanceof Failure;
+    tell(isFailed ? answer.message : t('offer.withdrawn', { image: name }));
+    if (isFailed) onKeep();
     feed.look();
   };
   return (

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { browserInfo, type BrowserInfo } from '../../../src/firmware/browser-info';
 import { MAX_IMAGE } from '../../../src/firmware/format';
 import type { OfferAnswer } from '../answers';
-import { ask, Failure, upload } from './api';
+import { ask, Failure, tried, upload } from './api';
 import type { Feed } from './feed';
 import { t } from './texts';
 
@@ -42,12 +42,12 @@ export function useUpload(feed: Feed): Uploads {
     const add = (news: Partial<Uploading>): void => {
       if (!own.signal.aborted) setCurrent((before) => before && { ...before, ...news });
     };
-    void bring(file, { broker: feed.broker, replace, add, signal: own.signal })
-      .catch((failure: unknown) => {
-        if (!(failure instanceof Failure)) throw failure;
-        add({ failure });
-      })
-      .finally(() => feed.look());
+    const run = async (): Promise<void> => {
+      const failure = await tried(bring(file, { broker: feed.broker, replace, add, signal: own.signal }));
+      if (failure instanceof Failure) add({ failure });
+      feed.look();
+    };
+    void run();
   };
   useEffect(() => () => work.current.abort(), []);
   return { current, take, discard };
