@@ -5,7 +5,7 @@ import type { Remark } from '../../../src/config/check-device';
 import { MASK } from '../../../src/config/json';
 import type { PlanAnswer, PlannedChange, PlannedDevice } from '../answers';
 import { pathLabel, valueText } from './config-labels';
-import { Button, Icon } from './parts';
+import { Button, Icon, Verdict } from './parts';
 import { count, sentences, t } from './texts';
 
 interface ConfigPlanInput {
@@ -30,11 +30,7 @@ export function ConfigPlan({ plan, fields, isStarting, onConfirm, onBack }: Conf
         <h4 id="homie-change" ref={title} tabIndex={-1}>
           {t('config.plan')}
         </h4>
-        {!included && (
-          <p class="homie-verdict" data-verdict="none">
-            <Icon name="minus-circle" /> {sentences(says)}
-          </p>
-        )}
+        {!included && <Verdict verdict="none" text={sentences(says)} />}
         {config !== undefined && <Change config={config} fields={fields} isIncluded={included} />}
         {included && !isNow(device) && <p class="homie-said">{sentences(says)}</p>}
         {isRisky && (

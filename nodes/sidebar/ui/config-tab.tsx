@@ -9,7 +9,7 @@ import type { Edit } from './config-fields';
 import { ConfigForm } from './config-form';
 import { ConfigJson } from './config-json';
 import { ConfigPlan } from './config-plan';
-import { Button, Icon } from './parts';
+import { Button, Verdict } from './parts';
 import { sentences, t } from './texts';
 import { useSidebar } from './views';
 
@@ -129,9 +129,7 @@ function Problems({ texts }: { readonly texts: readonly string[] }) {
   return (
     <div class="homie-problems" role="alert">
       {texts.map((text) => (
-        <p key={text} class="homie-verdict" data-verdict="bad">
-          <Icon name="exclamation-circle" /> {text}
-        </p>
+        <Verdict key={text} verdict="bad" text={text} />
       ))}
     </div>
   );

@@ -3,7 +3,7 @@ import type { JobCard } from '../../../src/rollout/job-card';
 import type { Feed } from './feed';
 import { JobButtons, JobProgress, StateIcon, useKeptFocus } from './job-parts';
 import { countsText, isCurrent, isOpen, jobWhy, percentOf, stateOf, summaryOf, titleOf } from './job-texts';
-import { Icon, useTick, ViewHead } from './parts';
+import { Icon, useTick, Verdict, ViewHead } from './parts';
 import { CopyReport } from './report';
 import { ago, count, exact, sentences, t } from './texts';
 import { useSidebar } from './views';
@@ -141,12 +141,8 @@ function FullCard({ job }: { readonly job: JobCard }) {
           <Icon name="info-circle" /> {why}
         </p>
       )}
-      {job.error !== undefined && (
-        <p class="homie-verdict" data-verdict="bad">
-          {/* Without the hint, which is for flows: here are buttons. */}
-          <Icon name="exclamation-circle" /> {sentences(job.error.slice(0, 1))}
-        </p>
-      )}
+      {/* Without the hint, which is for flows: here are buttons. */}
+      {job.error !== undefined && <Verdict verdict="bad" text={sentences(job.error.slice(0, 1))} />}
       <Origin job={job} />
       <div class="homie-jobfoot">
         <JobButtons job={job} />

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { OfferCard } from '../answers';
 import { ask, Failure, tried } from './api';
 import { firmwareOf } from './job-texts';
-import { Button, Icon, useReveal } from './parts';
+import { Button, useReveal, Verdict } from './parts';
 import { ago, count, exact, size, t } from './texts';
 import { useSidebar } from './views';
 
@@ -27,11 +27,7 @@ export function OfferedCard({ offer, fileName }: OfferedCardInput) {
           {t('offer.since', { ago: ago(at, feed.now) })}
         </span>
       </div>
-      {fileName !== undefined && (
-        <p class="homie-verdict" role="status" data-verdict="good">
-          <Icon name="check-circle" /> {t('offer.valid')}
-        </p>
-      )}
+      {fileName !== undefined && <Verdict verdict="good" role="status" text={t('offer.valid')} />}
       <FirmwareFacts chip={chip} size={bytes} md5={checksum} file={fileName} />
       <p class="homie-muted">{audienceOf(offer)}</p>
       {mayWrite && <OfferButtons offer={offer} name={name} />}

@@ -6,6 +6,25 @@ export function Icon({ name }: { readonly name: string }) {
   return <i class={`fa fa-${name}`} aria-hidden="true" />;
 }
 
+const verdictIcons = { good: 'check-circle', bad: 'exclamation-circle', open: 'info-circle', none: 'minus-circle' };
+
+interface VerdictInput {
+  readonly verdict: keyof typeof verdictIcons;
+  readonly text: string;
+  /** Set if a screen reader reads the text out when it appears. */
+  readonly role?: 'alert' | 'status';
+  readonly icon?: string | undefined;
+}
+
+/** Shows what a check has found, or why something failed. */
+export function Verdict({ verdict, text, role, icon = verdictIcons[verdict] }: VerdictInput) {
+  return (
+    <p class="homie-verdict" role={role} data-verdict={verdict}>
+      <Icon name={icon} /> {text}
+    </p>
+  );
+}
+
 interface ButtonInput {
   /** Identifies the button, so that the focus can return to it. */
   readonly id?: string;

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { PlanAnswer, PlannedDevice } from '../answers';
 import { planOf } from './actions';
 import { Failure } from './api';
-import { Button, Icon, ViewHead } from './parts';
+import { Button, Icon, Verdict, ViewHead } from './parts';
 import { count, known, sentences, t } from './texts';
 import { usePlan } from './use-plan';
 import { useSidebar, type View } from './views';
@@ -66,11 +66,7 @@ function PlanBody({ plan }: { readonly plan: PlanAnswer | Failure | undefined })
     );
   }
   if (plan instanceof Failure) {
-    return (
-      <p class="homie-verdict" role="alert" data-verdict="bad">
-        <Icon name="exclamation-circle" /> {plan.message}
-      </p>
-    );
+    return <Verdict verdict="bad" role="alert" text={plan.message} />;
   }
   const included = includedOf(plan);
   const skipped = plan.devices.filter((device) => !device.included);

@@ -2,7 +2,7 @@
 import type { BrowserInfo } from '../../../src/firmware/browser-info';
 import { firmwareOf } from './job-texts';
 import { FirmwareFacts } from './offer-card';
-import { Button, Icon, ProgressBar, useReveal } from './parts';
+import { Button, ProgressBar, useReveal, Verdict } from './parts';
 import { t } from './texts';
 import type { Uploading, Uploads } from './use-upload';
 
@@ -58,22 +58,15 @@ function ReplaceButtons({ upload, file, version }: ReplaceButtonsInput) {
 
 function UploadVerdict({ uploading: { failure, answer } }: { readonly uploading: Uploading }) {
   if (failure !== undefined) {
-    return (
-      <p class="homie-verdict" role="alert" data-verdict="bad">
-        <Icon name="exclamation-circle" /> {failure.message}
-      </p>
-    );
+    return <Verdict verdict="bad" role="alert" text={failure.message} />;
   }
-  const isLower = answer?.offered === false;
-  const symbol = answer === undefined ? 'spinner' : isLower ? 'info-circle' : 'check-circle';
+  const lower = answer?.offered === false ? t('upload.lower', { version: answer.instead ?? '' }) : undefined;
   return (
-    <p class="homie-verdict" role="status" data-verdict={answer?.offered === true ? 'good' : 'open'}>
-      <Icon name={symbol} />{' '}
-      {answer === undefined
-        ? t('upload.uploading')
-        : isLower
-          ? t('upload.lower', { version: answer.instead ?? '' })
-          : t('offer.valid')}
-    </p>
+    <Verdict
+      verdict={answer?.offered === true ? 'good' : 'open'}
+      icon={answer === undefined ? 'spinner' : undefined}
+      role="status"
+      text={answer === undefined ? t('upload.uploading') : (lower ?? t('offer.valid'))}
+    />
   );
 }
