@@ -154,6 +154,36 @@ function showExpiry(type) {
 }
 
 /**
+ * Makes the button of an open dialog test the settings in its fields, and shows the result.
+ *
+ * @param test.url to which the settings are sent
+ * @param test.names of the properties that are sent, separated by spaces
+ * @param test.text returns the text of a key: `running`, `forbidden`, `busy` or `failed`
+ * @param test.found returns for a result whether it is `good` or `bad`, or an empty string, and the text to show
+ */
+function offerTest({ id, type }, { url, names, text, found }) {
+  const answer = $('#' + type + '-answer');
+  const say = (mood, said) => answer.attr('data-mood', mood).text(said);
+  const valueOf = (name) => {
+    const field = $('#' + prefixOf(type) + name);
+    const value = field.is(':checkbox') ? field.is(':checked') : (field.val() ?? '');
+    return value === '_ADD_' ? '' : value;
+  };
+  $('#' + type + '-test').on('click', function () {
+    const button = $(this).prop('disabled', true);
+    const typed = Object.fromEntries(names.split(' ').map((name) => [name, valueOf(name)]));
+    say('', text('running'));
+    $.ajax({ url, method: 'POST', contentType: 'application/json', data: JSON.stringify({ id, ...typed }) })
+      .done((result) => say(...found(result)))
+      .fail(({ status }) => {
+        const reasons = { 401: 'forbidden', 403: 'forbidden', 429: 'busy' };
+        say('bad', text(reasons[status] ?? 'failed'));
+      })
+      .always(() => button.prop('disabled', false));
+  });
+}
+
+/**
  * The devices that the test of a homie-broker found, by the id of the node: `{ id, name, firmware, version, state }`,
  * at most 200. Used until the node is deployed. Names come from the broker and are untrusted.
  */
@@ -169,4 +199,5 @@ window.homieDialogs = {
   showUsual,
   showSections,
   showExpiry,
+  offerTest,
 };

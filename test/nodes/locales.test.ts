@@ -23,6 +23,8 @@ import {
 const completed: Completed = {
   'homie-devices.state.': deviceStates,
   'homie-broker.validate.': ['seconds', 'days', 'whole', 'devices', 'times', 'someOf', 'address', 'repository'],
+  'homie-broker.test.': ['running', 'forbidden', 'busy', 'failed'],
+  'homie-firmware.test.': ['running', 'forbidden', 'busy', 'failed'],
   'homie-firmware.validate.': ['folder', 'url', 'releases'],
   'homie-broker.devices.': ['none', 'undeployed', 'tested', 'connecting', 'disconnected', 'forbidden', 'failed'],
   // The sentences of validators start with these labels, which the dialog uses as well.
