@@ -64,6 +64,11 @@ function validators(type) {
   };
 }
 
+/** The style of the label of a node in the workspace: that of a name that the user has given. */
+function labelStyle() {
+  return this.name ? 'node_label_italic' : '';
+}
+
 /** Makes the edit and add buttons beside a config node accessible by keyboard. */
 function reachTools(form) {
   for (const [kind, text] of [
@@ -195,6 +200,7 @@ window.homieDialogs = {
   similarNames,
   validators,
   isVariable,
+  labelStyle,
   describe,
   showUsual,
   showSections,
