@@ -134,4 +134,22 @@
       },
     };
   };
+
+  /**
+   * Makes the device field of a node with jobs a typed input. Its hint depends on the type.
+   *
+   * @param hints by the type; `other` for each type that has none
+   * @param more types
+   */
+  window.homieDeviceField = function (node, label, hints, more = []) {
+    const hint = $('#' + node.type + '-device-hint');
+    $('#node-input-device')
+      .typedInput({
+        default: 'msg',
+        types: [homieDeviceType(label), 'msg', 'flow', 'global', 'env', ...more],
+        typeField: $('#node-input-deviceType'),
+      })
+      .on('change', (_event, type) => hint.text(hints[type] ?? hints.other))
+      .trigger('change', node.deviceType || 'msg');
+  };
 })();
