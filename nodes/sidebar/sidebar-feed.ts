@@ -8,9 +8,6 @@ import { offerCards } from './offers';
 /** How long a table is kept up to date after the last request for it, in ms. */
 const WATCHED = 90_000;
 
-/** How soon a change of the firmware on offer is told, in ms. A rollout changes the library with each device. */
-const OFFERS = 500;
-
 interface Feed {
   readonly table: DeviceTable;
   /** Returns the images on offer, as they were after the last change of the table. */
@@ -62,29 +59,17 @@ export class Feeds {
       this.#feeds.delete(id);
       return undefined;
     }
-    const { updates, library } = Queue.of(broker);
-    const table = new DeviceTable(broker, updates);
+    const table = new DeviceTable(broker, Queue.of(broker).updates);
     let cards: readonly OfferCard[] | undefined;
     const tell = (): void => this.#tell(id);
-    const change = (): void => {
+    table.on('changed', () => {
       cards = undefined;
       tell();
-    };
-    let soon: NodeJS.Timeout | undefined;
-    const changeSoon = (): void => {
-      soon ??= setTimeout(() => {
-        soon = undefined;
-        change();
-      }, OFFERS).unref();
-    };
-    table.on('changed', change);
-    library.on('changed', changeSoon);
+    });
     broker.on('status', tell);
     table.start();
     const end = (): void => {
       table.close();
-      library.off('changed', changeSoon);
-      clearTimeout(soon);
       broker.off('status', tell);
     };
     const feed = { table, offers: () => (cards ??= offerCards(broker)), end, askedAt: now };

@@ -84,15 +84,17 @@ const shown: ReadonlySet<Attribute> = new Set<Attribute>([
 ]);
 
 /**
- * The table of the devices of a broker. Emits `changed` at most twice a second, from `start` to `close`, when a row or a
- * job has changed. While there is no connection, the table keeps its last content, until the retained messages have been received again.
+ * The table of the devices of a broker. Emits `changed` at most twice a second, from `start` to `close`, when a row, a
+ * job or the library has changed. While there is no connection, the rows keep their last content, until the retained
+ * messages have been received again.
  */
 export class DeviceTable extends EventEmitter<{ changed: [] }> {
   readonly broker: HomieBroker;
   readonly #deviceUpdates: DeviceUpdates;
   readonly #rows = new Rows<TableRow>();
   readonly #dirty = new Set<string>();
-  #haveJobsChanged = false;
+  /** Whether jobs or the library have changed. */
+  #haveOthersChanged = false;
   #library: Library | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -148,12 +150,13 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   };
 
   readonly #hearJobs = (devices: readonly string[]): void => {
-    this.#haveJobsChanged = true;
+    this.#haveOthersChanged = true;
     for (const id of devices) this.#dirty.add(id);
   };
 
   /** @param key that of the only device that is concerned; otherwise a new offer may concern any device */
   readonly #hearLibrary = (key?: string): void => {
+    this.#haveOthersChanged = true;
     if (key === undefined) return this.#settle();
     const id = this.#deviceUpdates.idOf(key);
     if (id !== undefined) this.#dirty.add(id);
@@ -166,17 +169,23 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
   /** Updates the table to what is known now. */
   #look(): void {
     this.#followLibrary();
-    if (!this.broker.isSettled || (this.#dirty.size === 0 && !this.#haveJobsChanged)) return;
+    const haveRowsChanged = this.broker.isSettled && this.#updateRows();
+    if (!haveRowsChanged && !this.#haveOthersChanged) return;
+    this.#haveOthersChanged = false;
+    this.emit('changed');
+  }
+
+  /** Returns whether a row has changed. */
+  #updateRows(): boolean {
+    if (this.#dirty.size === 0) return false;
     const updates = this.#deviceUpdates.lastUpdates(this.#dirty);
     const epoch = Date.now() - performance.now();
     const rows = [...this.#dirty].map((id) => {
       const device = this.broker.registry.get(id);
       return [id, device && this.#rowOf(device, updates.get(id), epoch)] as const;
     });
-    const wasChanged = this.#rows.replace(rows) || this.#haveJobsChanged;
     this.#dirty.clear();
-    this.#haveJobsChanged = false;
-    if (wasChanged) this.emit('changed');
+    return this.#rows.replace(rows);
   }
 
   /** A stored library may replace the one in memory. */
@@ -185,7 +194,7 @@ export class DeviceTable extends EventEmitter<{ changed: [] }> {
     if (library === this.#library) return;
     this.#library?.off('changed', this.#hearLibrary);
     this.#library = library.on('changed', this.#hearLibrary);
-    this.#settle();
+    this.#hearLibrary();
   }
 
   #rowOf(device: Device, last: DeviceJobUpdate | undefined, epoch: number): TableRow | undefined {

@@ -267,6 +267,13 @@ describeWithBrokers('The table of devices', (start) => {
     await job.untilIdle();
   });
 
+  it('says that an image was put on offer, though no device shows it and there is no connection', async () => {
+    table.read(undefined);
+    const changed = once(table, 'changed');
+    await Queue.of(broker).library.offer(broker.locks.scope, await Firmware.from(fresh));
+    await changed;
+  });
+
   it('shows how far the update of each device is, to its proven end', async () => {
     const device = await add('table-update', { flashDelay: 20, statsInterval: 1 });
     await add('table-queued', { flashDelay: 20 });
