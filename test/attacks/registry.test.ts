@@ -185,10 +185,10 @@ describe('Whatever is published under the base topic,', () => {
       const say = (id: string, topic: string, value: string): void =>
         registry.receive(`homie/${id}/${topic}`, Buffer.from(value), false);
       for (let i = 0; i < MAX_DEVICES - 1; i += 1) say(`known-${i}`, name, text);
-      const begin = performance.now();
+      const begin = process.cpuUsage();
       for (let i = 0; i < 20_000; i += 1) say(`fake-${i}`, '$state', 'ready');
       // Through 20,000 devices it takes a ms or more each time.
-      const ms = performance.now() - begin;
+      const ms = process.cpuUsage(begin).user / 1000;
       assert.ok(ms < 5000, `${title}: ${Math.round(ms)} ms`);
     }
     const registry = new Registry('homie/');

@@ -208,7 +208,7 @@ const rows: Row[] = [
   {
     title: 'a device that had just booted, and comes back with the old firmware',
     device: { uptime: 0, misbehaviour: { comesBackWith: running } },
-    settings: { reboot: 600 },
+    settings: { reboot: 3_000 },
     expected: 'REBOOT_UNPROVEN',
     // On a slow machine the device has been up long enough for its uptime to prove the reboot.
     late: 'OLD_FIRMWARE',

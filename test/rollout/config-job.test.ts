@@ -149,7 +149,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     /** Adds a device that is awake for less than the uptime that a proof of its reboot would need. */
     const addAsleep = async (options: Partial<DeviceOptions> = {}): Promise<SimulatedDevice> => {
       await broker.close();
-      const device = await add({ sleep: { awake: 1_000, asleep: Infinity }, ...options });
+      const device = await add({ sleep: { awake: 2_500, asleep: Infinity }, ...options });
       await untilTrue(device, 'phase', () => device.phase === 'asleep');
       broker = new HomieBroker({ url: server.url, protocolVersion: 'auto', baseTopic: 'homie/' });
       broker.start();

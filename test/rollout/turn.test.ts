@@ -278,7 +278,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
     const [second, third] = [await add('second'), await add('third')];
     const job = otaJob({ maxFailures: 1 });
     // The first device is flashing while the second image is being sent, and the third image waits behind it.
-    link.limit(60_000);
+    link.limit(25_000);
     const flashes = told(job, ({ device, phase }) => device === failing.id && phase === 'accepted');
     const waits = told(job, ({ device, state }) => device === third.id && state === 'running');
     const ended = job.run();

@@ -124,22 +124,29 @@ export class Session extends EventEmitter<SessionEvents> {
       }
     }
     // Retained messages arrive with the subscriptions: the device answers firmware, and boots a patch, before it is
-    // ready.
-    await Promise.all(subscribed);
+    // ready. It does not wait for the rest of an image, behind which the broker may acknowledge the subscriptions.
+    await Promise.race([Promise.all(subscribed), this.#untilPartOfImage()]);
     await this.#quiet();
     if (link.alive) homie.service();
     this.emit('loop');
     if (!link.alive || !ready || 'subscribe' in ready) return;
     this.#readyAt = performance.now();
-    const acknowledged = homie.publish(ready.publish, ready.payload, 1);
+    const isReady = homie.publish(ready.publish, ready.payload, 1);
     this.#advertised = true;
     this.#statisticsTimer = setInterval(() => this.#publishStatistics(), statsInterval * 1000);
     this.emit('advertised', false);
     if (statisticsDelay > 0) this.#firstStatistics = setTimeout(() => this.#publishStatistics(), statisticsDelay);
     else this.#statisticsDue = true;
     this.loop();
-    await acknowledged;
+    await isReady;
     this.emit('ready');
+  }
+
+  /** Waits for a part of a message that is not its last. */
+  #untilPartOfImage(): Promise<void> {
+    return new Promise((resolve) => {
+      this.on('part', (_topic, bytes, total) => bytes < total && resolve());
+    });
   }
 
   /** Publishes statistics as soon as the loop runs and no update is running. */
