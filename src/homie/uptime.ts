@@ -13,10 +13,13 @@ const LATE_INIT = 3_000;
 export const LATE = 25_000;
 
 /** How often to determine how old what arrives can be, in ms, while a job has a device: see `Connection.freshSince`. */
-export const REFRESH = 1_000;
+export const REFRESH = 500;
 
-/** How long a device must have been up, in s, so that a reboot right after can be shown. */
-const SHOWABLE = (LATE_INIT + REFRESH) / 1000 + 2;
+/**
+ * How long a device must have been up, in s, so that a reboot right after can be shown, even if the broker takes some
+ * seconds to answer.
+ */
+const SHOWABLE = LATE_INIT / 1000 + 5;
 
 /**
  * How long a device had been up, in s, when it reported that; and when the report arrived, in ms of

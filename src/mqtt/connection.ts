@@ -104,7 +104,7 @@ export class Connection extends EventEmitter<{
     return this.#session?.freshSince ?? performance.now();
   }
 
-  /** Pings the broker for `freshSince`, unless a ping is not answered yet. */
+  /** Pings the broker for `freshSince`, unless many pings are not answered yet. */
   refresh(): void {
     this.#session?.refresh();
   }

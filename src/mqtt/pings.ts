@@ -35,9 +35,9 @@ export class Pings {
     return this.#freshSince;
   }
 
-  /** Whether a ping is not answered yet. */
-  get isAwaited(): boolean {
-    return this.#sentAt.length > 0;
+  /** How many pings are not answered yet. */
+  get awaited(): number {
+    return this.#sentAt.length;
   }
 
   /**

@@ -46,6 +46,9 @@ interface Accepted {
   readonly lacks: readonly Lack[];
 }
 
+/** How many answers to pings may be missing, as behind a large message or on a link that stalls, before no more are sent. */
+const MAX_AWAITED = 20;
+
 /** How long the broker may take to close the connection after our DISCONNECT, in ms. */
 const FAREWELL = 1000;
 
@@ -160,9 +163,10 @@ export class Session {
     return this.#pings.freshSince;
   }
 
-  /** Pings the broker, unless a ping is not answered yet. */
+  /** Pings the broker for `freshSince`, unless many pings are not answered yet. */
   refresh(): void {
-    if (this.#accepted === undefined || this.#ended || this.#client.disconnecting || this.#pings.isAwaited) return;
+    const { disconnecting } = this.#client;
+    if (this.#accepted === undefined || this.#ended || disconnecting || this.#pings.awaited >= MAX_AWAITED) return;
     void this.#pings.send().catch(() => undefined);
   }
 

@@ -43,10 +43,10 @@ describe('The lock of a device', () => {
   it('is not changed by what a device of another broker shows late, under the same base topic and id', async () => {
     const house = locksOf('mqtt://house', 'homie/', device('lamp', { mac: MAC, up: 3000 }));
     const shed = locksOf('mqtt://shed', 'homie/', device('lamp', { mac: '5C:CF:7F:00:00:02', up: 3000 }));
-    for (const locks of [shed, house]) {
-      locks.acquire('lamp', 'job');
-      await locks.expectReboot('lamp', 'image');
-      if (locks === shed) locks.release('lamp', 'job');
+    for (const each of [shed, house]) {
+      each.acquire('lamp', 'job');
+      await each.expectReboot('lamp', 'image');
+      if (each === shed) each.release('lamp', 'job');
     }
     await shed.rebootedLate('lamp');
     assert.deepEqual([house.pending('lamp'), shed.pending('lamp')], ['image', undefined]);

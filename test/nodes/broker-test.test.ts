@@ -85,7 +85,7 @@ describe('the test of a connection', () => {
     it('says which field holds one that is not set', async () => {
       const flow = await lonely();
       const { message } = await tryOut(flow, { baseTopic: 'homie/${TEST_UNSET}/' });
-      assert.match(String(message), /baseTopic .*homie\/\$\{TEST_UNSET\}\/.* not set/);
+      assert.match(String(message), /Base topic .*homie\/\$\{TEST_UNSET\}\/.* not set/);
     });
   });
 

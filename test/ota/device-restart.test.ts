@@ -51,7 +51,11 @@ describeWithBrokers('a device to which something happens meanwhile', (start) => 
       const { outcome } = await lab.bring(
         await raw(buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 40_000, seed: 4 })),
         { accepted: 300, recoverReboot: false, reboot: 9_000 },
-        { onChange: ({ phase }) => phase === 'sending' && (restarted ??= restart()) },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'sending') restarted ??= restart();
+          },
+        },
       );
       await restarted;
       assert.equal(codeOf(outcome), 'NOT_ACCEPTED');

@@ -60,7 +60,11 @@ describe('a reboot that may be pending when our connection is lost', () => {
       const { outcome } = await lab.bring(
         await raw(next),
         { reboot: 10_000 },
-        { onChange: ({ phase }) => phase === 'rebooting' && (stall ??= stalled()) },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'rebooting') stall ??= stalled();
+          },
+        },
       );
       await stall;
       assert.match(codeOf(outcome), /^(?:NOT_REBOOTED|REBOOT_UNPROVEN)$/);
