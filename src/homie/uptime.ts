@@ -16,10 +16,10 @@ export const LATE = 25_000;
 export const REFRESH = 500;
 
 /**
- * How long a device must have been up, in s, so that a reboot right after can be shown, even if the broker takes some
- * seconds to answer.
+ * How long a device must have been up, in s, so that a reboot right after can be shown, even if the broker takes a
+ * second to answer a ping.
  */
-const SHOWABLE = LATE_INIT / 1000 + 5;
+const SHOWABLE = (LATE_INIT + REFRESH) / 1000 + 3;
 
 /**
  * How long a device had been up, in s, when it reported that; and when the report arrived, in ms of
