@@ -1,5 +1,6 @@
 /** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
+import type { DeviceEvent } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import { sendToDevice, sightingOf, type Delivery, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
@@ -133,8 +134,10 @@ export class PatchTransfer {
       if (event.attribute === 'connection') until = Math.max(until, observer.clock() + settings.received);
       // After an outage of our own connection, the device is ready: whatever it did meanwhile was missed.
       if (observer.advertisement?.live === false && observer.advertisement.readyAt !== undefined) return true;
-      if (event.attribute === 'state' && ((event.live && event.value === 'init') || hasDisconnected(event.value))) {
+      if (hasLeft(event)) {
         if (event.at >= sentAt) return true;
+        // The device gets the patch in this connection, so the connect is not the reboot.
+        if (event.value === 'init') observer.received();
       }
       if (event.attribute === 'configSet' && event.live && event.value === '') {
         this.#received = lifeSign(observer);
@@ -232,6 +235,11 @@ export class PatchTransfer {
     const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
     return failed(new HomieError(key, { settings: sketch }), 'flashed');
   }
+}
+
+/** Whether a device is away, or starts another connection. */
+function hasLeft(event: DeviceEvent): boolean {
+  return event.attribute === 'state' && ((event.live && event.value === 'init') || hasDisconnected(event.value));
 }
 
 function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): DeviceObserver {

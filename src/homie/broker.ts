@@ -200,7 +200,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.#refused = new Map();
     clearInterval(this.#refreshing);
     if (status.state === 'connected') {
-      this.#refreshing = setInterval(() => this.#refresh(), REFRESH).unref();
+      this.#refreshing = setInterval(() => this.locks.hasAny && this.connection.refresh(), REFRESH).unref();
       this.#settling.begin();
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -210,11 +210,6 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       this.#restored = false;
     }
     this.emit('status', status);
-  }
-
-  /** Keeps known how old what arrives can be, while a job has a device that it watches. */
-  #refresh(): void {
-    if (this.registry.watched.some((id) => this.locks.holder(id) !== undefined)) this.connection.refresh();
   }
 
   #restore(): void {

@@ -183,6 +183,11 @@ export class DeviceLocks {
     return this.#find(id) !== undefined;
   }
 
+  /** Whether any device below the base topic is held. */
+  get hasAny(): boolean {
+    return [...lockTable().byAddress.keys()].some((address) => address.startsWith(this.#baseTopic));
+  }
+
   /** Returns the job that has the device. */
   holder(id: string): string | undefined {
     return this.#find(id)?.job;
@@ -282,8 +287,7 @@ export class DeviceLocks {
   #held(id: string): LockEntry | undefined {
     const entry = this.#find(id);
     if (entry?.job !== undefined) return entry;
-    const here = lockTable().byAddress.get(this.#baseTopic + id);
-    return [...(here ?? [])].find(({ job }) => job !== undefined) ?? entry;
+    return [...(lockTable().byAddress.get(this.#baseTopic + id) ?? [])].find(({ job }) => job !== undefined) ?? entry;
   }
 
   #find(id: string): LockEntry | undefined {

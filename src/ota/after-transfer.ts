@@ -42,7 +42,7 @@ export async function afterTransfer(
       return settleStaged({ stuck, error: end.error, sent, again: true }, await answerOf(end, stuck));
     case 'unseen':
       if (end.answer === undefined) return failed(end.error);
-      return settleStaged({ stuck, error: end.error, sent, again: false }, await answerOf(end, stuck));
+      return settleStaged({ stuck, error: end.error, sent, again: end.again }, await answerOf(end, stuck));
     case 'stuck':
       // Nothing is staged: the restart only frees the device for another attempt, which a cancel forbids.
       return mayRestart && settings.recoverReboot && (await restart(stuck, { cancel: sent.sender.cancel }))

@@ -12,7 +12,7 @@ import { sentStatus, type Sendings } from './keepalive';
 import { ProgressMeter } from './progress';
 import type { StaleUpdate } from './recovery';
 import type { OtaSettings } from './settings';
-import { parseStatus, type OtaStatus } from './status';
+import { writtenBytes, type OtaStatus } from './status';
 
 /** How often progress is estimated between two reports of the device, in ms. */
 const ESTIMATE_EVERY = 500;
@@ -72,12 +72,14 @@ export type Answer =
   | { readonly kind: 'cut_off'; readonly free: boolean }
   /**
    * `worksAgain`: the device sends statistics, so the update that it had started has ended unseen, perhaps
-   * successfully. `answer`: its answer to the question, if it was asked.
+   * successfully. `isEarly`: it connected before the broker had the image, perhaps too late for it. `answer`: its
+   * answer to the question, if it was asked.
    */
   | {
       readonly kind: 'silent';
       readonly begun: boolean;
       readonly worksAgain: boolean;
+      readonly isEarly: boolean;
       readonly answer?: StaleUpdate;
     }
   | { readonly kind: 'refused' | 'discarded'; readonly status: OtaStatus };
@@ -92,6 +94,7 @@ export class Reception {
   readonly #deadline: Deadline;
   #isAsleep = false;
   #owesAnswer: boolean;
+  #isEarly = false;
   /** The device did not answer when it was asked, and has made no progress since. */
   #wasSilent = false;
   #worksAgain = false;
@@ -182,9 +185,11 @@ export class Reception {
     }
   }
 
-  /** A connect before the broker had the image was not caused by the image, which the device gets in that connection. */
+  /** A connect before the broker had the image was not caused by it. */
   #forgetEarlier({ attribute, value, at }: DeviceEvent): void {
-    if (!this.#begun && attribute === 'state' && value === 'init' && at < this.#sentAt) this.#input.observer.received();
+    if (this.#begun || attribute !== 'state' || value !== 'init' || at >= this.#sentAt) return;
+    this.#isEarly = true;
+    this.#input.observer.received();
   }
 
   get #begun(): boolean {
@@ -232,18 +237,16 @@ export class Reception {
     return undefined;
   }
 
-  /** @param isOver whether the wait for the device is over */
   async #askSilent(isOver: boolean): Promise<Answer | undefined> {
-    const [begun, worksAgain] = [this.#begun, this.#worksAgain];
+    const [begun, { broker, device }] = [this.#begun, this.#input];
     // The session of the device is clean: after its sleep, it receives nothing that was sent before.
     if (this.#isAsleep && !begun) return { kind: 'missed' };
     if (this.#input.observer.gone) return this.#gone();
-    if (worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun))
-      return { kind: 'silent', begun, worksAgain };
+    if (this.#worksAgain || (isOver && begun) || (this.#sent.noSubscribers && !begun)) return this.#silent();
     const answer = await this.#input.ask();
     if (answer === 'flashed' || answer === 'reboot_pending') return { kind: answer };
     if (this.#hasLeft) return this.#gone();
-    const written = answer === 'progress' ? reported(this.#input) : -1;
+    const written = answer === 'progress' ? writtenBytes(broker.registry.get(device)) : -1;
     if (written <= this.#furthest) return this.#stillSilent(answer);
     // The device has been receiving without a status.
     if (!begun) this.#accepted();
@@ -253,11 +256,15 @@ export class Reception {
 
   /** Waits once more for a device that has started: if its MQTT client reconnects, its updater can be freed. */
   #stillSilent(answer: StaleUpdate): Answer | undefined {
-    const [begun, worksAgain] = [this.#begun, this.#worksAgain];
-    if (answer !== 'silence' || !begun || this.#wasSilent) return { kind: 'silent', begun, worksAgain, answer };
+    if (answer !== 'silence' || !this.#begun || this.#wasSilent) return this.#silent(answer);
     this.#wasSilent = true;
     this.#deadline.set(this.#input.settings.stall);
     return undefined;
+  }
+
+  #silent(answer?: StaleUpdate): Answer {
+    const [worksAgain, isEarly] = [this.#worksAgain, this.#isEarly];
+    return { kind: 'silent', begun: this.#begun, worksAgain, isEarly, ...(answer && { answer }) };
   }
 
   #accepted(): void {
@@ -265,7 +272,7 @@ export class Reception {
     this.#input.report({ phase: 'accepted' });
   }
 
-  /** Records a status that came at `at` (ms of `performance.now()`). */
+  /** Records a status that came at `at`. */
   #heard(at: number, written = 0): void {
     this.#advance(written);
     this.#sendings = sentStatus(this.#sendings, at);
@@ -290,10 +297,4 @@ export class Reception {
     const isPartial = this.#begun && !this.#input.observer.blinked;
     return { kind: 'gone', begun: this.#begun, partial: isPartial ? this.#meter.partial() : undefined, tooSlow };
   }
-}
-
-/** Returns how many bytes a device has reported as written; 0 if it has only accepted the image. */
-function reported({ broker, device }: ReceptionInput): number {
-  const status = parseStatus(broker.registry.get(device)?.otaStatus?.value ?? '');
-  return status?.kind === 'progress' ? status.written : 0;
 }

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors';
+import type { Device } from '../homie/device';
 import type { ErrorKey } from '../texts/text';
 
 /**
@@ -140,4 +141,10 @@ function own<Value>(values: Readonly<Record<string, Value>>, name: string): Valu
 export function concernsImage(text: string): boolean {
   const kind = parseStatus(text)?.kind;
   return kind !== undefined && kind !== 'unchanged' && kind !== 'disabled';
+}
+
+/** Returns how many bytes a device reports as written; 0 if it has only accepted the image. */
+export function writtenBytes(device: Pick<Device, 'otaStatus'> | undefined): number {
+  const status = parseStatus(device?.otaStatus?.value ?? '');
+  return status?.kind === 'progress' ? status.written : 0;
 }

@@ -15,7 +15,7 @@ import type { StaleUpdate } from './recovery';
  *   The session of the device is clean, so it never receives the image
  * - `stuck`: the updater of the device is stuck
  * - `unseen`: the device gave no sign: it may be in the middle of an update, or have an image to boot. `answer`: its
- *   answer to the question; undefined if it never received the image
+ *   answer to the question; undefined if it never received the image. `again`: the image may have missed the device
  * - `interrupted`: the update ended in the middle. `free`: nothing is staged, as shown by a restart into the old
  *   firmware or by the answer of the device to the question; otherwise the device may be half dead, or have an image to
  *   boot. `again`: the old firmware was seen live
@@ -25,7 +25,12 @@ export type TransferEnd =
   | Unsent
   | { readonly kind: 'missed' }
   | { readonly kind: 'stuck'; readonly error: HomieError }
-  | { readonly kind: 'unseen'; readonly error: HomieError; readonly answer: StaleUpdate | undefined }
+  | {
+      readonly kind: 'unseen';
+      readonly error: HomieError;
+      readonly answer: StaleUpdate | undefined;
+      readonly again: boolean;
+    }
   | {
       readonly kind: 'interrupted';
       readonly error: HomieError;

@@ -44,7 +44,9 @@ export async function transfer(input: TransferInput): Promise<TransferEnd> {
     case 'cut_off':
       return { kind: 'interrupted', error: lostInTransfer(input), free: answer.free, again: true };
     case 'silent':
-      if (!answer.begun) return { kind: 'unseen', error: unanswered(input, sent), answer: answer.answer };
+      if (!answer.begun) {
+        return { kind: 'unseen', error: unanswered(input, sent), answer: answer.answer, again: answer.isEarly };
+      }
       if (answer.worksAgain) return failed('STALLED', 'flashed');
       // The connection of the device may have been cut while we were away, which leaves it half dead.
       return { kind: 'interrupted', error: stalled(input), free: false, again: false, answer: answer.answer };

@@ -14,7 +14,7 @@ describe('a device that was sent an image as base64', () => {
   ] as const satisfies readonly (readonly [ErrorKey, boolean])[]) {
     it(`${hasFailed ? 'never gets it so again' : 'may get it so again'} after ${key}`, () => {
       const error = new HomieError(key);
-      rememberBase64(broker, `unseen-${key}`, { kind: 'unseen', error, answer: undefined });
+      rememberBase64(broker, `unseen-${key}`, { kind: 'unseen', error, answer: undefined, again: false });
       rememberBase64(broker, `ended-${key}`, { kind: 'ended', outcome: { state: 'failed', error }, open: undefined });
       assert.deepEqual(
         ['unseen', 'ended'].map((each) => hasFailedWithBase64(broker, `${each}-${key}`)),
