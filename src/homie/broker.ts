@@ -200,7 +200,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.#refused = new Map();
     clearInterval(this.#refreshing);
     if (status.state === 'connected') {
-      this.#refreshing = setInterval(() => this.locks.hasAny && this.connection.refresh(), REFRESH).unref();
+      this.#refreshing = setInterval(() => this.#refresh(), REFRESH).unref();
       this.#settling.begin();
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -210,6 +210,12 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       this.#restored = false;
     }
     this.emit('status', status);
+  }
+
+  /** Keeps known how old what arrives can be, while a device may have to boot, or a job watches one that it has. */
+  #refresh(): void {
+    const isWatched = (): boolean => this.registry.watched.some((id) => this.locks.holder(id) !== undefined);
+    if (DeviceLocks.isAnyPending || isWatched()) this.connection.refresh();
   }
 
   #restore(): void {

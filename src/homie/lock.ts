@@ -183,9 +183,9 @@ export class DeviceLocks {
     return this.#find(id) !== undefined;
   }
 
-  /** Whether any device below the base topic is held. */
-  get hasAny(): boolean {
-    return [...lockTable().byAddress.keys()].some((address) => address.startsWith(this.#baseTopic));
+  /** Whether any device, of any broker, may have something to boot. */
+  static get isAnyPending(): boolean {
+    return [...lockTable().byAddress.values()].some((entries) => [...entries].some((entry) => entry.pending));
   }
 
   /** Returns the job that has the device. */

@@ -12,7 +12,7 @@ const LATE_INIT = 3_000;
  */
 export const LATE = 25_000;
 
-/** How often to determine how old what arrives can be, in ms, while a device is locked: see `Connection.freshSince`. */
+/** How often to determine how old what arrives can be, in ms, while an update is in progress or a reboot pending: see `Connection.freshSince`. */
 export const REFRESH = 500;
 
 /**
