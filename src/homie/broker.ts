@@ -8,7 +8,6 @@ import { DeviceLocks } from './lock';
 import { Registry } from './registry';
 import { Settling } from './settling';
 import { normalizeBaseTopic, subscriptions } from './topics';
-import { REFRESH } from './uptime';
 import type { DeviceWatch } from './watch';
 
 export interface BrokerOptions extends ConnectionOptions {
@@ -38,8 +37,6 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** Reason codes by filter. */
   #refused: ReadonlyMap<string, number> = new Map();
   #connectionNumber = 0;
-  /** Runs while there is a connection. */
-  #refreshing: NodeJS.Timeout | undefined;
 
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
   constructor({ baseTopic, shownBaseTopic, ...options }: BrokerOptions) {
@@ -63,7 +60,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
     this.connection.on('message', (topic, payload, retained) => {
       this.#restore();
       if (retained) this.#settling.received();
-      this.registry.receive(topic, payload, retained, this.connection.freshSince);
+      this.registry.receive(topic, payload, retained);
     });
   }
 
@@ -190,7 +187,6 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
    * Ends the connection. Its status is `disconnected` at once; no socket, listener or timer remains when this resolves.
    */
   async close(): Promise<void> {
-    clearInterval(this.#refreshing);
     this.locks.close();
     this.#settling.close();
     await this.connection.close();
@@ -198,9 +194,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   #connectionChanged(status: ConnectionStatus): void {
     this.#refused = new Map();
-    clearInterval(this.#refreshing);
     if (status.state === 'connected') {
-      this.#refreshing = setInterval(() => this.#refresh(), REFRESH).unref();
       this.#settling.begin();
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -210,12 +204,6 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       this.#restored = false;
     }
     this.emit('status', status);
-  }
-
-  /** Keeps known how old what arrives can be, while a device may have to boot, or a job watches one that it has. */
-  #refresh(): void {
-    const isWatched = (): boolean => this.registry.watched.some((id) => this.locks.holder(id) !== undefined);
-    if (DeviceLocks.isAnyPending || isWatched()) this.connection.refresh();
   }
 
   #restore(): void {

@@ -105,8 +105,6 @@ export async function sendToDevice(sender: Sender, message: DeviceMessage): Prom
     const now = obstacle(sender);
     if (now !== undefined) found = now;
     else if (isHeld(sender)) isHandedOver = true;
-    // Answered before the device can have reacted to the message: see `Connection.freshSince`.
-    if (isHandedOver && stages !== undefined) connection.refresh();
     if (isHandedOver) sender.handedOver?.();
     return isHandedOver;
   };

@@ -183,11 +183,6 @@ export class DeviceLocks {
     return this.#find(id) !== undefined;
   }
 
-  /** Whether any device, of any broker, may have something to boot. */
-  static get isAnyPending(): boolean {
-    return [...lockTable().byAddress.values()].some((entries) => [...entries].some((entry) => entry.pending));
-  }
-
   /** Returns the job that has the device. */
   holder(id: string): string | undefined {
     return this.#find(id)?.job;
