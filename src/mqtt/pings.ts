@@ -9,35 +9,17 @@ export class Pings {
   readonly #client: MqttClient;
   #sent = 0;
   #answered = 0;
-  /** When each ping that is not answered was sent, in ms of `performance.now()`. */
-  readonly #sentAt: number[] = [];
-  #freshSince = performance.now();
   /** By the number of the ping. */
   readonly #awaited = new Map<number, { readonly resolve: () => void; readonly reject: (error: HomieError) => void }>();
 
   constructor(client: MqttClient) {
     this.#client = client;
     client.on('packetsend', ({ cmd }) => {
-      if (cmd !== 'pingreq') return;
-      this.#sent += 1;
-      this.#sentAt.push(performance.now());
+      if (cmd === 'pingreq') this.#sent += 1;
     });
     client.on('packetreceive', ({ cmd }) => {
       if (cmd === 'pingresp') this.#answer();
     });
-  }
-
-  /**
-   * The broker sent whatever is read from now on after this time, in ms of `performance.now()`: when the last ping was
-   * sent that has been answered; before the first one, when the connection was opened.
-   */
-  get freshSince(): number {
-    return this.#freshSince;
-  }
-
-  /** How many pings are not answered yet. */
-  get awaited(): number {
-    return this.#sentAt.length;
   }
 
   /**
@@ -59,7 +41,6 @@ export class Pings {
 
   #answer(): void {
     this.#answered += 1;
-    this.#freshSince = this.#sentAt.shift() ?? this.#freshSince;
     this.#awaited.get(this.#answered)?.resolve();
     this.#awaited.delete(this.#answered);
   }

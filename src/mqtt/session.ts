@@ -46,9 +46,6 @@ interface Accepted {
   readonly lacks: readonly Lack[];
 }
 
-/** How many answers to pings may be missing, as behind a large message or on a link that stalls, before no more are sent. */
-const MAX_AWAITED = 20;
-
 /** How long the broker may take to close the connection after our DISCONNECT, in ms. */
 const FAREWELL = 1000;
 
@@ -156,18 +153,6 @@ export class Session {
   /** When the broker last sent something, in ms of `performance.now()`. */
   get heardAt(): number {
     return this.#heardAt;
-  }
-
-  /** See `Connection.freshSince`. */
-  get freshSince(): number {
-    return this.#pings.freshSince;
-  }
-
-  /** Pings the broker for `freshSince`, unless many pings are not answered yet. */
-  refresh(): void {
-    const { disconnecting } = this.#client;
-    if (this.#accepted === undefined || this.#ended || disconnecting || this.#pings.awaited >= MAX_AWAITED) return;
-    void this.#pings.send().catch(() => undefined);
   }
 
   /** Pings the broker. See `Connection.ping`. */

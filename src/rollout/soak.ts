@@ -63,8 +63,7 @@ export async function soakDevice(
 /** Tracks by the events of a device whether it stays ready while our own connection is up. */
 class Canary {
   readonly #before: Uptime;
-  /** The broker sent the last live `init` after this time. */
-  #connectedFrom: number | undefined;
+  #connectedAt: number | undefined;
   #isWell: boolean;
 
   /** @param since ms of `performance.now()` */
@@ -86,11 +85,11 @@ class Canary {
   take(event: DeviceEvent, statistics: boolean): Exclude<SoakEnd, 'stayed'> | undefined {
     switch (event.attribute) {
       case 'connection':
-        this.#connectedFrom = undefined;
+        this.#connectedAt = undefined;
         if (event.value === 'lost') this.#isWell = false;
         return undefined;
       case 'uptime':
-        return event.live && restartShown(this.#before, { ...event, connectedFrom: this.#connectedFrom })
+        return event.live && restartShown(this.#before, { ...event, connectedAt: this.#connectedAt })
           ? 'spoiled'
           : undefined;
       case 'state':
@@ -101,11 +100,11 @@ class Canary {
   }
 
   #takeState(
-    { value, live, at, from = at }: Extract<DeviceEvent, { attribute: 'state' }>,
+    { value, live, at }: Extract<DeviceEvent, { attribute: 'state' }>,
     statistics: boolean,
   ): Exclude<SoakEnd, 'stayed'> | undefined {
     const isConnect = live && value === 'init';
-    if (isConnect) this.#connectedFrom = from;
+    if (isConnect) this.#connectedAt = at;
     if (value === 'sleeping' || value === 'disconnected') return 'dozed';
     this.#isWell = value === 'ready';
     return isConnect && !statistics ? 'spoiled' : undefined;

@@ -6,7 +6,6 @@ import { codeOf, Lab } from '../ota/lab';
 import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startListening } from '../support/ports';
-import { withoutPings } from '../support/without-pings';
 import { bring, patient } from './lab';
 
 /** A patch of a number of bytes. */
@@ -24,7 +23,7 @@ async function startAnswering(
     const target = connect(port, '127.0.0.1');
     client.on('data', (bytes: Buffer) => {
       const topic = bytes.indexOf('/$implementation/config/set');
-      const isPublish = topic > 0 && (withoutPings(bytes)[0] ?? 0) >> 4 === 3;
+      const isPublish = topic > 0 && (bytes[0] ?? 0) >> 4 === 3;
       const id = isPublish && bytes.readUInt16BE(topic + '/$implementation/config/set'.length);
       const response = id === false ? undefined : answer(id);
       if (response === undefined) {
