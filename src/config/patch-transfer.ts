@@ -1,10 +1,9 @@
 /** Sends one patch to one device, and observes the result. */
 import { HomieError } from '../errors';
-import type { DeviceEvent } from '../homie/device';
 import { isOtherDevice } from '../homie/elapsed';
 import { sendToDevice, sightingOf, type Delivery, type Sender } from '../homie/gate';
 import { lifeSign, awaitReconnect, untilAnotherSign, type LifeSign } from '../homie/await-reconnect';
-import { hasDisconnected, DeviceObserver, type Advertisement } from '../homie/device-observer';
+import { hasLeft, DeviceObserver, type Advertisement } from '../homie/device-observer';
 import type { Phase } from '../update/update';
 import { reachedUptime, type Uptime } from '../homie/uptime';
 import { valueLost } from './compare';
@@ -235,11 +234,6 @@ export class PatchTransfer {
     const key = sketch.length > 0 ? 'NOT_APPLIED.sketch' : 'NOT_APPLIED.watched';
     return failed(new HomieError(key, { settings: sketch }), 'flashed');
   }
-}
-
-/** Whether a device is away, or starts another connection. */
-function hasLeft(event: DeviceEvent): boolean {
-  return event.attribute === 'state' && ((event.live && event.value === 'init') || hasDisconnected(event.value));
 }
 
 function observerOf({ broker, watch }: Address, signal: AbortSignal, before?: Uptime): DeviceObserver {

@@ -285,6 +285,11 @@ export class DeviceObserver {
   }
 }
 
+/** Returns whether an event says that a device is away, or starts another connection. */
+export function hasLeft(event: DeviceEvent): boolean {
+  return event.attribute === 'state' && (hasDisconnected(event.value) || (event.live && event.value === 'init'));
+}
+
 /** Returns whether a device with this `$state` is away. */
 export function hasDisconnected(state: string): boolean {
   return state === 'lost' || state === 'disconnected' || state === 'sleeping';

@@ -1,6 +1,6 @@
 import type { Device, DeviceEvent } from '../homie/device';
 import { dialectOf, hasDiscarded } from '../homie/dialect';
-import { hasDisconnected, type Advertisement } from '../homie/device-observer';
+import { hasLeft, type Advertisement } from '../homie/device-observer';
 import { endedByClient, type Sendings } from './keepalive';
 import { parseStatus, type OtaStatus } from './status';
 
@@ -104,11 +104,6 @@ function isAsleep(event: StateEvent, { begun, acknowledged, noSubscribers, devic
   if (begun || !acknowledged || noSubscribers) return false;
   // The firmware does not process its sleep flag while an update runs, and it boots before it is ready again.
   return event.live && event.value === 'sleeping' && device?.state?.at === event.at;
-}
-
-/** Whether a device is away, or starts another connection. */
-function hasLeft({ value, live }: StateEvent): boolean {
-  return hasDisconnected(value) || (live && value === 'init');
 }
 
 function classifyStatus(text: string, context: Context): Sign {

@@ -2,7 +2,7 @@ import type { Device, DeviceEvent } from '../homie/device';
 import { dialectOf, type Dialect } from '../homie/dialect';
 import { sendToDevice, sightingOf, type NotSent, type Sender } from '../homie/gate';
 import { isConnectionGone, isReady, settledOrAbandoned } from '../homie/presence';
-import { hasDisconnected, type DeviceObserver } from '../homie/device-observer';
+import { hasLeft, type DeviceObserver } from '../homie/device-observer';
 import type { Serving } from '../homie/serving';
 import { reachedUptime, restartShown } from '../homie/uptime';
 import type { OtaSettings } from './settings';
@@ -83,7 +83,7 @@ function levelOf({ question }: Dialect, known: Device | undefined, md5: string):
  */
 function answerIn(event: DeviceEvent, dialect: Dialect, isFirstHere: boolean): StaleUpdate | 'first_half' | undefined {
   if (event.attribute === 'connection' || !event.live) return undefined;
-  if (event.attribute === 'state' && (event.value === 'init' || hasDisconnected(event.value))) return 'gone';
+  if (hasLeft(event)) return 'gone';
   const status = event.attribute === 'otaStatus' ? parseStatus(event.value) : undefined;
   return status && answerBy(status, dialect, isFirstHere);
 }
