@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Firmware } from '../../src/firmware/firmware';
-import { HomieError } from '../../src/errors';
+import type { ErrorCode } from '../../src/errors';
 import { HomieBroker } from '../../src/homie/broker';
 import { configDefaults } from '../../src/config/settings';
 import { configWork } from '../../src/rollout/config-work';
@@ -10,12 +10,12 @@ import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { rolloutDefaults } from '../../src/rollout/settings';
 import { DeviceTable, type TableChanges, type TableRow } from '../../src/devices/table';
-import { reportError } from '../../src/update/update';
 import { patient } from '../ota/lab';
 import { SimulatedDevice, type DeviceOptions } from '../simulator/device';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { untilTrue } from '../support/until-true';
+import { endedUpdate } from '../support/updates';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 2 });
 
@@ -226,23 +226,10 @@ describeWithBrokers('The table of devices', (start) => {
     await broker.settled();
     const firmware = await Firmware.from(fresh);
     const { history, library } = Queue.of(broker);
-    const fail = (device: string, error: HomieError): Promise<void> =>
-      history.ended(broker.locks.keyOf(device), firmware.info.md5, {
-        job: 'job',
-        device,
-        state: 'failed',
-        progress: 100,
-        written: 0,
-        total: 0,
-        estimated: false,
-        from: {},
-        attempt: 1,
-        startedAt: '2026-01-01T00:00:00.000Z',
-        duration: 0,
-        error: reportError(error),
-      });
-    await fail('table-failed', new HomieError('NOT_BACK'));
-    await fail('table-lost', new HomieError('NOT_REBOOTED'));
+    const fail = (device: string, code: ErrorCode): Promise<void> =>
+      history.ended(broker.locks.keyOf(device), firmware.info.md5, endedUpdate(device, 'failed', code));
+    await fail('table-failed', 'NOT_BACK');
+    await fail('table-lost', 'NOT_REBOOTED');
     await library.offer(broker.locks.scope, firmware);
     assert.equal((await rowOf('table-failed', ({ offer }) => offer !== undefined)).offer?.state, 'held');
     assert.equal((await rowOf('table-lost', ({ offer }) => offer !== undefined)).offer?.state, 'available');

@@ -6,6 +6,7 @@ import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { codeOf, Lab, large, next, raw } from './lab';
 import { untilTrue } from '../support/until-true';
+import { endedUpdate } from '../support/updates';
 
 describeWithBrokers('a device that is unplugged in the middle of a transfer', (start) => {
   let broker: TestBroker;
@@ -100,23 +101,9 @@ describeIf(mosquittoAvailable())(
 describe('the history of images', () => {
   it('holds back no image that was lost in the transfer', async () => {
     const history = new History();
-    const update = {
-      job: 'job',
-      device: 'lamp',
-      state: 'failed',
-      progress: 41,
-      written: 0,
-      total: 0,
-      estimated: false,
-      from: {},
-      attempt: 1,
-      startedAt: '2026-01-01T00:00:00.000Z',
-      duration: 0,
-      error: { code: 'LOST_IN_TRANSFER', message: '', hint: '', retryable: true },
-    } as const;
-    await history.ended('lamp', 'md5', update);
+    await history.ended('lamp', 'md5', endedUpdate('lamp', 'failed', 'LOST_IN_TRANSFER'));
     assert.equal(history.heldBecause('lamp', 'md5', 2), undefined);
-    await history.ended('lamp', 'md5', { ...update, error: { ...update.error, code: 'NOT_BACK' } });
+    await history.ended('lamp', 'md5', endedUpdate('lamp', 'failed', 'NOT_BACK'));
     assert.equal(history.heldBecause('lamp', 'md5', 2), 'NOT_BACK');
   });
 });

@@ -5,7 +5,7 @@ import { ask, Failure, tried } from './api';
 import { count } from './texts';
 import { useSidebar } from './views';
 
-/** Makes a plan in Node-RED, and starts it when the user confirms it. Ignores the answers after the view is left. */
+/** Makes a plan in Node-RED, and starts it when the user confirms it. Ignores the answers after the view is closed. */
 export function usePlan(onStarted: () => void) {
   const { feed, tell } = useSidebar();
   const [plan, setPlan] = useState<PlanAnswer | Failure>();
@@ -24,7 +24,7 @@ export function usePlan(onStarted: () => void) {
     setRequests((number) => number - 1);
     return answer;
   };
-  /** Returns the plan, or why there is none; undefined if the view was left. */
+  /** Returns the plan, or why there is none; undefined if the view was closed meanwhile. */
   const check = async (request: PlanRequest): Promise<PlanAnswer | Failure | undefined> => {
     setPlan(undefined);
     const found = await send<PlanAnswer>([], request);

@@ -1,31 +1,18 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { HomieError, type ErrorCode } from '../../../src/errors';
+import type { ErrorCode } from '../../../src/errors';
 import { DeviceLocks } from '../../../src/homie/lock';
-import { reportError, type Update } from '../../../src/update/update';
+import type { Update } from '../../../src/update/update';
 import { History } from '../../../src/rollout/store/history';
+import { endedUpdate } from '../../support/updates';
 
 const lamp = 'localhost/homie/property-lamp';
 const images = ['a'.repeat(32), 'b'.repeat(32)];
 
 const codes = ['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK', 'LOST_IN_TRANSFER', 'NOT_ACCEPTED'] as const;
 
-function ended(code?: ErrorCode): Update {
-  return {
-    job: 'job',
-    device: 'property-lamp',
-    state: code === undefined ? 'succeeded' : 'failed',
-    progress: 0,
-    written: 0,
-    total: 0,
-    estimated: false,
-    from: {},
-    attempt: 1,
-    startedAt: '2026-01-01T00:00:00.000Z',
-    duration: 0,
-    ...(code !== undefined && { error: reportError(new HomieError(code)) }),
-  };
-}
+const ended = (code?: ErrorCode): Update =>
+  endedUpdate('property-lamp', code === undefined ? 'succeeded' : 'failed', code);
 
 const which = fc.constantFrom(...images);
 const step = fc.oneof(

@@ -1,28 +1,14 @@
 import assert from 'node:assert/strict';
-import { HomieError, type ErrorCode } from '../../../src/errors';
-import { reportError, type State, type Update } from '../../../src/update/update';
+import type { ErrorCode } from '../../../src/errors';
+import type { State, Update } from '../../../src/update/update';
 import { History } from '../../../src/rollout/store/history';
 import { type DeviceHistory } from '../../../src/rollout/store/history-record';
+import { endedUpdate } from '../../support/updates';
 
 const lamp = 'localhost/homie/lamp';
 const [oldImage, newImage] = ['a'.repeat(32), 'b'.repeat(32)];
 
-function update(state: State, code?: ErrorCode): Update {
-  return {
-    job: 'job',
-    device: 'lamp',
-    state,
-    progress: 0,
-    written: 0,
-    total: 0,
-    estimated: false,
-    from: {},
-    attempt: 1,
-    startedAt: '2026-01-01T00:00:00.000Z',
-    duration: 0,
-    ...(code !== undefined && { error: reportError(new HomieError(code)) }),
-  };
-}
+const update = (state: State, code?: ErrorCode): Update => endedUpdate('lamp', state, code);
 
 describe('the history of devices and images', () => {
   let history: History;
