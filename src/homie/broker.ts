@@ -8,6 +8,7 @@ import { DeviceLocks } from './lock';
 import { Registry } from './registry';
 import { Settling } from './settling';
 import { normalizeBaseTopic, subscriptions } from './topics';
+import { REFRESH } from './uptime';
 import type { DeviceWatch } from './watch';
 
 export interface BrokerOptions extends ConnectionOptions {
@@ -37,6 +38,8 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
   /** Reason codes by filter. */
   #refused: ReadonlyMap<string, number> = new Map();
   #connectionNumber = 0;
+  /** Runs while there is a connection. */
+  #refreshing: NodeJS.Timeout | undefined;
 
   /** @throws {HomieError} INVALID_BASE_TOPIC, BROKER_SETTINGS */
   constructor({ baseTopic, shownBaseTopic, ...options }: BrokerOptions) {
@@ -53,14 +56,17 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
     this.#settling.on('changed', () => this.emit('status', this.status));
     this.#settling.on('settled', () => this.emit('settled'));
-    this.registry.on('event', (id, event) => this.locks.observe(id, event));
+    this.registry.on('event', (id, event) => {
+      // What the device says next is then known to be later than this event.
+      if (this.locks.observe(id, event)) this.connection.refresh();
+    });
     this.registry.protect((id) => this.locks.isHeld(id));
     this.connection.on('status', (status) => this.#connectionChanged(status));
     this.connection.on('subscribed', (refused) => this.#subscribed(refused));
     this.connection.on('message', (topic, payload, retained) => {
       this.#restore();
       if (retained) this.#settling.received();
-      this.registry.receive(topic, payload, retained);
+      this.registry.receive(topic, payload, retained, retained ? undefined : this.connection.freshSince);
     });
   }
 
@@ -187,6 +193,7 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
    * Ends the connection. Its status is `disconnected` at once; no socket, listener or timer remains when this resolves.
    */
   async close(): Promise<void> {
+    clearInterval(this.#refreshing);
     this.locks.close();
     this.#settling.close();
     await this.connection.close();
@@ -194,7 +201,9 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
 
   #connectionChanged(status: ConnectionStatus): void {
     this.#refused = new Map();
+    clearInterval(this.#refreshing);
     if (status.state === 'connected') {
+      this.#refreshing = setInterval(() => this.#refresh(), REFRESH).unref();
       this.#settling.begin();
       this.#connectionNumber += 1;
       this.registry.forgetStates();
@@ -204,6 +213,11 @@ export class HomieBroker extends EventEmitter<{ status: [ConnectionStatus]; sett
       this.#restored = false;
     }
     this.emit('status', status);
+  }
+
+  /** Keeps known how old what arrives can be, while a job watches a device that it has. */
+  #refresh(): void {
+    if (this.registry.watched.some((id) => this.locks.holder(id) !== undefined)) this.connection.refresh();
   }
 
   #restore(): void {

@@ -28,8 +28,8 @@ export interface Advertisement {
 interface DeviceConnection {
   /** When it started, in ms of `performance.now()`. */
   readonly from: number;
-  /** Whether its `init` was seen. */
-  readonly seen: boolean;
+  /** The broker sent its `init` after this time; undefined if the `init` was not seen. */
+  readonly sentFrom: number | undefined;
   /** The last live uptime in this connection. */
   uptime?: Uptime;
 }
@@ -202,8 +202,7 @@ export class DeviceObserver {
   #fold(event: DeviceEvent): void {
     if (event.attribute === 'connection') this.#foldConnection(event);
     // A retained state that says that the device is away is as true as a live one.
-    else if (event.attribute === 'state' && (event.live || hasDisconnected(event.value)))
-      this.#foldState(event.value, event.at);
+    else if (event.attribute === 'state' && (event.live || hasDisconnected(event.value))) this.#foldState(event);
     else if (event.live) this.#foldLive(event);
     else if (this.#advertisement?.live === false) this.#foldRetained(event);
   }
@@ -242,14 +241,14 @@ export class DeviceObserver {
       return;
     }
     this.#time.resume(event.at);
-    this.#connection = { from: event.at, seen: false };
+    this.#connection = { from: event.at, sentFrom: undefined };
     // What the broker has retained now may be from a connect that was not seen.
     this.#begin({ live: false, beganAt: this.#time.at(event.at) });
   }
 
-  #foldState(state: string, at: number): void {
+  #foldState({ value: state, at, from = at }: Fact<string>): void {
     if (state === 'init') {
-      this.#connection = { from: at, seen: true };
+      this.#connection = { from: at, sentFrom: from };
       this.#begin({ live: true, beganAt: this.#time.at(at) });
     } else if (state === 'ready') {
       this.#inDoubt = false;
@@ -274,9 +273,9 @@ export class DeviceObserver {
     if (this.#advertisement !== undefined) this.#advertisement = { ...this.#advertisement, ...said };
   }
 
-  #foldUptime({ value, at }: Fact<number>): void {
+  #foldUptime({ value, at, from }: Fact<number>): void {
     const connection = this.#connection;
-    const said: Uptime = { value, at, connectedAt: connection?.seen === true ? connection.from : undefined };
+    const said: Uptime = { value, at, from, connectedFrom: connection?.sentFrom };
     if (connection !== undefined) connection.uptime = said;
     // Earlier statistics may have arrived too late to be known when the message was published.
     if (connection === this.#baseline.connection) this.#baseline = { ...this.#baseline, before: said };

@@ -13,6 +13,8 @@ export interface Fact<T> {
   readonly live: boolean;
   /** When it arrived, in ms of `performance.now()`: a monotonic clock, so that changes of the wall clock do no harm. */
   readonly at: number;
+  /** Of states and uptimes: the broker sent it after this time; left out if that is `at`. */
+  readonly from?: number;
 }
 
 /** How many devices are remembered under one base topic. */
@@ -33,6 +35,8 @@ export type Device = {
    * When the live `init` of its current connection arrived, in ms of `performance.now()`; undefined if it was not seen.
    */
   readonly connectedAt?: number | undefined;
+  /** The broker sent that `init` after this time. */
+  readonly connectedFrom?: number | undefined;
   /** Whether it has ever said that it sleeps, live or retained. */
   readonly sleeps?: boolean | undefined;
 } & Readonly<Facts>;

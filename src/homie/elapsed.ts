@@ -82,11 +82,11 @@ export function reachedAtDeparture({ at, up, upAt }: Departure, now: Now): Uptim
  */
 export function rebootSince(
   departure: Departure,
-  { state, uptime, connectedAt }: Device,
+  { state, uptime, connectedFrom }: Device,
 ): 'shown' | 'refuted' | 'open' | 'unknown' {
   if (state === undefined || uptime?.live !== true || uptime.at < state.at) return 'unknown';
   const now = { moment: moment(), ms: performance.now() };
-  if (restartShown(reachedAtDeparture(departure, now), { ...uptime, connectedAt })) return 'shown';
+  if (restartShown(reachedAtDeparture(departure, now), { ...uptime, connectedFrom })) return 'shown';
   return restartRuledOut(departure, uptime, now) ? 'refuted' : 'open';
 }
 

@@ -11,5 +11,5 @@ const noFacts: Facts = Object.fromEntries(attributes.map((attribute) => [attribu
  * shape are small and fast.
  */
 export function newDevice(id: string): KnownDevice {
-  return { id, seenAt: undefined, connectedAt: undefined, sleeps: undefined, ...noFacts };
+  return { id, seenAt: undefined, connectedAt: undefined, connectedFrom: undefined, sleeps: undefined, ...noFacts };
 }

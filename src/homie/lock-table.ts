@@ -182,9 +182,9 @@ export function showsIdle(pending: PendingReboot, event: DeviceEvent, device: De
   if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
   if (event.attribute === 'otaStatus') return pending.what === 'image' && hasDiscarded(device, event.value);
   if (event.attribute !== 'uptime') return false;
-  const connectedAt = device?.connectedAt;
+  const connectedFrom = device?.connectedFrom;
   const now = { moment: moment(), ms: performance.now() };
-  return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedAt });
+  return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedFrom });
 }
 
 /** Returns the pending reboot of a device if only the key of its record is readable: it may have an image to boot. */

@@ -269,13 +269,18 @@ export class DeviceLocks {
     return this.pending(id) !== undefined;
   }
 
-  /** Frees a device without a job if a live event shows that it has nothing to boot any more. */
-  observe(id: string, event: DeviceEvent): void {
-    if (event.attribute === 'connection' || !event.live) return;
-    const entry = this.#find(id);
-    if (entry?.pending === undefined || entry.job !== undefined || entry.orphan !== undefined) return;
-    const { pending, since } = entry;
-    if (event.at >= since && showsIdle(pending, event, this.#known(id))) void setPending(entry, undefined);
+  /**
+   * Frees a device without a job if a live event shows that it has nothing to boot any more. Returns whether the event
+   * is live and the device may have had something to boot.
+   */
+  observe(id: string, event: DeviceEvent): boolean {
+    const entry = event.attribute === 'connection' || !event.live ? undefined : this.#find(id);
+    if (entry?.pending === undefined) return false;
+    const { pending, since, job, orphan } = entry;
+    const isUnwatched = job === undefined && orphan === undefined;
+    if (isUnwatched && event.at >= since && showsIdle(pending, event, this.#known(id)))
+      void setPending(entry, undefined);
+    return true;
   }
 
   /** Returns the entry of a job, even if another device has answered under the id since. */

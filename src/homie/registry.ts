@@ -119,8 +119,10 @@ export class Registry extends EventEmitter<{
 
   /**
    * Processes one message. An empty one deletes the value, except at `$implementation/config/set` of a known device.
+   *
+   * @param from the broker sent it after this time, in ms of `performance.now()`
    */
-  receive(topic: string, payload: Buffer, retained: boolean): void {
+  receive(topic: string, payload: Buffer, retained: boolean, from?: number): void {
     const base = this.#base.length;
     const slash = topic.indexOf('/', base);
     if (slash <= base || !topic.startsWith(this.#base)) return;
@@ -133,7 +135,7 @@ export class Registry extends EventEmitter<{
       return;
     }
     if (retained && known !== undefined && this.#hasNewer(known, reader.attribute)) return;
-    const event = reader.read(payload, !retained, performance.now());
+    const event = reader.read(payload, !retained, performance.now(), from);
     if (event === undefined) return;
     const device = known ?? this.#enter(id);
     if (device !== undefined) this.#take(device, event, reader.name);
@@ -158,7 +160,7 @@ export class Registry extends EventEmitter<{
     this.#connectedAt = performance.now();
     for (const device of this.#devices.values()) {
       device.state = undefined;
-      device.connectedAt = undefined;
+      device.connectedAt = device.connectedFrom = undefined;
     }
     this.#homie2.clear();
   }
@@ -208,7 +210,7 @@ export class Registry extends EventEmitter<{
   }
 
   /** Infers `init` from the advertisement: a Homie 2 device reports only the end of its advertisement. */
-  #beginAdvertisement(device: KnownDevice, { attribute, value, at }: ValueEvent): void {
+  #beginAdvertisement(device: KnownDevice, { attribute, value, at, from }: ValueEvent): void {
     const { state, homie } = device;
     // This topic comes first, even if the previous firmware used another version of Homie.
     if (attribute === 'homie' && followsOnline(value) === true) {
@@ -219,8 +221,8 @@ export class Registry extends EventEmitter<{
       if (homie !== undefined && followsOnline(homie.value) === false) return;
     }
     this.#homie2.add(device.id);
-    device.state = { value: 'init', live: true, at };
-    device.connectedAt = at;
+    device.state = { value: 'init', live: true, at, ...(from !== undefined && { from }) };
+    Object.assign(device, { connectedAt: at, connectedFrom: from ?? at });
     this.#tell(device.id, { attribute: 'state', ...device.state });
   }
 
@@ -280,8 +282,8 @@ function followsOnline(homie: string): boolean | undefined {
   return homie.startsWith('2.') ? undefined : false;
 }
 
-function noteState(device: KnownDevice, { value, live, at }: Fact<DeviceState>): void {
-  if (live && value === 'init') device.connectedAt = at;
+function noteState(device: KnownDevice, { value, live, at, from = at }: Fact<DeviceState>): void {
+  if (live && value === 'init') Object.assign(device, { connectedAt: at, connectedFrom: from });
   if (value === 'sleeping') device.sleeps = true;
 }
 

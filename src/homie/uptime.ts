@@ -1,21 +1,25 @@
 import type { Device } from './device';
 
 /**
- * How late the `init` of a device may reach us, in ms. It is the first message of a connection, so nothing delays it.
+ * How late the `init` of a device may reach the broker, in ms. It is the first message of a connection, so nothing
+ * delays it.
  */
 const LATE_INIT = 3_000;
 
 /**
- * How late any other message of a device, including its will, may reach us, in ms. The broker ends a silent connection
- * after one and a half times its keep-alive, which is 15 s.
+ * How late any other message of a device, including its will, may reach the broker, in ms. The broker ends a silent
+ * connection after one and a half times its keep-alive, which is 15 s.
  */
 export const LATE = 25_000;
 
+/** How often to bring `Connection.freshSince` up to date while a job watches a device, in ms. */
+export const REFRESH = 1000;
+
 /**
  * How long a device must have been up, in s, so that a reboot right after can be shown, also if the device sends its
- * first uptime 2.5 s after its connect.
+ * first uptime 1.5 s after its connect.
  */
-const SHOWABLE = LATE_INIT / 1000 + 3.5;
+const SHOWABLE = (LATE_INIT + REFRESH) / 1000 + 2.5;
 
 /**
  * How long a device had been up, in s, when it reported that; and when the report arrived, in ms of
@@ -24,18 +28,18 @@ const SHOWABLE = LATE_INIT / 1000 + 3.5;
 export interface Uptime {
   readonly value: number;
   readonly at: number;
-  /**
-   * When the live `init` of the connection of this report arrived, in ms of `performance.now()`; undefined if it was
-   * not seen.
-   */
-  readonly connectedAt?: number | undefined;
+  /** The broker sent the report after this time; left out if that is `at`. */
+  readonly from?: number | undefined;
+  /** The broker sent the live `init` of the connection of this report after this time; undefined if it was not seen. */
+  readonly connectedFrom?: number | undefined;
 }
 
 /**
  * Returns whether an uptime shows that the device was restarted since an earlier moment. A mere reconnect shows the
  * same `init` … `ready`, but the uptime continues to count (seen on homie-esp8266 ba452ea). So the uptime shows a
  * restart only if it is smaller than the device must have reached otherwise. `$stats/uptime` is in whole seconds,
- * rounded down, and may arrive late, so the start of its connection counts, too.
+ * rounded down, and may arrive late, so the start of its connection counts, too. What counts is when the broker sent
+ * both at the earliest: our own link may have stalled, which delays everything without a sign.
  *
  * @param before the minimum that the device had reached at the earlier moment
  * @param after arrived live later
@@ -43,7 +47,10 @@ export interface Uptime {
 export function restartShown(before: Uptime, after: Uptime): boolean {
   // The messages of a device arrive in order, however late.
   if (after.value < Math.floor(before.value)) return true;
-  const saidAt = Math.max(after.at - LATE, (after.connectedAt ?? Number.NEGATIVE_INFINITY) - LATE_INIT);
+  const saidAt = Math.max(
+    (after.from ?? after.at) - LATE,
+    (after.connectedFrom ?? Number.NEGATIVE_INFINITY) - LATE_INIT,
+  );
   return after.value + 1 <= before.value + (saidAt - before.at) / 1000;
 }
 

@@ -28,8 +28,8 @@ export interface TopicReader {
   /** The part after the device id. */
   readonly name: string;
   readonly attribute: Attribute;
-  /** Returns the event for a message; undefined if the payload is not a value of this attribute. */
-  read(payload: Buffer, live: boolean, at: number): ValueEvent | undefined;
+  /** Returns the event for a message, with the times of a `Fact`; undefined if it is not a value of this attribute. */
+  read(payload: Buffer, live: boolean, at: number, from?: number): ValueEvent | undefined;
 }
 
 /** Returns the value of a payload; undefined if it is not a value of the topic. */
@@ -100,18 +100,21 @@ export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(
 
 const states: ReadonlyMap<string, DeviceState> = new Map(deviceStates.map((state) => [state, state]));
 
+/** The attributes by which a restart is told from a reconnect. The others do without `from`, since there are many. */
+const timed: ReadonlySet<Attribute> = new Set<Attribute>(['state', 'uptime']);
+
 const sharedTexts = new Map<string, string>();
 
 function reader(name: string, attribute: Attribute, readValue: Read): TopicReader {
   return {
     name,
     attribute,
-    read(payload, live, at) {
+    read(payload, live, at, from) {
       const value = readValue(payload);
       if (value === undefined) return undefined;
       // The value is one of this attribute, but the compiler does not follow that through a union.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return { attribute, value, live, at } as ValueEvent;
+      return { attribute, value, live, at, ...(from !== undefined && timed.has(attribute) && { from }) } as ValueEvent;
     },
   };
 }

@@ -96,6 +96,19 @@ export class Connection extends EventEmitter<{
     return this.#session?.heardAt ?? this.#heardAt;
   }
 
+  /**
+   * The broker sent whatever arrives from now on after this time, in ms of `performance.now()`. A link that stalls, or a
+   * busy process, can delay a message for long without ending the connection. `refresh` brings this up to date.
+   */
+  get freshSince(): number {
+    return this.#session?.freshSince ?? performance.now();
+  }
+
+  /** Pings the broker for `freshSince`, unless that is recent or a ping is not answered yet. */
+  refresh(): void {
+    this.#session?.refresh();
+  }
+
   /** Starts connecting. Call it once. */
   connect(): void {
     this.#become({ state: 'connecting' });

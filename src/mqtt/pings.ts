@@ -9,17 +9,35 @@ export class Pings {
   readonly #client: MqttClient;
   #sent = 0;
   #answered = 0;
+  /** When each ping that is not answered was sent, in ms of `performance.now()`. */
+  readonly #sentAt: number[] = [];
+  #freshSince = performance.now();
   /** By the number of the ping. */
   readonly #awaited = new Map<number, { readonly resolve: () => void; readonly reject: (error: HomieError) => void }>();
 
   constructor(client: MqttClient) {
     this.#client = client;
     client.on('packetsend', ({ cmd }) => {
-      if (cmd === 'pingreq') this.#sent += 1;
+      if (cmd !== 'pingreq') return;
+      this.#sent += 1;
+      this.#sentAt.push(performance.now());
     });
     client.on('packetreceive', ({ cmd }) => {
       if (cmd === 'pingresp') this.#answer();
     });
+  }
+
+  /**
+   * The broker sent whatever is read from now on after this time, in ms of `performance.now()`: when the last ping was
+   * sent that has been answered; before the first one, when the connection was opened.
+   */
+  get freshSince(): number {
+    return this.#freshSince;
+  }
+
+  /** Whether a ping is not answered yet. */
+  get areAwaited(): boolean {
+    return this.#sentAt.length > 0;
   }
 
   /**
@@ -41,6 +59,7 @@ export class Pings {
 
   #answer(): void {
     this.#answered += 1;
+    this.#freshSince = this.#sentAt.shift() ?? this.#freshSince;
     this.#awaited.get(this.#answered)?.resolve();
     this.#awaited.delete(this.#answered);
   }

@@ -46,6 +46,9 @@ interface Accepted {
   readonly lacks: readonly Lack[];
 }
 
+/** How old `freshSince` may become before `refresh` pings the broker, in ms. */
+const RECENT = 500;
+
 /** How long the broker may take to close the connection after our DISCONNECT, in ms. */
 const FAREWELL = 1000;
 
@@ -153,6 +156,18 @@ export class Session {
   /** When the broker last sent something, in ms of `performance.now()`. */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  /** See `Connection.freshSince`. */
+  get freshSince(): number {
+    return this.#pings.freshSince;
+  }
+
+  /** See `Connection.refresh`. */
+  refresh(): void {
+    if (this.#accepted === undefined || this.#ended || this.#client.disconnecting) return;
+    if (this.#pings.areAwaited || performance.now() - this.freshSince < RECENT) return;
+    void this.#pings.send().catch(() => undefined);
   }
 
   /** Pings the broker. See `Connection.ping`. */

@@ -63,7 +63,8 @@ export async function soakDevice(
 /** Tracks by the events of a device whether it stays ready while our own connection is up. */
 class Canary {
   readonly #before: Uptime;
-  #connectedAt: number | undefined;
+  /** The broker sent the last live `init` after this time. */
+  #connectedFrom: number | undefined;
   #isWell: boolean;
 
   /** @param since ms of `performance.now()` */
@@ -85,11 +86,11 @@ class Canary {
   take(event: DeviceEvent, statistics: boolean): Exclude<SoakEnd, 'stayed'> | undefined {
     switch (event.attribute) {
       case 'connection':
-        this.#connectedAt = undefined;
+        this.#connectedFrom = undefined;
         if (event.value === 'lost') this.#isWell = false;
         return undefined;
       case 'uptime':
-        return event.live && restartShown(this.#before, { ...event, connectedAt: this.#connectedAt })
+        return event.live && restartShown(this.#before, { ...event, connectedFrom: this.#connectedFrom })
           ? 'spoiled'
           : undefined;
       case 'state':
@@ -100,11 +101,11 @@ class Canary {
   }
 
   #takeState(
-    { value, live, at }: Extract<DeviceEvent, { attribute: 'state' }>,
+    { value, live, at, from = at }: Extract<DeviceEvent, { attribute: 'state' }>,
     statistics: boolean,
   ): Exclude<SoakEnd, 'stayed'> | undefined {
     const isConnect = live && value === 'init';
-    if (isConnect) this.#connectedAt = at;
+    if (isConnect) this.#connectedFrom = from;
     if (value === 'sleeping' || value === 'disconnected') return 'dozed';
     this.#isWell = value === 'ready';
     return isConnect && !statistics ? 'spoiled' : undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Device } from '../../src/homie/device';
-import { reachedUptime, restartShown, showableAt, startRuledOut } from '../../src/homie/uptime';
+import { reachedUptime, restartShown, showableAt, startRuledOut, REFRESH } from '../../src/homie/uptime';
 
 const seconds = (max: number) => fc.double({ min: 0, max, noNaN: true });
 
@@ -17,7 +17,7 @@ describe('restartShown', () => {
           const after = {
             value: Math.floor(up + connected),
             at: (connected + init + later) * 1000,
-            connectedAt: (connected + init) * 1000,
+            connectedFrom: (connected + init) * 1000,
           };
           assert.equal(restartShown(before, after), false);
         },
@@ -34,9 +34,27 @@ describe('restartShown', () => {
     );
   });
 
+  it('is not deceived by a reconnect that our own link, or a busy process, delays for long', () => {
+    fc.assert(
+      fc.property(
+        seconds(1e6),
+        seconds(1e4),
+        seconds(3),
+        seconds(1e3),
+        seconds(1),
+        (up, pause, late, stalled, fresh) => {
+          const from = (pause + late - fresh) * 1000;
+          const at = (pause + late + stalled) * 1000;
+          const after = { value: Math.floor(up + pause), at, from, connectedFrom: from };
+          assert.equal(restartShown({ value: Math.floor(up), at: 0 }, after), false);
+        },
+      ),
+    );
+  });
+
   it('is not deceived by a blip just after the boot, when the uptime comes two seconds late', () => {
     const before = { value: 1, at: 0 };
-    assert.equal(restartShown(before, { value: 1, at: 2900, connectedAt: 500 }), false);
+    assert.equal(restartShown(before, { value: 1, at: 2900, connectedFrom: 500 }), false);
   });
 
   it('sees a restart when the uptime is smaller than before, whenever it comes', () => {
@@ -54,11 +72,10 @@ describe('restartShown', () => {
         };
         const published = Math.max(0, showableAt(ready, 0));
         const connectedAt = published + (reboots + boots) * 1000;
-        const value = Math.floor(boots + advertises);
-        assert.equal(
-          restartShown(reachedUptime(ready, published), { value, at: connectedAt + advertises * 1000, connectedAt }),
-          true,
-        );
+        // The broker has answered the last ping.
+        const [at, connectedFrom] = [connectedAt + advertises * 1000, connectedAt - REFRESH];
+        const after = { value: Math.floor(boots + advertises), at, from: connectedFrom, connectedFrom };
+        assert.equal(restartShown(reachedUptime(ready, published), after), true);
       }),
     );
   });

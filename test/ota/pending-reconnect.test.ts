@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { connectAsync } from 'mqtt';
 import type { DeviceOptions } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
@@ -41,6 +43,32 @@ describe('a reboot that may be pending when our connection is lost', () => {
       );
       assert.equal(codeOf(outcome), 'REBOOT_UNPROVEN');
       assert.equal(lab.isPending, true);
+    }));
+
+  it('is not taken for the old firmware when a mere reconnect reaches us late, because our own link had stalled', () =>
+    withProxy({ misbehaviour: busy }, async (lab, proxy) => {
+      const stalled = async (): Promise<void> => {
+        proxy.stall();
+        const ready = once(lab.device, 'ready');
+        lab.device.dropConnection();
+        await ready;
+        // Longer than a device may take to tell the broker that it has connected.
+        await setTimeout(6_000);
+        proxy.flow();
+      };
+      let stall: Promise<void> | undefined;
+      const { outcome } = await lab.bring(
+        await raw(next),
+        { reboot: 10_000 },
+        {
+          onChange: ({ phase }) => {
+            if (phase === 'rebooting') stall ??= stalled();
+          },
+        },
+      );
+      await stall;
+      assert.match(codeOf(outcome), /^(?:NOT_REBOOTED|REBOOT_UNPROVEN)$/);
+      assert.deepEqual([lab.device.hasToBoot, lab.isPending], [true, true]);
     }));
 
   it('is possible when the device was last seen to connect, before our own connection was lost', () =>

@@ -169,13 +169,14 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('ends with the next statistics when it was no longer watched just after the reboot', () =>
-    withLab({ statsInterval: 1 }, async (lab) => {
+    withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
       const abandon = new AbortController();
-      const { outcome } = await lab.bring(
-        await raw(next),
-        {},
-        { abandon: abandon.signal, onChange: ({ phase }) => phase === 'verifying' && abandon.abort() },
-      );
+      const onChange = ({ phase }: Change): void => {
+        // Once the broker has acknowledged the image.
+        if (phase === 'rebooting') void lab.broker.heard(abandon.signal).then(() => lab.device.setIdle(true));
+        if (phase === 'verifying') abandon.abort();
+      };
+      const { outcome } = await lab.bring(await raw(next), {}, { abandon: abandon.signal, onChange });
       assert.equal(codeOf(outcome), 'ABANDONED');
       await untilTrue(lab.broker.registry, 'event', () => !lab.isPending);
       assert.ok(lab.device.image.equals(next));
