@@ -202,6 +202,7 @@ class OtaExchange {
       ask: () => askStaleUpdate(stuck),
     };
     const end = await transfer(sent);
+    this.#owesAnswer = false;
     if (end.kind === 'not_sent' || end.kind === 'refused') {
       if (isHandedOver) this.#attempt -= 1;
       this.#input.unsent(false);

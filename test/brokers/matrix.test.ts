@@ -266,7 +266,7 @@ for (const [name, { available, start, version, needsExactTopics = false }] of Ob
         };
         const { outcome } = await lab.bring(await Firmware.from(usual), { attempts: 2, stall: 60_000 }, { onChange });
         await restarted;
-        assert.notEqual(restarted, undefined);
+        assert.notEqual(restarted, undefined, codeOf(outcome));
         // On a busy machine RabbitMQ takes longer to start than a broker is waited for.
         if (down.to - down.from > BLIND_LIMIT) {
           assert.equal(codeOf(outcome), 'CONNECTION_LOST');

@@ -109,8 +109,9 @@ function judge(verdict: Verdict, seen: readonly Seen[]): Violation[] {
   const notBooted = !boots.some((boot) => since(boot) && boot.at < verdict.at - ON_ITS_WAY && boot.at > lastSent(sent));
 
   if (state === 'succeeded') {
-    const proven =
-      image === undefined ? has.filter(since) : runs.filter((boot) => verdict.reboot !== 'proven' || since(boot));
+    // The running image cannot tell whether the device has booted it again.
+    const isShownByBoot = verdict.reboot === 'proven' || image?.includes(verdict.before ?? '');
+    const proven = image === undefined ? has.filter(since) : runs.filter((boot) => !isShownByBoot || since(boot));
     return wrong('SUCCEEDED', proven.length > 0);
   }
   if (state === 'skipped' && reason === 'up_to_date') return wrong('NAMED', runs.length > 0);

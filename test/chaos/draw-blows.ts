@@ -96,6 +96,8 @@ export function drawFault(dice: Random, what: Fault['what'], device: number, cou
       return { what, milliseconds: 50 + dice.int(251) };
     case 'outage':
       return { what, milliseconds: 100 + dice.int(1400) };
+    case 'late':
+      return { what, milliseconds: 5000 + dice.int(4000) };
     case 'broker frozen':
     case 'stalled':
     case 'devices stalled':

@@ -48,6 +48,10 @@ export async function befall(fault: Fault, scene: Scene): Promise<void> {
         () => line.stall(),
         () => line.flow(),
       );
+    case 'late':
+      line.stall();
+      await delay(fault.milliseconds);
+      return line.flow();
     case 'outage':
       line.interrupt();
       await delay(fault.milliseconds);

@@ -94,6 +94,7 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
       attempts,
       ...(devices === 'all' && { matchFirmware: true }),
       ...(errand.allowIncompatible && { allowIncompatible: true }),
+      ...(errand.force && { force: true }),
     },
   };
 }
@@ -157,5 +158,5 @@ function familyOf(plan: Plan, errand: ErrandPlan): Family {
 }
 
 function imageOf(plan: Plan, errand: ErrandPlan): Buffer {
-  return image(errand.version === 1 ? 'next' : 'newest', familyOf(plan, errand), plan.size);
+  return image((['running', 'next'] as const)[errand.version] ?? 'newest', familyOf(plan, errand), plan.size);
 }

@@ -63,8 +63,8 @@ export type Fault =
   | { readonly what: 'truncated'; readonly bytes: number }
   | { readonly what: 'stalled'; readonly until: Moment }
   | { readonly what: 'muted' }
-  /** No connection can be made for `milliseconds`. */
-  | { readonly what: 'outage'; readonly milliseconds: number }
+  /** No connection can be made for `milliseconds`, or nothing passes for as long. */
+  | { readonly what: 'outage' | 'late'; readonly milliseconds: number }
   | { readonly what: 'slow'; readonly bytesPerSecond: number; readonly until: Moment }
   /** Faults of the connections of all devices. */
   | { readonly what: 'devices cut' }
@@ -150,7 +150,7 @@ export interface ErrandPlan {
   readonly at?: Moment;
   /** Indices of devices named by their full ids; all devices that run the firmware; or all devices by a pattern. */
   readonly devices: readonly number[] | 'all' | 'pattern';
-  /** Number of the newer image, or of the patch, from 1. */
+  /** Number of the newer image, or 0 for the one that runs; number of the patch, from 1. */
   readonly version: number;
   /** Index of the broker node. */
   readonly via: number;
@@ -158,6 +158,7 @@ export interface ErrandPlan {
   readonly exclude: readonly number[];
   readonly attempts: number;
   readonly allowIncompatible?: true;
+  readonly force?: true;
   readonly encoding: 'binary' | 'base64';
   readonly concurrency: number;
   readonly canary: number;

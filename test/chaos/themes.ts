@@ -190,6 +190,37 @@ const excluded: Theme = (dice, plan) => {
   };
 };
 
+/** What devices do that still have an image to boot reaches us late, because nothing passes on our own connection. */
+const late: Theme = (dice, plan) => {
+  const at: Moment = { event: 'our rebooting', nth: 1 + dice.int(2) };
+  return {
+    ...plan,
+    nodes: 1,
+    devices: odd(dice, plan, () => ({ what: 'never idle' })),
+    errands: [
+      ...first(plan, { what: 'update', version: 1, attempts: 2 }),
+      { ...again(dice, plan), version: 2, at: moment(dice, ['result', 'statistics'], 3) },
+    ],
+    blows: [
+      { at, fault: drawFault(dice, 'late', 0, plan.devices.length) },
+      ...plan.devices.map((_device, device): Blow => ({ at, fault: { what: 'dropped', device } })),
+    ],
+  };
+};
+
+/** Devices are sent the image that they run; some do not boot it, and reconnect only. */
+const reinstalled: Theme = (dice, plan) => ({
+  ...plan,
+  devices: odd(dice, plan, () => ({ what: dice.pick(['never idle', '200 lost', '200 lost, never idle'] as const) })),
+  errands: [
+    ...first(plan, { what: 'update', version: 0, force: true }),
+    { ...again(dice, plan), version: dice.int(2), force: true, at: moment(dice, ['result', 'statistics'], 3) },
+  ],
+  blows: plan.devices.flatMap((_device, device): Blow[] =>
+    dice.int(2) === 0 ? [{ at: moment(dice, ['our rebooting'], 3), fault: { what: 'dropped', device } }] : [],
+  ),
+});
+
 const afterStop = ['redeployed', 'restarted', 'killed', 'killed', 'resumed', 'retried', 'retried one'] as const;
 
 const PREVIOUS = '$implementation/ota/firmware/PREVIOUS';
@@ -210,6 +241,8 @@ export function withTheme(dice: Random, plan: Plan): Plan {
     thereAndBack,
     thereAndBack,
     excluded,
+    late,
+    reinstalled,
     observed,
     observed,
     stepwise,

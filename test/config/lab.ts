@@ -21,7 +21,7 @@ export const patient: ConfigSettings = {
 };
 
 /** Deadlines for tests in which a response never comes. */
-export const quick = { received: 400, reboot: 600, ready: 500 };
+export const quick = { received: 400, reboot: 600 };
 
 /** For devices that are awake when the patch is sent. */
 export const missesNothing = { before: undefined, missed: () => undefined };
