@@ -17,15 +17,22 @@ export function isImageOrigin(value: unknown): value is ImageOrigin {
  */
 export type Choice = { readonly image: StoredImage } | { readonly error: HomieError };
 
+/** What the library has of the images of a device. */
+interface Known {
+  /** The image that was last proven on it. */
+  readonly last?: StoredImage | undefined;
+  /** The image that it runs. */
+  readonly now?: StoredImage | undefined;
+}
+
 /**
  * Returns what is on offer for a device: an image with its firmware name, for its chip, and for the flash size of the
- * image that was last proven on the device.
+ * image that it runs. If that image is not known, the one that was last proven on the device can only exclude an image.
  *
  * @param offers the images on offer for the devices of the broker
- * @param proven the image that was last proven on the device
- * @returns NOTHING_ON_OFFER if no image fits, or several do and the flash size of the device is unknown
+ * @returns NOTHING_ON_OFFER if no image fits, or there are several and the flash size of the device is unknown
  */
-export function chooseOffer(device: Device, offers: readonly StoredImage[], proven?: StoredImage): Choice {
+export function chooseOffer(device: Device, offers: readonly StoredImage[], { last, now }: Known = {}): Choice {
   const { id, fwName, implementation } = device;
   if (fwName === undefined) return noImage('NOTHING_ON_OFFER.unknown', { device: id });
   const values = { device: id, firmware: fwName.value };
@@ -36,15 +43,14 @@ export function chooseOffer(device: Device, offers: readonly StoredImage[], prov
     const runs = implementation?.value ?? '';
     return noImage('NOTHING_ON_OFFER.chip', { ...values, runs, images: list(sameName) });
   }
-  const last = proven?.name === fwName.value ? proven : undefined;
-  const fitting = last === undefined ? own : own.filter((each) => isBuiltFor(each, last));
-  const [image, ...others] = fitting;
-  if (image !== undefined && others.length === 0) return { image };
-  if (last !== undefined && image === undefined) {
-    const size = flash(last.flashSize);
-    return noImage('NOTHING_ON_OFFER.flashSize', { ...values, size, images: list(own) });
+  const like = [now, last].find((each) => each?.name === fwName.value);
+  const fitting = like === undefined ? own : own.filter((each) => isBuiltFor(each, like));
+  if (like !== undefined && fitting.length === 0) {
+    return noImage('NOTHING_ON_OFFER.flashSize', { ...values, size: flash(like.flashSize), images: list(own) });
   }
-  return noImage('NOTHING_ON_OFFER.several', { ...values, images: list(fitting) });
+  const [image, ...others] = now === undefined ? own : fitting;
+  if (image !== undefined && others.length === 0) return { image };
+  return noImage('NOTHING_ON_OFFER.several', { ...values, images: list(now === undefined ? own : fitting) });
 }
 
 /** Returns the choice of no image, with its error. */

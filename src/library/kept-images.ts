@@ -1,7 +1,7 @@
 import { HomieError } from '../errors';
 import { MAX_IMAGE } from '../firmware/format';
 import type { ImageFiles } from './image-files';
-import type { StoredImage } from './stored-image';
+import { isRunBy, type StoredImage } from './stored-image';
 
 /** Maximum size of all images together, in bytes. */
 const MAX_BYTES = 16 * MAX_IMAGE;
@@ -45,6 +45,11 @@ export class KeptImages {
 
   get(md5: string | undefined): StoredImage | undefined {
     return md5 === undefined ? undefined : this.#images.get(md5);
+  }
+
+  /** Returns the image that a device with this checksum runs. */
+  runAs(checksum: string): StoredImage | undefined {
+    return this.get(checksum) ?? [...this.#images.values()].find((image) => isRunBy(image, checksum));
   }
 
   has(md5: string): boolean {

@@ -175,7 +175,12 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
 
   /** Returns the image on offer for a device: see `chooseOffer`. */
   offerFor(scope: string, device: Device): Choice {
-    return chooseOffer(device, this.offers(scope), this.#images.get(this.#of(scope, device.id).now));
+    const images = this.#of(scope, device.id);
+    const last = this.#images.get(images.now);
+    const checksum = device.checksum?.value;
+    // The device may have got another image since, by cable for instance.
+    const isLast = checksum === undefined || this.#runs(images, checksum);
+    return chooseOffer(device, this.offers(scope), { last, now: isLast ? last : this.#images.runAs(checksum) });
   }
 
   /** Returns whether the image that a device runs is kept, so that an update of the device can be rolled back. */
