@@ -9,7 +9,6 @@ import {
   afterRollback,
   isAsProven,
   without,
-  withoutHold,
   type DeviceImages,
   type Proof,
 } from './device-images';
@@ -191,12 +190,12 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
 
   /** Returns whether an image is held back from a device, because the device was rolled back from it. */
   isHeld(key: string, md5: string): boolean {
-    return this.#devices.of(key).held?.includes(md5) === true;
+    return this.#devices.isHeld(key, md5);
   }
 
   /** Allows an image that is held back from a device to be sent again. */
-  async allowAgain(key: string, md5: string): Promise<void> {
-    if (this.isHeld(key, md5)) await this.#devices.set(key, withoutHold(this.#devices.of(key), md5));
+  allowAgain(key: string, md5: string): Promise<void> {
+    return this.#devices.allowAgain(key, md5);
   }
 
   /** Returns whether a user has excluded a device from updates. */
@@ -205,13 +204,14 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
   }
 
   /**
-   * Excludes a device from all updates that do not name it by its full id, or includes it again.
+   * Excludes a device from all updates that do not name it by its full id, or includes it again, under each host of the
+   * broker.
    *
    * @throws {HomieError} JOB_NOT_SAVED: it cannot be stored, and nothing changes
    */
   async exclude(key: string, isExcluded: boolean): Promise<void> {
     await this.#input.files.inTurn(async () => {
-      if (await this.#excluded.set(key, isExcluded)) this.#change(key);
+      if (await this.#excluded.set(key, isExcluded)) this.#change();
     });
   }
 
@@ -242,10 +242,13 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
     });
   }
 
-  /** Forgets a device. Never rejects. */
+  /** Forgets a device, but not one of the same id under another host of the broker. Never rejects. */
   async forget(key: string): Promise<void> {
     await this.#devices.set(key, undefined);
-    await this.exclude(key, false).catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
+    await this.#input.files
+      .inTurn(() => this.#excluded.delete(key))
+      .catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
+    this.#change(key);
   }
 
   /** Stores an offer of an image that is kept, and then puts it on offer. */

@@ -1,7 +1,8 @@
 import type { HomieError } from '../errors';
+import { Aliases } from '../homie/aliases';
 import { MAX_DEVICES } from '../homie/device';
 import { setNewest } from '../set-newest';
-import { readDeviceImages, without, type DeviceImages } from './device-images';
+import { readDeviceImages, without, withoutHold, type DeviceImages } from './device-images';
 
 const DEVICE = 'device ';
 
@@ -20,6 +21,7 @@ interface ProvenImagesInput {
 export class ProvenImages {
   readonly #input: ProvenImagesInput;
   readonly #devices = new Map<string, DeviceImages>();
+  readonly #aliases = new Aliases();
 
   constructor(input: ProvenImagesInput) {
     this.#input = input;
@@ -34,10 +36,12 @@ export class ProvenImages {
     this.#devices.clear();
     for (const [key, value] of entries) {
       if (!key.startsWith(DEVICE)) continue;
+      const device = key.slice(DEVICE.length);
+      this.#aliases.note(device);
       const stored = readDeviceImages(value);
       const missing = referredTo(stored).filter((md5) => !has(md5));
       const images = missing.reduce((rest, md5) => without(rest, md5), stored);
-      this.#devices.set(key.slice(DEVICE.length), images);
+      this.#devices.set(device, images);
       if (missing.length > 0) void this.#input.write(key, images);
     }
   }
@@ -50,6 +54,18 @@ export class ProvenImages {
     return [...this.#devices.values()];
   }
 
+  /** Returns whether an image is held back from a device, under whichever host its broker is known. */
+  isHeld(device: string, md5: string): boolean {
+    return this.#aliases.of(device).some((each) => this.of(each).held?.includes(md5) === true);
+  }
+
+  /** Allows an image that is held back from a device to be sent again. */
+  async allowAgain(device: string, md5: string): Promise<void> {
+    for (const each of this.#aliases.of(device)) {
+      if (this.of(each).held?.includes(md5) === true) await this.set(each, withoutHold(this.of(each), md5));
+    }
+  }
+
   /**
    * Sets the images of a device; undefined forgets it. If that makes too many devices, the one with the oldest proof is
    * forgotten. Resolves when that is stored, or could not be.
@@ -58,6 +74,7 @@ export class ProvenImages {
     const { write, changed, left } = this.#input;
     const before = this.#devices.get(device);
     if (JSON.stringify(before) === JSON.stringify(images)) return;
+    this.#aliases.note(device);
     if (images === undefined) this.#devices.delete(device);
     const forgotten = images && setNewest(this.#devices, device, images, MAX_DEVICES);
     changed(device);

@@ -42,7 +42,7 @@ describe('what is on offer for a device', () => {
   });
 
   it('is nothing at another broker', async () => {
-    await lab.library.offer('mqtt://elsewhere/homie/', imageOf());
+    await lab.library.offer('elsewhere/homie/', imageOf());
     assert.equal(lab.choice('offer', light), 'NOTHING_ON_OFFER.firmware');
   });
 

@@ -83,6 +83,19 @@ describe('the images of a device', () => {
     });
   }
 
+  it('hold an image back under another host of the broker', async () => {
+    for (const image of [first, second]) await lab.prove('light', image);
+    await rollBack(first, second.info.md5);
+    const library = await lab.restart();
+    const renamed = (id: string): string => `192.168.1.5/homie/${id}`;
+    await library.proven(renamed('plug'), { md5: third.info.md5, load: async () => third, isRollback: false });
+    const isHeld = (): boolean[] => ['light', 'plug'].map((id) => library.isHeld(renamed(id), second.info.md5));
+    assert.deepEqual(isHeld(), [true, false]);
+    await library.allowAgain(renamed('light'), second.info.md5);
+    assert.deepEqual(isHeld(), [false, false]);
+    assert.equal(library.isHeld(key, second.info.md5), false);
+  });
+
   it('hold back at most 20 images, the latest ones', async () => {
     await lab.prove('light', first);
     const all = Array.from({ length: 25 }, (_none, index) => index.toString(16).padStart(32, '0'));

@@ -9,7 +9,7 @@ import type { Image } from '../../src/ota/image';
 export const MEGABYTE = 1024 * 1024;
 
 /** Broker and base topic of the devices in most tests. */
-export const home = 'mqtt://home/homie/';
+export const home = 'home/homie/';
 
 interface ImageOptions {
   readonly name?: string | undefined;

@@ -5,7 +5,7 @@ import { isForSame } from '../../src/library/stored-image';
 import type { Image } from '../../src/ota/image';
 import { deviceOf, home, imageOf, LibraryLab, MEGABYTE } from './lab';
 
-const scopes = [home, 'mqtt://elsewhere/homie/'] as const;
+const scopes = [home, 'elsewhere/homie/'] as const;
 const ids = ['one', 'two'] as const;
 
 /** Two names, two flash sizes, and versions that are lower, equal, higher and not comparable. */

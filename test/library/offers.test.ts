@@ -4,7 +4,7 @@ import type { Offered } from '../../src/library/library';
 import type { Image } from '../../src/ota/image';
 import { home, imageOf, LibraryLab, MEGABYTE } from './lab';
 
-const elsewhere = 'mqtt://elsewhere/homie/';
+const elsewhere = 'elsewhere/homie/';
 
 describe('firmware on offer', () => {
   let lab: LibraryLab;

@@ -1,3 +1,4 @@
+import { Aliases } from '../../homie/aliases';
 import { MAX_DEVICES } from '../../homie/device';
 import { setNewest } from '../../set-newest';
 import type { Update } from '../../update/update';
@@ -26,13 +27,14 @@ const nothing: ImageRecord = { transfers: 0, had: false };
 /**
  * Remembers devices and images beyond a job, so that no device is flashed over and over. A device is identified by
  * broker, base topic and id, an image by its MD5. A stop applies to all devices of a scope (broker and base topic).
- * Memory is bounded.
+ * Stops and failures that hold an image back also count under another host of the broker. Memory is bounded.
  */
 export class History {
   readonly #images = new Map<string, Map<string, ImageRecord>>();
   readonly #results = new Map<string, readonly Remembered[]>();
   /** By scope. */
   readonly #stops = new Map<string, Map<string, ImageStop>>();
+  readonly #aliases = new Aliases();
   readonly #write: (device: string, record: DeviceHistory | undefined) => Promise<void>;
 
   /**
@@ -46,6 +48,7 @@ export class History {
   /** Restores the stored record of a device. Ignores invalid parts. */
   restore(device: string, record: unknown): void {
     const { images, results, stops }: Partial<Record<keyof DeviceHistory, unknown>> = Object(record);
+    this.#aliases.note(device);
     if (Array.isArray(images)) this.#images.set(device, new Map(images.filter(isImage)));
     if (Array.isArray(results)) this.#results.set(device, results.filter(isRemembered));
     if (Array.isArray(stops)) this.#stops.set(device, new Map(stops.filter(isStop)));
@@ -74,6 +77,8 @@ export class History {
   heldBecause(device: string, md5: string, attempts: number, asked = true): Held | undefined {
     const { held, replaced } = this.#of(device, md5);
     if (held !== undefined) return held;
+    const elsewhere = this.#aliases.of(device).find((each) => heldBack.has(this.#of(each, md5).held));
+    if (elsewhere !== undefined) return this.#of(elsewhere, md5).held;
     if (replaced === true && !asked) return 'REPLACED';
     return this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS';
   }
@@ -104,7 +109,7 @@ export class History {
         // An image that failed on the device stays held back, whatever the device runs now.
         if (had && other !== md5 && !heldBack.has(held)) void this.#set(device, other, { ...nothing, replaced: true });
       }
-      await this.#set(device, md5, { ...nothing, had: true });
+      await this.#ran(device, md5);
     } else if (state === 'failed' && isHeld(error?.code)) {
       await this.#set(device, md5, { ...this.#of(device, md5), held: error.code });
     }
@@ -115,13 +120,13 @@ export class History {
    */
   shows(device: string, md5: string, runs: boolean): void {
     const known = this.#of(device, md5);
-    if (runs) void this.#set(device, md5, { ...nothing, had: true });
+    if (runs) void this.#ran(device, md5);
     else if (known.had && known.held === undefined) void this.#set(device, md5, { ...known, held: 'REPLACED' });
   }
 
   /** Allows an image to be sent to a device again, because the user wants it. */
   allowAgain(device: string, md5: string): void {
-    if (this.#images.get(device)?.delete(md5) === true) void this.#changed(device);
+    this.#forget(this.#aliases.of(device), md5);
   }
 
   /** Records that failures stopped a rollout of an image: no other device gets it until the user allows it. */
@@ -135,12 +140,14 @@ export class History {
 
   /** Returns the stop of an image in a scope, if there is one. */
   stopOf(scope: string, md5: string): ImageStop | undefined {
-    return this.#stops.get(scope)?.get(md5);
+    return this.#aliases.of(scope).flatMap((each) => this.#stops.get(each)?.get(md5) ?? [])[0];
   }
 
   /** Allows an image for other devices again. */
   endStop(scope: string, md5: string): void {
-    if (this.#stops.get(scope)?.delete(md5) === true) void this.#changed(scope);
+    for (const each of this.#aliases.of(scope)) {
+      if (this.#stops.get(each)?.delete(md5) === true) void this.#changed(each);
+    }
   }
 
   /** Returns the last results of a device, oldest first. */
@@ -186,6 +193,16 @@ export class History {
     await this.#changed(device, forgotten);
   }
 
+  /** Records that an image ran on a device: whatever held it back no longer counts. */
+  #ran(device: string, md5: string): Promise<void> {
+    this.#forget(this.#aliases.of(device).slice(1), md5);
+    return this.#set(device, md5, { ...nothing, had: true });
+  }
+
+  #forget(devices: readonly string[], md5: string): void {
+    for (const each of devices) if (this.#images.get(each)?.delete(md5) === true) void this.#changed(each);
+  }
+
   #of(device: string, md5: string): ImageRecord {
     return this.#images.get(device)?.get(md5) ?? nothing;
   }
@@ -203,7 +220,9 @@ export class History {
   async #changed(...devices: readonly (string | undefined)[]): Promise<void> {
     await Promise.all(
       devices.map(async (device) => {
-        if (device !== undefined) await this.#write(device, this.#record(device));
+        if (device === undefined) return;
+        this.#aliases.note(device);
+        await this.#write(device, this.#record(device));
       }),
     );
   }

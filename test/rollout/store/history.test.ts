@@ -91,6 +91,37 @@ describe('the history of devices and images', () => {
     assert.equal(history.mayTransfer(lamp, newImage, 5), 4);
   });
 
+  describe('under another host of the broker', () => {
+    const renamed = '192.168.1.5/homie/lamp';
+
+    beforeEach(() => {
+      void history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
+      history.stop('localhost/homie/', newImage);
+      // Something is known under the new name.
+      void history.ended('192.168.1.5/homie/other', oldImage, update('succeeded'));
+    });
+
+    it('still holds an image after a failure, until it is allowed again', () => {
+      assert.equal(history.heldBecause(renamed, newImage, 5), 'NOT_BACK');
+      assert.equal(history.heldBecause('192.168.1.5/other/lamp', newImage, 5), undefined);
+      history.allowAgain(renamed, newImage);
+      assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
+    });
+
+    it('still holds an image after a failure, until the device runs it', () => {
+      history.shows(renamed, newImage, true);
+      assert.equal(history.heldBecause(renamed, newImage, 5), undefined);
+      assert.equal(history.heldBecause(lamp, newImage, 5), undefined);
+    });
+
+    it('still stops an image, until it is allowed again', () => {
+      assert.notEqual(history.stopOf('192.168.1.5/homie/', newImage), undefined);
+      assert.equal(history.stopOf('192.168.1.5/other/', newImage), undefined);
+      history.endStop('192.168.1.5/homie/', newImage);
+      assert.equal(history.stopOf('localhost/homie/', newImage), undefined);
+    });
+  });
+
   it('keeps all that over a restart', () => {
     const written = new Map<string, string>();
     history = new History(async (device, record) => {
