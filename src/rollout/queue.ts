@@ -114,9 +114,11 @@ export class Queue extends EventEmitter<{ job: [Job, KnownWork] }> {
    *
    * @param msg the part of the message to keep, as plain data
    * @throws {HomieError} USER_DIR_IN_USE: another process uses the folder of the jobs
+   * @throws an AbortError when the origin is closed
    */
-  async ask({ node, store }: Origin, work: Work, msg: object): Promise<Answer> {
+  async ask({ node, store, closed }: Origin, work: Work, msg: object): Promise<Answer> {
     if (store !== undefined) await store.openOrThrow();
+    closed?.throwIfAborted();
     const key = keyOf(node, work);
     const isSame = ({ job, key: other }: KnownJob): boolean => other === key && !job.isEnded && !job.isCanceled;
     const same = this.#known.of(node).findLast(isSame);

@@ -11,6 +11,8 @@ export interface Origin {
   readonly node: string;
   /** Where its jobs are stored; undefined when they cannot be stored. */
   readonly store: JobStore | undefined;
+  /** Aborted when the origin is closed: it may request no more jobs. */
+  readonly closed?: AbortSignal;
 }
 
 /** What the queue returns for a request. */

@@ -7,7 +7,7 @@ import type { Answer, Origin, Remaking } from './request';
 import type { Idle } from './summaries';
 import type { Work } from './work';
 
-interface RequesterInput extends Origin, Omit<Remaking, 'signal'> {
+interface RequesterInput extends Omit<Origin, 'closed'>, Omit<Remaking, 'signal'> {
   readonly queue: Queue;
   /** Called when it is known whether another process uses the folder of the jobs. */
   readonly decided?: () => void;
@@ -44,8 +44,7 @@ export class Requester {
   async ask(work: Work, msg: object): Promise<Answer> {
     const { queue, ...origin } = this.#input;
     await this.#restored;
-    this.#closing.signal.throwIfAborted();
-    return queue.ask(origin, work, msg);
+    return queue.ask({ ...origin, closed: this.#closing.signal }, work, msg);
   }
 
   /**

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Firmware } from '../../src/firmware/firmware';
 import { HomieBroker } from '../../src/homie/broker';
 import { otaWork } from '../../src/rollout/ota-work';
 import { Queue } from '../../src/rollout/queue';
 import { type Answer } from '../../src/rollout/request';
+import { JobStore } from '../../src/rollout/store/job-store';
 import { patient, sequential } from '../ota/lab';
 import type { DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { describeIf } from '../support/describe-if';
@@ -224,6 +228,24 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
       await waiting;
       await assert.rejects(two.run(), { code: 'NO_MATCH' });
       assert.deepEqual(errands.queue.jobs(), []);
+    });
+
+    it('are not begun where their node closes while the folder of the jobs is opened', async () => {
+      const folder = await mkdtemp(path.join(tmpdir(), 'queue-'));
+      const closing = new AbortController();
+      const store = new JobStore(folder, ({ code }) => assert.fail(code));
+      const queue = Queue.of(home.broker);
+      const work = otaWork(
+        await Firmware.from(first),
+        { choice: { devices: ['lamp'] }, settings: patient, rollout: sequential },
+        { broker: home.broker, store },
+      );
+      const asked = queue.ask({ node: errands.node, store, closed: closing.signal }, work, {});
+      closing.abort();
+      await assert.rejects(asked, { name: 'AbortError' });
+      assert.deepEqual(queue.jobs(), []);
+      await store.close();
+      await rm(folder, { recursive: true });
     });
 
     it('end together where they are given up while their devices are looked for', async () => {
