@@ -1,9 +1,10 @@
+import type { ErrorCode } from '../errors';
 import type { RolloutSettings } from './settings';
 
 /** `stopped`: by failures. While paused or stopped, no device is started and no waiting device times out. */
 export type Mode = 'active' | 'paused' | 'stopped';
 
-/** Why a plan stopped: too many devices failed, or a canary did not stay ready. */
+/** Why a plan stopped: too many devices failed, or a canary was harmed or did not stay ready. */
 export type StopReason = 'failures' | 'canary';
 
 /** The state of a plan that survives a restart, apart from its devices. Plain data. */
@@ -16,6 +17,14 @@ export interface PlanState {
   readonly failures: number;
   readonly soaking: readonly string[];
 }
+
+/** Failures after which a device does not run what was sent to it, or does not work with it. */
+const harmful: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
+  'OLD_FIRMWARE',
+  'OTHER_FIRMWARE',
+  'NOT_BACK',
+  'NOT_READY',
+]);
 
 /** Keeps devices of a plan from starting: because of a pause, failures, or canaries that have not been proven. */
 export class Holds {
@@ -53,7 +62,7 @@ export class Holds {
   }
 
   /**
-   * Whether a canary did not stay ready, or there are as many failures as the settings allow. With a limit of 0, only a
+   * Whether a canary was harmed or did not stay ready, or there are as many failures as the settings allow. With a limit of 0, only a
    * canary stops the plan: otherwise each device in turn would become the canary of an image that harms it.
    */
   get hasFailed(): boolean {
@@ -112,7 +121,7 @@ export class Holds {
 
   /** Records that a canary did not stay ready, which stops the plan. */
   spoiled(id: string): void {
-    if (this.#soaking.delete(id)) this.fail('canary');
+    if (this.#soaking.delete(id)) this.#fail('canary');
   }
 
   /**
@@ -122,9 +131,12 @@ export class Holds {
     this.#soaking.delete(id);
   }
 
-  fail(reason: StopReason): void {
-    this.#failures += 1;
-    if (this.#mode !== 'stopped' && this.#reason !== 'canary') this.#reason = reason;
+  /**
+   * Records that a device failed. Before all canaries are proven, each device is to become one, so what harms it stops
+   * the plan.
+   */
+  failed(code: ErrorCode | undefined): void {
+    this.#fail(this.inCanary && harmful.has(code) ? 'canary' : 'failures');
   }
 
   stop(): void {
@@ -141,5 +153,10 @@ export class Holds {
     this.#mode = 'active';
     this.#reason = undefined;
     this.#failures = 0;
+  }
+
+  #fail(reason: StopReason): void {
+    this.#failures += 1;
+    if (this.#mode !== 'stopped' && this.#reason !== 'canary') this.#reason = reason;
   }
 }

@@ -250,7 +250,7 @@ export class JobDevice {
     // Stored before it is reported: if the process ends in between, a result may be lost, but never reported twice.
     await task.ended(this.id, update, wasResumed);
     await save();
-    const isCanary = schedule.plan.ended(this.id, outcome.state);
+    const isCanary = schedule.plan.ended(this.id, outcome.state, update.error?.code);
     // The plan must know its canaries and failures after a restart, too.
     if (isCanary || 'error' in outcome) await save();
     // A canary stays locked until it has been observed, so that no other job reboots it.

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors';
 import { isFinal, type FinalState, type Hold, type State } from '../update/update';
 import { Holds, type PlanState } from './holds';
 import type { RolloutSettings } from './settings';
@@ -155,11 +156,7 @@ export class Plan {
     entry.stage = 'away';
   }
 
-  /**
-   * Records that a device is available and asks for its turn.
-   *
-   * @param woke whether it came while the job waited for it
-   */
+  /** Records that a device is available and asks for its turn. `woke`: whether it came while the job waited for it. */
   asks(id: string, woke: boolean, now: number): void {
     const entry = this.#waiting(id);
     if (entry === undefined) return;
@@ -182,15 +179,16 @@ export class Plan {
    * Records how a device ended. The first devices that succeed are observed as canaries; `soaked`, `spoiled` or `dozed`
    * records the result.
    *
+   * @param code of its error
    * @returns whether the device must be observed as a canary
    */
-  ended(id: string, end: FinalState): boolean {
+  ended(id: string, end: FinalState, code?: ErrorCode): boolean {
     const entry = this.#devices.get(id);
     if (entry === undefined || isFinal(entry.stage)) return false;
     this.#running.delete(id);
     this.#leave(entry, end);
     this.#asking.delete(id);
-    if (end === 'failed') this.holds.fail('failures');
+    if (end === 'failed') this.holds.failed(code);
     this.#stopIfFailed();
     if (end !== 'succeeded' || !this.holds.inCanary) return false;
     this.holds.soak(id);

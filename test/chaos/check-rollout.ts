@@ -74,24 +74,44 @@ export function despiteCanary(seen: readonly Seen[]): string[] {
   });
 }
 
-/** Finds jobs that have stopped because of a canary, although none of their canaries was away or has rebooted. */
+/** Returns the devices that an update has harmed before as many canaries as are needed had succeeded. */
+function harmedCanaries(seen: readonly Seen[], job: string): Verdict[] {
+  const { canary = 0 } = rolloutOf(seen, job) ?? {};
+  const succeeded = resultsOf(seen, job, 'succeeded');
+  return resultsOf(seen, job, 'failed').filter(
+    ({ code, at }) => HARMFUL.has(code) && succeeded.filter((each) => each.at <= at).length < canary,
+  );
+}
+
+const HARMFUL: ReadonlySet<string | undefined> = new Set(['OLD_FIRMWARE', 'OTHER_FIRMWARE', 'NOT_BACK', 'NOT_READY']);
+
+/**
+ * Finds jobs that have stopped because of a canary, although none of their canaries was harmed or away, or has rebooted.
+ */
 export function unstable(seen: readonly Seen[]): string[] {
   return seen.flatMap((each, index) => {
     if (each.kind !== 'unstable') return [];
     const before = seen.slice(0, index);
+    if (resultsOf(before, each.job, 'failed').some(({ code }) => HARMFUL.has(code))) return [];
     const canaries = resultsOf(before, each.job, 'succeeded');
     if (canaries.some((canary) => isDisturbed(before, canary))) return [];
     return [`a canary did not stay ready, it is said: ${canaries.map(({ device }) => device).join(', ')}`];
   });
 }
 
-/** Finds transfers of a job that as many failures as allowed have ended, without a person who resumes it. */
+/**
+ * Finds transfers of a job that a harmed canary or as many failures as allowed have ended, without a person who resumes
+ * it.
+ */
 export function despiteFailures(seen: readonly Seen[]): string[] {
   return transfers(seen).flatMap(({ sent: { device, job, what }, before }) => {
     const { maxFailures = 0 } = rolloutOf(seen, job) ?? {};
     const wanted = before.findLast(({ kind }) => kind === 'allowed' || kind === 'resumed')?.at ?? -Infinity;
     // What a person wants takes effect a moment later.
-    const failures = resultsOf(before, job, 'failed').filter(({ at }) => at > wanted + SOON).length;
+    const isLater = ({ at }: Verdict): boolean => at > wanted + SOON;
+    const harmed = harmedCanaries(before, job).find(isLater);
+    if (harmed !== undefined) return [`${what} to ${device} after ${harmed.device} was harmed`];
+    const failures = resultsOf(before, job, 'failed').filter(isLater).length;
     return maxFailures > 0 && failures >= maxFailures
       ? [`${what} to ${device} after ${failures} of ${maxFailures} failures`]
       : [];

@@ -68,6 +68,7 @@ const rollout: Step = (at) => ({
   attempts: 2,
   rollout: { canary: 1, soak: 10_000, maxFailures: 1 },
 });
+const withoutLimit: Step = (at) => ({ ...rollout(at), rollout: { canary: 1, soak: 10_000, maxFailures: 0 } });
 const away =
   (which: string): Step =>
   (at) => ({ kind: 'away', at, device: which });
@@ -338,6 +339,7 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
   UNSTABLE: {
     right: {
       'a canary that was away': run([rollout, hallBoot, hallSucceeded, away('hall'), unstable]),
+      'a canary that was harmed': run([rollout, failed('NOT_BACK', hall), unstable]),
       'a canary that has rebooted': run([rollout, hallBoot, hallSucceeded, hallBoot, unstable]),
     },
     wrong: { 'a canary that was there all the time': run([rollout, hallBoot, hallSucceeded, unstable]) },
@@ -345,9 +347,13 @@ const cases: Record<Statement, { right: Record<string, RunRecord>; wrong: Record
   FAILURES: {
     right: {
       'what a person resumes': run([rollout, hallFailed, resumed, ...transfer]),
+      'what goes on after a failure that harms nothing': run([withoutLimit, hallFailed, ...transfer]),
       'what the gate holds back': run([rollout, hallFailed, sending]),
     },
-    wrong: { 'what nobody resumes': run([rollout, hallFailed, ...transfer]) },
+    wrong: {
+      'what nobody resumes': run([rollout, hallFailed, ...transfer]),
+      'what goes on after a harmed canary': run([withoutLimit, failed('NOT_BACK', hall), ...transfer]),
+    },
   },
   PAUSED: {
     right: {

@@ -7,7 +7,7 @@ const ids = ['a', 'b', 'c', 'd', 'e'];
 
 type Event =
   | { readonly kind: 'asks' | 'woke' | 'away' | 'notSent' | 'soaked' | 'spoiled' | 'dozed'; readonly which: number }
-  | { readonly kind: 'succeeded' | 'failed' | 'skipped' | 'rejected' | 'canceled'; readonly which: number }
+  | { readonly kind: 'succeeded' | 'failed' | 'harmed' | 'skipped' | 'rejected' | 'canceled'; readonly which: number }
   | { readonly kind: 'again' | 'retry'; readonly which: number }
   | { readonly kind: 'pause' | 'resume' | 'join' }
   | { readonly kind: 'time'; readonly ms: number; readonly open: boolean };
@@ -15,7 +15,10 @@ type Event =
 const which = fc.nat({ max: 4 });
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('asks' as const, 'woke' as const), which }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom('succeeded' as const, 'failed' as const), which }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constantFrom('succeeded' as const, 'failed' as const, 'harmed' as const), which }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -60,7 +63,7 @@ class PlanModel {
   #open = true;
   /** Number of failures since the user last resumed the plan. */
   #failures = 0;
-  /** Whether a canary did not stay ready since then. */
+  /** Whether a canary was harmed or did not stay ready since then. */
   #isUnstable = false;
   /** Total time for which each device was away, in ms. */
   readonly #away = new Map<string, number>();
@@ -130,10 +133,12 @@ class PlanModel {
         plan.notSent(pick(this.#in('running')));
         return;
       case 'failed':
+      case 'harmed':
       case 'succeeded': {
         const id = pick(this.#in('running'));
-        if (kind === 'failed' && id !== '') this.#failures += 1;
-        const watched = plan.ended(id, kind);
+        if (kind !== 'succeeded' && id !== '') this.#failures += 1;
+        if (kind === 'harmed' && id !== '' && plan.holds.inCanary) this.#isUnstable = true;
+        const watched = kind === 'harmed' ? plan.ended(id, 'failed', 'NOT_BACK') : plan.ended(id, kind);
         assert.equal(watched, plan.holds.soaking.includes(id));
         return;
       }
@@ -187,7 +192,7 @@ class PlanModel {
     assert.ok(running <= concurrency, `${running} at once`);
     if (start.length > 0) {
       assert.ok(this.#open && plan.holds.mode === 'active');
-      assert.ok(!this.#isUnstable, 'goes on after a canary did not stay ready');
+      assert.ok(!this.#isUnstable, 'goes on after a canary was harmed or did not stay ready');
       assert.ok(maxFailures === 0 || this.#failures < maxFailures, `goes on after ${this.#failures} failures`);
       if (plan.holds.inCanary) assert.ok(running + plan.holds.soaking.length <= canary, 'too many canaries');
     }

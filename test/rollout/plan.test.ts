@@ -118,6 +118,28 @@ describe('a plan', () => {
     assert.equal(plan.isDone, true);
   });
 
+  for (const maxFailures of [0, 3]) {
+    it(`is stopped by a canary that the update harms, with maxFailures ${maxFailures}`, () => {
+      const plan = there({ maxFailures, canary: 1 });
+      plan.due(0, true);
+      plan.ended('a', 'failed', 'NOT_BACK');
+      assert.equal(plan.holds.stopReason, 'canary');
+      assert.deepEqual(plan.due(0, true).start, []);
+    });
+
+    it(`is not stopped by a device that never got the update, or comes after the canary, with maxFailures ${maxFailures}`, () => {
+      const plan = there({ maxFailures, canary: 1 });
+      plan.due(0, true);
+      plan.ended('a', 'failed', 'STALLED');
+      assert.deepEqual(plan.due(0, true).start, ['b']);
+      plan.ended('b', 'succeeded');
+      plan.holds.soaked('b');
+      assert.deepEqual(plan.due(0, true).start, ['c']);
+      plan.ended('c', 'failed', 'NOT_BACK');
+      assert.deepEqual(plan.due(0, true).start, ['d']);
+    });
+  }
+
   it('never stops with maxFailures 0', () => {
     const plan = there({ maxFailures: 0 });
     for (const device of ['a', 'b', 'c', 'd']) {
