@@ -93,12 +93,16 @@ export abstract class JobView extends EventEmitter<JobEvents> {
     this.parts = { settings, context, lifetime, devices, canaries, arrivals };
     this.waiting = new Waiting(context, devices, canaries);
     for (const device of known) devices.enter(device);
-    if (context.schedule.plan.holds.mode === 'stopped') task.stopped?.();
   }
 
   /** Whether nothing is left to do and the job accepts no more devices. */
   get isEnded(): boolean {
     return this.parts.lifetime.idle === 'done' && !this.parts.arrivals.isOpen;
+  }
+
+  /** Whether the job still looks for its devices. */
+  get isSearching(): boolean {
+    return !this.parts.devices.isAdmitted;
   }
 
   /** Whether the whole job was canceled: it only finishes what is in progress. */

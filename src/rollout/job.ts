@@ -166,13 +166,14 @@ export class Job extends JobView {
     // Even if the end was noticed before: the last canary may have come under observation only since then.
     if (this.isEnded) this.parts.canaries.stop();
     if (!isNew) return;
-    if (idle === 'stopped') this.parts.context.task.stopped?.();
-    if (idle !== 'no') this.parts.lifetime.willReport(this.#reportIdle());
+    const stopped = idle === 'stopped' ? this.parts.context.task.stopped?.() : undefined;
+    if (idle !== 'no') this.parts.lifetime.willReport(this.#reportIdle(stopped));
   }
 
   /** Stores first: if the process ends in between, a summary may be lost, but never reported twice. */
-  async #reportIdle(): Promise<void> {
+  async #reportIdle(stopped: Promise<void> | undefined): Promise<void> {
     const summary = this.summary();
+    await stopped;
     await this.parts.context.save();
     this.emit('idle', summary);
   }

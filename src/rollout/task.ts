@@ -55,8 +55,8 @@ export interface Task<Flight> {
   isWorthAnotherLook(update: Update): boolean;
   /** Allows sending to a device again, because the user wants to retry it: only an image can be held back. */
   allowAgain?(device: string): void;
-  /** Called when failures have stopped the job, and again after a restart. */
-  stopped?(): void;
+  /** Called when failures have stopped the job. Resolves when that is stored. */
+  stopped?(): Promise<void>;
   /** Called when the user resumes the job. */
   goOn?(): void;
   /**

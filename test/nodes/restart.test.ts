@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { Queue } from '../../src/rollout/queue';
 import type { SimulatedDevice } from '../simulator/device';
 import { buildEsp8266Image } from '../support/images';
 import { startProxy } from '../support/proxy';
 import { stopFlow, TestFlow } from './flow';
-import { configNode, connected, next, payload, Scene, state, untilHeard } from './scene';
+import { closedWindow, configNode, connected, next, payload, Scene, state, untilHeard } from './scene';
 
 const secret = 'open-sesame-4711';
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
@@ -31,6 +32,10 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   const open = (more: object = {}): Promise<TestFlow> => scene.flow({ ...settings, ...more }, { userDir });
   const again = (flow: TestFlow, more: object = {}): Promise<TestFlow> =>
     flow.deploy(scene.broker, { canary: '0', ...settings, ...more, name: 'changed' }, [], 'full');
+  const about =
+    (asked: string) =>
+    (msg: object): boolean =>
+      Reflect.get(msg, 'asked') === asked;
   const lively = (id: string, options = {}): Promise<SimulatedDevice> =>
     scene.device(id, { statsInterval: 1, ...options });
 
@@ -123,6 +128,31 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
       assert.ok(image.equals(next));
       assert.equal(images.length, 1);
     }
+  });
+
+  it('does not stop its image again after another job with it was resumed', async () => {
+    const broken = await lively('broken', { misbehaviour: { failEraseAt: 0 } });
+    const late = await lively('late');
+    const flow = await open({ device: '*', maxFailures: '1', order: 'id' });
+    flow.send({ payload: next, asked: 'first' });
+    const stopped = await flow.summary.first(about('first'));
+    assert.equal(payload(stopped, 'state'), 'stopped');
+    flow.send({ payload: next, device: '*', asked: 'second', options: { window: closedWindow() } });
+    const second = await flow.summary.first(about('second'));
+    flow.send({ action: 'resume', job: payload(second, 'job'), asked: 'resume' });
+    await flow.summary.first(about('resume'));
+    const isStopped = ({ broker }: TestFlow): boolean =>
+      Queue.of(broker).history.stopOf(broker.locks.scope, String(payload(stopped, 'devices.0.to.checksum'))) !==
+      undefined;
+    assert.equal(isStopped(flow), false);
+    const after = await again(flow, { device: '*', maxFailures: '1', order: 'id' });
+    after.send({ action: 'status', job: payload(stopped, 'job'), asked: 'status' });
+    assert.equal(payload(await after.summary.first(about('status')), 'state'), 'stopped');
+    assert.equal(isStopped(after), false);
+    assert.deepEqual(
+      [broken.image, late.image].map((image) => image.equals(next)),
+      [false, false],
+    );
   });
 
   it('stays paused, and takes part in what else is asked of a job', async () => {

@@ -129,13 +129,16 @@ export class History {
     this.#forget(this.#aliases.of(device), md5);
   }
 
-  /** Records that failures stopped a rollout of an image: no other device gets it until the user allows it. */
-  stop(scope: string, md5: string): void {
+  /**
+   * Records that failures stopped a rollout of an image: no other device gets it until the user allows it. Resolves when
+   * that is stored.
+   */
+  async stop(scope: string, md5: string): Promise<void> {
     if (this.stopOf(scope, md5) !== undefined) return;
     const stops = this.#stops.get(scope) ?? new Map<string, ImageStop>();
     setNewest(stops, md5, { at: new Date().toISOString() }, MAX_STOPS);
     const forgotten = setNewest(this.#stops, scope, stops, MAX_SCOPES)?.[0];
-    void this.#changed(scope, forgotten);
+    await this.#changed(scope, forgotten);
   }
 
   /** Returns the stop of an image in a scope, if there is one. */
