@@ -43,17 +43,21 @@ export async function searchSource(
   return withDeadline(ms, signal, async (until) => {
     try {
       // A file system call that hangs does not heed the signal.
-      const findings = await unlessAborted(until, source.search(until));
-      if (findings === undefined) throw until.reason;
-      const { candidates, refused } = findings;
-      const { chosen, refused: unclear } = choose(candidates);
-      const { images, changed } = await readChosen(chosen, last, until);
-      return { found: candidates, chosen: images, refused: [...refused, ...unclear, ...changed] };
+      const result = await unlessAborted(until, searchWhole(source, last, until));
+      if (result === undefined) throw until.reason;
+      return result;
     } catch (error) {
       const isOver = until.aborted && !signal.aborted;
       throw isOver ? new HomieError('SOURCE_TIMEOUT.search', { host: source.shown, seconds: ms / 1000 }) : error;
     }
   });
+}
+
+async function searchWhole(source: Source, last: LastChosen, signal: AbortSignal): Promise<SearchResult> {
+  const { candidates, refused } = await source.search(signal);
+  const { chosen, refused: unclear } = choose(candidates);
+  const { images, changed } = await readChosen(chosen, last, signal);
+  return { found: candidates, chosen: images, refused: [...refused, ...unclear, ...changed] };
 }
 
 async function readChosen(

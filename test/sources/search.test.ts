@@ -61,6 +61,12 @@ describe('a search', () => {
     await assert.rejects(search, { name: 'AbortError' });
   });
 
+  it('ends after its time where the reading of an image hangs', async () => {
+    const one = { ...(await candidate(running)), read: () => new Promise<never>(() => undefined) };
+    const hanging = source(() => Promise.resolve({ candidates: [one], refused: [] }));
+    await assert.rejects(searchSource(hanging, new Map(), 50, signal), { key: 'SOURCE_TIMEOUT.search' });
+  });
+
   it('is reported with 200 entries of a list at most, and with the real counts', async () => {
     const one = await candidate(running);
     const refused = Array.from({ length: 300 }, (_, i) => ({
