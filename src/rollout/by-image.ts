@@ -59,7 +59,9 @@ export async function divideByImage(input: ByImageInput): Promise<ByImage> {
   const isInSettings = matchAny(exclude);
   const isExcluded = (id: string): boolean => isInSettings(id) || exclusionApplies(input, id);
   const without: DeviceWithout[] = [];
-  if (continuous && origin === 'offer') for (const image of library.offers(locks.scope)) devices.set(image, []);
+  const mayCome = !('devices' in choice) || patterns.length > 0;
+  if (continuous && mayCome && origin === 'offer')
+    for (const image of library.offers(locks.scope)) devices.set(image, []);
   for (const id of ids) {
     const found = library.choose(origin, locks.scope, registry.get(id) ?? { id });
     if ('error' in found) without.push({ device: id, outcome: isExcluded(id) ? excluded : rejected(found.error) });

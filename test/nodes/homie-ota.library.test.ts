@@ -72,6 +72,19 @@ describe('homie-ota, with firmware on offer,', () => {
     assert.equal(other.received.length, 0);
   });
 
+  it('starts no job for an image that no named device gets, when it is continuous', async () => {
+    const light = await scene.device('light');
+    const flow = await scene.flow({ device: 'light', continuous: true });
+    for (const image of [next, plug]) await ask(flow, { payload: image, action: 'offer' });
+    const summary = await ask(flow, {});
+    assert.deepEqual([payload(summary, 'state'), Reflect.get(Object(summary['parts']), 'count')], ['succeeded', 1]);
+    assert.equal(light.checksum, await md5(next));
+    assert.deepEqual(
+      flow.dones.filter(({ code }) => code !== undefined),
+      [],
+    );
+  });
+
   it('refuses devices for which nothing is on offer, each with the reason, and updates the others', async () => {
     await scene.device('light');
     await scene.device('other', { image: buildEsp8266Image({ name: 'other' }) });
