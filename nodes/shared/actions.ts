@@ -196,7 +196,7 @@ export abstract class Actions<Action extends string, Settings> {
       if (job.isKept) return KEPT;
       this.#jobs.refresh();
       if (!isAbort(error)) return this.#refuse(job.id, devices, error, replies);
-      replies.send('summary', { ...job.summary(), ...canceledBeforeFound });
+      replies.send('summary', { ...job.summary(), ...(job.size === 0 && canceledBeforeFound) });
       return undefined;
     }
   }

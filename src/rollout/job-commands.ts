@@ -39,9 +39,9 @@ function status(queue: Queue, node: string | undefined, target: Target): Summary
 async function cancel(queue: Queue, node: string | undefined, target: Target): Promise<Summary | Idle> {
   const asked = meant(queue.open(node), target);
   const results = asked.map(({ job, devices }) => ({ job, ...job.cancel(devices) }));
-  for (const { job } of asked) {
+  for (const { job, devices } of asked) {
     // A job that still looks for its devices has sent nothing.
-    if (job.devices.length === 0) void job.abandon();
+    if (devices === undefined && job.isSearching) void job.abandon();
   }
   // Only after this turn of the event loop do the summaries show the cancellation.
   await setImmediate();

@@ -137,6 +137,21 @@ describe('homie-ota, asked to', () => {
       assert.equal(answer && payload(answer, 'text'), 'Canceled before any device was found.');
       assert.equal(ended && payload(ended, 'state'), 'canceled');
     });
+
+    it('ends a job that still looks for its devices although it knows one by its id', async () => {
+      const flow = await TestFlow.start({ host: '127.0.0.1', port: '1' }, { device: 'kitchen, garden-*' });
+      flow.send({ payload: next, asked: 'update' });
+      await flow.progress.first(state('queued'));
+      flow.send({ action: 'cancel', asked: 'cancel' });
+      await flow.done(2);
+      const summaries = await Promise.all(
+        ['cancel', 'update'].map((asked) => flow.summary.first((msg) => msg['asked'] === asked)),
+      );
+      assert.deepEqual(
+        summaries.map((msg) => payload(msg, 'counts')),
+        [{ canceled: 1 }, { canceled: 1 }],
+      );
+    });
   });
 
   describe('tell the status', () => {
