@@ -4,14 +4,7 @@ import { Firmware } from '../firmware/firmware';
 import { MAX_DEVICES, type Device } from '../homie/device';
 import type { Image } from '../ota/image';
 import { chooseOffer, list, noImage, type Choice, type ImageOrigin } from './choose';
-import {
-  afterProof,
-  afterRollback,
-  isAsProven,
-  without,
-  type DeviceImages,
-  type Proof,
-} from './device-images';
+import { afterProof, afterRollback, isAsProven, without, type DeviceImages, type Proof } from './device-images';
 import { imagesInMemory, type ImageFiles } from './image-files';
 import { imageKey, KeptImages, type Uses } from './kept-images';
 import { KeptKeys } from './kept-keys';

@@ -54,7 +54,8 @@ describe('a device that is excluded from updates', () => {
     const library = await lab.restart();
     // Something is known under the new name.
     await library.exclude('192.168.1.5/homie/plug', true);
-    const excluded = (): string[] => [before, now, `${now}-2`, '192.168.1.5/other/light'].filter((key) => library.isExcluded(key));
+    const excluded = (): string[] =>
+      [before, now, `${now}-2`, '192.168.1.5/other/light'].filter((key) => library.isExcluded(key));
     assert.deepEqual(excluded(), [before, now]);
     await library.forget(now);
     assert.deepEqual(excluded(), [before, now]);

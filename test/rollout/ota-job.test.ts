@@ -103,7 +103,7 @@ describeWithBrokers('a job of several devices', (start) => {
     const choice = { runningThisFirmware: true } as const;
     const job = new OtaJob({ broker, firmware, choice, settings: patient }, sequential);
     job.on('progress', ({ state }) => {
-      if (state === 'running') history.stop(broker.locks.scope, firmware.info.md5);
+      if (state === 'running') void history.stop(broker.locks.scope, firmware.info.md5);
     });
     const { results } = await run(job);
     assert.deepEqual(

@@ -96,7 +96,7 @@ describe('the history of devices and images', () => {
 
     beforeEach(() => {
       void history.ended(lamp, newImage, update('failed', 'NOT_BACK'));
-      history.stop('localhost/homie/', newImage);
+      void history.stop('localhost/homie/', newImage);
       // Something is known under the new name.
       void history.ended('192.168.1.5/homie/other', oldImage, update('succeeded'));
     });
