@@ -26,7 +26,7 @@ import { untilTrue } from '../support/until-true';
 const strange = buildEsp8266Image({ name: 'my-light', version: '0.9.0', size: 60_000, seed: 9 });
 const configSettings = { ...configDefaults, reboot: HANG_LIMIT, ready: HANG_LIMIT, allowRisky: true };
 /** Settings for tests in which no response is expected. */
-const brief = { ...patient, stall: 500, reboot: 1_000 };
+const brief = { ...patient, stall: 500, reboot: 1_000, ready: 3_000 };
 
 /** Counter for device ids: the process has one table of locks, so each test has its own device. */
 let count = 0;
@@ -294,7 +294,7 @@ export const restarts: BrokerSuite = (start) => {
     });
 
     describe('and a patch', () => {
-      const quick = { ...configSettings, reboot: 1_000 };
+      const quick = { ...configSettings, reboot: 1_000, ready: 3_000 };
       const patchJob = (restored?: Written): ConfigJob =>
         new ConfigJob(
           { broker, patch: readPatch({ name: 'Hall' }), devices: [device.id], settings: quick },
@@ -670,7 +670,7 @@ export const restarts: BrokerSuite = (start) => {
 
     it('does not claim that it did not reboot where its uptime cannot tell', async () => {
       await open({ uptime: 2 });
-      const settings = { ...configSettings, reboot: 1_000 };
+      const settings = { ...configSettings, reboot: 1_000, ready: 3_000 };
       const result = await interruptPatch('received', () => hasBeenUpLonger(2), undefined, settings);
       assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
     });
@@ -694,7 +694,7 @@ export const restarts: BrokerSuite = (start) => {
 
     it('does not claim that it was received when the process ended before it was sent', async () => {
       await open();
-      const soon = { ...configSettings, reboot: 1_500 };
+      const soon = { ...configSettings, reboot: 1_500, ready: 3_000 };
       const result = await interruptPatch('sending', async () => {}, { name: 'Hall' }, soon);
       assert.equal(codeOf(result), 'NOT_RECEIVED');
       assert.deepEqual(device.patches, []);

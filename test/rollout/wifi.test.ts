@@ -46,7 +46,7 @@ describeIf(mosquittoAvailable())('a change of the Wi-Fi network for several devi
     const job = await change(...devices);
     const summary = await job.untilIdle();
     assert.equal(summary.state, 'stopped');
-    assert.equal(summary.error?.code, 'ROLLOUT_STOPPED');
+    assert.equal(summary.error?.code, 'CANARY_UNSTABLE');
     await home.pass(24 * 60 * MINUTE);
     assert.deepEqual(codes(), ['NOT_BACK']);
     assert.deepEqual(patches(...devices), [1, 0, 0]);
