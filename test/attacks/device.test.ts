@@ -190,8 +190,8 @@ describeWithOwnTrees('a device beside another one', (start) => {
   const lab = (options: Partial<ConstructorParameters<typeof SimulatedDevice>[0]> = {}): Promise<Lab> =>
     Lab.open(server.url, { id: 'lamp', username: 'lamp', statsInterval: 1, ...options }, { username: NODE_RED });
   /** Rolls out an image to all devices of the firmware: to the other one, and to `z-lamp`. */
-  const rollOut = async (misbehaviour = {}): Promise<{ job: Job; ended: Promise<Summary>; lamp: SimulatedDevice }> => {
-    const opened = await lab({ id: 'z-lamp', username: 'z-lamp', misbehaviour });
+  const rollOut = async (misbehavior = {}): Promise<{ job: Job; ended: Promise<Summary>; lamp: SimulatedDevice }> => {
+    const opened = await lab({ id: 'z-lamp', username: 'z-lamp', misbehavior });
     const { broker, device: lamp } = opened;
     rollout = { broker, queue: Queue.of(broker) };
     await untilTrue(broker.registry, 'event', () => broker.registry.get('thief')?.state?.value === 'ready');
@@ -312,7 +312,7 @@ describeWithOwnTrees('a device beside another one', (start) => {
   });
 
   it('does not unlock it by restarts of its own while it has an image to boot, also with its MAC address', async () => {
-    const opened = await lab({ misbehaviour: { notIdle: true } });
+    const opened = await lab({ misbehavior: { notIdle: true } });
     const { broker, device } = opened;
     pretend({ $mac: device.mac });
     let uptime = 10_000;

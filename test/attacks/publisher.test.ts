@@ -100,7 +100,7 @@ describeWithBrokers('Where anybody may publish, somebody', (start) => {
 
   it('can make up the success of an update, as SECURITY.md says, and the device stays what it is', async () => {
     const { device } = lab;
-    device.misbehaviour = { notIdle: true };
+    device.misbehavior = { notIdle: true };
     const sum = await md5(next);
     device.on('status', (status) => {
       if (status !== '200') return;
@@ -125,7 +125,7 @@ describeWithBrokers('Where anybody may publish, somebody', (start) => {
     ] as const)
       await say(topic, text, true);
     const later = await lab.later();
-    device.misbehaviour = { notIdle: true };
+    device.misbehavior = { notIdle: true };
     const { outcome } = await later.bring(await raw(next), { reboot: 1000, recoverReboot: false, force: true });
     assert.notEqual(outcome.state, 'succeeded');
     await later.broker.close();

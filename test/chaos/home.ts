@@ -198,11 +198,11 @@ export class Home {
         ota: { enabled: otaDisabled !== true },
         settings: { percentage: 5 },
       },
-      misbehaviour: {
+      misbehavior: {
         ...(noStatistics !== undefined && { noStatistics }),
         ...(statistics === 'first lost' && { loseFirstStatistics: true }),
         ...(typeof statistics === 'object' && { statisticsDelay: statistics.delay }),
-        ...this.#misbehaviour(mishap, implementation),
+        ...this.#misbehavior(mishap, implementation),
       },
     };
     const config = stale === undefined ? {} : staleMembers(stale, options);
@@ -211,7 +211,7 @@ export class Home {
     return device;
   }
 
-  #misbehaviour(mishap: DevicePlan['mishap'], family: Family): object {
+  #misbehavior(mishap: DevicePlan['mishap'], family: Family): object {
     switch (mishap?.what) {
       case 'drop':
         return { dropAt: mishap.at, times: mishap.times };

@@ -54,7 +54,7 @@ const rows: Row[] = [
   { title: 'a removal', device: { config: { settings } }, patch: { settings: null }, expected: 'succeeded' },
   {
     title: 'a silent reboot',
-    device: { misbehaviour: { reboot: 'silent' } },
+    device: { misbehavior: { reboot: 'silent' } },
     patch: { name: 'New' },
     expected: 'succeeded',
   },
@@ -111,7 +111,7 @@ const rows: Row[] = [
   },
   {
     title: 'a busy sketch',
-    device: { statsInterval: 1, misbehaviour: { notIdle: true } },
+    device: { statsInterval: 1, misbehavior: { notIdle: true } },
     patch: { name: 'New' },
     settings: quick,
     expected: 'NOT_APPLIED',
@@ -120,7 +120,7 @@ const rows: Row[] = [
   },
   {
     title: 'a device that never reads the patch',
-    device: { misbehaviour: { deaf: true } },
+    device: { misbehavior: { deaf: true } },
     patch: { name: 'New' },
     settings: quick,
     expected: 'NOT_RECEIVED',
@@ -128,7 +128,7 @@ const rows: Row[] = [
   },
   {
     title: 'a reboot from which the device does not return',
-    device: { misbehaviour: { neverBack: true } },
+    device: { misbehavior: { neverBack: true } },
     patch: { name: 'New' },
     settings: quick,
     expected: 'NOT_BACK',
@@ -136,7 +136,7 @@ const rows: Row[] = [
   },
   {
     title: 'a device that dies in the reboot, and whose will comes after the deadline',
-    device: { misbehaviour: { reboot: 'hang' }, keepalive: 3 },
+    device: { misbehavior: { reboot: 'hang' }, keepalive: 3 },
     patch: { name: 'New' },
     settings: { ...quick, reboot: 300 },
     expected: 'NOT_BACK',
@@ -152,7 +152,7 @@ const rows: Row[] = [
   { title: 'another broker', patch: { mqtt: { port: 1 } }, settings: quick, expected: 'NOT_BACK', locked: true },
   {
     title: 'a device that loses a value',
-    device: { misbehaviour: { forgets: 'settings' } },
+    device: { misbehavior: { forgets: 'settings' } },
     patch: { name: 'New', settings: { percentage: 7 } },
     expected: 'VALUE_LOST',
     taken: ['name'],
@@ -161,7 +161,7 @@ const rows: Row[] = [
   },
   {
     title: 'a device without statistics',
-    device: { misbehaviour: { noStatistics: true } },
+    device: { misbehavior: { noStatistics: true } },
     patch: { name: 'New' },
     expected: 'REBOOT_UNPROVEN',
   },
@@ -176,7 +176,7 @@ const rows: Row[] = [
   },
   {
     title: 'only secrets, to a device without statistics',
-    device: { misbehaviour: { noStatistics: true } },
+    device: { misbehavior: { noStatistics: true } },
     patch: { wifi: { password: wifi.password } },
     expected: 'REBOOT_UNPROVEN',
   },
@@ -237,7 +237,7 @@ export const patches: BrokerSuite = (start) => {
     }));
 
   it('tells late that a busy device has taken the patch, and frees it', () =>
-    withLab(broker.url, { statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { statsInterval: 1, misbehavior: { notIdle: true } }, async (lab) => {
       const { outcome, late } = await bring(lab, { name: 'New' }, { ...quick, reboot: 1200 });
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
       assert.throws(() => lab.broker.locks.acquire(lab.device.id, 'next'), { code: 'REBOOT_PENDING' });
@@ -283,7 +283,7 @@ export const patches: BrokerSuite = (start) => {
     }));
 
   it('does not take another device with the same id for the one that was sent the patch', () =>
-    withLab(broker.url, { misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab(broker.url, { misbehavior: { neverBack: true } }, async (lab) => {
       const { id } = lab.device;
       const abandon = new AbortController();
       const replace = async (): Promise<SimulatedDevice> => {
@@ -303,7 +303,7 @@ export const patches: BrokerSuite = (start) => {
     }));
 
   it('does not take a mere reconnect for a reboot', () =>
-    withLab(broker.url, { statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { statsInterval: 1, misbehavior: { notIdle: true } }, async (lab) => {
       const { outcome } = await bring(
         lab,
         { name: 'New' },
@@ -401,7 +401,7 @@ export const patches: BrokerSuite = (start) => {
     }));
 
   it('keeps the device locked when it is watched no longer, until the device reconnects', () =>
-    withLab(broker.url, { misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { misbehavior: { notIdle: true } }, async (lab) => {
       const abandon = new AbortController();
       const { outcome } = await bring(
         lab,

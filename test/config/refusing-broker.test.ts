@@ -48,10 +48,10 @@ describeIf(mosquittoAvailable())('A broker that does not take the patch', () => 
     for (const end of ends.splice(0).toReversed()) await end();
   });
 
-  const open = async (url?: string, misbehaviour = {}): Promise<Lab> => {
+  const open = async (url?: string, misbehavior = {}): Promise<Lab> => {
     const lab = await Lab.open(
       mosquitto.url,
-      { statsInterval: 1, misbehaviour },
+      { statsInterval: 1, misbehavior },
       { protocolVersion: 5, ...(url !== undefined && { url }) },
     );
     ends.push(() => lab.close());

@@ -84,7 +84,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('keeps its old topics when somebody takes the old place meanwhile', () =>
-    withLab(broker.url, { id: 'lamp', misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab(broker.url, { id: 'lamp', misbehavior: { neverBack: true } }, async (lab) => {
       const heir = new SimulatedDevice({ url: broker.url, id: 'lamp', image: running });
       try {
         let inherited: Promise<void> | undefined;
@@ -130,7 +130,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('is NOT_APPLIED when it stays in its old place, and late when it moves after all', () =>
-    withLab(broker.url, { id: 'lamp', statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab(broker.url, { id: 'lamp', statsInterval: 1, misbehavior: { notIdle: true } }, async (lab) => {
       const { outcome, late } = await bring(lab, { mqtt: { base_topic: 'garden/' } }, { ...quick, reboot: 1500 });
       assert.equal(codeOf(outcome), 'NOT_APPLIED');
       assert.equal(lab.broker.locks.isRebootPending('lamp'), true);
@@ -153,7 +153,7 @@ describeWithBrokers('a device that moves to other topics', (start) => {
     }));
 
   it('is NOT_BACK when it leaves and is seen nowhere', () =>
-    withLab(broker.url, { id: 'stray', misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab(broker.url, { id: 'stray', misbehavior: { neverBack: true } }, async (lab) => {
       const abandon = new AbortController();
       const { outcome, late } = await bring(lab, { device_id: 'stray-2' }, quick, { abandon: abandon.signal });
       abandon.abort();

@@ -172,7 +172,7 @@ describeWithBrokers('The events of updates', (start) => {
   });
 
   it('do not say it again when a device restarts, or when a job has failed', async () => {
-    await add('light', { misbehaviour: { comesBackWith: first }, statsInterval: 1 });
+    await add('light', { misbehavior: { comesBackWith: first }, statsInterval: 1 });
     await connect();
     await offer(second);
     await until((each) => each.event === 'update_available');
@@ -285,7 +285,7 @@ describeWithBrokers('The events of updates', (start) => {
   });
 
   it('say it also when the proof comes after the result', async () => {
-    const device = await add('light', { statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await add('light', { statsInterval: 1, misbehavior: { notIdle: true } });
     await connect();
     await heard('light');
     const { state } = await update('light', second, { reboot: 600 });

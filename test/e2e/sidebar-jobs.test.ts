@@ -184,7 +184,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
     });
 
     it('says why failures have stopped a job, and retries it', async () => {
-      for (const device of devices.values()) device.misbehaviour = { comesBackWith: device.image };
+      for (const device of devices.values()) device.misbehavior = { comesBackWith: device.image };
       await update('1.2.0');
       const card = cardOf('my-light 1.2.0 → 3 devices');
       await card.getByText('stopped after 1 failure: Retry or Close').waitFor();
@@ -195,7 +195,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       await full.getByText('1 failed, 2 waiting').waitFor();
       assert.notEqual((await full.locator('[data-verdict=bad]').innerText()).trim(), '');
       await looksWell('4-stopped-card');
-      for (const device of devices.values()) device.misbehaviour = {};
+      for (const device of devices.values()) device.misbehavior = {};
       await press(full, 'Retry');
       await editor.page.getByRole('heading', { name: 'Retry: my-light 1.2.0 → 3 devices' }).waitFor();
       await confirm('Retry');

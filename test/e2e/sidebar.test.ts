@@ -50,7 +50,7 @@ for (const { title, tag, options, dark } of runtimes.filter((each) => each.dark 
       broker = await startAedes();
       await add('kitchen-light', 'Kitchen', old, { flashDelay: 15 });
       await add('hall-light', strange, old, { flashDelay: 15 });
-      await add('attic-light', 'Attic', old, { misbehaviour: { comesBackWith: old } });
+      await add('attic-light', 'Attic', old, { misbehavior: { comesBackWith: old } });
       await add('coffee-plug', 'Coffee', plug);
       const place = (id: string, label: string): object => ({
         id,

@@ -65,7 +65,7 @@ const moments: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
 async function deploy(moment: string, type: 'full' | 'nodes'): Promise<Deployed> {
   const aedes = await startAedes();
   const proxy = await startProxy(aedes.port);
-  const options = { url: aedes.url, image: running, uptime: 3600, misbehaviour: { loseStatuses: () => true } };
+  const options = { url: aedes.url, image: running, uptime: 3600, misbehavior: { loseStatuses: () => true } };
   const devices = ['first', 'asked'].map((id) => new SimulatedDevice({ ...options, id }));
   for (const device of devices) await device.start();
   const client = await connectAsync(aedes.url);

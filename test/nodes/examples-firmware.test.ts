@@ -125,7 +125,7 @@ describe('an example that finds firmware', () => {
     });
 
     it('notifies when an update failed, starts no other device night after night, and continues after a retry', async () => {
-      const bad = await stage.device('a', { misbehaviour: { comesBackWith: running } });
+      const bad = await stage.device('a', { misbehavior: { comesBackWith: running } });
       const good = await stage.device('b');
       await play();
       stage.press('every night at 1:00');
@@ -135,7 +135,7 @@ describe('an example that finds firmware', () => {
       await stage.shown('notify me').nth(2);
       assert.deepEqual(sent([bad, good]), [1, 0]);
 
-      bad.misbehaviour = {};
+      bad.misbehavior = {};
       stage.send('homie-ota', 'update all', { action: 'retry' });
       await Promise.all([stage.updated('a'), stage.updated('b')]);
       assert.deepEqual([bad.image, good.image], [next, next]);

@@ -74,7 +74,7 @@ describe('the action history', () => {
 
   it('tells of all nodes of the broker and of both kinds of change, the newest first, with the errors', async () => {
     await scene.device('my-light');
-    await scene.device('lost-light', { misbehaviour: { neverBack: true } });
+    await scene.device('lost-light', { misbehavior: { neverBack: true } });
     const config = { id: 'config', type: 'homie-config', z: 'flow', x: 0, y: 0, broker: 'broker', canary: '0' };
     const flow = await scene.flow(
       { device: 'lost-light', reboot: '1' },
@@ -116,7 +116,7 @@ describe('the action history', () => {
   });
 
   it('tells what a device that was given up showed later, also after a restart', async () => {
-    const device = await scene.device('my-light', { statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await scene.device('my-light', { statsInterval: 1, misbehavior: { notIdle: true } });
     const flow = await scene.flow({ device: 'my-light', reboot: '1' }, { userDir });
     flow.send({ payload: next });
     assert.equal(payload(await flow.summary.first(), 'state'), 'failed');
@@ -163,7 +163,7 @@ describe('the action history', () => {
   });
 
   it('remembers that failures have stopped an image, also of a job that does not survive a restart', async () => {
-    await scene.device('a-light', { misbehaviour: { neverBack: true } });
+    await scene.device('a-light', { misbehavior: { neverBack: true } });
     await scene.device('b-light');
     const node = { device: '*-light', persist: false, order: 'id', reboot: '1' };
     const flow = await scene.flow(node, { userDir });

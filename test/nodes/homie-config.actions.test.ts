@@ -154,7 +154,7 @@ describe('homie-config, asked to', () => {
     });
 
     it('answers which device the patch was sent to before, and ends the job at once', async () => {
-      const device = await scene.device('late', { misbehaviour: { notIdle: true } });
+      const device = await scene.device('late', { misbehavior: { notIdle: true } });
       const flow = await scene.config({ device: device.id });
       flow.send({ payload: patch });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');

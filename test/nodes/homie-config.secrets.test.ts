@@ -28,8 +28,8 @@ describe('a secret that homie-config is given', () => {
   it('appears nowhere: in no message, status, log or error', async () => {
     const config = { settings: { apiToken: planted.old, percentage: 42 } };
     const device = await scene.device('my-light', { config });
-    await scene.device('forgetful', { config, misbehaviour: { forgets: 'settings' } });
-    await scene.device('deaf', { config, misbehaviour: { deaf: true } });
+    await scene.device('forgetful', { config, misbehavior: { forgets: 'settings' } });
+    await scene.device('deaf', { config, misbehavior: { deaf: true } });
     await scene.device('anywhere', { config, anyNetwork: true });
     const flow = await scene.config({ secretNames: 'token, pin' });
     const secret = { settings: { apiToken: planted.token, pin: planted.pin } };
@@ -82,7 +82,7 @@ describe('a secret that homie-config is given', () => {
     const device = await scene.device('sleepy-one', {
       statsInterval: 1,
       config: { settings: { apiToken: planted.old } },
-      misbehaviour: { notIdle: true },
+      misbehavior: { notIdle: true },
     });
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
     flow.send({ payload: { settings: { apiToken: planted.token } } });

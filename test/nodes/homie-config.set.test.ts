@@ -182,7 +182,7 @@ describe('homie-config, when it changes a configuration', () => {
   });
 
   it('reports the late result of a device that reboots too late, below the node too', async () => {
-    const device = await scene.device('sleepy', { statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await scene.device('sleepy', { statsInterval: 1, misbehavior: { notIdle: true } });
     const flow = await scene.config({ device: device.id, reboot: '0.6' });
     flow.send({ payload: patch, asked: 'kept' });
     assert.equal(caughtCode(await flow.caught.first()), 'NOT_APPLIED');
@@ -239,7 +239,7 @@ describe('homie-config, when it changes a configuration', () => {
   });
 
   it('takes turns with homie-ota: one job for a device at a time', async () => {
-    const device = await scene.device('shared', { misbehaviour: { notIdle: true } });
+    const device = await scene.device('shared', { misbehavior: { notIdle: true } });
     const ota = { id: 'other', type: 'homie-ota', z: 'flow', x: 0, y: 0, wires: [[], ['progress'], ['summary']] };
     const flow = await scene.config(
       { device: 'shared' },
@@ -266,7 +266,7 @@ describe('homie-config, when it changes a configuration', () => {
     });
 
     it('says that it watches no longer, and keeps the device locked until it has restarted', async () => {
-      const device = await scene.device('left-alone', { misbehaviour: { notIdle: true } });
+      const device = await scene.device('left-alone', { misbehavior: { notIdle: true } });
       const flow = await scene.config({ device: device.id });
       flow.send({ payload: patch });
       await flow.progress.first((msg) => payload(msg, 'phase') === 'rebooting');
@@ -282,8 +282,8 @@ describe('homie-config, when it changes a configuration', () => {
     });
 
     it('stops at once with jobs in every state, also one that is watched on, and leaves nothing behind', async () => {
-      const sleepy = await scene.device('sleepy-too', { statsInterval: 1, misbehaviour: { notIdle: true } });
-      const busy = await scene.device('busy', { misbehaviour: { notIdle: true } });
+      const sleepy = await scene.device('sleepy-too', { statsInterval: 1, misbehavior: { notIdle: true } });
+      const busy = await scene.device('busy', { misbehavior: { notIdle: true } });
       const flow = await scene.config();
       flow.send({ payload: patch, device: sleepy.id, options: { reboot: 0.6 } });
       await flow.caught.first();

@@ -28,7 +28,7 @@ describe('homie-devices with the action report', () => {
 
   it('answers with the device and its failed job, without a value of the configuration or the patch', async () => {
     const config = { name: secret, settings: { percentage: 42, apiToken: secret, [secret]: true } };
-    const device = await scene.device('report-lamp', { config, misbehaviour: { forgets: 'settings' } });
+    const device = await scene.device('report-lamp', { config, misbehavior: { forgets: 'settings' } });
     const changer = {
       id: 'changer',
       broker: 'broker',

@@ -36,7 +36,7 @@ describe('homie-devices', () => {
   describe('asked for the devices', () => {
     it('answers whatever comes, and waits until all of them are known', async () => {
       // Before the node subscribes, the devices have published all that they ever will.
-      const silent = { statsInterval: 3600, misbehaviour: { statisticsDelay: 3_600_000 } };
+      const silent = { statsInterval: 3600, misbehavior: { statisticsDelay: 3_600_000 } };
       await scene.device('devices-a', silent);
       await scene.device('devices-b', silent);
       const flow = await start();

@@ -24,7 +24,7 @@ describe('homie-ota, when it is deployed again', () => {
   });
 
   it('leaves alone what is under way, says so, and keeps the device locked until it has restarted', async () => {
-    const device = await scene.device('left-alone', { flashDelay: 100, misbehaviour: { notIdle: true } });
+    const device = await scene.device('left-alone', { flashDelay: 100, misbehavior: { notIdle: true } });
     const flow = await scene.flow({ device: device.id });
     flow.send({ payload: next });
     await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
@@ -50,7 +50,7 @@ describe('homie-ota, when it is deployed again', () => {
   });
 
   it('stops at once with jobs in every state, and leaves nothing behind', async () => {
-    const device = await scene.device('under-way', { flashDelay: 100, misbehaviour: { notIdle: true } });
+    const device = await scene.device('under-way', { flashDelay: 100, misbehavior: { notIdle: true } });
     const flow = await scene.flow();
     flow.send({ payload: next, device: device.id });
     flow.send({ payload: next, device: 'waits' });

@@ -136,7 +136,7 @@ describe('homie-ota, updating several devices,', () => {
   });
 
   it('stops after a failure, answers at once, and goes on when it is resumed', async () => {
-    await scene.device('a', { misbehaviour: { comesBackWith: running } });
+    await scene.device('a', { misbehavior: { comesBackWith: running } });
     const b = await scene.device('b');
     const flow = await scene.flow({ device: 'a, b' });
     flow.send({ payload: next, asked: 'night' });
@@ -157,7 +157,7 @@ describe('homie-ota, updating several devices,', () => {
   });
 
   it('holds back an image that a device did not take, until it is told to retry', async () => {
-    const device = await scene.device('my-light', { misbehaviour: { comesBackWith: running } });
+    const device = await scene.device('my-light', { misbehavior: { comesBackWith: running } });
     const flow = await scene.flow();
     flow.send({ payload: next });
     assert.equal(payload(await flow.result.first(), 'error.code'), 'OLD_FIRMWARE');
@@ -169,7 +169,7 @@ describe('homie-ota, updating several devices,', () => {
     assert.deepEqual(payload(await flow.summary.first(about('check')), 'counts'), { held: 1 });
     assert.equal(device.received.length, 1);
 
-    device.misbehaviour = {};
+    device.misbehavior = {};
     flow.send({ action: 'retry', device: 'my-*', asked: 'retry' });
     const answer = await flow.summary.first(about('retry'));
     assert.equal(payload(answer, 'text'), 'Retrying: my-light.');
@@ -218,7 +218,7 @@ describe('homie-ota, updating several devices,', () => {
   });
 
   it('does each message by its own settings, and says in its summary only how its own devices ended', async () => {
-    const gone = await scene.device('a', { misbehaviour: { neverBack: true } });
+    const gone = await scene.device('a', { misbehavior: { neverBack: true } });
     await scene.device('b');
     await scene.device('c');
     const flow = await scene.flow({ reboot: '1', maxFailures: '1' });
@@ -298,7 +298,7 @@ describe('homie-ota, updating several devices,', () => {
   });
 
   it('is green after a retry that has succeeded, and grey after a cancel', async () => {
-    await scene.device('a', { misbehaviour: { crashAt: 30_000 } });
+    await scene.device('a', { misbehavior: { crashAt: 30_000 } });
     await scene.device('b');
     const flow = await scene.flow({ device: 'a, b', attempts: '1' });
     flow.send({ payload: next });
@@ -316,7 +316,7 @@ describe('homie-ota, updating several devices,', () => {
   });
 
   it('sends nothing to all devices after a stop, says how to go on, and updates one that is named', async () => {
-    const bad = await scene.device('a', { misbehaviour: { failEraseAt: 0 } });
+    const bad = await scene.device('a', { misbehavior: { failEraseAt: 0 } });
     const devices = [await scene.device('b'), await scene.device('c')];
     const flow = await scene.flow({ deviceType: 'all', maxFailures: '1', order: 'id' });
     flow.send({ payload: next, asked: 'first' });

@@ -197,7 +197,7 @@ describe('homie-ota, when it updates', () => {
   });
 
   it('tells a catch node which device failed and why, after the summary', async () => {
-    await scene.device('lost-light', { misbehaviour: { neverBack: true } });
+    await scene.device('lost-light', { misbehavior: { neverBack: true } });
     const flow = await scene.flow({ device: 'lost-light', reboot: '1' });
     flow.send({ payload: next, asked: 'kept' });
     const caught = await flow.caught.first();

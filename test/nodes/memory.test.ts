@@ -172,7 +172,7 @@ describe('the memory that jobs hold which have ended', () => {
     });
 
     it(`does not grow by the images of updates that failed and are ${kept}`, async () => {
-      await node.device({ misbehaviour: { failEraseAt: 0 } });
+      await node.device({ misbehavior: { failEraseAt: 0 } });
       await bounded((seed) => ({ payload: imageOf(seed), options: { persist } }), 'FLASH_ERROR');
     });
   }

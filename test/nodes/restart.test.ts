@@ -131,7 +131,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   });
 
   it('does not stop its image again after another job with it was resumed', async () => {
-    const broken = await lively('broken', { misbehaviour: { failEraseAt: 0 } });
+    const broken = await lively('broken', { misbehavior: { failEraseAt: 0 } });
     const late = await lively('late');
     const flow = await open({ device: '*', maxFailures: '1', order: 'id' });
     flow.send({ payload: next, asked: 'first' });
@@ -201,7 +201,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   });
 
   it('keeps what failed for a retry, and its firmware with it', async () => {
-    const device = await lively('stubborn', { misbehaviour: { comesBackWith: strange } });
+    const device = await lively('stubborn', { misbehavior: { comesBackWith: strange } });
     const flow = await open();
     flow.send({ payload: next, device: device.id });
     const failed = await flow.result.first();
@@ -285,7 +285,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
   });
 
   it('locks a device that was under way until its node is there again', async () => {
-    const device = await lively('in-limbo', { flashDelay: 100, misbehaviour: { notIdle: true } });
+    const device = await lively('in-limbo', { flashDelay: 100, misbehavior: { notIdle: true } });
     const flow = await open();
     flow.send({ payload: next, device: device.id });
     await flow.progress.first((msg) => payload(msg, 'phase') === 'accepted');
@@ -297,7 +297,7 @@ describe('a node with jobs, when it is deployed again in a Node-RED with a user 
     await mkdir(path.join(elsewhere, 'homie-ota', 'jobs'), { recursive: true });
     const text = (await readFile(path.join(folder, job), 'utf8')).replaceAll('"node":"ota"', '"node":"gone"');
     await writeFile(path.join(elsewhere, 'homie-ota', 'jobs', job), text.replaceAll('in-limbo', 'in-limbo-2'));
-    const other = await lively('in-limbo-2', { misbehaviour: { notIdle: true } });
+    const other = await lively('in-limbo-2', { misbehavior: { notIdle: true } });
     const after = await scene.flow({ ...settings, expires: '0' }, { userDir: elsewhere });
     after.send({ payload: next, device: other.id });
     assert.equal(payload(await after.result.first(), 'error.code'), 'REBOOT_PENDING');

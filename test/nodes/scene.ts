@@ -64,7 +64,7 @@ export class Scene {
       ...options,
     });
     this.#ends.push(() => device.stop());
-    if (options.misbehaviour?.noStatistics !== true) this.#devices.push(device);
+    if (options.misbehavior?.noStatistics !== true) this.#devices.push(device);
     await device.start();
     if (this.#flow?.isDeployed === true) await untilHeard(this.#flow.broker, [device]);
     return device;

@@ -33,7 +33,7 @@ describe('a sentence for people', () => {
 
   it('is in everything that homie-ota tells', async () => {
     await scene.device('my-light', { config: { ota: { enabled: true } } });
-    await scene.device('other-light', { misbehaviour: { neverBack: true } });
+    await scene.device('other-light', { misbehavior: { neverBack: true } });
     const flow = await scene.flow({ device: 'my-light, other-light, no-light', expires: '1', reboot: '1' });
     flow.send({ payload: next, action: 'check' });
     flow.send({ payload: next, options: { maxFailures: 0 } });

@@ -220,7 +220,7 @@ describe('a job from the sidebar', () => {
 
   it('is in the log once when it has failed, and not when it has succeeded', async () => {
     await scene.device('good');
-    await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+    await scene.device('bad', { misbehavior: { comesBackWith: running } });
     const flow = await open();
     await start(flow, ['good']);
     await summaryOf(flow);
@@ -234,7 +234,7 @@ describe('a job from the sidebar', () => {
   });
 
   it('leaves an update that failures have stopped to the user, who can retry it', async () => {
-    const bad = await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+    const bad = await scene.device('bad', { misbehavior: { comesBackWith: running } });
     const other = await scene.device('other');
     const flow = await open();
     await start(flow, ['bad', 'other']);
@@ -243,7 +243,7 @@ describe('a job from the sidebar', () => {
     await start(flow, ['never-seen']);
     assert.deepEqual([stopped.isEnded, images(other)], [false, 0]);
 
-    bad.misbehaviour = {};
+    bad.misbehavior = {};
     await flow.sidebar.command('retry', { job: stopped.id });
     const { counts } = await stopped.untilIdle();
     assert.deepEqual(counts, { succeeded: 2 });

@@ -168,7 +168,7 @@ describe('a plan of the sidebar', () => {
     });
 
     it('respects a stop for several devices, but not for one alone', async () => {
-      await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+      await scene.device('bad', { misbehavior: { comesBackWith: running } });
       const other = await scene.device('other');
       await scene.device('third');
       const flow = await open();
@@ -308,7 +308,7 @@ describe('a plan of the sidebar', () => {
     });
 
     it('retries a device, and says which other devices the stopped job then continues with', async () => {
-      const bad = await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+      const bad = await scene.device('bad', { misbehavior: { comesBackWith: running } });
       const other = await scene.device('other');
       const flow = await open();
       const { jobs } = await begin(flow, await plan(flow, { action: 'update' }));
@@ -319,7 +319,7 @@ describe('a plan of the sidebar', () => {
       assert.match(String(says(answer)[0]), /old firmware.*The job tries the device again\.$/);
       assert.deepEqual(shown(await plan(flow, { action: 'resume', job: job.id })), ['other resume true']);
       assert.deepEqual(shown(await plan(flow, { action: 'retry', devices: ['other'] })), ['other none false']);
-      bad.misbehaviour = {};
+      bad.misbehavior = {};
       assert.deepEqual(await begin(flow, answer), { jobs, devices: 2 });
       assert.deepEqual((await job.untilIdle()).counts, { succeeded: 2 });
       assert.ok(other.image.equals(next));
@@ -340,12 +340,12 @@ describe('a plan of the sidebar', () => {
     });
 
     it('is not for more devices than were shown', async () => {
-      const bad = await scene.device('bad', { misbehaviour: { comesBackWith: running } });
+      const bad = await scene.device('bad', { misbehavior: { comesBackWith: running } });
       const flow = await open();
       const { jobs } = await begin(flow, await plan(flow, { action: 'update', devices: ['bad'] }));
       await jobOf(flow, jobs[0]).untilIdle();
       const answer = await plan(flow, { action: 'retry', devices: ['bad'] });
-      bad.misbehaviour = {};
+      bad.misbehavior = {};
       const twin = await plan(flow, { action: 'retry', devices: ['bad'] });
       await begin(flow, answer);
       await assert.rejects(begin(flow, twin), { reason: 'changed' });

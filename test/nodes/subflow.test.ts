@@ -68,7 +68,7 @@ describe('a subflow', () => {
   const start = (...more: FlowNode[]): Promise<TestFlow> => scene.flow({}, { more });
 
   it('sets device, exclude and attempts of homie-ota by environment variables, differently in each instance', async () => {
-    const drops = { misbehaviour: { crashAt: 20_000, times: 9 } };
+    const drops = { misbehavior: { crashAt: 20_000, times: 9 } };
     const devices = await Promise.all([
       scene.device('kitchen-light', drops),
       scene.device('porch-light'),

@@ -87,7 +87,7 @@ describe('a device that waits says', () => {
   });
 
   it('that failures have stopped the job', async () => {
-    await scene.device('a', { misbehaviour: { crashAt: 20_000, times: 9 } });
+    await scene.device('a', { misbehavior: { crashAt: 20_000, times: 9 } });
     const other = await scene.device('b');
     const flow = await scene.flow({ device: 'a, b', attempts: '1', maxFailures: '1' });
     flow.send({ payload: next });

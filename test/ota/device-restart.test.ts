@@ -63,7 +63,7 @@ describeWithBrokers('a device to which something happens meanwhile', (start) => 
     }));
 
   it('is sent an image once, although the rest of its answer to a question is late', async () => {
-    const lab = await Lab.open(broker.url, { segment: 536, flashDelay: 100, misbehaviour: { dropAt: 30_000 } });
+    const lab = await Lab.open(broker.url, { segment: 536, flashDelay: 100, misbehavior: { dropAt: 30_000 } });
     const client = await connectAsync(broker.url);
     try {
       await lab.cutOff(large);
@@ -73,7 +73,7 @@ describeWithBrokers('a device to which something happens meanwhile', (start) => 
         late = status;
         return true;
       };
-      lab.device.misbehaviour = { loseStatuses };
+      lab.device.misbehavior = { loseStatuses };
       const topic = `homie/${lab.device.id}/$implementation/ota/status`;
       const onChange = ({ phase }: Change): void => {
         if (phase === 'sending') void client.publishAsync(topic, String(late), { retain: true });

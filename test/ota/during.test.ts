@@ -74,7 +74,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('does not try again when it was canceled meanwhile', () =>
-    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+    withLab({ misbehavior: { dropAt: 30_000 } }, async (lab) => {
       const cancel = new AbortController();
       const onChange = ({ phase }: Change): void => {
         if (phase === 'sending') cancel.abort();
@@ -100,7 +100,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('finds another updater at work by the size of its image', () =>
-    withLab({ flashDelay: 5, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab({ flashDelay: 5, misbehavior: { notIdle: true } }, async (lab) => {
       const { id } = lab.device;
       const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 350_000, seed: 4 });
       const topic = `homie/${id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
@@ -115,7 +115,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('does not promise the new firmware when another image was sent after it to a busy device', () =>
-    withLab({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab({ statsInterval: 1, misbehavior: { notIdle: true } }, async (lab) => {
       const other = buildEsp8266Image({ name: 'my-light', version: '1.2.0', size: 70_000, seed: 4 });
       const topic = `homie/${lab.device.id}/$implementation/ota/firmware/${(await raw(other)).info.md5}`;
       const onChange = ({ phase }: Change): void => {
@@ -128,7 +128,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('does not take another device with the same id for the one that was sent the image', () =>
-    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab({ misbehavior: { neverBack: true } }, async (lab) => {
       const { id } = lab.device;
       let impostor: Promise<SimulatedDevice> | undefined;
       const replace = async (): Promise<SimulatedDevice> => {
@@ -166,7 +166,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('does not report a late success for another device with the same id', () =>
-    withLab({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab) => {
+    withLab({ statsInterval: 1, misbehavior: { notIdle: true } }, async (lab) => {
       let late: Promise<Outcome | undefined> = Promise.reject(new Error('It is not watched'));
       late.catch(() => undefined);
       const watchOn = (promise: Promise<Outcome | undefined>): void => {
@@ -232,7 +232,7 @@ describeWithBrokers('while an update runs', (start) => {
   it('sends nothing more to a device whose updater is stuck and that does not restart', () =>
     withStuckUpdater(async (lab) => {
       const sent = lab.device.received.length;
-      lab.device.misbehaviour = { notIdle: true };
+      lab.device.misbehavior = { notIdle: true };
       const { outcome } = await lab.bring(await raw(next), { reboot: 300, ready: 300 });
       assert.equal(codeOf(outcome), 'UPDATER_STUCK');
       assert.deepEqual([lab.device.patches, lab.device.received.length - sent], [['{}'], 1]);
@@ -260,7 +260,7 @@ describeWithBrokers('while an update runs', (start) => {
   }
 
   it('says so when a device comes back and does not become ready', () =>
-    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab({ misbehavior: { neverBack: true } }, async (lab) => {
       const topic = `homie/${lab.device.id}/$state`;
       lab.broker.registry.on('event', (_id, event) => {
         if (event.attribute !== 'state' || event.value !== 'lost') return;
@@ -271,7 +271,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('says so when a device comes back without its checksum', () =>
-    withLab({ misbehaviour: { neverBack: true } }, async (lab) => {
+    withLab({ misbehavior: { neverBack: true } }, async (lab) => {
       const topic = `homie/${lab.device.id}/$state`;
       lab.broker.registry.on('event', (_id, event) => {
         if (event.attribute !== 'state' || event.value !== 'lost') return;
@@ -342,7 +342,7 @@ describeWithBrokers('while an update runs', (start) => {
   }
 
   it('frees a device that somebody else left half dead, and then brings the image onto it', () =>
-    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+    withLab({ misbehavior: { dropAt: 30_000 } }, async (lab) => {
       await lab.cutOff(large);
 
       // A connection that is made later knows the device only from retained messages.
@@ -417,7 +417,7 @@ describeWithBrokers('while an update runs', (start) => {
     }));
 
   it('keeps off a device whose firmware answers that it is busy', () =>
-    withLab({ misbehaviour: { loseStatuses: (status) => status === '304' } }, async (lab) => {
+    withLab({ misbehavior: { loseStatuses: (status) => status === '304' } }, async (lab) => {
       const topic = `homie/${lab.device.id}/$implementation/ota/status`;
       const { connection } = lab.broker;
       await connection.publish(topic, '206 1000/2000', { qos: 1, retain: true, timeout: HANG_LIMIT });

@@ -34,13 +34,13 @@ const rows: Row[] = [
     },
     {
       title: `no status at all, ${dialect}`,
-      device: { dialect, misbehaviour: { loseStatuses: () => true } },
+      device: { dialect, misbehavior: { loseStatuses: () => true } },
       expected: 'succeeded',
       runs: 'new',
     },
     ...['202', '206', '200'].map((status): Row => ({
       title: `a ${status} that the next status replaces, ${dialect}`,
-      device: { dialect, misbehaviour: { delaysStatus: isLost(status) } },
+      device: { dialect, misbehavior: { delaysStatus: isLost(status) } },
       image: image(large),
       expected: 'succeeded',
       runs: 'new',
@@ -48,14 +48,14 @@ const rows: Row[] = [
     })),
     {
       title: `a drop in the middle, then a second transfer, ${dialect}`,
-      device: { dialect, misbehaviour: { dropAt: 30_000 } },
+      device: { dialect, misbehavior: { dropAt: 30_000 } },
       expected: 'succeeded',
       runs: 'new',
       transfers: 2,
     },
     {
       title: `a drop in the middle and no second attempt, which leaves nothing to boot, ${dialect}`,
-      device: { dialect, misbehaviour: { dropAt: 30_000 } },
+      device: { dialect, misbehavior: { dropAt: 30_000 } },
       settings: { attempts: 1 },
       expected: 'LOST_IN_TRANSFER',
       runs: 'old',
@@ -63,7 +63,7 @@ const rows: Row[] = [
     },
     {
       title: `a crash in the middle, then a second transfer, ${dialect}`,
-      device: { dialect, misbehaviour: { crashAt: 30_000 } },
+      device: { dialect, misbehavior: { crashAt: 30_000 } },
       expected: 'succeeded',
       runs: 'new',
       transfers: 2,
@@ -71,7 +71,7 @@ const rows: Row[] = [
   ]),
   {
     title: 'a drop whose 500 DISCONNECTED gets lost, 4',
-    device: { dialect: '4', misbehaviour: { dropAt: 30_000, loseStatuses: isLost('500 DISCONNECTED') } },
+    device: { dialect: '4', misbehavior: { dropAt: 30_000, loseStatuses: isLost('500 DISCONNECTED') } },
     expected: 'succeeded',
     runs: 'new',
     transfers: 2,
@@ -79,14 +79,14 @@ const rows: Row[] = [
   {
     // Nothing arrives on the connection that stalls, so another attempt is lost with it.
     title: 'a transfer that stalls until the device gives up, then others, 4',
-    device: { dialect: '4', otaTimeout: 500, keepalive: 1, misbehaviour: { stallAt: 30_000 } },
+    device: { dialect: '4', otaTimeout: 500, keepalive: 1, misbehavior: { stallAt: 30_000 } },
     settings: { attempts: 3 },
     expected: 'succeeded',
     runs: 'new',
   },
   {
     title: 'a transfer that stalls and no second attempt, 4',
-    device: { dialect: '4', otaTimeout: 500, misbehaviour: { stallAt: 30_000 } },
+    device: { dialect: '4', otaTimeout: 500, misbehavior: { stallAt: 30_000 } },
     settings: { attempts: 1 },
     expected: 'DEVICE_TIMEOUT',
     runs: 'old',
@@ -115,7 +115,7 @@ const rows: Row[] = [
   },
   {
     title: 'a drop in the middle on the way from the original to the fork',
-    device: { image: original, misbehaviour: { dropAt: 30_000 } },
+    device: { image: original, misbehavior: { dropAt: 30_000 } },
     image: image(fork),
     expected: 'succeeded',
     runs: 'new',
@@ -266,7 +266,7 @@ describeWithBrokers('a device of version 4 of the maintained fork', (start) => {
   });
 
   it('may be sent an image again that it has discarded while this process was restarted', async () => {
-    const lab = await Lab.open(broker.url, { dialect: '4', misbehaviour: { dropAt: 30_000 } });
+    const lab = await Lab.open(broker.url, { dialect: '4', misbehavior: { dropAt: 30_000 } });
     const other = await connectAsync(broker.url);
     try {
       const { id } = lab.device;

@@ -12,7 +12,7 @@ describeWithBrokers('an update that is judged after a restart of this process', 
   after(() => broker?.stop());
 
   it('ends although a retained firmware makes the device answer at every connect', async () => {
-    const lab = await Lab.open(broker.url, { misbehaviour: { noStatistics: true } });
+    const lab = await Lab.open(broker.url, { misbehavior: { noStatistics: true } });
     const retained = await connectAsync(broker.url);
     try {
       const { id } = lab.device;

@@ -124,7 +124,7 @@ export class Lab {
     broker.start();
     await broker.settled();
     const lab = new Lab(url, broker, device);
-    await Promise.all([device.start(), lab.#seen(options.misbehaviour?.noStatistics === true ? 'state' : 'uptime')]);
+    await Promise.all([device.start(), lab.#seen(options.misbehavior?.noStatistics === true ? 'state' : 'uptime')]);
     return lab;
   }
 
@@ -169,7 +169,7 @@ export class Lab {
   }
 
   /**
-   * Publishes an image to the device as another client would. The misbehaviour `dropAt` of the device cuts off the
+   * Publishes an image to the device as another client would. The misbehavior `dropAt` of the device cuts off the
    * transfer. Resolves when the device is ready again, half dead.
    */
   async cutOff(image: Buffer): Promise<void> {

@@ -35,7 +35,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
   const busy = { notIdle: true };
 
   it('is not taken for the old firmware when our own connection was lost and statistics are rare', () =>
-    withProxy({ statsInterval: 600, misbehaviour: busy }, async (lab, proxy) => {
+    withProxy({ statsInterval: 600, misbehavior: busy }, async (lab, proxy) => {
       const { outcome } = await lab.bring(
         await raw(next),
         { reboot: 800 },
@@ -46,7 +46,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
     }));
 
   it('is not taken for the old firmware when a mere reconnect reaches us late, because our own link had stalled', () =>
-    withProxy({ misbehaviour: busy }, async (lab, proxy) => {
+    withProxy({ misbehavior: busy }, async (lab, proxy) => {
       const stalled = async (): Promise<void> => {
         proxy.stall();
         const ready = once(lab.device, 'ready');
@@ -72,7 +72,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
     }));
 
   it('is possible when the device was last seen to connect, before our own connection was lost', () =>
-    withProxy({ statsInterval: 600, misbehaviour: busy }, async (lab, proxy) => {
+    withProxy({ statsInterval: 600, misbehavior: busy }, async (lab, proxy) => {
       const stranger = await connectAsync(server.url);
       const connects = async (): Promise<void> => {
         await stranger.publishAsync(`homie/${lab.device.id}/$state`, 'init', { qos: 1, retain: true });
@@ -90,7 +90,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
 
   it('is not ruled out by a connection that tells nothing, and is not known to be lost yet', () =>
     withProxy(
-      { statsInterval: 1, misbehaviour: busy },
+      { statsInterval: 1, misbehavior: busy },
       async (lab, proxy) => {
         const { outcome } = await lab.bring(
           await raw(next),
@@ -110,7 +110,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
     ));
 
   it('is possible when all was lost while we were away', () =>
-    withProxy({ statsInterval: 1, misbehaviour: busy }, async (lab, proxy) => {
+    withProxy({ statsInterval: 1, misbehavior: busy }, async (lab, proxy) => {
       lab.device.on('status', (status) => status === '200' && proxy.cut());
       const { outcome } = await lab.bring(
         await raw(next),
@@ -123,7 +123,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
     }));
 
   it('is ruled out for a device that was lost in the middle while we were away, and it is sent the image once more', () =>
-    withProxy({ misbehaviour: { dropAt: 30_000 } }, async (lab, proxy) => {
+    withProxy({ misbehavior: { dropAt: 30_000 } }, async (lab, proxy) => {
       lab.device.once('disconnected', () => lab.device.once('ready', () => proxy.cut()));
       const { outcome } = await lab.bring(
         await raw(next),
@@ -136,7 +136,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
     }));
 
   it('is not taken for a failure of a forced reinstallation when our own connection was lost', () =>
-    withProxy({ statsInterval: 1, misbehaviour: busy }, async (lab, proxy) => {
+    withProxy({ statsInterval: 1, misbehavior: busy }, async (lab, proxy) => {
       const { outcome } = await lab.bring(
         await raw(running),
         { force: true },
@@ -153,7 +153,7 @@ describe('a reboot that may be pending when our connection is lost', () => {
 
   it('ends as never back when the device was lost while we were away', () =>
     withProxy(
-      { misbehaviour: { neverBack: true } },
+      { misbehavior: { neverBack: true } },
       async (lab, proxy) => {
         const { outcome } = await lab.bring(
           await raw(next),

@@ -25,7 +25,7 @@ describe('a reboot that may be pending', () => {
   for (const noStatistics of [false, true]) {
     const what = `a busy device ${noStatistics ? 'without statistics' : ''}`.trimEnd();
     it(`keeps a second image away when the 200 was lost with the connection of ${what}`, () =>
-      withLab({ misbehaviour: { ...busy, noStatistics, loseStatuses: (status) => status === '200' } }, async (lab) => {
+      withLab({ misbehavior: { ...busy, noStatistics, loseStatuses: (status) => status === '200' } }, async (lab) => {
         lab.device.once('status', function drop(status) {
           if (status === '200') setImmediate(() => lab.device.dropConnection());
           else lab.device.once('status', drop);
@@ -39,7 +39,7 @@ describe('a reboot that may be pending', () => {
 
   for (const noStatistics of [false, true]) {
     it(`succeeds where a device ${noStatistics ? 'without statistics ' : ''}boots the image while it is asked about it`, () =>
-      withLab({ misbehaviour: { ...busy, noStatistics, dropBefore: '200' } }, async (lab) => {
+      withLab({ misbehavior: { ...busy, noStatistics, dropBefore: '200' } }, async (lab) => {
         lab.device.on('status', (status) => {
           if (status === '304') lab.device.setIdle(true);
         });
@@ -52,10 +52,10 @@ describe('a reboot that may be pending', () => {
   }
 
   it('is still pending after a forced reinstallation when the device reconnects and its statistics are late', () =>
-    withLab({ statsInterval: 600, misbehaviour: busy }, async (lab) => {
+    withLab({ statsInterval: 600, misbehavior: busy }, async (lab) => {
       const onChange = ({ phase }: Change): void => {
         if (phase !== 'rebooting') return;
-        lab.device.misbehaviour = { ...busy, loseFirstStatistics: true };
+        lab.device.misbehavior = { ...busy, loseFirstStatistics: true };
         lab.device.dropConnection();
       };
       const { outcome } = await lab.bring(await raw(running), { force: true, reboot: 800 }, { onChange });
@@ -73,7 +73,7 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('outlasts a mere reconnect, and ends with the reboot', () =>
-    withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
+    withLab({ statsInterval: 1, misbehavior: busy }, async (lab) => {
       assert.equal(codeOf((await lab.bring(await raw(next), { reboot: 300 })).outcome), 'NOT_REBOOTED');
       const back = lab.live('uptime');
       lab.device.dropConnection();
@@ -87,7 +87,7 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('is not taken for the old firmware when a device without statistics reconnects', () =>
-    withLab({ misbehaviour: { ...busy, noStatistics: true } }, async (lab) => {
+    withLab({ misbehavior: { ...busy, noStatistics: true } }, async (lab) => {
       const { outcome } = await lab.bring(
         await raw(next),
         { reboot: 800 },
@@ -98,7 +98,7 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('is not taken for done when a device that has just booted reconnects and its uptime comes late', () =>
-    withLab({ misbehaviour: { ...busy, noStatistics: true } }, async (lab) => {
+    withLab({ misbehavior: { ...busy, noStatistics: true } }, async (lab) => {
       const stranger = await connectAsync(server.url);
       const say = (uptime: number) =>
         stranger.publishAsync(`homie/${lab.device.id}/$stats/uptime`, `${uptime}`, { qos: 1, retain: true });
@@ -122,18 +122,15 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('is possible when the 200 was lost, and the sketch is busy', () =>
-    withLab(
-      { statsInterval: 1, misbehaviour: { ...busy, loseStatuses: (status) => status === '200' } },
-      async (lab) => {
-        const { outcome } = await lab.bring(await raw(next), { stall: 2500 });
-        assert.equal(codeOf(outcome), 'STALLED');
-        await lab.live('uptime');
-        assert.equal(lab.isPending, true);
-      },
-    ));
+    withLab({ statsInterval: 1, misbehavior: { ...busy, loseStatuses: (status) => status === '200' } }, async (lab) => {
+      const { outcome } = await lab.bring(await raw(next), { stall: 2500 });
+      assert.equal(codeOf(outcome), 'STALLED');
+      await lab.live('uptime');
+      assert.equal(lab.isPending, true);
+    }));
 
   it('is ruled out for a half-dead device that is freed, also where its connection is lost once more', () =>
-    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+    withLab({ misbehavior: { dropAt: 30_000 } }, async (lab) => {
       let lost = false;
       const loseStatuses = (status: string): boolean => {
         if (lost || !status.startsWith('500')) return false;
@@ -141,7 +138,7 @@ describe('a reboot that may be pending', () => {
         queueMicrotask(() => lab.device.dropConnection());
         return true;
       };
-      lab.device.misbehaviour = { dropAt: 30_000, loseStatuses };
+      lab.device.misbehavior = { dropAt: 30_000, loseStatuses };
       const { outcome } = await lab.bring(await raw(next), { attempts: 1 });
       assert.equal(codeOf(outcome), 'LOST_IN_TRANSFER');
       assert.equal(lost, true);
@@ -150,7 +147,7 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('is ruled out for a half-dead device that is freed, also where nothing may be sent for a moment', () =>
-    withLab({ misbehaviour: { dropAt: 30_000 } }, async (lab) => {
+    withLab({ misbehavior: { dropAt: 30_000 } }, async (lab) => {
       let refused = 0;
       const end = DeviceLocks.guard(() => {
         const isDue = lab.device.isUpdating && refused < 3;
@@ -169,7 +166,7 @@ describe('a reboot that may be pending', () => {
     }));
 
   it('ends with the next statistics when it was no longer watched just after the reboot', () =>
-    withLab({ statsInterval: 1, misbehaviour: busy }, async (lab) => {
+    withLab({ statsInterval: 1, misbehavior: busy }, async (lab) => {
       const abandon = new AbortController();
       const onChange = ({ phase }: Change): void => {
         // Once the broker has acknowledged the image.

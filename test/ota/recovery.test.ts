@@ -24,7 +24,7 @@ describeWithBrokers('a device in the middle of an update that was cut off', (sta
     proxy = await startProxy(server.port);
     lab = await Lab.open(
       server.url,
-      { misbehaviour: { dropAt: 30_000 } },
+      { misbehavior: { dropAt: 30_000 } },
       { url: `mqtt://127.0.0.1:${proxy.port}`, reconnect: { min: 20, max: 20 } },
     );
     await lab.cutOff(large);

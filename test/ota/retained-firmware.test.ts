@@ -45,7 +45,7 @@ describeWithBrokers('a retained firmware message', (start) => {
     }));
 
   it('is not named when there is none and the device comes back with its old firmware', () =>
-    withLab(broker.url, { misbehaviour: { comesBackWith: running } }, async (lab) => {
+    withLab(broker.url, { misbehavior: { comesBackWith: running } }, async (lab) => {
       const { outcome } = await lab.bring(await raw(next));
       assert.equal(codeOf(outcome), 'OLD_FIRMWARE');
     }));

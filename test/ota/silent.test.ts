@@ -57,7 +57,7 @@ describeWithBrokers('a device that takes an image right after its ready, and say
 
   it('is asked when that time is over, and told to have failed as it says then', () =>
     withSilent(
-      { flashDelay: 5_500, misbehaviour: { failWriteAt: 8_000 } },
+      { flashDelay: 5_500, misbehavior: { failWriteAt: 8_000 } },
       tiny,
       // We ask the device after 5 s, and it answers when it has flashed a sector.
       { accepted: 3_000 },

@@ -115,7 +115,7 @@ describeWithBrokers('while a firmware is still on its way to the broker', (start
     }));
 
   it('a restart is not taken for the reboot of a busy device into it', () =>
-    withSlowLink({ statsInterval: 1, misbehaviour: { notIdle: true } }, async (lab, bringSlowly) => {
+    withSlowLink({ statsInterval: 1, misbehavior: { notIdle: true } }, async (lab, bringSlowly) => {
       const { outcome } = await bringSlowly(restart, { reboot: 500 });
       assert.equal(codeOf(outcome), 'NOT_REBOOTED');
       // Several events may arrive at once.

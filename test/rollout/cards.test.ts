@@ -174,7 +174,7 @@ describeIf(mosquittoAvailable())('the card of a job', () => {
   });
 
   it('of a job that failures have stopped offers to go on, and goes with what was not sent', async () => {
-    await home.add('lamp', { image: old, misbehaviour: { comesBackWith: old } });
+    await home.add('lamp', { image: old, misbehavior: { comesBackWith: old } });
     await add('plug');
     const { job } = await errands.ask(first, ['lamp', 'plug'], { rollout: { maxFailures: 1 } });
     await home.quiet();

@@ -174,7 +174,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
     });
 
     it('says that a value was lost where the configuration after the patch shows it', async () => {
-      const device = await addAsleep({ misbehaviour: { forgets: 'name' } });
+      const device = await addAsleep({ misbehavior: { forgets: 'name' } });
       const { made } = job({ name: 'New', settings: { percentage: 7 } }, [device.id]);
       const done = made.run();
       await wakeOnce(device);
@@ -210,7 +210,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   });
 
   it('gives the true result of a late reboot as a progress marked late', async () => {
-    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehavior: { notIdle: true } });
     const { made, told } = job({ name: 'New' }, [device.id], { ...quick, reboot: 1500 });
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
@@ -226,7 +226,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
   });
 
   it('watches no longer when it is abandoned', async () => {
-    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehavior: { notIdle: true } });
     const { made, told } = job({ name: 'New' }, [device.id], quick);
     const summary = await made.run();
     assert.equal(summary.devices[0]?.error?.code, 'NOT_APPLIED');
@@ -255,7 +255,7 @@ describeWithBrokers('a job that changes configurations', (start) => {
       seen.push(...told);
     };
 
-    const loses = await add({ config, misbehaviour: { forgets: 'settings' } });
+    const loses = await add({ config, misbehavior: { forgets: 'settings' } });
     seen.push(await readDeviceConfig(broker, loses.id, { received: 5_000, secretNames }));
     seen.push(await checkConfig(broker, readPatch(patch), [loses.id], { ...patient, secretNames, split: true }));
     await collect(loses, { settings: { apiToken: token } }, {});

@@ -120,7 +120,7 @@ describe('a change in two steps while another device fails', () => {
     broker.start();
     const common = { url: server.url, image: running, uptime: 3600 };
     device = new SimulatedDevice({ ...common, id: `halted-${(count += 1)}`, bootDelay: AWAY });
-    other = new SimulatedDevice({ ...common, id: `halted-${(count += 1)}`, misbehaviour: { deaf: true } });
+    other = new SimulatedDevice({ ...common, id: `halted-${(count += 1)}`, misbehavior: { deaf: true } });
     await Promise.all([device.start(), other.start()]);
     const devices = [device.id, other.id];
     const input = { broker, patch: readPatch(patch), devices, settings: { ...settings, received: FAILED } };

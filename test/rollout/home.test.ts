@@ -27,8 +27,8 @@ interface Role {
 
 const roles: readonly Role[] = [
   { title: 'comes back with another image', count: 1, end: 'failed OTHER_FIRMWARE' },
-  { title: 'never comes back', count: 1, options: { misbehaviour: { neverBack: true } }, end: 'failed NOT_BACK' },
-  { title: 'has a bad flash', count: 1, options: { misbehaviour: { failWriteAt: 20_000 } }, end: 'failed FLASH_ERROR' },
+  { title: 'never comes back', count: 1, options: { misbehavior: { neverBack: true } }, end: 'failed NOT_BACK' },
+  { title: 'has a bad flash', count: 1, options: { misbehavior: { failWriteAt: 20_000 } }, end: 'failed FLASH_ERROR' },
   { title: 'sleeps', count: 10, end: 'succeeded' },
   { title: 'is offline', count: 5, end: 'timed_out DEVICE_OFFLINE' },
   { title: 'runs the image', count: 6, end: 'skipped up_to_date' },
@@ -112,7 +112,7 @@ describeIf(mosquittoAvailable())('a whole home', () => {
       const comesBackWith = image(name, '0.5.0');
       const device = await home.add(id, {
         image: image(name, title === 'runs the image' ? '1.1.0' : '1.0.0'),
-        ...(title === 'comes back with another image' ? { misbehaviour: { comesBackWith } } : options),
+        ...(title === 'comes back with another image' ? { misbehavior: { comesBackWith } } : options),
       });
       sightings.get(name)?.watch(device, () => home.clock.now());
       if (title === 'is offline') await device.stop();
@@ -179,8 +179,8 @@ describeIf(mosquittoAvailable())('a whole home', () => {
   it('is skipped when too many devices have failed, for as long as nobody says otherwise', async () => {
     const ids = Array.from({ length: 12 }, (_, index) => `stop-${index}`);
     for (const [index, id] of ids.entries()) {
-      const misbehaviour = index % 2 === 1 ? { failWriteAt: 20_000 } : {};
-      await home.add(id, { image: image('hall-light', '1.0.0'), misbehaviour });
+      const misbehavior = index % 2 === 1 ? { failWriteAt: 20_000 } : {};
+      await home.add(id, { image: image('hall-light', '1.0.0'), misbehavior });
     }
     const job = await rollout('hall-light', { concurrency: 2, canary: 0, maxFailures: 2 });
     const summary = await job.untilIdle();

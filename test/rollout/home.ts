@@ -66,7 +66,7 @@ export class Home {
     device.on('status', () => this.#changes.emit('change'));
     await device.start();
     await this.#seeAll();
-    if (options.misbehaviour?.noStatistics !== true) await this.#hearUptime(id);
+    if (options.misbehavior?.noStatistics !== true) await this.#hearUptime(id);
     return device;
   }
 

@@ -76,7 +76,7 @@ describeWithBrokers('a job of several devices', (start) => {
   });
 
   it('has updated a device that took the image although it seemed to have fallen asleep before', async () => {
-    const device = await add({ flashDelay: 20, misbehaviour: { loseStatuses: () => true } });
+    const device = await add({ flashDelay: 20, misbehavior: { loseStatuses: () => true } });
     await broker.settled();
     const input = { broker, firmware, choice: { devices: [device.id] }, settings: patient };
     const job = new OtaJob(input, sequential);
@@ -114,7 +114,7 @@ describeWithBrokers('a job of several devices', (start) => {
   });
 
   it('tells late that a device with a busy sketch runs the image', async () => {
-    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehavior: { notIdle: true } });
     await broker.settled();
     const settings = { ...patient, reboot: 600 };
     const job = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential);
@@ -133,7 +133,7 @@ describeWithBrokers('a job of several devices', (start) => {
   });
 
   it('watches such a device no longer when it is abandoned', async () => {
-    const device = await add({ statsInterval: 1, misbehaviour: { notIdle: true } });
+    const device = await add({ statsInterval: 1, misbehavior: { notIdle: true } });
     await broker.settled();
     const settings = { ...patient, reboot: 600 };
     const job = new OtaJob({ broker, firmware, choice: { devices: [device.id] }, settings }, sequential);
@@ -150,12 +150,12 @@ describeWithBrokers('a job of several devices', (start) => {
     assert.equal(broker.locks.isRebootPending(device.id), true);
   });
 
-  for (const [what, misbehaviour, expected] of [
+  for (const [what, misbehavior, expected] of [
     ['the canary that it observes', {}, (id: string) => ({ soaking: [id], failures: 0 })],
     ['a failure', { failEraseAt: 0 }, () => ({ soaking: [], failures: 1 })],
   ] as const) {
     it(`has stored ${what} when it reports the result`, async () => {
-      const [device, second] = [await add({ misbehaviour }), await add()];
+      const [device, second] = [await add({ misbehavior }), await add()];
       await broker.settled();
       const stored: JobState[] = [];
       const save = async (changed: JobView): Promise<boolean> => stored.push(changed.state()) > 0;

@@ -63,7 +63,7 @@ describe('a device that may have something to boot when the process ends', () =>
       image: running,
       uptime: 3600,
       statsInterval: 1,
-      misbehaviour: { notIdle: true },
+      misbehavior: { notIdle: true },
       ...options,
     });
     await device.start();

@@ -164,7 +164,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
   });
 
   describe('asked for the same image again', () => {
-    const bad = { misbehaviour: { failWriteAt: 20_000 } };
+    const bad = { misbehavior: { failWriteAt: 20_000 } };
 
     it('are one for the same devices by the same settings, and each message has its summary', async () => {
       const [a, b] = [await add(slow), await add()];

@@ -255,7 +255,7 @@ export const restarts: BrokerSuite = (start) => {
     });
 
     it('tells late, too, that another firmware runs', async () => {
-      await openSeldom({ misbehaviour: { comesBackWith: strange } });
+      await openSeldom({ misbehavior: { comesBackWith: strange } });
       const job = otaJob(await flashUnseen(), brief);
       const updates = told(job);
       const late = lateOf(job);
@@ -351,7 +351,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('sends the image again to a device that lost its connection in the middle, and was freed', async () => {
-    await open({ misbehaviour: { dropAt: 30_000 } });
+    await open({ misbehavior: { dropAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
       await reconnected;
     });
@@ -361,7 +361,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('is at work no longer with a device that waits for its turn to be sent the image again', async () => {
-    await open({ misbehaviour: { dropAt: 30_000 } });
+    await open({ misbehavior: { dropAt: 30_000 } });
     const kept = await endAt(inPhase('accepted'));
     await reconnected;
     await connect();
@@ -380,7 +380,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('sends it again to a device that crashed in the middle', async () => {
-    await open({ misbehaviour: { crashAt: 30_000 } });
+    await open({ misbehavior: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('accepted'), async () => {
       await reconnected;
     });
@@ -389,7 +389,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('does not take a device that was lost in the middle for one that was flashed', async () => {
-    await open({ misbehaviour: { crashAt: 30_000 } });
+    await open({ misbehavior: { crashAt: 30_000 } });
     const result = await interrupt(inPhase('rebooting'), async () => {
       await reconnected;
     });
@@ -398,7 +398,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('does not send it more often than is allowed', async () => {
-    await open({ misbehaviour: { crashAt: 30_000, times: 5 } });
+    await open({ misbehavior: { crashAt: 30_000, times: 5 } });
     const key = `${broker.locks.scope}${device.id}`;
     await history.begun(key, firmware.info.md5);
     const result = await interrupt(inPhase('accepted'), async () => {
@@ -409,7 +409,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('says that another firmware runs', async () => {
-    await open({ misbehaviour: { comesBackWith: strange } });
+    await open({ misbehavior: { comesBackWith: strange } });
     const result = await interrupt(inPhase('flashing'), async () => {
       await reconnected;
     });
@@ -418,7 +418,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('says that the old firmware runs', async () => {
-    await open({ misbehaviour: { comesBackWith: running } });
+    await open({ misbehavior: { comesBackWith: running } });
     const result = await interrupt(inPhase('flashing'), async () => {
       await reconnected;
     });
@@ -441,14 +441,14 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('says that the device is not back', async () => {
-    await open({ misbehaviour: { neverBack: true } });
+    await open({ misbehavior: { neverBack: true } });
     const result = await interrupt(inPhase('rebooting'), undefined, brief);
     assert.equal(codeOf(result), 'NOT_BACK');
     assert.equal(images(), 1);
   });
 
   it('says that a device which has flashed the image has not rebooted, and keeps it locked', async () => {
-    await open({ misbehaviour: { notIdle: true } });
+    await open({ misbehavior: { notIdle: true } });
     const result = await interrupt(inPhase('rebooting'), undefined, brief);
     assert.equal(codeOf(result), 'NOT_REBOOTED');
     assert.equal(broker.locks.isRebootPending(device.id), true);
@@ -456,7 +456,7 @@ export const restarts: BrokerSuite = (start) => {
   });
 
   it('does not claim that a device has not rebooted whose uptime cannot tell', async () => {
-    await open({ uptime: 2, misbehaviour: { comesBackWith: running } });
+    await open({ uptime: 2, misbehavior: { comesBackWith: running } });
     const result = await interrupt(inPhase('rebooting'), () => hasBeenUpLonger(2), brief);
     assert.equal(codeOf(result), 'REBOOT_UNPROVEN');
     assert.equal(broker.locks.isRebootPending(device.id), true);
@@ -465,7 +465,7 @@ export const restarts: BrokerSuite = (start) => {
 
   it('does not take the uptime of an earlier boot for what the device had reached', async () => {
     await open();
-    device.misbehaviour = { notIdle: true, noStatistics: true };
+    device.misbehavior = { notIdle: true, noStatistics: true };
     const ready = untilSeen('state', 'ready');
     await device.restart();
     await ready;
@@ -473,7 +473,7 @@ export const restarts: BrokerSuite = (start) => {
     const result = await interrupt(
       inPhase('rebooting'),
       async () => {
-        device.misbehaviour = { notIdle: true };
+        device.misbehavior = { notIdle: true };
       },
       settings,
     );
@@ -493,7 +493,7 @@ export const restarts: BrokerSuite = (start) => {
       const topic = `homie/restart-${count + 1}/$implementation/ota/status`;
       await earlier.publishAsync(topic, before, { qos: 1, retain: true });
       await earlier.endAsync();
-      await open({ misbehaviour: { notIdle: true, loseStatuses } });
+      await open({ misbehavior: { notIdle: true, loseStatuses } });
       const whole = new Promise<void>((resolve) => {
         device.on('part', (_topic, bytes, total) => {
           if (bytes === total) resolve();
@@ -682,7 +682,7 @@ export const restarts: BrokerSuite = (start) => {
     });
 
     it('says that a value was lost', async () => {
-      await open({ misbehaviour: { forgets: 'name' } });
+      await open({ misbehavior: { forgets: 'name' } });
       const result = await interruptPatch('received', () => reconnected, { name: 'Hall', settings: { percentage: 7 } });
       assert.equal(codeOf(result), 'VALUE_LOST');
       assert.deepEqual(
@@ -701,7 +701,7 @@ export const restarts: BrokerSuite = (start) => {
     });
 
     it('says that nothing has changed when the device was merely restarted', async () => {
-      await open({ misbehaviour: { deaf: true } });
+      await open({ misbehavior: { deaf: true } });
       const result = await interruptPatch('sending', () => device.restart());
       assert.equal(codeOf(result), 'NOT_RECEIVED');
     });

@@ -121,7 +121,7 @@ describeIf(mosquittoAvailable())('a rollout to devices that sleep', () => {
   });
 
   it('takes for canaries devices that were there all the time, before those that wake', async () => {
-    const bad = { ...slow, misbehaviour: { failWriteAt: 20_000 } };
+    const bad = { ...slow, misbehavior: { failWriteAt: 20_000 } };
     const [first, sleeper, second] = [await add(bad), await asleep(), await add()];
     const rollout = { canary: 1, soak: 10 * MINUTE, maxFailures: 0 };
     await errands.ask(fresh, ids(first, sleeper, second), { rollout });
@@ -182,7 +182,7 @@ describeIf(mosquittoAvailable())('a rollout to devices that sleep', () => {
       job.on('progress', ({ state, phase }) => {
         if (!drowsy || state !== 'running' || phase !== 'sending') return;
         if (over === 'held up') home.link.stall();
-        else sleeper.misbehaviour = { deaf: true };
+        else sleeper.misbehavior = { deaf: true };
         sleeper.prepareToSleep();
       });
       sleeper.on('phase', (phase) => {
@@ -203,7 +203,7 @@ describeIf(mosquittoAvailable())('a rollout to devices that sleep', () => {
         assert.deepEqual(home.results, []);
         assert.deepEqual([job.devices[0]?.state, home.broker.locks.isHeld(sleeper.id)], ['waiting', false]);
         drowsy = false;
-        sleeper.misbehaviour = {};
+        sleeper.misbehavior = {};
         await sleeper.wake();
         const update = await result();
         assert.deepEqual([update?.state, update?.attempt, update?.config?.taken], ['succeeded', 2, ['name']]);

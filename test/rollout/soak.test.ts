@@ -158,7 +158,7 @@ describeIf(mosquittoAvailable())('a canary that is watched', () => {
   });
 
   it('counts a reconnect of a device without statistics as a boot', async () => {
-    const device = await add({ misbehaviour: { noStatistics: true } });
+    const device = await add({ misbehavior: { noStatistics: true } });
     const soaking = soak(device);
     device.dropConnection();
     assert.equal(await soaking, 'spoiled');

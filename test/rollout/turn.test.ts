@@ -274,7 +274,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
   });
 
   it('is not sent after failures have stopped the rollout', async () => {
-    const failing = await add('failing', { flashDelay: 40, misbehaviour: { failWriteAt: 40_000 } });
+    const failing = await add('failing', { flashDelay: 40, misbehavior: { failWriteAt: 40_000 } });
     const [second, third] = [await add('second'), await add('third')];
     const job = otaJob({ maxFailures: 1 });
     // The first device is flashing while the second image is being sent, and the third image waits behind it.
@@ -292,7 +292,7 @@ describeWithBrokers('what waits for its turn on the way to the broker', (start) 
 
   it('is not sent once more after the window has closed, but when it opens again', async () => {
     const clock = new TestClock(new Date(2026, 0, 10, 1, 0));
-    const device = await add('dropped', { misbehaviour: { dropAt: 30_000 } });
+    const device = await add('dropped', { misbehavior: { dropAt: 30_000 } });
     const job = otaJob({ window: readWindow('01:00-02:00'), expires: 72 * 3_600_000 }, { clock });
     device.once('status', () => void clock.to(clock.now() + 90 * 60_000));
     const waits = told(job, ({ state, attempt }) => state === 'waiting' && attempt === 1);

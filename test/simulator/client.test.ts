@@ -51,7 +51,7 @@ describeWithBrokers('the MQTT client of a simulated device', (start) => {
   });
 
   it('says so afterwards when it is 0.9.0 and has refused the image', async () => {
-    await open({ mqttClient: '0.9.0', settling: 10_000, misbehaviour: { failWriteAt: 20_000 } });
+    await open({ mqttClient: '0.9.0', settling: 10_000, misbehavior: { failWriteAt: 20_000 } });
     await scene.update();
     await scene.sees(`${STATUS} 202`);
     await scene.sees(`${STATUS} 500 FLASH_ERROR`);

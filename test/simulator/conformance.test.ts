@@ -73,14 +73,14 @@ describe('a replay', () => {
   });
 
   it('knows how the recorded device was told to die', () => {
-    const misbehaviour = (...device_args: string[]) => {
+    const misbehavior = (...device_args: string[]) => {
       const options = optionsOf({ ...recorded('boot').input, device_args });
-      return 'unknown' in options ? options : options.misbehaviour;
+      return 'unknown' in options ? options : options.misbehavior;
     };
-    assert.deepEqual(misbehaviour('--crash-at', '7', '--fail-read-at', '9'), { crashAt: 7, failReadAt: 9 });
-    assert.deepEqual(misbehaviour('--reboot-mode', 'hang-silent'), { reboot: 'hang' });
-    assert.deepEqual(misbehaviour('--reboot-mode', 'hang'), { neverBack: true });
-    assert.deepEqual(misbehaviour('--reboot-mode', 'slow'), { unknown: '--reboot-mode slow' });
+    assert.deepEqual(misbehavior('--crash-at', '7', '--fail-read-at', '9'), { crashAt: 7, failReadAt: 9 });
+    assert.deepEqual(misbehavior('--reboot-mode', 'hang-silent'), { reboot: 'hang' });
+    assert.deepEqual(misbehavior('--reboot-mode', 'hang'), { neverBack: true });
+    assert.deepEqual(misbehavior('--reboot-mode', 'slow'), { unknown: '--reboot-mode slow' });
   });
 
   it('leaves out what it cannot replay, and says why', async () => {

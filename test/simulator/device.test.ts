@@ -68,7 +68,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('is half dead after a drop in the middle, until a message for no MD5 frees it', async () => {
-    await open({ misbehaviour: { dropAt: 20_000 } });
+    await open({ misbehavior: { dropAt: 20_000 } });
     await scene.update();
     await scene.sees('$implementation/ota/status 202');
     await scene.sees('$state lost');
@@ -86,7 +86,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('takes an update that was cut off before', async () => {
-    await open({ misbehaviour: { dropAt: 20_000 } });
+    await open({ misbehavior: { dropAt: 20_000 } });
     await scene.update();
     await scene.sees('$state lost');
     await scene.sees('$state ready');
@@ -96,7 +96,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('boots the old image after a crash in the middle', async () => {
-    await open({ uptime: 3600, misbehaviour: { crashAt: 20_000 } });
+    await open({ uptime: 3600, misbehavior: { crashAt: 20_000 } });
     await scene.update();
     await scene.sees('$state lost');
     await scene.sees('$state init');
@@ -105,7 +105,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('is not missed before the keepalive when it hangs, and works again when it is restarted', async () => {
-    await open({ keepalive: 1, misbehaviour: { hangAt: 20_000 } });
+    await open({ keepalive: 1, misbehavior: { hangAt: 20_000 } });
     await scene.update();
     await scene.sees('$implementation/ota/status 202');
     await scene.sees('$state lost');
@@ -117,14 +117,14 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('loses the statuses that it is told to lose', async () => {
-    await open({ misbehaviour: { loseStatuses: (status) => status === '202' } });
+    await open({ misbehavior: { loseStatuses: (status) => status === '202' } });
     await scene.update();
     await scene.sees(/^\$implementation\/ota\/status/).then((text) => assert.match(text, / 200$/));
   });
 
   it('waits for the sketch to be idle before it reboots', async () => {
-    const misbehaviour = { notIdle: true };
-    await open({ misbehaviour });
+    const misbehavior = { notIdle: true };
+    await open({ misbehavior });
     await scene.update();
     await scene.sees('$implementation/ota/status 200');
     await scene.publish('light/on/set', 'true');
@@ -132,11 +132,11 @@ describeWithBrokers('a simulated device', (start) => {
     scene.device.setIdle(true);
     await scene.sees('$state lost');
     await scene.sees(`$fw/checksum ${md5(next)}`);
-    assert.deepEqual(misbehaviour, { notIdle: true });
+    assert.deepEqual(misbehavior, { notIdle: true });
   });
 
   it('loses its 200 together with the connection while its sketch is busy, and is not half dead', async () => {
-    await open({ uptime: 3600, misbehaviour: { notIdle: true, dropBefore: '200' } });
+    await open({ uptime: 3600, misbehavior: { notIdle: true, dropBefore: '200' } });
     await scene.update();
     await scene.sees('$state lost');
     await scene.sees('$state ready');
@@ -148,14 +148,14 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('boots an image although its connection was lost with the 200', async () => {
-    await open({ misbehaviour: { dropBefore: '200' } });
+    await open({ misbehavior: { dropBefore: '200' } });
     await scene.update();
     await scene.sees('$state lost');
     assert.match(await scene.sees(/^(\S+ota\/status|\$fw\/checksum) /), new RegExp(md5(next)));
   });
 
   it('tells its statistics late', async () => {
-    await open({ statsInterval: 60, misbehaviour: { statisticsDelay: 500 } });
+    await open({ statsInterval: 60, misbehavior: { statisticsDelay: 500 } });
     const delays: number[] = [];
     let readyAt = 0;
     scene.device.on('ready', () => (readyAt = performance.now()));
@@ -169,7 +169,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('loses the first statistics of each connection', async () => {
-    await open({ uptime: 3600, statsInterval: 1, misbehaviour: { loseFirstStatistics: true } });
+    await open({ uptime: 3600, statsInterval: 1, misbehavior: { loseFirstStatistics: true } });
     const uptimes: string[] = [];
     scene.device.on('publish', (topic) => topic === '$stats/uptime' && uptimes.push(topic));
     const ready = once(scene.device, 'ready');
@@ -182,14 +182,14 @@ describeWithBrokers('a simulated device', (start) => {
 
   it('comes back with another image', async () => {
     const other = buildEsp8266Image({ name: 'other', seed: 3 });
-    await open({ misbehaviour: { comesBackWith: other } });
+    await open({ misbehavior: { comesBackWith: other } });
     await scene.update();
     await scene.sees('$fw/name other');
     await scene.sees(`$fw/checksum ${md5(other)}`);
   });
 
   it('never comes back when it is told so', async () => {
-    await open({ misbehaviour: { neverBack: true } });
+    await open({ misbehavior: { neverBack: true } });
     await scene.update();
     await scene.sees('$state lost');
     assert.equal(scene.device.phase, 'off');
@@ -205,7 +205,7 @@ describeWithBrokers('a simulated device', (start) => {
   });
 
   it('reboots silently when its reboot is silent, which the broker sees when it reconnects', async () => {
-    await open({ misbehaviour: { reboot: 'silent' } });
+    await open({ misbehavior: { reboot: 'silent' } });
     await scene.update();
     await scene.sees('$implementation/ota/status 200');
     await scene.sees('$state lost');

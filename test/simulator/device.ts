@@ -3,7 +3,7 @@ import { Board } from './board';
 import { patchedFile } from './configuration';
 import type { Homie } from './homie';
 import type { Link, LinkOptions } from './link';
-import { type Misbehaviour, mishapAt } from './misbehaviour';
+import { type Misbehavior, mishapAt } from './misbehavior';
 import type { DeviceOptions } from './options';
 import { Session } from './session';
 import { SleepTimer } from './sleep';
@@ -27,7 +27,7 @@ interface DeviceEvents {
   ready: [];
   /** The firmware publishes a message below the device's topic. */
   publish: [topic: string, payload: string];
-  /** The firmware publishes an OTA status, which may get lost by misbehaviour. */
+  /** The firmware publishes an OTA status, which may get lost by misbehavior. */
   status: [text: string];
   /** The connection has ended or could not be made. */
   disconnected: [error: Error | undefined];
@@ -52,7 +52,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   #rebootTimer: NodeJS.Timeout | undefined;
   #bootedAt: number;
   #phase: Phase = 'off';
-  #misbehaviour: Misbehaviour;
+  #misbehavior: Misbehavior;
   #struck = 0;
   /** Whether the statistics after the `ready` of this connection are still due. */
   #awaitsStatistics = true;
@@ -64,8 +64,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   constructor(options: DeviceOptions) {
     super();
     this.#options = options;
-    this.#misbehaviour = { ...options.misbehaviour };
-    this.#board = new Board(options, () => this.#misbehaviour);
+    this.#misbehavior = { ...options.misbehavior };
+    this.#board = new Board(options, () => this.#misbehavior);
     this.#bootedAt = performance.now() - (options.uptime ?? 0) * 1000;
     this.#homie = this.#startHomie();
     this.#sleep = new SleepTimer(options.sleep);
@@ -125,12 +125,12 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     return this.#board.finds;
   }
 
-  get misbehaviour(): Misbehaviour {
-    return this.#misbehaviour;
+  get misbehavior(): Misbehavior {
+    return this.#misbehavior;
   }
   /** Makes the device misbehave like this from now on. */
-  set misbehaviour(misbehaviour: Misbehaviour) {
-    this.#misbehaviour = { ...misbehaviour };
+  set misbehavior(misbehavior: Misbehavior) {
+    this.#misbehavior = { ...misbehavior };
     this.#struck = 0;
   }
 
@@ -222,7 +222,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /** Calls Homie.setIdle() as the sketch does. */
   setIdle(idle: boolean): void {
-    this.#misbehaviour.notIdle = !idle;
+    this.#misbehavior.notIdle = !idle;
     this.#session?.loop();
   }
 
@@ -231,17 +231,17 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
       {
         publish: (topic, payload, qos) => this.#publish(topic, payload, qos),
         readFile: () => this.#board.file,
-        hears: () => !this.#misbehaviour.deaf,
+        hears: () => !this.#misbehavior.deaf,
         patchFile: (patch) => this.#patchFile(patch),
-        delays: (status) => this.#misbehaviour.delaysStatus?.(status) === true,
+        delays: (status) => this.#misbehavior.delaysStatus?.(status) === true,
       },
-      this.#misbehaviour.comesBackWith,
+      this.#misbehavior.comesBackWith,
     );
   }
 
   #patchFile(patch: string): boolean {
     this.patches.push(patch);
-    const { forgets } = this.#misbehaviour;
+    const { forgets } = this.#misbehavior;
     const kept = forgets === undefined ? patch : without(patch, forgets);
     const { convention, dialect } = this.#board;
     const file = patchedFile(this.#board.file, kept, this.#options.settings, dialect, convention);
@@ -303,7 +303,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
     const { flash, configuration } = this.#board;
     const { statsInterval } = configuration;
     const uptime = () => (performance.now() - this.#bootedAt) / 1000;
-    const { statisticsDelay = 0 } = this.#misbehaviour;
+    const { statisticsDelay = 0 } = this.#misbehavior;
     const pace = { flashDelay, segment, statsInterval, statisticsDelay, settling, uptime };
     const session = new Session({ link, homie: this.#homie, flash, mqttClient, ...pace });
     this.#session = session;
@@ -336,7 +336,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #losesStatistic(topic: string): boolean {
-    const { noStatistics, loseFirstStatistics } = this.#misbehaviour;
+    const { noStatistics, loseFirstStatistics } = this.#misbehavior;
     // A statistic before `ready` belongs to the advertisement.
     const isFirst = this.#phase === 'ready' && this.#awaitsStatistics;
     if (isFirst && topic === this.#homie.lastStatistic) this.#awaitsStatistics = false;
@@ -344,7 +344,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #losesStatus(status: string): boolean {
-    const { loseStatuses, dropBefore, times = 1 } = this.#misbehaviour;
+    const { loseStatuses, dropBefore, times = 1 } = this.#misbehavior;
     if (status !== dropBefore || this.#struck >= times) return loseStatuses?.(status) === true;
     this.#struck += 1;
     this.#uplink.current?.destroy();
@@ -362,8 +362,8 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
 
   /** @param bytes of an image that have arrived */
   #befall(link: Link, bytes: number): void {
-    const mishap = mishapAt(this.#misbehaviour, bytes);
-    if (mishap === undefined || this.#struck >= (this.#misbehaviour.times ?? 1)) return;
+    const mishap = mishapAt(this.#misbehavior, bytes);
+    if (mishap === undefined || this.#struck >= (this.#misbehavior.times ?? 1)) return;
     this.#struck += 1;
     if (mishap === 'drop') {
       link.destroy();
@@ -385,13 +385,13 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
       this.#rebootTimer = setTimeout(() => this.#rebootIfDue(this.#uplink.current), this.#homie.rebootDelay);
       return;
     }
-    if ((this.#misbehaviour.reboot ?? 'fin') === 'fin') link?.end();
+    if ((this.#misbehavior.reboot ?? 'fin') === 'fin') link?.end();
     else link?.freeze();
     this.#rebootOrDie();
   }
 
   get #isToReboot(): boolean {
-    return this.#misbehaviour.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
+    return this.#misbehavior.notIdle !== true && (this.#homie.flaggedForReboot || this.#homie.resetting);
   }
 
   /** Whether the device reboots in its next loop. */
@@ -400,7 +400,7 @@ export class SimulatedDevice extends EventEmitter<DeviceEvents> {
   }
 
   #rebootOrDie(): void {
-    const { reboot, neverBack } = this.#misbehaviour;
+    const { reboot, neverBack } = this.#misbehavior;
     // After a reset, without a configuration, the device opens its own access point.
     if (reboot === 'hang' || neverBack || this.#homie.resetting) this.#switchOff();
     else this.#reboot();

@@ -92,7 +92,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   it('loses a status that the loop does not send in time (ran)', async () => {
-    await open({ misbehaviour: { delaysStatus: (status) => /^20[02]$/.test(status) } });
+    await open({ misbehavior: { delaysStatus: (status) => /^20[02]$/.test(status) } });
     await scene.update();
     assert.deepEqual(await until(/lost/), ['lost']);
     await scene.sees(`$fw/checksum ${md5(next)}`);
@@ -107,7 +107,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   it('discards an image whose transfer breaks off, and says so before it starts again (ran)', async () => {
-    await open({ uptime: 3600, misbehaviour: { dropAt: 20_000 } });
+    await open({ uptime: 3600, misbehavior: { dropAt: 20_000 } });
     await scene.update();
     assert.deepEqual(await until(/ready/), ['202', 'lost', '500 DISCONNECTED', 'init', 'ready']);
     assert.match(await scene.sees(/^\$stats\/uptime/), / 36\d\d$/);
@@ -118,14 +118,14 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   it('ends an update that gets no more bytes (read)', async () => {
-    await open({ otaTimeout: 300, misbehaviour: { stallAt: 20_000 } });
+    await open({ otaTimeout: 300, misbehavior: { stallAt: 20_000 } });
     await scene.update();
     assert.deepEqual(await until(/408/), ['202', '408 TIMEOUT']);
     assert.equal(scene.device.isUpdating, false);
   });
 
   it('tells whether an image is staged (ran)', async () => {
-    await open({ misbehaviour: { notIdle: true } });
+    await open({ misbehavior: { notIdle: true } });
     assert.equal(await ask('x', 'x'), `${STATUS} 400 BAD_CHECKSUM 7 VALIDATE`);
     assert.equal(await ask(md5(next), '0'), `${STATUS} 400 BAD_FIRMWARE 10 VALIDATE`);
     assert.equal(await ask(md5(running), Buffer.alloc(4096)), `${STATUS} 304`);
@@ -139,7 +139,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   it('says too that a new configuration waits for the reboot (ran)', async () => {
-    await open({ misbehaviour: { notIdle: true } });
+    await open({ misbehavior: { notIdle: true } });
     const patched = once(scene.device, 'message');
     await scene.publish('$implementation/config/set', '{"name":"Lamp"}');
     await patched;
@@ -228,7 +228,7 @@ describeWithBrokers('a simulated device of the fork', (start) => {
   });
 
   it('forgets an image whose transfer breaks off in version 3.7, and is not half dead (read)', async () => {
-    await open({ dialect: '3.7', misbehaviour: { dropAt: 20_000 } });
+    await open({ dialect: '3.7', misbehavior: { dropAt: 20_000 } });
     await scene.update();
     assert.deepEqual(await until(/ready/), ['202', 'lost', 'init', 'ready']);
     await scene.publish('light/on/set', 'true');

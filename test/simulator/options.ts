@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Convention, DialectName } from './dialects';
-import type { Misbehaviour } from './misbehaviour';
+import type { Misbehavior } from './misbehavior';
 import type { SleepOptions } from './sleep';
 import type { Settings } from './validation';
 
@@ -69,7 +69,7 @@ export interface DeviceOptions {
   statusGrace?: number;
   /** Milliseconds without a byte after which version 4 of the fork ends an update. Default 60,000. */
   otaTimeout?: number;
-  misbehaviour?: Misbehaviour;
+  misbehavior?: Misbehavior;
   /** The sketch saves the battery: it puts the device to sleep when it has been ready for a while. */
   sleep?: SleepOptions;
   username?: string;

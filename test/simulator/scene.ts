@@ -42,7 +42,7 @@ export class Scene extends EventEmitter<{ message: [] }> {
     ])
       await client.subscribeAsync(`${scene.device.baseTopic}${scene.device.id}/${filter}`, { qos: 1 });
     await scene.device.start();
-    if (!options.misbehaviour?.noStatistics) await scene.sees(/^\$stats\/uptime /);
+    if (!options.misbehavior?.noStatistics) await scene.sees(/^\$stats\/uptime /);
     return scene;
   }
 

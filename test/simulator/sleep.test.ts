@@ -59,7 +59,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
   });
 
   it('sleeps as soon as an update has failed when its time is up', async () => {
-    await open({ sleep: told, misbehaviour: { failWriteAt: 20_000 } });
+    await open({ sleep: told, misbehavior: { failWriteAt: 20_000 } });
     scene.device.once('status', () => scene.device.prepareToSleep());
     await scene.update();
     await scene.sees('$implementation/ota/status 500 FLASH_ERROR');
@@ -68,7 +68,7 @@ describeWithBrokers('a simulated device that sleeps', (start) => {
   });
 
   it('sleeps at once when its time is up and the connection is gone', async () => {
-    await open({ sleep: told, misbehaviour: { dropAt: 20_000 } });
+    await open({ sleep: told, misbehavior: { dropAt: 20_000 } });
     scene.device.once('status', () => scene.device.prepareToSleep());
     await scene.update();
     await asleep();

@@ -1,5 +1,5 @@
 import type { DeviceOptions } from '../device';
-import type { Misbehaviour } from '../misbehaviour';
+import type { Misbehavior } from '../misbehavior';
 import type { Recording } from './recording';
 
 export type ReplayOptions = Omit<DeviceOptions, 'url' | 'image'>;
@@ -10,10 +10,10 @@ const SHORT_KEEPALIVE = 1;
 const LONGEST_BOOT = 200;
 
 /**
- * Misbehaviour by the argument of `--reboot-mode`. The last two never start again; the last one leaves its connection
+ * Misbehavior by the argument of `--reboot-mode`. The last two never start again; the last one leaves its connection
  * open.
  */
-const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
+const REBOOTS: Readonly<Record<string, Misbehavior>> = {
   fin: { reboot: 'fin' },
   silent: { reboot: 'silent' },
   hang: { neverBack: true },
@@ -24,7 +24,7 @@ const REBOOTS: Readonly<Record<string, Misbehaviour>> = {
 export function optionsOf({ variant, device_args, config }: Recording['input']): ReplayOptions | { unknown: string } {
   const core = { core2: 2, amc09: 2, core3: 3 } as const;
   if (!(variant in core)) return { unknown: variant };
-  const misbehaviour: Misbehaviour = {};
+  const misbehavior: Misbehavior = {};
   const values: { device_id?: string } = JSON.parse(config);
   const options: ReplayOptions = {
     id: values.device_id ?? '5ccf7f000001',
@@ -34,7 +34,7 @@ export function optionsOf({ variant, device_args, config }: Recording['input']):
     // The firmware ran on a host without Wi-Fi.
     anyNetwork: true,
     bootDelay: 10,
-    misbehaviour,
+    misbehavior,
     ...(variant === 'amc09' && { mqttClient: '0.9.0' }),
   };
   for (let i = 0; i < device_args.length; i++) {
@@ -57,32 +57,32 @@ export function optionsOf({ variant, device_args, config }: Recording['input']):
         options.bootDelay = Math.min(LONGEST_BOOT, Number(value()));
         break;
       case '--fail-erase-at':
-        misbehaviour.failEraseAt = Number(value());
+        misbehavior.failEraseAt = Number(value());
         break;
       case '--fail-write-at':
-        misbehaviour.failWriteAt = Number(value());
+        misbehavior.failWriteAt = Number(value());
         break;
       case '--fail-read-at':
-        misbehaviour.failReadAt = Number(value());
+        misbehavior.failReadAt = Number(value());
         break;
       case '--crash-at':
-        misbehaviour.crashAt = Number(value());
+        misbehavior.crashAt = Number(value());
         break;
       case '--drop-tcp-at':
-        misbehaviour.dropAt = Number(value());
+        misbehavior.dropAt = Number(value());
         break;
       case '--hang-at':
-        misbehaviour.hangAt = Number(value());
+        misbehavior.hangAt = Number(value());
         options.keepalive = SHORT_KEEPALIVE;
         break;
       case '--no-reboot':
-        misbehaviour.notIdle = true;
+        misbehavior.notIdle = true;
         break;
       case '--reboot-mode': {
         const mode = value();
         const reboot = REBOOTS[mode];
         if (!reboot) return { unknown: `--reboot-mode ${mode}` };
-        Object.assign(misbehaviour, reboot);
+        Object.assign(misbehavior, reboot);
         if (mode === 'hang-silent') options.keepalive = SHORT_KEEPALIVE;
         break;
       }

@@ -1,7 +1,7 @@
 import type { FlashFaults } from './flash';
 
 /** How a simulated device misbehaves. Everything that is not set works. */
-export interface Misbehaviour extends FlashFaults {
+export interface Misbehavior extends FlashFaults {
   /** The TCP connection is cut when this byte of an image has arrived; the device keeps running and reconnects. */
   dropAt?: number;
   /** The device hangs when this byte of an image has arrived; only `restart()` wakes it. */
@@ -46,8 +46,8 @@ export interface Misbehaviour extends FlashFaults {
 }
 
 /** Returns what happens to the device when this many bytes of an image have arrived. */
-export function mishapAt(misbehaviour: Misbehaviour, bytes: number): 'drop' | 'hang' | 'crash' | 'stall' | undefined {
-  const { dropAt = Infinity, hangAt = Infinity, crashAt = Infinity, stallAt = Infinity } = misbehaviour;
+export function mishapAt(misbehavior: Misbehavior, bytes: number): 'drop' | 'hang' | 'crash' | 'stall' | undefined {
+  const { dropAt = Infinity, hangAt = Infinity, crashAt = Infinity, stallAt = Infinity } = misbehavior;
   if (bytes >= dropAt) return 'drop';
   if (bytes >= crashAt) return 'crash';
   if (bytes >= hangAt) return 'hang';
