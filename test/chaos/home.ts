@@ -5,10 +5,11 @@ import { type DeviceOptions, SimulatedDevice } from '../simulator/device';
 import { fileOf } from '../simulator/options';
 import { startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { startProxy, type Proxy } from '../support/proxy';
-import { image, md5, type Family } from './images';
+import { image, type Family } from './images';
 import type { Moments } from './moments';
 import { baseTopicOf, type DevicePlan, type Plan } from './plan';
 import type { Left, Seen } from './record';
+import { md5 } from '../support/md5';
 
 /** Bytes of the question whether an update was cut off. */
 const QUESTION = 4096;

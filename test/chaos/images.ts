@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
+import { md5 } from '../support/md5';
 
 export type Family = 'esp8266' | 'esp32';
 
@@ -40,10 +40,6 @@ export function image(role: Role, family: Family, size: number): Buffer {
 /** Returns whether this is the MD5 of an image for a family. */
 export function isOfFamily(checksum: string, family: Family, size: number): boolean {
   return roles.some((role) => md5(image(role, family, size)) === checksum);
-}
-
-export function md5(bytes: Buffer): string {
-  return createHash('md5').update(bytes).digest('hex');
 }
 
 /** Returns the checksums that a device may report when it runs the image with this MD5. */

@@ -10,9 +10,10 @@ import type { ImageOrigin } from '../../src/library/choose';
 import { readRolloutSettings, rolloutDefaults } from '../../src/rollout/settings';
 import type { Work } from '../../src/rollout/work';
 import { Home } from './home';
-import { image, isOfFamily, md5, type Family } from './images';
+import { image, isOfFamily, type Family } from './images';
 import type { ErrandPlan, Plan } from './plan';
 import type { RolloutOf } from './record';
+import { md5 } from '../support/md5';
 
 /** Deadlines, in s. They are short because most of them run out. */
 export const deadlines = { sending: 3, reboot: 3, ready: 2, expires: 3, soak: 0.1 };

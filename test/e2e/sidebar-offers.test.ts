@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { SimulatedDevice } from '../simulator/device';
 import { startAedes, type AedesBroker } from '../support/aedes';
 import { describeIf } from '../support/describe-if';
@@ -7,11 +6,10 @@ import { chromiumAvailable, Editor, runtimes } from '../support/editor';
 import { buildEsp8266Image, running as old } from '../support/images';
 import { freePort } from '../support/ports';
 import { startNodeRed, type NodeRed } from '../support/node-red';
+import { md5 } from '../support/md5';
 
 const fresh = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 400_000, seed: 3 });
 const lower = buildEsp8266Image({ name: 'my-light', version: '1.0.5', size: 60_000, seed: 4 });
-const md5 = (image: Buffer): string => createHash('md5').update(image).digest('hex');
-
 const sidebar = '.homie-sidebar';
 const row = `${sidebar} .homie-row`;
 

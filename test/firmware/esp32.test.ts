@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { inspect } from '../../src/firmware/inspect';
 import { buildEsp32Image, noise } from '../support/images';
 import { flipped, refused } from './refused';
+import { md5 } from '../support/md5';
 
 const image = buildEsp32Image({ name: 'my-light', version: '1.2.3', brand: 'lamps' });
 const unhashed = buildEsp32Image({ sha256: false });
@@ -14,7 +14,7 @@ describe('inspect, ESP32', () => {
       family: 'esp32',
       size: 40_000,
       end: 40_000,
-      md5: createHash('md5').update(image).digest('hex'),
+      md5: md5(image),
       flashMode: 'DIO',
       flashSize: 4 * 1024 * 1024,
       homie: true,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { crc32 } from '../../src/firmware/checksum';
 import { inspect } from '../../src/firmware/inspect';
 import { layOutEsp8266, layOutPart, type Esp8266Layout, type Segment } from '../support/image-layout';
 import { buildEsp8266Image, noise } from '../support/images';
 import { fixture } from './fixture';
 import { flipped, refusal, refused } from './refused';
+import { md5 } from '../support/md5';
 
 const image = buildEsp8266Image({ name: 'my-light', version: '1.2.3', brand: 'lamps' });
 const older = buildEsp8266Image({ crc: false });
@@ -32,7 +32,7 @@ describe('inspect, ESP8266', () => {
       family: 'esp8266',
       size: 40_000,
       end: 40_000,
-      md5: createHash('md5').update(image).digest('hex'),
+      md5: md5(image),
       flashMode: 'DIO',
       flashSize: 4 * 1024 * 1024,
       homie: true,

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { Firmware } from '../../src/firmware/firmware';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import { flipped, refused } from './refused';
+import { md5 } from '../support/md5';
 
 const image = buildEsp8266Image({ flashMode: 2 });
-const md5 = (bytes: Buffer): string => createHash('md5').update(bytes).digest('hex');
-
 /** A copy with the flash mode that an updater would put there. */
 function withMode(original: Buffer, mode: number): Buffer {
   return flipped(original, 2, original.readUInt8(2) ^ mode);

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { HomieError } from '../../src/errors';
 import type { Device } from '../../src/homie/device';
 import type { ImageFiles } from '../../src/library/image-files';
 import type { Proof } from '../../src/library/device-images';
 import { Library } from '../../src/library/library';
 import type { Image } from '../../src/ota/image';
+import { md5 } from '../support/md5';
 
 export const MEGABYTE = 1024 * 1024;
 
@@ -39,7 +39,7 @@ export function imageOf(options: ImageOptions = {}): Image {
   return {
     image,
     info: {
-      md5: hash(image),
+      md5: md5(image),
       chip,
       family,
       flashSize,
@@ -50,12 +50,8 @@ export function imageOf(options: ImageOptions = {}): Image {
       ...(name !== undefined && { name }),
       ...(version !== undefined && { version }),
     },
-    checksums: async () => new Set([hash(image), ...alternatives]),
+    checksums: async () => new Set([md5(image), ...alternatives]),
   };
-}
-
-function hash(bytes: Buffer): string {
-  return createHash('md5').update(bytes).digest('hex');
 }
 
 /** Returns a device as the registry knows it. */
@@ -138,17 +134,17 @@ export class LibraryLab {
   /** Files as `FirmwareFiles` keeps them, where no job needs any. */
   get #imageFiles(): ImageFiles {
     return {
-      read: async (md5) => {
-        const image = this.files.get(md5);
-        if (image !== undefined && hash(image) === md5) return image;
+      read: async (checksum) => {
+        const image = this.files.get(checksum);
+        if (image !== undefined && md5(image) === checksum) return image;
         throw new HomieError('FIRMWARE_NOT_KEPT');
       },
-      keep: async (md5, image) => {
+      keep: async (checksum, bytes) => {
         if (this.failing === 'file') throw new HomieError('JOB_NOT_SAVED');
-        this.files.set(md5, image);
+        this.files.set(checksum, bytes);
       },
-      release: async (md5) => {
-        if (!this.library.needs(md5)) this.files.delete(md5);
+      release: async (checksum) => {
+        if (!this.library.needs(checksum)) this.files.delete(checksum);
       },
       inTurn: (work) => {
         const done = this.#turn.then(work);

@@ -1,9 +1,9 @@
 /** Messages of one of our nodes go directly into another. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import type { FlowNode } from 'node-red-node-test-helper';
 import { caughtCode, configNode, next, payload, running, Scene } from './scene';
 import type { TestFlow } from './flow';
+import { md5 } from '../support/md5';
 
 const place = { z: 'flow', x: 0, y: 0 };
 
@@ -28,7 +28,7 @@ describe('what comes out of a node', () => {
 
   /** Starts a homie-config without its own device, with a homie-ota in front of it. */
   const start = (...more: FlowNode[]): Promise<TestFlow> => scene.flow({ ...configNode, device: '' }, { more });
-  const checksum = createHash('md5').update(next).digest('hex');
+  const checksum = md5(next);
   const update = { payload: next, checksum, device: 'my-light', options: { attempts: 1 }, asked: 'now' };
 
   it('of homie-ota lets homie-config read the device, once a change node says so', async () => {

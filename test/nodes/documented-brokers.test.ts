@@ -1,7 +1,6 @@
 /** The configuration files of docs/brokers.md, on a real mosquitto. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -16,6 +15,7 @@ import { describeIf } from '../support/describe-if';
 import { mosquittoAvailable, startMosquitto, type Mosquitto } from '../support/mosquitto';
 import { freePort } from '../support/ports';
 import { blocksOf } from '../docs/markdown';
+import { md5 } from '../support/md5';
 
 const page = blocksOf('docs/brokers.md');
 const textOf = (about: string, part: RegExp): string => {
@@ -30,7 +30,7 @@ const limits = textOf('mosquitto', /message_size_limit/);
 const toForget = /^topic readwrite homie\/\+\/#\n/m;
 const denied = /^topic deny homie\/\+\/\$implementation\/#\n/m;
 
-const checksum = createHash('md5').update(next).digest('hex');
+const checksum = md5(next);
 const PASSWORD = 'correct horse';
 /** The users of the page; `own` are two devices of these tests. */
 const users = [...textOf('', /mosquitto_passwd/).matchAll(/passwords ([\w-]+)$/gm)].map(([, user = '']) => user);

@@ -1,18 +1,17 @@
 /** The action `history`: the latest results of devices and images. */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { caughtCode, configNode, next, payload, running, Scene } from './scene';
 import type { TestFlow } from './flow';
+import { md5 } from '../support/md5';
 
 interface Entry {
   readonly [name: string]: unknown;
 }
 
-const md5 = (image: Buffer): string => createHash('md5').update(image).digest('hex');
 const first = { name: 'my-light', version: '1.0.0', checksum: md5(running) };
 const second = { name: 'my-light', version: '1.1.0', checksum: md5(next), size: next.length };
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { buildEsp8266Image } from '../support/images';
 import { HANG_LIMIT } from '../support/limits';
 import { caughtCode, next, payload, running, Scene, state } from './scene';
+import { md5 } from '../support/md5';
 
 describe('homie-ota, when it updates', () => {
   let scene: Scene;
@@ -290,7 +290,3 @@ describe('homie-ota, when it updates', () => {
     assert.equal(waits.received.length, 1);
   });
 });
-
-function md5(image: Buffer): string {
-  return createHash('md5').update(image).digest('hex');
-}

@@ -4,7 +4,8 @@ import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import type { DeviceOptions } from './device';
 import { macOf } from './options';
-import { md5, next, running, Scene } from './scene';
+import { next, running, Scene } from './scene';
+import { md5 } from '../support/md5';
 
 describeWithBrokers('a simulated device', (start) => {
   let broker: TestBroker;

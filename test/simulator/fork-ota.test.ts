@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import { DIALECTS, type DialectName } from './dialects';
 import { Esp32Updater } from './esp32-updater';
@@ -7,8 +6,8 @@ import { Flash } from './flash';
 import type { OtaHost, Part, Receipt } from './ota';
 import { StatusSlot } from './status-slot';
 import { Esp8266Updater } from './updater';
+import { md5 } from '../support/md5';
 
-const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 const image = buildEsp8266Image({ size: 60_000 });
 const RUNNING = md5(Buffer.from('running'));
 const ZERO = Buffer.alloc(1);

@@ -4,7 +4,8 @@ import { connectAsync } from 'mqtt';
 import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
 import type { DeviceOptions } from './device';
-import { md5, next, running, Scene } from './scene';
+import { next, running, Scene } from './scene';
+import { md5 } from '../support/md5';
 
 const STATUS = '$implementation/ota/status';
 const OTHER = md5(Buffer.from('other'));

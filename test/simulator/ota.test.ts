@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { buildEsp8266Image } from '../support/images';
 import { Flash } from './flash';
 import { OtaReceipt, type OtaHost } from './ota';
 import { Esp8266Updater } from './updater';
+import { md5 } from '../support/md5';
 
-const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 const image = buildEsp8266Image({ size: 60_000 });
 const RUNNING = md5(Buffer.from('running'));
 

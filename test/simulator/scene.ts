@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { buildEsp8266Image } from '../support/images';
 import { type DeviceOptions, SimulatedDevice } from './device';
+import { md5 } from '../support/md5';
 
 export const running = buildEsp8266Image({ name: 'my-light', version: '1.0.0', seed: 1 });
 export const next = buildEsp8266Image({ name: 'my-light', version: '1.1.0', size: 60_000, seed: 2 });
-export const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
-
 /** A device, and the messages that a subscriber receives from it. */
 export class Scene extends EventEmitter<{ message: [] }> {
   readonly device: SimulatedDevice;

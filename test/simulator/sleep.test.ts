@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestBroker, describeWithBrokers } from '../support/brokers';
 import type { DeviceOptions } from './device';
-import { md5, next, Scene } from './scene';
+import { next, Scene } from './scene';
+import { md5 } from '../support/md5';
 import { untilTrue } from '../support/until-true';
 
 /** The device falls asleep and wakes only when the test makes it. */

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { buildEsp32Image, buildEsp8266Image } from '../support/images';
 import { Esp32Updater } from './esp32-updater';
 import { Flash, type FlashFaults } from './flash';
 import { type Chip, Esp8266Updater, type Updater } from './updater';
-
-const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
+import { md5 } from '../support/md5';
 
 function chip(changes: Partial<Chip> = {}, faults: FlashFaults = {}): Chip {
   return {

@@ -7,13 +7,12 @@ import {
   type PublishStep,
   type Recording,
 } from './recording';
+import { md5 } from '../../support/md5';
 
 const NAME = 'bf84e413546d792d6c6967687493446ba775';
 const version = (text: string) => `6a3f3e0ee1${Buffer.from(text).toString('hex')}b03048d41a`;
 /** Approximate offset of the marks in the images of the recordings, in bytes. */
 const MARKS_AT = 1000;
-
-const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 
 /** Returns pseudo-random bytes, which are the same for the same seed. */
 function noise(length: number, seed: string): Buffer {
