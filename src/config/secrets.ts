@@ -8,12 +8,12 @@ export const SECRET_NAMES = configDefaults.secretNames;
 
 /**
  * Returns whether a value must be masked: a stripped secret, or a value at or below a key with a secret-like name in `settings`
- * or beneath a key that Homie does not know.
+ * or at or beneath a key that Homie does not know.
  */
 export function isSecret(keys: Keys, names: readonly string[] = SECRET_NAMES): boolean {
   if (keyAt(keys)?.stripped) return true;
-  const root = keyAt(keys.slice(0, 1));
-  if (root !== undefined && root.type !== 'settings') return false;
+  const known = keyAt(keys.slice(0, 2));
+  if (known !== undefined && keyAt(keys.slice(0, 1))?.type !== 'settings') return false;
   return keys.some((key) => names.some((name) => name !== '' && key.toLowerCase().includes(name.toLowerCase())));
 }
 

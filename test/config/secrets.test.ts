@@ -27,6 +27,21 @@ describe('masking', () => {
     });
   });
 
+  it('hides what may be a secret under a key that Homie does not know', () => {
+    const misspelt = {
+      wifi: { ssid: 'net', Password: PLANTED, ap: { password: PLANTED } },
+      mqtt: { password_: PLANTED, port: 1883 },
+      ota: { enabled: true, password: PLANTED },
+      password: PLANTED,
+    };
+    assert.deepEqual(maskObject(misspelt), {
+      wifi: { ssid: 'net', Password: MASK, ap: { password: MASK } },
+      mqtt: { password_: MASK, port: 1883 },
+      ota: { enabled: true, password: MASK },
+      password: MASK,
+    });
+  });
+
   it('takes the names that the user says instead, and still hides the stripped ones', () => {
     const masked = maskObject({ wifi: { password: PLANTED }, settings: { apiToken: 'a', pin: 1234 } }, ['PIN', '']);
     assert.deepEqual(masked, { wifi: { password: MASK }, settings: { apiToken: 'a', pin: MASK } });
