@@ -81,7 +81,8 @@ export function messageOf(plan: Plan, errand: ErrandPlan): Message {
     ...(exclude.length > 0 && { exclude: exclude.map((index) => Home.id(plan, index)) }),
   };
   if (what === 'set') {
-    const steps = errand.version === STEPWISE ? { split: true, secretBytes: 10 } : {};
+    const secrets = plan.devices.map(({ stale }) => 2 * (stale?.secret ?? 0));
+    const steps = errand.version === STEPWISE ? { split: true, secretBytes: 10 + Math.max(...secrets) } : {};
     return { device: ids, payload: patchOf(errand), options: { ...common, ...steps, received: 1.5, allowRisky: true } };
   }
   return {
