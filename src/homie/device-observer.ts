@@ -75,6 +75,8 @@ export class DeviceObserver {
   /** The device was reported lost during its latest connect, before it was ready. */
   #inDoubt = false;
   #patches = 0;
+  /** The broker has answered a ping that was sent at this time, in ms of `performance.now()`. */
+  #heardAt = Number.NEGATIVE_INFINITY;
   #lost: () => void = () => undefined;
 
   constructor({ broker, watch, signal, before }: ObserverInput) {
@@ -169,15 +171,14 @@ export class DeviceObserver {
    * @throws {HomieError} CONNECTION_LOST: our own connection was not restored within 180 s; the reason of the signal
    */
   async next(until: number, pause = Number.POSITIVE_INFINITY): Promise<DeviceEvent | undefined> {
-    let isHeard = pause < until;
     for (;;) {
       const { blindUntil } = this.#time;
       const event = await this.#watch.next(blindUntil ?? this.#time.when(Math.min(until, pause)), this.#signal);
       if (event === undefined) {
         if (blindUntil !== undefined) throw new HomieError('CONNECTION_LOST.notRestored');
-        if (isHeard) return undefined;
+        // Everything that was in time has arrived, even if messages keep arriving.
+        if (pause < until || this.#heardAt >= this.#time.when(until)) return undefined;
         await this.#hear();
-        isHeard = true;
         continue;
       }
       if (event.at < this.#begunAt) continue;
@@ -192,11 +193,13 @@ export class DeviceObserver {
    * @throws {HomieError} CONNECTION_LOST: neither happened within 180 s; the reason of the signal
    */
   async #hear(): Promise<void> {
+    const now = performance.now();
     await withDeadline(BLIND_LIMIT, this.#signal, async (patience) => {
       await this.#broker.heard(patience);
       this.#signal.throwIfAborted();
       if (patience.aborted) throw new HomieError('CONNECTION_LOST.notRestored');
     });
+    this.#heardAt = now;
   }
 
   #fold(event: DeviceEvent): void {
@@ -275,7 +278,7 @@ export class DeviceObserver {
 
   #foldUptime({ value, at, from }: Fact<number>): void {
     const connection = this.#connection;
-    const said: Uptime = { value, at, from, connectedFrom: connection?.sentFrom };
+    const said: Uptime = { value, at, from, connectedAt: connection?.from, connectedFrom: connection?.sentFrom };
     if (connection !== undefined) connection.uptime = said;
     // Earlier statistics may have arrived too late to be known when the message was published.
     if (connection === this.#baseline.connection) this.#baseline = { ...this.#baseline, before: said };

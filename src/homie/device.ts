@@ -13,7 +13,7 @@ export interface Fact<T> {
   readonly live: boolean;
   /** When it arrived, in ms of `performance.now()`: a monotonic clock, so that changes of the wall clock do no harm. */
   readonly at: number;
-  /** Of states and uptimes: the broker sent it after this time; left out if that is `at`. */
+  /** Of states, uptimes and update statuses: the broker sent it after this time; left out if that is `at`. */
   readonly from?: number;
 }
 
@@ -37,6 +37,8 @@ export type Device = {
   readonly connectedAt?: number | undefined;
   /** The broker sent that `init` after this time. */
   readonly connectedFrom?: number | undefined;
+  /** Each connect since then was seen live, in ms of `performance.now()`: when our own connection was made. */
+  readonly followedAt?: number | undefined;
   /** Whether it has ever said that it sleeps, live or retained. */
   readonly sleeps?: boolean | undefined;
 } & Readonly<Facts>;

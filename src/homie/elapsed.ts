@@ -1,6 +1,6 @@
 import os from 'node:os';
 import type { Device } from './device';
-import { reachedUptime, restartShown, startRuledOut, type Uptime } from './uptime';
+import { reachedUptime, restartShown, startRuledOut, withConnection, type Uptime } from './uptime';
 
 /** A moment that a later process on the same machine can still interpret: s since the machine was started. */
 export type Moment = number;
@@ -80,13 +80,11 @@ export function reachedAtDeparture({ at, up, upAt }: Departure, now: Now): Uptim
  * Returns whether the uptime of the current connection of a device shows a reboot since something was published to it.
  * `open`: the uptime neither shows nor rules out a reboot. `unknown`: no live uptime has arrived.
  */
-export function rebootSince(
-  departure: Departure,
-  { state, uptime, connectedFrom }: Device,
-): 'shown' | 'refuted' | 'open' | 'unknown' {
+export function rebootSince(departure: Departure, device: Device): 'shown' | 'refuted' | 'open' | 'unknown' {
+  const { state, uptime } = device;
   if (state === undefined || uptime?.live !== true || uptime.at < state.at) return 'unknown';
   const now = { moment: moment(), ms: performance.now() };
-  if (restartShown(reachedAtDeparture(departure, now), { ...uptime, connectedFrom })) return 'shown';
+  if (restartShown(reachedAtDeparture(departure, now), withConnection(uptime, device))) return 'shown';
   return restartRuledOut(departure, uptime, now) ? 'refuted' : 'open';
 }
 

@@ -40,6 +40,8 @@ export interface Sender
   readonly isStored?: boolean | undefined;
   /** Left out if the device need not be ready. */
   readonly seen?: Sighting;
+  /** Called when the broker has the whole message: it cannot have caused a restart before that. */
+  readonly acknowledged?: () => void;
 }
 
 /**
@@ -135,6 +137,7 @@ export async function sendToDevice(sender: Sender, message: DeviceMessage): Prom
     } else if (end.error === undefined) {
       // The message cannot have caused a restart that happened while the broker was still accepting it.
       void locks.expectReboot(device, stages);
+      sender.acknowledged?.();
     }
     return end;
   } finally {

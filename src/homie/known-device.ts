@@ -10,6 +10,7 @@ const noFacts: Facts = Object.fromEntries(attributes.map((attribute) => [attribu
  * Returns a device of which only the id is known. All its properties exist from the start, because objects of the same
  * shape are small and fast.
  */
-export function newDevice(id: string): KnownDevice {
-  return { id, seenAt: undefined, connectedAt: undefined, connectedFrom: undefined, sleeps: undefined, ...noFacts };
+export function newDevice(id: string, followedAt: number): KnownDevice {
+  const never = { seenAt: undefined, connectedAt: undefined, connectedFrom: undefined, sleeps: undefined };
+  return { id, followedAt, ...never, ...noFacts };
 }

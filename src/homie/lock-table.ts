@@ -6,7 +6,7 @@ import type { HomieError } from '../errors';
 import type { Device, DeviceEvent } from './device';
 import { hasDiscarded } from './dialect';
 import { moment, reachedAtDeparture, type Departure, type Moment } from './elapsed';
-import { restartShown } from './uptime';
+import { restartShown, withConnection } from './uptime';
 
 /** What a device may have to boot: an image, or a configuration patch. */
 export type Staged = 'image' | 'patch';
@@ -182,9 +182,8 @@ export function showsIdle(pending: PendingReboot, event: DeviceEvent, device: De
   if (event.attribute === 'state') return event.value === 'init' && !pending.statistics;
   if (event.attribute === 'otaStatus') return pending.what === 'image' && hasDiscarded(device, event.value);
   if (event.attribute !== 'uptime') return false;
-  const connectedFrom = device?.connectedFrom;
   const now = { moment: moment(), ms: performance.now() };
-  return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), { ...event, connectedFrom });
+  return pending.unheard === true || restartShown(reachedAtDeparture(pending, now), withConnection(event, device));
 }
 
 /** Returns the pending reboot of a device if only the key of its record is readable: it may have an image to boot. */

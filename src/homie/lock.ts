@@ -274,12 +274,12 @@ export class DeviceLocks {
    * is live and the device may have had something to boot.
    */
   observe(id: string, event: DeviceEvent): boolean {
-    const entry = event.attribute === 'connection' || !event.live ? undefined : this.#find(id);
+    if (event.attribute === 'connection' || !event.live) return false;
+    const entry = this.#find(id);
     if (entry?.pending === undefined) return false;
-    const { pending, since, job, orphan } = entry;
-    const isUnwatched = job === undefined && orphan === undefined;
-    if (isUnwatched && event.at >= since && showsIdle(pending, event, this.#known(id)))
-      void setPending(entry, undefined);
+    // Another connection to the broker may deliver late what the device has said before.
+    const isNow = entry.job === undefined && entry.orphan === undefined && (event.from ?? event.at) >= entry.since;
+    if (isNow && showsIdle(entry.pending, event, this.#known(id))) void setPending(entry, undefined);
     return true;
   }
 

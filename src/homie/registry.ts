@@ -138,7 +138,7 @@ export class Registry extends EventEmitter<{
     const event = reader.read(payload, !retained, performance.now(), from);
     if (event === undefined) return;
     const device = known ?? this.#enter(id);
-    if (device !== undefined) this.#take(device, event, reader.name);
+    if (device !== undefined) this.#take(device, event, reader.name, from);
   }
 
   /**
@@ -161,6 +161,7 @@ export class Registry extends EventEmitter<{
     for (const device of this.#devices.values()) {
       device.state = undefined;
       device.connectedAt = device.connectedFrom = undefined;
+      device.followedAt = this.#connectedAt;
     }
     this.#homie2.clear();
   }
@@ -181,9 +182,9 @@ export class Registry extends EventEmitter<{
     return this.#lastReader;
   }
 
-  #take(device: KnownDevice, event: ValueEvent, name: string): void {
+  #take(device: KnownDevice, event: ValueEvent, name: string, from: number | undefined): void {
     if (event.attribute === 'state' && !this.#takesState(device, name, event)) return;
-    if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event);
+    if (event.live && advertised.has(event.attribute)) this.#beginAdvertisement(device, event, from);
     keep(device, event);
     this.#eviction.weigh(device);
     if (event.attribute === 'state') noteState(device, event);
@@ -210,7 +211,7 @@ export class Registry extends EventEmitter<{
   }
 
   /** Infers `init` from the advertisement: a Homie 2 device reports only the end of its advertisement. */
-  #beginAdvertisement(device: KnownDevice, { attribute, value, at, from }: ValueEvent): void {
+  #beginAdvertisement(device: KnownDevice, { attribute, value, at }: ValueEvent, from: number | undefined): void {
     const { state, homie } = device;
     // This topic comes first, even if the previous firmware used another version of Homie.
     if (attribute === 'homie' && followsOnline(value) === true) {
@@ -235,7 +236,7 @@ export class Registry extends EventEmitter<{
   #enter(id: string): KnownDevice | undefined {
     if (!isDeviceId(id) || !(this.#makeRoom() || this.#eviction.isNeeded(id))) return undefined;
     // A copy: a slice would keep the whole topic in memory.
-    const device = newDevice(Buffer.from(id).toString());
+    const device = newDevice(Buffer.from(id).toString(), this.#connectedAt);
     this.#devices.set(device.id, device);
     return device;
   }

@@ -12,6 +12,9 @@ const LATE_INIT = 3_000;
  */
 export const LATE = 25_000;
 
+/** By which part of a time the clock of a device and ours may differ. A crystal has 20 to 50 ppm. */
+const DRIFT = 1e-4;
+
 /** How often to bring `Connection.freshSince` up to date while a job watches a device, in ms. */
 export const REFRESH = 1000;
 
@@ -30,6 +33,11 @@ export interface Uptime {
   readonly at: number;
   /** The broker sent the report after this time; left out if that is `at`. */
   readonly from?: number | undefined;
+  /**
+   * When the connection of this report began: the live `init` arrived, or our own connection was made, since the device
+   * may have connected before. Undefined if it began before the observation.
+   */
+  readonly connectedAt?: number | undefined;
   /** The broker sent the live `init` of the connection of this report after this time; undefined if it was not seen. */
   readonly connectedFrom?: number | undefined;
 }
@@ -47,16 +55,24 @@ export interface Uptime {
 export function restartShown(before: Uptime, after: Uptime): boolean {
   // The messages of a device arrive in order, however late.
   if (after.value < Math.floor(before.value)) return true;
+  // In the same connection, it is an old report: a bridge between brokers repeats what is retained as if it were live.
+  if ((after.connectedAt ?? Number.NEGATIVE_INFINITY) <= before.at) return false;
   const saidAt = Math.max(
     (after.from ?? after.at) - LATE,
     (after.connectedFrom ?? Number.NEGATIVE_INFINITY) - LATE_INIT,
   );
-  return after.value + 1 <= before.value + (saidAt - before.at) / 1000;
+  return after.value + 1 <= before.value + ((saidAt - before.at) / 1000) * (1 - DRIFT);
+}
+
+/** Returns an uptime that arrived just now with the connection of its device. */
+export function withConnection({ value, at, from }: Uptime, device: Device | undefined): Uptime {
+  const { connectedAt, connectedFrom, followedAt } = device ?? {};
+  return { value, at, from, connectedAt: connectedAt ?? followedAt, connectedFrom };
 }
 
 /** Returns whether an uptime rules out that the device was started after `moment` (ms of `performance.now()`). */
 export function startRuledOut(moment: number, { value, at }: Uptime): boolean {
-  return value * 1000 >= at - moment;
+  return value * 1000 * (1 - DRIFT) >= at - moment;
 }
 
 /**

@@ -100,8 +100,8 @@ export const topicReaders: ReadonlyMap<string, TopicReader> = new Map(
 
 const states: ReadonlyMap<string, DeviceState> = new Map(deviceStates.map((state) => [state, state]));
 
-/** The attributes by which a restart is told from a reconnect. The others do without `from`, since there are many. */
-const timed: ReadonlySet<Attribute> = new Set<Attribute>(['state', 'uptime']);
+/** The attributes that show what a device has to boot. The others do without `from`, since there are many. */
+const timed: ReadonlySet<Attribute> = new Set<Attribute>(['state', 'uptime', 'otaStatus']);
 
 const sharedTexts = new Map<string, string>();
 

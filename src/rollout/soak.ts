@@ -45,9 +45,10 @@ export async function soakDevice(
     return broker.status.state === 'connected' ? limit : Infinity;
   };
   let limit = limitOf(canary);
+  const events: Events = { broker, watch, clock, heardFor: undefined };
   try {
     for (;;) {
-      const event = await nextUntil({ broker, watch, clock }, limit, signal);
+      const event = await nextUntil(events, limit, signal);
       if (event === undefined) return canary.isWell ? 'stayed' : 'spoiled';
       if (event.at < since) continue;
       const wasWell = canary.isWell;
@@ -63,8 +64,8 @@ export async function soakDevice(
 /** Tracks by the events of a device whether it stays ready while our own connection is up. */
 class Canary {
   readonly #before: Uptime;
-  /** The broker sent the last live `init` after this time. */
-  #connectedFrom: number | undefined;
+  /** The connection of the device, if it began during the observation: see `Uptime`. */
+  #connection: Pick<Uptime, 'connectedAt' | 'connectedFrom'> = {};
   #isWell: boolean;
 
   /** @param since ms of `performance.now()` */
@@ -86,13 +87,11 @@ class Canary {
   take(event: DeviceEvent, statistics: boolean): Exclude<SoakEnd, 'stayed'> | undefined {
     switch (event.attribute) {
       case 'connection':
-        this.#connectedFrom = undefined;
+        this.#connection = { connectedAt: event.at };
         if (event.value === 'lost') this.#isWell = false;
         return undefined;
       case 'uptime':
-        return event.live && restartShown(this.#before, { ...event, connectedFrom: this.#connectedFrom })
-          ? 'spoiled'
-          : undefined;
+        return event.live && restartShown(this.#before, { ...event, ...this.#connection }) ? 'spoiled' : undefined;
       case 'state':
         return this.#takeState(event, statistics);
       default:
@@ -105,22 +104,29 @@ class Canary {
     statistics: boolean,
   ): Exclude<SoakEnd, 'stayed'> | undefined {
     const isConnect = live && value === 'init';
-    if (isConnect) this.#connectedFrom = from;
+    if (isConnect) this.#connection = { connectedAt: at, connectedFrom: from };
     if (value === 'sleeping' || value === 'disconnected') return 'dozed';
     this.#isWell = value === 'ready';
     return isConnect && !statistics ? 'spoiled' : undefined;
   }
 }
 
+interface Events {
+  readonly broker: HomieBroker;
+  readonly watch: DeviceWatch;
+  readonly clock: Clock;
+  /** The broker has answered after this time on the clock. */
+  heardFor: number | undefined;
+}
+
 /**
  * Returns the next event of a device, or undefined when a time on the clock has come and the broker has answered after
  * that: without the answer, the connection could be dead without our knowing, and events be missing.
  */
-async function nextUntil(
-  { broker, watch, clock }: { broker: HomieBroker; watch: DeviceWatch; clock: Clock },
-  until: number,
-  signal: AbortSignal,
-): Promise<DeviceEvent | undefined> {
+async function nextUntil(events: Events, until: number, signal: AbortSignal): Promise<DeviceEvent | undefined> {
+  const { broker, watch, clock } = events;
+  // Everything that was in time has arrived, even if messages keep arriving.
+  if (events.heardFor === until) return watch.next(0, signal);
   const over = new AbortController();
   const callOff = clock.at(until, () => over.abort());
   try {
@@ -131,5 +137,6 @@ async function nextUntil(
     callOff();
   }
   await broker.heard(signal);
+  events.heardFor = until;
   return watch.next(0, signal);
 }

@@ -134,6 +134,8 @@ describeWithBrokers('A homie-broker', (start) => {
     await homie.settled();
     // It sends no statistics.
     await homie.locks.expectReboot('lamp', 'image');
+    // What the broker sends from now on, it sends after that.
+    await homie.connection.ping();
     const watch = homie.watch('lamp');
     await advertise(device, 'lamp', { $state: 'ready' });
     await readUntil(watch, ({ value }) => value === 'ready');

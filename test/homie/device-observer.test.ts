@@ -29,6 +29,23 @@ describe('What is seen of a device', () => {
     watch.close();
   });
 
+  it('passes a deadline although a message of the device arrives in each round trip', async () => {
+    const broker = new HomieBroker({ url: 'mqtt://127.0.0.1:1', protocolVersion: 5, baseTopic: 'homie/' });
+    const watch = broker.watch('lamp');
+    const observer = new DeviceObserver({ broker, watch, signal: new AbortController().signal });
+    let pings = 0;
+    broker.heard = async () => {
+      pings += 1;
+      broker.registry.receive('homie/lamp/$stats/signal', Buffer.from('50'), false);
+    };
+    const until = observer.clock();
+    const event = await observer.next(until);
+    assert.equal(event?.attribute, 'signal');
+    assert.equal(await observer.next(until), undefined);
+    assert.equal(pings, 1);
+    watch.close();
+  });
+
   const checksum = '0123456789abcdef0123456789abcdef';
 
   /** What is seen of a device that publishes this, topic by topic. */

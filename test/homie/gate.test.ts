@@ -320,6 +320,7 @@ describe('A message that can change a device', () => {
     acknowledge();
     await publish;
     broker.locks.release('lamp', 'job');
+    await broker.connection.ping();
     await heard('$stats/uptime', '1001');
     assert.equal(broker.locks.pending('lamp'), 'image');
     await heard('$stats/uptime', '1');

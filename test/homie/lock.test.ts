@@ -258,6 +258,18 @@ describe('The lock of a device', () => {
     assert.equal(locks.isRebootPending('lamp'), true);
   });
 
+  it('is not freed by what another connection to the broker delivers late', async () => {
+    const sentFrom = (from: number): DeviceEvent => {
+      return { attribute: 'uptime', value: 0, live: true, at: performance.now(), from };
+    };
+    const before = performance.now() - 20;
+    await locks.expectReboot('lamp', 'image');
+    locks.observe('lamp', sentFrom(before));
+    assert.equal(locks.isRebootPending('lamp'), true);
+    locks.observe('lamp', sentFrom(performance.now()));
+    assert.equal(locks.isRebootPending('lamp'), false);
+  });
+
   it('is written down when something may be pending, and when nothing is any more', async () => {
     const written = new Map<string, PendingReboot>();
     const end = DeviceLocks.keep(async (key, pending) => {

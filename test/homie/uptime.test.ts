@@ -14,11 +14,9 @@ describe('restartShown', () => {
           // It says `up` at 0, reconnects `pause` after that has come, and says its uptime then.
           const before = { value: Math.floor(up), at: late * 1000 };
           const connected = late + pause;
-          const after = {
-            value: Math.floor(up + connected),
-            at: (connected + init + later) * 1000,
-            connectedFrom: (connected + init) * 1000,
-          };
+          const connectedAt = (connected + init) * 1000;
+          const at = (connected + init + later) * 1000;
+          const after = { value: Math.floor(up + connected), at, connectedAt, connectedFrom: connectedAt };
           assert.equal(restartShown(before, after), false);
         },
       ),
@@ -28,7 +26,8 @@ describe('restartShown', () => {
   it('is not deceived by a connect that nobody saw, as long as the broker would have ended a silent connection', () => {
     fc.assert(
       fc.property(seconds(1e6), seconds(1e4), seconds(25), (up, pause, late) => {
-        const after = { value: Math.floor(up + pause), at: (pause + late) * 1000 };
+        const at = (pause + late) * 1000;
+        const after = { value: Math.floor(up + pause), at, connectedAt: at };
         assert.equal(restartShown({ value: Math.floor(up), at: 0 }, after), false);
       }),
     );
@@ -45,7 +44,7 @@ describe('restartShown', () => {
         (up, pause, late, stalled, fresh) => {
           const from = (pause + late - fresh) * 1000;
           const at = (pause + late + stalled) * 1000;
-          const after = { value: Math.floor(up + pause), at, from, connectedFrom: from };
+          const after = { value: Math.floor(up + pause), at, from, connectedAt: at, connectedFrom: from };
           assert.equal(restartShown({ value: Math.floor(up), at: 0 }, after), false);
         },
       ),
@@ -54,7 +53,21 @@ describe('restartShown', () => {
 
   it('is not deceived by a blip just after the boot, when the uptime comes two seconds late', () => {
     const before = { value: 1, at: 0 };
-    assert.equal(restartShown(before, { value: 1, at: 2900, connectedFrom: 500 }), false);
+    assert.equal(restartShown(before, { value: 1, at: 2900, connectedAt: 500, connectedFrom: 500 }), false);
+  });
+
+  it('is not deceived in one connection by an old uptime, which a bridge between brokers repeats', () => {
+    const old = { value: 100, at: 1e6 };
+    assert.equal(restartShown({ value: 100, at: 0 }, old), false);
+    assert.equal(restartShown({ value: 100, at: 0 }, { ...old, connectedAt: 0, connectedFrom: 0 }), false);
+    // Our own connection was lost meanwhile, so the device may have connected again.
+    assert.equal(restartShown({ value: 100, at: 0 }, { ...old, connectedAt: 1 }), true);
+  });
+
+  it('is not deceived by a clock that is slower than the other one', () => {
+    const day = 86_400;
+    const [at, value] = [day * 1000, Math.floor(day * (1 - 5e-5))];
+    assert.equal(restartShown({ value: 0, at: 0 }, { value, at, connectedAt: at, connectedFrom: at }), false);
   });
 
   it('sees a restart when the uptime is smaller than before, whenever it comes', () => {
@@ -74,7 +87,7 @@ describe('restartShown', () => {
         const connectedAt = published + (reboots + boots) * 1000;
         // The broker has answered the last ping.
         const [at, connectedFrom] = [connectedAt + advertises * 1000, connectedAt - REFRESH];
-        const after = { value: Math.floor(boots + advertises), at, from: connectedFrom, connectedFrom };
+        const after = { value: Math.floor(boots + advertises), at, from: connectedFrom, connectedAt, connectedFrom };
         assert.equal(restartShown(reachedUptime(ready, published), after), true);
       }),
     );
@@ -83,8 +96,12 @@ describe('restartShown', () => {
 
 describe('startRuledOut', () => {
   it('holds for an uptime that began before the moment, and for no other', () => {
-    assert.equal(startRuledOut(1000, { value: 2, at: 3000 }), true);
+    assert.equal(startRuledOut(1000, { value: 3, at: 3000 }), true);
     assert.equal(startRuledOut(1000, { value: 1, at: 3000 }), false);
+  });
+
+  it('leaves room for a clock that is faster than the other one', () => {
+    assert.equal(startRuledOut(0, { value: 86_403, at: 86_400_000 }), false);
   });
 });
 
