@@ -32,6 +32,8 @@ export interface ExchangeInput extends Omit<Serving<[Device]>, 'unsent'> {
    * @param missed the image was published, but the device had left
    */
   readonly unsent: (missed: boolean) => void;
+  /** Called when the broker has the whole image. */
+  readonly acknowledged: () => void;
   /** Called when the device has reported that the image is flashed. */
   readonly flashed: () => void;
 }
@@ -181,6 +183,7 @@ class OtaExchange {
         seen,
         cancel,
         mayBegin: this.#input.mayBegin,
+        acknowledged: this.#input.acknowledged,
         handedOver: () => {
           isHandedOver = true;
           this.#attempt += 1;

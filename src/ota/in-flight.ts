@@ -51,6 +51,13 @@ export function flightOf(device: Device): ImageInFlight {
   };
 }
 
+/** Returns the flight after the broker has the whole image: no earlier restart is for the image. */
+export function acknowledgedFlight(flight: ImageInFlight, device: Device): ImageInFlight {
+  // The acknowledgment may come after the reboot into the image.
+  if (flight.flashed) return flight;
+  return device.state?.value === 'ready' ? givenTo(flight, device) : { ...flight, ...departureOf(device) };
+}
+
 /** Returns the flight after the device has reported the image as flashed: only a later restart is for the image. */
 export function flashedFlight(flight: ImageInFlight, device: Device): ImageInFlight {
   return { ...givenTo(flight, device), flashed: true };
@@ -123,7 +130,7 @@ class FlightJudge {
       const known = broker.registry.get(device);
       const sign = readSign(known, this.#flight, this.#expected, observer);
       if (sign.kind === 'ended') return sign;
-      if (sign.kind === 'as_before' && (sign.restarted || this.#isDiscarded)) return { kind: 'again' };
+      if (sign.kind === 'as_before' && this.#mayGoAgain(sign, known)) return { kind: 'again' };
       let pause = this.#underWay(known);
       if (sign.kind === 'as_before' && pause <= 0 && !this.#isAsked) {
         const next = await this.#ask();
@@ -136,6 +143,12 @@ class FlightJudge {
       if (event !== undefined) this.#take(event);
       else if (observer.clock() >= this.#until) return this.#inVain(sign, known);
     }
+  }
+
+  /** Returns whether the device has discarded the image, or has restarted and is not receiving one since. */
+  #mayGoAgain({ restarted }: FlightSign & { kind: 'as_before' }, known: Device | undefined): boolean {
+    if (this.#isDiscarded || !restarted || known === undefined) return this.#isDiscarded;
+    return ageOfProgress(known, this.#flight) >= this.#input.settings.stall;
   }
 
   #inVain(sign: FlightSign, known: Device | undefined): ImageInFlightEnd {

@@ -11,6 +11,7 @@ import { decide } from '../ota/decide';
 import { bringFirmware } from '../ota/exchange';
 import { refuse } from '../ota/exchange-errors';
 import {
+  acknowledgedFlight,
   flashedFlight,
   flightOf,
   judgeImageInFlight,
@@ -127,6 +128,12 @@ export class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements
     let flight: ImageInFlight | undefined;
     const wasSent = sent.has(device);
     let isReached = wasSent;
+    const renew = (renewed: typeof flashedFlight): void => {
+      const known = broker.registry.get(device);
+      if (flight === undefined || known === undefined) return;
+      const next = renewed(flight, known);
+      if (next !== flight) void begin((flight = next));
+    };
     const outcome = await bringFirmware({
       ...hooks,
       // Another rollout of the image may have been stopped since the decision, its offer withdrawn, or the device excluded.
@@ -154,12 +161,8 @@ export class OtaTask extends ExchangeTask<ImageInFlight, OtaSettings> implements
         if (!missed && !wasSent) sent.delete(device);
         hooks.unsent();
       },
-      flashed: () => {
-        const known = broker.registry.get(device);
-        if (flight === undefined || known === undefined) return;
-        flight = flashedFlight(flight, known);
-        void begin(flight);
-      },
+      acknowledged: () => renew(acknowledgedFlight),
+      flashed: () => renew(flashedFlight),
     });
     return outcome && this.#tookIt(device, outcome);
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { connectAsync } from 'mqtt';
 import { once } from 'node:events';
-import { flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
+import type { Device } from '../../src/homie/device';
+import { acknowledgedFlight, flightOf, judgeImageInFlight } from '../../src/ota/in-flight';
 import { describeWithBrokers, type TestBroker } from '../support/brokers';
 import { buildEsp8266Image } from '../support/images';
-import { Lab, next, patient, raw, running, serving } from './lab';
+import { untilTrue } from '../support/until-true';
+import { codeOf, Lab, next, patient, raw, running, serving } from './lab';
 
 describeWithBrokers('an update that is judged after a restart of this process', (start) => {
   let broker: TestBroker;
@@ -36,6 +38,39 @@ describeWithBrokers('an update that is judged after a restart of this process', 
       assert.ok(lab.device.image.equals(running));
     } finally {
       await retained.endAsync();
+      await lab.close();
+    }
+  });
+
+  it('does not take a restart for the one into the image that happened before the broker had the image', async () => {
+    const lab = await Lab.open(broker.url, { misbehavior: { notIdle: true } });
+    const before = await connectAsync(broker.url);
+    try {
+      const { id } = lab.device;
+      const deviceNow = (): Device => lab.broker.registry.get(id) ?? assert.fail();
+      const image = await raw(next);
+      const begun = flightOf(deviceNow());
+      const ready = once(lab.device, 'ready');
+      await lab.device.restart();
+      await ready;
+      await untilTrue(
+        lab.broker.registry,
+        'event',
+        () => (deviceNow().uptime?.at ?? 0) > (deviceNow().connectedAt ?? Infinity),
+      );
+      await before.publishAsync(`homie/${id}/$implementation/ota/firmware/${image.info.md5}`, image.image, { qos: 1 });
+      const flight = acknowledgedFlight(begun, deviceNow());
+      lab.broker.locks.acquire(id, 'test');
+      const end = await judgeImageInFlight({
+        ...serving(lab.broker, id),
+        firmware: image,
+        flight,
+        settings: { ...patient, accepted: 300, stall: 300, reboot: 1_000, ready: 1_000 },
+      });
+      assert.match(end.kind === 'ended' ? codeOf(end.outcome) : '', /^(?:NOT_REBOOTED|REBOOT_UNPROVEN)$/);
+      assert.equal(lab.device.hasToBoot, true);
+    } finally {
+      await before.endAsync();
       await lab.close();
     }
   });

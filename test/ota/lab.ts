@@ -79,6 +79,7 @@ export function serving(broker: HomieBroker, device: string) {
     report: () => undefined,
     begin: async () => false,
     unsent: () => undefined,
+    acknowledged: () => undefined,
     flashed: () => undefined,
     watchOn: () => undefined,
   } satisfies Serving & Partial<ExchangeInput>;
