@@ -64,10 +64,10 @@ export function restartShown(before: Uptime, after: Uptime): boolean {
   return after.value + 1 <= before.value + ((saidAt - before.at) / 1000) * (1 - DRIFT);
 }
 
-/** Returns an uptime that arrived just now with the connection of its device. */
+/** Returns an uptime that arrived just now with the connection of its device, which may be any if it is not known. */
 export function withConnection({ value, at, from }: Uptime, device: Device | undefined): Uptime {
-  const { connectedAt, connectedFrom, followedAt } = device ?? {};
-  return { value, at, from, connectedAt: connectedAt ?? followedAt, connectedFrom };
+  const { connectedFrom, followedAt = Number.POSITIVE_INFINITY, connectedAt = followedAt } = device ?? {};
+  return { value, at, from, connectedAt, connectedFrom };
 }
 
 /** Returns whether an uptime rules out that the device was started after `moment` (ms of `performance.now()`). */

@@ -42,8 +42,7 @@ export function anotherUpdate({ otaStatus, state, uptime }: Device, settings: Ot
   const kind = parseStatus(otaStatus.value)?.kind;
   const connectedSince = state !== undefined && state.at > otaStatus.at;
   if (kind === 'flashed') {
-    // Counted from when the uptime was sent at the earliest: our own link may have stalled.
-    const goesOn = uptime !== undefined && uptime.value * 1000 >= (uptime.from ?? uptime.at) - otaStatus.at;
+    const goesOn = uptime !== undefined && uptime.value * 1000 >= uptime.at - otaStatus.at;
     return connectedSince && !goesOn ? undefined : new HomieError('REBOOT_PENDING');
   }
   const recent = !connectedSince && performance.now() - otaStatus.at < settings.stall;

@@ -130,6 +130,7 @@ describeIf(mosquittoAvailable())('the jobs of a broker', () => {
       REBOOT_PENDING: async () => {
         const a = await add();
         await home.broker.locks.expectReboot(a.id, 'image');
+        await home.broker.connection.ping();
         return a;
       },
     };
