@@ -48,9 +48,11 @@ export function chooseOffer(device: Device, offers: readonly StoredImage[], { la
   if (like !== undefined && fitting.length === 0) {
     return noImage('NOTHING_ON_OFFER.flashSize', { ...values, size: flash(like.flashSize), images: list(own) });
   }
-  const [image, ...others] = now === undefined ? own : fitting;
+  // An image of the past may exclude others, but it does not choose between them.
+  const candidates = now === undefined ? own : fitting;
+  const [image, ...others] = candidates;
   if (image !== undefined && others.length === 0) return { image };
-  return noImage('NOTHING_ON_OFFER.several', { ...values, images: list(now === undefined ? own : fitting) });
+  return noImage('NOTHING_ON_OFFER.several', { ...values, images: list(candidates) });
 }
 
 /** Returns the choice of no image, with its error. */

@@ -56,11 +56,16 @@ export class KeptKeys {
     return true;
   }
 
-  /** Removes a key, and no other. @throws {HomieError} JOB_NOT_SAVED: it cannot be stored, and nothing changes */
-  async delete(key: string): Promise<void> {
-    if (!this.#keys.has(key)) return;
+  /**
+   * Removes a key, and no other.
+   *
+   * @returns whether that has changed anything
+   * @throws {HomieError} JOB_NOT_SAVED: it cannot be stored, and nothing changes
+   */
+  async delete(key: string): Promise<boolean> {
+    if (!this.#keys.has(key)) return false;
     await this.#writeOrThrow(key, false);
-    this.#keys.delete(key);
+    return this.#keys.delete(key);
   }
 
   #same(key: string): string[] {

@@ -238,10 +238,10 @@ export class Library extends EventEmitter<{ changed: [device?: string]; restored
   /** Forgets a device, but not one of the same id under another host of the broker. Never rejects. */
   async forget(key: string): Promise<void> {
     await this.#devices.set(key, undefined);
-    await this.#input.files
-      .inTurn(() => this.#excluded.delete(key))
-      .catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
-    this.#change(key);
+    const include = async (): Promise<void> => {
+      if (await this.#excluded.delete(key)) this.#change(key);
+    };
+    await this.#input.files.inTurn(include).catch((error: unknown) => this.#input.tell?.(asHomieError(error)));
   }
 
   /** Stores an offer of an image that is kept, and then puts it on offer. */

@@ -147,8 +147,8 @@ class FlightJudge {
 
   /** Returns whether the device has discarded the image, or has restarted and is not receiving one since. */
   #mayGoAgain({ restarted }: FlightSign & { kind: 'as_before' }, known: Device | undefined): boolean {
-    if (this.#isDiscarded || !restarted || known === undefined) return this.#isDiscarded;
-    return ageOfProgress(known, this.#flight) >= this.#input.settings.stall;
+    const isReceiving = known !== undefined && ageOfProgress(known, this.#flight) < this.#input.settings.stall;
+    return this.#isDiscarded || (restarted && !isReceiving);
   }
 
   #inVain(sign: FlightSign, known: Device | undefined): ImageInFlightEnd {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors';
 import type { RolloutSettings } from './settings';
+import { isHeld } from './store/history-record';
 
 /** `stopped`: by failures. While paused or stopped, no device is started and no waiting device times out. */
 export type Mode = 'active' | 'paused' | 'stopped';
@@ -17,14 +18,6 @@ export interface PlanState {
   readonly failures: number;
   readonly soaking: readonly string[];
 }
-
-/** Failures after which a device does not run what was sent to it, or does not work with it. */
-const harmful: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
-  'OLD_FIRMWARE',
-  'OTHER_FIRMWARE',
-  'NOT_BACK',
-  'NOT_READY',
-]);
 
 /** Keeps devices of a plan from starting: because of a pause, failures, or canaries that have not been proven. */
 export class Holds {
@@ -136,7 +129,8 @@ export class Holds {
    * the plan.
    */
   failed(code: ErrorCode | undefined): void {
-    this.#fail(this.inCanary && harmful.has(code) ? 'canary' : 'failures');
+    const isHarmed = isHeld(code) || code === 'NOT_READY';
+    this.#fail(this.inCanary && isHarmed ? 'canary' : 'failures');
   }
 
   stop(): void {

@@ -77,8 +77,9 @@ export class History {
   heldBecause(device: string, md5: string, attempts: number, asked = true): Held | undefined {
     const { held, replaced } = this.#of(device, md5);
     if (held !== undefined) return held;
-    const elsewhere = this.#aliases.of(device).find((each) => heldBack.has(this.#of(each, md5).held));
-    if (elsewhere !== undefined) return this.#of(elsewhere, md5).held;
+    const all = this.#aliases.of(device).map((each) => this.#of(each, md5).held);
+    const elsewhere = all.find((each) => heldBack.has(each));
+    if (elsewhere !== undefined) return elsewhere;
     if (replaced === true && !asked) return 'REPLACED';
     return this.mayTransfer(device, md5, attempts) > 0 ? undefined : 'ATTEMPTS';
   }
@@ -126,7 +127,7 @@ export class History {
 
   /** Allows an image to be sent to a device again, because the user wants it. */
   allowAgain(device: string, md5: string): void {
-    this.#forget(this.#aliases.of(device), md5);
+    this.#forget(this.#images, this.#aliases.of(device), md5);
   }
 
   /**
@@ -148,9 +149,7 @@ export class History {
 
   /** Allows an image for other devices again. */
   endStop(scope: string, md5: string): void {
-    for (const each of this.#aliases.of(scope)) {
-      if (this.#stops.get(each)?.delete(md5) === true) void this.#changed(each);
-    }
+    this.#forget(this.#stops, this.#aliases.of(scope), md5);
   }
 
   /** Returns the last results of a device, oldest first. */
@@ -198,12 +197,12 @@ export class History {
 
   /** Records that an image ran on a device: whatever held it back no longer counts. */
   #ran(device: string, md5: string): Promise<void> {
-    this.#forget(this.#aliases.of(device).slice(1), md5);
+    this.#forget(this.#images, this.#aliases.of(device).slice(1), md5);
     return this.#set(device, md5, { ...nothing, had: true });
   }
 
-  #forget(devices: readonly string[], md5: string): void {
-    for (const each of devices) if (this.#images.get(each)?.delete(md5) === true) void this.#changed(each);
+  #forget(records: ReadonlyMap<string, Map<string, unknown>>, keys: readonly string[], md5: string): void {
+    for (const each of keys) if (records.get(each)?.delete(md5) === true) void this.#changed(each);
   }
 
   #of(device: string, md5: string): ImageRecord {
